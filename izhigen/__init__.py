@@ -1,0 +1,39 @@
+"""izhigen: spiking neuron models, from equations to compiled population steppers.
+
+>>> import izhigen as iz
+>>> pop = iz.load("IzhikevichLTC").population(1000, dt=0.1)
+>>> recording = pop.run(500.0, I=22.0, record=["V", "spike"])
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from izhigen._version import __version__
+from izhigen.api import Model
+from izhigen.errors import IzhigenError
+from izhigen.model.library import list_models, load
+
+if TYPE_CHECKING:
+    from izhigen import inputs, plot
+    from izhigen.population import Population
+    from izhigen.recording import Recording
+
+_LAZY = {"inputs": ("izhigen.inputs", None), "plot": ("izhigen.plot", None), "Population": ("izhigen.population", "Population"),
+         "Recording": ("izhigen.recording", "Recording")}
+
+__all__ = ["IzhigenError", "Model", "Population", "Recording", "__version__", "inputs", "list_models", "load", "plot"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is heavy when it is first used, so that ``import izhigen`` stays quick."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'izhigen' has no attribute {name!r}")
+    module_name, attribute = _LAZY[name]
+    module = importlib.import_module(module_name)
+    return module if attribute is None else getattr(module, attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

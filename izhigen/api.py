@@ -1,0 +1,90 @@
+"""The user's ``Model``: a declaration with the later stages at hand. SymPy and NumPy kernels load when they are first needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from izhigen.errors import BackendError
+from izhigen.model.model import Declaration
+
+if TYPE_CHECKING:
+    from izhigen.population import Population
+    from izhigen.report import ReportedStep
+
+
+class Model(Declaration):
+    """A spiking neuron model; immutable. See :class:`izhigen.model.model.Declaration` for the arguments.
+
+    Two models are equal when their parts mean the same: an equation given as text equals the same one given as a SymPy expression.
+    """
+
+    def derive(self, method: str = "exp_euler") -> "ReportedStep":
+        """Derive the update of one step by a method; ``print(step.report())`` explains it.
+
+        Raises
+        ------
+        DerivationError
+            For an unknown method, or a right-hand side without a usable derivative.
+        """
+        from izhigen.report import derive_reported
+
+        return derive_reported(self, method)
+
+    def source(self, target: str = "c", *, dtype: str = "float32", method: str = "exp_euler", per_neuron: tuple[str, ...] = (),
+               deltas: tuple[str, ...] = ()) -> str:
+        """One readable, compilable file.
+
+        Parameters
+        ----------
+        target : {"c"}
+        dtype : {"float32", "float64"}
+        method : str
+        per_neuron : tuple of str
+            Parameters given one value per neuron.
+        deltas : tuple of str
+            States that receive an instantaneous input.
+        """
+        if target != "c":
+            raise BackendError(f"target {target!r} is not available (targets: c)")
+        return self.program(dtype=dtype, method=method, per_neuron=per_neuron, deltas=deltas).source
+
+    def program(self, *, dtype: str = "float32", method: str = "exp_euler", per_neuron: tuple[str, ...] = (), deltas: tuple[str, ...] = ()) -> Any:
+        """The rendered C program: source, interface and content key."""
+        from izhigen.codegen.kernel import build_kernel
+        from izhigen.codegen.render import render_c
+        from izhigen.derive.step import derive_step
+
+        return render_c(build_kernel(derive_step(self, method), dtype, per_neuron, deltas))
+
+    def emit(self, folder: str | Path, *, target: str = "c", dtype: str = "float32", method: str = "exp_euler") -> Path:
+        """Write the generated source into a folder; the path of the file."""
+        text = self.source(target, dtype=dtype, method=method)
+        path = Path(folder) / f"{self.name}.c"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def population(self, size: int | tuple[int, ...] = 1, **options: Any) -> "Population":
+        """Create a population; see :class:`izhigen.population.Population` for the options."""
+        from izhigen.population import Population
+
+        return Population(self, size, **options)
+
+    def scaled(self, values: tuple[float, float], scaled_values: tuple[float, float]) -> "Model":
+        """Return the model in scaled units, such as ``scaled((-65.0, 30.0), (0.0, 1.0))``; see :func:`izhigen.derive.scaling.scale_model`."""
+        from izhigen.derive.scaling import scale_model
+
+        return scale_model(self, values, scaled_values)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Declaration):
+            return NotImplemented
+        if self.content == other.content:
+            return True
+        from izhigen.derive.canonical import canonical_form
+
+        return canonical_form(self) == canonical_form(other)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.states, self.inputs, tuple(sorted(self.parameters.items()))))

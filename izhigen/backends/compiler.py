@@ -1,0 +1,175 @@
+"""Finding a C compiler, and building shared libraries once: a cache on disk, keyed by content."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from izhigen._version import __version__
+from izhigen.codegen.program import Program
+from izhigen.errors import BackendError, CompileError
+
+FLAGS = ("-std=c99", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fPIC", "-shared")
+"""Never ``-ffast-math``: at link time it sets flush-to-zero for the whole process, and it takes NaN's meaning away."""
+
+LIBRARY_SUFFIX = ".dll" if sys.platform == "win32" else ".dylib" if sys.platform == "darwin" else ".so"
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A C compiler as the beginning of an argument list."""
+
+    command: tuple[str, ...]
+
+    @property
+    def identity(self) -> str:
+        """Path, size and time of the executable: another compiler, or an upgraded one, builds again."""
+        path = Path(self.command[0]).resolve()
+        status = path.stat()
+        return f"{' '.join(self.command)} {path} {status.st_size} {status.st_mtime_ns}"
+
+    def build(self, source: Path, library: Path) -> str:
+        """Compile a source to a shared library; the compiler's messages.
+
+        Raises
+        ------
+        CompileError
+            With the compiler's text and the source's path.
+        """
+        arguments = [*self.command, *FLAGS, "-o", str(library), str(source), "-lm"]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise CompileError(f"{self.command[0]} failed on {source} (exit code {done.returncode}):\n{done.stderr.strip()}\n"
+                               f"command: {shlex.join(arguments)}")
+        return done.stderr
+
+
+def find_compiler() -> Compiler:
+    """``$CC``, then cc, gcc, clang, then the ``ziglang`` wheel.
+
+    Raises
+    ------
+    BackendError
+        When there is none; says what to install.
+    """
+    named = os.environ.get("CC", "").strip()
+    if named:
+        command = shlex.split(named)
+        path = shutil.which(command[0])
+        if path is None:
+            raise BackendError(f"the environment names CC={named!r}, which is no program on the path; unset CC or correct it")
+        return Compiler((path, *command[1:]))
+    for name in ("cc", "gcc", "clang"):
+        path = shutil.which(name)
+        if path is not None:
+            return Compiler((path,))
+    if importlib.util.find_spec("ziglang") is not None:
+        return Compiler((sys.executable, "-m", "ziglang", "cc", "-fno-sanitize=all"))
+    raise BackendError("no C compiler found (tried $CC, cc, gcc, clang and the ziglang package); install gcc or clang, "
+                       "or 'pip install izhigen[zig]', or use backend='numpy'")
+
+
+def cache_dir() -> Path:
+    """Where built kernels are kept: ``$IZHIGEN_CACHE_DIR``, or the user's cache folder."""
+    named = os.environ.get("IZHIGEN_CACHE_DIR")
+    if named:
+        return Path(named).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("izhigen", appauthor=False))
+
+
+@lru_cache(maxsize=1)
+def _processor() -> str:
+    """What ``-march=native`` depends on."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        lines = info.read_text(errors="replace").splitlines()
+        kept = [line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))]
+        return "\n".join(sorted(set(kept)))
+    return f"{platform.machine()} {platform.processor()}"
+
+
+@dataclass(frozen=True)
+class Built:
+    """A library on disk, and whether this process built it."""
+
+    library: Path
+    source: Path
+    command: str
+    fresh: bool
+    seconds: float
+
+
+def build(program: Program, *, again: bool = False) -> Built:
+    """The shared library of a program: from the cache, or compiled now (one process builds, others wait).
+
+    Raises
+    ------
+    CompileError
+        With the compiler's text and the source's path.
+    BackendError
+        When there is no compiler, or the cache cannot be written.
+    """
+    compiler = find_compiler()
+    key = hashlib.sha256("\n".join((program.key, compiler.identity, " ".join(FLAGS), _processor())).encode()).hexdigest()[:32]
+    folder = cache_dir()
+    stem = f"{program.name}-{program.dtype}-{key}"
+    library, source = folder / f"{stem}{LIBRARY_SUFFIX}", folder / f"{stem}.c"
+    command = " ".join((*compiler.command, *FLAGS))
+    if library.is_file() and not again:
+        return Built(library, source, command, False, 0.0)
+    from filelock import FileLock
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / f"{stem}.lock")
+        with lock:
+            if library.is_file() and not again:
+                return Built(library, source, command, False, 0.0)
+            started = time.perf_counter()
+            _compile_into(folder, compiler, program, source, library)
+            return Built(library, source, command, True, time.perf_counter() - started)
+    except OSError as problem:
+        raise BackendError(f"the kernel cache {folder} cannot be written ({problem}); set IZHIGEN_CACHE_DIR to a folder that can") from problem
+
+
+def _compile_into(folder: Path, compiler: Compiler, program: Program, source: Path, library: Path) -> None:
+    """Compile in a private folder and move the results in place, the library last, so that readers see whole files."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix="building-") as scratch:
+        _replace_text(source, program.source, Path(scratch))
+        built = Path(scratch) / library.name
+        messages = compiler.build(source, built)
+        record = {"izhigen": __version__, "compiler": list(compiler.command), "flags": list(FLAGS), "messages": messages,
+                  "built": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        _replace_text(source.with_suffix(".json"), json.dumps(record, indent=1), Path(scratch))
+        os.replace(built, library)
+
+
+def _replace_text(path: Path, text: str, scratch: Path) -> None:
+    temporary = scratch / path.name
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def clear_cache() -> tuple[int, int]:
+    """Remove every built kernel; how many files and bytes went."""
+    folder, files, size = cache_dir(), 0, 0
+    for path in sorted(folder.glob("*")) if folder.is_dir() else []:
+        if path.suffix in (".c", ".json", ".lock", LIBRARY_SUFFIX) and path.is_file():
+            size += path.stat().st_size
+            path.unlink(missing_ok=True)
+            files += 1
+    return files, size

@@ -1,0 +1,189 @@
+"""The NumPy backend: the derived step evaluated on plain arrays. Slow and obvious; the oracle for the others.
+
+It reads the :class:`~izhigen.derive.step.Step`, not the kernel's placed statements, so that it does not share their faults.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any, Callable, Mapping
+
+import numpy as np
+import sympy as sp
+
+from izhigen.backends.engine import Block, Spikes
+from izhigen.codegen.kernel import Kernel
+from izhigen.derive.lowering import DT, T
+from izhigen.derive.step import Step
+from izhigen.errors import BackendError
+from izhigen.model import functions as f
+from izhigen.random import normals
+
+Array = Any
+Environment = Mapping[str, Any]
+LARGEST_EXPONENT = {np.dtype(np.float32): 88.37, np.dtype(np.float64): 709.08}
+"""phi1 saturates here, as in the generated C."""
+
+
+def _phi1(z: Array) -> Array:
+    return f.exprel(np.where(z > LARGEST_EXPONENT[np.asarray(z).dtype], np.asarray(z).dtype.type(LARGEST_EXPONENT[np.asarray(z).dtype]), z))
+
+
+def _pair(m: Array, x: Array) -> tuple[Array, Array]:
+    """Mean and divided difference of phi1 over m +- sqrt(x), in complex double precision; the series near x = 0."""
+    m, x = np.asarray(m), np.asarray(x)
+    s = np.sqrt(x.astype(np.complex128))
+    close = np.abs(s) < 1e-3
+    apart = np.where(close, 1.0, s)
+    z = m.astype(np.complex128)
+    high, low = _phi1_complex(z + apart), _phi1_complex(z - apart)
+    d1, d2, d3 = (_phi_derivative(z, k) for k in (1, 2, 3))
+    mean = np.where(close, _phi1_complex(z) + d2 * s**2 / 2, (high + low) / 2)
+    slope = np.where(close, d1 + d3 * s**2 / 6, (high - low) / (2 * apart))
+    return mean.real.astype(m.dtype), slope.real.astype(m.dtype)
+
+
+def _phi1_complex(z: Array) -> Array:
+    return _phi_derivative(z, 0)
+
+
+def _phi_derivative(z: Array, order: int) -> Array:
+    """d^k/dz^k phi1 = int_0^1 s^k exp(s z) ds, by Gauss-Legendre quadrature on pieces short enough for |z|."""
+    pieces = int(np.max(np.abs(z), initial=1.0) // 4) + 1
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+    points = ((np.arange(pieces)[:, None] + (nodes + 1) / 2) / pieces).ravel()
+    scaled = np.tile(weights / (2 * pieces), pieces)
+    return sum(w * p**order * np.exp(p * z) for p, w in zip(points, scaled))
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh, "sinh": np.sinh, "cosh": np.cosh,
+    "erf": f.FUNCTIONS["erf"].numpy, "absolute": np.abs, "signum": np.sign, "floor_": np.floor, "expm1": np.expm1, "log1p": np.log1p,
+    "heaviside": f.FUNCTIONS["heaviside"].numpy, "maximum": f.FUNCTIONS["max"].numpy, "minimum": f.FUNCTIONS["min"].numpy,
+    "where": np.where, "phi1": _phi1, "phi2": f.phi2, "phi3": f.phi3,
+    "pair_phi1_mean": lambda m, x: _pair(m, x)[0], "pair_phi1_slope": lambda m, x: _pair(m, x)[1],
+}
+_RELATIONS: dict[str, Callable[..., Any]] = {
+    "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal, "!=": np.not_equal}
+
+
+class _Evaluator:
+    """Turns SymPy expressions into functions of an environment, in one precision."""
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = np.dtype(dtype)
+
+    def compile(self, expression: Any) -> Callable[[Environment], Any]:
+        """A function that evaluates the expression; names are looked up when it is called."""
+        if expression.is_Symbol:
+            name = expression.name
+            return lambda values: values[name]
+        if expression.is_number:
+            number = self.dtype.type(float(sp.N(expression, 25)))
+            return lambda values: number
+        parts = [self.compile(a) for a in expression.args]
+        operation = self._operation(expression)
+        return lambda values: operation(*(part(values) for part in parts))
+
+    def _operation(self, expression: Any) -> Callable[..., Any]:
+        if expression.is_Add:
+            return lambda *a: reduce(np.add, a)
+        if expression.is_Mul:
+            return lambda *a: reduce(np.multiply, a)
+        if expression.is_Pow:
+            return _power(expression.exp)
+        if expression.is_Relational:
+            return _RELATIONS[expression.rel_op]
+        if isinstance(expression, (sp.And, sp.Or)):
+            combine = np.logical_and if isinstance(expression, sp.And) else np.logical_or
+            return lambda *a: reduce(combine, a)
+        if isinstance(expression, sp.Not):
+            return np.logical_not
+        return _FUNCTIONS[type(expression).__name__]
+
+
+def _power(exponent: Any) -> Callable[..., Any]:
+    if exponent == sp.Rational(1, 2):
+        return lambda base, _: np.sqrt(base)
+    if exponent.is_Integer and abs(int(exponent)) <= 64:
+        count = abs(int(exponent))
+        if exponent > 0:
+            return lambda base, _: reduce(np.multiply, [base] * count)
+        return lambda base, _: base.dtype.type(1) / reduce(np.multiply, [base] * count)
+    return lambda base, power: np.power(base, power)
+
+
+class NumpyEngine:
+    """A step evaluated by NumPy; see :class:`izhigen.backends.engine.Engine`."""
+
+    description = "no compilation: NumPy evaluates the step"
+
+    def __init__(self, step: Step, dtype: str, deltas: tuple[str, ...]) -> None:
+        evaluate = _Evaluator(dtype).compile
+        self.step, self.dtype, self.deltas = step, np.dtype(dtype), deltas
+        self._assignments = [(a.symbol.name, evaluate(a.expression)) for a in step.assignments]
+        self._increments = [(s.name, evaluate(i)) for s, i in zip(step.states, step.increments)]
+        self._noise = [(n.state.name, n.stream, evaluate(n.amplitude * n.factor)) for n in step.noise]
+        self._threshold = None if step.threshold is None else evaluate(step.threshold)
+        self._resets = [(r.symbol.name, evaluate(r.expression)) for r in step.resets]
+
+    def advance(self, block: Block) -> Spikes | None:
+        """Advance the block, one step after the other."""
+        n = len(next(iter(block.state.values())))
+        found: list[tuple[np.ndarray, np.ndarray]] = []
+        row, next_record = 0, block.record_phase
+        parameters = {k: v if isinstance(v, np.ndarray) and k != "tau_ref" else v if k == "tau_ref" else self.dtype.type(v)
+                      for k, v in block.parameters.items()}
+        for s in range(block.steps):
+            inputs = {name: a[s if a.shape[0] > 1 else 0] for name, a in block.inputs.items()}
+            with np.errstate(all="ignore"):
+                spike = self._one_step(block, block.first_step + s, n, parameters, inputs)
+            if block.collect_spikes:
+                neurons = np.flatnonzero(spike)
+                found.append((np.full(len(neurons), s, np.int64), neurons))
+            if s == next_record:
+                for name, rows in block.record.items():
+                    rows[row] = block.state[name] if block.record_neurons is None else block.state[name][block.record_neurons]
+                row, next_record = row + 1, next_record + block.record_every
+        if block.spike_flag is not None and block.steps:
+            block.spike_flag[:] = spike
+        if not block.collect_spikes:
+            return None
+        empty = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+        step, neuron = (np.concatenate(part) for part in zip(empty, *found))
+        return Spikes(step, neuron)
+
+    def _one_step(self, block: Block, k: int, n: int, parameters: Environment, inputs: Environment) -> np.ndarray:
+        """Integrate, jump, hold, compare, reset, in that order."""
+        time = k * block.dt
+        values: dict[str, Any] = {**parameters, **inputs, DT.name: self.dtype.type(block.dt), T.name: self.dtype.type(time), **block.state}
+        for name, evaluate in self._assignments:
+            values[name] = evaluate(values)
+        increments = {name: evaluate(values) for name, evaluate in self._increments}
+        for name, stream, evaluate in self._noise:
+            increments[name] = increments[name] + evaluate(values) * normals(block.seed, block.first_index, n, k, stream, self.dtype)
+        for name in self.deltas:
+            increments[name] = increments[name] + inputs[f"{name}_delta"]
+        new = {name: block.state[name] + increment for name, increment in increments.items()}
+        if self.step.model.refractory:
+            held = self.step.model.refractory.state
+            refractory = time - block.state["t_last_spike"] <= np.asarray(block.parameters["tau_ref"], np.float64)
+            new[held] = np.where(refractory, block.state[held], new[held])
+        spike = np.zeros(n, bool)
+        if self._threshold is not None:
+            after = {**values, **new}
+            spike = np.broadcast_to(self._threshold(after), n)
+            resets = {name: evaluate(after) for name, evaluate in self._resets}
+            new = {name: np.where(spike, resets[name], value) if name in resets else value for name, value in new.items()}
+        for name, value in new.items():
+            block.state[name][:] = value
+        if self.step.model.refractory:
+            block.state["t_last_spike"][spike] = time
+        return spike
+
+
+def create_engine(kernel: Kernel) -> NumpyEngine:
+    """The engine of a kernel's step."""
+    if kernel.dtype not in ("float32", "float64"):
+        raise BackendError(f"dtype {kernel.dtype!r} is not float32 or float64")
+    return NumpyEngine(kernel.step, kernel.dtype, kernel.deltas)

@@ -1,0 +1,1 @@
+"""Stages 3 and 4: placed statements, and the text of a program."""

@@ -1,0 +1,355 @@
+"""The kernel: ordered statements, each placed where it is computed least often.
+
+A value that depends on parameters only is computed once a call (once per neuron and call, where a parameter is given per
+neuron); one that depends on time only, once a step; the rest in the body, once per neuron and step. Polynomials are put in
+Horner form, shared subexpressions get a name of their own, and temporaries are named by what they hold.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, Callable, Iterable
+
+import sympy as sp
+from sympy.logic.boolalg import Boolean
+
+from izhigen.codegen.naming import Namer
+from izhigen.derive import functions as f
+from izhigen.derive.lowering import DT, T, symbol
+from izhigen.derive.singularities import remove_singularities
+from izhigen.derive.step import Step
+from izhigen.derive.system import algebraic_definitions
+
+
+class Placement(enum.Flag):
+    """What a value varies with."""
+
+    UNIFORM = 0
+    NEURON = enum.auto()
+    STEP = enum.auto()
+    BOTH = NEURON | STEP
+
+
+class Kind(enum.Enum):
+    """The type of a value: a number of the kernel's dtype, a condition, or a time in double precision."""
+
+    REAL = "real"
+    CONDITION = "condition"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """``symbol = expression``, computed once where it is placed."""
+
+    symbol: sp.Symbol
+    expression: Any
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Everything a template needs to know, still as SymPy values.
+
+    Attributes
+    ----------
+    step : Step
+    dtype : str
+        ``"float32"`` or ``"float64"``.
+    per_neuron : tuple of str
+        Parameters given one value per neuron.
+    deltas : tuple of str
+        States that receive an instantaneous input.
+    uniform, neuron, per_step, body : tuple of Statement
+        Statements by placement.
+    stores : tuple of Statement
+        New value of each state at the end of the step.
+    spikes : bool
+        Whether the model has a threshold (the body then defines ``spike``).
+    """
+
+    step: Step
+    dtype: str
+    per_neuron: tuple[str, ...]
+    deltas: tuple[str, ...]
+    uniform: tuple[Statement, ...]
+    neuron: tuple[Statement, ...]
+    per_step: tuple[Statement, ...]
+    body: tuple[Statement, ...]
+    stores: tuple[Statement, ...]
+
+    @property
+    def spikes(self) -> bool:
+        """Whether the model has a threshold."""
+        return self.step.threshold is not None
+
+    @property
+    def uniform_parameters(self) -> tuple[str, ...]:
+        """Parameters with one value for all neurons."""
+        return tuple(p for p in self.step.model.parameters if p not in self.per_neuron)
+
+    @property
+    def refractory(self) -> bool:
+        """Whether the model has a refractory period."""
+        return self.step.model.refractory is not None
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """All statements, outermost first."""
+        return self.uniform + self.neuron + self.per_step + self.body + self.stores
+
+    @property
+    def operations(self) -> int:
+        """Arithmetic operations, comparisons and function calls left in the body, per neuron and step."""
+        return sum(count_operations(s.expression) for s in self.body + self.stores)
+
+    @property
+    def bytes_per_step(self) -> int:
+        """Bytes a neuron-step moves when one step is made a call: states read and written, inputs, per-neuron values, spike flag."""
+        size = 4 if self.dtype == "float32" else 8
+        words = 2 * len(self.step.states) + len(self.step.model.inputs) + len(self.deltas) + len(self.per_neuron)
+        return words * size + (1 if self.spikes else 0) + (16 if self.refractory else 0)
+
+
+SPIKE = symbol("spike")
+REFRACTORY = symbol("refractory")
+LAST_SPIKE = symbol("t_last_spike")
+TAU_REF = symbol("tau_ref")
+
+
+def count_operations(expression: Any) -> int:
+    """Operations of an expression as printed: an n-ary sum counts n - 1, an integer power its multiplications."""
+    if not expression.args:
+        return 0
+    inner = sum(count_operations(a) for a in expression.args)
+    if expression.is_Add or expression.is_Mul:
+        signs = 1 if expression.is_Mul and -1 in expression.args else 0
+        return inner + len(expression.args) - 1 - signs
+    if expression.is_Pow and expression.exp.is_Integer:
+        return count_operations(expression.base) + max(abs(int(expression.exp)) - 1, 1)
+    return inner + 1
+
+
+def horner(expression: Any, variables: Iterable[sp.Symbol]) -> Any:
+    """Nest every sum that holds a power of a variable above the first, such as ``(p1*V + p2)*V + p3``."""
+    if not expression.args or isinstance(expression, Boolean):
+        return expression
+    names = list(variables)
+    rebuilt = expression.func(*(horner(a, names) for a in expression.args))
+    if rebuilt.is_Add:
+        for variable in names:
+            rebuilt = _horner_in(rebuilt, variable)
+    return rebuilt
+
+
+def _horner_in(total: Any, variable: sp.Symbol) -> Any:
+    by_degree: dict[int, list[Any]] = {}
+    for term in sp.Add.make_args(total):
+        coefficient, power = term.as_coeff_exponent(variable)
+        degree = int(power) if power.is_Integer and power > 0 and variable not in coefficient.free_symbols else 0
+        by_degree.setdefault(degree, []).append(coefficient if degree else term)
+    top = max(by_degree)
+    if top < 2:
+        return total
+    nested = sp.Add(*by_degree[top])
+    for degree in range(top - 1, -1, -1):
+        nested = sp.Add(sp.Mul(variable, nested, evaluate=False), *by_degree.get(degree, []))
+    return nested
+
+
+class _Placer:
+    """Builds the statement lists; the only mutable helper, alive during :func:`build_kernel`."""
+
+    def __init__(self, placements: dict[sp.Symbol, Placement], namer: Namer) -> None:
+        self.placements, self.namer = placements, namer
+        self.lists: dict[Placement, list[Statement]] = {p: [] for p in (Placement.UNIFORM, Placement.NEURON, Placement.STEP)}
+        self.hoisted: dict[Any, sp.Symbol] = {}
+        self.owner = ""
+
+    def place(self, expression: Any) -> Placement:
+        """What an expression varies with."""
+        return reduce(lambda p, s: p | self.placements[s], expression.free_symbols, Placement.UNIFORM)
+
+    def hoist(self, expression: Any) -> Any:
+        """The expression with every part that varies less than the whole replaced by a statement of its own."""
+        if not expression.args:
+            return expression
+        level = self.place(expression)
+        if expression.is_Add or expression.is_Mul:
+            return self._hoist_operands(expression, level)
+        return expression.func(*(self._operand(a, level) for a in expression.args))
+
+    def _operand(self, part: Any, level: Placement) -> Any:
+        return self.hoist(part) if self.place(part) == level else self.named(part)
+
+    def _hoist_operands(self, expression: Any, level: Placement) -> Any:
+        operation = expression.func
+        groups: dict[Placement, list[Any]] = {}
+        for part in expression.args:
+            groups.setdefault(self.place(part), []).append(part)
+        uniform = groups.pop(Placement.UNIFORM, [])
+        sign = sp.S.One
+        if expression.is_Mul and uniform and uniform[0].is_Number and uniform[0].is_negative:
+            sign, uniform = sp.S.NegativeOne, ([-uniform[0]] if uniform[0] != -1 else []) + uniform[1:]
+        if level is Placement.UNIFORM:
+            return sign * operation(*(self.hoist(p) for p in uniform))
+        kept = [self.hoist(p) for p in groups.pop(level, [])]
+        lower = [p for p in (Placement.NEURON, Placement.STEP) if p in groups]
+        if lower:
+            groups[lower[0]] = uniform + groups[lower[0]]
+            uniform = []
+        parts = [operation(*groups[p]) for p in lower] + ([operation(*uniform)] if uniform else [])
+        return sign * operation(*(self.named(p) for p in parts), *kept)
+
+    def named(self, expression: Any) -> Any:
+        """A symbol that stands for the expression, computed once at its own placement."""
+        if not expression.args or (expression.is_Mul and expression.args[0] == -1 and len(expression.args) == 2
+                                   and not expression.args[1].args):
+            return expression
+        level = self.place(expression)
+        if level is Placement.BOTH:
+            return self.hoist(expression)
+        if expression not in self.hoisted:
+            value = self.hoist(expression)
+            name = self.namer.temporary(expression, self.owner)
+            self.placements[name] = level
+            self.hoisted[expression] = name
+            self.lists[level].append(Statement(name, value, kind_of(expression)))
+        return self.hoisted[expression]
+
+
+def kind_of(expression: Any) -> Kind:
+    """Whether an expression is a condition or a number."""
+    return Kind.CONDITION if isinstance(expression, Boolean) and not expression.is_Symbol else Kind.REAL
+
+
+def build_kernel(step: Step, dtype: str = "float32", per_neuron: Iterable[str] = (), deltas: Iterable[str] = ()) -> Kernel:
+    """Place the statements of a step.
+
+    Parameters
+    ----------
+    step : Step
+    dtype : {"float32", "float64"}
+    per_neuron : iterable of str
+        Parameters that have one value per neuron; all others have one for the population.
+    deltas : iterable of str
+        States that receive an instantaneous input, added after integration.
+    """
+    model = step.model
+    chosen = set(per_neuron)
+    neuron_parameters = tuple(p for p in model.parameters if p in chosen)
+    jumped = tuple(s for s in model.states if s in set(deltas))
+    placements = {symbol(p): Placement.NEURON if p in chosen else Placement.UNIFORM for p in model.parameters}
+    placements.update({DT: Placement.UNIFORM, T: Placement.STEP})
+    varying = [*step.states, *(symbol(i) for i in model.inputs), *(n.xi for n in step.noise), *(symbol(f"{s}_delta") for s in jumped),
+               REFRACTORY, SPIKE, LAST_SPIKE]
+    placements.update({s: Placement.BOTH for s in varying})
+    namer = Namer(s.name for s in placements)
+    placer = _Placer(placements, namer)
+    body, stores = _body(step, jumped, placer)
+    body, stores = _share(body, stores, _Sharer(namer, named_definitions(step)))
+    return Kernel(step, dtype, neuron_parameters, jumped, tuple(placer.lists[Placement.UNIFORM]),
+                  tuple(placer.lists[Placement.NEURON]), tuple(placer.lists[Placement.STEP]), body, stores)
+
+
+def _body(step: Step, jumped: tuple[str, ...], placer: _Placer) -> tuple[list[Statement], list[Statement]]:
+    """The statements of one neuron-step in order: integrate, jump, hold, compare, reset."""
+    body: list[Statement] = []
+    renamed: dict[sp.Symbol, sp.Symbol] = {}
+
+    def add(wanted: str, expression: Any, at: Callable[[Any], Any] = lambda e: e) -> sp.Symbol:
+        placer.owner = wanted
+        value = placer.hoist(horner(at(expression).xreplace(renamed), step.states))
+        level = placer.place(value)
+        name = placer.namer.fixed(wanted)
+        placer.placements[name] = level
+        target = body if level is Placement.BOTH else placer.lists[level]
+        target.append(Statement(name, value, kind_of(value)))
+        return name
+
+    if step.model.refractory:
+        condition = sp.Le(T - LAST_SPIKE, TAU_REF, evaluate=False)
+        body.append(Statement(REFRACTORY, condition, Kind.CONDITION))
+    for assignment in step.assignments:
+        renamed[assignment.symbol] = add(assignment.symbol.name, assignment.expression)
+    new: dict[sp.Symbol, sp.Symbol] = {}
+    for index, state in enumerate(step.states):
+        value = step.new_value(index) - state
+        if state.name in jumped:
+            value = value + symbol(f"{state.name}_delta")
+        if value.is_Add:  # the increment is summed first and added to the state once, which matters in float32
+            value = add(f"d{state.name}", value)
+        value = state + value
+        if step.model.refractory and step.model.refractory.state == state.name:
+            value = f.where(REFRACTORY, state, value)
+        new[state] = add(f"{state.name}_new", value)
+        placer.placements[new[state]] = Placement.BOTH
+    stores = {state: new[state] for state in step.states}
+    if step.threshold is not None:
+        placer.owner = "threshold"
+        body.append(Statement(SPIKE, placer.hoist(step.threshold.xreplace(new)), Kind.CONDITION))
+        for reset in step.resets:
+            placer.owner = f"reset_{reset.symbol.name}"
+            value = placer.hoist(horner(reset.expression.xreplace(new), list(new.values())))
+            stores[reset.symbol] = f.where(SPIKE, value, new[reset.symbol])
+    return body, [Statement(state, value, Kind.REAL) for state, value in stores.items()]
+
+
+def named_definitions(step: Step) -> dict[Any, str]:
+    """Algebraic lines by their value, so that a shared subexpression that is one carries the user's name."""
+    definitions = algebraic_definitions(step.model)
+    return {remove_singularities(value): name for name, value in definitions.items() if value.args}
+
+
+@dataclass(frozen=True)
+class _Sharer:
+    """Names repeated subexpressions."""
+
+    namer: Namer
+    known: dict[Any, str]
+
+    def name(self, value: Any, inlined: Any) -> sp.Symbol:
+        """The user's own name for a value where there is one, else one that spells it."""
+        if inlined in self.known:
+            return self.namer.fixed(self.known[inlined])
+        return self.namer.temporary(value, "shared")
+
+
+def _is_negated_symbol(value: Any) -> bool:
+    return bool(value.is_Mul and len(value.args) == 2 and value.args[0] == -1 and value.args[1].is_Symbol)
+
+
+def _share(body: list[Statement], stores: list[Statement], sharer: _Sharer) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
+    """Give every repeated subexpression of the body a statement before its first use."""
+    everything = body + stores
+    plain = [s.expression for s in everything if s.symbol != REFRACTORY]
+    replacements, reduced = sp.cse(plain, symbols=sp.numbered_symbols("shared_expression_", real=True))
+    renamed: dict[sp.Symbol, Any] = {}
+    inlined: dict[sp.Symbol, Any] = {}
+    definitions: dict[sp.Symbol, Any] = {}
+    for temporary, raw in replacements:
+        value = raw.xreplace(renamed)
+        inlined[temporary] = raw.xreplace(inlined)
+        if _is_negated_symbol(value):
+            renamed[temporary] = value
+            continue
+        renamed[temporary] = sharer.name(value, inlined[temporary])
+        definitions[renamed[temporary]] = value
+    values = iter(reduced)
+    new_body: list[Statement] = []
+    new_stores: list[Statement] = []
+    placed: set[sp.Symbol] = set()
+
+    def place(expression: Any) -> None:
+        for name in definitions:
+            if name in expression.free_symbols and name not in placed:
+                place(definitions[name])
+                placed.add(name)
+                new_body.append(Statement(name, definitions[name], kind_of(definitions[name])))
+
+    for index, statement in enumerate(everything):
+        value = statement.expression if statement.symbol == REFRACTORY else next(values).xreplace(renamed)
+        place(value)
+        (new_body if index < len(body) else new_stores).append(Statement(statement.symbol, value, statement.kind))
+    return tuple(new_body), tuple(new_stores)

@@ -1,0 +1,1 @@
+"""One printer a target language: a formula in, its spelling out."""

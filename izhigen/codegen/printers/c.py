@@ -1,0 +1,202 @@
+"""C spellings of SymPy expressions, for one precision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from sympy.printing.c import C99CodePrinter
+
+from izhigen.codegen.elementary import FORMATS
+from izhigen.errors import DerivationError
+
+KEYWORDS = frozenset("""
+    alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl complex const const_cast constexpr
+    continue default delete do double dynamic_cast else enum explicit export extern false float for friend goto if imaginary
+    inline int long main mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public register
+    reinterpret_cast restrict return short signed sizeof static static_assert static_cast struct switch template this
+    thread_local throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq
+    """.split())
+"""Words of C and C++ that no identifier may be."""
+
+OWN = frozenset("""
+    tile lane constants population run count position time_now any_spike TILE ALIGNED NULL INFINITY NAN
+    fabs fabsf sqrt sqrtf floor floorf log logf log1p log1pf sin sinf cos cosf tan tanf erf erff pow powf memcpy
+    linux unix errno signgam y0 y1 yn j0 j1 jn gamma stdin stdout stderr
+    """.split())
+"""Identifiers that the templates use, and names that headers or compilers may define."""
+
+
+def c_name(name: str) -> str:
+    """The C identifier for a symbol: the name itself, with an underscore after it where the language has the word."""
+    return f"{name}_" if name in KEYWORDS or name in OWN or name.startswith("iz_") or name.endswith("_t") else name
+
+
+class CPrinter(C99CodePrinter):  # type: ignore[misc]
+    """Prints expressions of one precision, and records which elementary functions they use.
+
+    Attributes
+    ----------
+    elementary : set of str
+        Templates of ``templates/math`` that the printed text calls.
+    powers : set of int
+        Integer powers for which a function ``iz_pow<n>`` is called.
+    """
+
+    _OWN_FUNCTIONS = {"exp": "exp", "expm1": "expm1", "phi1": "phi1", "phi2": "phi2", "phi3": "phi3", "tanh": "tanh", "sinh": "sinh",
+                      "cosh": "cosh", "pair_phi1_mean": "pair_phi1", "pair_phi1_slope": "pair_phi1"}
+    _LIBRARY_FUNCTIONS = {"log": "log", "log1p": "log1p", "sin": "sin", "cos": "cos", "tan": "tan", "erf": "erf", "floor_": "floor",
+                          "absolute": "fabs"}
+
+    def __init__(self, dtype: str) -> None:
+        super().__init__({"contract": False})
+        self.format = FORMATS[dtype]
+        self.number = np.float32 if dtype == "float32" else np.float64
+        self.elementary: set[str] = set()
+        self.powers: set[int] = set()
+
+    def literal(self, value: Any) -> str:
+        """A number rounded to the precision, with its suffix; exact for every value that the precision holds."""
+        text = repr(self.number(float(sp.N(value, 25)))).split("(")[-1].rstrip(")")
+        if "inf" in text or "nan" in text:
+            raise DerivationError(f"the constant {value} is outside the range of {self.number.__name__}; use dtype='float64'")
+        if not any(mark in text for mark in ".e"):
+            text += ".0"
+        return text + self.format.suffix
+
+    def library(self, name: str) -> str:
+        """The C library's name of a function in this precision."""
+        return name + self.format.suffix
+
+    def _print_Symbol(self, expr: Any) -> str:
+        return c_name(expr.name)
+
+    def _print_Number(self, expr: Any) -> str:
+        return self.literal(expr) if expr >= 0 else f"-{self.literal(-expr)}"
+
+    _print_Integer = _print_Rational = _print_Float = _print_Half = _print_One = _print_Zero = _print_NegativeOne = _print_Number
+
+    def _print_NumberSymbol(self, expr: Any) -> str:
+        return self.literal(expr)
+
+    _print_Pi = _print_Exp1 = _print_NumberSymbol
+
+    def _print_Add(self, expr: Any, order: Any = None) -> str:
+        text = ""
+        positive_first = sorted(expr.args, key=lambda a: a.could_extract_minus_sign() if not a.is_Add else False)
+        for term in positive_first:
+            negative = term.could_extract_minus_sign() and not term.is_Add and (term.is_Mul or term.is_Number)
+            printed = self.operand(-term if negative else term, PRODUCT)
+            text += (" - " if negative else " + ") + printed if text else ("-" if negative else "") + printed
+        return text
+
+    def _print_Mul(self, expr: Any) -> str:
+        if expr.could_extract_minus_sign() and expr.args[0].is_Number:
+            return "-" + self.operand(-expr, PRODUCT)
+        numerator, denominator = [], []
+        for factor in expr.args:
+            if factor.is_Pow and factor.exp.is_Integer and factor.exp < 0:
+                denominator.append(factor.base ** -factor.exp)
+            else:
+                numerator.append(factor)
+        top = " * ".join(self.operand(a, ATOM) for a in numerator) or self.literal(1)
+        if not denominator:
+            return top
+        bottom = self.operand(denominator[0], ATOM) if len(denominator) == 1 \
+            else "(" + " * ".join(self.operand(a, ATOM) for a in denominator) + ")"
+        return f"{top} / {bottom}"
+
+    def _print_Pow(self, expr: Any) -> str:
+        base, exponent = expr.args
+        if exponent.is_Integer:
+            if exponent.is_negative:
+                return f"{self.literal(1)} / {self.operand(base ** -exponent, ATOM)}"
+            if exponent <= 3 and base.is_Symbol:
+                return "(" + " * ".join([self._print(base)] * int(exponent)) + ")"
+            self.powers.add(int(exponent))
+            return f"iz_pow{exponent}({self._print(base)})"
+        if exponent == sp.Rational(1, 2):
+            return f"{self.library('sqrt')}({self._print(base)})"
+        if exponent == sp.Rational(-1, 2):
+            return f"{self.literal(1)} / {self.library('sqrt')}({self._print(base)})"
+        return f"{self.library('pow')}({self._print(base)}, {self._print(exponent)})"
+
+    def _print_Function(self, expr: Any) -> str:
+        name = type(expr).__name__
+        arguments = ", ".join(self._print(a) for a in expr.args)
+        if name in self._OWN_FUNCTIONS:
+            self.elementary.add(self._OWN_FUNCTIONS[name])
+            return f"iz_{name}({arguments})"
+        if name in self._LIBRARY_FUNCTIONS:
+            return f"{self.library(self._LIBRARY_FUNCTIONS[name])}({arguments})"
+        raise DerivationError(f"{name}() has no C spelling")
+
+    _print_exp = _print_log = _print_sin = _print_cos = _print_tan = _print_tanh = _print_sinh = _print_cosh = _print_Function
+    _print_erf = _print_expm1 = _print_log1p = _print_Function
+
+    def _print_where(self, expr: Any) -> str:
+        condition, a, b = (self._print(part) for part in expr.args)
+        return f"({condition} ? {a} : {b})"
+
+    def _choose(self, expr: Any, operator: str) -> str:
+        a, b = (self._print(part) for part in expr.args)
+        return f"(({a}) {operator} ({b}) ? {a} : {b})"
+
+    def _print_maximum(self, expr: Any) -> str:
+        return self._choose(expr, ">=")
+
+    def _print_minimum(self, expr: Any) -> str:
+        return self._choose(expr, "<=")
+
+    def _print_heaviside(self, expr: Any) -> str:
+        return f"({self.operand(expr.args[0], SUM)} >= {self.literal(0)} ? {self.literal(1)} : {self.literal(0)})"
+
+    def _print_signum(self, expr: Any) -> str:
+        x, zero, one = self._print(expr.args[0]), self.literal(0), self.literal(1)
+        return f"(({x}) > {zero} ? {one} : (({x}) < {zero} ? -{one} : {zero}))"
+
+    def _print_Relational(self, expr: Any) -> str:
+        return f"({self._print(expr.lhs)} {expr.rel_op} {self._print(expr.rhs)})"
+
+    def _print_And(self, expr: Any) -> str:
+        return "(" + " & ".join(self._print(a) for a in sorted(expr.args, key=sp.default_sort_key)) + ")"
+
+    def _print_Or(self, expr: Any) -> str:
+        return "(" + " | ".join(self._print(a) for a in sorted(expr.args, key=sp.default_sort_key)) + ")"
+
+    def _print_Not(self, expr: Any) -> str:
+        return f"(!{self._print(expr.args[0])})"
+
+    def operand(self, expr: Any, least: int) -> str:
+        """Print a part of a larger expression, in parentheses when it binds less than ``least`` (or has a leading minus)."""
+        text = str(self._print(expr))
+        return f"({text})" if _binding(expr) < least or text.startswith("-") else text
+
+
+SUM, PRODUCT, ATOM = 1, 2, 3
+
+
+def _binding(expr: Any) -> int:
+    """How strongly the printed form of an expression holds together."""
+    if expr.is_Add:
+        return SUM
+    if expr.is_Mul or (expr.is_Pow and expr.exp.is_Number and expr.exp.is_negative):
+        return PRODUCT
+    return ATOM
+
+
+def power_function(real: str, exponent: int) -> list[str]:
+    """Lines of ``iz_pow<n>``: x**n by repeated squaring."""
+    lines = [f"static inline {real} iz_pow{exponent}({real} x)", "{"]
+    factors: list[str] = []
+    name, power = "x", 1
+    while True:
+        if exponent & power:
+            factors.append(name)
+        power *= 2
+        if power > exponent:
+            break
+        lines.append(f"    const {real} x{power} = {name} * {name};")
+        name = f"x{power}"
+    return [*lines, f"    return {' * '.join(factors)};", "}"]

@@ -1,0 +1,38 @@
+"""A program: source text, its interface, and the key under which it is built once."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Program:
+    """One compilable file.
+
+    Attributes
+    ----------
+    name : str
+        C name of the model; entry points start with it.
+    target : str
+        ``"c"``.
+    dtype : str
+    source : str
+        The whole file.
+    interface : str
+        Structs and prototypes alone, as the foreign-function interface reads them.
+    entry_point : str
+        Name of the function that advances neurons.
+    """
+
+    name: str
+    target: str
+    dtype: str
+    source: str
+    interface: str
+    entry_point: str
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of target and source."""
+        return hashlib.sha256(f"{self.target}\n{self.source}".encode()).hexdigest()

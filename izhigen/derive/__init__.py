@@ -1,0 +1,1 @@
+"""Stage 2: from a declaration to the symbolic update of one step."""

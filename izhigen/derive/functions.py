@@ -1,0 +1,248 @@
+"""SymPy functions of the equation language, with derivatives that hold almost everywhere.
+
+SymPy's own ``Abs``, ``Max``, ``Heaviside``, ... differentiate into distributions or real parts; these do not.
+The phi functions are those of exponential integrators (Hochbruck and Ostermann 2010, Acta Numerica 19):
+``phi1(z) = (exp(z) - 1)/z`` and ``phi_{k+1}(z) = (phi_k(z) - 1/k!)/z``, all entire.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mpmath
+import sympy as sp
+from sympy.core.function import ArgumentIndexError
+
+HALF = sp.Rational(1, 2)
+
+
+class _Phi(sp.Function):  # type: ignore[misc]
+    """Base of the phi functions; subclasses set ``order``."""
+
+    order = 0
+
+    @classmethod
+    def eval(cls, z: Any) -> Any:
+        if z.is_zero:
+            return sp.Integer(1) / sp.factorial(cls.order)
+        if z is sp.S.NegativeInfinity:
+            return sp.S.Zero
+        if z is sp.S.Infinity:
+            return sp.S.Infinity
+        return None
+
+    def _eval_is_real(self) -> Any:
+        return self.args[0].is_real
+
+    def _eval_is_positive(self) -> Any:
+        return self.args[0].is_real
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """d/dz phi_k = phi_k - k phi_{k+1}, finite at 0 (from phi_k = 1/k! + z phi_{k+1})."""
+        if argindex != 1 or self.order + 1 not in _PHI:
+            raise ArgumentIndexError(self, argindex)
+        return self - self.order * _PHI[self.order + 1](self.args[0])
+
+    def _eval_rewrite_as_exp(self, z: Any, **hints: Any) -> Any:
+        value = (sp.exp(z) - 1) / z
+        for k in range(1, self.order):
+            value = (value - 1 / sp.factorial(k)) / z
+        return value
+
+    def _eval_evalf(self, prec: int) -> Any:
+        z = self.args[0]._eval_evalf(prec)
+        if not z.is_number or not z.is_comparable and not z.is_complex:
+            return None
+        with mpmath.workprec(prec + 40 * (self.order + 1)):
+            x = z._to_mpmath(mpmath.mp.prec)
+            if abs(x) < mpmath.mpf("1e-3"):
+                value = mpmath.nsum(lambda k: x ** int(k) / mpmath.factorial(int(k) + self.order), [0, 30])
+            else:
+                value = mpmath.expm1(x) / x
+                for k in range(1, self.order):
+                    value = (value - 1 / mpmath.factorial(k)) / x
+            return sp.Expr._from_mpmath(value, prec)
+
+    def _latex(self, printer: Any, exp: Any = None) -> str:
+        text = rf"\varphi_{{{self.order}}}\left({printer._print(self.args[0])}\right)"
+        return text if exp is None else f"{text}^{{{exp}}}"
+
+
+class phi1(_Phi):
+    """(exp(z) - 1)/z with phi1(0) = 1; phi1' = phi1 - phi2."""
+
+    order = 1
+
+
+class phi2(_Phi):
+    """(phi1(z) - 1)/z with phi2(0) = 1/2; phi2' = phi2 - 2 phi3."""
+
+    order = 2
+
+
+class phi3(_Phi):
+    """(phi2(z) - 1/2)/z with phi3(0) = 1/6."""
+
+    order = 3
+
+
+_PHI: dict[int, type[_Phi]] = {1: phi1, 2: phi2, 3: phi3}
+
+
+class _PairPhi(sp.Function):  # type: ignore[misc]
+    """Functions of the two eigenvalues m + sqrt(x), m - sqrt(x) of a 2x2 matrix, entire in m and x."""
+
+    def _eval_is_real(self) -> Any:
+        return all(a.is_real for a in self.args)
+
+
+class pair_phi1_mean(_PairPhi):
+    """(phi1(m + s) + phi1(m - s))/2 with s = sqrt(x); real for x < 0 (a complex pair) too."""
+
+
+class pair_phi1_slope(_PairPhi):
+    """(phi1(m + s) - phi1(m - s))/(2 s) with s = sqrt(x); phi1'(m) at x = 0 (equal eigenvalues)."""
+
+
+class pair_exp_mean(_PairPhi):
+    """(exp(m + s) + exp(m - s))/2 with s = sqrt(x)."""
+
+
+class _AlmostEverywhere(sp.Function):  # type: ignore[misc]
+    """A piecewise constant function: derivative zero almost everywhere."""
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        return sp.S.Zero
+
+    def _eval_is_real(self) -> Any:
+        return self.args[0].is_real
+
+
+class heaviside(_AlmostEverywhere):
+    """1 for x >= 0, else 0."""
+
+    @classmethod
+    def eval(cls, x: Any) -> Any:
+        return sp.Integer(1 if x >= 0 else 0) if x.is_Number else None
+
+    def _eval_evalf(self, prec: int) -> Any:
+        return heaviside(self.args[0]._eval_evalf(prec)) if self.args[0].is_number else None
+
+
+class signum(_AlmostEverywhere):
+    """-1, 0 or 1."""
+
+    @classmethod
+    def eval(cls, x: Any) -> Any:
+        return sp.Integer((x > 0) - (x < 0)) if x.is_Number else None
+
+
+class floor_(_AlmostEverywhere):
+    """Largest integer not above x."""
+
+    @classmethod
+    def eval(cls, x: Any) -> Any:
+        return sp.floor(x) if x.is_Number else None
+
+
+class absolute(sp.Function):  # type: ignore[misc]
+    """Magnitude; derivative signum(x)."""
+
+    @classmethod
+    def eval(cls, x: Any) -> Any:
+        return abs(x) if x.is_Number else None
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        return signum(self.args[0])
+
+    def _eval_is_real(self) -> Any:
+        return self.args[0].is_real
+
+
+class maximum(sp.Function):  # type: ignore[misc]
+    """The larger of two; at a tie the derivative is that of the first."""
+
+    @classmethod
+    def eval(cls, a: Any, b: Any) -> Any:
+        if a == b:
+            return a
+        return max(a, b) if a.is_Number and b.is_Number else None
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        first = heaviside(self.args[0] - self.args[1])
+        return first if argindex == 1 else 1 - first
+
+    def _eval_is_real(self) -> Any:
+        return all(a.is_real for a in self.args)
+
+
+class minimum(sp.Function):  # type: ignore[misc]
+    """The smaller of two; at a tie the derivative is that of the first."""
+
+    @classmethod
+    def eval(cls, a: Any, b: Any) -> Any:
+        if a == b:
+            return a
+        return min(a, b) if a.is_Number and b.is_Number else None
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        first = heaviside(self.args[1] - self.args[0])
+        return first if argindex == 1 else 1 - first
+
+    def _eval_is_real(self) -> Any:
+        return all(a.is_real for a in self.args)
+
+
+class where(sp.Function):  # type: ignore[misc]
+    """``where(condition, a, b)``: a select; its derivative is the select of the derivatives."""
+
+    nargs = 3
+
+    @classmethod
+    def eval(cls, condition: Any, a: Any, b: Any) -> Any:
+        if condition is sp.true:
+            return a
+        if condition is sp.false:
+            return b
+        return a if a == b else None
+
+    def _eval_derivative(self, symbol: Any) -> Any:
+        condition, a, b = self.args
+        return where(condition, a.diff(symbol), b.diff(symbol))
+
+    def _eval_is_real(self) -> Any:
+        return all(a.is_real for a in self.args[1:])
+
+
+class expm1(sp.Function):  # type: ignore[misc]
+    """exp(x) - 1, accurate near 0."""
+
+    @classmethod
+    def eval(cls, x: Any) -> Any:
+        return sp.S.Zero if x.is_zero else None
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        return sp.exp(self.args[0])
+
+    def _eval_is_real(self) -> Any:
+        return self.args[0].is_real
+
+    def _eval_rewrite_as_exp(self, x: Any, **hints: Any) -> Any:
+        return sp.exp(x) - 1
+
+    def _eval_evalf(self, prec: int) -> Any:
+        return (sp.exp(self.args[0]) - 1)._eval_evalf(prec) if self.args[0].is_number else None
+
+
+class log1p(sp.Function):  # type: ignore[misc]
+    """log(1 + x), accurate near 0."""
+
+    @classmethod
+    def eval(cls, x: Any) -> Any:
+        return sp.S.Zero if x.is_zero else None
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        return 1 / (1 + self.args[0])
+
+    def _eval_evalf(self, prec: int) -> Any:
+        return sp.log(1 + self.args[0])._eval_evalf(prec) if self.args[0].is_number else None

@@ -1,0 +1,65 @@
+"""From the parsed tree to SymPy: real symbols, exact rationals, functions with almost-everywhere derivatives."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any, Callable, Mapping
+
+import sympy as sp
+
+from izhigen.derive import functions as f
+from izhigen.errors import DerivationError
+from izhigen.model.expressions import Binary, Call, Compare, Expression, Logical, Name, Negative, Node, Number
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "exp": sp.exp, "log": sp.log, "sqrt": sp.sqrt, "sin": sp.sin, "cos": sp.cos, "tan": sp.tan, "tanh": sp.tanh,
+    "sinh": sp.sinh, "cosh": sp.cosh, "erf": sp.erf, "abs": f.absolute, "sign": f.signum, "heaviside": f.heaviside,
+    "floor": f.floor_, "expm1": f.expm1, "log1p": f.log1p, "exprel": f.phi1, "where": f.where,
+    "min": lambda *a: reduce(f.minimum, a), "max": lambda *a: reduce(f.maximum, a),
+    "clip": lambda x, low, high: f.minimum(f.maximum(x, low), high),
+}
+_OPERATIONS: dict[str, Callable[..., Any]] = {
+    "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b, "**": lambda a, b: a ** b,
+    "<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge, "==": sp.Eq, "!=": sp.Ne,
+    "and": sp.And, "or": sp.Or, "not": sp.Not,
+}
+
+
+def symbol(name: str) -> sp.Symbol:
+    """The real symbol of that name; all stages use this one."""
+    return sp.Symbol(name, real=True)
+
+
+T, DT = symbol("t"), symbol("dt")
+"""Time at the step's start and the step, in ms."""
+
+
+def _lower(node: Node, symbols: Mapping[str, Any]) -> Any:
+    if isinstance(node, Number):
+        return sp.Rational(node.value.numerator, node.value.denominator)
+    if isinstance(node, Name):
+        return sp.pi if node.id == "pi" else symbols.get(node.id, symbol(node.id))
+    if isinstance(node, Negative):
+        return -_lower(node.operand, symbols)
+    if isinstance(node, (Binary, Compare)):
+        return _OPERATIONS[node.operator](_lower(node.left, symbols), _lower(node.right, symbols))
+    if isinstance(node, Logical):
+        return _OPERATIONS[node.operator](*(_lower(part, symbols) for part in node.operands))
+    assert isinstance(node, Call)
+    return FUNCTIONS[node.function](*(_lower(part, symbols) for part in node.arguments))
+
+
+def lower(expression: Expression, where: str, symbols: Mapping[str, Any] | None = None) -> Any:
+    """The SymPy value of an expression; ``symbols`` replaces names (by algebraic definitions, say).
+
+    Raises
+    ------
+    DerivationError
+        When the expression is not finite or not real for any value of its symbols, such as ``1/(V - V)``.
+    """
+    result = _lower(expression.tree, symbols or {})
+    if result.has(sp.zoo, sp.nan, sp.oo, -sp.oo):
+        raise DerivationError(f"{where}: {expression.text!r} divides by zero or overflows whatever its symbols hold")
+    if result.has(sp.I):
+        raise DerivationError(f"{where}: {expression.text!r} is not real")
+    return result

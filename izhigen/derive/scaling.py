@@ -1,0 +1,120 @@
+"""An affine change of variables, done on the equations (BrainPy's ``Scaling.transform``).
+
+With ``scale = (V_max - V_min)/(S_max - S_min)`` and ``bias = S_min*scale - V_min`` the potential is ``V = scale*S - bias``.
+States that enter dV/dt with a coefficient free of states (a recovery variable, an adaptation current) are divided by the same scale, about
+the point where their own equation rests at S = 0; inputs that do so are divided by it. Parameters keep their unscaled values.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Any, Mapping, TypeVar
+
+import sympy as sp
+
+from izhigen.derive.lowering import lower, symbol
+from izhigen.derive.system import algebraic_definitions
+from izhigen.errors import ModelError
+from izhigen.model.equations import Equation, ResetAssignment
+from izhigen.model.expressions import Expression, parse_expression
+from izhigen.model.from_sympy import sympy_text
+from izhigen.model.model import Declaration
+from izhigen.model.parts import Current, Noise
+
+D = TypeVar("D", bound=Declaration)
+
+
+def scale_model(model: D, values: tuple[float, float], scaled_values: tuple[float, float]) -> D:
+    """Return the model in scaled units: states, inputs and recordings are then in them.
+
+    Parameters
+    ----------
+    values : (float, float)
+        A range of the potential that the threshold watches, in its unit.
+    scaled_values : (float, float)
+        The range that it becomes.
+
+    Raises
+    ------
+    ModelError
+        For a model without a threshold on a state, or for an empty range.
+    """
+    state = model.spike_state
+    if state is None:
+        raise ModelError(f"model {model.name!r} has no threshold on a state, so there is no potential to scale")
+    low, high, scaled_low, scaled_high = (_exact(value) for value in (*values, *scaled_values))
+    if low == high or scaled_low == scaled_high:
+        raise ModelError(f"scaled: the ranges {values} and {scaled_values} must not be empty")
+    scale = (high - low) / (scaled_high - scaled_low)
+    return _apply(model, symbol(state), scale, scaled_low * scale - low)
+
+
+def _exact(value: float) -> sp.Rational:
+    if not math.isfinite(value):
+        raise ModelError(f"scaled: {value!r} is not finite")
+    fraction = Fraction(repr(float(value)))
+    return sp.Rational(fraction.numerator, fraction.denominator)
+
+
+def _apply(model: D, potential: sp.Symbol, scale: Any, bias: Any) -> D:
+    definitions = algebraic_definitions(model)
+    sides = {symbol(e.name): lower(e.expression, e.where, definitions) for e in model.equations if e.is_ode}
+    additive = [s for s in (*sides, *map(symbol, model.inputs)) if s != potential and _enters_additively(s, sides[potential], sides)]
+    meaning: dict[sp.Symbol, Any] = {potential: scale * potential - bias}
+    for name in additive:
+        meaning[name] = scale * name + (_rest(name, sides[name], potential, -bias) if name in sides else 0)
+
+    def change(expression: Expression, where: str, factor: Any = 1, shift: Any = 0) -> Expression:
+        value = sp.expand((lower(expression, where).xreplace(meaning) - shift) / factor)
+        return parse_expression(sympy_text(value, where), where)
+
+    def condition(expression: Expression, where: str) -> Expression:
+        return parse_expression(sympy_text(lower(expression, where).xreplace(meaning), where), where, kind="condition")
+
+    scaled = {potential: -bias, **{name: meaning[name] - scale * name for name in additive}}
+    equations = tuple(_equation(e, change, scaled, scale) for e in model.equations)
+    resets = tuple(ResetAssignment(r.state, change(r.expression, f"reset of {r.state}", scale, scaled[symbol(r.state)]))
+                   if symbol(r.state) in scaled else ResetAssignment(r.state, change(r.expression, f"reset of {r.state}"))
+                   for r in model.reset)
+    currents = tuple(Current(change(c.expression, "current", scale if symbol(c.to) in scaled else 1), c.to) for c in model.currents)
+    noise = tuple(Noise(n.state, change(n.amplitude, "noise", scale if symbol(n.state) in scaled else 1)) for n in model.noise)
+    units: Mapping[str, str] = {name: unit for name, unit in model.units.items() if symbol(name) not in scaled}
+    return model._with(equations=equations, threshold=condition(model.threshold, "threshold") if model.threshold else None, reset=resets,
+                       currents=currents, noise=noise, initial=_initial(model, change, scaled, scale), units=MappingProxyType(dict(units)))
+
+
+def _enters_additively(name: sp.Symbol, side: Any, sides: Mapping[sp.Symbol, Any]) -> bool:
+    """Whether a name stands in dV/dt with a coefficient that is not zero and free of states."""
+    coefficient = sp.diff(side, name)
+    return coefficient != 0 and not coefficient.free_symbols & (set(sides) | {name})
+
+
+def _rest(name: sp.Symbol, side: Any, potential: sp.Symbol, at: Any) -> Any:
+    """Where the state's own equation rests with the potential at the scaled origin; 0 where that is not a linear question."""
+    fixed = side.xreplace({potential: at})
+    slope = sp.diff(fixed, name)
+    if slope == 0 or name in slope.free_symbols:
+        return sp.S.Zero
+    rest = sp.cancel(-fixed.xreplace({name: sp.S.Zero}) / slope)
+    return rest if not rest.has(sp.zoo, sp.nan) else sp.S.Zero
+
+
+def _equation(equation: Equation, change: Any, scaled: Mapping[sp.Symbol, Any], scale: Any) -> Equation:
+    is_scaled = equation.is_ode and symbol(equation.name) in scaled
+    expression = change(equation.expression, equation.where, scale if is_scaled else 1)
+    return Equation(equation.name, expression, "1" if is_scaled else equation.unit, equation.is_ode)
+
+
+def _initial(model: Declaration, change: Any, scaled: Mapping[sp.Symbol, Any], scale: Any) -> Mapping[str, Expression]:
+    """Initial values in scaled units; a scaled state that starts at 0 by default gets an explicit value."""
+    zero = parse_expression("0")
+    result = {}
+    for state in model.states:
+        name, expression = symbol(state), model.initial.get(state)
+        if name in scaled:
+            result[state] = change(expression or zero, f"initial value of {state}", scale, scaled[name])
+        elif expression is not None:
+            result[state] = change(expression, f"initial value of {state}")
+    return MappingProxyType(result)

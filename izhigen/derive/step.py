@@ -1,0 +1,186 @@
+"""One step of a model as SymPy values: integrate, jump, hold while refractory, compare, reset."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Callable, Mapping
+
+import sympy as sp
+
+from izhigen.derive import schemes
+from izhigen.derive.lowering import DT, T, lower, symbol
+from izhigen.derive.singularities import remove_singularities
+from izhigen.derive.system import System, algebraic_definitions, build_system
+from izhigen.errors import DerivationError, suggest
+from izhigen.model.model import Declaration
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A named intermediate value of a step."""
+
+    symbol: sp.Symbol
+    expression: Any
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A one-step method.
+
+    Attributes
+    ----------
+    name : str
+        Name of the method; its file's name.
+    order : int
+        Order on smooth problems (for a system).
+    formula : str
+        Its update in LaTeX.
+    advance : callable
+        ``advance(system)`` returns the ordered intermediates and the increment of every state over one step.
+    noise : callable
+        ``noise(system, i)`` returns the factor of ``g*xi`` for state i.
+    aliases : tuple of str
+        Other names it is known by.
+    """
+
+    name: str
+    order: int
+    formula: str
+    advance: Callable[[System], tuple[tuple[Assignment, ...], tuple[Any, ...]]]
+    noise: Callable[[System, int], Any]
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NoiseTerm:
+    """``amplitude * factor * xi`` added to a state; ``xi`` is standard normal, drawn per neuron and step."""
+
+    state: sp.Symbol
+    xi: sp.Symbol
+    amplitude: Any
+    factor: Any
+    stream: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens to a neuron in one step, in order.
+
+    Attributes
+    ----------
+    system : System
+    scheme : Scheme
+    assignments : tuple of Assignment
+        Named intermediates, each reading only what stands before it.
+    increments : tuple of Expr
+        What is added to each state, without noise.
+    noise : tuple of NoiseTerm
+    threshold : Boolean or None
+        Condition on the states after integration (and jump).
+    resets : tuple of Assignment
+        New state values when the neuron spikes, reading the values before the reset.
+    """
+
+    system: System
+    scheme: Scheme
+    assignments: tuple[Assignment, ...]
+    increments: tuple[Any, ...]
+    noise: tuple[NoiseTerm, ...]
+    threshold: Any
+    resets: tuple[Assignment, ...]
+
+    @property
+    def model(self) -> Declaration:
+        """The declaration it was derived from."""
+        return self.system.model
+
+    @property
+    def method(self) -> str:
+        """Name of the method."""
+        return self.scheme.name
+
+    @property
+    def states(self) -> tuple[sp.Symbol, ...]:
+        """Symbols of the state variables."""
+        return self.system.states
+
+    def new_value(self, index: int) -> Any:
+        """State ``index`` after integration, as an expression of intermediates, before jumps and reset."""
+        state = self.states[index]
+        kicks = [term.amplitude * term.factor * term.xi for term in self.noise if term.state == state]
+        return sp.Add(state, self.increments[index], *kicks)
+
+    @cached_property
+    def updates(self) -> Mapping[str, Any]:
+        """New value of every state after integration, as an expression of states, parameters, inputs, t and dt."""
+        inlined: dict[sp.Symbol, Any] = {}
+        for assignment in self.assignments:
+            inlined[assignment.symbol] = assignment.expression.xreplace(inlined)
+        return MappingProxyType({state.name: self.new_value(i).xreplace(inlined) for i, state in enumerate(self.states)})
+
+
+def method_names() -> list[str]:
+    """Names of all methods, found as the files of ``derive/schemes``."""
+    return sorted(module.name for module in pkgutil.iter_modules(schemes.__path__))
+
+
+def find_scheme(name: str) -> Scheme:
+    """The method of that name or alias.
+
+    Raises
+    ------
+    DerivationError
+        For an unknown name, listing the known ones.
+    """
+    names = method_names()
+    ordered = ([name] if name in names else []) + [other for other in names if other != name]
+    for candidate in ordered:
+        scheme: Scheme = importlib.import_module(f"{schemes.__name__}.{candidate}").SCHEME
+        if name == scheme.name or name in scheme.aliases:
+            return scheme
+    raise DerivationError(f"no method {name!r}{suggest(str(name), names)} (methods: {', '.join(names)})")
+
+
+def derive_step(model: Declaration, method: str = "exp_euler") -> Step:
+    """Derive the step of a model.
+
+    Parameters
+    ----------
+    model : Declaration
+    method : str
+        Name or alias of a scheme.
+
+    Raises
+    ------
+    DerivationError
+        For an unknown method or a right-hand side without a usable derivative.
+    """
+    scheme = find_scheme(method)
+    system = build_system(model)
+    assignments, increments = scheme.advance(system)
+    held = tuple(Assignment(h.symbol, h.expression) for h in system.held)
+    definitions = algebraic_definitions(model)
+    threshold = None
+    if model.threshold is not None:
+        threshold = lower(model.threshold, "threshold", definitions)
+        if threshold in (sp.true, sp.false):
+            raise DerivationError(f"threshold: {model.threshold.text!r} is {threshold} whatever the state is")
+    resets = tuple(Assignment(symbol(r.state), lower(r.expression, f"reset of {r.state}", definitions)) for r in model.reset)
+    return Step(system, scheme, held + assignments, increments, _noise_terms(system, scheme), threshold, resets)
+
+
+def _noise_terms(system: System, scheme: Scheme) -> tuple[NoiseTerm, ...]:
+    terms = []
+    for stream, noise in enumerate(system.model.noise):
+        state = symbol(noise.state)
+        index = system.states.index(state)
+        amplitude = remove_singularities(lower(noise.amplitude, f"noise on {noise.state}"))
+        terms.append(NoiseTerm(state, symbol(f"xi_{noise.state}"), amplitude, scheme.noise(system, index), stream))
+    return tuple(terms)
+
+
+__all__ = ["Assignment", "DT", "NoiseTerm", "Scheme", "Step", "T", "derive_step", "find_scheme", "method_names"]

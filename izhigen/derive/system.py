@@ -1,0 +1,211 @@
+"""The system of ODEs: inlined right-hand sides, Jacobian, and the class of every equation."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from izhigen.derive.lowering import DT, T, lower, symbol
+from izhigen.derive.singularities import remove_singularities
+from izhigen.errors import DerivationError
+from izhigen.model.model import Declaration
+
+
+class EquationClass(enum.Enum):
+    """What the derivation can prove of ``dx/dt = f`` (NUMERICS: classes of an equation)."""
+
+    CONSTANT = "constant"
+    LINEAR_PARAMETER_RATE = "linear, parameter rate"
+    LINEAR_STATE_RATE = "linear, state rate"
+    COUPLED_LINEAR = "coupled linear block"
+    QUADRATIC = "quadratic"
+    NONLINEAR = "nonlinear"
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether A*x + B equals f."""
+        return self not in (EquationClass.QUADRATIC, EquationClass.NONLINEAR)
+
+
+@dataclass(frozen=True)
+class StateEquation:
+    """One ODE ``dx/dt = f``.
+
+    Attributes
+    ----------
+    state : Symbol
+    rhs : Expr
+        f, with algebraic lines inlined and removable singularities rewritten to phi1.
+    rate : Expr
+        J = df/dx, the linear part A.
+    remainder : Expr
+        B = f - A*x, with the terms free of x collected (for a nonlinear f it still holds x).
+    kind : EquationClass
+    proved : bool
+        Whether expanding A*x + B - f gives exactly zero with A and B free of x.
+    """
+
+    state: sp.Symbol
+    rhs: Any
+    rate: Any
+    remainder: Any
+    kind: EquationClass
+    proved: bool
+
+
+@dataclass(frozen=True)
+class HeldCurrent:
+    """An input with the currents added to it, evaluated at the step's start: ``symbol = expression``."""
+
+    symbol: sp.Symbol
+    expression: Any
+
+
+@dataclass(frozen=True)
+class System:
+    """Right-hand sides with everything inlined, and what is known about each."""
+
+    model: Declaration
+    equations: tuple[StateEquation, ...]
+    held: tuple[HeldCurrent, ...]
+    jacobian: sp.ImmutableMatrix
+    blocks: tuple[tuple[int, ...], ...]
+
+    @property
+    def states(self) -> tuple[sp.Symbol, ...]:
+        """Symbols of the state variables, in order."""
+        return tuple(e.state for e in self.equations)
+
+    @property
+    def parameters(self) -> tuple[sp.Symbol, ...]:
+        """Symbols of the parameters, in order."""
+        return tuple(symbol(name) for name in self.model.parameters)
+
+
+def _algebraic(model: Declaration, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Every algebraic line, fully inlined."""
+    lines = {e.name: e for e in model.equations if not e.is_ode}
+    done: dict[str, Any] = dict(inputs)
+
+    def resolve(name: str) -> None:
+        if name not in lines or name in done:
+            return
+        for other in lines[name].expression.names:
+            resolve(other)
+        done[name] = lower(lines[name].expression, lines[name].where, done)
+
+    for name in lines:
+        resolve(name)
+    return done
+
+
+def algebraic_definitions(model: Declaration) -> dict[str, Any]:
+    """Algebraic variables as expressions of states, parameters and inputs (as given, without added currents)."""
+    return _algebraic(model, {})
+
+
+def _input_sums(model: Declaration) -> tuple[dict[str, Any], tuple[HeldCurrent, ...]]:
+    """What an input's name means inside the equations, and the currents held during a step."""
+    definitions = algebraic_definitions(model)
+    sums: dict[str, Any] = {}
+    for index, current in enumerate(model.currents, start=1):
+        value = remove_singularities(lower(current.expression, f"current {index}", definitions))
+        sums[current.to] = sums.get(current.to, symbol(current.to)) + value
+    if model.liquid:
+        return sums, ()
+    taken = set(model.states) | set(model.parameters) | set(model.inputs) | {e.name for e in model.equations}
+    held = []
+    for name, value in sums.items():
+        total = f"{name}_total"
+        while total in taken:
+            total += "_"
+        held.append(HeldCurrent(symbol(total), value))
+    return {name: h.symbol for name, h in zip(sums, held)}, tuple(held)
+
+
+def build_system(model: Declaration) -> System:
+    """Inline, differentiate and classify. Everything is inlined first: a hidden dependence would lose its derivative.
+
+    Raises
+    ------
+    DerivationError
+        When a right-hand side has no usable derivative.
+    """
+    meanings, held = _input_sums(model)
+    definitions = _algebraic(model, meanings)
+    odes = [e for e in model.equations if e.is_ode]
+    states = [symbol(e.name) for e in odes]
+    sides = [remove_singularities(lower(e.expression, e.where, definitions)) for e in odes]
+    jacobian = sp.zeros(len(states), len(states))
+    for i, (ode, side) in enumerate(zip(odes, sides)):
+        for j, state in enumerate(states):
+            jacobian[i, j] = _derivative(side, state, ode.where)
+    varying = set(states) | {symbol(n) for n in model.inputs} | {h.symbol for h in held} | {T}
+    blocks = _linear_blocks(jacobian, states)
+    in_block = {index for block in blocks for index in block}
+    equations = tuple(_classify(states[i], sides[i], jacobian[i, i], varying, i in in_block) for i in range(len(states)))
+    return System(model, equations, held, sp.ImmutableMatrix(jacobian), blocks)
+
+
+def _derivative(side: Any, state: sp.Symbol, where: str) -> Any:
+    derivative = sp.diff(side, state)
+    if derivative.has(sp.Derivative, sp.DiracDelta, sp.Subs, sp.re, sp.im):
+        raise DerivationError(f"{where}: no usable derivative with respect to {state}; it contains "
+                              f"{derivative.atoms(sp.Function) or derivative}")
+    if derivative.has(sp.zoo, sp.nan):
+        raise DerivationError(f"{where}: the derivative with respect to {state} is not finite")
+    return remove_singularities(_tidy(derivative))
+
+
+def _tidy(expression: Any) -> Any:
+    """Expand small polynomials; leave anything else as differentiation made it (simplify is never called on user text)."""
+    symbols = expression.free_symbols
+    if expression.is_polynomial(*symbols) and sp.count_ops(expression) <= 60:
+        return sp.expand(expression)
+    return expression
+
+
+def _classify(state: sp.Symbol, side: Any, rate: Any, varying: set[sp.Symbol], coupled: bool) -> StateEquation:
+    remainder = _tidy(sp.expand(side - rate * state)) if sp.count_ops(side) <= 400 else side - rate * state
+    if state not in side.free_symbols:
+        return StateEquation(state, side, sp.S.Zero, side, EquationClass.CONSTANT, True)
+    proved = state not in rate.free_symbols and state not in remainder.free_symbols
+    if not proved and state not in rate.free_symbols:
+        remainder = side.subs(state, 0)
+        proved = sp.expand(rate * state + remainder - side) == 0
+    if coupled and proved:
+        kind = EquationClass.COUPLED_LINEAR
+    elif proved:
+        kind = EquationClass.LINEAR_STATE_RATE if rate.free_symbols & varying else EquationClass.LINEAR_PARAMETER_RATE
+    else:
+        curvature = sp.diff(rate, state)
+        kind = EquationClass.QUADRATIC if state not in sp.expand(curvature).free_symbols and curvature != 0 \
+            and side.is_polynomial(state) else EquationClass.NONLINEAR
+    return StateEquation(state, side, rate, remainder, kind, proved)
+
+
+def _linear_blocks(jacobian: sp.Matrix, states: list[sp.Symbol]) -> tuple[tuple[int, ...], ...]:
+    """Strongly connected groups of two or more states whose equations are all linear in the group's states."""
+    count = len(states)
+    reach = [[i == j or jacobian[i, j] != 0 for j in range(count)] for i in range(count)]
+    for k in range(count):
+        for i in range(count):
+            for j in range(count):
+                reach[i][j] = reach[i][j] or (reach[i][k] and reach[k][j])
+    blocks: list[tuple[int, ...]] = []
+    seen: set[int] = set()
+    for i in range(count):
+        group = tuple(j for j in range(count) if reach[i][j] and reach[j][i])
+        if i in seen or len(group) < 2:
+            continue
+        seen.update(group)
+        members = {states[j] for j in group}
+        if not any(jacobian[a, b].free_symbols & members for a in group for b in group):
+            blocks.append(group)
+    return tuple(blocks)
+
+
+__all__ = ["DT", "EquationClass", "HeldCurrent", "StateEquation", "System", "algebraic_definitions", "build_system"]

@@ -1,0 +1,148 @@
+"""Input values of a run, in every form that a user may give them, as blocks that a backend reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable
+
+import numpy as np
+
+from izhigen.errors import ValueShapeError, suggest
+from izhigen.inputs import Stimulus
+from izhigen.model.expressions import parse_expression
+from izhigen.model.functions import CONSTANTS
+
+Array = Any
+Feed = Callable[[int, int], Array]
+"""``feed(offset, steps)``: values of ``steps`` steps from step ``offset`` of the run, shape (1 or steps, 1 or n), contiguous."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The shape of a population: ``size`` axes, an optional batch axis before them, and the number type of the kernel."""
+
+    size: tuple[int, ...]
+    batch: int | None
+    dtype: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a state array."""
+        return self.size if self.batch is None else (self.batch, *self.size)
+
+    @property
+    def count(self) -> int:
+        """Neurons, those of all batches together."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def per_neuron(self, value: Any) -> Array | None:
+        """A value of one shape that stands for "per neuron" as a flat array, or None."""
+        if value.shape not in (self.size, self.shape, (int(np.prod(self.size)),)):
+            return None
+        spread = np.broadcast_to(value.reshape(self.size) if value.shape != self.shape else value, self.shape)
+        return np.ascontiguousarray(spread, dtype=self.dtype).reshape(-1)
+
+
+def make_feed(name: str, value: Any, layout: Layout, first_step: int, steps: int, dt: float) -> Feed:
+    """Understand one input of a run that starts at step ``first_step`` and has ``steps`` steps.
+
+    Raises
+    ------
+    ValueShapeError
+        For a value of no known form; says which forms there are.
+    """
+    if isinstance(value, Stimulus):
+        return _stimulus_feed(name, value, layout, first_step, steps, dt)
+    if isinstance(value, str):
+        return _expression_feed(name, value, layout, first_step, dt)
+    array = _as_numbers(name, value)
+    if array.ndim == 0:
+        return _held(array.reshape(1, 1), layout)
+    flat = layout.per_neuron(array)
+    rows = _as_series(array, layout, steps)
+    if flat is not None and rows is not None and array.ndim > 1:
+        raise ValueShapeError(f"input {name!r}: shape {array.shape} could be one value per neuron or one row per step; "
+                              f"give it as (T, {', '.join(map(str, layout.shape))})")
+    if flat is not None:
+        return _held(flat.reshape(1, -1), layout)
+    if rows is not None:
+        return lambda offset, count: np.ascontiguousarray(rows[offset:offset + count], dtype=layout.dtype)
+    raise ValueShapeError(_explain(name, array, layout, steps))
+
+
+def _held(values: Array, layout: Layout) -> Feed:
+    block = np.ascontiguousarray(values, dtype=layout.dtype)
+    return lambda offset, count: block
+
+
+def _as_numbers(name: str, value: Any) -> Array:
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError):
+        array = np.empty(0, dtype=object)
+    if array.dtype.kind not in "biuf":
+        raise ValueShapeError(f"input {name!r}: {type(value).__name__} holds no real numbers; give a number, an array, a stimulus of "
+                              "iz.inputs, or text in t")
+    return array
+
+
+def _as_series(array: Array, layout: Layout, steps: int) -> Array | None:
+    """An array with one row a step as (T, 1) or (T, n), or None; a bare 1-D array is never one."""
+    if array.ndim < 2 or array.shape[0] != steps:
+        return None
+    if array.size == steps:
+        return array.reshape(steps, 1)
+    rest = array.shape[1:]
+    if rest in (layout.shape, (layout.count,)):
+        return array.reshape(steps, -1)
+    if layout.batch is not None and (rest == layout.size or (len(rest) == len(layout.shape) and rest[0] == 1 and rest[1:] == layout.size)):
+        spread = np.broadcast_to(array.reshape(steps, 1, *layout.size), (steps, *layout.shape))
+        return spread.reshape(steps, -1)
+    return None
+
+
+def _explain(name: str, array: Array, layout: Layout, steps: int) -> str:
+    shape = layout.shape
+    message = (f"input {name!r} has shape {array.shape}; give a number, one value per neuron {shape}, or one row per step "
+               f"({steps}, 1) or {(steps, *shape)}")
+    if array.ndim == 1 and len(array) == steps:
+        message += "; a bare 1-D array is per neuron: write values[:, None] for a time series"
+    elif array.ndim >= 2 and array.shape[1:] in (shape, (1,)):
+        message += f"; it has {array.shape[0]} rows but the run has {steps} steps"
+    return message
+
+
+def _stimulus_feed(name: str, stimulus: Stimulus, layout: Layout, first_step: int, steps: int, dt: float) -> Feed:
+    series = stimulus.sample(dt)
+    if first_step + steps > len(series):
+        raise ValueShapeError(f"input {name!r}: {stimulus.name} lasts {len(series) * dt:g} ms but the run goes on to "
+                              f"{(first_step + steps) * dt:g} ms; make it longer, or add a section of zeros")
+    rows = _as_series(series.reshape(len(series), -1) if series.ndim == 1 else series, layout, len(series))
+    if rows is None:
+        raise ValueShapeError(f"input {name!r}: {stimulus.name} has {series.shape[1]} columns for {layout.count} neurons; give 1 or {layout.count}")
+    return lambda offset, count: np.ascontiguousarray(rows[first_step + offset:first_step + offset + count], dtype=layout.dtype)
+
+
+def _expression_feed(name: str, text: str, layout: Layout, first_step: int, dt: float) -> Feed:
+    expression = parse_expression(text, f"input {name}")
+    for symbol, column in expression.names.items():
+        if symbol != "t" and symbol not in CONSTANTS:
+            raise ValueShapeError(f"input {name!r}, column {column}: {symbol!r} is not known; text for an input may use t (ms) and pi only")
+
+    def feed(offset: int, count: int) -> Array:
+        times = (first_step + offset + np.arange(count)) * dt
+        with np.errstate(all="ignore"):
+            values = np.broadcast_to(expression.evaluate({"t": times}), count)
+        return np.ascontiguousarray(values, dtype=layout.dtype).reshape(count, 1)
+
+    return feed
+
+
+def check_input_names(names: Any, known: tuple[str, ...], model_name: str) -> None:
+    """Every given input must be one that the model has."""
+    for name in names:
+        if name not in known:
+            raise ValueShapeError(f"model {model_name!r} has no input {name!r}{suggest(name, known)} (inputs: {', '.join(known)})")
+
+
+__all__ = ["Feed", "Layout", "check_input_names", "make_feed"]

@@ -1,0 +1,173 @@
+"""Reading the equation block, the threshold and the reset of a declaration.
+
+A block holds lines ``dx/dt = expression : unit`` (a state variable and its right-hand side) and
+``name = expression : unit`` (an algebraic line, inlined by the derivation). ``#`` starts a comment; a line goes on
+in the next one after a backslash, an open parenthesis, or when either side of the break has a dangling operator.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Mapping
+
+from izhigen.errors import EquationError
+from izhigen.model.expressions import Expression, parse_expression
+from izhigen.model.units import check_unit
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One line: a state variable's right-hand side (``is_ode``) or an algebraic definition."""
+
+    name: str
+    expression: Expression
+    unit: str
+    is_ode: bool
+
+    @property
+    def where(self) -> str:
+        """How errors call this line."""
+        return f"equation d{self.name}/dt" if self.is_ode else f"equation {self.name}"
+
+    def __str__(self) -> str:
+        left = f"d{self.name}/dt" if self.is_ode else self.name
+        return f"{left} = {self.expression.text}" + (f" : {self.unit}" if self.unit else "")
+
+
+@dataclass(frozen=True)
+class ResetAssignment:
+    """``state = expression``, applied when the neuron spikes; the expression reads the values before the reset."""
+
+    state: str
+    expression: Expression
+
+    def __str__(self) -> str:
+        return f"{self.state} = {self.expression.text}"
+
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+_ODE = re.compile(r"d([A-Za-z]\w*)/dt\Z")
+_LEFT_SIDE = re.compile(r"\s*(?P<left>[^=<>!:]*?)\s*=(?!=)")
+_DANGLING_END = re.compile(r"(?:[-+*/(,=<>]|\b(?:and|or|not))\s*\Z")
+_DANGLING_START = re.compile(r"\s*(?:[-+*/),<>]|(?:and|or)\b)")
+
+
+def check_name(name: str, where: str) -> str:
+    """A legal symbol name (ASCII letters, digits, underscore, starting with a letter), or an error."""
+    if not isinstance(name, str) or not _NAME.match(name) or len(name) > 64:
+        raise EquationError(f"{name!r} is not a name: use at most 64 ASCII letters, digits and underscores, "
+                            "starting with a letter", where)
+    return name
+
+
+def _logical_lines(block: str) -> list[tuple[int, str]]:
+    """Lines joined where they continue, without comments, each with the number of its first line."""
+    lines: list[tuple[int, str]] = []
+    going_on = False
+    for number, raw in enumerate(block.splitlines(), start=1):
+        line = raw.split("#", 1)[0].rstrip()
+        if not line.strip():
+            continue
+        backslash = line.endswith("\\")
+        line = line[:-1].rstrip() if backslash else line
+        if lines and (going_on or _DANGLING_START.match(line)):
+            lines[-1] = (lines[-1][0], f"{lines[-1][1]} {line.strip()}")
+        else:
+            lines.append((number, line))
+        text = lines[-1][1]
+        going_on = backslash or text.count("(") > text.count(")") or bool(_DANGLING_END.search(text))
+    return lines
+
+
+def _parse_line(number: int, line: str) -> Equation:
+    place = f"line {number}"
+    match = _LEFT_SIDE.match(line)
+    if match is None:
+        raise EquationError(f"expected 'dx/dt = expression : unit' or 'name = expression : unit', found {line.strip()!r}", place)
+    left = match.group("left").replace(" ", "")
+    ode = _ODE.match(left)
+    if ode is None and "/" in left:
+        raise EquationError(f"the left side {left!r} is neither 'dx/dt' nor a name; time is in ms and its derivative is written dx/dt", place)
+    name = check_name(ode.group(1) if ode else left, place)
+    where = f"equation d{name}/dt" if ode else f"equation {name}"
+    right, colon, unit = line[match.end():].partition(":")
+    if "(unless refractory)" in unit.replace("  ", " "):
+        raise EquationError("'(unless refractory)' is not part of the language; use model.with_refractory(tau_ref=...)", where)
+    if colon and not unit.strip():
+        raise EquationError("a unit is missing after ':' (write 1 for none, or leave out the colon)", where)
+    unit = check_unit(unit, where) if colon else ""
+    return Equation(name, parse_expression(right, where, offset=match.end()), unit, ode is not None)
+
+
+def parse_equations(source: str | Mapping[object, object]) -> tuple[Equation, ...]:
+    """Read a block of text, or a mapping from state (name or SymPy symbol) to right-hand side (text or SymPy expression).
+
+    Raises
+    ------
+    EquationError
+        With the line, the equation and the column.
+    """
+    if isinstance(source, str):
+        equations = tuple(_parse_line(number, line) for number, line in _logical_lines(source))
+    elif isinstance(source, Mapping):
+        equations = tuple(_from_pair(key, value) for key, value in source.items())
+    else:
+        raise EquationError("equations are a block of text or a mapping {state: expression}, "
+                            f"not {type(source).__name__}", "equations")
+    if not equations:
+        raise EquationError("no equation found; write lines such as 'dV/dt = -V/tau + I : mV'", "equations")
+    return equations
+
+
+def _from_pair(key: object, value: object) -> Equation:
+    name = check_name(str(key), "equations")
+    where = f"equation d{name}/dt"
+    text, colon, unit = expression_text(value, where).partition(":")
+    return Equation(name, parse_expression(text, where), check_unit(unit, where) if colon else "", True)
+
+
+def expression_text(value: object, where: str) -> str:
+    """The equation-language text of a string, a number or a SymPy expression."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return repr(value)
+    if hasattr(value, "free_symbols") and hasattr(value, "args"):
+        from izhigen.model.from_sympy import sympy_text  # SymPy loads only for models that come with SymPy expressions
+
+        return sympy_text(value, where)
+    raise EquationError(f"an expression is text or a SymPy expression, not {type(value).__name__}", where)
+
+
+def parse_reset(source: object) -> tuple[ResetAssignment, ...]:
+    """Read ``"V = c; u = u + d"`` (also ``u += d``), or a mapping from state to expression."""
+    if source is None or source == "":
+        return ()
+    if isinstance(source, Mapping):
+        pairs = [(check_name(str(key), "reset"), expression_text(value, "reset"), 0) for key, value in source.items()]
+    elif isinstance(source, str):
+        pairs = _reset_pairs(source)
+    else:
+        raise EquationError(f"a reset is text such as 'V = c; u = u + d' or a mapping, not {type(source).__name__}", "reset")
+    return tuple(ResetAssignment(state, parse_expression(text, f"reset of {state}", offset=offset))
+                 for state, text, offset in pairs)
+
+
+def _reset_pairs(source: str) -> list[tuple[str, str, int]]:
+    pairs = []
+    text = "\n".join(line.split("#", 1)[0] for line in source.splitlines())
+    for match in re.finditer(r"[^;\n]+", text):
+        part = match.group()
+        if not part.strip():
+            continue
+        assignment = re.match(r"\s*([A-Za-z]\w*)\s*([-+*/]?)=(?!=)", part)
+        if assignment is None:
+            raise EquationError(f"expected 'state = expression', found {part.strip()!r}", "reset", match.start() + 1)
+        state, operator = assignment.group(1), assignment.group(2)
+        value = part[assignment.end():]
+        if operator:
+            pairs.append((state, f"{state} {operator} ({value.strip()})", 0))
+        else:
+            pairs.append((state, value, match.start() + assignment.end()))
+    return pairs

@@ -1,0 +1,80 @@
+"""From a SymPy expression to the text of the equation language, exactly (floats become their decimal rationals)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import sympy as sp
+from sympy.printing.str import StrPrinter
+
+from izhigen.errors import EquationError
+
+_RENAMED = {"Abs": "abs", "absolute": "abs", "sign": "sign", "signum": "sign", "Max": "max", "Min": "min", "maximum": "max",
+            "minimum": "min", "Heaviside": "heaviside", "heaviside": "heaviside", "floor": "floor", "floor_": "floor",
+            "phi1": "exprel", "expm1": "expm1", "log1p": "log1p", "exp": "exp", "log": "log", "sin": "sin", "cos": "cos",
+            "tan": "tan", "tanh": "tanh", "sinh": "sinh", "cosh": "cosh", "erf": "erf", "where": "where"}
+
+
+class _TextPrinter(StrPrinter):  # type: ignore[misc]
+    """Prints what the parser reads back; anything else is refused by name."""
+
+    def _print_Float(self, expr: Any) -> str:
+        value = Fraction(repr(float(expr)))
+        return self._print(sp.Rational(value.numerator, value.denominator))  # type: ignore[no-any-return]
+
+    def _print_Exp1(self, expr: Any) -> str:
+        return "exp(1)"
+
+    def _print_Pi(self, expr: Any) -> str:
+        return "pi"
+
+    def _print_Function(self, expr: Any) -> str:
+        name = type(expr).__name__
+        if name not in _RENAMED:
+            raise NotImplementedError(name)
+        arguments = expr.args[:1] if name == "Heaviside" else expr.args
+        return f"{_RENAMED[name]}({', '.join(self._print(a) for a in arguments)})"
+
+    _print_Abs = _print_Max = _print_Min = _print_Heaviside = _print_log = _print_floor = _print_Function
+
+    def _print_Piecewise(self, expr: Any) -> str:
+        *pairs, (last, condition) = expr.args
+        if condition is not sp.true:
+            raise NotImplementedError("Piecewise without a final (value, True)")
+        text = self._print(last)
+        for value, condition in reversed(pairs):
+            text = f"where({self._print(condition)}, {self._print(value)}, {text})"
+        return str(text)
+
+    def _print_Relational(self, expr: Any) -> str:
+        operator = {"==": "==", "!=": "!="}.get(expr.rel_op, expr.rel_op)
+        return f"({self._print(expr.lhs)} {operator} {self._print(expr.rhs)})"
+
+    def _print_And(self, expr: Any) -> str:
+        return "(" + " and ".join(self._print(a) for a in sorted(expr.args, key=sp.default_sort_key)) + ")"
+
+    def _print_Or(self, expr: Any) -> str:
+        return "(" + " or ".join(self._print(a) for a in sorted(expr.args, key=sp.default_sort_key)) + ")"
+
+    def _print_Not(self, expr: Any) -> str:
+        return f"(not {self._print(expr.args[0])})"
+
+    def emptyPrinter(self, expr: Any) -> str:
+        raise NotImplementedError(type(expr).__name__)
+
+
+def sympy_text(expression: Any, where: str) -> str:
+    """Text that parses to the given SymPy expression.
+
+    Raises
+    ------
+    EquationError
+        For a function or object outside the equation language, and for non-real constants.
+    """
+    if expression.has(sp.I) or expression.has(sp.zoo, sp.oo, -sp.oo, sp.nan):
+        raise EquationError("constants must be finite and real", where)
+    try:
+        return str(_TextPrinter({"full_prec": True}).doprint(expression))
+    except NotImplementedError as unknown:
+        raise EquationError(f"SymPy's {unknown} is not part of the equation language", where) from None

@@ -1,0 +1,80 @@
+"""Finding models: the library in ``models/``, or a user's file. Models are loaded by path, found by name."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+from izhigen.errors import ModelNotFoundError, suggest
+from izhigen.model.model import Declaration
+from izhigen.resources import resource_dir
+
+
+def _library_files() -> list[Path]:
+    return sorted(path for path in resource_dir("models").glob("*.py") if not path.name.startswith("_"))
+
+
+def _public_names(path: Path) -> list[str]:
+    """Names that a file assigns at its top level, in order, read without running it."""
+    names: list[str] = []
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        names += [target.id for target in targets if isinstance(target, ast.Name) and not target.id.startswith("_")]
+    return names
+
+
+def _execute(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"izhigen_models_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ModelNotFoundError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _models_of(path: Path) -> dict[str, Declaration]:
+    module = _execute(path)
+    return {name: getattr(module, name) for name in _public_names(path) if isinstance(getattr(module, name, None), Declaration)}
+
+
+def list_models() -> list[str]:
+    """Names of the library's models, file by file, in the order they are declared."""
+    return [name for path in _library_files() for name in _models_of(path)]
+
+
+def load(name: str) -> Declaration:
+    """Load a model by its library name, or as ``"file.py:NAME"`` (``"file.py"`` when it holds one model).
+
+    Raises
+    ------
+    ModelNotFoundError
+        No such file, or no such model in it; names the nearest one.
+    """
+    path_text, colon, model_name = name.rpartition(":")
+    if not colon and name.endswith(".py"):
+        path_text, model_name = name, ""
+    if path_text:
+        return _load_from_file(Path(path_text).expanduser(), model_name)
+    for path in _library_files():
+        if name in _public_names(path):
+            return _models_of(path)[name]
+    known = list_models()
+    raise ModelNotFoundError(f"no model {name!r} in the library{suggest(name, known)} (models: {', '.join(known)}; "
+                             "or a file as path/to/file.py:NAME)")
+
+
+def _load_from_file(path: Path, name: str) -> Declaration:
+    if not path.is_file():
+        raise ModelNotFoundError(f"no file {str(path)!r} to load a model from")
+    models = _models_of(path)
+    if not models:
+        raise ModelNotFoundError(f"{path} declares no izhigen.Model at its top level")
+    if not name:
+        if len(models) > 1:
+            raise ModelNotFoundError(f"{path} holds several models ({', '.join(models)}); name one as {path}:NAME")
+        return next(iter(models.values()))
+    if name not in models:
+        raise ModelNotFoundError(f"{path} holds no model {name!r}{suggest(name, models)} (models: {', '.join(models)})")
+    return models[name]

@@ -1,0 +1,432 @@
+"""The declaration of a neuron model: an immutable value that later stages read."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from types import MappingProxyType
+from typing import Any, Iterable, Iterator, Mapping, TypeVar
+
+from izhigen.errors import EquationError, ModelError, suggest
+from izhigen.model.equations import (
+    Equation, ResetAssignment, check_name, expression_text, parse_equations, parse_reset)
+from izhigen.model.expressions import Expression, parse_expression
+from izhigen.model.functions import CONSTANTS, FUNCTIONS, RESERVED, TIME_NAMES
+from izhigen.model.parts import Current, Noise, Refractory
+from izhigen.model.units import check_unit
+
+D = TypeVar("D", bound="Declaration")
+
+DERIVED_STATES = ("refractory", "t_last_spike")
+"""States that a refractory period adds: a bool per neuron, and the time of the last spike in ms (float64)."""
+
+
+class Declaration:
+    """ODEs, threshold, reset, parameters and inputs of a spiking neuron, checked as a whole.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model; becomes part of generated C names.
+    equations : str or mapping
+        Lines ``dx/dt = expression : unit`` and ``name = expression : unit``, or ``{state: SymPy expression}``.
+        Time is in ms, so a right-hand side is in the state's unit per ms.
+    threshold : str, optional
+        Condition on the state after integration, such as ``"V >= V_th"``; without one the model never spikes.
+    reset : str or mapping, optional
+        Assignments made when the neuron spikes, such as ``"V = c; u = u + d"``. All right-hand sides read the
+        values before the reset.
+    parameters : mapping
+        Name to default value.
+    inputs : iterable of str
+        Names of the time-varying inputs.
+    initial : mapping
+        State to initial value: a number, or an expression in parameters and other states. Default 0.
+    units : mapping
+        Name of a parameter or input to its unit; labels and docs only.
+    description : str
+        One line for listings and the head of generated files.
+
+    Raises
+    ------
+    EquationError
+        Text that is not in the equation language, with the equation and the column.
+    ModelError
+        Parts that do not fit together: an undefined, duplicate or clashing name, a cyclic definition, ...
+    """
+
+    name: str
+    equations: tuple[Equation, ...]
+    threshold: Expression | None
+    reset: tuple[ResetAssignment, ...]
+    parameters: Mapping[str, float]
+    inputs: tuple[str, ...]
+    initial: Mapping[str, Expression]
+    units: Mapping[str, str]
+    description: str
+    currents: tuple[Current, ...]
+    liquid: bool
+    refractory: Refractory | None
+    noise: tuple[Noise, ...]
+
+    _FIELDS = ("name", "equations", "threshold", "reset", "parameters", "inputs", "initial", "units", "description",
+               "currents", "liquid", "refractory", "noise")
+
+    def __init__(self, name: str, equations: str | Mapping[Any, Any], threshold: Any = None, reset: Any = None,
+                 parameters: Mapping[str, float] | None = None, inputs: Iterable[str] = (),
+                 initial: Mapping[str, Any] | None = None, *, units: Mapping[str, str] | None = None,
+                 description: str = "") -> None:
+        parsed = parse_equations(equations)
+        self._fill(
+            name=check_name(name, "model name"), equations=parsed, threshold=_parse_threshold(threshold),
+            reset=parse_reset(reset), parameters=_parse_parameters(parameters or {}), inputs=_parse_inputs(inputs),
+            initial=_parse_initial(initial or {}, parsed), units=MappingProxyType(dict(units or {})),
+            description=str(description), currents=(), liquid=False, refractory=None, noise=())
+
+    def _fill(self, **fields: Any) -> None:
+        for key in self._FIELDS:
+            object.__setattr__(self, key, fields[key])
+        _check(self)
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        raise AttributeError(f"a model is immutable: use model.variant(name, {key}=...) for one with another {key}")
+
+    def __delattr__(self, key: str) -> None:
+        raise AttributeError("a model is immutable")
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        for key in ("parameters", "initial", "units"):
+            state[key] = dict(state[key])
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for key, value in state.items():
+            object.__setattr__(self, key, MappingProxyType(value) if key in ("parameters", "initial", "units") else value)
+
+    def _with(self: D, **changes: Any) -> D:
+        fields = {key: changes.get(key, getattr(self, key)) for key in self._FIELDS}
+        new = object.__new__(type(self))
+        new._fill(**fields)
+        return new
+
+    # -- what stages read -------------------------------------------------------------------------------------------
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of the state variables, in the order of the equations."""
+        return tuple(e.name for e in self.equations if e.is_ode)
+
+    @property
+    def spike_state(self) -> str | None:
+        """The state that the threshold watches: the first one its condition reads."""
+        if self.threshold is None:
+            return None
+        return next((name for name in self.threshold.names if name in self.states), None)
+
+    @property
+    def delta_inputs(self) -> tuple[str, ...]:
+        """Names ``<state>_delta`` of the instantaneous inputs that every state accepts."""
+        return tuple(f"{state}_delta" for state in self.states)
+
+    @property
+    def all_states(self) -> tuple[str, ...]:
+        """State variables and, with a refractory period, ``refractory`` and ``t_last_spike``."""
+        return self.states + (DERIVED_STATES if self.refractory else ())
+
+    def unit_of(self, name: str) -> str:
+        """Unit of a state, algebraic variable, parameter or input; an empty string when none was given."""
+        for equation in self.equations:
+            if equation.name == name:
+                return equation.unit
+        return self.units.get(name, "")
+
+    # -- composition ------------------------------------------------------------------------------------------------
+
+    def variant(self: D, name: str | None = None, *, threshold: Any = ..., reset: Any = ..., equations: Any = ...,
+                inputs: Any = ..., initial: Mapping[str, Any] | None = None, units: Mapping[str, str] | None = None,
+                description: str | None = None, **parameters: float) -> D:
+        """Return a model with another name, other parameter defaults, or replaced parts.
+
+        Keyword arguments that are parameter names set their defaults. With ``equations`` replaced, new parameters
+        may be given the same way; parameters that nothing reads any more are dropped. ``initial`` and ``units`` update the present ones.
+        """
+        changes: dict[str, Any] = {"name": check_name(name, "model name") if name is not None else self.name}
+        if threshold is not ...:
+            changes["threshold"] = _parse_threshold(threshold)
+        if reset is not ...:
+            changes["reset"] = parse_reset(reset)
+        if inputs is not ...:
+            changes["inputs"] = _parse_inputs(inputs)
+        parsed = self.equations
+        if equations is not ...:
+            changes["equations"] = parsed = parse_equations(equations)
+        states = {e.name for e in parsed if e.is_ode}
+        kept = {state: value for state, value in self.initial.items() if state in states}
+        changes["initial"] = MappingProxyType({**kept, **_parse_initial(initial or {}, parsed)})
+        if units:
+            changes["units"] = MappingProxyType({**self.units, **units})
+        if description is not None:
+            changes["description"] = description
+        replaced = any(part is not ... for part in (threshold, reset, equations))
+        new_parameters = _parse_parameters(parameters)
+        if not replaced:
+            for key in new_parameters:
+                if key not in self.parameters:
+                    raise ModelError(f"model {self.name!r} has no parameter {key!r}{suggest(key, self.parameters)} "
+                                     f"(parameters: {', '.join(self.parameters)})")
+        merged = {**self.parameters, **new_parameters}
+        if replaced:
+            trial = {**{k: getattr(self, k) for k in self._FIELDS}, **changes}
+            read = _names_read(trial)
+            merged = {key: value for key, value in merged.items() if key in read or key in new_parameters}
+            changes["units"] = MappingProxyType({k: v for k, v in changes.get("units", self.units).items()
+                                                 if k in merged or k in trial["inputs"]})
+        changes["parameters"] = MappingProxyType(merged)
+        return self._with(**changes)
+
+    def with_current(self: D, expression: Any, inputs: Iterable[str] = (), *, to: str | None = None, **parameters: float) -> D:
+        """Return a model with a current added to an input, such as ``with_current("g*(E - V)", inputs=["g"], E=0.0)``.
+
+        The current is evaluated at the step's start and held during the step, unless the model has a liquid time
+        constant. ``inputs`` declares names in it that vary in time; ``to`` names the input that it adds to
+        (default: the first one).
+        """
+        if not self.inputs:
+            raise ModelError(f"model {self.name!r} has no input that a current could add to; declare one with inputs=['I'] "
+                             "and use it in an equation")
+        target = self.inputs[0] if to is None else to
+        if target not in self.inputs:
+            raise ModelError(f"to={target!r} is not an input of model {self.name!r}{suggest(target, self.inputs)}")
+        added = _parse_parameters(parameters)
+        for key in added:
+            if key in self.parameters:
+                raise ModelError(f"parameter {key!r} exists already in model {self.name!r}; give the current's parameter "
+                                 "another name, or leave it out to share the existing one")
+        place = f"current {len(self.currents) + 1}"
+        current = Current(parse_expression(expression_text(expression, place), place), target)
+        return self._with(currents=(*self.currents, current), inputs=(*self.inputs, *_parse_inputs(inputs)),
+                          parameters=MappingProxyType({**self.parameters, **added}))
+
+    def with_liquid_time_constant(self: D) -> D:
+        """Return a model whose added currents enter the equations symbolically, so that they shape the linear part."""
+        return self._with(liquid=True)
+
+    def with_refractory(self: D, tau_ref: float = 0.0, *, state: str | None = None) -> D:
+        """Return a model that holds a state while ``t - t_last_spike <= tau_ref`` (ms); other states go on.
+
+        ``state`` defaults to the one that the threshold watches. ``tau_ref`` becomes a parameter.
+        """
+        held = state or self.spike_state
+        if self.threshold is None or held is None:
+            raise ModelError(f"model {self.name!r} has no threshold on a state, so it has no spikes to be refractory after")
+        if held not in self.states:
+            raise ModelError(f"with_refractory: {held!r} is not a state of model {self.name!r}{suggest(held, self.states)}")
+        parameters = MappingProxyType({**self.parameters, **_parse_parameters({"tau_ref": tau_ref})})
+        return self._with(refractory=Refractory(held), parameters=parameters,
+                          units=MappingProxyType({**self.units, "tau_ref": "ms"}))
+
+    def with_noise(self: D, **amplitudes: Any) -> D:
+        """Return a model with additive white noise, ``dx = f dt + g dW``, such as ``with_noise(V=3.0)``.
+
+        A number becomes the parameter ``sigma_<state>`` (state unit per square root of ms); text or a SymPy
+        expression may use parameters only. Draws are made inside the kernel, keyed by seed, neuron, step and state.
+        """
+        if not amplitudes:
+            raise ModelError("with_noise needs an amplitude per state, such as with_noise(V=3.0)")
+        parameters = dict(self.parameters)
+        terms = {term.state: term for term in self.noise}
+        for state, amplitude in amplitudes.items():
+            if state not in self.states:
+                raise ModelError(f"with_noise: {state!r} is not a state of model {self.name!r}{suggest(state, self.states)}")
+            text = expression_text(amplitude, f"noise on {state}")
+            if isinstance(amplitude, numbers.Real):
+                text = f"sigma_{state}"
+                parameters.update(_parse_parameters({text: float(amplitude)}))
+            terms[state] = Noise(state, parse_expression(text, f"noise on {state}"))
+        ordered = tuple(terms[state] for state in self.states if state in terms)
+        return self._with(noise=ordered, parameters=MappingProxyType(parameters))
+
+    # -- description ------------------------------------------------------------------------------------------------
+
+    def describe(self) -> Iterator[str]:
+        """Lines that state the whole declaration, in its own language."""
+        yield from (str(equation) for equation in self.equations)
+        for current in self.currents:
+            how = "part of the equation" if self.liquid else "held during the step"
+            yield f"{current.to} += {current.expression.text}    ({how})"
+        for noise in self.noise:
+            yield f"d{noise.state} += ({noise.amplitude.text}) dW"
+        if self.threshold:
+            yield f"spike when {self.threshold.text}"
+        if self.reset:
+            yield "reset: " + "; ".join(str(assignment) for assignment in self.reset)
+        if self.refractory:
+            yield f"refractory: {self.refractory.state} held while t - t_last_spike <= tau_ref"
+
+    @property
+    def content(self) -> str:
+        """Text that is the same for two declarations exactly when their parsed parts are."""
+        parts = [self.name, self.description, self.liquid, self.refractory, self.noise, self.currents, self.inputs,
+                 [(e.name, e.expression.tree, e.unit, e.is_ode) for e in self.equations],
+                 self.threshold and self.threshold.tree, [(r.state, r.expression.tree) for r in self.reset],
+                 sorted(self.parameters.items()), list(self.parameters), sorted(self.units.items()),
+                 [(key, value.tree) for key, value in self.initial.items()]]
+        return repr(parts)
+
+    def __repr__(self) -> str:
+        return (f"{type(self).__name__}({self.name!r}, states={list(self.states)}, inputs={list(self.inputs)}, "
+                f"parameters={dict(self.parameters)})")
+
+    def __str__(self) -> str:
+        return "\n".join([self.name, *("    " + line for line in self.describe())])
+
+
+# -- reading the parts ----------------------------------------------------------------------------------------------
+
+
+def _parse_threshold(source: Any) -> Expression | None:
+    if source is None:
+        return None
+    text = expression_text(source, "threshold")
+    if "=" in text and not any(sign in text for sign in ("==", "<", ">", "!=")):
+        raise EquationError(f"{text!r} assigns; a threshold is a comparison such as 'V >= V_th'", "threshold")
+    return parse_expression(text, "threshold", kind="condition")
+
+
+def _parse_parameters(parameters: Mapping[str, Any]) -> Mapping[str, float]:
+    result: dict[str, float] = {}
+    for name, value in parameters.items():
+        check_name(name, "parameters")
+        if isinstance(value, (bool, complex)) or not isinstance(value, numbers.Real):
+            raise ModelError(f"parameter {name!r} = {value!r} is not a real number; per-neuron values go to "
+                             "model.population(...)")
+        if not math.isfinite(float(value)):
+            raise ModelError(f"parameter {name!r} = {value!r} is not finite")
+        result[name] = float(value)
+    return MappingProxyType(result)
+
+
+def _parse_inputs(inputs: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(inputs, str):
+        raise ModelError(f"inputs={inputs!r} is one string; give a list such as inputs=[{inputs!r}]")
+    return tuple(check_name(name, "inputs") for name in inputs)
+
+
+def _parse_initial(initial: Mapping[str, Any], equations: tuple[Equation, ...]) -> Mapping[str, Expression]:
+    states = [e.name for e in equations if e.is_ode]
+    result: dict[str, Expression] = {}
+    for key, value in initial.items():
+        name = str(key)
+        if name not in states:
+            raise ModelError(f"initial: no state {name!r}{suggest(name, states)} (states: {', '.join(states)})")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ModelError(f"initial value of {name!r} is {value!r}, which is not finite")
+        place = f"initial value of {name}"
+        result[name] = parse_expression(expression_text(value, place), place)
+    return MappingProxyType({state: result[state] for state in states if state in result})
+
+
+# -- checking the whole ---------------------------------------------------------------------------------------------
+
+
+def _expressions(fields: Mapping[str, Any]) -> Iterator[tuple[str, Expression]]:
+    """Every expression of a declaration except initial values, with its place."""
+    for equation in fields["equations"]:
+        yield equation.where, equation.expression
+    if fields["threshold"] is not None:
+        yield "threshold", fields["threshold"]
+    for assignment in fields["reset"]:
+        yield f"reset of {assignment.state}", assignment.expression
+    for index, current in enumerate(fields["currents"], start=1):
+        yield f"current {index}", current.expression
+    for noise in fields["noise"]:
+        yield f"noise on {noise.state}", noise.amplitude
+
+
+def _names_read(fields: Mapping[str, Any]) -> set[str]:
+    read: set[str] = set()
+    for _, expression in _expressions(fields):
+        read.update(expression.names)
+    for expression in fields["initial"].values():
+        read.update(expression.names)
+    if fields["refractory"] is not None:
+        read.add("tau_ref")
+    return read
+
+
+def _check(model: Declaration) -> None:
+    fields = {key: getattr(model, key) for key in model._FIELDS}
+    if not model.states:
+        raise ModelError(f"model {model.name!r} has no differential equation; write at least one line 'dx/dt = ...'")
+    _check_unique(model)
+    known = set(model.states) | {e.name for e in model.equations} | set(model.parameters) | set(model.inputs)
+    readable = known | set(CONSTANTS) | set(TIME_NAMES)
+    for where, expression in _expressions(fields):
+        _check_names(expression, readable, where)
+    parameters_and_states = set(model.parameters) | set(model.states) | set(CONSTANTS)
+    for state, expression in model.initial.items():
+        _check_names(expression, parameters_and_states, f"initial value of {state}")
+    for noise in model.noise:
+        _check_names(noise.amplitude, set(model.parameters) | set(CONSTANTS), f"noise on {noise.state}",
+                     "; noise is additive, so its amplitude may use parameters only")
+    _check_reset(model)
+    for name in model.units:
+        if name not in known:
+            raise ModelError(f"units: {name!r} is neither a parameter nor an input{suggest(name, known)}")
+        check_unit(model.units[name], f"unit of {name}")
+    _check_acyclic({e.name: e.expression for e in model.equations if not e.is_ode}, "algebraic lines")
+    _check_acyclic(dict(model.initial), "initial values")
+
+
+def _check_unique(model: Declaration) -> None:
+    kinds = [("equation", [e.name for e in model.equations]), ("parameter", list(model.parameters)), ("input", list(model.inputs)),
+             ("built-in input", list(model.delta_inputs)),
+             ("built-in state", list(DERIVED_STATES) if model.refractory else []), ("spike flag", ["spike"])]
+    seen: dict[str, str] = {}
+    for kind, names in kinds:
+        for name in names:
+            if name in RESERVED:
+                what = "a function" if name in FUNCTIONS else "a constant" if name in CONSTANTS else "reserved"
+                raise ModelError(f"model {model.name!r}: {kind} {name!r} clashes: {name!r} is {what} of the language; rename it")
+            if name in seen:
+                again = f"defined twice as {kind}" if seen[name] == kind else f"both {seen[name]} and {kind}"
+                raise ModelError(f"model {model.name!r}: {name!r} is {again}; rename one of them")
+            seen[name] = kind
+
+
+def _check_names(expression: Expression, known: set[str], where: str, why: str = "") -> None:
+    for name, column in expression.names.items():
+        if name not in known:
+            hint = suggest(name, known) or "; declare it as a parameter, an input or an algebraic line"
+            raise ModelError(f"{where}, column {column}: undefined name {name!r}{why or hint}")
+
+
+def _check_reset(model: Declaration) -> None:
+    if model.reset and model.threshold is None:
+        raise ModelError(f"model {model.name!r} has a reset but no threshold; add threshold='V >= V_th'")
+    seen: set[str] = set()
+    for assignment in model.reset:
+        if assignment.state not in model.states:
+            raise ModelError(f"reset: no state {assignment.state!r}{suggest(assignment.state, model.states)} "
+                             f"(states: {', '.join(model.states)})")
+        if assignment.state in seen:
+            raise ModelError(f"reset: {assignment.state!r} is assigned twice; all assignments read the values before the reset, "
+                             "so write one")
+        seen.add(assignment.state)
+
+
+def _check_acyclic(definitions: Mapping[str, Expression], what: str) -> None:
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise ModelError(f"{what} are cyclic: {' -> '.join((*path[path.index(name):], name))}; break the circle")
+        if name not in done:
+            for other in definitions[name].names:
+                if other in definitions:
+                    visit(other, (*path, name))
+            done.add(name)
+
+    for name in definitions:
+        visit(name, ())

@@ -1,0 +1,52 @@
+"""Counter-based random numbers, the same on every backend: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy
+as 1, 2, 3", SC'11), keyed by seed, neuron, step and stream, and normal variates by Box and Muller (1958)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+_MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
+_WEYL = (0x9E3779B9, 0xBB67AE85)
+_LOW = np.uint64(0xFFFFFFFF)
+
+
+def philox4x32(counter: Any, key: tuple[int, int]) -> Any:
+    """Four random words for each counter.
+
+    Parameters
+    ----------
+    counter : array of uint32, shape (4, n)
+    key : two integers below 2**32
+
+    Returns
+    -------
+    array of uint32, shape (4, n)
+    """
+    c = [np.asarray(word, np.uint64) for word in counter]
+    k0, k1 = key
+    shift = np.uint64(32)
+    for _ in range(10):
+        a, b = c[0] * _MULTIPLIERS[0], c[2] * _MULTIPLIERS[1]
+        c = [(b >> shift) ^ c[1] ^ np.uint64(k0), b & _LOW, (a >> shift) ^ c[3] ^ np.uint64(k1), a & _LOW]
+        k0, k1 = (k0 + _WEYL[0]) & 0xFFFFFFFF, (k1 + _WEYL[1]) & 0xFFFFFFFF
+    return np.array(c, dtype=np.uint32)
+
+
+def normals(seed: int, first_index: int, n: int, step: int, stream: int, dtype: Any) -> Any:
+    """Standard normal variates of one step for neurons ``first_index ... first_index + n - 1``, shape (n,).
+
+    One counter serves four successive steps of a neuron; words 0, 1 and 2, 3 are the pairs of Box and Muller.
+    """
+    neuron = np.uint64(first_index) + np.arange(n, dtype=np.uint64)
+    block = step >> 2
+    counter = (neuron & _LOW, (neuron >> np.uint64(32)) ^ np.uint64(stream << 16), np.full(n, block & 0xFFFFFFFF, np.uint64),
+               np.full(n, block >> 32, np.uint64))
+    words = philox4x32(counter, (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF))
+    a, b = words[step & 2], words[(step & 2) + 1]
+    bits = 24 if np.dtype(dtype) == np.float32 else 32
+    u = ((a >> np.uint32(32 - bits)).astype(np.float64) + 0.5) / 2.0**bits
+    angle = 2.0 * np.pi * ((b >> np.uint32(32 - bits)).astype(np.float64) / 2.0**bits)
+    radius = np.sqrt(-2.0 * np.log(u))
+    return (radius * (np.sin(angle) if step & 1 else np.cos(angle))).astype(dtype)

@@ -1,0 +1,116 @@
+"""What the derivation found and what the kernel will compute, for people: as text and as LaTeX."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, Iterator
+
+import sympy as sp
+
+from izhigen.codegen.kernel import Kernel, build_kernel
+from izhigen.derive.step import Step, derive_step
+from izhigen.derive.system import EquationClass, StateEquation
+from izhigen.model.model import Declaration
+
+_MEANING = {
+    EquationClass.CONSTANT: "exact while the other terms are constant",
+    EquationClass.LINEAR_PARAMETER_RATE: "exact while the other terms are constant; its exponential is computed once a call",
+    EquationClass.LINEAR_STATE_RATE: "exact with the other states frozen over the step",
+    EquationClass.COUPLED_LINEAR: "exact: the states of the block share one propagator",
+    EquationClass.QUADRATIC: "linearized at the old state",
+    EquationClass.NONLINEAR: "linearized at the old state",
+}
+
+
+class ReportedStep(Step):
+    """A :class:`~izhigen.derive.step.Step` that can explain itself."""
+
+    def report(self, dtype: str = "float32") -> str:
+        """Per state: class, linear part with its proof or the word "linearized", and update; then what is hoisted, operations and bytes."""
+        return "\n".join(_lines(self, build_kernel(self, dtype)))
+
+    def latex(self) -> str:
+        """The same derivation as LaTeX, a block of ``align*``."""
+        return _latex(self)
+
+
+def derive_reported(model: Declaration, method: str) -> ReportedStep:
+    """Derive a step that can explain itself."""
+    step = derive_step(model, method)
+    return ReportedStep(**{f.name: getattr(step, f.name) for f in fields(Step)})
+
+
+def _linear_text(equation: StateEquation, exponential: bool) -> Iterator[str]:
+    state = equation.state
+    if equation.kind is EquationClass.CONSTANT:
+        yield f"right-hand side free of {state}: d{state}/dt = {equation.rhs}"
+    elif equation.proved:
+        yield f"A*{state} + B  with A = {equation.rate}"
+        yield f"{' ' * len(str(state))}                B = {equation.remainder}"
+        yield "proof: A and B are free of the state, and expanding A*x + B - f gives 0"
+    else:
+        yield f"linearized: J = {equation.rate} still depends on {state}" if exponential else f"J = {equation.rate}"
+
+
+def _lines(step: Step, kernel: Kernel) -> Iterator[str]:
+    exponential = step.method == "exp_euler"
+    yield f"{step.model.name}, method {step.method} (order {step.scheme.order} for smooth systems), time in ms"
+    for held in step.system.held:
+        yield f"  held during the step: {held.symbol} = {held.expression}"
+    for equation in step.system.equations:
+        yield ""
+        yield f"d{equation.state}/dt = {equation.rhs}"
+        meaning = f" ({_block_meaning(step, equation)})" if exponential else ""
+        yield f"  class      {equation.kind.value}{meaning}"
+        first, *rest = _linear_text(equation, exponential)
+        yield f"  linear     {first}"
+        yield from (f"             {line}" for line in rest)
+        yield f"  update     {equation.state}' = {_short(step.updates[equation.state.name])}"
+    yield ""
+    yield from _events(step)
+    yield from _hoisted(kernel)
+    yield f"body: {kernel.operations} operations and {kernel.bytes_per_step} bytes a neuron-step ({kernel.dtype}, one step a call)"
+
+
+def _block_meaning(step: Step, equation: StateEquation) -> str:
+    index = step.states.index(equation.state)
+    sizes = [len(block) for block in step.system.blocks if index in block]
+    if equation.kind is EquationClass.COUPLED_LINEAR and sizes and sizes[0] > 2:
+        return f"a block of {sizes[0]} states; propagators are made for pairs, so each state is integrated on its own"
+    return _MEANING[equation.kind]
+
+
+def _events(step: Step) -> Iterator[str]:
+    for term in step.noise:
+        exact = "exact for a linear drift" if step.method == "exp_euler" else "Euler-Maruyama"
+        yield f"noise on {term.state}: {term.amplitude}*{term.factor}*N(0, 1)  ({exact})"
+    if step.model.refractory:
+        yield f"refractory: {step.model.refractory.state} keeps its old value while t - t_last_spike <= tau_ref"
+    if step.threshold is not None:
+        yield f"spike: {step.threshold}"
+        yield "reset: " + ("; ".join(f"{r.symbol} = {r.expression}" for r in step.resets) or "none")
+
+
+def _hoisted(kernel: Kernel) -> Iterator[str]:
+    for title, statements in (("once a call", kernel.uniform), ("once a call and neuron", kernel.neuron), ("once a step", kernel.per_step)):
+        for statement in statements:
+            yield f"hoisted, {title}: {statement.symbol} = {statement.expression}"
+
+
+def _short(expression: Any) -> str:
+    return str(expression) if sp.count_ops(expression) < 200 else f"({sp.count_ops(expression)} operations; see the generated source)"
+
+
+def _latex(step: Step) -> str:
+    rows = [rf"\text{{{step.model.name}, {step.method.replace('_', ' ')}:}}\quad & {step.scheme.formula}"]
+    for held in step.system.held:
+        rows.append(rf"{sp.latex(held.symbol)} &= {sp.latex(held.expression)}")
+    for equation in step.system.equations:
+        state = sp.latex(equation.state)
+        rows.append(rf"\frac{{d{state}}}{{dt}} &= {sp.latex(equation.rhs)} && \text{{{equation.kind.value}}}")
+        rows.append(rf"J_{{{state}}} &= {sp.latex(equation.rate)} && \text{{{'proved' if equation.proved else 'linearized'}}}")
+        rows.append(rf"{state}' &= {sp.latex(step.updates[equation.state.name])}")
+    if step.threshold is not None:
+        rows.append(rf"\text{{spike}} &: {sp.latex(step.threshold)}")
+        rows += [rf"{sp.latex(r.symbol)} &\leftarrow {sp.latex(r.expression)}" for r in step.resets]
+    return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"

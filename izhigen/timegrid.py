@@ -1,0 +1,40 @@
+"""Durations in ms to whole numbers of steps, without the traps of ``int(duration/dt)`` (0.3/0.1 is 2.9999999999999996)."""
+
+from __future__ import annotations
+
+import math
+import numbers
+
+from izhigen.errors import ValueShapeError
+
+TOLERANCE = 1e-6
+"""Fraction of a step by which a time may miss a step's edge and still be on it."""
+
+
+def check_dt(dt: object) -> float:
+    """A positive finite step, or an error."""
+    if isinstance(dt, bool) or not isinstance(dt, numbers.Real) or not math.isfinite(float(dt)) or float(dt) <= 0:
+        raise ValueShapeError(f"dt={dt!r} is not a step: give a positive number of ms")
+    return float(dt)
+
+
+def first_step_at_or_after(time: float, dt: float) -> int:
+    """Index of the first step that starts at ``time`` or later."""
+    return math.ceil(time / dt - TOLERANCE)
+
+
+def whole_steps(duration: float, dt: float, what: str = "duration") -> int:
+    """The number of steps in a duration, which must hold a whole number of them.
+
+    Raises
+    ------
+    ValueShapeError
+        For a negative or non-finite duration, or one that is no multiple of dt.
+    """
+    if isinstance(duration, bool) or not isinstance(duration, numbers.Real) or not math.isfinite(float(duration)) or float(duration) < 0:
+        raise ValueShapeError(f"{what}={duration!r} is not a duration: give a number of ms that is not negative")
+    steps = round(float(duration) / dt)
+    if abs(float(duration) / dt - steps) > max(TOLERANCE, 1e-12 * steps):
+        raise ValueShapeError(f"{what}={duration:g} ms is not a whole number of steps of dt={dt:g} ms; "
+                              f"{steps * dt:g} ms would be, or give steps=")
+    return steps
