@@ -19,7 +19,7 @@ class Model(Declaration):
     Two models are equal when their parts mean the same: an equation given as text equals the same one given as a SymPy expression.
     """
 
-    def derive(self, method: str = "exp_euler") -> "ReportedStep":
+    def derive(self, method: str = "exp_euler") -> ReportedStep:
         """Derive the update of one step by a method; ``print(step.report())`` explains it.
 
         Raises
@@ -65,13 +65,13 @@ class Model(Declaration):
         path.write_text(text, encoding="utf-8")
         return path
 
-    def population(self, size: int | tuple[int, ...] = 1, **options: Any) -> "Population":
+    def population(self, size: int | tuple[int, ...] = 1, **options: Any) -> Population:
         """Create a population; see :class:`izhigen.population.Population` for the options."""
         from izhigen.population import Population
 
         return Population(self, size, **options)
 
-    def scaled(self, values: tuple[float, float], scaled_values: tuple[float, float]) -> "Model":
+    def scaled(self, values: tuple[float, float], scaled_values: tuple[float, float]) -> Model:
         """Return the model in scaled units, such as ``scaled((-65.0, 30.0), (0.0, 1.0))``; see :func:`izhigen.derive.scaling.scale_model`."""
         from izhigen.derive.scaling import scale_model
 

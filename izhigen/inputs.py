@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,7 @@ class Stimulus:
     def __len__(self) -> int:
         return len(self.sample())
 
-    def __add__(self, other: Any) -> "Stimulus":
+    def __add__(self, other: Any) -> Stimulus:
         if not isinstance(other, Stimulus):
             if np.ndim(other) != 0:
                 return NotImplemented
@@ -76,7 +77,7 @@ class Stimulus:
 
     __radd__ = __add__
 
-    def __mul__(self, factor: float) -> "Stimulus":
+    def __mul__(self, factor: float) -> Stimulus:
         return Stimulus(f"{factor}*{self.name}", self.duration, lambda dt: self.sample(dt) * factor, self.dt)
 
     __rmul__ = __mul__

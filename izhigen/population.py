@@ -5,8 +5,9 @@ from __future__ import annotations
 import numbers
 import signal
 import threading
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from typing import Any, Iterable, Iterator, Mapping, MutableMapping
+from typing import Any
 
 import numpy as np
 
@@ -102,7 +103,7 @@ class Population:
         for name, default in self._model.parameters.items():
             self._parameters[name] = self._value(name, self._given.get(name, default))
 
-    def reset(self, batch: int | None | Any = ...) -> None:
+    def reset(self, batch: int | Any | None = ...) -> None:
         """Set the states to their initial values and time to 0; ``batch`` changes the batch axis (None removes it)."""
         if batch is not ...:
             layout = Layout(self._layout.size, _check_batch(batch), self._dtype)
@@ -191,12 +192,12 @@ class Population:
         return self._steps_done * self._dt
 
     @property
-    def state(self) -> "StateView":
+    def state(self) -> StateView:
         """Live state arrays by name, in the population's shape; assignment writes into them."""
         return StateView(self)
 
     @property
-    def parameters(self) -> "ParameterView":
+    def parameters(self) -> ParameterView:
         """Parameter values by name; assignment takes effect in the next step and never needs a rebuild for a new number."""
         return ParameterView(self)
 

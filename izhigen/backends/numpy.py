@@ -5,8 +5,9 @@ It reads the :class:`~izhigen.derive.step.Step`, not the kernel's placed stateme
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import Any, Callable, Mapping
+from typing import Any
 
 import numpy as np
 import sympy as sp

@@ -8,9 +8,10 @@ Horner form, shared subexpressions get a name of their own, and temporaries are 
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, Callable, Iterable
+from typing import Any
 
 import sympy as sp
 from sympy.logic.boolalg import Boolean
@@ -244,7 +245,7 @@ def build_kernel(step: Step, dtype: str = "float32", per_neuron: Iterable[str] =
     placements.update({DT: Placement.UNIFORM, T: Placement.STEP})
     varying = [*step.states, *(symbol(i) for i in model.inputs), *(n.xi for n in step.noise), *(symbol(f"{s}_delta") for s in jumped),
                REFRACTORY, SPIKE, LAST_SPIKE]
-    placements.update({s: Placement.BOTH for s in varying})
+    placements.update(dict.fromkeys(varying, Placement.BOTH))
     namer = Namer(s.name for s in placements)
     placer = _Placer(placements, namer)
     body, stores = _body(step, jumped, placer)

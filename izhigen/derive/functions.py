@@ -51,7 +51,7 @@ class _Phi(sp.Function):  # type: ignore[misc]
 
     def _eval_evalf(self, prec: int) -> Any:
         z = self.args[0]._eval_evalf(prec)
-        if not z.is_number or not z.is_comparable and not z.is_complex:
+        if not z.is_number or (not z.is_comparable and not z.is_complex):
             return None
         with mpmath.workprec(prec + 40 * (self.order + 1)):
             x = z._to_mpmath(mpmath.mp.prec)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import Any, Callable, Mapping
+from typing import Any
 
 import sympy as sp
 

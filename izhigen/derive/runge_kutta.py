@@ -7,7 +7,8 @@ Inputs are held during a step. Noise is Euler-Maruyama's, ``g sqrt(dt) N(0, 1)``
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import sympy as sp
 

@@ -8,9 +8,10 @@ the point where their own equation rests at S = 0; inputs that do so are divided
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 from types import MappingProxyType
-from typing import Any, Mapping, TypeVar
+from typing import Any, TypeVar
 
 import sympy as sp
 

@@ -8,8 +8,8 @@ in the next one after a backslash, an open parenthesis, or when either side of t
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Mapping
 
 from izhigen.errors import EquationError
 from izhigen.model.expressions import Expression, parse_expression

@@ -9,9 +9,10 @@ from __future__ import annotations
 import ast
 import math
 import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Iterator, Mapping, Union
+from typing import Any, Union
 
 import numpy as np
 
@@ -50,15 +51,15 @@ class Binary:
     """Arithmetic on two numbers: ``+ - * / **``."""
 
     operator: str
-    left: "Node"
-    right: "Node"
+    left: Node
+    right: Node
 
 
 @dataclass(frozen=True)
 class Negative:
     """Minus a number."""
 
-    operand: "Node"
+    operand: Node
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ class Compare:
     """A comparison of two numbers: ``< <= > >= == !=``."""
 
     operator: str
-    left: "Node"
-    right: "Node"
+    left: Node
+    right: Node
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Logical:
     """``and``, ``or`` or ``not`` of conditions."""
 
     operator: str
-    operands: tuple["Node", ...]
+    operands: tuple[Node, ...]
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Call:
     """A call of one of the functions of :mod:`izhigen.model.functions`."""
 
     function: str
-    arguments: tuple["Node", ...]
+    arguments: tuple[Node, ...]
 
 
 Node = Union[Number, Name, Binary, Negative, Compare, Logical, Call]

@@ -8,8 +8,9 @@ and the NumPy backend. Conventions at kinks: ``heaviside(0) = 1`` and ``sign(0) 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 

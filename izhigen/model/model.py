@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import numbers
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Iterable, Iterator, Mapping, TypeVar
+from typing import Any, TypeVar
 
 from izhigen.errors import EquationError, ModelError, suggest
-from izhigen.model.equations import (
-    Equation, ResetAssignment, check_name, expression_text, parse_equations, parse_reset)
+from izhigen.model.equations import Equation, ResetAssignment, check_name, expression_text, parse_equations, parse_reset
 from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.functions import CONSTANTS, FUNCTIONS, RESERVED, TIME_NAMES
 from izhigen.model.parts import Current, Noise, Refractory

@@ -1,0 +1,294 @@
+"""The command line: ``izhigen list | show | run | emit | cache``. Errors are one line and exit code 1; wrong usage is exit code 2."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+import izhigen as iz
+from izhigen.errors import IzhigenError, ModelError, ValueShapeError, suggest
+
+STIMULI = ("section", "constant", "ramp", "sinusoid", "square", "spike_train", "wiener", "ornstein_uhlenbeck")
+_INPUT_HELP = ("An input: 'NUMBER', 'KIND:key=value;...' (KIND of " + ", ".join(STIMULI) + "; lists with commas), a .npy or .csv file "
+               "(one row a step), or text in t. 'NAME=...' names the model's input (default: the first). Several for one input add up.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(iz.__version__, prog_name="izhigen")
+def cli() -> None:
+    """Spiking neuron models: from equations to compiled population steppers.
+
+    MODEL is a name from 'izhigen list', or a file as path/to/file.py:NAME.
+    """
+
+
+@cli.command("list")
+def list_command() -> None:
+    """List the library's models."""
+    names = iz.list_models()
+    width = max(len(name) for name in names)
+    for name in names:
+        click.echo(f"{name:<{width}}  {iz.load(name).description}")
+
+
+_method = click.option("--method", default="exp_euler", show_default=True, help="Integration method.")
+_dtype = click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True, help="Number type.")
+_set = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set a parameter (or, for run, an initial state); repeatable.")
+
+
+@cli.command()
+@click.argument("model")
+@_method
+@_dtype
+@click.option("--latex", is_flag=True, help="Print the derivation as LaTeX.")
+@click.option("--source", type=click.Choice(["c"]), help="Print the generated source instead.")
+def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -> None:
+    """Show a model and its derivation: class of each equation, linear part, update, what is hoisted."""
+    loaded: Any = iz.load(model)
+    if source:
+        click.echo(loaded.source(source, dtype=dtype, method=method), nl=False)
+        return
+    step = loaded.derive(method)
+    if latex:
+        click.echo(step.latex())
+        return
+    click.echo(str(loaded))
+    click.echo("")
+    click.echo(step.report(dtype))
+
+
+@cli.command()
+@click.argument("model")
+@click.option("-n", "--size", default=1, show_default=True, type=click.IntRange(1), help="Number of neurons.")
+@click.option("-T", "--duration", default=500.0, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Duration in ms.")
+@click.option("--dt", default=0.1, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Step in ms.")
+@_method
+@_dtype
+@click.option("--backend", default="c", show_default=True, help="c or numpy.")
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of noise, and of random stimuli without a seed of their own.")
+@_set
+@click.option("--input", "inputs", multiple=True, metavar="[NAME=]SPEC", help=_INPUT_HELP)
+@click.option("--record", default="", metavar="NAMES", help="States to trace, separated by commas; spikes are always recorded.")
+@click.option("--every", default=1, show_default=True, type=click.IntRange(1), help="Trace every that many steps.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the recording to a .npz file.")
+@click.option("--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw the recording to a picture.")
+@click.option("--progress/--no-progress", default=None, help="Show a progress bar (default: on a terminal, when long).")
+def run(model: str, size: int, duration: float, dt: float, method: str, dtype: str, backend: str, threads: int, seed: int,
+        settings: tuple[str, ...], inputs: tuple[str, ...], record: str, every: int, out: Path | None, picture: Path | None,
+        progress: bool | None) -> None:
+    """Simulate a population and print its spike counts; optionally save and draw it."""
+    loaded: Any = iz.load(model)
+    if out is not None and out.suffix != ".npz":
+        raise click.UsageError(f"--out {out}: the file must end in .npz")
+    states = [name.strip() for name in record.split(",") if name.strip()]
+    if picture is not None and not states:
+        states = [loaded.spike_state or loaded.states[0]]
+    pop = loaded.population(size, dt=dt, method=method, backend=backend, dtype=dtype, threads=threads, seed=seed, **_settings(settings))
+    feeds = _inputs(inputs, loaded, duration, dt, seed)
+    started = time.perf_counter()
+    recording = pop.run(duration, record=[*dict.fromkeys([*states, "spike"])], every=every, progress=progress, **feeds)
+    seconds = time.perf_counter() - started
+    _summary(pop, recording, seconds)
+    if out is not None:
+        recording.save(out)
+        click.echo(f"recording: {out}")
+    if picture is not None:
+        _draw(recording, picture)
+        click.echo(f"picture:   {picture}")
+
+
+def _summary(pop: Any, recording: Any, seconds: float) -> None:
+    counts, count = recording.counts.ravel(), recording.counts.size
+    simulated = recording.stop - recording.start
+    steps = round(simulated / pop.dt)
+    click.echo(f"{pop.model.name}: {count} neurons, {simulated:g} ms in {steps} steps of {pop.dt:g} ms, {pop.method}, {pop.backend}, {pop.dtype.name}")
+    click.echo(f"kernel:    {pop.build_info}")
+    click.echo(f"time:      {seconds:.3g} s, {count * steps / max(seconds, 1e-9) / 1e6:.3g} million neuron-steps/s")
+    click.echo(f"spikes:    {counts.sum()} in all; per neuron {counts.min()} to {counts.max()}, mean rate {recording.rates.mean():.3g} Hz")
+    if count <= 10:
+        click.echo(f"counts:    {' '.join(map(str, counts))}")
+
+
+def _draw(recording: Any, picture: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    try:
+        recording.plot().savefig(picture, dpi=130)
+    except (OSError, ValueError) as problem:
+        raise IzhigenError(f"the picture {picture} cannot be written: {problem}") from problem
+
+
+@cli.command()
+@click.argument("model")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="File, or folder to write MODEL.c into; default: print.")
+@_method
+@_dtype
+@_set
+def emit(model: str, out: Path | None, method: str, dtype: str, settings: tuple[str, ...]) -> None:
+    """Write one readable C file for a model."""
+    loaded: Any = iz.load(model)
+    changes = _settings(settings)
+    if changes:
+        loaded = loaded.variant(**changes)
+    text = loaded.source("c", dtype=dtype, method=method)
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    path = out / f"{loaded.name}.c" if out.is_dir() or not out.suffix else out
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    click.echo(f"wrote {path}")
+
+
+@cli.command()
+@click.option("--clear", is_flag=True, help="Remove every built kernel.")
+def cache(clear: bool) -> None:
+    """Show or clear the folder of built kernels."""
+    from izhigen.backends.compiler import cache_dir, clear_cache
+
+    folder = cache_dir()
+    if clear:
+        files, size = clear_cache()
+        click.echo(f"removed {files} files ({size / 1e6:.2f} MB) from {folder}")
+        return
+    kernels = [path for path in sorted(folder.glob("*")) if path.suffix in (".so", ".dylib", ".dll")] if folder.is_dir() else []
+    size = sum(path.stat().st_size for path in folder.glob("*") if path.is_file()) if folder.is_dir() else 0
+    click.echo(f"{folder}: {len(kernels)} kernels, {size / 1e6:.2f} MB (set IZHIGEN_CACHE_DIR to move it, --clear to empty it)")
+
+
+# -- reading options --------------------------------------------------------------------------------------------------
+
+
+def _settings(settings: tuple[str, ...]) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        try:
+            values[name.strip()] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise click.UsageError(f"--set {setting!r}: expected NAME=NUMBER, such as --set a=0.1")
+    return values
+
+
+def _inputs(specifications: tuple[str, ...], model: Any, duration: float, dt: float, seed: int) -> dict[str, Any]:
+    names = (*model.inputs, *model.delta_inputs)
+    feeds: dict[str, list[Any]] = {}
+    for position, specification in enumerate(specifications):
+        head, equals, tail = specification.partition("=")
+        named = equals and head.strip().isidentifier() and ":" not in head and head.strip() not in ("t",)
+        if named and head.strip() not in names:
+            raise ValueShapeError(f"--input {specification!r}: model {model.name!r} has no input {head.strip()!r}{suggest(head.strip(), names)}")
+        if not named and not model.inputs:
+            raise ValueShapeError(f"--input {specification!r}: model {model.name!r} has no inputs")
+        name, text = (head.strip(), tail) if named else (model.inputs[0], specification)
+        feeds.setdefault(name, []).append(_one_input(text.strip(), duration, dt, seed + position))
+    return {name: _total(parts, duration, dt) for name, parts in feeds.items()}
+
+
+def _one_input(text: str, duration: float, dt: float, seed: int) -> Any:
+    kind, colon, rest = text.partition(":")
+    if colon and kind in STIMULI:
+        return _stimulus(kind, rest, duration, seed)
+    if colon and kind.isidentifier():
+        raise click.UsageError(f"--input {text!r}: no stimulus {kind!r}{suggest(kind, STIMULI)} (stimuli: {', '.join(STIMULI)})")
+    if text.endswith((".npy", ".csv")):
+        return iz.inputs.from_array(text, dt)
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _stimulus(kind: str, text: str, duration: float, seed: int) -> Any:
+    function: Callable[..., Any] = getattr(iz.inputs, kind)
+    accepted = [name for name in inspect.signature(function).parameters if name != "dt"]
+    if kind == "constant":
+        accepted, function = ["value", "duration"], lambda value, duration: iz.inputs.constant([(value, duration)])
+    options: dict[str, Any] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(";"))):
+        key, equals, value = part.partition("=")
+        key = key.strip()
+        if not equals or key not in accepted:
+            raise click.UsageError(f"--input {kind}: {part!r} is not one of {', '.join(f'{name}=...' for name in accepted)}{suggest(key, accepted)}")
+        options[key] = _option(kind, key, value.strip())
+    if "duration" in accepted:
+        options.setdefault("duration", duration)
+    if "seed" in accepted:
+        options.setdefault("seed", seed)
+    missing = [name for name, parameter in inspect.signature(function).parameters.items()
+               if parameter.default is parameter.empty and name not in options]
+    if missing:
+        raise click.UsageError(f"--input {kind}: {', '.join(missing)} missing, as in '{kind}:{missing[0]}=...'")
+    return function(**options)
+
+
+def _option(kind: str, key: str, value: str) -> Any:
+    if key == "bias":
+        return value.lower() in ("1", "true", "yes")
+    try:
+        if key in ("n", "seed"):
+            return int(value)
+        if "," in value or (kind, key) in (("section", "values"), ("section", "durations"), ("spike_train", "times")):
+            return [float(item) for item in value.split(",") if item.strip()]
+        return float(value)
+    except ValueError:
+        raise click.UsageError(f"--input {kind}: {key}={value!r} is not a number or a list of numbers") from None
+
+
+def _total(parts: list[Any], duration: float, dt: float) -> Any:
+    """One input, or the sum of several; text in t is sampled so that it can be added."""
+    if len(parts) == 1:
+        return parts[0]
+    numbers_only = [part for part in parts if isinstance(part, float)]
+    stimuli = [part if isinstance(part, iz.inputs.Stimulus) else _sampled(part, duration, dt) for part in parts if not isinstance(part, float)]
+    if not stimuli:
+        return sum(numbers_only)
+    total = stimuli[0]
+    for stimulus in stimuli[1:]:
+        total = total + stimulus
+    return total + sum(numbers_only) if numbers_only else total
+
+
+def _sampled(text: str, duration: float, dt: float) -> Any:
+    from izhigen.feeding import Layout, make_feed
+
+    steps = round(duration / dt)
+    values = make_feed("input", text, Layout((1,), None, np.dtype(np.float64)), 0, steps, dt)(0, steps)
+    return iz.inputs.from_array(values[:, 0], dt)
+
+
+def main() -> None:
+    """Entry point: every error that izhigen raises on purpose is printed as one line, without a traceback."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as problem:
+        problem.show()
+        sys.exit(problem.exit_code)
+    except IzhigenError as problem:
+        click.echo(f"izhigen: error: {problem}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.exit(0)
+    except OSError as problem:
+        click.echo(f"izhigen: error: {problem}", err=True)
+        sys.exit(1)
+
+
+__all__ = ["ModelError", "cli", "main"]
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""Pictures: traces with spikes marked, rasters, and the state plane with nullclines computed from the equations.
+
+Every function draws into given axes or makes a figure of its own, returns what it drew on, and labels axes with units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from izhigen.errors import RecordingError, ValueShapeError, suggest
+from izhigen.model.model import Declaration
+from izhigen.recording import Recording
+
+Axes = Any
+MOST_TRACES = 6
+"""Neurons drawn in a trace plot unless they are chosen."""
+
+
+def _figure(rows: int = 1, height: float = 2.2, **options: Any) -> tuple[Any, list[Axes]]:
+    """A new figure with rows of axes; a figure window only where pyplot has a display to show it on."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(rows, 1, figsize=(8.0, 0.8 + height * rows), squeeze=False, layout="constrained", **options)
+    return figure, list(axes[:, 0])
+
+
+def _label(name: str, unit: str) -> str:
+    return f"{name} ({unit})" if unit and unit != "1" else name
+
+
+def _columns(recording: Recording, neurons: Sequence[int] | None) -> list[tuple[int, int]]:
+    """Pairs (column of a trace, flat neuron index) to draw."""
+    available = np.arange(int(np.prod(recording.shape))) if recording.neurons is None else recording.neurons
+    if neurons is None:
+        return [(k, int(index)) for k, index in enumerate(available[:MOST_TRACES])]
+    place = {int(index): k for k, index in enumerate(available)}
+    missing = [index for index in neurons if index not in place]
+    if missing:
+        raise RecordingError(f"neuron {missing[0]} was not recorded (recorded: {len(available)} neurons, {available[0]} ... {available[-1]})")
+    return [(place[index], int(index)) for index in neurons]
+
+
+def traces(recording: Recording, name: str | None = None, *, neurons: Sequence[int] | None = None, ax: Axes = None) -> Axes:
+    """Draw a state over time, one line a neuron; spikes of the threshold's state are marked above its trace.
+
+    ``name`` defaults to the first recorded state; ``neurons`` to the first six.
+    """
+    chosen = name or next(iter(recording.traces), None)
+    if chosen is None:
+        raise RecordingError("no state was recorded; run with record=['V', 'spike'] to draw traces")
+    axes = _figure()[1][0] if ax is None else ax
+    values = recording[chosen].reshape(len(recording.t), -1)
+    columns = _columns(recording, neurons)
+    for column, index in columns:
+        line, = axes.plot(recording.t, values[:, column], lw=0.9, label=f"neuron {index}")
+        if recording.spike_times is not None and chosen == recording.info.get("spike_state"):
+            times = recording.spike_times[recording.spike_indices == index]
+            top = values.max() + 0.06 * np.ptp(values) if values.size else 0.0
+            axes.plot(times, np.full(len(times), top), "v", ms=4, color=line.get_color())
+    axes.set_xlabel("time (ms)")
+    axes.set_ylabel(_label(chosen, recording.info.get("units", {}).get(chosen, "")))
+    if len(columns) > 1:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small", frameon=False)
+    return axes
+
+
+def raster(recording: Recording, *, ax: Axes = None) -> Axes:
+    """Draw every spike as a dot at its time and neuron index."""
+    times, indices = recording.spikes
+    axes = _figure()[1][0] if ax is None else ax
+    count = int(np.prod(recording.shape))
+    size = float(np.clip(4000.0 / max(count, 1), 1.0, 40.0))
+    axes.scatter(times, indices, s=size, marker="|" if count <= 200 else ".", linewidths=0.9, color="black")
+    axes.set_xlim(recording.start, recording.stop)
+    axes.set_ylim(-0.5, count - 0.5)
+    axes.set_xlabel("time (ms)")
+    axes.set_ylabel("neuron index")
+    if count <= 12:
+        axes.set_yticks(range(count))
+    return axes
+
+
+def recording(recording: Recording, *, states: Sequence[str] | None = None, neurons: Sequence[int] | None = None) -> Any:
+    """Draw each recorded state and, below, the raster; returns the figure."""
+    names = list(recording.traces) if states is None else list(states)
+    rows = len(names) + (recording.spike_times is not None)
+    if rows == 0:
+        raise RecordingError("nothing was recorded; run with record=['V', 'spike']")
+    figure, axes = _figure(rows, sharex=True)
+    for name, ax in zip(names, axes):
+        traces(recording, name, neurons=neurons, ax=ax)
+    if recording.spike_times is not None:
+        raster(recording, ax=axes[-1])
+    for ax in axes[:-1]:
+        ax.set_xlabel("")
+    info = recording.info
+    figure.suptitle(f"{info.get('model', '')}  ({info.get('method', '')}, dt = {info.get('dt', 0):g} ms)", fontsize="medium")
+    return figure
+
+
+def state_plane(model: Declaration, x: str | None = None, y: str | None = None, *, limits: Mapping[str, tuple[float, float]] | None = None,
+                values: Mapping[str, float] | None = None, recording: Recording | None = None, neuron: int = 0, ax: Axes = None) -> Axes:
+    """Draw the plane of two states: their nullclines and flow, computed from the equations, and a recorded path.
+
+    Parameters
+    ----------
+    model : Declaration
+    x, y : str
+        States of the axes; by default the first two.
+    limits : mapping
+        State to (low, high) of its axis; by default around the recorded path, or the state's initial value.
+    values : mapping
+        Values of parameters, inputs and other states; inputs default to 0, others to the model's own.
+    recording : Recording, optional
+        A run whose path is drawn for ``neuron``.
+    """
+    states = model.states
+    if len(states) < 2:
+        raise ValueShapeError(f"model {model.name!r} has one state; a state plane needs two")
+    x, y = x or states[0], y or next(s for s in states if s != (x or states[0]))
+    for name in (x, y):
+        if name not in states:
+            raise ValueShapeError(f"{name!r} is not a state of model {model.name!r}{suggest(name, states)}")
+    fixed = _plane_values(model, values or {})
+    path = {} if recording is None else {name: recording[name].reshape(len(recording.t), -1)[:, neuron] for name in (x, y)}
+    edges = {name: (limits or {}).get(name) or _limits(path.get(name), fixed[name]) for name in (x, y)}
+    grid = np.meshgrid(*(np.linspace(*edges[name], 241) for name in (x, y)))
+    slopes = _slopes(model, {**fixed, x: grid[0], y: grid[1]}, (x, y))
+    axes = _figure(1, 4.4)[1][0] if ax is None else ax
+    step = 16
+    dx, dy = (slope / (high - low) for slope, (low, high) in zip(slopes, (edges[x], edges[y])))
+    length = np.hypot(dx, dy) + 1e-30
+    part = (slice(step // 2, None, step),) * 2
+    axes.quiver(grid[0][part], grid[1][part], (dx / length)[part], (dy / length)[part], color="0.75", width=0.0022, angles="uv", scale=45)
+    handles = []
+    for name, slope, color in ((x, slopes[0], "tab:blue"), (y, slopes[1], "tab:orange")):
+        axes.contour(*grid, slope, levels=[0.0], colors=[color], linewidths=1.6)
+        handles += axes.plot([], [], color=color, label=f"d{name}/dt = 0")
+    if path:
+        handles += axes.plot(_without_jumps(path[x], recording, neuron), path[y], color="black", lw=0.8, label="path")
+    axes.set_xlim(*edges[x])
+    axes.set_ylim(*edges[y])
+    axes.set_xlabel(_label(x, model.unit_of(x)))
+    axes.set_ylabel(_label(y, model.unit_of(y)))
+    axes.legend(handles=handles, fontsize="small", loc="best")
+    axes.set_title(f"{model.name}: " + ", ".join(f"{name} = {fixed[name]:g}" for name in model.inputs), fontsize="medium")
+    return axes
+
+
+def _plane_values(model: Declaration, values: Mapping[str, float]) -> dict[str, Any]:
+    from izhigen.feeding import Layout
+    from izhigen.values import initial_states
+
+    known = (*model.parameters, *model.inputs, *model.states)
+    for name in values:
+        if name not in known:
+            raise ValueShapeError(f"model {model.name!r} has no {name!r}{suggest(name, known)}")
+    parameters = {**model.parameters, **{k: v for k, v in values.items() if k in model.parameters}}
+    given = {k: float(v) for k, v in values.items() if k in model.states}
+    states = initial_states(model, given, parameters, Layout((1,), None, np.dtype(float)).count)
+    inputs = {name: values.get(name, 0.0) for name in model.inputs}
+    return {**parameters, **inputs, **{name: float(state[0]) for name, state in states.items()}, "t": 0.0, "dt": 0.0}
+
+
+def _slopes(model: Declaration, values: dict[str, Any], names: tuple[str, str]) -> list[Any]:
+    """Right-hand sides on a grid, with algebraic lines evaluated first and currents added to their inputs."""
+    definitions = {e.name: e.expression for e in model.equations if not e.is_ode}
+    bound = dict(values)
+
+    def bind(name: str) -> None:
+        if name in definitions and name not in bound:
+            for other in definitions[name].names:
+                bind(other)
+            bound[name] = definitions[name].evaluate(bound)
+
+    with np.errstate(all="ignore"):
+        currents = dict(bound)
+        for current in model.currents:
+            for other in current.expression.names:
+                bind(other)
+            currents[current.to] = currents[current.to] + current.expression.evaluate(bound)
+        bound = {**bound, **{name: currents[name] for name in model.inputs}}
+        for name in list(definitions):
+            bound.pop(name, None)
+        for name in definitions:
+            bind(name)
+        sides = {e.name: e.expression for e in model.equations if e.is_ode}
+        return [np.broadcast_to(sides[name].evaluate(bound), values[names[0]].shape) for name in names]
+
+
+def _limits(path: Any, value: float) -> tuple[float, float]:
+    if path is None or not len(path):
+        reach = max(abs(value), 1.0)
+        return value - reach, value + reach
+    margin = 0.08 * max(float(np.ptp(path)), 1e-9)
+    return float(path.min()) - margin, float(path.max()) + margin
+
+
+def _without_jumps(values: Any, recording: Recording | None, neuron: int) -> Any:
+    """The path with a gap at each reset, so that no line is drawn across the plane."""
+    shown = np.array(values, dtype=float)
+    if recording is not None and "spike" in recording and recording.neurons is None:
+        shown[recording["spike"].reshape(len(recording.t), -1)[:, neuron]] = np.nan
+    return shown
+
+
+__all__ = ["raster", "recording", "state_plane", "traces"]
