@@ -73,7 +73,7 @@ def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -
 @_dtype
 @click.option("--backend", default="c", show_default=True, help="c or numpy.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of noise, and of random stimuli without a seed of their own.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of noise, and of random stimuli without their own.")
 @_set
 @click.option("--input", "inputs", multiple=True, metavar="[NAME=]SPEC", help=_INPUT_HELP)
 @click.option("--record", default="", metavar="NAMES", help="States to trace, separated by commas; spikes are always recorded.")
@@ -109,7 +109,8 @@ def _summary(pop: Any, recording: Any, seconds: float) -> None:
     counts, count = recording.counts.ravel(), recording.counts.size
     simulated = recording.stop - recording.start
     steps = round(simulated / pop.dt)
-    click.echo(f"{pop.model.name}: {count} neurons, {simulated:g} ms in {steps} steps of {pop.dt:g} ms, {pop.method}, {pop.backend}, {pop.dtype.name}")
+    click.echo(f"{pop.model.name}: {count} neurons, {simulated:g} ms in {steps} steps of {pop.dt:g} ms, "
+               f"{pop.method}, {pop.backend}, {pop.dtype.name}")
     click.echo(f"kernel:    {pop.build_info}")
     click.echo(f"time:      {seconds:.3g} s, {count * steps / max(seconds, 1e-9) / 1e6:.3g} million neuron-steps/s")
     click.echo(f"spikes:    {counts.sum()} in all; per neuron {counts.min()} to {counts.max()}, mean rate {recording.rates.mean():.3g} Hz")

@@ -36,12 +36,12 @@ class Layout:
         """Neurons, those of all batches together."""
         return int(np.prod(self.shape, dtype=np.int64))
 
-    def per_neuron(self, value: Any) -> Array | None:
-        """A value of one shape that stands for "per neuron" as a flat array, or None."""
+    def per_neuron(self, value: Any, dtype: Any = None) -> Array | None:
+        """A value of one shape that stands for "per neuron" as a flat array (of the kernel's type by default), or None."""
         if value.shape not in (self.size, self.shape, (int(np.prod(self.size)),)):
             return None
         spread = np.broadcast_to(value.reshape(self.size) if value.shape != self.shape else value, self.shape)
-        return np.ascontiguousarray(spread, dtype=self.dtype).reshape(-1)
+        return np.array(spread, dtype=dtype or self.dtype, order="C").reshape(-1)
 
 
 def make_feed(name: str, value: Any, layout: Layout, first_step: int, steps: int, dt: float) -> Feed:

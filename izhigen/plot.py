@@ -96,6 +96,9 @@ def recording(recording: Recording, *, states: Sequence[str] | None = None, neur
         raster(recording, ax=axes[-1])
     for ax in axes[:-1]:
         ax.set_xlabel("")
+    for ax in axes[1:]:
+        if ax.get_legend() is not None:
+            ax.get_legend().remove()  # the first row names the neurons for all
     info = recording.info
     figure.suptitle(f"{info.get('model', '')}  ({info.get('method', '')}, dt = {info.get('dt', 0):g} ms)", fontsize="medium")
     return figure

@@ -241,7 +241,8 @@ class Population:
     def __call__(self, *values: Any, **inputs: Any) -> Array:
         """One step; positional values go to the model's inputs in their order. See :meth:`step`."""
         if len(values) > len(self._model.inputs):
-            raise ValueShapeError(f"model {self._model.name!r} has {len(self._model.inputs)} inputs ({', '.join(self._model.inputs)}), {len(values)} values given")
+            raise ValueShapeError(f"model {self._model.name!r} has {len(self._model.inputs)} inputs ({', '.join(self._model.inputs)}), "
+                                  f"{len(values)} values given")
         for name, value in zip(self._model.inputs, values):
             if name in inputs:
                 raise ValueShapeError(f"input {name!r} is given twice")
@@ -417,7 +418,8 @@ class _Plan:
         for name in wanted:
             known = (*model.all_states, "spike")
             if name not in known:
-                raise ValueShapeError(f"record: {name!r} is not a state of model {model.name!r}{suggest(str(name), known)} (states: {', '.join(known)})")
+                raise ValueShapeError(f"record: {name!r} is not a state of model {model.name!r}{suggest(str(name), known)} "
+                                      f"(states: {', '.join(known)})")
         self.every = _check_count("every", every)
         self.neurons, self._order = _check_neurons(neurons, population._layout.count)
         self.spikes = "spike" in wanted
@@ -560,7 +562,7 @@ def _check_dtype(dtype: Any) -> Any:
 
 
 def _check_count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < 1:
         raise ValueShapeError(f"{name}={value!r} is not a positive whole number")
     return int(value)
 
@@ -577,7 +579,7 @@ def _check_batch(batch: Any) -> int | None:
 
 
 def _check_seed(seed: Any) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**64:
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= int(seed) < 2**64:
         raise ValueShapeError(f"seed={seed!r} is not a whole number from 0 to 2**64 - 1")
     return int(seed)
 

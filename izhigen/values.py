@@ -36,14 +36,13 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
         raise ValueShapeError(f"{name}: {type(value).__name__} is not a number, an array of numbers, or a callable f(n, rng)")
     if array.ndim == 0:
         return read_value(name, float(array), layout, rng, dtype)
-    flat = layout.per_neuron(array)
+    flat = layout.per_neuron(array, dtype)
     if flat is None:
         raise ValueShapeError(f"{name} has shape {array.shape}, but the population has {layout.shape}; give a number or an array of that shape")
-    exact = np.ascontiguousarray(np.broadcast_to(array.reshape(layout.size) if array.shape != layout.shape else array, layout.shape), dtype=dtype).reshape(-1)
-    bad = np.flatnonzero(~np.isfinite(exact))
+    bad = np.flatnonzero(~np.isfinite(flat))
     if len(bad):
-        raise ValueShapeError(f"{name} is not finite for neuron {bad[0]} ({exact[bad[0]]})")
-    return exact.copy()
+        raise ValueShapeError(f"{name} is not finite for neuron {bad[0]} ({flat[bad[0]]})")
+    return flat
 
 
 def initial_states(model: Declaration, given: Mapping[str, float | Array], parameters: Mapping[str, Any], count: int) -> dict[str, Array]:
@@ -72,7 +71,8 @@ def initial_states(model: Declaration, given: Mapping[str, float | Array], param
         states[state] = np.array(np.broadcast_to(np.asarray(values[state], dtype=np.float64), (count,)))
         bad = np.flatnonzero(~np.isfinite(states[state]))
         if len(bad):
-            raise ValueShapeError(f"the initial value of {state!r} is not finite for neuron {bad[0]} ({states[state][bad[0]]}); check {expression_of(model, state)}")
+            raise ValueShapeError(f"the initial value of {state!r} is not finite for neuron {bad[0]} ({states[state][bad[0]]}); "
+                                  f"check {expression_of(model, state)}")
     return states
 
 

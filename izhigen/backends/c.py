@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import cffi
@@ -153,7 +154,7 @@ def _ranges(n: int, threads: int) -> list[tuple[int, int]]:
     tiles = -(-n // TILE)
     parts = min(threads, tiles)
     edges = [min(n, TILE * (tiles * k // parts)) for k in range(parts + 1)]
-    return list(zip(edges, edges[1:]))
+    return list(pairwise(edges))
 
 
 def _ordered(lists: list[Any]) -> Spikes:

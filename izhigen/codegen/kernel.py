@@ -249,9 +249,9 @@ def build_kernel(step: Step, dtype: str = "float32", per_neuron: Iterable[str] =
     namer = Namer(s.name for s in placements)
     placer = _Placer(placements, namer)
     body, stores = _body(step, jumped, placer)
-    body, stores = _share(body, stores, _Sharer(namer, named_definitions(step)))
+    shared_body, shared_stores = _share(body, stores, _Sharer(namer, named_definitions(step)))
     return Kernel(step, dtype, neuron_parameters, jumped, tuple(placer.lists[Placement.UNIFORM]),
-                  tuple(placer.lists[Placement.NEURON]), tuple(placer.lists[Placement.STEP]), body, stores)
+                  tuple(placer.lists[Placement.NEURON]), tuple(placer.lists[Placement.STEP]), shared_body, shared_stores)
 
 
 def _body(step: Step, jumped: tuple[str, ...], placer: _Placer) -> tuple[list[Statement], list[Statement]]:

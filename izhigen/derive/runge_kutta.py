@@ -12,7 +12,7 @@ from typing import Any
 
 import sympy as sp
 
-from izhigen.derive.lowering import DT, T, symbol
+from izhigen.derive.lowering import DT, T
 from izhigen.derive.step import Assignment, Scheme
 from izhigen.derive.system import System
 
@@ -44,10 +44,10 @@ def _advance(system: System, rows: list[list[Any]], weights: list[Any]) -> tuple
         for index, state in enumerate(system.states):
             moved = sum((coefficient * slopes[j][index] for j, coefficient in enumerate(row)), sp.S.Zero)
             if moved != 0:
-                at = symbol(f"{state.name}_stage{stage}")
+                at = system.intermediate(f"{state.name}_stage{stage}")
                 assignments.append(Assignment(at, state + DT * moved))
                 replaced[state] = at
-        names = [symbol(f"k{stage}_{state.name}") for state in system.states]
+        names = [system.intermediate(f"k{stage}_{state.name}") for state in system.states]
         for name, equation in zip(names, system.equations):
             assignments.append(Assignment(name, equation.rhs.xreplace(replaced)))
         slopes.append(names)

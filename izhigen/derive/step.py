@@ -180,7 +180,7 @@ def _noise_terms(system: System, scheme: Scheme) -> tuple[NoiseTerm, ...]:
         state = symbol(noise.state)
         index = system.states.index(state)
         amplitude = remove_singularities(lower(noise.amplitude, f"noise on {noise.state}"))
-        terms.append(NoiseTerm(state, symbol(f"xi_{noise.state}"), amplitude, scheme.noise(system, index), stream))
+        terms.append(NoiseTerm(state, system.intermediate(f"xi_{noise.state}"), amplitude, scheme.noise(system, index), stream))
     return tuple(terms)
 
 

@@ -85,6 +85,19 @@ class System:
         return tuple(symbol(name) for name in self.model.parameters)
 
 
+    def intermediate(self, name: str) -> sp.Symbol:
+        """The symbol of an intermediate value: the name, with underscores after it while the model has one like it."""
+        return fresh_symbol(self.model, name)
+
+
+def fresh_symbol(model: Declaration, name: str) -> sp.Symbol:
+    """A symbol that is none of the model's own."""
+    taken = {*model.parameters, *model.inputs, *model.delta_inputs, *(e.name for e in model.equations)}
+    while name in taken:
+        name += "_"
+    return symbol(name)
+
+
 def _algebraic(model: Declaration, inputs: dict[str, Any]) -> dict[str, Any]:
     """Every algebraic line, fully inlined."""
     lines = {e.name: e for e in model.equations if not e.is_ode}
@@ -116,13 +129,7 @@ def _input_sums(model: Declaration) -> tuple[dict[str, Any], tuple[HeldCurrent, 
         sums[current.to] = sums.get(current.to, symbol(current.to)) + value
     if model.liquid:
         return sums, ()
-    taken = set(model.states) | set(model.parameters) | set(model.inputs) | {e.name for e in model.equations}
-    held = []
-    for name, value in sums.items():
-        total = f"{name}_total"
-        while total in taken:
-            total += "_"
-        held.append(HeldCurrent(symbol(total), value))
+    held = [HeldCurrent(fresh_symbol(model, f"{name}_total"), value) for name, value in sums.items()]
     return {name: h.symbol for name, h in zip(sums, held)}, tuple(held)
 
 

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
@@ -87,7 +87,7 @@ class Call:
     arguments: tuple[Node, ...]
 
 
-Node = Union[Number, Name, Binary, Negative, Compare, Logical, Call]
+Node = Number | Name | Binary | Negative | Compare | Logical | Call
 
 
 @dataclass(frozen=True)

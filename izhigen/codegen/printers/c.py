@@ -11,16 +11,28 @@ from sympy.printing.c import C99CodePrinter
 from izhigen.codegen.elementary import FORMATS
 from izhigen.errors import DerivationError
 
-KEYWORDS = frozenset(["alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char", "class", "compl", "complex", "const", "const_cast", "constexpr", "continue", "default", "delete", "do", "double", "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if", "imaginary", "inline", "int", "long", "main", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or", "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "restrict", "return", "short", "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "union", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor", "xor_eq"])
-"""Words of C and C++ that no identifier may be."""
+KEYWORDS = frozenset("""
+    alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl complex const const_cast constexpr
+    continue default delete do double dynamic_cast else enum explicit export extern false float for friend goto if imaginary
+    inline int long main mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public register
+    reinterpret_cast restrict return short signed sizeof static static_assert static_cast struct switch template this
+    thread_local throw true try typedef typeid typename typeof union unsigned using virtual void volatile wchar_t while xor xor_eq
+    int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t intptr_t uintptr_t size_t ptrdiff_t
+    """.split())
+"""Words of C and C++, and type names, that no identifier may be."""
 
-OWN = frozenset(["tile", "lane", "constants", "population", "run", "count", "position", "time_now", "any_spike", "TILE", "ALIGNED", "NULL", "INFINITY", "NAN", "fabs", "fabsf", "sqrt", "sqrtf", "floor", "floorf", "log", "logf", "log1p", "log1pf", "sin", "sinf", "cos", "cosf", "tan", "tanf", "erf", "erff", "pow", "powf", "memcpy", "linux", "unix", "errno", "signgam", "y0", "y1", "yn", "j0", "j1", "jn", "gamma", "stdin", "stdout", "stderr"])
+OWN = frozenset("""
+    tile lane constants population run count position phase steps time_now any_spike TILE ALIGNED NULL INFINITY NAN
+    fabs fabsf sqrt sqrtf floor floorf log logf log1p log1pf sin sinf cos cosf tan tanf erf erff pow powf memcpy
+    linux unix errno signgam y0 y1 yn j0 j1 jn gamma stdin stdout stderr
+    """.split())
 """Identifiers that the templates use, and names that headers or compilers may define."""
 
 
 def c_name(name: str) -> str:
-    """The C identifier for a symbol: the name itself, with an underscore after it where the language has the word."""
-    return f"{name}_" if name in KEYWORDS or name in OWN or name.startswith("iz_") or name.endswith("_t") else name
+    """The C identifier for a symbol: the name itself, with one more underscore after it where the word is taken."""
+    word = name.rstrip("_")
+    return f"{name}_" if word in KEYWORDS or word in OWN or name.startswith("iz_") else name
 
 
 class CPrinter(C99CodePrinter):  # type: ignore[misc]

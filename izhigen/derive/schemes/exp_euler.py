@@ -14,7 +14,7 @@ from typing import Any
 import sympy as sp
 
 from izhigen.derive.functions import pair_phi1_mean, pair_phi1_slope, phi1
-from izhigen.derive.lowering import DT, symbol
+from izhigen.derive.lowering import DT
 from izhigen.derive.step import Assignment, Scheme
 from izhigen.derive.system import EquationClass, StateEquation, System
 
@@ -24,14 +24,14 @@ def _scaled_rate(rate: Any) -> Any:
     return sp.expand(DT * rate) if rate.is_polynomial(*rate.free_symbols) else DT * rate
 
 
-def _single(equation: StateEquation) -> tuple[list[Assignment], Any]:
+def _single(system: System, equation: StateEquation) -> tuple[list[Assignment], Any]:
     """Intermediates and increment of one state on its own."""
     if equation.kind is EquationClass.CONSTANT:
         return [], DT * equation.rhs
     if equation.kind is EquationClass.LINEAR_PARAMETER_RATE:
         return [], DT * phi1(_scaled_rate(equation.rate)) * equation.rhs
     name = equation.state.name
-    slope, scaled = symbol(f"f_{name}"), symbol(f"z_{name}")
+    slope, scaled = system.intermediate(f"f_{name}"), system.intermediate(f"z_{name}")
     return [Assignment(slope, equation.rhs), Assignment(scaled, _scaled_rate(equation.rate))], DT * phi1(scaled) * slope
 
 
@@ -42,7 +42,7 @@ def _pair(system: System, block: tuple[int, ...]) -> tuple[list[Assignment], dic
     middle = sp.expand((z[i, i] + z[j, j]) / 2)
     spread = sp.expand(((z[i, i] - z[j, j]) / 2) ** 2 + z[i, j] * z[j, i])
     mean, slope = pair_phi1_mean(middle, spread), pair_phi1_slope(middle, spread)
-    names = {k: symbol(f"f_{system.states[k].name}") for k in block}
+    names = {k: system.intermediate(f"f_{system.states[k].name}") for k in block}
     assignments = [Assignment(names[k], system.equations[k].rhs) for k in block]
     increments = {}
     for row, other in ((i, j), (j, i)):
@@ -61,7 +61,7 @@ def _advance(system: System) -> tuple[tuple[Assignment, ...], tuple[Any, ...]]:
         increments.update(rows)
     for index, equation in enumerate(system.equations):
         if index not in increments:
-            added, increments[index] = _single(equation)
+            added, increments[index] = _single(system, equation)
             assignments += added
     return tuple(assignments), tuple(increments[i] for i in range(len(system.equations)))
 
@@ -71,7 +71,7 @@ def _noise(system: System, index: int) -> Any:
     equation = system.equations[index]
     alone = not any(index in block and len(block) == 2 for block in system.blocks)
     named = alone and equation.kind not in (EquationClass.CONSTANT, EquationClass.LINEAR_PARAMETER_RATE)
-    scaled = symbol(f"z_{equation.state.name}") if named else _scaled_rate(equation.rate)
+    scaled = system.intermediate(f"z_{equation.state.name}") if named else _scaled_rate(equation.rate)
     return sp.sqrt(DT * phi1(2 * scaled))
 
 
