@@ -91,8 +91,6 @@ def _rebuild_non_finite(message: str, fields: dict[str, Any]) -> NonFiniteError:
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the nearest known name, or an empty string."""
-    candidates = sorted(known)
-    near = get_close_matches(name, candidates, n=1, cutoff=0.6)
-    if not near:
-        near = [k for k in candidates if k.lower() == name.lower()][:1]
+    candidates = sorted(known, key=str.swapcase)  # 'mV' before 'MV'
+    near = [k for k in candidates if k.lower() == name.lower()][:1] or get_close_matches(name, candidates, n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -146,15 +146,19 @@ def _closes_at_end(text: str) -> bool:
 def _functions(kernel: Kernel, printer: CPrinter, real: str) -> list[str]:
     """The elementary functions that the printed statements call, and those that noise needs."""
     wanted = set(printer.elementary) | ({"normal"} if kernel.step.noise else set())
+    powers = ["\n".join(power_function(real, n)) + "\n" for n in sorted(printer.powers)]
+    return powers + elementary_texts(printer, in_order(wanted))
+
+
+def elementary_texts(printer: CPrinter, names: Iterable[str]) -> list[str]:
+    """The text of elementary functions in the printer's precision, in the given order."""
     form = printer.format
     series = {order: [printer.literal(sp.Rational(1, math.factorial(k + order))) for k in range(form.series_terms)] for order in (1, 2, 3)}
     numbers = {"f": form, "phi_series": series, "inverse_factorial": {k: printer.literal(sp.Rational(1, math.factorial(k))) for k in (1, 2, 3)},
                "zero": printer.literal(0), "quarter": printer.literal(sp.Rational(1, 4)), "half": printer.literal(sp.Rational(1, 2)),
                "one": printer.literal(1), "two": printer.literal(2), "four": printer.literal(4),
-               "fabs": printer.library("fabs"), "sqrt": printer.library("sqrt"), "tile": TILE, "normal": NORMAL[kernel.dtype]}
-    texts = ["\n".join(power_function(real, n)) + "\n" for n in sorted(printer.powers)]
-    texts += [environment().get_template(f"math/{name}.j2").render(numbers) for name in in_order(wanted)]
-    return texts
+               "fabs": printer.library("fabs"), "sqrt": printer.library("sqrt"), "tile": TILE, "normal": NORMAL[printer.number.__name__]}
+    return [environment().get_template(f"math/{name}.j2").render(numbers) for name in names]
 
 
 def _head(kernel: Kernel) -> Iterator[str]:

@@ -134,7 +134,7 @@ class signum(_AlmostEverywhere):
 
     @classmethod
     def eval(cls, x: Any) -> Any:
-        return sp.Integer((x > 0) - (x < 0)) if x.is_Number else None
+        return sp.Integer(bool(x > 0) - bool(x < 0)) if x.is_Number else None
 
 
 class floor_(_AlmostEverywhere):
@@ -160,13 +160,15 @@ class absolute(sp.Function):  # type: ignore[misc]
 
 
 class maximum(sp.Function):  # type: ignore[misc]
-    """The larger of two; at a tie the derivative is that of the first."""
+    """The larger of two, in canonical order; at a tie the derivative is that of the first."""
 
     @classmethod
     def eval(cls, a: Any, b: Any) -> Any:
         if a == b:
             return a
-        return max(a, b) if a.is_Number and b.is_Number else None
+        if a.is_Number and b.is_Number:
+            return max(a, b)
+        return cls(b, a) if sp.default_sort_key(a) > sp.default_sort_key(b) else None
 
     def fdiff(self, argindex: int = 1) -> Any:
         first = heaviside(self.args[0] - self.args[1])
@@ -177,13 +179,15 @@ class maximum(sp.Function):  # type: ignore[misc]
 
 
 class minimum(sp.Function):  # type: ignore[misc]
-    """The smaller of two; at a tie the derivative is that of the first."""
+    """The smaller of two, in canonical order; at a tie the derivative is that of the first."""
 
     @classmethod
     def eval(cls, a: Any, b: Any) -> Any:
         if a == b:
             return a
-        return min(a, b) if a.is_Number and b.is_Number else None
+        if a.is_Number and b.is_Number:
+            return min(a, b)
+        return cls(b, a) if sp.default_sort_key(a) > sp.default_sort_key(b) else None
 
     def fdiff(self, argindex: int = 1) -> Any:
         first = heaviside(self.args[1] - self.args[0])

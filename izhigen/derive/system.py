@@ -177,7 +177,7 @@ def _tidy(expression: Any) -> Any:
 
 def _classify(state: sp.Symbol, side: Any, rate: Any, varying: set[sp.Symbol], coupled: bool) -> StateEquation:
     remainder = _tidy(sp.expand(side - rate * state)) if sp.count_ops(side) <= 400 else side - rate * state
-    if state not in side.free_symbols:
+    if state not in side.free_symbols and not coupled:
         return StateEquation(state, side, sp.S.Zero, side, EquationClass.CONSTANT, True)
     proved = state not in rate.free_symbols and state not in remainder.free_symbols
     if not proved and state not in rate.free_symbols:

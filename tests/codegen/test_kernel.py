@@ -1,0 +1,85 @@
+"""Placement, hoisting, Horner form, sharing and naming."""
+
+import sympy as sp
+
+import izhigen as iz
+from izhigen import Model
+from izhigen.codegen.kernel import build_kernel, count_operations, horner
+from izhigen.derive.lowering import symbol
+from izhigen.derive.step import derive_step
+
+HODGKIN_HUXLEY = Model(
+    "HH", """
+    dV/dt = (I - gNa*m**3*h*(V - ENa) - gK*n**4*(V - EK) - gL*(V - EL))/C : mV
+    alpha_m = 0.1*(V + 40)/(1 - exp(-(V + 40)/10))
+    beta_m = 4*exp(-(V + 65)/18)
+    alpha_h = 0.07*exp(-(V + 65)/20)
+    beta_h = 1/(1 + exp(-(V + 35)/10))
+    alpha_n = 0.01*(V + 55)/(1 - exp(-(V + 55)/10))
+    beta_n = 0.125*exp(-(V + 65)/80)
+    dm/dt = alpha_m*(1 - m) - beta_m*m : 1
+    dh/dt = alpha_h*(1 - h) - beta_h*h : 1
+    dn/dt = alpha_n*(1 - n) - beta_n*n : 1
+    """, threshold="V >= 20", parameters=dict(gNa=120.0, ENa=50.0, gK=36.0, EK=-77.0, gL=0.3, EL=-54.4, C=1.0), inputs=["I"],
+    initial={"V": -65.0, "m": 0.05, "h": 0.6, "n": 0.32})
+
+
+def names(statements):
+    return [s.symbol.name for s in statements]
+
+
+def test_what_depends_on_parameters_only_leaves_the_loop():
+    kernel = build_kernel(derive_step(iz.load("Izhikevich")))
+    assert not any("phi1" in str(s.expression) and "a*dt" in str(s.expression) for s in kernel.body)
+    assert any("phi1(-a*dt)" in str(s.expression) for s in kernel.uniform)
+    assert kernel.neuron == () and kernel.per_step == ()
+
+
+def test_per_neuron_parameters_move_their_constants_to_the_neuron():
+    kernel = build_kernel(derive_step(iz.load("Izhikevich")), per_neuron=["a"])
+    assert any("phi1" in str(s.expression) for s in kernel.neuron)
+    assert not any(symbol("a") in s.expression.free_symbols for s in kernel.uniform)
+
+
+def test_time_only_values_are_computed_once_a_step():
+    kernel = build_kernel(derive_step(Model("M", "dV/dt = -V + sin(w*t) + cos(w*t)", parameters={"w": 0.1})))
+    assert len(kernel.per_step) >= 1
+    assert not any(isinstance(a, sp.sin) for s in kernel.body for a in s.expression.atoms(sp.Function))
+
+
+def test_statements_read_only_what_stands_before_them():
+    for model in (iz.load("IzhikevichRefLTC").with_current("g*(E - V)", inputs=["g"], E=0.0).with_noise(V=1.0), HODGKIN_HUXLEY):
+        kernel = build_kernel(derive_step(model), per_neuron=list(model.parameters)[:2], deltas=["V"])
+        known = {symbol(s) for s in (*model.states, *model.parameters, *model.inputs, "dt", "t", "V_delta", "xi_V", "t_last_spike")}
+        for statement in (*kernel.uniform, *kernel.neuron, *kernel.per_step, *kernel.body):
+            assert statement.expression.free_symbols <= known, statement
+            assert statement.symbol not in known
+            known.add(statement.symbol)
+
+
+def test_repeated_parts_are_computed_once_and_carry_the_users_names():
+    kernel = build_kernel(derive_step(HODGKIN_HUXLEY))
+    assert {"alpha_m", "beta_m", "beta_h", "beta_n"} <= set(names(kernel.body))
+    exponentials = [a for s in kernel.body for a in s.expression.atoms(sp.exp)]
+    assert len(exponentials) == len(set(exponentials)) == 4
+
+
+def test_no_bare_counters_as_names():
+    for model in (HODGKIN_HUXLEY, iz.load("IzhikevichLTC")):
+        for method in ("exp_euler", "rk4"):
+            kernel = build_kernel(derive_step(model, method))
+            assert not [n for n in names(kernel.statements) if n.startswith(("x0", "x1", "tmp", "shared_expression"))]
+
+
+def test_horner():
+    V, a, b, c = (symbol(n) for n in ("V", "a", "b", "c"))
+    nested = horner(a * V**2 + b * V + c, [V])
+    assert sp.expand(nested) == a * V**2 + b * V + c
+    assert not nested.has(V**2)
+    assert count_operations(nested) == 4
+
+
+def test_operations_and_bytes():
+    kernel = build_kernel(derive_step(iz.load("Izhikevich")))
+    assert kernel.bytes_per_step == 21  # V and u read and written, I read, a spike flag
+    assert 15 <= kernel.operations <= 20

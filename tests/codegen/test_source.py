@@ -1,0 +1,110 @@
+"""Generated C as a whole: golden files, determinism, warnings, sanitizers, and what a reader finds at its head."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import izhigen as iz
+from tests.codegen.test_kernel import HODGKIN_HUXLEY
+from tests.conftest import ROOT
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+STRICT = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror", "-ffp-contract=off"]
+FULL = iz.load("IzhikevichRefLTC").with_current("g*(E - V)", inputs=["g"], E=0.0).with_noise(V=1.0).variant("Everything")
+OSCILLATOR = iz.Model("Oscillator", "dV/dt = w\ndw/dt = -k*V - 0.1*w + I", inputs=["I"], parameters={"k": 1.0})
+MODELS = {"Izhikevich": iz.load("Izhikevich"), "HH": HODGKIN_HUXLEY, "Everything": FULL, "Oscillator": OSCILLATOR,
+          "izhikevich2007": iz.load("izhikevich2007")}
+
+
+def per_neuron(model):
+    return tuple(model.parameters)
+
+
+@pytest.mark.parametrize("name", ["IzhikevichLTC", "IzhikevichRefLTC", "izhikevich2007"])
+def test_golden_sources(name, request):
+    source = iz.load(name).source("c").replace(iz.__version__, "VERSION")
+    path = GOLDEN / f"{name}.c"
+    if request.config.getoption("--update-goldens"):
+        path.write_text(source)
+    assert source == path.read_text(), "the generated source changed; look at the difference, then run pytest --update-goldens"
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("placement", [tuple, per_neuron])
+def test_compiles_without_warnings(tmp_path, compiler, name, dtype, placement):
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    model = MODELS[name]
+    source = tmp_path / "kernel.c"
+    source.write_text(model.source("c", dtype=dtype, per_neuron=() if placement is tuple else placement(model), deltas=model.states[:1]))
+    done = subprocess.run([compiler, *STRICT, "-c", str(source), "-o", str(tmp_path / "kernel.o")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("method", ["euler", "rk4", "ralston4"])
+def test_other_methods_compile_without_warnings(tmp_path, method):
+    source = tmp_path / "kernel.c"
+    source.write_text(HODGKIN_HUXLEY.source("c", method=method))
+    done = subprocess.run(["cc", *STRICT, "-c", str(source), "-o", str(tmp_path / "kernel.o")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_same_bytes_under_any_hash_seed():
+    code = ("import sys; sys.path.insert(0, {0!r})\nfrom tests.codegen.test_source import MODELS\n"
+            "sys.stdout.write(''.join(m.source('c', method=k) for m in MODELS.values() for k in ('exp_euler', 'rk4')))").format(str(ROOT))
+    outputs = [subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
+               for seed in ("1", "2", "77")]
+    assert outputs[0] and outputs[0] == outputs[1] == outputs[2]
+
+
+def test_the_head_comment_tells_what_it_is():
+    head = iz.load("IzhikevichLTC").source("c").split("*/")[0]
+    for text in ("dV/dt = p1*V**2 + p2*V + p3 - u + I : mV", "exp_euler", "phi1(z)", "p1 = 0.04 1/(mV*ms)", "Input I mV/ms", "linearized", "reset: V = c; u = u + d"):
+        assert text in head
+
+
+MAIN = """
+#include <stdio.h>
+#include <stdlib.h>
+int main(void)
+{
+    enum { N = 300, STEPS = 40 };
+    static float zero, V[N], u[N], I[STEPS * N], a[N], trace[4 * 5];
+    static double last[N], tau[N];
+    static int64_t step[600000], neuron[600000], chosen[5] = {0, 3, 255, 256, 299};
+    struct Everything_population p = {0};
+    struct Everything_run r = {0};
+    int i;
+    for (i = 0; i < N; i++) { V[i] = -70.0f; u[i] = -14.0f; a[i] = 0.02f; last[i] = -1e7; tau[i] = 2.0; }
+    for (i = 0; i < STEPS * N; i++) I[i] = 300.0f;
+    p.neurons = N; p.dt = 0.1; p.seed = 7; p.state.V = V; p.state.u = u; p.state.t_last_spike = last;
+    p.parameter.a = a; p.parameter.tau_ref = tau; p.parameter.p1 = 0.04; p.parameter.p2 = 5; p.parameter.p3 = 140; p.parameter.b = 0.2;
+    p.parameter.c = -65; p.parameter.d = 8; p.parameter.V_th = 30; p.parameter.sigma_V = 1;
+    r.steps = STEPS; r.input.I.values = I; r.input.I.step_stride = N; r.input.I.neuron_stride = 1; r.input.g.values = &zero;
+    r.record_every = 10; r.record_phase = 9; r.record_count = 5; r.record_neurons = chosen; r.record.V = trace;
+    r.spike_capacity = 600000; r.spike_step = step; r.spike_neuron = neuron;
+    if (Everything_advance(&p, &r, 0, N) != N || r.spike_count == 0 || r.spike_count != r.spike_total) return 1;
+    printf("%lld\\n", (long long)r.spike_count);
+    return 0;
+}
+"""
+
+
+def test_runs_clean_under_sanitizers(tmp_path):
+    source = tmp_path / "kernel.c"
+    source.write_text(FULL.source("c", per_neuron=("a", "tau_ref")) + MAIN)
+    program = tmp_path / "kernel"
+    flags = ["-std=c99", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    built = subprocess.run(["cc", *flags, str(source), "-o", str(program), "-lm"], capture_output=True, text=True, check=False)
+    if built.returncode != 0 and "cannot find" in built.stderr:
+        pytest.skip("the compiler has no sanitizer runtime")
+    assert built.returncode == 0, built.stderr
+    done = subprocess.run([str(program)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 0

@@ -1,0 +1,85 @@
+"""Every method through the same convergence test, on a scalar problem and on a coupled one, to +-0.1; exactness where it is claimed."""
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+from scipy.linalg import expm
+
+from izhigen import Model
+from izhigen.derive.step import find_scheme, method_names
+
+SCALAR = Model("Scalar", "dV/dt = 1 - V**2 + 0.3*exp(-V)", initial={"V": 0.1})
+COUPLED = Model("FitzHughNagumo", "dV/dt = V - V**3/3 - w + 0.5\ndw/dt = 0.4*(V + 0.7 - 0.8*w)", initial={"V": -1.0, "w": 1.0})
+DRIVEN = Model("Driven", "dV/dt = -V*(1 + 0.5*sin(t)) + cos(2*t)", initial={"V": 0.5})
+
+
+def slopes(model):
+    return {"Scalar": lambda t, y: [1 - y[0] ** 2 + 0.3 * np.exp(-y[0])],
+            "FitzHughNagumo": lambda t, y: [y[0] - y[0] ** 3 / 3 - y[1] + 0.5, 0.4 * (y[0] + 0.7 - 0.8 * y[1])],
+            "Driven": lambda t, y: [-y[0] * (1 + 0.5 * np.sin(t)) + np.cos(2 * t)]}[model.name]
+
+
+def observed_order(model, method, duration=2.0):
+    start = [float(model.initial[s].evaluate({})) for s in model.states]
+    exact = solve_ivp(slopes(model), (0, duration), start, method="DOP853", rtol=1e-13, atol=1e-13).y[:, -1]
+    steps = np.array([20, 40, 80]) if find_scheme(method).order >= 3 else np.array([80, 160, 320])
+    errors = []
+    for count in steps:
+        pop = model.population(1, dt=duration / count, method=method, backend="numpy", dtype="float64")
+        pop.run(steps=int(count), record=())
+        errors.append(max(abs(pop.state[s][0] - e) for s, e in zip(model.states, exact)))
+    return np.log2(errors[-2] / errors[-1])
+
+
+@pytest.mark.parametrize("method", method_names())
+def test_order_on_a_scalar_problem(method):
+    expected = 2 if method == "exp_euler" else find_scheme(method).order  # order 2 on a scalar autonomous equation
+    assert abs(observed_order(SCALAR, method) - expected) <= 0.15
+
+
+@pytest.mark.parametrize("method", method_names())
+def test_order_on_a_coupled_problem(method):
+    assert abs(observed_order(COUPLED, method) - find_scheme(method).order) <= 0.15
+
+
+@pytest.mark.parametrize("method", ["exp_euler", "heun2", "rk3", "rk4"])
+def test_order_with_explicit_time(method):
+    assert observed_order(DRIVEN, method) >= find_scheme(method).order - 0.1
+
+
+def run(model, dt, steps, backend, **values):
+    pop = model.population(1, dt=dt, backend=backend, dtype="float64", **values)
+    pop.run(steps=steps, record=())
+    return {s: float(pop.state[s][0]) for s in model.states}
+
+
+def test_exact_on_a_linear_equation_and_two_half_steps_equal_one(backend):
+    model = Model("Leak", "dV/dt = (E - V)/tau", parameters={"E": -65.0, "tau": 7.0}, initial={"V": -20.0})
+    whole, halves = run(model, 3.0, 1, backend)["V"], run(model, 1.5, 2, backend)["V"]
+    assert whole == pytest.approx(-65 + 45 * np.exp(-3 / 7), abs=1e-12)
+    assert halves == pytest.approx(whole, abs=1e-12)
+
+
+@pytest.mark.parametrize("matrix", [((0.0, 1.0), (-1.0, 0.0)), ((-0.1, 1.0), (-1.0, -0.1)), ((-1.0, 1.0), (-0.25, -2.0)), ((-1.0, 1.0), (1.0, -1.0)),
+                                    ((2.0, -5.0), (1.0, -2.0)), ((-30.0, 1.0), (1.0, -0.001)), ((0.5, 0.25), (0.25, 0.5))],
+                         ids=["rotation", "damped", "equal rates", "singular", "pure imaginary", "stiff", "growing"])
+def test_pairs_of_linear_equations_are_exact(matrix, backend):
+    (a, b), (c, d) = matrix
+    model = Model("Pair", "dx/dt = a*x + b*y + 1\ndy/dt = c*x + d*y - 2", parameters=dict(a=a, b=b, c=c, d=d), initial={"x": 1.0, "y": -0.5})
+    full = np.array([[a, b, 1.0], [c, d, -2.0], [0.0, 0.0, 0.0]])
+    for dt, steps in ((0.4, 1), (0.1, 20), (5.0, 1)):
+        expected = expm(full * dt * steps) @ [1.0, -0.5, 1.0]
+        found = run(model, dt, steps, backend)
+        np.testing.assert_allclose([found["x"], found["y"]], expected[:2], rtol=1e-11, atol=1e-11)
+
+
+def test_stationary_variance_of_linear_noise(backend):
+    """dV = -V/tau dt + g dW has variance g^2 tau/2 at any step; 4 standard errors."""
+    model = Model("OU", "dV/dt = -V/tau", parameters={"tau": 2.0}).with_noise(V=1.5)
+    n = 20_000
+    for dt in (0.2, 2.0):
+        pop = model.population(n, dt=dt, backend=backend, dtype="float64", seed=3)
+        pop.run(steps=round(20 / dt), record=())
+        expected = 1.5**2 * 2.0 / 2
+        assert abs(pop.V.var() - expected) <= 4 * expected * np.sqrt(2 / n)
+        assert abs(pop.V.mean()) <= 4 * np.sqrt(expected / n)

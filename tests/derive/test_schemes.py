@@ -1,0 +1,63 @@
+"""Every method: order conditions of the tableaus, the update formula, and what a step says."""
+
+import pytest
+import sympy as sp
+
+import izhigen as iz
+from izhigen import Model
+from izhigen.derive.functions import phi1
+from izhigen.derive.lowering import DT, symbol
+from izhigen.derive.step import find_scheme, method_names
+
+TABLEAUS = [name for name in method_names() if name != "exp_euler"]
+
+
+def test_all_methods_are_found():
+    assert set(method_names()) == {"exp_euler", "euler", "midpoint", "heun2", "ralston2", "rk2", "rk3", "heun3", "ralston3", "ssprk3", "rk4",
+                                   "ralston4", "rk4_38rule"}
+    assert find_scheme("exp_auto") is find_scheme("exp_euler")
+
+
+@pytest.mark.parametrize("name", TABLEAUS)
+def test_stability_function_matches_the_exponential_to_the_order(name):
+    """On dV/dt = V the step is the Taylor polynomial of exp(dt) up to the method's order."""
+    step = Model("M", "dV/dt = V").derive(name)
+    factor = sp.expand(step.updates["V"] / symbol("V"))
+    for power in range(step.scheme.order + 1):
+        assert sp.nsimplify(sp.simplify(factor.coeff(DT, power) - 1 / sp.factorial(power))) == 0
+
+
+def test_exp_euler_is_the_formula():
+    step = iz.load("Izhikevich").derive()
+    V, u, I, p1, p2, p3 = (symbol(n) for n in ("V", "u", "I", "p1", "p2", "p3"))
+    expected = V + DT * phi1(DT * (2 * p1 * V + p2)) * (p1 * V**2 + p2 * V + p3 - u + I)
+    difference = (step.updates["V"] - expected).subs({V: -60, u: -10, I: 3, p1: sp.Rational(1, 25), p2: 5, p3: 140, DT: sp.Rational(1, 10)})
+    assert abs(difference.evalf(30)) < 1e-25
+
+
+def test_updates_read_only_base_symbols():
+    for name in method_names():
+        step = iz.load("IzhikevichLTC").with_current("g*(E - V)", inputs=["g"], E=0.0).derive(name)
+        base = {symbol(s) for s in (*step.model.states, *step.model.parameters, *step.model.inputs)} | {DT}
+        assert step.updates["V"].free_symbols <= base
+
+
+def test_pair_of_linear_equations_uses_the_block():
+    step = Model("M", "dV/dt = w\ndw/dt = -V - 2*k*w", parameters={"k": 0.3}).derive()
+    assert "pair_phi1" in str(step.updates["V"])
+
+
+def test_noise_is_exact_for_linear_drift():
+    step = Model("OU", "dV/dt = -V/tau", parameters={"tau": 5.0}).with_noise(V=2.0).derive()
+    factor = step.noise[0].factor.subs({DT: sp.Rational(1, 2), symbol("tau"): 5})
+    assert float(factor**2) == pytest.approx(float((1 - sp.exp(-sp.Rational(1, 5))) * sp.Rational(5, 2)), rel=1e-12)
+
+
+def test_report_and_latex():
+    step = iz.load("IzhikevichLTC").derive()
+    report = step.report()
+    assert "quadratic" in report and "linearized" in report and "linear, parameter rate" in report and "proof" in report
+    assert "hoisted, once a call" in report and "operations" in report and "bytes a neuron-step" in report
+    latex = step.latex()
+    assert latex.startswith("\\begin{align*}") and "\\varphi_{1}" in latex
+    assert "held during the step" in iz.load("Izhikevich").with_current("g*(E - V)", inputs=["g"], E=0.0).derive().report()

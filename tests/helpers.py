@@ -1,0 +1,75 @@
+"""High-precision evaluation with a first-order bound on the rounding error of any sensible evaluation order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mpmath
+import sympy as sp
+
+from izhigen.derive import functions as f
+
+Pair = tuple[Any, Any]
+
+
+def first_order_error(expression: Any, values: dict[Any, float]) -> tuple[float, float]:
+    """The value in 40 digits, and a number ``s``: evaluation with unit roundoff eps errs by about ``eps*s``.
+
+    Each leaf is taken as rounded once, each operation as rounded once more; errors of parts are carried on by first derivatives.
+    """
+    with mpmath.workdps(40):
+        value, scale = _evaluate(expression, {k: mpmath.mpf(v) for k, v in values.items()})
+        return float(value), float(scale) + 1e-300
+
+
+def _evaluate(e: Any, values: dict[Any, Any]) -> Pair:
+    if e.is_Symbol:
+        return values[e], abs(values[e])
+    if e.is_Number or e.is_NumberSymbol:
+        number = mpmath.mpf(sp.N(e, 45)._mpf_)if not e.is_Rational else mpmath.mpf(int(e.p)) / int(e.q)
+        return number, abs(number)
+    parts = [_evaluate(a, values) for a in e.args if not isinstance(e, f.where)]
+    if e.is_Add:
+        return sum(v for v, _ in parts), sum(s for _, s in parts) + sum(abs(v) for v, _ in parts)
+    if e.is_Mul:
+        value, relative = mpmath.mpf(1), mpmath.mpf(len(parts))
+        for v, s in parts:
+            value *= v
+        scale = sum(s * abs(mpmath.fprod([w for k, (w, _) in enumerate(parts) if k != i])) for i, (_, s) in enumerate(parts))
+        return value, scale + relative * abs(value)
+    if e.is_Pow:
+        (base, s), (exponent, _) = parts
+        value = base**exponent
+        return value, abs(exponent * base ** (exponent - 1)) * s + (abs(exponent) + 4) * abs(value)
+    if isinstance(e, f.where):
+        return _evaluate(e.args[1] if _holds(e.args[0], values) else e.args[2], values)
+    if isinstance(e, (f.maximum, f.minimum)):
+        return (max if isinstance(e, f.maximum) else min)(parts, key=lambda p: p[0])
+    v, s = parts[0]
+    value, slope = _FUNCTIONS[type(e).__name__](v)
+    return value, abs(slope) * s + 6 * abs(value)
+
+
+def _holds(condition: Any, values: dict[Any, Any]) -> bool:
+    if isinstance(condition, (sp.And, sp.Or)):
+        return (all if isinstance(condition, sp.And) else any)(_holds(a, values) for a in condition.args)
+    if isinstance(condition, sp.Not):
+        return not _holds(condition.args[0], values)
+    left, right = (_evaluate(a, values)[0] for a in condition.args)
+    return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right, "==": left == right, "!=": left != right}[condition.rel_op]
+
+
+def _phi1(z: Any) -> Pair:
+    value = mpmath.expm1(z) / z if z != 0 else mpmath.mpf(1)
+    slope = (mpmath.exp(z) - value) / z if abs(z) > 1e-12 else mpmath.mpf("0.5")
+    return value, slope
+
+
+_FUNCTIONS = {
+    "exp": lambda v: (mpmath.exp(v), mpmath.exp(v)), "log": lambda v: (mpmath.log(v), 1 / v), "sin": lambda v: (mpmath.sin(v), 1),
+    "cos": lambda v: (mpmath.cos(v), 1), "tan": lambda v: (mpmath.tan(v), 1 + mpmath.tan(v) ** 2), "tanh": lambda v: (mpmath.tanh(v), 1 - mpmath.tanh(v) ** 2),
+    "sinh": lambda v: (mpmath.sinh(v), mpmath.cosh(v)), "cosh": lambda v: (mpmath.cosh(v), mpmath.sinh(v)), "erf": lambda v: (mpmath.erf(v), 2),
+    "expm1": lambda v: (mpmath.expm1(v), mpmath.exp(v)), "log1p": lambda v: (mpmath.log1p(v), 1 / (1 + v)), "phi1": _phi1,
+    "absolute": lambda v: (abs(v), 1), "signum": lambda v: (mpmath.sign(v), 0), "heaviside": lambda v: (mpmath.mpf(1 if v >= 0 else 0), 0),
+    "floor_": lambda v: (mpmath.floor(v), 0),
+}

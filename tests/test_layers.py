@@ -1,0 +1,47 @@
+"""A stage imports only from the stages above it; read from the imports themselves."""
+
+import ast
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "izhigen"
+ORDER = [["errors", "_version", "resources", "timegrid"], ["model"], ["derive"], ["codegen"], ["random", "backends"],
+         ["inputs"], ["feeding"], ["values"], ["recording"], ["population"], ["report"], ["plot"], ["api"], ["__init__"], ["cli"]]
+RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
+LAZY = {("recording", "plot"), ("api", "population"), ("plot", "feeding")}
+"""Imports inside functions that put off loading: a recording draws itself, and a model makes its population."""
+
+
+def stage(path):
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "izhigen":
+            parts = node.module.split(".")
+            yield from ([parts[1]] if len(parts) > 1 else [a.name if a.name in RANK else "__init__" for a in node.names])
+        elif isinstance(node, ast.Import):
+            yield from (a.name.split(".")[1] if "." in a.name else "__init__" for a in node.names if a.name.split(".")[0] == "izhigen")
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_upwards(path):
+    own = stage(path)
+    assert own in RANK, f"{own} has no place in the order of stages"
+    for other in imports(path):
+        allowed = other == own or RANK[other] <= RANK[own] or (own, other) in LAZY
+        assert allowed, f"{path.name} (stage {own}) imports {other}, which comes later"
+
+
+def test_no_file_or_function_has_grown_too_long():
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text()
+        assert len(text.splitlines()) <= 700, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                length = (node.end_lineno or 0) - node.body[0].lineno + 1
+                assert length <= 60, f"{path.name}: {node.name} has {length} lines"
