@@ -47,7 +47,7 @@ def _linear_text(equation: StateEquation, exponential: bool) -> Iterator[str]:
         yield f"right-hand side free of {state}: d{state}/dt = {equation.rhs}"
     elif equation.proved:
         yield f"A*{state} + B  with A = {equation.rate}"
-        yield f"{' ' * len(str(state))}                B = {equation.remainder}"
+        yield " " * len(f"A*{state} + B  with ") + f"B = {equation.remainder}"
         yield "proof: A and B are free of the state, and expanding A*x + B - f gives 0"
     else:
         yield f"linearized: J = {equation.rate} still depends on {state}" if exponential else f"J = {equation.rate}"

@@ -26,7 +26,7 @@ def _evaluate(e: Any, values: dict[Any, Any]) -> Pair:
     if e.is_Symbol:
         return values[e], abs(values[e])
     if e.is_Number or e.is_NumberSymbol:
-        number = mpmath.mpf(sp.N(e, 45)._mpf_)if not e.is_Rational else mpmath.mpf(int(e.p)) / int(e.q)
+        number = mpmath.mpf(sp.N(e, 45)._mpf_) if not e.is_Rational else mpmath.mpf(int(e.p)) / int(e.q)
         return number, abs(number)
     parts = [_evaluate(a, values) for a in e.args if not isinstance(e, f.where)]
     if e.is_Add:
@@ -45,6 +45,11 @@ def _evaluate(e: Any, values: dict[Any, Any]) -> Pair:
         return _evaluate(e.args[1] if _holds(e.args[0], values) else e.args[2], values)
     if isinstance(e, (f.maximum, f.minimum)):
         return (max if isinstance(e, f.maximum) else min)(parts, key=lambda p: p[0])
+    if isinstance(e, (f.pair_phi1_mean, f.pair_phi1_slope)):
+        (m, s_m), (x, s_x) = parts
+        value = _pair(m, x, isinstance(e, f.pair_phi1_mean))
+        growth = mpmath.exp(abs(m) + mpmath.sqrt(abs(x)))
+        return value, growth * (s_m + s_x) + 16 * growth
     v, s = parts[0]
     value, slope = _FUNCTIONS[type(e).__name__](v)
     return value, abs(slope) * s + 6 * abs(value)
@@ -57,6 +62,15 @@ def _holds(condition: Any, values: dict[Any, Any]) -> bool:
         return not _holds(condition.args[0], values)
     left, right = (_evaluate(a, values)[0] for a in condition.args)
     return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right, "==": left == right, "!=": left != right}[condition.rel_op]
+
+
+def _pair(m: Any, x: Any, mean: bool) -> Any:
+    """Mean or divided difference of phi1 over m +- sqrt(x)."""
+    root = mpmath.sqrt(mpmath.mpc(x))
+    if abs(root) < 1e-12:
+        return (_phi1(m)[0] if mean else _phi1(m)[1])
+    high, low = (mpmath.expm1(z) / z if z != 0 else mpmath.mpf(1) for z in (m + root, m - root))
+    return mpmath.re((high + low) / 2 if mean else (high - low) / (2 * root))
 
 
 def _phi1(z: Any) -> Pair:

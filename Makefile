@@ -1,0 +1,38 @@
+# make demo   set up and run the main job: equations -> kernel -> spikes -> picture
+# make test   set up and run linters, types and tests
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+.DELETE_ON_ERROR:
+.PHONY: demo test lint docs bench clean
+
+$(VENV)/.installed: pyproject.toml
+	@echo "setting up $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test,lint]"
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[docs]"
+	@touch $@
+
+demo: $(VENV)/.installed
+	@$(BIN)/python examples/seed_example.py --out out
+
+lint: $(VENV)/.installed
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy --no-error-summary
+
+test: lint
+	@$(BIN)/python -m pytest -n 2 -q
+	@echo "tests passed; try next: make demo, or $(BIN)/izhigen show IzhikevichLTC"
+
+docs: $(VENV)/.docs
+	@$(BIN)/python -m sphinx -q -W -b html docs docs/_build/html
+	@echo "docs written: docs/_build/html/index.html"
+
+bench: $(VENV)/.installed
+	@$(BIN)/python benchmarks/scalar.py
+
+clean:
+	rm -rf $(VENV) out docs/_build

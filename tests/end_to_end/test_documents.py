@@ -1,0 +1,43 @@
+"""README and docs: every Python block runs, in order, and prints what stands below it; the examples run."""
+
+import contextlib
+import io
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"```python\n(?P<code>.*?)```(?:\s*```text\n(?P<output>.*?)```)?", re.DOTALL)
+VARYING = re.compile(r"[\d.,]+ (?:million|s\b)|built: .*|found in the cache: .*|/\S+/(?:cc|gcc|clang)\S*")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_code_blocks_run_and_print_what_they_show(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict = {"__name__": "documentation"}
+    for block in BLOCK.finditer(page.read_text()):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(block["code"], f"{page.name}", "exec"), names)
+        if block["output"] is not None:
+            assert VARYING.sub("~", printed.getvalue()).split() == VARYING.sub("~", block["output"]).split()
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
+def test_examples_run_and_end_in_a_line_that_says_what_was_done(example, tmp_path):
+    done = subprocess.run([sys.executable, str(example), "--out", str(tmp_path)], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("done: wrote")
+    assert all(path.stat().st_size > 5000 for path in tmp_path.glob("*.png"))
+
+
+def test_import_is_light():
+    code = "import sys, izhigen; print([m for m in ('sympy', 'matplotlib', 'jinja2', 'cffi') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    code = "import sys, izhigen as iz; iz.load('IzhikevichLTC'); print('sympy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"

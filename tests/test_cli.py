@@ -1,0 +1,101 @@
+"""The command line: output, files, exit codes, errors in one line."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import izhigen as iz
+from izhigen.cli import cli, main
+
+
+def ok(*arguments):
+    result = CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def fails(capsys, monkeypatch, *arguments):
+    """Exit code and what was printed to standard error."""
+    monkeypatch.setattr(sys, "argv", ["izhigen", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return caught.value.code, capsys.readouterr().err
+
+
+def test_list_and_help():
+    assert "IzhikevichLTC" in ok("list")
+    for command in ("list", "show", "run", "emit", "cache"):
+        assert "Usage" in ok(command, "--help")
+
+
+def test_show():
+    assert "linear, parameter rate" in ok("show", "RS")
+    assert "\\begin{align*}" in ok("show", "RS", "--latex")
+    assert "RS_advance" in ok("show", "RS", "--source", "c")
+    assert "k4_V" in ok("show", "RS", "--source", "c", "--method", "rk4", "--dtype", "float64")
+
+
+def test_run_writes_recording_and_picture(tmp_path):
+    out, picture = tmp_path / "x.npz", tmp_path / "x.png"
+    text = ok("run", "IzhikevichLTC", "-n", "5", "-T", "100", "--set", "a=0.1", "--set", "V=-65", "--input", "section:values=0,22;durations=20,80",
+              "--input", "wiener:n=5", "--record", "V,u", "--every", "2", "--out", str(out), "--plot", str(picture), "--seed", "3", "--threads", "2")
+    assert "5 neurons, 100 ms" in text and "spikes:" in text
+    recording = iz.Recording.load(out)
+    assert recording["V"].shape == (500, 5) and recording.info["parameters"]["a"] == 0.1
+    assert picture.stat().st_size > 5000
+
+
+@pytest.mark.parametrize("specification", [
+    "10", "I=10", "10*sin(t/20)", "I=5 + t/50", "constant:value=10", "ramp:c_start=0;c_end=20", "sinusoid:amplitude=20;frequency=10;bias=true", "square:amplitude=9;frequency=20",
+    "spike_train:times=10,20;lengths=1;sizes=50", "wiener:t_start=10", "ornstein_uhlenbeck:mean=10;sigma=1;tau=5", "V_delta=0.1"])
+def test_every_input(specification):
+    assert "spikes:" in ok("run", "RS", "-T", "50", "--backend", "numpy", "--dt", "0.5", "--input", specification)
+
+
+def test_input_files_and_sums(tmp_path):
+    np.savetxt(tmp_path / "i.csv", np.full(100, 10.0))
+    np.save(tmp_path / "i.npy", np.full((100, 2), 10.0))
+    common = ("run", "RS", "-n", "2", "-T", "50", "--dt", "0.5", "--backend", "numpy")
+    assert ok(*common, "--input", str(tmp_path / "i.csv")).splitlines()[-1] == ok(*common, "--input", f"I={tmp_path / 'i.npy'}").splitlines()[-1]
+    summed = ok(*common, "--input", "section:values=4;durations=50", "--input", "3", "--input", "3 + 0*t")
+    assert summed.splitlines()[-1] == ok(*common, "--input", "10").splitlines()[-1]
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), [
+    (["run", "RSS"], 1, "no model 'RSS'"), (["run", "RS", "--input", "foo:x=1"], 2, "no stimulus 'foo'"), (["run", "RS", "--input", "J=1"], 1, "no input 'J'"),
+    (["run", "RS", "--input", "sin("], 1, "not a valid expression"), (["run", "RS", "--set", "a"], 2, "NAME=NUMBER"), (["run", "RS", "--set", "q=1"], 1, "no parameter or state 'q'"),
+    (["run", "RS", "--input", "section:values=1,2"], 2, "durations missing"), (["run", "RS", "--input", "section:values=x;durations=1"], 2, "not a number"),
+    (["run", "RS", "--input", "ramp:start=1"], 2, "is not one of"), (["run", "RS", "-n", "0"], 2, "Invalid value"), (["run", "RS", "--record", "W"], 1, "not a state"),
+    (["run", "RS", "--out", "x.txt"], 2, ".npz"), (["run", "RS", "--method", "rk5"], 1, "no method"), (["run", "RS", "--backend", "gpu"], 1, "no backend"),
+    (["run", "RS", "-T", "0.25"], 1, "whole number of steps"), (["show", "absent.py:m"], 1, "no file"), (["nothing"], 2, "No such command"),
+    (["run", "RS", "--backend", "numpy", "-T", "1", "--plot", "/no/such/folder/x.png"], 1, "cannot be written"), (["run", "RS", "--input", "absent.npy"], 1, "no file")])
+def test_errors(capsys, monkeypatch, arguments, code, words):
+    found, text = fails(capsys, monkeypatch, *arguments)
+    assert found == code and words in text
+    assert "Traceback" not in text
+    if code == 1:
+        assert len(text.strip().splitlines()) == 1
+
+
+def test_emit_and_cache(tmp_path, monkeypatch):
+    assert "wrote" in ok("emit", "RS", "-o", str(tmp_path / "sources"), "--set", "a=0.05")
+    assert "a = 0.05" in (tmp_path / "sources" / "RS.c").read_text()
+    assert ok("emit", "RS").startswith("/*")
+    monkeypatch.setenv("IZHIGEN_CACHE_DIR", str(tmp_path / "cache"))
+    ok("run", "RS", "-T", "1")
+    assert "1 kernels" in ok("cache")
+    assert "removed" in ok("cache", "--clear") and "0 kernels" in ok("cache")
+
+
+def test_a_users_own_file(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("from izhigen import Model\nleak = Model('leak', 'dV/dt = -V/10 + I : mV', threshold='V > 5', reset='V = 0', inputs=['I'])\n")
+    assert "leak: 1 neurons" in ok("run", f"{path}:leak", "-T", "50", "--input", "2")
+
+
+def test_as_a_program():
+    done = subprocess.run([sys.executable, "-m", "izhigen.cli", "list"], capture_output=True, text=True, check=True)
+    assert "izhikevich2007" in done.stdout
