@@ -16,14 +16,20 @@ VARYING = re.compile(r"[\d.,]+ (?:million|s\b)|built: .*|found in the cache: .*|
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_code_blocks_run_and_print_what_they_show(page, tmp_path, monkeypatch):
+def test_code_blocks_run_and_print_what_they_show(page, tmp_path, monkeypatch, request):
+    """``pytest --update-goldens`` writes the real output into the page."""
     monkeypatch.chdir(tmp_path)
     names: dict = {"__name__": "documentation"}
-    for block in BLOCK.finditer(page.read_text()):
+    text = page.read_text()
+    for block in BLOCK.finditer(text):
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile(block["code"], f"{page.name}", "exec"), names)
-        if block["output"] is not None:
+        if block["output"] is None:
+            assert not printed.getvalue(), "a block that prints shows its output in a text block below"
+        elif request.config.getoption("--update-goldens"):
+            page.write_text(page.read_text().replace(block.group(), block.group().replace(f"```text\n{block['output']}```", f"```text\n{printed.getvalue()}```")))
+        else:
             assert VARYING.sub("~", printed.getvalue()).split() == VARYING.sub("~", block["output"]).split()
 
 

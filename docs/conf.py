@@ -1,0 +1,15 @@
+"""Sphinx configuration."""
+
+from izhigen import __version__
+
+project = "izhigen"
+author = "The izhigen developers"
+copyright = "2026, the izhigen developers"
+release = version = __version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 3
+html_theme = "furo"
+autodoc_typehints = "description"
+exclude_patterns = ["_build"]
+suppress_warnings = ["myst.xref_missing"]
