@@ -81,7 +81,7 @@ def same_work(library: ctypes.CDLL, n: int) -> tuple[int, int]:
 def in_turn(candidates: dict[str, object], n: int, repeats: int) -> dict[str, list[float]]:
     """Rates in neuron-steps per second: every candidate once, then all again, so that drift hits all alike."""
     rates: dict[str, list[float]] = {name: [] for name in candidates}
-    for name, candidate in candidates.items():
+    for candidate in candidates.values():
         candidate.run(50)  # type: ignore[attr-defined]
     for _ in range(repeats):
         for name, candidate in candidates.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from izhigen.errors import BackendError
+from izhigen.errors import BackendError, DerivationError
 from izhigen.model.model import Declaration
 
 if TYPE_CHECKING:
@@ -84,7 +84,10 @@ class Model(Declaration):
             return True
         from izhigen.derive.canonical import canonical_form
 
-        return canonical_form(self) == canonical_form(other)
+        try:
+            return canonical_form(self) == canonical_form(other)
+        except DerivationError:
+            return False  # one of them means nothing that could be compared
 
     def __hash__(self) -> int:
         return hash((self.name, self.states, self.inputs, tuple(sorted(self.parameters.items()))))

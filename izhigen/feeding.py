@@ -41,7 +41,8 @@ class Layout:
         if value.shape not in (self.size, self.shape, (int(np.prod(self.size)),)):
             return None
         spread = np.broadcast_to(value.reshape(self.size) if value.shape != self.shape else value, self.shape)
-        return np.array(spread, dtype=dtype or self.dtype, order="C").reshape(-1)
+        with np.errstate(over="ignore"):  # what overflows the type becomes infinite, and is refused as such
+            return np.array(spread, dtype=dtype or self.dtype, order="C").reshape(-1)
 
 
 def make_feed(name: str, value: Any, layout: Layout, first_step: int, steps: int, dt: float) -> Feed:
@@ -67,13 +68,18 @@ def make_feed(name: str, value: Any, layout: Layout, first_step: int, steps: int
     if flat is not None:
         return _held(flat.reshape(1, -1), layout)
     if rows is not None:
-        return lambda offset, count: np.ascontiguousarray(rows[offset:offset + count], dtype=layout.dtype)
+        return lambda offset, count: _contiguous(rows[offset:offset + count], layout)
     raise ValueShapeError(_explain(name, array, layout, steps))
 
 
 def _held(values: Array, layout: Layout) -> Feed:
-    block = np.ascontiguousarray(values, dtype=layout.dtype)
+    block = _contiguous(values, layout)
     return lambda offset, count: block
+
+
+def _contiguous(values: Array, layout: Layout) -> Array:
+    with np.errstate(over="ignore"):  # what overflows the type becomes infinite, and is refused as such
+        return np.ascontiguousarray(values, dtype=layout.dtype)
 
 
 def _as_numbers(name: str, value: Any) -> Array:
@@ -81,7 +87,7 @@ def _as_numbers(name: str, value: Any) -> Array:
         array = np.asarray(value)
     except (ValueError, TypeError):
         array = np.empty(0, dtype=object)
-    if array.dtype.kind not in "biuf":
+    if np.ma.is_masked(value) or array.dtype.kind not in "biuf":
         raise ValueShapeError(f"input {name!r}: {type(value).__name__} holds no real numbers; give a number, an array, a stimulus of "
                               "iz.inputs, or text in t")
     return array
@@ -96,6 +102,8 @@ def _as_series(array: Array, layout: Layout, steps: int) -> Array | None:
     rest = array.shape[1:]
     if rest in (layout.shape, (layout.count,)):
         return array.reshape(steps, -1)
+    if layout.batch is not None and rest == (int(np.prod(layout.size)),):
+        array, rest = array.reshape(steps, *layout.size), layout.size
     if layout.batch is not None and (rest == layout.size or (len(rest) == len(layout.shape) and rest[0] == 1 and rest[1:] == layout.size)):
         spread = np.broadcast_to(array.reshape(steps, 1, *layout.size), (steps, *layout.shape))
         return spread.reshape(steps, -1)
@@ -105,7 +113,7 @@ def _as_series(array: Array, layout: Layout, steps: int) -> Array | None:
 def _explain(name: str, array: Array, layout: Layout, steps: int) -> str:
     shape = layout.shape
     message = (f"input {name!r} has shape {array.shape}; give a number, one value per neuron {shape}, or one row per step "
-               f"({steps}, 1) or {(steps, *shape)}")
+               f"({steps}, 1)" + (f" or {(steps, *shape)}" if shape != (1,) else ""))
     if array.ndim == 1 and len(array) == steps:
         message += "; a bare 1-D array is per neuron: write values[:, None] for a time series"
     elif array.ndim >= 2 and array.shape[1:] in (shape, (1,)):
@@ -118,10 +126,11 @@ def _stimulus_feed(name: str, stimulus: Stimulus, layout: Layout, first_step: in
     if first_step + steps > len(series):
         raise ValueShapeError(f"input {name!r}: {stimulus.name} lasts {len(series) * dt:g} ms but the run goes on to "
                               f"{(first_step + steps) * dt:g} ms; make it longer, or add a section of zeros")
-    rows = _as_series(series.reshape(len(series), -1) if series.ndim == 1 else series, layout, len(series))
+    rows = _as_series(series[:, None] if series.ndim == 1 else series, layout, len(series))
     if rows is None:
-        raise ValueShapeError(f"input {name!r}: {stimulus.name} has {series.shape[1]} columns for {layout.count} neurons; give 1 or {layout.count}")
-    return lambda offset, count: np.ascontiguousarray(rows[first_step + offset:first_step + offset + count], dtype=layout.dtype)
+        raise ValueShapeError(f"input {name!r}: {stimulus.name} has {series.shape[1]} columns for {layout.count} neurons; "
+                              f"give {'1' if layout.count == 1 else f'1 or {layout.count}'}")
+    return lambda offset, count: _contiguous(rows[first_step + offset:first_step + offset + count], layout)
 
 
 def _expression_feed(name: str, text: str, layout: Layout, first_step: int, dt: float) -> Feed:
@@ -134,7 +143,7 @@ def _expression_feed(name: str, text: str, layout: Layout, first_step: int, dt: 
         times = (first_step + offset + np.arange(count)) * dt
         with np.errstate(all="ignore"):
             values = np.broadcast_to(expression.evaluate({"t": times}), count)
-        return np.ascontiguousarray(values, dtype=layout.dtype).reshape(count, 1)
+        return _contiguous(values, layout).reshape(count, 1)
 
     return feed
 

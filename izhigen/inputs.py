@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,12 @@ class Stimulus:
     duration: float
     make: Callable[[float], Series]
     dt: float | None = None
+    _sampled: dict[float, Series] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    __array_ufunc__ = None  # so that numpy numbers leave arithmetic to the stimulus
 
     def sample(self, dt: float | None = None) -> Series:
-        """The series at a step, shape (T,) or (T, n), float64.
+        """The series at a step, shape (T,) or (T, n), float64, read-only.
 
         Raises
         ------
@@ -58,7 +61,11 @@ class Stimulus:
             raise ValueShapeError(f"{self.name}: no step is known; give dt= or sample(dt)")
         if self.dt is not None and not math.isclose(step, self.dt, rel_tol=1e-9):
             raise ValueShapeError(f"{self.name} was made with dt={self.dt:g} ms but is used at dt={step:g} ms; leave dt out to fit any step")
-        return np.asarray(self.make(step), dtype=np.float64)
+        if step not in self._sampled:
+            self._sampled.clear()  # one series is kept: successive runs use the same step
+            self._sampled[step] = np.asarray(self.make(step), dtype=np.float64)
+            self._sampled[step].setflags(write=False)
+        return self._sampled[step]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Series:
         values = self.sample()
@@ -69,7 +76,7 @@ class Stimulus:
 
     def __add__(self, other: Any) -> Stimulus:
         if not isinstance(other, Stimulus):
-            if np.ndim(other) != 0:
+            if not isinstance(other, (int, float, np.number)):
                 return NotImplemented
             return Stimulus(f"{self.name} + {other}", self.duration, lambda dt: self.sample(dt) + float(other), self.dt)
         return Stimulus(f"{self.name} + {other.name}", max(self.duration, other.duration), lambda dt: _sum(self, other, dt),
@@ -77,7 +84,21 @@ class Stimulus:
 
     __radd__ = __add__
 
+    def __neg__(self) -> Stimulus:
+        return self * -1.0
+
+    def __sub__(self, other: Any) -> Stimulus:
+        return self + (-other)
+
+    def __rsub__(self, other: Any) -> Stimulus:
+        return (-self) + other
+
+    def __truediv__(self, divisor: float) -> Stimulus:
+        return self * (1.0 / divisor)
+
     def __mul__(self, factor: float) -> Stimulus:
+        if not isinstance(factor, (int, float, np.number)):
+            return NotImplemented
         return Stimulus(f"{factor}*{self.name}", self.duration, lambda dt: self.sample(dt) * factor, self.dt)
 
     __rmul__ = __mul__
@@ -117,10 +138,10 @@ def section(values: Sequence[Any], durations: Sequence[float], dt: float | None 
         raise ValueShapeError(f"section: {len(values)} values but {len(durations)} durations; give one duration a value")
     if not len(values) or any(d < 0 for d in durations):
         raise ValueShapeError("section: give at least one value, and durations that are not negative")
-    columns = {np.size(v) for v in values if np.ndim(v)}
-    if len(columns) > 1 or any(np.ndim(v) > 1 for v in values):
-        raise ValueShapeError("section: values are numbers, or 1-D arrays of one length")
-    shape = (columns.pop(),) if columns else ()
+    shapes = {np.shape(v) for v in values if np.ndim(v)}
+    if len(shapes) > 1:
+        raise ValueShapeError(f"section: values are numbers, or arrays of one shape, not of {sorted(shapes)}")
+    shape = shapes.pop() if shapes else ()
 
     def make(dt: float) -> Series:
         series = np.zeros((_rows(sum(durations), dt), *shape))
@@ -148,8 +169,8 @@ def spike_train(times: Sequence[float], lengths: Any, sizes: Any, duration: floa
     widths, heights = (np.broadcast_to(np.asarray(x, float), count) if np.ndim(x) == 0 else np.asarray(x, float) for x in (lengths, sizes))
     if len(widths) != count or len(heights) != count:
         raise ValueShapeError(f"spike_train: {count} times but {len(widths)} lengths and {len(heights)} sizes")
-    if count and min(times) < 0:
-        raise ValueShapeError("spike_train: times must not be negative")
+    if not all(0 <= time < math.inf for time in times) or not (np.isfinite(widths).all() and (widths >= 0).all()):
+        raise ValueShapeError("spike_train: times and lengths must be finite and not negative")
 
     def make(dt: float) -> Series:
         series = np.zeros(_rows(duration, dt))
@@ -176,14 +197,14 @@ def ramp(c_start: float, c_end: float, duration: float, t_start: float = 0.0, t_
 def sinusoid(amplitude: float, frequency: float, duration: float, dt: float | None = None, t_start: float = 0.0,
              t_end: float | None = None, bias: bool = False) -> Stimulus:
     """``amplitude*sin(2 pi f (t - t_start))`` from ``t_start`` to ``t_end`` (ms), f in Hz; plus the amplitude with ``bias``."""
-    return _periodic("sinusoid", np.sin, amplitude, frequency, duration, dt, t_start, t_end, bias)
+    return _periodic("sinusoid", lambda cycles: np.sin(2 * np.pi * cycles), amplitude, frequency, duration, dt, t_start, t_end, bias)
 
 
 def square(amplitude: float, frequency: float, duration: float, dt: float | None = None, bias: bool = False,
            t_start: float = 0.0, t_end: float | None = None) -> Stimulus:
     """A square wave of +-``amplitude`` (first half of a period positive), f in Hz; plus the amplitude with ``bias``."""
-    def wave(phase: Series) -> Series:
-        return np.where(np.mod(phase, 2 * np.pi) < np.pi, 1.0, -1.0)
+    def wave(cycles: Series) -> Series:
+        return np.where(np.floor(2 * cycles + TOLERANCE) % 2 == 0, 1.0, -1.0)  # an edge on a step's start belongs to that step
 
     return _periodic("square", wave, amplitude, frequency, duration, dt, t_start, t_end, bias)
 
@@ -191,10 +212,10 @@ def square(amplitude: float, frequency: float, duration: float, dt: float | None
 def _periodic(name: str, wave: Callable[[Series], Series], amplitude: float, frequency: float, duration: float, dt: float | None,
               t_start: float, t_end: float | None, bias: bool) -> Stimulus:
     def make(dt: float) -> Series:
-        series = np.zeros(_rows(duration, dt))
+        series = np.zeros(_steps_in(duration, dt))
         first, last = _steps_in(t_start, dt), min(len(series), _steps_in(duration if t_end is None else t_end, dt))
         times = np.arange(max(last - first, 0)) * dt
-        series[first:last] = amplitude * wave(2 * np.pi * times * frequency / 1000.0) + (amplitude if bias else 0.0)
+        series[first:last] = amplitude * wave(times * (frequency / 1000.0)) + (amplitude if bias else 0.0)
         return series
 
     _check_window(name, duration, t_start, t_end)
@@ -234,6 +255,8 @@ def _random(name: str, series: Callable[[np.random.Generator, int, float], Serie
             t_start: float, t_end: float | None, seed: int | None) -> Stimulus:
     if not isinstance(n, (int, np.integer)) or n < 1:
         raise ValueShapeError(f"{name}: n={n!r} is not a number of columns")
+    if seed is not None and (not isinstance(seed, (int, np.integer)) or seed < 0):
+        raise ValueShapeError(f"{name}: seed={seed!r} is not a whole number from 0 on")
     fixed_seed = secrets.randbits(63) if seed is None else seed  # drawn once, so that sampling again gives the same series
 
     def make(dt: float) -> Series:
@@ -257,9 +280,10 @@ def from_array(values: Any, dt: float) -> Stimulus:
     """A given series, shape (T,) or (T, n), sampled at ``dt`` ms; a path to a ``.npy`` or ``.csv`` file is read."""
     if isinstance(values, (str, Path)):
         values = _read_series(Path(values))
-    series = np.asarray(values, dtype=np.float64)
-    if series.ndim not in (1, 2) or not len(series):
-        raise ValueShapeError(f"from_array: shape {series.shape} is not (T,) or (T, n)")
+    given = np.asarray(values)
+    if given.dtype.kind not in "biuf" or given.ndim < 1 or not len(given):
+        raise ValueShapeError(f"from_array: an array of {given.dtype} of shape {given.shape} is not a series of numbers, (T,) or (T, n)")
+    series = given.astype(np.float64)
     step = check_dt(dt)
     return _stimulus("from_array", len(series) * step, step, lambda dt: series)
 
@@ -269,7 +293,7 @@ def _read_series(path: Path) -> Series:
         raise ValueShapeError(f"from_array: no file {str(path)!r}")
     try:
         return np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.loadtxt(path, delimiter=",", comments="#")
-    except ValueError as problem:
+    except (ValueError, EOFError, OSError) as problem:
         raise ValueShapeError(f"from_array: {path} holds no table of numbers ({problem})") from None
 
 

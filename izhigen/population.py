@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import numbers
-import signal
-import threading
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from izhigen.backends import create_engine
-from izhigen.backends.engine import Block, Engine, Spikes
+from izhigen.backends.engine import Block, Engine
+from izhigen.checks import check_batch, check_count, check_dtype, check_seed, check_size
 from izhigen.codegen.kernel import Kernel, build_kernel
 from izhigen.derive.step import Step, derive_step
-from izhigen.errors import BackendError, NonFiniteError, ValueShapeError, suggest
+from izhigen.errors import NonFiniteError, ValueShapeError, suggest
 from izhigen.feeding import Feed, Layout, check_input_names, make_feed
-from izhigen.model.model import DERIVED_STATES, Declaration
+from izhigen.model.model import Declaration
+from izhigen.plan import RecordingPlan
+from izhigen.progress import interruptible, progress_bar
 from izhigen.recording import Recording
 from izhigen.timegrid import check_dt, whole_steps
-from izhigen.values import initial_states, read_value
+from izhigen.values import in_type, initial_states, read_value
 
 Array = Any
 
+TIMES = ("tau_ref", "t_last_spike")
+"""Times that are compared with each other, kept in float64 whatever the kernel's type."""
 NEVER = -1e7
 """``t_last_spike`` of a neuron that has not spiked, in ms (BrainPy's value)."""
 BLOCK_WORK = 1 << 25
@@ -69,9 +72,9 @@ class Population:
         # Private names only: every other attribute belongs to the model, as in pop.V and pop.a.
         self._model = model
         self._dt = check_dt(dt)
-        self._dtype = _check_dtype(dtype)
-        self._layout = Layout(_check_size(size), _check_batch(batch), self._dtype)
-        self._backend, self._threads, self._seed = backend, _check_count("threads", threads), _check_seed(seed)
+        self._dtype = check_dtype(dtype)
+        self._layout = Layout(check_size(size), check_batch(batch), self._dtype)
+        self._backend, self._threads, self._seed = backend, check_count("threads", threads), check_seed(seed)
         self._step_rule: Step = derive_step(model, method)
         self._engines: dict[tuple[tuple[str, ...], tuple[str, ...]], Engine] = {}
         self._given = dict(values)
@@ -80,14 +83,13 @@ class Population:
         self._steps_done = 0
         self._last_spike_flag = np.zeros(self._layout.count, np.uint8)
         self._check_names(values)
-        self._fill_parameters()
         self.reset()
         self._engine(())
 
     # -- set-up -----------------------------------------------------------------------------------------------------
 
     def _check_names(self, values: Mapping[str, Any]) -> None:
-        known = (*self._model.parameters, *self._model.states)
+        known = (*self._model.parameters, *self._model.states, *(["t_last_spike"] if self._model.refractory else []))
         for name in values:
             if name in self._model.inputs:
                 raise ValueShapeError(f"{name!r} is an input of model {self._model.name!r}: give it to run({name}=...) or step({name}=...)")
@@ -95,34 +97,38 @@ class Population:
                 raise ValueShapeError(f"model {self._model.name!r} has no parameter or state {name!r}{suggest(name, known)} "
                                       f"(parameters: {', '.join(self._model.parameters)}; states: {', '.join(self._model.states)})")
 
-    def _value(self, name: str, value: Any) -> float | Array:
+    def _value(self, name: str, value: Any, layout: Layout | None = None) -> float | Array:
         rng = np.random.default_rng([self._seed, *name.encode()])
-        return read_value(name, value, self._layout, rng, np.float64 if name == "tau_ref" else self._dtype)
-
-    def _fill_parameters(self) -> None:
-        for name, default in self._model.parameters.items():
-            self._parameters[name] = self._value(name, self._given.get(name, default))
+        found = read_value(name, value, layout or self._layout, rng, np.float64 if name in TIMES and self._model.refractory else self._dtype)
+        if name == "tau_ref" and self._model.refractory and np.min(found) < 0:
+            raise ValueShapeError(f"tau_ref = {np.min(found):g} is negative; a refractory period is a time in ms from 0 on")
+        return found
 
     def reset(self, batch: int | Any | None = ...) -> None:
         """Set the states to their initial values and time to 0; ``batch`` changes the batch axis (None removes it)."""
-        if batch is not ...:
-            layout = Layout(self._layout.size, _check_batch(batch), self._dtype)
-            if layout != self._layout:
-                self._layout = layout
-                self._fill_parameters()
-                self._last_spike_flag = np.zeros(layout.count, np.uint8)
-        given = {name: self._value(name, self._given[name]) for name in self._model.states if name in self._given}
-        states = initial_states(self._model, given, self._parameters, self._layout.count)
-        fresh = {name: values.astype(self._dtype) for name, values in states.items()}
-        if self._model.refractory:
-            fresh["t_last_spike"] = np.full(self._layout.count, NEVER)
+        layout = self._layout if batch is ... else Layout(self._layout.size, check_batch(batch), self._dtype)
+        parameters = self._parameters
+        if layout != self._layout or not parameters:
+            parameters = {name: self._value(name, self._given.get(name, default), layout) for name, default in self._model.parameters.items()}
+        fresh = self._fresh_states(layout, parameters)
+        # Nothing above changes the population, so a value that does not fit leaves it as it was.
+        self._layout, self._parameters, self._steps_done = layout, parameters, 0
+        self._last_spike_flag = np.zeros(layout.count, np.uint8)
         for name, values in fresh.items():
             if name in self._state and self._state[name].shape == values.shape:
                 self._state[name][:] = values  # arrays that a user holds stay live
             else:
                 self._state[name] = values
-        self._last_spike_flag[:] = 0
-        self._steps_done = 0
+
+    def _fresh_states(self, layout: Layout, parameters: Mapping[str, Any]) -> dict[str, Array]:
+        """Initial state arrays of a layout."""
+        given = {name: self._value(name, self._given[name], layout) for name in self._model.states if name in self._given}
+        states = initial_states(self._model, given, parameters, layout.count)
+        fresh = {name: in_type(f"the initial value of {name!r}", values, self._dtype) for name, values in states.items()}
+        if self._model.refractory:
+            last = self._value("t_last_spike", self._given.get("t_last_spike", NEVER), layout)
+            fresh["t_last_spike"] = np.array(np.broadcast_to(last, layout.count), dtype=np.float64)
+        return fresh
 
     def _engine(self, deltas: tuple[str, ...]) -> Engine:
         per_neuron = tuple(p for p in self._model.parameters if isinstance(self._parameters[p], np.ndarray))
@@ -274,12 +280,15 @@ class Population:
         flag = self._last_spike_flag
         block = self._block(feeds, 0, 1)
         block.spike_flag = flag
+        refused = self._bad_input(block) if check_finite else None
+        if refused is not None:
+            raise self._non_finite(refused.neuron, self._state_of(refused.neuron), block, 0, "the population is left before it, with")
         self._engine(deltas).advance(block)
         self._steps_done += 1
         if check_finite:
             bad = self._first_bad_neuron()
             if bad is not None:
-                raise self._non_finite(bad, {name: self._state[name][bad] for name in self._model.states}, block, 0, "its state is now")
+                raise self._non_finite(bad, self._state_of(bad), block, 0, "its state is now", ahead=0)
         return flag.astype(bool).reshape(self.shape)
 
     def run(self, duration: float | None = None, *, steps: int | None = None, record: str | Iterable[str] = ("spike",), every: int = 1,
@@ -302,7 +311,8 @@ class Population:
             Look for infinite or undefined states at the end; when there are some, the run is replayed to find the first.
         **inputs
             By name: a number, an array in the population's shape, one row a step ``(T, 1)`` or ``(T, n)``, a stimulus of ``izhigen.inputs``,
-            or text in ``t``. ``<state>_delta`` adds to a state after integration. An input that is left out is 0.
+            or text in ``t``. ``<state>_delta`` adds to a state after integration. An input that is left out is 0. Stimuli and text live in
+            absolute time (since the last reset); the rows of an array, and ``every``, count from the start of this run.
 
         Returns
         -------
@@ -317,23 +327,30 @@ class Population:
             Naming the neuron, step, time, its state before and its inputs; the population is then left just before that step.
         """
         count = self._count_steps(duration, steps)
-        plan = _Plan(self, count, record, every, neurons)
+        plan = RecordingPlan(self, count, record, every, neurons)
         feeds, deltas = self._feeds(inputs, count)
         engine = self._engine(deltas)
-        before = {name: values.copy() for name, values in self._state.items()} if check_finite else {}
+        before = self._snapshot() if check_finite else {}
         start = self._steps_done
-        with _interruptible() as interrupted, _bar(progress, count, self._dt) as bar:
+        with interruptible() as interrupted, progress_bar(progress, count, self._dt) as bar:
             done = 0
             while done < count and not interrupted.is_set():
                 size = min(self._block_steps(), count - done)
                 block = self._block(feeds, done, size)
-                plan.attach(block, done, last=done + size == count)
-                plan.collect(engine.advance(block), start + done)
+                bad = self._bad_input(block) if check_finite else None
+                if bad is not None:
+                    size = block.steps = bad.row
+                plan.attach(block, done)
+                if size:
+                    plan.collect(engine.advance(block), start + done)
                 done += size
                 self._steps_done += size
                 bar.update(size)
-        if check_finite and self._first_bad_neuron() is not None:
-            self._replay(engine, feeds, before, start, done)
+                if bad is not None:
+                    self._check_states(engine, feeds, before, start, done)
+                    raise self._non_finite(bad.neuron, self._state_of(bad.neuron), block, bad.row, "the population is left before it, with")
+        if check_finite:
+            self._check_states(engine, feeds, before, start, done)
         return plan.recording(start, done, interrupted.is_set())
 
     def _count_steps(self, duration: float | None, steps: int | None) -> int:
@@ -374,112 +391,74 @@ class Population:
                         found.append(int(np.argmax(bad)))
         return min(found, default=None)
 
+    def _state_of(self, neuron: int) -> dict[str, float]:
+        return {name: float(self._state[name][neuron]) for name in self._model.states}
+
+    def _snapshot(self) -> dict[str, Array]:
+        return {name: values.copy() for name, values in (*self._state.items(), (SPIKE_FLAG, self._last_spike_flag))}
+
+    def _restore(self, snapshot: Mapping[str, Array]) -> None:
+        for name, values in snapshot.items():
+            (self._last_spike_flag if name == SPIKE_FLAG else self._state[name])[:] = values
+
+    def _bad_input(self, block: Block) -> _BadInput | None:
+        """The first row and neuron of an input that is infinite or undefined."""
+        found = []
+        for values in block.inputs.values():
+            with np.errstate(all="ignore"):
+                total = values.sum()
+            if not np.isfinite(total):
+                bad = np.argwhere(~np.isfinite(values))
+                if len(bad):
+                    found.append(_BadInput(int(bad[0][0]), int(bad[0][1])))
+        return min(found, key=lambda b: (b.row, b.neuron), default=None)
+
+    def _check_states(self, engine: Engine, feeds: Mapping[str, Feed], before: Mapping[str, Array], start: int, done: int) -> None:
+        if self._first_bad_neuron() is not None:
+            self._replay(engine, feeds, before, start, done)
+
     def _replay(self, engine: Engine, feeds: Mapping[str, Feed], before: Mapping[str, Array], start: int, done: int) -> None:
         """Run again from the start to the first step that leaves a state not finite; leave the population just before it."""
-        for name, values in before.items():
-            self._state[name][:] = values
+        self._restore(before)
         self._steps_done = start
         offset, size = 0, self._block_steps()
         while offset < done:
-            kept = {name: values.copy() for name, values in self._state.items()}
+            kept = self._snapshot()
             count = min(size, done - offset)
             block = self._block(feeds, offset, count)
+            block.spike_flag = self._last_spike_flag
             engine.advance(block)
             self._steps_done += count
             bad = self._first_bad_neuron()
             if bad is None:
                 offset += count
                 continue
-            for name, values in kept.items():
-                self._state[name][:] = values
+            self._restore(kept)
             self._steps_done -= count
             if count == 1:
-                state = {name: self._state[name][bad] for name in self._model.states}
-                raise self._non_finite(bad, state, block, 1, "the population is left before it, with")
+                raise self._non_finite(bad, self._state_of(bad), block, 0, "the population is left before it, with")
             size = max(1, count // 2)
 
-    def _non_finite(self, neuron: int, state: Mapping[str, Any], block: Block, ahead: int, then: str) -> NonFiniteError:
-        values = {name: float(value) for name, value in state.items()}
-        inputs = {name: float(a[0, neuron if a.shape[1] > 1 else 0]) for name, a in block.inputs.items()}
+    def _non_finite(self, neuron: int, state: dict[str, float], block: Block, row: int, then: str, ahead: int = 1) -> NonFiniteError:
+        """The error for a neuron in the step ``ahead`` of the present one, whose inputs stand in a row of the block."""
+        inputs = {name: float(a[row if a.shape[0] > 1 else 0, neuron if a.shape[1] > 1 else 0]) for name, a in block.inputs.items()}
         step = self._steps_done - 1 + ahead
-        shown = ", ".join(f"{name}={value:g}" for name, value in (*values.items(), *inputs.items()))
+        shown = ", ".join(f"{name}={value:g}" for name, value in (*state.items(), *inputs.items()))
         return NonFiniteError(f"neuron {neuron} became infinite or undefined in step {step} (t = {(step + 1) * self._dt:g} ms); {then} {shown}. "
                               "Check the inputs, or take a smaller dt; check_finite=False lets it go on", neuron=neuron, step=step,
-                              time=(step + 1) * self._dt, state=values, inputs=inputs)
+                              time=(step + 1) * self._dt, state=state, inputs=inputs)
 
 
-class _Plan:
-    """What a run writes down: arrays to fill, and spikes collected on the way."""
+SPIKE_FLAG = "spike"
+"""Key of the spike flags in a snapshot; no state has that name."""
 
-    def __init__(self, population: Population, steps: int, record: str | Iterable[str], every: int, neurons: Any) -> None:
-        self._population = population
-        model = population.model
-        wanted = list(dict.fromkeys([record] if isinstance(record, str) else record))
-        for name in wanted:
-            known = (*model.all_states, "spike")
-            if name not in known:
-                raise ValueShapeError(f"record: {name!r} is not a state of model {model.name!r}{suggest(str(name), known)} "
-                                      f"(states: {', '.join(known)})")
-        self.every = _check_count("every", every)
-        self.neurons, self._order = _check_neurons(neurons, population._layout.count)
-        self.spikes = "spike" in wanted
-        self.wanted = [name for name in wanted if name != "spike"]
-        stored = {"t_last_spike" if name == "refractory" else name for name in self.wanted}
-        columns = population._layout.count if self.neurons is None else len(self.neurons)
-        self._rows = {name: np.empty((steps // self.every, columns), population._state[name].dtype) for name in sorted(stored)}
-        self._found: list[tuple[Array, Array]] = []
 
-    def attach(self, block: Block, done: int, last: bool) -> None:
-        """Tell a block that starts ``done`` steps into the run where to write."""
-        first, stop = done // self.every, (done + block.steps) // self.every
-        block.record = {name: rows[first:stop] for name, rows in self._rows.items()} if stop > first else {}
-        block.record_every = self.every
-        block.record_phase = (first + 1) * self.every - 1 - done if block.record else -1
-        block.record_neurons = None if self.neurons is None else self.neurons[self._order]
-        block.collect_spikes = self.spikes
-        block.spike_flag = self._population._last_spike_flag if last else None
+@dataclass(frozen=True)
+class _BadInput:
+    """Where an input is infinite or undefined: row of the block, and neuron (0 for a value that serves all)."""
 
-    def collect(self, spikes: Spikes | None, first_step: int) -> None:
-        """Keep the spikes of a block."""
-        if spikes is None:
-            return
-        step, neuron = spikes.step, spikes.neuron
-        if self.neurons is not None:
-            kept = np.isin(neuron, self.neurons)
-            step, neuron = step[kept], neuron[kept]
-        self._found.append((step + first_step, neuron))
-
-    def recording(self, start: int, done: int, interrupted: bool) -> Recording:
-        """Everything written down in ``done`` steps."""
-        population = self._population
-        dt, rows = population.dt, done // self.every
-        last_steps = start + self.every * np.arange(1, rows + 1)
-        traces = {name: self._trace(name, rows, last_steps) for name in self.wanted}
-        times = indices = None
-        if self.spikes:
-            steps = np.concatenate([step for step, _ in self._found] or [np.zeros(0, np.int64)])
-            times, indices = (steps + 1) * dt, np.concatenate([neuron for _, neuron in self._found] or [np.zeros(0, np.int64)])
-        model = population.model
-        scalars = {name: value if isinstance(value, float) else "per neuron" for name, value in population._parameters.items()}
-        info = {"model": model.name, "method": population.method, "dt": dt, "dtype": population.dtype.name, "backend": population.backend,
-                "seed": population._seed, "parameters": scalars, "units": {name: model.unit_of(name) for name in self.wanted},
-                "threshold": model.threshold.text if model.threshold else "", "spike_state": model.spike_state or ""}
-        return Recording(t=last_steps * dt, traces=traces, shape=population.shape, neurons=self.neurons, info=info, start=start * dt,
-                         stop=(start + done) * dt, spike_times=times, spike_indices=indices, interrupted=interrupted)
-
-    def _trace(self, name: str, rows: int, last_steps: Array) -> Array:
-        population = self._population
-        values = self._rows["t_last_spike" if name == "refractory" else name][:rows]
-        if name == "refractory":
-            tau_ref = population._parameters["tau_ref"]
-            if isinstance(tau_ref, np.ndarray) and self.neurons is not None:
-                tau_ref = tau_ref[self.neurons[self._order]]
-            values = ((last_steps - 1) * population.dt)[:, None] - values <= tau_ref
-        if self.neurons is None:
-            return values.reshape(rows, *population.shape)
-        unsorted = np.empty_like(values)
-        unsorted[:, self._order] = values
-        return unsorted
+    row: int
+    neuron: int
 
 
 class StateView(Mapping[str, Array]):
@@ -548,91 +527,4 @@ class ParameterView(MutableMapping[str, Any]):
         return repr(dict(self))
 
 
-# -- checks -----------------------------------------------------------------------------------------------------------
-
-
-def _check_dtype(dtype: Any) -> Any:
-    try:
-        number = np.dtype(dtype)
-    except TypeError:
-        number = np.dtype(object)
-    if number not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueShapeError(f"dtype={dtype!r} is not 'float32' or 'float64'")
-    return number
-
-
-def _check_count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < 1:
-        raise ValueShapeError(f"{name}={value!r} is not a positive whole number")
-    return int(value)
-
-
-def _check_size(size: Any) -> tuple[int, ...]:
-    axes = tuple(size) if isinstance(size, (tuple, list)) else (size,)
-    if not axes:
-        raise ValueShapeError("size=() is empty; give a number of neurons")
-    return tuple(_check_count("size", axis) for axis in axes)
-
-
-def _check_batch(batch: Any) -> int | None:
-    return None if batch is None else _check_count("batch", batch)
-
-
-def _check_seed(seed: Any) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= int(seed) < 2**64:
-        raise ValueShapeError(f"seed={seed!r} is not a whole number from 0 to 2**64 - 1")
-    return int(seed)
-
-
-def _check_neurons(neurons: Any, count: int) -> tuple[Array, Array]:
-    """Chosen neurons as given, and the order that sorts them."""
-    if neurons is None:
-        return None, None
-    chosen = np.atleast_1d(np.asarray(neurons))
-    if isinstance(neurons, slice):
-        chosen = np.arange(count)[neurons]
-    if chosen.dtype.kind == "b" and chosen.size == count:
-        chosen = np.flatnonzero(chosen)
-    if chosen.dtype.kind not in "iu" or chosen.ndim != 1:
-        raise ValueShapeError(f"neurons={neurons!r} is not a list of neuron indices")
-    chosen = chosen.astype(np.int64)
-    outside = chosen[(chosen < 0) | (chosen >= count)]
-    if len(outside):
-        raise ValueShapeError(f"neurons: index {outside[0]} is outside 0 ... {count - 1}")
-    if len(np.unique(chosen)) != len(chosen):
-        raise ValueShapeError("neurons: an index occurs twice")
-    return chosen, np.argsort(chosen)
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Let Ctrl-C end a run between kernel calls, so that no state is left half advanced; a second one interrupts as usual."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-    previous = signal.getsignal(signal.SIGINT)
-
-    def stop(number: int, frame: Any) -> None:
-        event.set()
-        signal.signal(signal.SIGINT, previous)
-
-    try:
-        signal.signal(signal.SIGINT, stop)
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-@contextmanager
-def _bar(progress: bool | None, steps: int, dt: float) -> Iterator[Any]:
-    """A progress bar in steps; shown when asked for, or on a terminal once a run has taken a second."""
-    from tqdm import tqdm
-
-    disable = None if progress is None else not progress
-    with tqdm(total=steps, unit="step", disable=disable, delay=1.0 if progress is None else 0.0, leave=bool(progress),
-              desc=f"{steps * dt:g} ms") as bar:
-        yield bar
-
-
-__all__ = ["BackendError", "DERIVED_STATES", "Population"]
+__all__ = ["Population"]

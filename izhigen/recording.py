@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,10 @@ import numpy as np
 from izhigen.errors import RecordingError, suggest
 
 Array = Any
+
+
+def _with_suffix(path: str | Path) -> Path:
+    return Path(path) if str(path).endswith(".npz") else Path(f"{path}.npz")
 
 
 @dataclass(frozen=True)
@@ -76,12 +82,13 @@ class Recording:
 
     @property
     def counts(self) -> Array:
-        """Spikes of each neuron, in the population's shape."""
-        return np.bincount(self.spikes[1], minlength=int(np.prod(self.shape))).reshape(self.shape)
+        """Spikes of each neuron in the population's shape, or of each chosen neuron."""
+        counts = np.bincount(self.spikes[1], minlength=int(np.prod(self.shape)))
+        return counts.reshape(self.shape) if self.neurons is None else counts[self.neurons]
 
     @property
     def rates(self) -> Array:
-        """Mean rate of each neuron over the run in Hz, in the population's shape."""
+        """Mean rate over the run in Hz, of the neurons of :attr:`counts`."""
         if self.stop <= self.start:
             raise RecordingError("the run has no duration, so there is no rate")
         return self.counts * 1000.0 / (self.stop - self.start)
@@ -99,7 +106,7 @@ class Recording:
         return dense.reshape(len(self.t), *self.shape) if self.neurons is None else dense
 
     def save(self, path: str | Path) -> None:
-        """Write everything to a NumPy ``.npz`` file."""
+        """Write everything to a NumPy ``.npz`` file; the suffix is added when it is missing."""
         meta = {"info": dict(self.info), "shape": list(self.shape), "start": self.start, "stop": self.stop, "interrupted": self.interrupted,
                 "traces": list(self.traces)}
         arrays = {"t": self.t, "meta": np.array(json.dumps(meta))}
@@ -108,7 +115,7 @@ class Recording:
             arrays["neurons"] = self.neurons
         if self.spike_times is not None:
             arrays.update(spike_times=self.spike_times, spike_indices=self.spike_indices)
-        np.savez_compressed(path, allow_pickle=False, **arrays)
+        np.savez_compressed(_with_suffix(path), allow_pickle=False, **arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> Recording:
@@ -120,10 +127,10 @@ class Recording:
             When the file is missing or is no recording.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(_with_suffix(path), allow_pickle=False) as file:
                 meta = json.loads(str(file["meta"]))
                 read = {name: file[name] for name in file.files}
-        except (OSError, KeyError, ValueError) as problem:
+        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as problem:
             raise RecordingError(f"{path} is not a recording that izhigen saved ({problem})") from problem
         return cls(t=read["t"], traces={name: read[f"trace_{name}"] for name in meta["traces"]}, shape=tuple(meta["shape"]),
                    neurons=read.get("neurons"), info=meta["info"], start=meta["start"], stop=meta["stop"],

@@ -9,6 +9,7 @@ from typing import Any
 import sympy as sp
 
 from izhigen.codegen.kernel import Kernel, build_kernel
+from izhigen.derive.lowering import symbol
 from izhigen.derive.step import Step, derive_step
 from izhigen.derive.system import EquationClass, StateEquation
 from izhigen.model.model import Declaration
@@ -48,7 +49,7 @@ def _linear_text(equation: StateEquation, exponential: bool) -> Iterator[str]:
     elif equation.proved:
         yield f"A*{state} + B  with A = {equation.rate}"
         yield " " * len(f"A*{state} + B  with ") + f"B = {equation.remainder}"
-        yield "proof: A and B are free of the state, and expanding A*x + B - f gives 0"
+        yield f"proof: A = df/d{equation.state} is free of {equation.state}, and f has no jumps in it, so A*{equation.state} + B equals f"
     else:
         yield f"linearized: J = {equation.rate} still depends on {state}" if exponential else f"J = {equation.rate}"
 
@@ -83,13 +84,20 @@ def _block_meaning(step: Step, equation: StateEquation) -> str:
 
 def _events(step: Step) -> Iterator[str]:
     for term in step.noise:
-        exact = "exact for a linear drift" if step.method == "exp_euler" else "Euler-Maruyama"
-        yield f"noise on {term.state}: {term.amplitude}*{term.factor}*N(0, 1)  ({exact})"
+        yield f"noise on {term.state}: {term.amplitude}*{term.factor}*N(0, 1)  ({_noise_meaning(step, step.states.index(term.state))})"
     if step.model.refractory:
         yield f"refractory: {step.model.refractory.state} keeps its old value while t - t_last_spike <= tau_ref"
     if step.threshold is not None:
         yield f"spike: {step.threshold}"
         yield "reset: " + ("; ".join(f"{r.symbol} = {r.expression}" for r in step.resets) or "none")
+
+
+def _noise_meaning(step: Step, index: int) -> str:
+    if step.method != "exp_euler":
+        return "Euler-Maruyama"
+    if any(index in block for block in step.system.blocks):
+        return "with the state's own rate; the noise that its block passes on is left out"
+    return "exact for this linear drift" if step.system.equations[index].proved else "with the rate at the old state"
 
 
 def _hoisted(kernel: Kernel) -> Iterator[str]:
@@ -103,7 +111,7 @@ def _short(expression: Any) -> str:
 
 
 def _latex(step: Step) -> str:
-    rows = [rf"\text{{{step.model.name}, {step.method.replace('_', ' ')}:}}\quad & {step.scheme.formula}"]
+    rows = [rf"\text{{{step.model.name.replace('_', chr(92) + '_')}, {step.method.replace('_', ' ')}:}}\quad & {step.scheme.formula}"]
     for held in step.system.held:
         rows.append(rf"{sp.latex(held.symbol)} &= {sp.latex(held.expression)}")
     for equation in step.system.equations:
@@ -111,6 +119,9 @@ def _latex(step: Step) -> str:
         rows.append(rf"\frac{{d{state}}}{{dt}} &= {sp.latex(equation.rhs)} && \text{{{equation.kind.value}}}")
         rows.append(rf"J_{{{state}}} &= {sp.latex(equation.rate)} && \text{{{'proved' if equation.proved else 'linearized'}}}")
         rows.append(rf"{state}' &= {sp.latex(step.updates[equation.state.name])}")
+    if step.model.refractory:
+        state = sp.latex(symbol(step.model.refractory.state))
+        rows.append(rf"{state}' &= {state} && \text{{while }} t - t_{{last}} \leq \tau_{{ref}}")
     if step.threshold is not None:
         rows.append(rf"\text{{spike}} &: {sp.latex(step.threshold)}")
         rows += [rf"{sp.latex(r.symbol)} &\leftarrow {sp.latex(r.expression)}" for r in step.resets]

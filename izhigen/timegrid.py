@@ -7,6 +7,8 @@ import numbers
 
 from izhigen.errors import ValueShapeError
 
+MOST_STEPS = 1e15
+"""Longest run, in steps: time must stay a whole number of steps in float64."""
 TOLERANCE = 1e-6
 """Fraction of a step by which a time may miss a step's edge and still be on it."""
 
@@ -33,6 +35,8 @@ def whole_steps(duration: float, dt: float, what: str = "duration") -> int:
     """
     if isinstance(duration, bool) or not isinstance(duration, numbers.Real) or not math.isfinite(float(duration)) or float(duration) < 0:
         raise ValueShapeError(f"{what}={duration!r} is not a duration: give a number of ms that is not negative")
+    if float(duration) / dt > MOST_STEPS:
+        raise ValueShapeError(f"{what}={duration:g} ms is more than {MOST_STEPS:g} steps of dt={dt:g} ms")
     steps = round(float(duration) / dt)
     if abs(float(duration) / dt - steps) > max(TOLERANCE, 1e-12 * steps):
         raise ValueShapeError(f"{what}={duration:g} ms is not a whole number of steps of dt={dt:g} ms; "

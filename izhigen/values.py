@@ -22,17 +22,21 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
     without it serves all batches.
     """
     if callable(value):
-        value = value(int(np.prod(layout.size)), rng)
+        try:
+            value = value(int(np.prod(layout.size)), rng)
+        except TypeError as problem:
+            raise ValueShapeError(f"{name}: the callable failed ({problem}); it is called as f(n, rng) and returns n numbers") from problem
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
         number = float(value)
-        if not np.isfinite(number):
-            raise ValueShapeError(f"{name} = {number} is not finite")
+        with np.errstate(over="ignore"):
+            if not np.isfinite(np.dtype(dtype).type(number)):
+                raise ValueShapeError(f"{name} = {number} is not finite in {np.dtype(dtype).name}")
         return number
     try:
         array = np.asarray(value)
     except (ValueError, TypeError):
         array = np.empty(0, dtype=object)
-    if array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "iuf" or isinstance(value, bool):
         raise ValueShapeError(f"{name}: {type(value).__name__} is not a number, an array of numbers, or a callable f(n, rng)")
     if array.ndim == 0:
         return read_value(name, float(array), layout, rng, dtype)
@@ -74,6 +78,16 @@ def initial_states(model: Declaration, given: Mapping[str, float | Array], param
             raise ValueShapeError(f"the initial value of {state!r} is not finite for neuron {bad[0]} ({states[state][bad[0]]}); "
                                   f"check {expression_of(model, state)}")
     return states
+
+
+def in_type(what: str, values: Array, dtype: Any) -> Array:
+    """The values in the kernel's type, in which they must be finite."""
+    with np.errstate(over="ignore"):
+        converted = values.astype(dtype)
+    bad = np.flatnonzero(~np.isfinite(converted))
+    if len(bad):
+        raise ValueShapeError(f"{what} is not finite in {np.dtype(dtype).name} for neuron {bad[0]} ({values[bad[0]]})")
+    return converted
 
 
 def expression_of(model: Declaration, state: str) -> str:

@@ -70,7 +70,7 @@ def test_from_array_and_files(tmp_path):
     for source in (values, tmp_path / "x.npy", tmp_path / "x.csv"):
         np.testing.assert_array_equal(np.asarray(inputs.from_array(source, 0.1)), values)
     (tmp_path / "bad.csv").write_text("a,b\n")
-    for bad in (tmp_path / "bad.csv", tmp_path / "absent.npy", np.zeros((2, 2, 2)), []):
+    for bad in (tmp_path / "bad.csv", tmp_path / "absent.npy", np.array(["a"]), [], 3.0):
         with pytest.raises(ValueShapeError):
             inputs.from_array(bad, 0.1)
 

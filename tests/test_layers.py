@@ -8,10 +8,10 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "izhigen"
 ORDER = [["errors", "_version", "resources", "timegrid"], ["model"], ["derive"], ["codegen"], ["random", "backends"],
-         ["inputs"], ["feeding"], ["values"], ["recording"], ["population"], ["report"], ["plot"], ["api"], ["__init__"], ["cli"]]
+         ["inputs"], ["feeding"], ["values"], ["checks", "progress"], ["recording"], ["plan"], ["population"], ["report"], ["plot"], ["api"], ["__init__"], ["cli"]]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
-LAZY = {("recording", "plot"), ("api", "population"), ("plot", "feeding")}
-"""Imports inside functions that put off loading: a recording draws itself, and a model makes its population."""
+LAZY = {("recording", "plot"), ("api", "population"), ("plan", "population")}
+"""Imports inside functions that put off loading: a recording draws itself, and a model makes its population; a plan names the population's type."""
 
 
 def stage(path):
@@ -40,7 +40,7 @@ def test_imports_point_upwards(path):
 def test_no_file_or_function_has_grown_too_long():
     for path in PACKAGE.rglob("*.py"):
         text = path.read_text()
-        assert len(text.splitlines()) <= 700, path
+        assert len(text.splitlines()) <= 600, path
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):
                 length = (node.end_lineno or 0) - node.body[0].lineno + 1

@@ -16,7 +16,7 @@ from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.printers.c import c_name
 from izhigen.codegen.program import Program
 from izhigen.codegen.render import TILE, render_c
-from izhigen.errors import CompileError
+from izhigen.errors import CompileError, ValueShapeError
 
 SPIKE_BUFFER = 1 << 16
 """Least number of spikes that a thread's list holds before it is emptied."""
@@ -45,21 +45,22 @@ class CEngine:
         self._ffi = cffi.FFI()
         self._ffi.cdef(program.interface)
         try:
-            self._library = self._ffi.dlopen(str(self._built.library))
-        except OSError:  # a library that another machine or a full disk left behind
+            self._library, self._advance = self._open(self._built)
+        except CompileError:  # a library that another machine left behind
             self._built = build(program, again=True)
-            self._library = self._open(self._built)
-        self._advance = getattr(self._library, program.entry_point)
+            self._library, self._advance = self._open(self._built)
         self._real = "float *" if program.dtype == "float32" else "double *"
         self._pool: ThreadPoolExecutor | None = None
         self._pool_size = 0
         self._lists: list[_SpikeList] = []
         self.description = f"{'built' if self._built.fresh else 'found in the cache'}: {self._built.command}"
 
-    def _open(self, built: Built) -> Any:
+    def _open(self, built: Built) -> tuple[Any, Any]:
+        """The loaded library (kept open by whoever holds it) and its entry point."""
         try:
-            return self._ffi.dlopen(str(built.library))
-        except OSError as problem:
+            library = self._ffi.dlopen(str(built.library))
+            return library, getattr(library, self._program.entry_point)
+        except (OSError, AttributeError) as problem:
             raise CompileError(f"the compiled kernel {built.library} cannot be loaded: {problem}") from problem
 
     @property
@@ -72,6 +73,7 @@ class CEngine:
         n = len(next(iter(block.state.values())))
         if block.steps == 0 or n == 0:
             return Spikes(np.zeros(0, np.int64), np.zeros(0, np.int64)) if block.collect_spikes else None
+        _check_sizes(block, n)
         population = self._population(block, n)
         ranges = _ranges(n, block.threads)
         lists = self._spike_lists(len(ranges), block) if block.collect_spikes else [None] * len(ranges)
@@ -147,6 +149,15 @@ class CEngine:
             run.spike_step = self._pointer("int64_t *", spikes.step)
             run.spike_neuron = self._pointer("int64_t *", spikes.neuron)
         return run
+
+
+def _check_sizes(block: Block, n: int) -> None:
+    """The kernel trusts its pointers, so lengths are checked once more before it gets them."""
+    arrays = {**block.state, **{k: v for k, v in block.parameters.items() if isinstance(v, np.ndarray)}}
+    wrong = [name for name, array in arrays.items() if array.shape != (n,)]
+    wrong += [name for name, a in block.inputs.items() if 1 < a.shape[0] < block.steps or a.shape[1] not in (1, n)]
+    if wrong:
+        raise ValueShapeError(f"{wrong[0]} does not have one value for each of {n} neurons")
 
 
 def _ranges(n: int, threads: int) -> list[tuple[int, int]]:

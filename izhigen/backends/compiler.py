@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -25,6 +26,10 @@ FLAGS = ("-std=c99", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-m
 """Never ``-ffast-math``: at link time it sets flush-to-zero for the whole process, and it takes NaN's meaning away."""
 
 LIBRARY_SUFFIX = ".dll" if sys.platform == "win32" else ".dylib" if sys.platform == "darwin" else ".so"
+
+
+_SCRATCH = "izhigen-building-"
+_OURS = re.compile(r"\w+-float(?:32|64)-[0-9a-f]{32}\.(?:c|json|lock|so|dylib|dll)")
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Compiler:
         """
         arguments = [*self.command, *FLAGS, "-o", str(library), str(source), "-lm"]
         done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
+        if done.returncode != 0 or not library.is_file():
             raise CompileError(f"{self.command[0]} failed on {source} (exit code {done.returncode}):\n{done.stderr.strip()}\n"
                                f"command: {shlex.join(arguments)}")
         return done.stderr
@@ -66,7 +71,10 @@ def find_compiler() -> Compiler:
     """
     named = os.environ.get("CC", "").strip()
     if named:
-        command = shlex.split(named)
+        try:
+            command = shlex.split(named)
+        except ValueError as problem:
+            raise BackendError(f"the environment names CC={named!r}, which is no command ({problem}); unset CC or correct it") from None
         path = shutil.which(command[0])
         if path is None:
             raise BackendError(f"the environment names CC={named!r}, which is no program on the path; unset CC or correct it")
@@ -129,15 +137,15 @@ def build(program: Program, *, again: bool = False) -> Built:
     stem = f"{program.name}-{program.dtype}-{key}"
     library, source = folder / f"{stem}{LIBRARY_SUFFIX}", folder / f"{stem}.c"
     command = " ".join((*compiler.command, *FLAGS))
-    if library.is_file() and not again:
-        return Built(library, source, command, False, 0.0)
     from filelock import FileLock
 
     try:
+        if _is_whole(library) and not again:
+            return Built(library, source, command, False, 0.0)
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / f"{stem}.lock")
         with lock:
-            if library.is_file() and not again:
+            if _is_whole(library) and not again:
                 return Built(library, source, command, False, 0.0)
             started = time.perf_counter()
             _compile_into(folder, compiler, program, source, library)
@@ -146,14 +154,23 @@ def build(program: Program, *, again: bool = False) -> Built:
         raise BackendError(f"the kernel cache {folder} cannot be written ({problem}); set IZHIGEN_CACHE_DIR to a folder that can") from problem
 
 
+def _is_whole(library: Path) -> bool:
+    """Whether a library is there with the size it was built with; loading a truncated one would kill the process."""
+    try:
+        record = json.loads(library.with_suffix(".json").read_text(encoding="utf-8"))
+        return bool(library.stat().st_size == record["size"])
+    except (FileNotFoundError, KeyError, ValueError):
+        return False
+
+
 def _compile_into(folder: Path, compiler: Compiler, program: Program, source: Path, library: Path) -> None:
     """Compile in a private folder and move the results in place, the library last, so that readers see whole files."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix="building-") as scratch:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=_SCRATCH) as scratch:
         _replace_text(source, program.source, Path(scratch))
         built = Path(scratch) / library.name
         messages = compiler.build(source, built)
         record = {"izhigen": __version__, "compiler": list(compiler.command), "flags": list(FLAGS), "messages": messages,
-                  "built": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+                  "size": built.stat().st_size, "built": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
         _replace_text(source.with_suffix(".json"), json.dumps(record, indent=1), Path(scratch))
         os.replace(built, library)
 
@@ -165,10 +182,12 @@ def _replace_text(path: Path, text: str, scratch: Path) -> None:
 
 
 def clear_cache() -> tuple[int, int]:
-    """Remove every built kernel; how many files and bytes went."""
+    """Remove every built kernel, and nothing else that lies there; how many files and bytes went."""
     folder, files, size = cache_dir(), 0, 0
     for path in sorted(folder.glob("*")) if folder.is_dir() else []:
-        if path.suffix in (".c", ".json", ".lock", LIBRARY_SUFFIX) and path.is_file():
+        if path.is_dir() and path.name.startswith(_SCRATCH):
+            shutil.rmtree(path, ignore_errors=True)
+        if _OURS.fullmatch(path.name) and path.is_file():
             size += path.stat().st_size
             path.unlink(missing_ok=True)
             files += 1

@@ -5,6 +5,7 @@ It reads the :class:`~izhigen.derive.step.Step`, not the kernel's placed stateme
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any
@@ -49,12 +50,14 @@ def _phi1_complex(z: Array) -> Array:
 
 
 def _phi_derivative(z: Array, order: int) -> Array:
-    """d^k/dz^k phi1 = int_0^1 s^k exp(s z) ds, by Gauss-Legendre quadrature on pieces short enough for |z|."""
-    pieces = int(np.max(np.abs(z), initial=1.0) // 4) + 1
-    nodes, weights = np.polynomial.legendre.leggauss(24)
-    points = ((np.arange(pieces)[:, None] + (nodes + 1) / 2) / pieces).ravel()
-    scaled = np.tile(weights / (2 * pieces), pieces)
-    return sum(w * p**order * np.exp(p * z) for p, w in zip(points, scaled))
+    """D_k = d^k/dz^k phi1 = int_0^1 s^k exp(s z) ds: its Taylor series for |z| < 1, else D_k = (exp(z) - k D_{k-1})/z."""
+    near = np.abs(z) < 1.0
+    small, large = np.where(near, z, 0.0), np.where(near, 1.0, z)
+    series = sum(small**k / (math.factorial(k) * (k + order + 1)) for k in range(22))
+    value = np.expm1(large) / large
+    for k in range(1, order + 1):
+        value = (np.exp(large) - k * value) / large
+    return np.where(near, series, value)
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -79,7 +82,7 @@ class _Evaluator:
         if expression.is_Symbol:
             name = expression.name
             return lambda values: values[name]
-        if expression.is_number:
+        if expression.is_Number or expression.is_NumberSymbol:
             number = self.dtype.type(float(sp.N(expression, 25)))
             return lambda values: number
         parts = [self.compile(a) for a in expression.args]
@@ -133,8 +136,7 @@ class NumpyEngine:
         n = len(next(iter(block.state.values())))
         found: list[tuple[np.ndarray, np.ndarray]] = []
         row, next_record = 0, block.record_phase
-        parameters = {k: v if isinstance(v, np.ndarray) and k != "tau_ref" else v if k == "tau_ref" else self.dtype.type(v)
-                      for k, v in block.parameters.items()}
+        parameters = {k: np.asarray(v).astype(self.dtype)[()] for k, v in block.parameters.items()}
         for s in range(block.steps):
             inputs = {name: a[s if a.shape[0] > 1 else 0] for name, a in block.inputs.items()}
             with np.errstate(all="ignore"):

@@ -112,6 +112,9 @@ FORMATS: dict[str, FloatFormat] = {
 }
 
 NEEDS: dict[str, tuple[str, ...]] = {
+    "maximum": (),
+    "minimum": (),
+    "signum": (),
     "bits": (),
     "reduction": ("bits",),
     "exp": ("reduction",),

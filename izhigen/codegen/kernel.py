@@ -249,7 +249,7 @@ def build_kernel(step: Step, dtype: str = "float32", per_neuron: Iterable[str] =
     namer = Namer(s.name for s in placements)
     placer = _Placer(placements, namer)
     body, stores = _body(step, jumped, placer)
-    shared_body, shared_stores = _share(body, stores, _Sharer(namer, named_definitions(step)))
+    shared_body, shared_stores = _share(_alive(body, stores), stores, _Sharer(namer, named_definitions(step)))
     return Kernel(step, dtype, neuron_parameters, jumped, tuple(placer.lists[Placement.UNIFORM]),
                   tuple(placer.lists[Placement.NEURON]), tuple(placer.lists[Placement.STEP]), shared_body, shared_stores)
 
@@ -295,6 +295,17 @@ def _body(step: Step, jumped: tuple[str, ...], placer: _Placer) -> tuple[list[St
             value = placer.hoist(horner(reset.expression.xreplace(new), list(new.values())))
             stores[reset.symbol] = f.where(SPIKE, value, new[reset.symbol])
     return body, [Statement(state, value, Kind.REAL) for state, value in stores.items()]
+
+
+def _alive(body: list[Statement], stores: list[Statement]) -> list[Statement]:
+    """The statements that something later reads (a stage of a state that no right-hand side reads is not one)."""
+    needed = {SPIKE}.union(*(s.expression.free_symbols for s in stores))
+    kept: list[Statement] = []
+    for statement in reversed(body):
+        if statement.symbol in needed or statement.symbol == REFRACTORY:
+            kept.append(statement)
+            needed |= statement.expression.free_symbols
+    return kept[::-1]
 
 
 def named_definitions(step: Step) -> dict[Any, str]:

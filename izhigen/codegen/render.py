@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ import sympy as sp
 
 from izhigen._version import __version__
 from izhigen.codegen.elementary import FORMATS, NORMAL, in_order
-from izhigen.codegen.kernel import LAST_SPIKE, TAU_REF, Kernel, Kind, Statement
+from izhigen.codegen.kernel import REFRACTORY, TAU_REF, Kernel, Kind, Statement
 from izhigen.codegen.printers.c import CPrinter, c_name, power_function
 from izhigen.codegen.program import Program
 from izhigen.derive.lowering import DT, T, symbol
@@ -70,68 +71,57 @@ def render_c(kernel: Kernel) -> Program:
 
 def _context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
     model, form = kernel.step.model, FORMATS[kernel.dtype]
+    loop = (*kernel.per_step, *kernel.body, *kernel.stores)
+    types = {s.symbol: "int" for s in kernel.statements if s.kind is Kind.CONDITION}
+
+    def variables(symbols: Iterable[sp.Symbol], *readers: Iterable[Statement]) -> list[Variable]:
+        """Those of the symbols that the statements read, with C names and types; all of them without readers."""
+        read = _symbols_read(itertools.chain(*readers))
+        return [Variable(c_name(s.name), types.get(s, form.real)) for s in symbols if not readers or s in read]
+
+    uniform_parameters, neuron_parameters = [symbol(p) for p in kernel.uniform_parameters], [symbol(p) for p in kernel.per_neuron]
+    uniform = [*uniform_parameters, DT, *(s.symbol for s in kernel.uniform)]
+    neuron = [*neuron_parameters, *(s.symbol for s in kernel.neuron)]
+    inputs = [symbol(i) for i in (*model.inputs, *(f"{s}_delta" for s in kernel.deltas))]
     lines = {part: [_line(s, printer) for s in getattr(kernel, part)] for part in ("uniform", "neuron", "per_step", "body", "stores")}
-    read = _reader(kernel)
-    parameters = [p for p in kernel.uniform_parameters if p != TAU_REF.name or not kernel.refractory]
-    uniform_values = [symbol(p) for p in parameters] + [DT] + [s.symbol for s in kernel.uniform]
-    uniform_types = {s.symbol: _type(s, form.real) for s in kernel.uniform}
-    neuron_values = [symbol(p) for p in kernel.per_neuron if p != TAU_REF.name] + [s.symbol for s in kernel.neuron]
-    functions = _functions(kernel, printer, form.real)
     return {
-        "name": c_name(model.name), "kernel": kernel, "f": form, "version": __version__, "tile": TILE,
-        "head": list(_head(kernel)), "functions": functions, "lines": lines,
-        "states": [Variable(c_name(s), form.real, model.unit_of(s)) for s in model.states],
-        "inputs": [Variable(c_name(i), form.real) for i in (*model.inputs, *(f"{s}_delta" for s in kernel.deltas))],
+        "name": c_name(model.name), "f": form, "tile": TILE, "lines": lines, "functions": _functions(kernel, printer, form.real),
+        "head": [line.replace("*/", "* /").replace("/*", "/ *") for line in _head(kernel)],
+        "states": variables(symbol(s) for s in model.states), "inputs": variables(inputs), "inputs_in_body": variables(inputs, loop),
         "uniform_parameters": [Variable(c_name(p), "double") for p in kernel.uniform_parameters],
-        "neuron_parameters": [Variable(c_name(p), "double" if p == TAU_REF.name else form.real) for p in kernel.per_neuron],
+        "neuron_parameters": [Variable(c_name(p), "double" if _is_time(kernel, p) else form.real) for p in kernel.per_neuron],
         "noise": [NoiseVariable(c_name(n.xi.name), n.stream) for n in kernel.step.noise],
-        "uniform": [Variable(c_name(s.name), uniform_types.get(s, form.real)) for s in uniform_values
-                    if s in read(kernel.neuron, kernel.per_step, kernel.body, kernel.stores)],
-        "uniform_inputs": [Variable(c_name(s.name), form.real) for s in uniform_values[:len(parameters) + 1]
-                           if s in read(kernel.uniform, kernel.neuron, kernel.per_step, kernel.body, kernel.stores)],
-        "uniform_in_neuron": [Variable(c_name(s.name), uniform_types.get(s, form.real)) for s in uniform_values if s in read(kernel.neuron)],
-        "uniform_in_body": [Variable(c_name(s.name), uniform_types.get(s, form.real)) for s in uniform_values
-                            if s in read(kernel.per_step, kernel.body, kernel.stores)],
-        "neuron": [Variable(c_name(s.name), form.real) for s in neuron_values if s in read(kernel.neuron, kernel.body, kernel.stores)],
-        "neuron_loaded": [Variable(c_name(p), form.real) for p in kernel.per_neuron if p != TAU_REF.name
-                          and symbol(p) in read(kernel.neuron, kernel.body, kernel.stores)],
-        "neuron_in_prepare": [Variable(c_name(s.name), form.real) for s in neuron_values[:len(kernel.per_neuron)] if s in read(kernel.neuron)],
-        "neuron_in_body": [Variable(c_name(s.name), form.real) for s in neuron_values if s in read(kernel.body, kernel.stores)],
-        "inputs_in_body": [Variable(c_name(i), form.real) for i in (*model.inputs, *(f"{s}_delta" for s in kernel.deltas))
-                           if symbol(i) in read(kernel.body, kernel.stores)],
-        "reads_t": T in read(kernel.per_step, kernel.body, kernel.stores, refractory=False),
-        "reads_time": kernel.refractory or T in read(kernel.per_step, kernel.body, kernel.stores),
-        "tau_ref_per_neuron": TAU_REF.name in kernel.per_neuron,
-        "refractory": kernel.refractory, "spikes": kernel.spikes,
-        "record_arrays": [Variable(c_name(s), form.real) for s in model.states] + ([Variable("t_last_spike", "double")] if kernel.refractory else []),
+        "uniform": variables(uniform, kernel.neuron, loop),
+        "uniform_inputs": variables([*uniform_parameters, DT], kernel.uniform, kernel.neuron, loop),
+        "uniform_in_neuron": variables(uniform, kernel.neuron), "uniform_in_body": variables(uniform, loop),
+        "neuron": variables(neuron, kernel.neuron, loop), "neuron_in_prepare": variables(neuron_parameters, kernel.neuron),
+        "neuron_loaded": variables((s for s in neuron_parameters if not _is_time(kernel, s.name)), kernel.neuron, loop),
+        "neuron_times": variables((s for s in neuron_parameters if _is_time(kernel, s.name)), kernel.neuron, loop),
+        "neuron_in_body": variables(neuron, loop),
+        "record_arrays": [*variables(symbol(s) for s in model.states), *([Variable("t_last_spike", "double")] if kernel.refractory else [])],
+        "reads_t": T in _symbols_read(loop), "reads_time": kernel.refractory or T in _symbols_read(loop),
+        "refractory": kernel.refractory, "refractory_per_neuron": kernel.refractory and TAU_REF.name in kernel.per_neuron,
+        "refractory_uniform": kernel.refractory and TAU_REF.name not in kernel.per_neuron, "spikes": kernel.spikes,
     }
 
 
-def _reader(kernel: Kernel) -> Any:
-    """A function from statement lists to the symbols that they read."""
-    def read(*lists: Iterable[Statement], refractory: bool = True) -> set[sp.Symbol]:
-        found: set[sp.Symbol] = set()
-        for statements in lists:
-            for statement in statements:
-                if statement.expression.has(LAST_SPIKE):
-                    found |= {LAST_SPIKE} if not refractory else statement.expression.free_symbols
-                else:
-                    found |= statement.expression.free_symbols
-        return found
-
-    return read
+def _is_time(kernel: Kernel, parameter: str) -> bool:
+    """Whether a parameter is compared with times, and so comes in double precision whatever the kernel's type."""
+    return kernel.refractory and parameter == TAU_REF.name
 
 
-def _type(statement: Statement, real: str) -> str:
-    return "int" if statement.kind is Kind.CONDITION else real
+def _symbols_read(statements: Iterable[Statement]) -> set[sp.Symbol]:
+    """What the printed statements read; the refractory condition is printed with names of its own."""
+    return set().union(*(s.expression.free_symbols for s in statements if s.symbol != REFRACTORY))
 
 
 def _line(statement: Statement, printer: CPrinter) -> Line:
-    if statement.expression.has(LAST_SPIKE):
-        return Line("refractory", "int", "time_now - t_last_spike <= tau_ref")
+    if statement.symbol == REFRACTORY:
+        return Line("refractory", "int", "time_now - t_last_spike <= refractory_period")
     text = printer.doprint(statement.expression)
     whole = text.startswith("(") and text.endswith(")") and _closes_at_end(text)
-    return Line(c_name(statement.symbol.name), _type(statement, printer.format.real), text[1:-1] if whole else text)
+    kind = "int" if statement.kind is Kind.CONDITION else printer.format.real
+    return Line(c_name(statement.symbol.name), kind, text[1:-1] if whole else text)
 
 
 def _closes_at_end(text: str) -> bool:
@@ -186,4 +176,4 @@ def _head(kernel: Kernel) -> Iterator[str]:
 
 
 def _wrapped(line: str) -> list[str]:
-    return textwrap.wrap(line.replace("*/", "* /"), 118, initial_indent="  ", subsequent_indent="      ", break_long_words=False)
+    return textwrap.wrap(line, 118, initial_indent="  ", subsequent_indent="      ", break_long_words=False)

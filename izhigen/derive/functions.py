@@ -117,6 +117,10 @@ class _AlmostEverywhere(sp.Function):  # type: ignore[misc]
     def _eval_is_real(self) -> Any:
         return self.args[0].is_real
 
+    def _latex(self, printer: Any, exp: Any = None) -> str:
+        text = rf"\operatorname{{{type(self).__name__.rstrip('_')}}}\left({printer._print(self.args[0])}\right)"
+        return text if exp is None else f"{text}^{{{exp}}}"
+
 
 class heaviside(_AlmostEverywhere):
     """1 for x >= 0, else 0."""

@@ -50,6 +50,18 @@ def _lower(node: Node, symbols: Mapping[str, Any]) -> Any:
     return FUNCTIONS[node.function](*(_lower(part, symbols) for part in node.arguments))
 
 
+_FOREIGN = {sp.Abs: f.absolute, sp.sign: f.signum, sp.cot: lambda x: 1 / sp.tan(x), sp.sec: lambda x: 1 / sp.cos(x), sp.csc: lambda x: 1 / sp.sin(x),
+            sp.coth: lambda x: 1 / sp.tanh(x), sp.sech: lambda x: 1 / sp.cosh(x), sp.csch: lambda x: 1 / sp.sinh(x)}
+
+
+def own_functions(expression: Any) -> Any:
+    """Functions that SymPy brings in by itself (``sqrt(x**2)`` becomes ``Abs(x)``) as those of the equation language."""
+    for foreign, own in _FOREIGN.items():
+        if expression.has(foreign):
+            expression = expression.replace(foreign, own)
+    return expression
+
+
 def lower(expression: Expression, where: str, symbols: Mapping[str, Any] | None = None) -> Any:
     """The SymPy value of an expression; ``symbols`` replaces names (by algebraic definitions, say).
 
@@ -58,7 +70,7 @@ def lower(expression: Expression, where: str, symbols: Mapping[str, Any] | None 
     DerivationError
         When the expression is not finite or not real for any value of its symbols, such as ``1/(V - V)``.
     """
-    result = _lower(expression.tree, symbols or {})
+    result = own_functions(_lower(expression.tree, symbols or {}))
     if result.has(sp.zoo, sp.nan, sp.oo, -sp.oo):
         raise DerivationError(f"{where}: {expression.text!r} divides by zero or overflows whatever its symbols hold")
     if result.has(sp.I):

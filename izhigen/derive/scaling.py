@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import sympy as sp
 
+from izhigen.derive.expansion import bounded_expand
 from izhigen.derive.lowering import lower, symbol
 from izhigen.derive.system import algebraic_definitions
 from izhigen.errors import ModelError
@@ -68,7 +69,7 @@ def _apply(model: D, potential: sp.Symbol, scale: Any, bias: Any) -> D:
         meaning[name] = scale * name + (_rest(name, sides[name], potential, -bias) if name in sides else 0)
 
     def change(expression: Expression, where: str, factor: Any = 1, shift: Any = 0) -> Expression:
-        value = sp.expand((lower(expression, where).xreplace(meaning) - shift) / factor)
+        value = bounded_expand((lower(expression, where).xreplace(meaning) - shift) / factor)
         return parse_expression(sympy_text(value, where), where)
 
     def condition(expression: Expression, where: str) -> Expression:

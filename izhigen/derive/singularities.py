@@ -13,6 +13,9 @@ import sympy as sp
 
 from izhigen.derive.functions import expm1, phi1
 
+MOST_OPERATIONS = 60
+"""Numerators and exponents larger than this are not looked at."""
+
 
 def remove_singularities(expression: Any) -> Any:
     """Rewrite every ``p*w/(a*exp(w) + b)`` that has a removable zero, and ``(exp(w) - 1)/w``, to phi1.
@@ -93,7 +96,7 @@ def _scaled_expm1(expression: Any) -> tuple[Any, Any] | None:
 def _proportion(numerator: Any, w: Any) -> Any:
     """The constant c with ``numerator == c*w``, or None; both as polynomials over the rationals."""
     symbols = sorted(w.free_symbols & numerator.free_symbols, key=lambda s: s.name)
-    if not symbols:
+    if not symbols or max(sp.count_ops(numerator), sp.count_ops(w)) > MOST_OPERATIONS:
         return None
     main = symbols[0]
     try:

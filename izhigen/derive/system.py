@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
 
-from izhigen.derive.lowering import DT, T, lower, symbol
+from izhigen.derive import functions as f
+from izhigen.derive.expansion import bounded_expand
+from izhigen.derive.lowering import DT, T, lower, own_functions, symbol
 from izhigen.derive.singularities import remove_singularities
 from izhigen.errors import DerivationError
 from izhigen.model.model import Declaration
@@ -45,7 +48,7 @@ class StateEquation:
         B = f - A*x, with the terms free of x collected (for a nonlinear f it still holds x).
     kind : EquationClass
     proved : bool
-        Whether expanding A*x + B - f gives exactly zero with A and B free of x.
+        Whether A = df/dx is free of x and f has no jumps in x, so that A*x + B equals f with B = f(x = 0).
     """
 
     state: sp.Symbol
@@ -149,7 +152,7 @@ def build_system(model: Declaration) -> System:
     jacobian = sp.zeros(len(states), len(states))
     for i, (ode, side) in enumerate(zip(odes, sides)):
         for j, state in enumerate(states):
-            jacobian[i, j] = _derivative(side, state, ode.where)
+            jacobian[i, j] = _derivative(side, state, states, ode.where)
     varying = set(states) | {symbol(n) for n in model.inputs} | {h.symbol for h in held} | {T}
     blocks = _linear_blocks(jacobian, states)
     in_block = {index for block in blocks for index in block}
@@ -157,40 +160,48 @@ def build_system(model: Declaration) -> System:
     return System(model, equations, held, sp.ImmutableMatrix(jacobian), blocks)
 
 
-def _derivative(side: Any, state: sp.Symbol, where: str) -> Any:
-    derivative = sp.diff(side, state)
+def _derivative(side: Any, state: sp.Symbol, states: list[sp.Symbol], where: str) -> Any:
+    derivative = own_functions(sp.diff(side, state))
     if derivative.has(sp.Derivative, sp.DiracDelta, sp.Subs, sp.re, sp.im):
         raise DerivationError(f"{where}: no usable derivative with respect to {state}; it contains "
                               f"{derivative.atoms(sp.Function) or derivative}")
     if derivative.has(sp.zoo, sp.nan):
         raise DerivationError(f"{where}: the derivative with respect to {state} is not finite")
-    return remove_singularities(_tidy(derivative))
+    return remove_singularities(_tidy(derivative, states))
 
 
-def _tidy(expression: Any) -> Any:
-    """Expand small polynomials; leave anything else as differentiation made it (simplify is never called on user text)."""
-    symbols = expression.free_symbols
-    if expression.is_polynomial(*symbols) and sp.count_ops(expression) <= 60:
-        return sp.expand(expression)
-    return expression
+_STEPWISE = (f.where, f.heaviside, f.signum, f.floor_, f.maximum, f.minimum, f.absolute)
+
+
+def _tidy(expression: Any, states: Iterable[sp.Symbol]) -> Any:
+    """Multiply out what is of first degree in the states; leave anything else as differentiation made it.
+
+    Expanding higher powers, as of ``(V - E)**6``, would lose all digits to cancellation.
+    """
+    names = [s for s in states if s in expression.free_symbols]
+    if names and not expression.is_polynomial(*names):
+        return expression
+    if any(sp.diff(expression, a, b) != 0 for a in names for b in names):
+        return expression
+    return bounded_expand(expression)
 
 
 def _classify(state: sp.Symbol, side: Any, rate: Any, varying: set[sp.Symbol], coupled: bool) -> StateEquation:
-    remainder = _tidy(sp.expand(side - rate * state)) if sp.count_ops(side) <= 400 else side - rate * state
     if state not in side.free_symbols and not coupled:
         return StateEquation(state, side, sp.S.Zero, side, EquationClass.CONSTANT, True)
-    proved = state not in rate.free_symbols and state not in remainder.free_symbols
-    if not proved and state not in rate.free_symbols:
-        remainder = side.subs(state, 0)
-        proved = sp.expand(rate * state + remainder - side) == 0
+    slope = bounded_expand(rate) if state in rate.free_symbols else rate
+    smooth = not any(state in part.free_symbols for part in side.atoms(*_STEPWISE))
+    proved = state not in slope.free_symbols and smooth  # f' is free of x and f has no jumps, so f = A*x + f(0)
+    rate = slope if proved else rate
+    remainder = bounded_expand(side.xreplace({state: sp.S.Zero}) if proved else side - rate * state)
     if coupled and proved:
         kind = EquationClass.COUPLED_LINEAR
     elif proved:
         kind = EquationClass.LINEAR_STATE_RATE if rate.free_symbols & varying else EquationClass.LINEAR_PARAMETER_RATE
     else:
-        curvature = sp.diff(rate, state)
-        kind = EquationClass.QUADRATIC if state not in sp.expand(curvature).free_symbols and curvature != 0 \
-            and side.is_polynomial(state) else EquationClass.NONLINEAR
+        curvature = bounded_expand(sp.diff(rate, state))
+        quadratic = smooth and state not in curvature.free_symbols and curvature != 0
+        kind = EquationClass.QUADRATIC if quadratic else EquationClass.NONLINEAR
     return StateEquation(state, side, rate, remainder, kind, proved)
 
 

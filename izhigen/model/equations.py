@@ -7,6 +7,9 @@ in the next one after a backslash, an open parenthesis, or when either side of t
 
 from __future__ import annotations
 
+import keyword
+import math
+import numbers
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,16 +61,19 @@ def check_name(name: str, where: str) -> str:
     if not isinstance(name, str) or not _NAME.match(name) or len(name) > 64:
         raise EquationError(f"{name!r} is not a name: use at most 64 ASCII letters, digits and underscores, "
                             "starting with a letter", where)
+    if keyword.iskeyword(name):
+        raise EquationError(f"{name!r} is a word of Python, which the parser cannot read as a name; rename it", where)
     return name
 
 
 def _logical_lines(block: str) -> list[tuple[int, str]]:
     """Lines joined where they continue, without comments, each with the number of its first line."""
     lines: list[tuple[int, str]] = []
-    going_on = False
+    going_on = backslash = False
     for number, raw in enumerate(block.splitlines(), start=1):
         line = raw.split("#", 1)[0].rstrip()
         if not line.strip():
+            going_on = going_on and not backslash
             continue
         backslash = line.endswith("\\")
         line = line[:-1].rstrip() if backslash else line
@@ -80,18 +86,28 @@ def _logical_lines(block: str) -> list[tuple[int, str]]:
     return lines
 
 
+def _split_unit(text: str) -> tuple[str, str, str]:
+    """The expression, and the unit after the first colon outside parentheses."""
+    depth = 0
+    for position, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if character == ":" and depth <= 0:
+            return text[:position], ":", text[position + 1:]
+    return text, "", ""
+
+
 def _parse_line(number: int, line: str) -> Equation:
     place = f"line {number}"
     match = _LEFT_SIDE.match(line)
     if match is None:
         raise EquationError(f"expected 'dx/dt = expression : unit' or 'name = expression : unit', found {line.strip()!r}", place)
-    left = match.group("left").replace(" ", "")
+    left = re.sub(r"\s*/\s*", "/", match.group("left"))
     ode = _ODE.match(left)
     if ode is None and "/" in left:
         raise EquationError(f"the left side {left!r} is neither 'dx/dt' nor a name; time is in ms and its derivative is written dx/dt", place)
     name = check_name(ode.group(1) if ode else left, place)
     where = f"equation d{name}/dt" if ode else f"equation {name}"
-    right, colon, unit = line[match.end():].partition(":")
+    right, colon, unit = _split_unit(line[match.end():])
     if "(unless refractory)" in unit.replace("  ", " "):
         raise EquationError("'(unless refractory)' is not part of the language; use model.with_refractory(tau_ref=...)", where)
     if colon and not unit.strip():
@@ -123,7 +139,7 @@ def parse_equations(source: str | Mapping[object, object]) -> tuple[Equation, ..
 def _from_pair(key: object, value: object) -> Equation:
     name = check_name(str(key), "equations")
     where = f"equation d{name}/dt"
-    text, colon, unit = expression_text(value, where).partition(":")
+    text, colon, unit = _split_unit(expression_text(value, where))
     return Equation(name, parse_expression(text, where), check_unit(unit, where) if colon else "", True)
 
 
@@ -131,8 +147,10 @@ def expression_text(value: object, where: str) -> str:
     """The equation-language text of a string, a number or a SymPy expression."""
     if isinstance(value, str):
         return value
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return repr(value)
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        if not math.isfinite(float(value)):
+            raise EquationError(f"{value!r} is not finite", where)
+        return repr(int(value)) if isinstance(value, numbers.Integral) else repr(float(value))
     if hasattr(value, "free_symbols") and hasattr(value, "args"):
         from izhigen.model.from_sympy import sympy_text  # SymPy loads only for models that come with SymPy expressions
 

@@ -27,6 +27,10 @@ MAX_TERMS = 200
 """Longest chain of terms or factors, such as ``a + b + c + ...``."""
 MAX_EXPONENT = 64
 """Largest magnitude of a constant exponent."""
+MAX_DEGREE = 256
+"""Largest degree that nested powers may multiply up to."""
+MAX_MAGNITUDE = 300
+"""Largest decimal exponent of a number."""
 MAX_DIGITS = 60
 """Longest number, in characters."""
 
@@ -220,18 +224,21 @@ class _Parser:
             raise self.error(f"{node.value!r} is not a number", node)
         if isinstance(node.value, complex):
             raise self.error("constants must be real; an imaginary number stands here", node)
-        literal = self.text[node.col_offset:node.end_col_offset].replace("_", "")
+        literal = self.text[node.col_offset:node.end_col_offset].replace("_", "").lower()
         if len(literal) > MAX_DIGITS:
             raise self.error(f"a number has more than {MAX_DIGITS} characters", node)
         if isinstance(node.value, float) and not math.isfinite(node.value):
             raise self.error(f"the number {literal} is too large", node)
+        exponent = literal.partition("e")[2] if not literal.startswith("0x") else ""
+        if exponent and abs(int(exponent)) > MAX_MAGNITUDE:
+            raise self.error(f"the number {literal} is too {'small' if exponent.startswith('-') else 'large'}", node)
         try:
             value = Fraction(literal)
         except ValueError:
             raise self.error(f"write the number {literal} in decimal", node) from None
-        if abs(value) > Fraction(10) ** 300:
+        if abs(value) > Fraction(10) ** MAX_MAGNITUDE:
             raise self.error(f"the number {literal} is too large", node)
-        if value and abs(value) < Fraction(1, 10 ** 300):
+        if value and abs(value) < Fraction(1, 10 ** MAX_MAGNITUDE):
             raise self.error(f"the number {literal} is too small", node)
         return Number(value)
 
@@ -263,6 +270,8 @@ class _Parser:
             exponent = self.constant(right, node.right)
             if exponent is not None and abs(exponent) > MAX_EXPONENT:
                 raise self.error(f"exponent {exponent:g} is larger than {MAX_EXPONENT} in magnitude", node.right)
+            if _degree(result) > MAX_DEGREE:
+                raise self.error(f"nested powers reach degree {_degree(result):g}, more than {MAX_DEGREE}", node)
         self.constant(result, node)
         return result
 
@@ -332,6 +341,17 @@ class _Parser:
         return value
 
 
+def _degree(node: Node) -> float:
+    """How often the deepest factor of a power is multiplied with itself, counting numbers as factors too."""
+    if isinstance(node, Binary) and node.operator == "**" and isinstance(node.right, (Number, Negative, Binary)):
+        exponent = abs(float(node.right.value)) if isinstance(node.right, Number) else 1.0
+        return max(exponent, 1.0) * _degree(node.left)
+    parts = [_degree(child) for child in children(node)]
+    if isinstance(node, Binary) and node.operator in ("*", "/"):
+        return sum(parts)
+    return max(parts, default=1.0)
+
+
 def _shorten(text: str, limit: int = 60) -> str:
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 3] + "..."
@@ -364,7 +384,7 @@ def parse_expression(text: str, where: str = "expression", *, kind: str = "numbe
         raise EquationError("a condition stands where a number is due; wrap it as where(condition, 1, 0)", where, offset + 1)
     if kind == "condition" and not is_condition:
         raise EquationError("a comparison such as 'V >= V_th' is due here, not a number", where, offset + 1)
-    return Expression(text.strip(), tree)
+    return Expression(text.split("#")[0].strip(), tree)
 
 
 def _divide(left: Any, right: Any) -> Any:

@@ -19,10 +19,6 @@ _RENAMED = {"Abs": "abs", "absolute": "abs", "sign": "sign", "signum": "sign", "
 class _TextPrinter(StrPrinter):  # type: ignore[misc]
     """Prints what the parser reads back; anything else is refused by name."""
 
-    def _print_Float(self, expr: Any) -> str:
-        value = Fraction(repr(float(expr)))
-        return self._print(sp.Rational(value.numerator, value.denominator))  # type: ignore[no-any-return]
-
     def _print_Exp1(self, expr: Any) -> str:
         return "exp(1)"
 
@@ -64,6 +60,12 @@ class _TextPrinter(StrPrinter):  # type: ignore[misc]
         raise NotImplementedError(type(expr).__name__)
 
 
+def _exact(number: Any) -> Any:
+    """The decimal that a float prints as, as a rational; done before printing, which places parentheses by what it sees."""
+    value = Fraction(repr(float(number)))
+    return sp.Rational(value.numerator, value.denominator)
+
+
 def sympy_text(expression: Any, where: str) -> str:
     """Text that parses to the given SymPy expression.
 
@@ -74,6 +76,7 @@ def sympy_text(expression: Any, where: str) -> str:
     """
     if expression.has(sp.I) or expression.has(sp.zoo, sp.oo, -sp.oo, sp.nan):
         raise EquationError("constants must be finite and real", where)
+    expression = expression.xreplace({number: _exact(number) for number in expression.atoms(sp.Float)})
     try:
         return str(_TextPrinter({"full_prec": True}).doprint(expression))
     except NotImplementedError as unknown:

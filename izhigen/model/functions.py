@@ -99,7 +99,7 @@ FUNCTIONS: dict[str, FunctionSpec] = _specs(
     ("max", 2, None, _maximum),
     ("clip", 3, 3, lambda x, low, high: _minimum(_maximum(x, low), high)),
     ("where", 3, 3, np.where),
-    ("heaviside", 1, 1, lambda x: np.where(np.isnan(x), x, np.where(np.asarray(x) >= 0, np.ones_like(x), np.zeros_like(x)))),
+    ("heaviside", 1, 1, lambda x: np.where(np.asarray(x) >= 0, np.ones_like(x), np.zeros_like(x))),
     ("floor", 1, 1, np.floor),
     ("expm1", 1, 1, np.expm1),
     ("log1p", 1, 1, np.log1p),

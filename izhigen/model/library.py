@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 
-from izhigen.errors import ModelNotFoundError, suggest
+from izhigen.errors import IzhigenError, ModelError, ModelNotFoundError, suggest
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
 
@@ -19,7 +21,11 @@ def _library_files() -> list[Path]:
 def _public_names(path: Path) -> list[str]:
     """Names that a file assigns at its top level, in order, read without running it."""
     names: list[str] = []
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    try:
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+    except (SyntaxError, ValueError) as problem:
+        raise ModelError(f"{path} is not valid Python ({problem})") from problem
+    for node in body:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
         names += [target.id for target in targets if isinstance(target, ast.Name) and not target.id.startswith("_")]
     return names
@@ -30,13 +36,23 @@ def _execute(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ModelNotFoundError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.path.insert(0, str(path.resolve().parent))  # so that the file may import its neighbours
+    try:
+        spec.loader.exec_module(module)
+    except IzhigenError:
+        raise
+    except (Exception, SystemExit) as problem:
+        lines = [frame.lineno for frame in traceback.extract_tb(problem.__traceback__) if frame.filename == str(path)]
+        place = f"{path}, line {lines[-1]}" if lines else str(path)
+        raise ModelError(f"{place}: the file failed with {type(problem).__name__}: {problem}") from problem
+    finally:
+        sys.path.remove(str(path.resolve().parent))
     return module
 
 
 def _models_of(path: Path) -> dict[str, Declaration]:
     module = _execute(path)
-    return {name: getattr(module, name) for name in _public_names(path) if isinstance(getattr(module, name, None), Declaration)}
+    return {name: value for name, value in vars(module).items() if isinstance(value, Declaration) and not name.startswith("_")}
 
 
 def list_models() -> list[str]:

@@ -10,13 +10,22 @@ from typing import Any, TypeVar
 
 from izhigen.errors import EquationError, ModelError, suggest
 from izhigen.model.equations import Equation, ResetAssignment, check_name, expression_text, parse_equations, parse_reset
-from izhigen.model.expressions import Expression, parse_expression
+from izhigen.model.expressions import Expression, Name, children, parse_expression
 from izhigen.model.functions import CONSTANTS, FUNCTIONS, RESERVED, TIME_NAMES
 from izhigen.model.parts import Current, Noise, Refractory
 from izhigen.model.units import check_unit
 
 D = TypeVar("D", bound="Declaration")
 
+INTERFACE_NAMES = frozenset("""
+    self model size dt method backend dtype threads seed batch duration steps record every neurons progress check_finite
+    run step reset state parameters spike shape kernel build_info t
+    """.split())
+"""Options and attributes of populations, which states, parameters and inputs must not be called."""
+MOST_LINES = 300
+"""Most algebraic lines of a model."""
+MOST_NODES, MOST_DEPTH = 20_000, 100
+"""Largest right-hand side, with all lines inlined, that is derived: parts, and levels of nesting."""
 DERIVED_STATES = ("refractory", "t_last_spike")
 """States that a refractory period adds: a bool per neuron, and the time of the last spike in ms (float64)."""
 
@@ -295,22 +304,27 @@ def _parse_threshold(source: Any) -> Expression | None:
 
 
 def _parse_parameters(parameters: Mapping[str, Any]) -> Mapping[str, float]:
+    if not isinstance(parameters, Mapping):
+        raise ModelError(f"parameters are a mapping such as {{'tau': 10.0}}, not {type(parameters).__name__}")
     result: dict[str, float] = {}
-    for name, value in parameters.items():
-        check_name(name, "parameters")
+    for key, value in parameters.items():
+        name = check_name(str(key), "parameters")
         if isinstance(value, (bool, complex)) or not isinstance(value, numbers.Real):
             raise ModelError(f"parameter {name!r} = {value!r} is not a real number; per-neuron values go to "
                              "model.population(...)")
-        if not math.isfinite(float(value)):
-            raise ModelError(f"parameter {name!r} = {value!r} is not finite")
-        result[name] = float(value)
+        try:
+            result[name] = float(value)
+        except OverflowError:
+            result[name] = math.inf
+        if not math.isfinite(result[name]):
+            raise ModelError(f"parameter {name!r} = {str(value)[:40]} is not finite")
     return MappingProxyType(result)
 
 
 def _parse_inputs(inputs: Iterable[str]) -> tuple[str, ...]:
     if isinstance(inputs, str):
         raise ModelError(f"inputs={inputs!r} is one string; give a list such as inputs=[{inputs!r}]")
-    return tuple(check_name(name, "inputs") for name in inputs)
+    return tuple(check_name(str(name), "inputs") for name in inputs)
 
 
 def _parse_initial(initial: Mapping[str, Any], equations: tuple[Equation, ...]) -> Mapping[str, Expression]:
@@ -320,8 +334,6 @@ def _parse_initial(initial: Mapping[str, Any], equations: tuple[Equation, ...]) 
         name = str(key)
         if name not in states:
             raise ModelError(f"initial: no state {name!r}{suggest(name, states)} (states: {', '.join(states)})")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ModelError(f"initial value of {name!r} is {value!r}, which is not finite")
         place = f"initial value of {name}"
         result[name] = parse_expression(expression_text(value, place), place)
     return MappingProxyType({state: result[state] for state in states if state in result})
@@ -375,17 +387,22 @@ def _check(model: Declaration) -> None:
         if name not in known:
             raise ModelError(f"units: {name!r} is neither a parameter nor an input{suggest(name, known)}")
         check_unit(model.units[name], f"unit of {name}")
-    _check_acyclic({e.name: e.expression for e in model.equations if not e.is_ode}, "algebraic lines")
+    _check_size(model)
+    sizes = _check_acyclic({e.name: e.expression for e in model.equations if not e.is_ode}, "algebraic lines")
+    for where, expression in _expressions(fields):
+        _check_inlined(where.removeprefix("equation "), expression, sizes)
     _check_acyclic(dict(model.initial), "initial values")
 
 
 def _check_unique(model: Declaration) -> None:
     kinds = [("equation", [e.name for e in model.equations]), ("parameter", list(model.parameters)), ("input", list(model.inputs)),
              ("built-in input", list(model.delta_inputs)),
-             ("built-in state", list(DERIVED_STATES) if model.refractory else []), ("spike flag", ["spike"])]
+             ("built-in state", list(DERIVED_STATES))]
     seen: dict[str, str] = {}
     for kind, names in kinds:
         for name in names:
+            if name in INTERFACE_NAMES:
+                raise ModelError(f"model {model.name!r}: {kind} {name!r} clashes: populations have an option or attribute {name!r}; rename it")
             if name in RESERVED:
                 what = "a function" if name in FUNCTIONS else "a constant" if name in CONSTANTS else "reserved"
                 raise ModelError(f"model {model.name!r}: {kind} {name!r} clashes: {name!r} is {what} of the language; rename it")
@@ -416,8 +433,30 @@ def _check_reset(model: Declaration) -> None:
         seen.add(assignment.state)
 
 
-def _check_acyclic(definitions: Mapping[str, Expression], what: str) -> None:
-    done: set[str] = set()
+def _check_size(model: Declaration) -> None:
+    lines = sum(not e.is_ode for e in model.equations)
+    if lines > MOST_LINES:
+        raise ModelError(f"model {model.name!r} has {lines} algebraic lines, more than {MOST_LINES}")
+
+
+def _check_inlined(name: str, expression: Expression, done: dict[str, tuple[int, int]]) -> tuple[int, int]:
+    """Size and depth of an expression with the lines it reads inlined; an error beyond what can be derived in reasonable time."""
+    def measure(node: Any) -> tuple[int, int]:
+        if isinstance(node, Name):
+            return done.get(node.id, (1, 1))
+        parts = [measure(child) for child in children(node)]
+        return 1 + sum(size for size, _ in parts), 1 + max((depth for _, depth in parts), default=0)
+
+    size, depth = measure(expression.tree)
+    if size > MOST_NODES or depth > MOST_DEPTH:
+        raise ModelError(f"equation {name}: with all lines inlined it has {size} parts nested {depth} deep, more than {MOST_NODES} and {MOST_DEPTH}; "
+                         "make a slow part a state of its own, or simplify")
+    return size, depth
+
+
+def _check_acyclic(definitions: Mapping[str, Expression], what: str) -> dict[str, tuple[int, int]]:
+    """Sizes and depths of the definitions, inlined; an error for a circle."""
+    done: dict[str, tuple[int, int]] = {}
 
     def visit(name: str, path: tuple[str, ...]) -> None:
         if name in path:
@@ -426,7 +465,8 @@ def _check_acyclic(definitions: Mapping[str, Expression], what: str) -> None:
             for other in definitions[name].names:
                 if other in definitions:
                     visit(other, (*path, name))
-            done.add(name)
+            done[name] = _check_inlined(name, definitions[name], done)
 
     for name in definitions:
         visit(name, ())
+    return done

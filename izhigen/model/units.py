@@ -32,6 +32,6 @@ def check_unit(text: str, where: str) -> str:
         tokens.append("x" if name or match.group("number") else match.group("operator"))
         position = match.end()
     shape = "".join(tokens)
-    if not re.fullmatch(r"x(?:(?:\*\*-?|[*/])\(?x(?:(?:\*\*-?|[*/])x)*\)?)*", shape):
+    if unit.count("(") != unit.count(")") or not re.fullmatch(r"x(?:(?:\*\*-?|[*/])\(?x(?:(?:\*\*-?|[*/])x)*\)?)*", shape):
         raise EquationError(f"{unit!r} is not a unit (units look like mV, 1/ms, uA/cm**2; 1 for none)", where)
     return unit

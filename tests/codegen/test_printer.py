@@ -27,7 +27,7 @@ def expressions():
         st.builds(lambda a, b: a / (f.absolute(b) + 2), e, e), st.builds(lambda a, n: a**n, e, st.sampled_from([2, 3, 5, 7])),
         st.builds(lambda a: 1 / (3 + a**2), e), st.builds(lambda a: -a, e), st.builds(lambda a: sp.sqrt(a**2 + 1), e),
         st.builds(lambda a: sp.exp(-f.absolute(a)), e), st.builds(lambda a: f.phi1(sp.sin(a)), e), st.builds(sp.tanh, e), st.builds(f.expm1, st.just(x / 3)),
-        st.builds(lambda a: sp.log(a**2 + 2), e), st.builds(lambda a, b: f.maximum(a, b), e, e), st.builds(lambda a, b, c: f.where(a > b, c, b), e, e, e),
+        st.builds(lambda a: sp.log(a**2 + 2), e), st.builds(f.maximum, e, e), st.builds(lambda a, b, c: f.where(a > b, c, b), e, e, e),
         st.builds(f.heaviside, e), st.builds(f.signum, e), st.builds(lambda a: (a**2 + 1) ** sp.Rational(2, 3), e)), max_leaves=8)
 
 

@@ -56,8 +56,8 @@ def test_other_methods_compile_without_warnings(tmp_path, method):
 
 
 def test_the_same_bytes_under_any_hash_seed():
-    code = ("import sys; sys.path.insert(0, {0!r})\nfrom tests.codegen.test_source import MODELS\n"
-            "sys.stdout.write(''.join(m.source('c', method=k) for m in MODELS.values() for k in ('exp_euler', 'rk4')))").format(str(ROOT))
+    code = (f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom tests.codegen.test_source import MODELS\n"
+            "sys.stdout.write(''.join(m.source('c', method=k) for m in MODELS.values() for k in ('exp_euler', 'rk4')))")
     outputs = [subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
                for seed in ("1", "2", "77")]
     assert outputs[0] and outputs[0] == outputs[1] == outputs[2]

@@ -158,7 +158,7 @@ struct constants {
     float dt_p1_2;
     float dt_p2;
     float a_dt_phi1_minus_a_dt;
-    double tau_ref;
+    double refractory_period;
     int64_t steps;
 };
 
@@ -188,7 +188,7 @@ static struct constants derive_constants(const struct IzhikevichRefLTC_populatio
     constants.dt_p1_2 = dt_p1_2;
     constants.dt_p2 = dt_p2;
     constants.a_dt_phi1_minus_a_dt = a_dt_phi1_minus_a_dt;
-    constants.tau_ref = population->parameter.tau_ref;
+    constants.refractory_period = population->parameter.tau_ref;
     constants.steps = steps;
     return constants;
 }
@@ -215,7 +215,7 @@ static int step_tile(struct tile *tile, const struct constants *constants, doubl
     const float dt_p1_2 = constants->dt_p1_2;
     const float dt_p2 = constants->dt_p2;
     const float a_dt_phi1_minus_a_dt = constants->a_dt_phi1_minus_a_dt;
-    const double tau_ref = constants->tau_ref;
+    const double refractory_period = constants->refractory_period;
     int32_t any_spike = 0;
     int lane;
     for (lane = 0; lane < TILE; lane++) {
@@ -223,7 +223,7 @@ static int step_tile(struct tile *tile, const struct constants *constants, doubl
         const float u = tile->u[lane];
         const float I = tile->I[lane];
         const double t_last_spike = tile->t_last_spike[lane];
-        const int refractory = time_now - t_last_spike <= tau_ref;
+        const int refractory = time_now - t_last_spike <= refractory_period;
         const float f_V = I + p3 + V * (p2 + V * p1) - u;
         const float z_V = dt_p2 + V * dt_p1_2;
         const float V_new = refractory ? V : V + dt * f_V * iz_phi1(z_V);

@@ -9,7 +9,7 @@
  *   reset: v = c; u = u + d
  *
  * Step of length dt, method exp_euler, with phi1(z) = (exp(z) - 1)/z
- *   v' = v + dt*(I + k*(v - v_r)*(v - v_t) - u)*phi1(dt*(k*(v - v_r) + k*(v - v_t))/C)/C    (quadratic, linearized)
+ *   v' = v + dt*(I + k*(v - v_r)*(v - v_t) - u)*phi1(dt*(k*(v - v_r)/C + k*(v - v_t)/C))/C    (quadratic, linearized)
  *   u' = a*dt*(b*(v - v_r) - u)*phi1(-a*dt) + u    (linear, parameter rate)
  *
  * Parameters (default, unit)
@@ -153,7 +153,7 @@ struct constants {
     float d;
     float dt;
     float inv_C;
-    float dt_inv_C;
+    float k_inv_C;
     float a_dt_phi1_minus_a_dt;
     int64_t steps;
 };
@@ -172,7 +172,7 @@ static struct constants derive_constants(const struct izhikevich2007_population 
     const float d = (float)population->parameter.d;
     const float dt = (float)population->dt;
     const float inv_C = 1.0f / C;
-    const float dt_inv_C = dt / C;
+    const float k_inv_C = k / C;
     const float a_dt_phi1_minus_a_dt = a * dt * iz_phi1(-a * dt);
     constants.k = k;
     constants.v_r = v_r;
@@ -183,7 +183,7 @@ static struct constants derive_constants(const struct izhikevich2007_population 
     constants.d = d;
     constants.dt = dt;
     constants.inv_C = inv_C;
-    constants.dt_inv_C = dt_inv_C;
+    constants.k_inv_C = k_inv_C;
     constants.a_dt_phi1_minus_a_dt = a_dt_phi1_minus_a_dt;
     constants.steps = steps;
     return constants;
@@ -208,7 +208,7 @@ static int step_tile(struct tile *tile, const struct constants *constants)
     const float d = constants->d;
     const float dt = constants->dt;
     const float inv_C = constants->inv_C;
-    const float dt_inv_C = constants->dt_inv_C;
+    const float k_inv_C = constants->k_inv_C;
     const float a_dt_phi1_minus_a_dt = constants->a_dt_phi1_minus_a_dt;
     int32_t any_spike = 0;
     int lane;
@@ -216,13 +216,12 @@ static int step_tile(struct tile *tile, const struct constants *constants)
         const float v = tile->v[lane];
         const float u = tile->u[lane];
         const float I = tile->I[lane];
-        const float shared_term = v - v_t;
-        const float shared_term_2 = v - v_r;
-        const float k_shared_term_2 = k * shared_term_2;
-        const float f_v = inv_C * (I + k_shared_term_2 * shared_term - u);
-        const float z_v = dt_inv_C * (k_shared_term_2 + k * shared_term);
+        const float shared_term = v - v_r;
+        const float shared_term_2 = v - v_t;
+        const float f_v = inv_C * (I + k * shared_term * shared_term_2 - u);
+        const float z_v = dt * (k_inv_C * shared_term + k_inv_C * shared_term_2);
         const float v_new = v + dt * f_v * iz_phi1(z_v);
-        const float u_new = u + a_dt_phi1_minus_a_dt * (b * shared_term_2 - u);
+        const float u_new = u + a_dt_phi1_minus_a_dt * (b * shared_term - u);
         const int spike = v_new >= v_peak;
         tile->v[lane] = spike ? c : v_new;
         tile->u[lane] = spike ? d + u_new : u_new;

@@ -24,7 +24,9 @@ KEYWORDS = frozenset("""
 OWN = frozenset("""
     tile lane constants population run count position phase steps time_now any_spike TILE ALIGNED NULL INFINITY NAN
     fabs fabsf sqrt sqrtf floor floorf log logf log1p log1pf sin sinf cos cosf tan tanf erf erff pow powf memcpy
-    linux unix errno signgam y0 y1 yn j0 j1 jn gamma stdin stdout stderr
+    HUGE_VAL HUGE_VALF HUGE_VALL FP_NAN FP_INFINITE FP_ZERO FP_SUBNORMAL FP_NORMAL MATH_ERRNO MATH_ERREXCEPT M_E M_PI SIZE_MAX
+    INT8_MAX INT16_MAX INT32_MAX INT64_MAX INT8_MIN INT16_MIN INT32_MIN INT64_MIN UINT8_MAX UINT16_MAX UINT32_MAX UINT64_MAX
+    refractory_period linux unix errno signgam y0 y1 yn j0 j1 jn gamma stdin stdout stderr
     """.split())
 """Identifiers that the templates use, and names that headers or compilers may define."""
 
@@ -47,7 +49,8 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     """
 
     _OWN_FUNCTIONS = {"exp": "exp", "expm1": "expm1", "phi1": "phi1", "phi2": "phi2", "phi3": "phi3", "tanh": "tanh", "sinh": "sinh",
-                      "cosh": "cosh", "pair_phi1_mean": "pair_phi1", "pair_phi1_slope": "pair_phi1"}
+                      "cosh": "cosh", "pair_phi1_mean": "pair_phi1", "pair_phi1_slope": "pair_phi1", "maximum": "maximum",
+                      "minimum": "minimum", "signum": "signum"}
     _LIBRARY_FUNCTIONS = {"log": "log", "log1p": "log1p", "sin": "sin", "cos": "cos", "tan": "tan", "erf": "erf", "floor_": "floor",
                           "absolute": "fabs"}
 
@@ -141,22 +144,8 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
         condition, a, b = (self._print(part) for part in expr.args)
         return f"({condition} ? {a} : {b})"
 
-    def _choose(self, expr: Any, operator: str) -> str:
-        a, b = (self._print(part) for part in expr.args)
-        return f"(({a}) {operator} ({b}) ? {a} : {b})"
-
-    def _print_maximum(self, expr: Any) -> str:
-        return self._choose(expr, ">=")
-
-    def _print_minimum(self, expr: Any) -> str:
-        return self._choose(expr, "<=")
-
     def _print_heaviside(self, expr: Any) -> str:
         return f"({self.operand(expr.args[0], SUM)} >= {self.literal(0)} ? {self.literal(1)} : {self.literal(0)})"
-
-    def _print_signum(self, expr: Any) -> str:
-        x, zero, one = self._print(expr.args[0]), self.literal(0), self.literal(1)
-        return f"(({x}) > {zero} ? {one} : (({x}) < {zero} ? -{one} : {zero}))"
 
     def _print_Relational(self, expr: Any) -> str:
         return f"({self._print(expr.lhs)} {expr.rel_op} {self._print(expr.rhs)})"

@@ -20,8 +20,10 @@ from izhigen.derive.system import EquationClass, StateEquation, System
 
 
 def _scaled_rate(rate: Any) -> Any:
-    """dt*J, multiplied out when J is a polynomial so that dt joins the constants."""
-    return sp.expand(DT * rate) if rate.is_polynomial(*rate.free_symbols) else DT * rate
+    """dt*J; a sum of products is multiplied out, so that dt joins the constants of each term."""
+    if rate.is_Add and rate.is_polynomial(*rate.free_symbols):
+        return sp.Add(*(DT * term for term in rate.args))
+    return DT * rate
 
 
 def _single(system: System, equation: StateEquation) -> tuple[list[Assignment], Any]:
@@ -39,8 +41,8 @@ def _pair(system: System, block: tuple[int, ...]) -> tuple[list[Assignment], dic
     """phi1 of a 2x2 block by its eigenvalues m +- sqrt(x): phi1(Z) = mean*1 + slope*(Z - m), complex pairs included."""
     i, j = block
     z = {(r, c): DT * system.jacobian[r, c] for r in block for c in block}
-    middle = sp.expand((z[i, i] + z[j, j]) / 2)
-    spread = sp.expand(((z[i, i] - z[j, j]) / 2) ** 2 + z[i, j] * z[j, i])
+    middle = (z[i, i] + z[j, j]) / 2
+    spread = ((z[i, i] - z[j, j]) / 2) ** 2 + z[i, j] * z[j, i]
     mean, slope = pair_phi1_mean(middle, spread), pair_phi1_slope(middle, spread)
     names = {k: system.intermediate(f"f_{system.states[k].name}") for k in block}
     assignments = [Assignment(names[k], system.equations[k].rhs) for k in block]
