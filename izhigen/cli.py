@@ -13,7 +13,8 @@ import click
 import numpy as np
 
 import izhigen as iz
-from izhigen.errors import IzhigenError, ModelError, ValueShapeError, suggest
+from izhigen.errors import IzhigenError, ValueShapeError, suggest
+from izhigen.timegrid import whole_steps
 
 STIMULI = ("section", "constant", "ramp", "sinusoid", "square", "spike_train", "wiener", "ornstein_uhlenbeck")
 _INPUT_HELP = ("An input: 'NUMBER', 'KIND:key=value;...' (KIND of " + ", ".join(STIMULI) + "; lists with commas), a .npy or .csv file "
@@ -77,24 +78,28 @@ def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -
 @_set
 @click.option("--input", "inputs", multiple=True, metavar="[NAME=]SPEC", help=_INPUT_HELP)
 @click.option("--record", default="", metavar="NAMES", help="States to trace, separated by commas; spikes are always recorded.")
+@click.option("--neurons", default="", metavar="INDICES", help="Neurons to record, separated by commas; default: all.")
 @click.option("--every", default=1, show_default=True, type=click.IntRange(1), help="Trace every that many steps.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the recording to a .npz file.")
 @click.option("--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw the recording to a picture.")
 @click.option("--progress/--no-progress", default=None, help="Show a progress bar (default: on a terminal, when long).")
 def run(model: str, size: int, duration: float, dt: float, method: str, dtype: str, backend: str, threads: int, seed: int,
-        settings: tuple[str, ...], inputs: tuple[str, ...], record: str, every: int, out: Path | None, picture: Path | None,
+        settings: tuple[str, ...], inputs: tuple[str, ...], record: str, neurons: str, every: int, out: Path | None, picture: Path | None,
         progress: bool | None) -> None:
     """Simulate a population and print its spike counts; optionally save and draw it."""
     loaded: Any = iz.load(model)
-    if out is not None and out.suffix != ".npz":
-        raise click.UsageError(f"--out {out}: the file must end in .npz")
+    whole_steps(duration, dt)
+    _check_outputs(out, picture)
     states = [name.strip() for name in record.split(",") if name.strip()]
     if picture is not None and not states:
         states = [loaded.spike_state or loaded.states[0]]
-    pop = loaded.population(size, dt=dt, method=method, backend=backend, dtype=dtype, threads=threads, seed=seed, **_settings(settings))
+    pop = loaded.population(size, dt=dt, method=method, backend=backend, dtype=dtype, threads=threads, seed=seed,
+                            **_settings(settings, (*loaded.parameters, *loaded.states), loaded.name))
     feeds = _inputs(inputs, loaded, duration, dt, seed)
+    pop.run(0.0, progress=False)  # loads what a run needs, so that the time below is the run's own
     started = time.perf_counter()
-    recording = pop.run(duration, record=[*dict.fromkeys([*states, "spike"])], every=every, progress=progress, **feeds)
+    recording = pop.run(duration, record=[*dict.fromkeys([*states, "spike"])], every=every, progress=progress,
+                        neurons=_indices(neurons), **feeds)
     seconds = time.perf_counter() - started
     _summary(pop, recording, seconds)
     if out is not None:
@@ -105,23 +110,39 @@ def run(model: str, size: int, duration: float, dt: float, method: str, dtype: s
         click.echo(f"picture:   {picture}")
 
 
+def _check_outputs(out: Path | None, picture: Path | None) -> None:
+    """Refuse what could not be written before anything is simulated."""
+    if out is not None and out.suffix != ".npz":
+        raise click.UsageError(f"--out {out}: the file must end in .npz")
+    for path in (out, picture):
+        if path is not None and not path.resolve().parent.is_dir():
+            raise IzhigenError(f"{path} cannot be written: there is no folder {path.resolve().parent}")
+    if picture is not None:
+        import matplotlib
+
+        matplotlib.use("Agg")
+        from matplotlib.backend_bases import FigureCanvasBase
+
+        known = sorted(FigureCanvasBase.get_supported_filetypes())
+        if picture.suffix.lstrip(".") not in known:
+            raise click.UsageError(f"--plot {picture}: the file must end in one of .{', .'.join(known)}")
+
+
 def _summary(pop: Any, recording: Any, seconds: float) -> None:
-    counts, count = recording.counts.ravel(), recording.counts.size
+    counts, count = recording.counts.ravel(), len(pop)
     simulated = recording.stop - recording.start
     steps = round(simulated / pop.dt)
     click.echo(f"{pop.model.name}: {count} neurons, {simulated:g} ms in {steps} steps of {pop.dt:g} ms, "
                f"{pop.method}, {pop.backend}, {pop.dtype.name}")
     click.echo(f"kernel:    {pop.build_info}")
     click.echo(f"time:      {seconds:.3g} s, {count * steps / max(seconds, 1e-9) / 1e6:.3g} million neuron-steps/s")
-    click.echo(f"spikes:    {counts.sum()} in all; per neuron {counts.min()} to {counts.max()}, mean rate {recording.rates.mean():.3g} Hz")
-    if count <= 10:
+    recorded = "" if counts.size == count else f" of {counts.size} recorded neurons"
+    click.echo(f"spikes:    {counts.sum()} in all{recorded}; per neuron {counts.min()} to {counts.max()}, mean rate {recording.rates.mean():.3g} Hz")
+    if counts.size <= 10:
         click.echo(f"counts:    {' '.join(map(str, counts))}")
 
 
 def _draw(recording: Any, picture: Path) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
     try:
         recording.plot().savefig(picture, dpi=130)
     except (OSError, ValueError) as problem:
@@ -137,7 +158,7 @@ def _draw(recording: Any, picture: Path) -> None:
 def emit(model: str, out: Path | None, method: str, dtype: str, settings: tuple[str, ...]) -> None:
     """Write one readable C file for a model."""
     loaded: Any = iz.load(model)
-    changes = _settings(settings)
+    changes = _settings(settings, tuple(loaded.parameters), loaded.name)
     if changes:
         loaded = loaded.variant(**changes)
     text = loaded.source("c", dtype=dtype, method=method)
@@ -169,17 +190,27 @@ def cache(clear: bool) -> None:
 # -- reading options --------------------------------------------------------------------------------------------------
 
 
-def _settings(settings: tuple[str, ...]) -> dict[str, float]:
+def _settings(settings: tuple[str, ...], known: tuple[str, ...], model_name: str) -> dict[str, float]:
     values: dict[str, float] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
+        name = name.strip()
+        if equals and name not in known:
+            raise ValueShapeError(f"--set {setting}: model {model_name!r} has no {name!r}{suggest(name, known)} (known: {', '.join(known)})")
         try:
-            values[name.strip()] = float(value)
+            values[name] = float(value)
         except ValueError:
             equals = ""
         if not equals:
             raise click.UsageError(f"--set {setting!r}: expected NAME=NUMBER, such as --set a=0.1")
     return values
+
+
+def _indices(text: str) -> list[int] | None:
+    try:
+        return [int(item) for item in text.split(",") if item.strip()] or None
+    except ValueError:
+        raise click.UsageError(f"--neurons {text!r}: expected indices separated by commas") from None
 
 
 def _inputs(specifications: tuple[str, ...], model: Any, duration: float, dt: float, seed: int) -> dict[str, Any]:
@@ -231,11 +262,17 @@ def _stimulus(kind: str, text: str, duration: float, seed: int) -> Any:
                if parameter.default is parameter.empty and name not in options]
     if missing:
         raise click.UsageError(f"--input {kind}: {', '.join(missing)} missing, as in '{kind}:{missing[0]}=...'")
+    lists = {"section": ("values", "durations"), "spike_train": ("times", "lengths", "sizes")}.get(kind, ())
+    for key, value in options.items():
+        if isinstance(value, list) and key not in lists:
+            raise click.UsageError(f"--input {kind}: {key} takes one number, not a list")
     return function(**options)
 
 
 def _option(kind: str, key: str, value: str) -> Any:
     if key == "bias":
+        if value.lower() not in ("true", "false", "yes", "no", "1", "0"):
+            raise click.UsageError(f"--input {kind}: bias={value!r} is neither true nor false")
         return value.lower() in ("1", "true", "yes")
     try:
         if key in ("n", "seed"):
@@ -276,11 +313,18 @@ def main() -> None:
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)
+    except click.UsageError as problem:
+        command = problem.ctx.command_path if problem.ctx else "izhigen"
+        click.echo(f"izhigen: error: {_one_line(problem.format_message())} (see '{command} --help')", err=True)
+        sys.exit(2)
     except click.ClickException as problem:
-        problem.show()
+        click.echo(f"izhigen: error: {_one_line(problem.format_message())}", err=True)
         sys.exit(problem.exit_code)
     except IzhigenError as problem:
-        click.echo(f"izhigen: error: {problem}", err=True)
+        click.echo(f"izhigen: error: {_one_line(str(problem))}", err=True)
+        sys.exit(1)
+    except MemoryError:
+        click.echo("izhigen: error: not enough memory; take fewer neurons, record fewer of them, or use --every", err=True)
         sys.exit(1)
     except BrokenPipeError:
         sys.exit(0)
@@ -289,7 +333,11 @@ def main() -> None:
         sys.exit(1)
 
 
-__all__ = ["ModelError", "cli", "main"]
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+__all__ = ["cli", "main"]
 
 if __name__ == "__main__":
     main()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from izhigen.errors import RecordingError, ValueShapeError, suggest
+from izhigen.model.expressions import Compare, Expression, Name
 from izhigen.model.model import Declaration
 from izhigen.recording import Recording
 
@@ -29,6 +30,12 @@ def _figure(rows: int = 1, height: float = 2.2, **options: Any) -> tuple[Any, li
 
 def _label(name: str, unit: str) -> str:
     return f"{name} ({unit})" if unit and unit != "1" else name
+
+
+def _as_columns(recording: Recording, name: str) -> Any:
+    """A trace as (rows, neurons), also when no row was recorded."""
+    count = int(np.prod(recording.shape)) if recording.neurons is None else len(recording.neurons)
+    return recording[name].reshape(len(recording.t), count)
 
 
 def _columns(recording: Recording, neurons: Sequence[int] | None) -> list[tuple[int, int]]:
@@ -52,7 +59,7 @@ def traces(recording: Recording, name: str | None = None, *, neurons: Sequence[i
     if chosen is None:
         raise RecordingError("no state was recorded; run with record=['V', 'spike'] to draw traces")
     axes = _figure()[1][0] if ax is None else ax
-    values = recording[chosen].reshape(len(recording.t), -1)
+    values = _as_columns(recording, chosen)
     columns = _columns(recording, neurons)
     for column, index in columns:
         line, = axes.plot(recording.t, values[:, column], lw=0.9, label=f"neuron {index}")
@@ -74,7 +81,8 @@ def raster(recording: Recording, *, ax: Axes = None) -> Axes:
     count = int(np.prod(recording.shape))
     size = float(np.clip(4000.0 / max(count, 1), 1.0, 40.0))
     axes.scatter(times, indices, s=size, marker="|" if count <= 200 else ".", linewidths=0.9, color="black")
-    axes.set_xlim(recording.start, recording.stop)
+    if recording.stop > recording.start:
+        axes.set_xlim(recording.start, recording.stop)
     axes.set_ylim(-0.5, count - 0.5)
     axes.set_xlabel("time (ms)")
     axes.set_ylabel("neuron index")
@@ -118,7 +126,7 @@ def state_plane(model: Declaration, x: str | None = None, y: str | None = None, 
     values : mapping
         Values of parameters, inputs and other states; inputs default to 0, others to the model's own.
     recording : Recording, optional
-        A run whose path is drawn for ``neuron``.
+        A run whose path is drawn for the neuron of that flat index.
     """
     states = model.states
     if len(states) < 2:
@@ -128,8 +136,12 @@ def state_plane(model: Declaration, x: str | None = None, y: str | None = None, 
         if name not in states:
             raise ValueShapeError(f"{name!r} is not a state of model {model.name!r}{suggest(name, states)}")
     fixed = _plane_values(model, values or {})
-    path = {} if recording is None else {name: recording[name].reshape(len(recording.t), -1)[:, neuron] for name in (x, y)}
-    edges = {name: (limits or {}).get(name) or _limits(path.get(name), fixed[name]) for name in (x, y)}
+    path = {}
+    if recording is not None:
+        (column, _), = _columns(recording, [neuron])
+        path = {name: _as_columns(recording, name)[:, column] for name in (x, y)}
+    landmarks = _landmarks(model, fixed)
+    edges = {name: (limits or {}).get(name) or _limits(path.get(name), [fixed[name], *landmarks.get(name, {}).values()]) for name in (x, y)}
     grid = np.meshgrid(*(np.linspace(*edges[name], 241) for name in (x, y)))
     slopes = _slopes(model, {**fixed, x: grid[0], y: grid[1]}, (x, y))
     axes = _figure(1, 4.4)[1][0] if ax is None else ax
@@ -143,7 +155,10 @@ def state_plane(model: Declaration, x: str | None = None, y: str | None = None, 
         axes.contour(*grid, slope, levels=[0.0], colors=[color], linewidths=1.6)
         handles += axes.plot([], [], color=color, label=f"d{name}/dt = 0")
     if path:
-        handles += axes.plot(_without_jumps(path[x], recording, neuron), path[y], color="black", lw=0.8, label="path")
+        handles += axes.plot(_without_jumps(recording, path[x], neuron), path[y], color="black", lw=0.8, label="path")
+    for what, style in (("threshold", ":"), ("reset", "--")):
+        if what in landmarks.get(x, {}):
+            handles.append(axes.axvline(landmarks[x][what], color="0.4", lw=0.9, ls=style, label=what))
     axes.set_xlim(*edges[x])
     axes.set_ylim(*edges[y])
     axes.set_xlabel(_label(x, model.unit_of(x)))
@@ -194,19 +209,36 @@ def _slopes(model: Declaration, values: dict[str, Any], names: tuple[str, str]) 
         return [np.broadcast_to(sides[name].evaluate(bound), values[names[0]].shape) for name in names]
 
 
-def _limits(path: Any, value: float) -> tuple[float, float]:
-    if path is None or not len(path):
-        reach = max(abs(value), 1.0)
-        return value - reach, value + reach
-    margin = 0.08 * max(float(np.ptp(path)), 1e-9)
-    return float(path.min()) - margin, float(path.max()) + margin
+def _landmarks(model: Declaration, values: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Threshold and reset values of states, where they are constants: state to {"threshold": ..., "reset": ...}."""
+    found: dict[str, dict[str, float]] = {}
+    known = {name: value for name, value in values.items() if name not in model.states}
+    tree = model.threshold.tree if model.threshold else None
+    if isinstance(tree, Compare) and isinstance(tree.left, Name) and tree.left.id in model.states:
+        limit = Expression("", tree.right)
+        if all(name in known for name in limit.names):
+            found.setdefault(tree.left.id, {})["threshold"] = float(limit.evaluate(known))
+    for assignment in model.reset:
+        if all(name in known for name in assignment.expression.names):
+            found.setdefault(assignment.state, {})["reset"] = float(assignment.expression.evaluate(known))
+    return found
 
 
-def _without_jumps(values: Any, recording: Recording | None, neuron: int) -> Any:
+def _limits(path: Any, values: Sequence[float]) -> tuple[float, float]:
+    """Around the path and the given values, with a margin; at least one unit wide."""
+    points = np.concatenate([np.asarray(values, float), np.asarray([] if path is None else path, float)])
+    low, high = float(np.nanmin(points)), float(np.nanmax(points))
+    margin = max(0.12 * (high - low), 0.5 if high > low else max(abs(high), 1.0))
+    return low - margin, high + margin
+
+
+def _without_jumps(recording: Recording | None, values: Any, neuron: int) -> Any:
     """The path with a gap at each reset, so that no line is drawn across the plane."""
     shown = np.array(values, dtype=float)
-    if recording is not None and "spike" in recording and recording.neurons is None:
-        shown[recording["spike"].reshape(len(recording.t), -1)[:, neuron]] = np.nan
+    if recording is not None and recording.spike_times is not None:
+        times = recording.spike_times[recording.spike_indices == neuron]
+        rows = np.searchsorted(recording.t, times - 1e-3 * recording.info["dt"])
+        shown[rows[rows < len(shown)]] = np.nan
     return shown
 
 

@@ -66,18 +66,40 @@ def test_input_files_and_sums(tmp_path):
 
 @pytest.mark.parametrize(("arguments", "code", "words"), [
     (["run", "RSS"], 1, "no model 'RSS'"), (["run", "RS", "--input", "foo:x=1"], 2, "no stimulus 'foo'"), (["run", "RS", "--input", "J=1"], 1, "no input 'J'"),
-    (["run", "RS", "--input", "sin("], 1, "not a valid expression"), (["run", "RS", "--set", "a"], 2, "NAME=NUMBER"), (["run", "RS", "--set", "q=1"], 1, "no parameter or state 'q'"),
+    (["run", "RS", "--input", "sin("], 1, "not a valid expression"), (["run", "RS", "--set", "a"], 2, "NAME=NUMBER"), (["run", "RS", "--set", "q=1"], 1, "has no 'q'"),
     (["run", "RS", "--input", "section:values=1,2"], 2, "durations missing"), (["run", "RS", "--input", "section:values=x;durations=1"], 2, "not a number"),
     (["run", "RS", "--input", "ramp:start=1"], 2, "is not one of"), (["run", "RS", "-n", "0"], 2, "Invalid value"), (["run", "RS", "--record", "W"], 1, "not a state"),
     (["run", "RS", "--out", "x.txt"], 2, ".npz"), (["run", "RS", "--method", "rk5"], 1, "no method"), (["run", "RS", "--backend", "gpu"], 1, "no backend"),
     (["run", "RS", "-T", "0.25"], 1, "whole number of steps"), (["show", "absent.py:m"], 1, "no file"), (["nothing"], 2, "No such command"),
-    (["run", "RS", "--backend", "numpy", "-T", "1", "--plot", "/no/such/folder/x.png"], 1, "cannot be written"), (["run", "RS", "--input", "absent.npy"], 1, "no file")])
+    (["run", "RS", "--plot", "/no/such/folder/x.png"], 1, "no folder /no/such/folder"), (["run", "RS", "--out", "/no/such/x.npz"], 1, "no folder"),
+    (["run", "RS", "--plot", "x.foo"], 2, "must end in one of"), (["run", "RS", "--set", "size=4"], 1, "has no 'size'"), (["run", "RS", "-T", "nan"], 1, "not a duration"),
+    (["run", "RS", "-T", "1e300"], 1, "more than"), (["run", "RS", "--input", "inf", "-T", "1"], 1, "neuron 0"), (["run", "RS", "-n", "100000000000000000"], 1, "more than"),
+    (["run", "RS", "--input", "ramp:c_start=1,2;c_end=5"], 2, "takes one number"), (["run", "RS", "--input", "sinusoid:amplitude=1;frequency=1;bias=maybe"], 2, "neither"),
+    (["run", "RS", "--input", "wiener:seed=-1"], 1, "seed=-1"), (["run", "RS", "--input", "spike_train:times=nan;lengths=1;sizes=1"], 1, "finite"),
+    (["run", "RS", "--neurons", "x"], 2, "indices"), (["run", "RS", "--input", "absent.npy"], 1, "no file")])
 def test_errors(capsys, monkeypatch, arguments, code, words):
     found, text = fails(capsys, monkeypatch, *arguments)
     assert found == code and words in text
     assert "Traceback" not in text
-    if code == 1:
-        assert len(text.strip().splitlines()) == 1
+    assert len(text.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("source", "words"), [
+    ("from izhigen import Model\nm = Model('m', 'dV/dt = -V'", "SyntaxError"), ("import no_such_module\nm = 1", "line 1: the file failed with ModuleNotFoundError"),
+    ("x = 1\nm = 1/0", "line 2: the file failed with ZeroDivisionError"), ("import sys\nsys.exit(3)\nm = 1", "SystemExit"), ("m = 1", "declares no izhigen.Model")])
+def test_bad_files_are_one_line(capsys, monkeypatch, tmp_path, source, words):
+    (tmp_path / "bad.py").write_text(source)
+    code, text = fails(capsys, monkeypatch, "show", f"{tmp_path}/bad.py:m")
+    assert code == 1 and words in text and len(text.strip().splitlines()) == 1
+
+
+def test_broken_input_files_are_one_line(capsys, monkeypatch, tmp_path):
+    (tmp_path / "empty.npy").write_bytes(b"")
+    np.save(tmp_path / "text.npy", np.array(["a", "b"]))
+    np.save(tmp_path / "complex.npy", np.zeros(10, complex))
+    for name in ("empty.npy", "text.npy", "complex.npy"):
+        code, text = fails(capsys, monkeypatch, "run", "RS", "-T", "1", "--input", str(tmp_path / name))
+        assert code == 1 and len(text.strip().splitlines()) == 1 and "from_array" in text
 
 
 def test_emit_and_cache(tmp_path, monkeypatch):

@@ -58,6 +58,18 @@ def test_path_with_algebraic_lines(run):
     iz.plot.state_plane(iz.load("RS"), recording=run, neuron=2)
 
 
+def test_empty_recordings_and_subsets():
+    pop = iz.load("RS").population(9, dt=0.1, backend="numpy")
+    pop.run(0.0, record=["V", "spike"]).plot()
+    part = pop.run(20.0, I=15.0, record=["V", "u", "spike"], neurons=[7, 8])
+    axes = iz.plot.state_plane(iz.load("RS"), recording=part, neuron=8)
+    path = next(line for line in axes.get_lines() if line.get_label() == "path")
+    np.testing.assert_array_equal(np.asarray(path.get_ydata()), part["u"][:, 1])
+    assert {"threshold", "reset"} <= {line.get_label() for line in axes.get_lines()}
+    with pytest.raises(IzhigenError, match="neuron 0 was not recorded"):
+        iz.plot.state_plane(iz.load("RS"), recording=part, neuron=0)
+
+
 def test_errors(run):
     with pytest.raises(IzhigenError, match="was not recorded"):
         iz.plot.traces(run, "w")

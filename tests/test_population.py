@@ -269,6 +269,51 @@ def test_survives_what_a_kernel_must_survive(backend, dtype):
         assert np.isfinite(pop.V).all() and np.isfinite(pop.u).all()
 
 
+def test_infinite_inputs_are_named_before_they_reach_the_state(backend):
+    for value, neuron in ((np.inf, 0), ("1/(t - t)", 0), ([1.0, 1.0, -np.inf], 2)):
+        pop = population(3, backend, "float32")
+        with pytest.raises(NonFiniteError, match=f"neuron {neuron} "):
+            pop.run(1.0, I=value)
+        assert pop.t == 0.0 and (pop.V == -70).all()
+    with pytest.raises(NonFiniteError):
+        population(3, backend, "float32").run(1.0, I=1e300)
+    with pytest.raises(ValueShapeError, match="float32"):
+        population(3, backend, "float32", a=1e300)
+    with pytest.raises(ValueShapeError, match="float32"):
+        population(3, backend, "float32", V=1e300)
+
+
+def test_a_reset_that_fails_changes_nothing(backend):
+    pop = population(40, backend, batch=2, a=np.full((2, 40), 0.03))
+    pop.run(5.0, I=10.0)
+    before = pop.V.copy()
+    with pytest.raises(ValueShapeError):
+        pop.reset(batch=3)
+    assert pop.batch == 2 and pop.t == 5.0
+    np.testing.assert_array_equal(pop.V, before)
+    pop.run(5.0, I=10.0)
+
+
+def test_spike_flags_belong_to_the_last_step(backend):
+    pop = LEAK.population(2, dt=1.0, backend=backend, dtype="float64")
+    current = np.array([[0.0, 0.0], [9.0, 0.0], [np.nan, 0.0]])
+    with pytest.raises(NonFiniteError):
+        pop.run(steps=3, I=current)
+    assert pop.spike.tolist() == [True, False] and pop.t == 2.0
+
+
+def test_times_of_spikes_survive_saving_and_restoring(backend):
+    model = iz.load("IzhikevichRef").variant("R", tau_ref=2.0)
+    pop = population(20, backend, "float32", model)
+    pop.run(103.7, I=np.linspace(5, 30, 20))
+    other = population(20, backend, "float32", model, V=pop.V, u=pop.u, t_last_spike=pop.t_last_spike)
+    np.testing.assert_array_equal(other.t_last_spike, pop.t_last_spike)
+    pop.t_last_spike = other.t_last_spike
+    np.testing.assert_array_equal(other.t_last_spike, pop.t_last_spike)
+    with pytest.raises(ValueShapeError, match="negative"):
+        pop.tau_ref = -1.0
+
+
 def test_ctrl_c_returns_what_was_recorded():
     pop = population(20_000, dtype="float32")
     timer = threading.Timer(0.4, lambda: os.kill(os.getpid(), signal.SIGINT))

@@ -250,8 +250,11 @@ def build_kernel(step: Step, dtype: str = "float32", per_neuron: Iterable[str] =
     placer = _Placer(placements, namer)
     body, stores = _body(step, jumped, placer)
     shared_body, shared_stores = _share(_alive(body, stores), stores, _Sharer(namer, named_definitions(step)))
-    return Kernel(step, dtype, neuron_parameters, jumped, tuple(placer.lists[Placement.UNIFORM]),
-                  tuple(placer.lists[Placement.NEURON]), tuple(placer.lists[Placement.STEP]), shared_body, shared_stores)
+    loop = [*shared_body, *shared_stores]
+    per_step = _alive(placer.lists[Placement.STEP], loop)
+    neuron = _alive(placer.lists[Placement.NEURON], loop)
+    uniform = _alive(placer.lists[Placement.UNIFORM], [*loop, *per_step, *neuron])
+    return Kernel(step, dtype, neuron_parameters, jumped, tuple(uniform), tuple(neuron), tuple(per_step), shared_body, shared_stores)
 
 
 def _body(step: Step, jumped: tuple[str, ...], placer: _Placer) -> tuple[list[Statement], list[Statement]]:
@@ -297,11 +300,11 @@ def _body(step: Step, jumped: tuple[str, ...], placer: _Placer) -> tuple[list[St
     return body, [Statement(state, value, Kind.REAL) for state, value in stores.items()]
 
 
-def _alive(body: list[Statement], stores: list[Statement]) -> list[Statement]:
+def _alive(statements: list[Statement], readers: list[Statement]) -> list[Statement]:
     """The statements that something later reads (a stage of a state that no right-hand side reads is not one)."""
-    needed = {SPIKE}.union(*(s.expression.free_symbols for s in stores))
+    needed = {SPIKE}.union(*(s.expression.free_symbols for s in readers))
     kept: list[Statement] = []
-    for statement in reversed(body):
+    for statement in reversed(statements):
         if statement.symbol in needed or statement.symbol == REFRACTORY:
             kept.append(statement)
             needed |= statement.expression.free_symbols

@@ -50,7 +50,25 @@ def test_a_library_that_cannot_be_loaded_is_built_again(cache):
     assert built.library.stat().st_size > 1000
 
 
-@pytest.mark.parametrize(("name", "words"), [("no-such-compiler", "no program on the path")])
+def test_a_truncated_library_is_never_loaded(cache):
+    built = compiler.build(MODEL.program())
+    with open(built.library, "r+b") as file:
+        file.truncate(4096)
+    MODEL.population(2).run(1.0)
+    assert built.library.stat().st_size > 4096
+
+
+def test_clearing_touches_our_files_only(cache):
+    compiler.build(MODEL.program())
+    strangers = ["main.c", "package.json", "mylib.so", "poetry.lock"]
+    for name in strangers:
+        (cache / name).write_text("keep")
+    (cache / "izhigen-building-x").mkdir()
+    compiler.clear_cache()
+    assert sorted(p.name for p in cache.iterdir()) == sorted(strangers)
+
+
+@pytest.mark.parametrize(("name", "words"), [("no-such-compiler", "no program on the path"), ('gcc "x', "no command")])
 def test_cc_is_honoured(cache, monkeypatch, name, words):
     monkeypatch.setenv("CC", name)
     with pytest.raises(BackendError, match=words):

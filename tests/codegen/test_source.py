@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import izhigen as iz
@@ -18,6 +19,20 @@ FULL = iz.load("IzhikevichRefLTC").with_current("g*(E - V)", inputs=["g"], E=0.0
 OSCILLATOR = iz.Model("Oscillator", "dV/dt = w\ndw/dt = -k*V - 0.1*w + I", inputs=["I"], parameters={"k": 1.0})
 MODELS = {"Izhikevich": iz.load("Izhikevich"), "HH": HODGKIN_HUXLEY, "Everything": FULL, "Oscillator": OSCILLATOR,
           "izhikevich2007": iz.load("izhikevich2007")}
+
+
+ODD = {
+    "tau_ref in an equation": iz.Model("A", "dV/dt = 2 - V/tau_ref", threshold="V > 1", reset="V = 0.1*tau_ref", parameters={"tau_ref": 1.0}).with_refractory(2.0),
+    "tau_ref without a refractory period": iz.Model("A", "dV/dt = 2 - V/tau_ref", parameters={"tau_ref": 1.0}),
+    "conditions of parameters": iz.Model("A", "dV/dt = where((a > 0.5) and (V > 0.1), -V*V, 1) + where(a > b, V, 2)", parameters={"a": 1.0, "b": 2.0}),
+    "perfect integrator": iz.Model("A", "dV/dt = I", inputs=["I"]),
+    "functions of SymPy's own": iz.Model("A", "dV/dt = sqrt(V**2) + sqrt(a**2*V**4) + tan(V + pi/2) + (V**2)**0.5 + sign(V - 1)", parameters={"a": 1.0}),
+    "constants of functions": iz.Model("A", "dV/dt = V*max(pi, 3) + abs(-pi)*V + sign(pi)*V + floor(pi) + clip(tanh(0.9), 0, 1) + sqrt(2)"),
+    "names of the generator and of headers": iz.Model("A", "dV/dt = phase*tile - V*lane + INT64_MAX + FP_NAN*int_ + x_t\nx_t = near*far\ndlane/dt = -lane*constants",
+                                                      parameters={"phase": 1.0, "tile": 2.0, "INT64_MAX": 3.0, "FP_NAN": 1.0, "int_": 1.0, "near": 1.0, "far": 2.0, "constants": 0.1}).with_noise(V=1.0),
+    "comments": iz.Model("A", "dV/dt = -V", threshold="V > 1  # /* x", reset="V = 0", description="a */ int evil; /* b"),
+    "many maxima": iz.Model("A", "dV/dt = max(" + ", ".join(f"{k}*V" for k in range(1, 30)) + ")"),
+}
 
 
 def per_neuron(model):
@@ -45,6 +60,26 @@ def test_compiles_without_warnings(tmp_path, compiler, name, dtype, placement):
     source.write_text(model.source("c", dtype=dtype, per_neuron=() if placement is tuple else placement(model), deltas=model.states[:1]))
     done = subprocess.run([compiler, *STRICT, "-c", str(source), "-o", str(tmp_path / "kernel.o")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_odd_models_compile_without_warnings_and_agree(tmp_path, name, dtype):
+    model = ODD[name]
+    for method in ("exp_euler", "rk4"):
+        for placement in ((), tuple(model.parameters)):
+            source = tmp_path / "kernel.c"
+            source.write_text(model.source("c", dtype=dtype, method=method, per_neuron=placement))
+            assert source.stat().st_size < 100_000
+            done = subprocess.run(["cc", *STRICT, "-Wcomment", "-c", str(source), "-o", str(tmp_path / "kernel.o")], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+    for values in ({}, {p: [v, v] for p, v in model.parameters.items()}):
+        found = [model.population(2, dt=0.01, backend=backend, dtype=dtype, V=0.3, **values).run(0.05, record=["V"])["V"] for backend in ("c", "numpy")]
+        np.testing.assert_allclose(found[0], found[1], rtol=2e-5 if dtype == "float32" else 1e-12)
+
+
+def test_a_description_never_becomes_code():
+    assert "int evil" not in ODD["comments"].source("c").split("*/", 1)[1]
 
 
 @pytest.mark.parametrize("method", ["euler", "rk4", "ralston4"])

@@ -8,7 +8,7 @@ from izhigen.derive.functions import phi1
 from izhigen.derive.lowering import lower, symbol
 from izhigen.derive.singularities import remove_singularities
 from izhigen.derive.system import EquationClass, build_system
-from izhigen.errors import DerivationError
+from izhigen.errors import DerivationError, IzhigenError
 from izhigen.model.expressions import parse_expression
 
 V = symbol("V")
@@ -78,6 +78,28 @@ def test_alpha_n_and_its_slope_at_the_hole():
     alpha = remove_singularities(lower(parse_expression("0.01*(10 - V)/(exp(1 - 0.1*V) - 1)"), "alpha_n"))
     assert float(alpha.subs(V, 10)) == pytest.approx(0.1, abs=1e-15)
     assert float(alpha.diff(V).subs(V, 10).evalf()) == pytest.approx(0.005, abs=1e-15)
+
+
+def test_high_powers_are_not_expanded():
+    """Multiplied out, (V - 50.2)**6 would lose every digit in float32."""
+    model = Model("M", "dV/dt = -0.001*(V - 50.2)**7 + a", parameters={"a": 1.0}, initial={"V": 50.0})
+    for backend in ("c", "numpy"):
+        pop = model.population(1, dt=0.1, backend=backend, dtype="float32")
+        pop.run(0.1, record=())
+        assert float(pop.V[0]) == pytest.approx(50.1, abs=1e-4)
+
+
+def test_what_would_explode_ends_soon():
+    nasty = Model("M", "dV/dt = 1/(2 + ((u*3)/(2 + (1.5 + V**2)**(-2))**2)**2)/(2 + V**2)**2\ndu/dt = -u")
+    assert build_system(nasty).equations[0].kind is EquationClass.NONLINEAR
+    logistic = "\n".join(f"a{k + 1} = a{k}*(1 - a{k})" for k in range(20))
+    chain = "\n".join(f"a{k + 1} = sin(a{k})" for k in range(250))
+    for block in (logistic + "\na0 = V\ndV/dt = a20", chain + "\na0 = V\ndV/dt = a250", "dV/dt = a400\n" + "\n".join(f"a{k} = a{k - 1} + 1" for k in range(400, 0, -1)) + "\na0 = V"):
+        with pytest.raises(IzhigenError, match="more than"):
+            Model("M", block)
+    for text in ("((V + 1)**64)**64", "V*(((1.0001**64)**64)**64)", "V*1e-999999999"):
+        with pytest.raises(IzhigenError):
+            Model("M", f"dV/dt = {text}")
 
 
 def test_what_cannot_be_derived_is_refused():

@@ -26,7 +26,8 @@ def test_block_with_comments_continuation_and_algebraic_lines():
 @pytest.mark.parametrize(("block", "words"), [
     ("V = V +", "not a valid"), ("dV/dt", "expected 'dx/dt"), ("d2V/dt2 = V", "neither"), ("dV/ds = V", "neither"), ("dV/dt = V : mVV", "unknown unit 'mVV'"),
     ("dV/dt = V :", "unit is missing"), ("dV/dt = -V/tau : mV (unless refractory)", "with_refractory"), ("dV/dt == V", "expected|valid"), ("", "no equation"),
-    ("1V = 2", "not a name"), ("dV/dt = V : mV/", "not a unit"), ("dV/dt = ", "missing")])
+    ("1V = 2", "not a name"), ("dV/dt = V : mV/", "not a unit"), ("dV/dt = ", "missing"), ("my var = 3", "not a name"), ("d V V/dt = 1", "neither"), ("dV/dt = (lambda: 1)()", "can be called"), ("dV/dt = V : mV/(ms", "not a unit"),
+    ("dV/dt = V : mV/ms)", "not a unit")])
 def test_bad_lines(block, words):
     with pytest.raises(EquationError, match=words):
         parse_equations(block)

@@ -72,6 +72,40 @@ def test_text_and_sympy_declarations_are_equal():
     assert text != text.variant("T")
 
 
+@pytest.mark.parametrize("expression", ["V**0.5", "V**1.5", "exp(V)**0.5", "1.5**V", "V*(u + 1)**1.5", "0.1*V - 2.5*u/0.3", "(V + 0.5)*(-1.5)", "-(V - 1.25)**2/0.5"])
+def test_sympy_floats_keep_their_value(expression):
+    V, u = sp.symbols("V u")
+    given = sp.sympify(expression, locals={"V": V, "u": u})
+    model = Model("S", {V: given, u: -u})
+    parsed = model.equations[0].expression.evaluate({"V": 1.7, "u": 0.6})
+    assert float(parsed) == pytest.approx(float(given.subs({V: 1.7, u: 0.6})), rel=1e-14)
+
+
+def test_numbers_of_numpy_are_numbers():
+    import numpy as np
+
+    model = declare(initial={"V": np.float64(-60.0)}, reset={"V": np.int64(3)}, parameters={**PARTS["parameters"], "E": np.float32(1.5)}).with_noise(V=np.float32(3))
+    assert float(model.initial["V"].evaluate({})) == -60.0
+
+
+@pytest.mark.parametrize("name", ["progress", "check_finite", "size", "run", "state", "steps", "t_last_spike", "refractory", "lambda"])
+def test_names_of_the_interface_are_refused(name):
+    for changes in ({"inputs": ["I", name]}, {"parameters": {**PARTS["parameters"], name: 1.0}}):
+        with pytest.raises(IzhigenError, match=f"'{name}'"):
+            declare(**changes)
+
+
+def test_interface_names_cover_what_populations_have():
+    import inspect
+
+    from izhigen.model.model import INTERFACE_NAMES
+    from izhigen.population import Population
+
+    options = {name for function in (Population.__init__, Population.run, Population.step) for name in inspect.signature(function).parameters}
+    attributes = {name for name in vars(Population) if not name.startswith("_")}
+    assert (options | attributes) - {"values", "inputs"} <= INTERFACE_NAMES
+
+
 def test_sympy_outside_the_language_is_refused_by_name():
     V = sp.Symbol("V")
     with pytest.raises(EquationError, match="besselj"):
