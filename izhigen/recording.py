@@ -33,7 +33,7 @@ class Recording:
     t : array, shape (T,)
         Times of the recorded rows.
     traces : mapping
-        State name to an array of shape (T, *shape), or (T, m) for m chosen neurons.
+        State name to an array of shape ``(T, *shape)``, or ``(T, m)`` for m chosen neurons.
     shape : tuple of int
         Shape of the population (with its batch axis first, if any).
     neurons : array or None

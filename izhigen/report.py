@@ -14,6 +14,8 @@ from izhigen.derive.step import Step, derive_step
 from izhigen.derive.system import EquationClass, StateEquation
 from izhigen.model.model import Declaration
 
+MOST_OPERATIONS = 40
+"""Longer updates are shown in terms of their intermediates."""
 _MEANING = {
     EquationClass.CONSTANT: "exact while the other terms are constant",
     EquationClass.LINEAR_PARAMETER_RATE: "exact while the other terms are constant; its exponential is computed once a call",
@@ -67,7 +69,7 @@ def _lines(step: Step, kernel: Kernel) -> Iterator[str]:
         first, *rest = _linear_text(equation, exponential)
         yield f"  linear     {first}"
         yield from (f"             {line}" for line in rest)
-        yield f"  update     {equation.state}' = {_short(step.updates[equation.state.name])}"
+        yield from _update(step, equation)
     yield ""
     yield from _events(step)
     yield from _hoisted(kernel)
@@ -104,6 +106,23 @@ def _hoisted(kernel: Kernel) -> Iterator[str]:
     for title, statements in (("once a call", kernel.uniform), ("once a call and neuron", kernel.neuron), ("once a step", kernel.per_step)):
         for statement in statements:
             yield f"hoisted, {title}: {statement.symbol} = {statement.expression}"
+
+
+def _update(step: Step, equation: StateEquation) -> Iterator[str]:
+    """The update in one line where it is short, else in terms of the intermediates that it reads."""
+    whole = step.updates[equation.state.name]
+    if sp.count_ops(whole) <= MOST_OPERATIONS:
+        yield f"  update     {equation.state}' = {whole}"
+        return
+    value = step.new_value(step.states.index(equation.state))
+    yield f"  update     {equation.state}' = {value}"
+    needed = set(value.free_symbols)
+    lines = []
+    for assignment in reversed(step.assignments):
+        if assignment.symbol in needed:
+            needed |= assignment.expression.free_symbols
+            lines.append(f"{assignment.symbol} = {_short(assignment.expression)}")
+    yield from (f"             with {line}" for line in reversed(lines))
 
 
 def _short(expression: Any) -> str:

@@ -41,15 +41,18 @@ def _pair(system: System, block: tuple[int, ...]) -> tuple[list[Assignment], dic
     """phi1 of a 2x2 block by its eigenvalues m +- sqrt(x): phi1(Z) = mean*1 + slope*(Z - m), complex pairs included."""
     i, j = block
     z = {(r, c): DT * system.jacobian[r, c] for r in block for c in block}
-    middle = (z[i, i] + z[j, j]) / 2
-    spread = ((z[i, i] - z[j, j]) / 2) ** 2 + z[i, j] * z[j, i]
-    mean, slope = pair_phi1_mean(middle, spread), pair_phi1_slope(middle, spread)
-    names = {k: system.intermediate(f"f_{system.states[k].name}") for k in block}
-    assignments = [Assignment(names[k], system.equations[k].rhs) for k in block]
+    pair = f"{system.states[i].name}_{system.states[j].name}"
+    middle, spread, mean, slope = (system.intermediate(f"{what}_{pair}") for what in ("middle", "spread", "phi1_mean", "phi1_slope"))
+    assignments = [
+        Assignment(middle, (z[i, i] + z[j, j]) / 2), Assignment(spread, ((z[i, i] - z[j, j]) / 2) ** 2 + z[i, j] * z[j, i]),
+        Assignment(mean, pair_phi1_mean(middle, spread)), Assignment(slope, pair_phi1_slope(middle, spread))]
+    slopes = {k: system.intermediate(f"f_{system.states[k].name}") for k in block}
+    assignments += [Assignment(slopes[k], system.equations[k].rhs) for k in block]
     increments = {}
     for row, other in ((i, j), (j, i)):
-        own = mean + slope * (z[row, row] - middle)
-        increments[row] = DT * own * names[row] + DT * slope * z[row, other] * names[other]
+        own, cross = (system.intermediate(f"gain_{system.states[row].name}_{system.states[k].name}") for k in (row, other))
+        assignments += [Assignment(own, DT * (mean + slope * (z[row, row] - middle))), Assignment(cross, DT * slope * z[row, other])]
+        increments[row] = own * slopes[row] + cross * slopes[other]
     return assignments, increments
 
 
