@@ -64,7 +64,7 @@ def _lines(step: Step, kernel: Kernel) -> Iterator[str]:
     for equation in step.system.equations:
         yield ""
         yield f"d{equation.state}/dt = {equation.rhs}"
-        meaning = f" ({_block_meaning(step, equation)})" if exponential else ""
+        meaning = f" ({_MEANING[equation.kind]})" if exponential else ""
         yield f"  class      {equation.kind.value}{meaning}"
         first, *rest = _linear_text(equation, exponential)
         yield f"  linear     {first}"
@@ -76,12 +76,6 @@ def _lines(step: Step, kernel: Kernel) -> Iterator[str]:
     yield f"body: {kernel.operations} operations and {kernel.bytes_per_step} bytes a neuron-step ({kernel.dtype}, one step a call)"
 
 
-def _block_meaning(step: Step, equation: StateEquation) -> str:
-    index = step.states.index(equation.state)
-    sizes = [len(block) for block in step.system.blocks if index in block]
-    if equation.kind is EquationClass.COUPLED_LINEAR and sizes and sizes[0] > 2:
-        return f"a block of {sizes[0]} states; propagators are made for pairs, so each state is integrated on its own"
-    return _MEANING[equation.kind]
 
 
 def _events(step: Step) -> Iterator[str]:

@@ -45,11 +45,10 @@ def _evaluate(e: Any, values: dict[Any, Any]) -> Pair:
         return _evaluate(e.args[1] if _holds(e.args[0], values) else e.args[2], values)
     if isinstance(e, (f.maximum, f.minimum)):
         return (max if isinstance(e, f.maximum) else min)(parts, key=lambda p: p[0])
-    if isinstance(e, (f.pair_phi1_mean, f.pair_phi1_slope)):
-        (m, s_m), (x, s_x) = parts
-        value = _pair(m, x, isinstance(e, f.pair_phi1_mean))
-        growth = mpmath.exp(abs(m) + mpmath.sqrt(abs(x)))
-        return value, growth * (s_m + s_x) + 16 * growth
+    if isinstance(e, f.phi1_block):
+        entries = parts[2:]
+        growth = mpmath.exp(sum(abs(v) for v, _ in entries))
+        return _block(e, [v for v, _ in entries]), growth * sum(s for _, s in entries) + 16 * growth
     v, s = parts[0]
     value, slope = _FUNCTIONS[type(e).__name__](v)
     return value, abs(slope) * s + 6 * abs(value)
@@ -64,13 +63,17 @@ def _holds(condition: Any, values: dict[Any, Any]) -> bool:
     return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right, "==": left == right, "!=": left != right}[condition.rel_op]
 
 
-def _pair(m: Any, x: Any, mean: bool) -> Any:
-    """Mean or divided difference of phi1 over m +- sqrt(x)."""
-    root = mpmath.sqrt(mpmath.mpc(x))
-    if abs(root) < 1e-12:
-        return (_phi1(m)[0] if mean else _phi1(m)[1])
-    high, low = (mpmath.expm1(z) / z if z != 0 else mpmath.mpf(1) for z in (m + root, m - root))
-    return mpmath.re((high + low) / 2 if mean else (high - low) / (2 * root))
+def _block(e: Any, entries: list[Any]) -> Any:
+    """An entry of phi1 of a matrix, from its Taylor series."""
+    n = e.size
+    z = mpmath.matrix(n, n)
+    for k, value in enumerate(entries):
+        z[k // n, k % n] = value
+    total, power = mpmath.matrix(n, n), mpmath.eye(n)
+    for k in range(1, 60):
+        total += power / mpmath.factorial(k)
+        power = power * z
+    return total[int(e.args[0]), int(e.args[1])]
 
 
 def _phi1(z: Any) -> Pair:

@@ -31,33 +31,24 @@ def _phi1(z: Array) -> Array:
     return f.exprel(np.where(z > LARGEST_EXPONENT[np.asarray(z).dtype], np.asarray(z).dtype.type(LARGEST_EXPONENT[np.asarray(z).dtype]), z))
 
 
-def _pair(m: Array, x: Array) -> tuple[Array, Array]:
-    """Mean and divided difference of phi1 over m +- sqrt(x), in complex double precision; the series near x = 0."""
-    m, x = np.asarray(m), np.asarray(x)
-    s = np.sqrt(x.astype(np.complex128))
-    close = np.abs(s) < 1e-3
-    apart = np.where(close, 1.0, s)
-    z = m.astype(np.complex128)
-    high, low = _phi1_complex(z + apart), _phi1_complex(z - apart)
-    d1, d2, d3 = (_phi_derivative(z, k) for k in (1, 2, 3))
-    mean = np.where(close, _phi1_complex(z) + d2 * s**2 / 2, (high + low) / 2)
-    slope = np.where(close, d1 + d3 * s**2 / 6, (high - low) / (2 * apart))
-    return mean.real.astype(m.dtype), slope.real.astype(m.dtype)
-
-
-def _phi1_complex(z: Array) -> Array:
-    return _phi_derivative(z, 0)
-
-
-def _phi_derivative(z: Array, order: int) -> Array:
-    """D_k = d^k/dz^k phi1 = int_0^1 s^k exp(s z) ds: its Taylor series for |z| < 1, else D_k = (exp(z) - k D_{k-1})/z."""
-    near = np.abs(z) < 1.0
-    small, large = np.where(near, z, 0.0), np.where(near, 1.0, z)
-    series = sum(small**k / (math.factorial(k) * (k + order + 1)) for k in range(22))
-    value = np.expm1(large) / large
-    for k in range(1, order + 1):
-        value = (np.exp(large) - k * value) / large
-    return np.where(near, series, value)
+def _phi1_block(row: Any, column: Any, *entries: Any) -> Array:
+    """An entry of phi1 of a matrix: the upper right of exp([[Z, 1], [0, 0]]), by scaling, a Taylor series and squaring."""
+    size = math.isqrt(len(entries))
+    values = np.broadcast_arrays(*(np.asarray(e, np.float64) for e in entries))
+    augmented = np.zeros((*values[0].shape, 2 * size, 2 * size))
+    for k, value in enumerate(values):
+        augmented[..., k // size, k % size] = value
+    for k in range(size):
+        augmented[..., k, size + k] = 1.0
+    largest = np.nanmax(np.abs(augmented).sum(axis=-1), initial=1.0)
+    halvings = int(min(max(np.ceil(np.log2(largest)) + 1, 0), 60)) if np.isfinite(largest) else 0
+    scaled = augmented / 2.0**halvings
+    result = np.zeros_like(scaled) + np.eye(2 * size)
+    for k in range(20, 0, -1):
+        result = np.eye(2 * size) + scaled @ result / k
+    for _ in range(halvings):
+        result = result @ result
+    return result[..., int(row), size + int(column)].astype(np.asarray(entries[0]).dtype)
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -65,7 +56,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "erf": f.FUNCTIONS["erf"].numpy, "absolute": np.abs, "signum": np.sign, "floor_": np.floor, "expm1": np.expm1, "log1p": np.log1p,
     "heaviside": f.FUNCTIONS["heaviside"].numpy, "maximum": f.FUNCTIONS["max"].numpy, "minimum": f.FUNCTIONS["min"].numpy,
     "where": np.where, "phi1": _phi1, "phi2": f.phi2, "phi3": f.phi3,
-    "pair_phi1_mean": lambda m, x: _pair(m, x)[0], "pair_phi1_slope": lambda m, x: _pair(m, x)[1],
+    "phi1_block": _phi1_block,
 }
 _RELATIONS: dict[str, Callable[..., Any]] = {
     "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal, "!=": np.not_equal}

@@ -125,7 +125,6 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "tanh": ("expm1",),
     "sinh": ("expm1",),
     "cosh": ("exp",),
-    "pair_phi1": (),
     "normal": ("bits",),
 }
 """Templates in ``templates/math`` and the ones that must stand before them."""

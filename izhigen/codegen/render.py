@@ -25,6 +25,10 @@ TILE = 256
 """Neurons advanced together: their state stays in the first-level cache over all steps of a call."""
 
 
+BLOCK_TERMS = 16
+"""Terms of the Taylor series of phi1 of a matrix of norm 1/2: the rest is below 1e-19."""
+
+
 @dataclass(frozen=True)
 class Variable:
     """A value that the template declares, loads or stores."""
@@ -137,7 +141,9 @@ def _functions(kernel: Kernel, printer: CPrinter, real: str) -> list[str]:
     """The elementary functions that the printed statements call, and those that noise needs."""
     wanted = set(printer.elementary) | ({"normal"} if kernel.step.noise else set())
     powers = ["\n".join(power_function(real, n)) + "\n" for n in sorted(printer.powers)]
-    return powers + elementary_texts(printer, in_order(wanted))
+    template = environment().get_template("math/block_phi1.j2")
+    blocks = [template.render(n=n, f=printer.format, terms=BLOCK_TERMS) for n in sorted(printer.blocks)]
+    return powers + blocks + elementary_texts(printer, in_order(wanted))
 
 
 def elementary_texts(printer: CPrinter, names: Iterable[str]) -> list[str]:

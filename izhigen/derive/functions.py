@@ -7,6 +7,7 @@ The phi functions are those of exponential integrators (Hochbruck and Ostermann 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import mpmath
@@ -89,23 +90,16 @@ class phi3(_Phi):
 _PHI: dict[int, type[_Phi]] = {1: phi1, 2: phi2, 3: phi3}
 
 
-class _PairPhi(sp.Function):  # type: ignore[misc]
-    """Functions of the two eigenvalues m + sqrt(x), m - sqrt(x) of a 2x2 matrix, entire in m and x."""
+class phi1_block(sp.Function):
+    """``phi1_block(row, column, z11, z12, ...)``: an entry of phi1 of a square matrix given row by row (rows count from 0)."""
+
+    @property
+    def size(self) -> int:
+        """Rows of the matrix."""
+        return math.isqrt(len(self.args) - 2)
 
     def _eval_is_real(self) -> Any:
         return all(a.is_real for a in self.args)
-
-
-class pair_phi1_mean(_PairPhi):
-    """(phi1(m + s) + phi1(m - s))/2 with s = sqrt(x); real for x < 0 (a complex pair) too."""
-
-
-class pair_phi1_slope(_PairPhi):
-    """(phi1(m + s) - phi1(m - s))/(2 s) with s = sqrt(x); phi1'(m) at x = 0 (equal eigenvalues)."""
-
-
-class pair_exp_mean(_PairPhi):
-    """(exp(m + s) + exp(m - s))/2 with s = sqrt(x)."""
 
 
 class _AlmostEverywhere(sp.Function):  # type: ignore[misc]

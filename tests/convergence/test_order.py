@@ -73,6 +73,30 @@ def test_pairs_of_linear_equations_are_exact(matrix, backend):
         np.testing.assert_allclose([found["x"], found["y"]], expected[:2], rtol=1e-11, atol=1e-11)
 
 
+def test_larger_blocks_are_exact(backend):
+    rng = np.random.default_rng(1)
+    for size in (3, 4):
+        matrix = rng.normal(size=(size, size))
+        states = [f"x{k}" for k in range(size)]
+        lines = [f"d{s}/dt = " + " + ".join(f"a{i}{j}*x{j}" for j in range(size)) + f" + {i}" for i, s in enumerate(states)]
+        values = {f"a{i}{j}": float(matrix[i, j]) for i in range(size) for j in range(size)}
+        model = Model("Block", "\n".join(lines), parameters=values, initial=dict.fromkeys(states, 1.0))
+        full = np.zeros((size + 1, size + 1))
+        full[:size, :size], full[:size, size] = matrix, np.arange(size)
+        expected = expm(full * 1.2) @ np.ones(size + 1)
+        for dt, steps in ((1.2, 1), (0.1, 12)):
+            found = run(model, dt, steps, backend)
+            np.testing.assert_allclose([found[s] for s in states], expected[:size], rtol=1e-11, atol=1e-11)
+
+
+def test_a_block_whose_rates_change_in_time_is_exact_over_each_step(backend):
+    """x and y couple through the third state: linear in the block, with the matrix of the step's start."""
+    model = Model("Frozen", "dx/dt = w*y\ndy/dt = -w*x\ndw/dt = 0.5", initial={"x": 1.0, "w": 0.7})
+    found = run(model, 0.3, 2, backend)
+    angle = 0.3 * (0.7 + 0.85)
+    assert (found["x"], found["y"]) == pytest.approx((np.cos(angle), -np.sin(angle)), abs=1e-12)
+
+
 def test_stationary_variance_of_linear_noise(backend):
     """dV = -V/tau dt + g dW has variance g^2 tau/2 at any step; 4 standard errors."""
     model = Model("OU", "dV/dt = -V/tau", parameters={"tau": 2.0}).with_noise(V=1.5)

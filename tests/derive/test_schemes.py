@@ -44,7 +44,7 @@ def test_updates_read_only_base_symbols():
 
 def test_pair_of_linear_equations_uses_the_block():
     step = Model("M", "dV/dt = w\ndw/dt = -V - 2*k*w", parameters={"k": 0.3}).derive()
-    assert "pair_phi1" in str(step.updates["V"])
+    assert "phi1_block" in str(step.updates["V"])
 
 
 def test_noise_is_exact_for_linear_drift():

@@ -46,10 +46,12 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
         Templates of ``templates/math`` that the printed text calls.
     powers : set of int
         Integer powers for which a function ``iz_pow<n>`` is called.
+    blocks : set of int
+        Sizes of matrices for which a function ``iz_block<n>_phi1`` is called.
     """
 
     _OWN_FUNCTIONS = {"exp": "exp", "expm1": "expm1", "phi1": "phi1", "phi2": "phi2", "phi3": "phi3", "tanh": "tanh", "sinh": "sinh",
-                      "cosh": "cosh", "pair_phi1_mean": "pair_phi1", "pair_phi1_slope": "pair_phi1", "maximum": "maximum",
+                      "cosh": "cosh", "maximum": "maximum",
                       "minimum": "minimum", "signum": "signum"}
     _LIBRARY_FUNCTIONS = {"log": "log", "log1p": "log1p", "sin": "sin", "cos": "cos", "tan": "tan", "erf": "erf", "floor_": "floor",
                           "absolute": "fabs"}
@@ -60,6 +62,7 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
         self.number = np.float32 if dtype == "float32" else np.float64
         self.elementary: set[str] = set()
         self.powers: set[int] = set()
+        self.blocks: set[int] = set()
 
     def literal(self, value: Any) -> str:
         """A number rounded to the precision, with its suffix; exact for every value that the precision holds."""
@@ -143,6 +146,11 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     def _print_where(self, expr: Any) -> str:
         condition, a, b = (self._print(part) for part in expr.args)
         return f"({condition} ? {a} : {b})"
+
+    def _print_phi1_block(self, expr: Any) -> str:
+        self.blocks.add(expr.size)
+        row, column, *entries = expr.args
+        return f"iz_block{expr.size}_phi1({int(row)}, {int(column)}, {', '.join(self._print(e) for e in entries)})"
 
     def _print_heaviside(self, expr: Any) -> str:
         return f"({self.operand(expr.args[0], SUM)} >= {self.literal(0)} ? {self.literal(1)} : {self.literal(0)})"
