@@ -245,8 +245,6 @@ def _one_input(text: str, duration: float, dt: float, seed: int) -> Any:
 def _stimulus(kind: str, text: str, duration: float, seed: int) -> Any:
     function: Callable[..., Any] = getattr(iz.inputs, kind)
     accepted = [name for name in inspect.signature(function).parameters if name != "dt"]
-    if kind == "constant":
-        accepted, function = ["value", "duration"], lambda value, duration: iz.inputs.constant([(value, duration)])
     options: dict[str, Any] = {}
     for part in filter(None, (piece.strip() for piece in text.split(";"))):
         key, equals, value = part.partition("=")

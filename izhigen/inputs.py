@@ -155,9 +155,11 @@ def section(values: Sequence[Any], durations: Sequence[float], dt: float | None 
     return _stimulus("section", sum(durations), dt, make)
 
 
-def constant(values_and_durations: Sequence[tuple[Any, float]], dt: float | None = None) -> Stimulus:
-    """Constant stretches given as pairs ``(value, duration)``."""
-    pairs = list(values_and_durations)
+def constant(value: Any, duration: float | None = None, dt: float | None = None) -> Stimulus:
+    """A constant, ``constant(value, duration)``; or, without a duration, stretches given as pairs ``[(value, duration), ...]``."""
+    if duration is None and not isinstance(value, (list, tuple)):
+        raise ValueShapeError("constant: give a duration, or pairs (value, duration) such as [(0, 100), (22, 300)]")
+    pairs = list(value) if duration is None else [(value, duration)]
     if any(not isinstance(pair, (tuple, list)) or len(pair) != 2 for pair in pairs):
         raise ValueShapeError("constant: give pairs (value, duration), such as [(0, 100), (22, 300)]")
     return section([value for value, _ in pairs], [duration for _, duration in pairs], dt)
@@ -299,7 +301,8 @@ def _read_series(path: Path) -> Series:
 
 section_input, constant_input, spike_input, ramp_input = section, constant, spike_train, ramp
 sinusoidal_input, square_input, wiener_process, ou_process = sinusoid, square, wiener, ornstein_uhlenbeck
+sinusoidal, ou = sinusoid, ornstein_uhlenbeck
 
-__all__ = ["Stimulus", "constant", "constant_input", "from_array", "ornstein_uhlenbeck", "ou_process", "ramp", "ramp_input", "section",
-           "section_input", "sinusoid", "sinusoidal_input", "spike_input", "spike_train", "square", "square_input", "wiener",
+__all__ = ["Stimulus", "constant", "constant_input", "from_array", "ornstein_uhlenbeck", "ou", "ou_process", "ramp", "ramp_input", "section",
+           "section_input", "sinusoid", "sinusoidal", "sinusoidal_input", "spike_input", "spike_train", "square", "square_input", "wiener",
            "wiener_process"]

@@ -9,7 +9,7 @@ from typing import Any
 import sympy as sp
 
 from izhigen.codegen.kernel import Kernel, build_kernel
-from izhigen.derive.lowering import symbol
+from izhigen.derive.lowering import T, symbol
 from izhigen.derive.step import Step, derive_step
 from izhigen.derive.system import EquationClass, StateEquation
 from izhigen.model.model import Declaration
@@ -44,6 +44,16 @@ def derive_reported(model: Declaration, method: str) -> ReportedStep:
     return ReportedStep(**{f.name: getattr(step, f.name) for f in fields(Step)})
 
 
+def _meaning(step: Step, equation: StateEquation) -> str:
+    """What the update is worth for the class of an equation."""
+    index = step.states.index(equation.state)
+    block = next((b for b in step.system.blocks if index in b), ())
+    varying = {*step.states, *(symbol(name) for name in step.model.inputs), T}
+    if any(step.system.jacobian[r, c].free_symbols & varying for r in block for c in block):
+        return "the states of the block share one propagator, exact with its rates frozen over the step"
+    return _MEANING[equation.kind]
+
+
 def _linear_text(equation: StateEquation, exponential: bool) -> Iterator[str]:
     state = equation.state
     if equation.kind is EquationClass.CONSTANT:
@@ -64,7 +74,7 @@ def _lines(step: Step, kernel: Kernel) -> Iterator[str]:
     for equation in step.system.equations:
         yield ""
         yield f"d{equation.state}/dt = {equation.rhs}"
-        meaning = f" ({_MEANING[equation.kind]})" if exponential else ""
+        meaning = f" ({_meaning(step, equation)})" if exponential else ""
         yield f"  class      {equation.kind.value}{meaning}"
         first, *rest = _linear_text(equation, exponential)
         yield f"  linear     {first}"

@@ -12,6 +12,7 @@ def test_section_and_constant():
     assert series.shape == (5000,)
     np.testing.assert_array_equal(series, np.r_[np.zeros(1000), np.full(3000, 22.0), np.zeros(1000)])
     np.testing.assert_array_equal(np.asarray(inputs.constant([(0, 100), (22, 300), (0, 100)], dt=0.1)), series)
+    np.testing.assert_array_equal(np.asarray(inputs.constant(3.0, 0.5, dt=0.1)), np.full(5, 3.0))
     matrix = np.asarray(inputs.section([np.zeros(3), np.arange(3.0)], [0.3, 0.4], dt=0.1))
     np.testing.assert_array_equal(matrix, np.r_[np.zeros((3, 3)), np.tile(np.arange(3.0), (4, 1))])
 

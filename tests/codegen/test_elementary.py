@@ -61,6 +61,21 @@ def test_error_in_ulp(library, name):
     assert worst <= BOUNDS[name], f"{name} {dtype}: {worst:.2f} ulp"
 
 
+def test_phi1_over_bit_patterns(library):
+    """300,000 arguments drawn evenly over the floats of the range, against numpy's expm1 in long double: at most 2.5 ulp."""
+    dtype, functions = library
+    number, bits = (np.float32, np.uint32) if dtype == "float32" else (np.float64, np.uint64)
+    rng = np.random.default_rng(5)
+    low, high = np.array([1e-12, 87.0], number).view(bits)
+    z = rng.integers(low, high, 300_000).astype(bits).view(number) * rng.choice(np.array([-1, 1], number), 300_000)
+    call = functions.f0
+    found = np.array([call(float(v), 0.0) for v in z], number)
+    wide = z.astype(np.longdouble)
+    reference = np.expm1(wide) / wide
+    error = np.abs(found.astype(np.longdouble) - reference) / np.spacing(reference.astype(number)).astype(np.longdouble)
+    assert float(error.max()) <= 2.5
+
+
 def test_special_values(library):
     dtype, functions = library
     call = {name: (lambda z, k=k: float(getattr(functions, f"f{k}")(z, 0.0))) for k, name in enumerate(FUNCTIONS)}
