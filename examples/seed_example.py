@@ -51,7 +51,8 @@ def main() -> None:
     print(model.derive().report(), end="\n\n")
 
     pop = build(model, options.backend)
-    current = iz.inputs.section([0.0, 22.0, 0.0], [100.0, 300.0, 100.0]) + iz.inputs.wiener(500.0, n=10, t_start=100.0, t_end=400.0, seed=1)
+    current = iz.inputs.section([0.0, 22.0, 0.0], [100.0, 300.0, 100.0]) \
+        + 10.0 * iz.inputs.wiener(500.0, n=10, t_start=100.0, t_end=400.0, seed=1)
     recording = pop.run(500.0, I=current, record=["V", "u", "spike"])
 
     print(f"kernel: {pop.build_info}")

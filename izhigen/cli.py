@@ -96,7 +96,7 @@ def run(model: str, size: int, duration: float, dt: float, method: str, dtype: s
     pop = loaded.population(size, dt=dt, method=method, backend=backend, dtype=dtype, threads=threads, seed=seed,
                             **_settings(settings, (*loaded.parameters, *loaded.states), loaded.name))
     feeds = _inputs(inputs, loaded, duration, dt, seed)
-    pop.run(0.0, progress=False)  # loads what a run needs, so that the time below is the run's own
+    pop.run(0.0, progress=False, **feeds)  # builds and loads what the run needs, so that the time below is its own
     started = time.perf_counter()
     recording = pop.run(duration, record=[*dict.fromkeys([*states, "spike"])], every=every, progress=progress,
                         neurons=_indices(neurons), **feeds)
@@ -132,7 +132,7 @@ def _summary(pop: Any, recording: Any, seconds: float) -> None:
     counts, count = recording.counts.ravel(), len(pop)
     simulated = recording.stop - recording.start
     steps = round(simulated / pop.dt)
-    click.echo(f"{pop.model.name}: {count} neurons, {simulated:g} ms in {steps} steps of {pop.dt:g} ms, "
+    click.echo(f"{pop.model.name}: {count} neuron{'s' if count != 1 else ''}, {simulated:g} ms in {steps} steps of {pop.dt:g} ms, "
                f"{pop.method}, {pop.backend}, {pop.dtype.name}")
     click.echo(f"kernel:    {pop.build_info}")
     click.echo(f"time:      {seconds:.3g} s, {count * steps / max(seconds, 1e-9) / 1e6:.3g} million neuron-steps/s")

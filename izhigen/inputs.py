@@ -9,19 +9,21 @@ Every function takes ``dt=None``; with a step given, ``numpy.asarray(stimulus)``
 
 from __future__ import annotations
 
+import functools
 import math
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from izhigen.errors import ValueShapeError
+from izhigen.errors import IzhigenError, ValueShapeError
 from izhigen.timegrid import TOLERANCE, check_dt, first_step_at_or_after
 
 Series = Any
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,10 @@ class Stimulus:
             raise ValueShapeError(f"{self.name} was made with dt={self.dt:g} ms but is used at dt={step:g} ms; leave dt out to fit any step")
         if step not in self._sampled:
             self._sampled.clear()  # one series is kept: successive runs use the same step
-            self._sampled[step] = np.asarray(self.make(step), dtype=np.float64)
+            try:
+                self._sampled[step] = np.asarray(self.make(step), dtype=np.float64)
+            except (TypeError, ValueError) as problem:
+                raise problem if isinstance(problem, IzhigenError) else ValueShapeError(f"{self.name}: {problem}") from problem
             self._sampled[step].setflags(write=False)
         return self._sampled[step]
 
@@ -132,6 +137,21 @@ def _steps_in(duration: float, dt: float) -> int:
     return math.floor(duration / dt + TOLERANCE)
 
 
+def _checked(function: F) -> F:
+    """Wrong kinds of arguments (text for a number, a number for a list) become errors that name the stimulus."""
+    @functools.wraps(function)
+    def stimulus(*arguments: Any, **options: Any) -> Any:
+        try:
+            return function(*arguments, **options)
+        except (TypeError, ValueError) as problem:
+            if isinstance(problem, IzhigenError):
+                raise
+            raise ValueShapeError(f"{function.__name__}: {problem}") from problem
+
+    return stimulus  # type: ignore[return-value]
+
+
+@_checked
 def section(values: Sequence[Any], durations: Sequence[float], dt: float | None = None) -> Stimulus:
     """Constant stretches one after another: ``values[i]`` (a number, or one per neuron) for ``durations[i]`` ms."""
     if len(values) != len(durations):
@@ -155,6 +175,7 @@ def section(values: Sequence[Any], durations: Sequence[float], dt: float | None 
     return _stimulus("section", sum(durations), dt, make)
 
 
+@_checked
 def constant(value: Any, duration: float | None = None, dt: float | None = None) -> Stimulus:
     """A constant, ``constant(value, duration)``; or, without a duration, stretches given as pairs ``[(value, duration), ...]``."""
     if duration is None and not isinstance(value, (list, tuple)):
@@ -165,6 +186,7 @@ def constant(value: Any, duration: float | None = None, dt: float | None = None)
     return section([value for value, _ in pairs], [duration for _, duration in pairs], dt)
 
 
+@_checked
 def spike_train(times: Sequence[float], lengths: Any, sizes: Any, duration: float, dt: float | None = None) -> Stimulus:
     """Pulses: from ``times[i]`` for ``lengths[i]`` ms the value ``sizes[i]``; a single length or size serves all. Zero between."""
     count = len(times)
@@ -184,6 +206,7 @@ def spike_train(times: Sequence[float], lengths: Any, sizes: Any, duration: floa
     return _stimulus("spike_train", duration, dt, make)
 
 
+@_checked
 def ramp(c_start: float, c_end: float, duration: float, t_start: float = 0.0, t_end: float | None = None, dt: float | None = None) -> Stimulus:
     """A straight line from ``c_start`` to ``c_end``, both reached, over the steps from ``t_start`` to ``t_end``; zero elsewhere."""
     def make(dt: float) -> Series:
@@ -196,12 +219,14 @@ def ramp(c_start: float, c_end: float, duration: float, t_start: float = 0.0, t_
     return _stimulus("ramp", duration, dt, make)
 
 
+@_checked
 def sinusoid(amplitude: float, frequency: float, duration: float, dt: float | None = None, t_start: float = 0.0,
              t_end: float | None = None, bias: bool = False) -> Stimulus:
     """``amplitude*sin(2 pi f (t - t_start))`` from ``t_start`` to ``t_end`` (ms), f in Hz; plus the amplitude with ``bias``."""
     return _periodic("sinusoid", lambda cycles: np.sin(2 * np.pi * cycles), amplitude, frequency, duration, dt, t_start, t_end, bias)
 
 
+@_checked
 def square(amplitude: float, frequency: float, duration: float, dt: float | None = None, bias: bool = False,
            t_start: float = 0.0, t_end: float | None = None) -> Stimulus:
     """A square wave of +-``amplitude`` (first half of a period positive), f in Hz; plus the amplitude with ``bias``."""
@@ -224,6 +249,7 @@ def _periodic(name: str, wave: Callable[[Series], Series], amplitude: float, fre
     return _stimulus(name, duration, dt, make)
 
 
+@_checked
 def wiener(duration: float, dt: float | None = None, n: int = 1, t_start: float = 0.0, t_end: float | None = None,
            seed: int | None = None) -> Stimulus:
     """Increments of a Wiener process, N(0, 1)*sqrt(dt), one column a neuron (``n``); zero outside ``t_start ... t_end``."""
@@ -233,6 +259,7 @@ def wiener(duration: float, dt: float | None = None, n: int = 1, t_start: float 
     return _random("wiener", series, duration, dt, n, t_start, t_end, seed)
 
 
+@_checked
 def ornstein_uhlenbeck(mean: float, sigma: float, tau: float, duration: float, dt: float | None = None, n: int = 1,
                        t_start: float = 0.0, t_end: float | None = None, seed: int | None = None) -> Stimulus:
     """An Ornstein-Uhlenbeck process, dX = (mean - X)/tau dt + sigma dW, by Euler-Maruyama from X = mean; one column a neuron.
@@ -278,6 +305,7 @@ def _check_window(name: str, duration: float, t_start: float, t_end: float | Non
         raise ValueShapeError(f"{name}: needs 0 <= t_start <= t_end <= duration, got {t_start}, {end}, {duration}")
 
 
+@_checked
 def from_array(values: Any, dt: float) -> Stimulus:
     """A given series, shape (T,) or (T, n), sampled at ``dt`` ms; a path to a ``.npy`` or ``.csv`` file is read."""
     if isinstance(values, (str, Path)):

@@ -94,13 +94,14 @@ def raster(recording: Recording, *, ax: Axes = None) -> Axes:
 def recording(recording: Recording, *, states: Sequence[str] | None = None, neurons: Sequence[int] | None = None) -> Any:
     """Draw each recorded state and, below, the raster; returns the figure."""
     names = list(recording.traces) if states is None else list(states)
-    rows = len(names) + (recording.spike_times is not None)
+    with_raster = recording.spike_times is not None and bool(recording.info.get("threshold"))
+    rows = len(names) + with_raster
     if rows == 0:
         raise RecordingError("nothing was recorded; run with record=['V', 'spike']")
     figure, axes = _figure(rows, sharex=True)
     for name, ax in zip(names, axes):
         traces(recording, name, neurons=neurons, ax=ax)
-    if recording.spike_times is not None:
+    if with_raster:
         raster(recording, ax=axes[-1])
     for ax in axes[:-1]:
         ax.set_xlabel("")

@@ -131,14 +131,15 @@ class Population:
         return fresh
 
     def _engine(self, deltas: tuple[str, ...]) -> Engine:
-        per_neuron = tuple(p for p in self._model.parameters if isinstance(self._parameters[p], np.ndarray))
-        key = (per_neuron, deltas)
+        key = (self._per_neuron(), deltas)
         if key not in self._engines:
-            self._engines[key] = create_engine(self._backend, self._kernel_for(per_neuron, deltas))
-        return self._engines[key]
+            self._engines[key] = create_engine(self._backend, build_kernel(self._step_rule, self._dtype.name, *key))
+        self._engine_in_use = self._engines[key]
+        return self._engine_in_use
 
-    def _kernel_for(self, per_neuron: tuple[str, ...], deltas: tuple[str, ...]) -> Kernel:
-        return build_kernel(self._step_rule, self._dtype.name, per_neuron, deltas)
+    def _per_neuron(self) -> tuple[str, ...]:
+        """Parameters that have one value per neuron now."""
+        return tuple(p for p in self._model.parameters if isinstance(self._parameters[p], np.ndarray))
 
     # -- what it is -------------------------------------------------------------------------------------------------
 
@@ -185,12 +186,12 @@ class Population:
     @property
     def kernel(self) -> Kernel:
         """The kernel in use for the present placement of parameters, without instantaneous inputs."""
-        return self._kernel_for(tuple(p for p in self._model.parameters if isinstance(self._parameters[p], np.ndarray)), ())
+        return build_kernel(self._step_rule, self._dtype.name, self._per_neuron())
 
     @property
     def build_info(self) -> str:
-        """Compiler, flags and whether the kernel was built or found."""
-        return self._engine(()).description
+        """Compiler, flags and whether the kernel was built or found, of the kernel used last."""
+        return self._engine_in_use.description
 
     @property
     def t(self) -> float:
@@ -236,7 +237,7 @@ class Population:
         return [*super().__dir__(), *self._model.all_states, *self._parameters]
 
     def __len__(self) -> int:
-        return self._layout.size[0]
+        return self._layout.shape[0]
 
     def __repr__(self) -> str:
         return (f"<Population of {self._model.name}: {'x'.join(map(str, self.shape))} neurons, dt={self._dt:g} ms, {self.method}, "
@@ -282,7 +283,7 @@ class Population:
         block.spike_flag = flag
         refused = self._bad_input(block) if check_finite else None
         if refused is not None:
-            raise self._non_finite(refused.neuron, self._state_of(refused.neuron), block, 0, "the population is left before it, with")
+            raise self._bad_input_error(refused, block)
         self._engine(deltas).advance(block)
         self._steps_done += 1
         if check_finite:
@@ -348,7 +349,7 @@ class Population:
                 bar.update(size)
                 if bad is not None:
                     self._check_states(engine, feeds, before, start, done)
-                    raise self._non_finite(bad.neuron, self._state_of(bad.neuron), block, bad.row, "the population is left before it, with")
+                    raise self._bad_input_error(bad, block)
         if check_finite:
             self._check_states(engine, feeds, before, start, done)
         return plan.recording(start, done, interrupted.is_set())
@@ -404,14 +405,18 @@ class Population:
     def _bad_input(self, block: Block) -> _BadInput | None:
         """The first row and neuron of an input that is infinite or undefined."""
         found = []
-        for values in block.inputs.values():
+        for name, values in block.inputs.items():
             with np.errstate(all="ignore"):
                 total = values.sum()
             if not np.isfinite(total):
                 bad = np.argwhere(~np.isfinite(values))
                 if len(bad):
-                    found.append(_BadInput(int(bad[0][0]), int(bad[0][1])))
+                    found.append(_BadInput(int(bad[0][0]), int(bad[0][1]), name))
         return min(found, key=lambda b: (b.row, b.neuron), default=None)
+
+    def _bad_input_error(self, bad: _BadInput, block: Block) -> NonFiniteError:
+        return self._non_finite(bad.neuron, self._state_of(bad.neuron), block, bad.row, "the population is left before it, with",
+                                subject=f"input {bad.name!r} of neuron {bad.neuron} is infinite or undefined")
 
     def _check_states(self, engine: Engine, feeds: Mapping[str, Feed], before: Mapping[str, Array], start: int, done: int) -> None:
         if self._first_bad_neuron() is not None:
@@ -439,12 +444,14 @@ class Population:
                 raise self._non_finite(bad, self._state_of(bad), block, 0, "the population is left before it, with")
             size = max(1, count // 2)
 
-    def _non_finite(self, neuron: int, state: dict[str, float], block: Block, row: int, then: str, ahead: int = 1) -> NonFiniteError:
+    def _non_finite(self, neuron: int, state: dict[str, float], block: Block, row: int, then: str, ahead: int = 1,
+                    subject: str | None = None) -> NonFiniteError:
         """The error for a neuron in the step ``ahead`` of the present one, whose inputs stand in a row of the block."""
         inputs = {name: float(a[row if a.shape[0] > 1 else 0, neuron if a.shape[1] > 1 else 0]) for name, a in block.inputs.items()}
         step = self._steps_done - 1 + ahead
         shown = ", ".join(f"{name}={value:g}" for name, value in (*state.items(), *inputs.items()))
-        return NonFiniteError(f"neuron {neuron} became infinite or undefined in step {step} (t = {(step + 1) * self._dt:g} ms); {then} {shown}. "
+        what = subject or f"neuron {neuron} became infinite or undefined"
+        return NonFiniteError(f"{what} in step {step} (t = {(step + 1) * self._dt:g} ms); {then} {shown}. "
                               "Check the inputs, or take a smaller dt; check_finite=False lets it go on", neuron=neuron, step=step,
                               time=(step + 1) * self._dt, state=state, inputs=inputs)
 
@@ -455,10 +462,11 @@ SPIKE_FLAG = "spike"
 
 @dataclass(frozen=True)
 class _BadInput:
-    """Where an input is infinite or undefined: row of the block, and neuron (0 for a value that serves all)."""
+    """Where an input is infinite or undefined: row of the block, neuron (0 for a value that serves all), and its name."""
 
     row: int
     neuron: int
+    name: str
 
 
 class StateView(Mapping[str, Array]):

@@ -20,7 +20,7 @@ _MEANING = {
     EquationClass.CONSTANT: "exact while the other terms are constant",
     EquationClass.LINEAR_PARAMETER_RATE: "exact while the other terms are constant; its exponential is computed once a call",
     EquationClass.LINEAR_STATE_RATE: "exact with the other states frozen over the step",
-    EquationClass.COUPLED_LINEAR: "exact: the states of the block share one propagator",
+    EquationClass.COUPLED_LINEAR: "the states of the block share one propagator, exact while the other terms are constant",
     EquationClass.QUADRATIC: "linearized at the old state",
     EquationClass.NONLINEAR: "linearized at the old state",
 }
@@ -50,7 +50,7 @@ def _meaning(step: Step, equation: StateEquation) -> str:
     block = next((b for b in step.system.blocks if index in b), ())
     varying = {*step.states, *(symbol(name) for name in step.model.inputs), T}
     if any(step.system.jacobian[r, c].free_symbols & varying for r in block for c in block):
-        return "the states of the block share one propagator, exact with its rates frozen over the step"
+        return "the states of the block share one propagator, exact with its rates and the other terms frozen over the step"
     return _MEANING[equation.kind]
 
 

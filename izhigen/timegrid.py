@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import numbers
 
+import numpy as np
+
 from izhigen.errors import ValueShapeError
 
 MOST_STEPS = 1e15
@@ -17,7 +19,7 @@ def check_dt(dt: object) -> float:
     """A positive finite step, or an error."""
     if isinstance(dt, bool) or not isinstance(dt, numbers.Real) or not math.isfinite(float(dt)) or float(dt) <= 0:
         raise ValueShapeError(f"dt={dt!r} is not a step: give a positive number of ms")
-    return float(dt)
+    return float(str(dt)) if isinstance(dt, np.float32) else float(dt)  # np.float32(0.1) means 0.1 ms, not 0.10000000149
 
 
 def first_step_at_or_after(time: float, dt: float) -> int:

@@ -24,8 +24,9 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
     if callable(value):
         try:
             value = value(int(np.prod(layout.size)), rng)
-        except TypeError as problem:
-            raise ValueShapeError(f"{name}: the callable failed ({problem}); it is called as f(n, rng) and returns n numbers") from problem
+        except Exception as problem:  # a user's function may raise anything
+            raise ValueShapeError(f"{name}: the callable failed with {type(problem).__name__}: {problem}; it is called as f(n, rng) "
+                                  "and returns n numbers") from problem
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
         number = float(value)
         with np.errstate(over="ignore"):

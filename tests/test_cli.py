@@ -115,7 +115,7 @@ def test_emit_and_cache(tmp_path, monkeypatch):
 def test_a_users_own_file(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text("from izhigen import Model\nleak = Model('leak', 'dV/dt = -V/10 + I : mV', threshold='V > 5', reset='V = 0', inputs=['I'])\n")
-    assert "leak: 1 neurons" in ok("run", f"{path}:leak", "-T", "50", "--input", "2")
+    assert "leak: 1 neuron," in ok("run", f"{path}:leak", "-T", "50", "--input", "2")
 
 
 def test_as_a_program():

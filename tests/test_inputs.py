@@ -95,7 +95,9 @@ def test_a_step_is_needed_and_must_fit():
 @pytest.mark.parametrize("make", [
     lambda: inputs.section([1], [1, 2]), lambda: inputs.section([], []), lambda: inputs.section([1], [-1]), lambda: inputs.constant([1, 2]),
     lambda: inputs.ramp(0, 1, 10, t_start=8, t_end=5), lambda: inputs.sinusoid(1, 1, -5), lambda: inputs.wiener(10, n=0), lambda: inputs.spike_train([-1], 1, 1, 5),
-    lambda: inputs.ornstein_uhlenbeck(0, 1, 0, 10), lambda: inputs.spike_train([1, 2], [1, 2, 3], 1, 5)])
+    lambda: inputs.ornstein_uhlenbeck(0, 1, 0, 10), lambda: inputs.spike_train([1, 2], [1, 2, 3], 1, 5),
+    lambda: inputs.section(5.0, 10.0), lambda: inputs.constant(5.0), lambda: inputs.spike_train(5.0, 1, 1, 10), lambda: inputs.section([1, 2], ["a", 2]),
+    lambda: inputs.sinusoid(1, "x", 10).sample(0.1), lambda: inputs.ramp("a", 1, 10.0).sample(0.1), lambda: inputs.square(1.0, 10.0, 100.0, 0.1, False, None)])
 def test_bad_stimuli(make):
     with pytest.raises(ValueShapeError):
         make()

@@ -162,6 +162,12 @@ def test_backends_agree_on_per_neuron_parameters(dtype):
         np.testing.assert_allclose(single[:, 0], one[:, k], atol=1e-9)
 
 
+def test_a_callable_that_fails_is_named():
+    with pytest.raises(ValueShapeError, match="a: the callable failed with ZeroDivisionError"):
+        population(3, a=lambda n, rng: 1 / 0)
+    assert len(RS.population(2, dt=np.float32(0.1)).run(0.5, record=["V"]).t) == 5
+
+
 def test_values_by_callable_and_assignment_between_runs(backend):
     pop = population(64, backend, a=lambda n, rng: rng.uniform(0.02, 0.1, n), V=lambda n, rng: -70 + 5 * rng.standard_normal(n), seed=5)
     again = population(64, backend, a=lambda n, rng: rng.uniform(0.02, 0.1, n), V=lambda n, rng: -70 + 5 * rng.standard_normal(n), seed=5)
@@ -244,7 +250,7 @@ def test_non_finite_states_are_named(backend):
     current = np.full((100, 4), 5.0)
     current[37, 2] = np.nan
     pop = population(4, backend)
-    with pytest.raises(NonFiniteError, match="neuron 2 .*step 37 ") as caught:
+    with pytest.raises(NonFiniteError, match="input 'I' of neuron 2 .*step 37 ") as caught:
         pop.run(10.0, I=current)
     error = caught.value
     assert (error.neuron, error.step, error.time) == (2, 37, pytest.approx(3.8))

@@ -93,7 +93,7 @@ def cache_dir() -> Path:
     """Where built kernels are kept: ``$IZHIGEN_CACHE_DIR``, or the user's cache folder."""
     named = os.environ.get("IZHIGEN_CACHE_DIR")
     if named:
-        return Path(named).expanduser()
+        return Path(named).expanduser().absolute()
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("izhigen", appauthor=False))

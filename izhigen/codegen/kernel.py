@@ -16,12 +16,14 @@ from typing import Any
 import sympy as sp
 from sympy.logic.boolalg import Boolean
 
+from izhigen.codegen.elementary import FORMATS
 from izhigen.codegen.naming import Namer
 from izhigen.derive import functions as f
 from izhigen.derive.lowering import DT, T, symbol
 from izhigen.derive.singularities import remove_singularities
 from izhigen.derive.step import Step
 from izhigen.derive.system import algebraic_definitions
+from izhigen.errors import ValueShapeError, suggest
 
 
 class Placement(enum.Flag):
@@ -34,7 +36,7 @@ class Placement(enum.Flag):
 
 
 class Kind(enum.Enum):
-    """The type of a value: a number of the kernel's dtype, a condition, or a time in double precision."""
+    """The type of a value: a number of the kernel's dtype, or a condition."""
 
     REAL = "real"
     CONDITION = "condition"
@@ -236,9 +238,17 @@ def build_kernel(step: Step, dtype: str = "float32", per_neuron: Iterable[str] =
         Parameters that have one value per neuron; all others have one for the population.
     deltas : iterable of str
         States that receive an instantaneous input, added after integration.
+
+    Raises
+    ------
+    ValueShapeError
+        For a name that is no parameter or state, or another dtype.
     """
     model = step.model
     chosen = set(per_neuron)
+    _check_choice("per_neuron", per_neuron, tuple(model.parameters))
+    _check_choice("deltas", deltas, model.states)
+    _check_choice("dtype", [dtype], tuple(FORMATS))
     neuron_parameters = tuple(p for p in model.parameters if p in chosen)
     jumped = tuple(s for s in model.states if s in set(deltas))
     placements = {symbol(p): Placement.NEURON if p in chosen else Placement.UNIFORM for p in model.parameters}
@@ -255,6 +265,12 @@ def build_kernel(step: Step, dtype: str = "float32", per_neuron: Iterable[str] =
     neuron = _alive(placer.lists[Placement.NEURON], loop)
     uniform = _alive(placer.lists[Placement.UNIFORM], [*loop, *per_step, *neuron])
     return Kernel(step, dtype, neuron_parameters, jumped, tuple(uniform), tuple(neuron), tuple(per_step), shared_body, shared_stores)
+
+
+def _check_choice(what: str, given: Iterable[str], known: tuple[str, ...]) -> None:
+    for name in given:
+        if name not in known:
+            raise ValueShapeError(f"{what}: {name!r} is not one of {', '.join(known)}{suggest(str(name), known)}")
 
 
 def _body(step: Step, jumped: tuple[str, ...], placer: _Placer) -> tuple[list[Statement], list[Statement]]:

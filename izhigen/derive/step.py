@@ -15,7 +15,7 @@ import sympy as sp
 from izhigen.derive import schemes
 from izhigen.derive.lowering import DT, T, lower, symbol
 from izhigen.derive.singularities import remove_singularities
-from izhigen.derive.system import System, algebraic_definitions, build_system
+from izhigen.derive.system import System, build_system, inlined_definitions
 from izhigen.errors import DerivationError, suggest
 from izhigen.model.model import Declaration
 
@@ -164,7 +164,7 @@ def derive_step(model: Declaration, method: str = "exp_euler") -> Step:
     system = build_system(model)
     assignments, increments = scheme.advance(system)
     held = tuple(Assignment(h.symbol, h.expression) for h in system.held)
-    definitions = algebraic_definitions(model)
+    definitions = inlined_definitions(model)
     threshold = None
     if model.threshold is not None:
         threshold = lower(model.threshold, "threshold", definitions)

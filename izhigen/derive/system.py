@@ -123,6 +123,11 @@ def algebraic_definitions(model: Declaration) -> dict[str, Any]:
     return _algebraic(model, {})
 
 
+def inlined_definitions(model: Declaration) -> dict[str, Any]:
+    """Algebraic variables and inputs as the equations mean them: an input with the currents added to it (or their held sum)."""
+    return _algebraic(model, _input_sums(model)[0])
+
+
 def _input_sums(model: Declaration) -> tuple[dict[str, Any], tuple[HeldCurrent, ...]]:
     """What an input's name means inside the equations, and the currents held during a step."""
     definitions = algebraic_definitions(model)
@@ -154,7 +159,7 @@ def build_system(model: Declaration) -> System:
         for j, state in enumerate(states):
             jacobian[i, j] = _derivative(side, state, states, ode.where)
     varying = set(states) | {symbol(n) for n in model.inputs} | {h.symbol for h in held} | {T}
-    blocks = _linear_blocks(jacobian, states)
+    blocks = _linear_blocks(jacobian, states, sides)
     in_block = {index for block in blocks for index in block}
     equations = tuple(_classify(states[i], sides[i], jacobian[i, i], varying, i in in_block) for i in range(len(states)))
     return System(model, equations, held, sp.ImmutableMatrix(jacobian), blocks)
@@ -205,7 +210,7 @@ def _classify(state: sp.Symbol, side: Any, rate: Any, varying: set[sp.Symbol], c
     return StateEquation(state, side, rate, remainder, kind, proved)
 
 
-def _linear_blocks(jacobian: sp.Matrix, states: list[sp.Symbol]) -> tuple[tuple[int, ...], ...]:
+def _linear_blocks(jacobian: sp.Matrix, states: list[sp.Symbol], sides: list[Any]) -> tuple[tuple[int, ...], ...]:
     """Strongly connected groups of two or more states whose equations are all linear in the group's states."""
     count = len(states)
     reach = [[i == j or jacobian[i, j] != 0 for j in range(count)] for i in range(count)]
@@ -221,7 +226,8 @@ def _linear_blocks(jacobian: sp.Matrix, states: list[sp.Symbol]) -> tuple[tuple[
             continue
         seen.update(group)
         members = {states[j] for j in group}
-        if not any(jacobian[a, b].free_symbols & members for a in group for b in group):
+        smooth = not any(part.free_symbols & members for j in group for part in sides[j].atoms(*_STEPWISE))
+        if smooth and not any(jacobian[a, b].free_symbols & members for a in group for b in group):
             blocks.append(group)
     return tuple(blocks)
 

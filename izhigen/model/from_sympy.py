@@ -16,6 +16,10 @@ _RENAMED = {"Abs": "abs", "absolute": "abs", "sign": "sign", "signum": "sign", "
             "tan": "tan", "tanh": "tanh", "sinh": "sinh", "cosh": "cosh", "erf": "erf", "where": "where"}
 
 
+_RECIPROCALS = {"sec": "cos", "csc": "sin", "cot": "tan", "sech": "cosh", "csch": "sinh", "coth": "tanh"}
+"""Functions that SymPy makes of a quotient by itself."""
+
+
 class _TextPrinter(StrPrinter):  # type: ignore[misc]
     """Prints what the parser reads back; anything else is refused by name."""
 
@@ -27,11 +31,14 @@ class _TextPrinter(StrPrinter):  # type: ignore[misc]
 
     def _print_Function(self, expr: Any) -> str:
         name = type(expr).__name__
+        if name in _RECIPROCALS:
+            return f"(1/{_RECIPROCALS[name]}({self._print(expr.args[0])}))"
         if name not in _RENAMED:
             raise NotImplementedError(name)
         arguments = expr.args[:1] if name == "Heaviside" else expr.args
         return f"{_RENAMED[name]}({', '.join(self._print(a) for a in arguments)})"
 
+    _print_sec = _print_csc = _print_cot = _print_Function
     _print_Abs = _print_Max = _print_Min = _print_Heaviside = _print_log = _print_floor = _print_Function
 
     def _print_Piecewise(self, expr: Any) -> str:

@@ -68,6 +68,8 @@ def load(name: str) -> Declaration:
     ModelNotFoundError
         No such file, or no such model in it; names the nearest one.
     """
+    if not isinstance(name, str):
+        raise ModelNotFoundError(f"a model's name is text, not {type(name).__name__}")
     path_text, colon, model_name = name.rpartition(":")
     if not colon and name.endswith(".py"):
         path_text, model_name = name, ""

@@ -231,6 +231,8 @@ class Declaration:
             raise ModelError(f"model {self.name!r} has no threshold on a state, so it has no spikes to be refractory after")
         if held not in self.states:
             raise ModelError(f"with_refractory: {held!r} is not a state of model {self.name!r}{suggest(held, self.states)}")
+        if self.refractory is None and "tau_ref" in self.parameters:
+            raise ModelError(f"parameter 'tau_ref' exists already in model {self.name!r} and means something else there; rename it")
         parameters = MappingProxyType({**self.parameters, **_parse_parameters({"tau_ref": tau_ref})})
         return self._with(refractory=Refractory(held), parameters=parameters,
                           units=MappingProxyType({**self.units, "tau_ref": "ms"}))
@@ -251,6 +253,9 @@ class Declaration:
             text = expression_text(amplitude, f"noise on {state}")
             if isinstance(amplitude, numbers.Real):
                 text = f"sigma_{state}"
+                if text in self.parameters and state not in terms:
+                    raise ModelError(f"parameter {text!r} exists already in model {self.name!r} and means something else there; rename it, "
+                                     f"or give the amplitude as text, with_noise({state}={text!r})")
                 parameters.update(_parse_parameters({text: float(amplitude)}))
             terms[state] = Noise(state, parse_expression(text, f"noise on {state}"))
         ordered = tuple(terms[state] for state in self.states if state in terms)
@@ -383,6 +388,7 @@ def _check(model: Declaration) -> None:
         _check_names(noise.amplitude, set(model.parameters) | set(CONSTANTS), f"noise on {noise.state}",
                      "; noise is additive, so its amplitude may use parameters only")
     _check_reset(model)
+    _check_parts(model)
     for name in model.units:
         if name not in known:
             raise ModelError(f"units: {name!r} is neither a parameter nor an input{suggest(name, known)}")
@@ -431,6 +437,21 @@ def _check_reset(model: Declaration) -> None:
             raise ModelError(f"reset: {assignment.state!r} is assigned twice; all assignments read the values before the reset, "
                              "so write one")
         seen.add(assignment.state)
+
+
+def _check_parts(model: Declaration) -> None:
+    """What composition added must still have the states and inputs that it was made for."""
+    held = [("a refractory period", model.refractory.state)] if model.refractory else []
+    for what, state in [*held, *(("noise", noise.state) for noise in model.noise)]:
+        if state not in model.states:
+            raise ModelError(f"model {model.name!r} has {what} on {state!r}, which is no state of it any more (states: {', '.join(model.states)}); "
+                             "compose it again from a model without")
+    if model.refractory and model.threshold is None:
+        raise ModelError(f"model {model.name!r} has a refractory period but no threshold")
+    for current in model.currents:
+        if current.to not in model.inputs:
+            raise ModelError(f"model {model.name!r} has a current {current.expression.text!r} that adds to {current.to!r}, which is no input of it "
+                             f"any more (inputs: {', '.join(model.inputs)})")
 
 
 def _check_size(model: Declaration) -> None:

@@ -58,6 +58,16 @@ def test_a_truncated_library_is_never_loaded(cache):
     assert built.library.stat().st_size > 4096
 
 
+def test_a_relative_cache_folder_works(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IZHIGEN_CACHE_DIR", ".")
+    assert MODEL.population(1).run(1.0) is not None
+    with pytest.raises(iz.IzhigenError, match="dtype"):
+        MODEL.source("c", dtype="float16")
+    with pytest.raises(iz.IzhigenError, match="per_neuron: 'zz'"):
+        MODEL.source("c", per_neuron=("zz",))
+
+
 def test_clearing_touches_our_files_only(cache):
     compiler.build(MODEL.program())
     strangers = ["main.c", "package.json", "mylib.so", "poetry.lock"]

@@ -22,14 +22,14 @@ MODELS = {"Izhikevich": iz.load("Izhikevich"), "HH": HODGKIN_HUXLEY, "Everything
 
 
 ODD = {
-    "tau_ref in an equation": iz.Model("A", "dV/dt = 2 - V/tau_ref", threshold="V > 1", reset="V = 0.1*tau_ref", parameters={"tau_ref": 1.0}).with_refractory(2.0),
+    "tau_ref in an equation": iz.Model("A", "dV/dt = 2 - V", threshold="V > 1", reset="V = 0").with_refractory(2.0).variant("A", equations="dV/dt = 2 - V/tau_ref", reset="V = 0.1*tau_ref"),
     "tau_ref without a refractory period": iz.Model("A", "dV/dt = 2 - V/tau_ref", parameters={"tau_ref": 1.0}),
     "conditions of parameters": iz.Model("A", "dV/dt = where((a > 0.5) and (V > 0.1), -V*V, 1) + where(a > b, V, 2)", parameters={"a": 1.0, "b": 2.0}),
     "perfect integrator": iz.Model("A", "dV/dt = I", inputs=["I"]),
     "functions of SymPy's own": iz.Model("A", "dV/dt = sqrt(V**2) + sqrt(a**2*V**4) + tan(V + pi/2) + (V**2)**0.5 + sign(V - 1)", parameters={"a": 1.0}),
     "constants of functions": iz.Model("A", "dV/dt = V*max(pi, 3) + abs(-pi)*V + sign(pi)*V + floor(pi) + clip(tanh(0.9), 0, 1) + sqrt(2)"),
-    "names of the generator and of headers": iz.Model("A", "dV/dt = phase*tile - V*lane + INT64_MAX + FP_NAN*int_ + x_t\nx_t = near*far\ndlane/dt = -lane*constants",
-                                                      parameters={"phase": 1.0, "tile": 2.0, "INT64_MAX": 3.0, "FP_NAN": 1.0, "int_": 1.0, "near": 1.0, "far": 2.0, "constants": 0.1}).with_noise(V=1.0),
+    "names of the generator and of headers": iz.Model("A", "dV/dt = phase*tile - V*lane + INT64_MAX + FP_NAN*int_ + offsetof*UINTMAX_MAX + x_t\nx_t = near*far\ndlane/dt = -lane*constants",
+                                                      parameters={"phase": 1.0, "tile": 2.0, "INT64_MAX": 3.0, "offsetof": 0.1, "UINTMAX_MAX": 0.2, "FP_NAN": 1.0, "int_": 1.0, "near": 1.0, "far": 2.0, "constants": 0.1}).with_noise(V=1.0),
     "comments": iz.Model("A", "dV/dt = -V", threshold="V > 1  # /* x", reset="V = 0", description="a */ int evil; /* b"),
     "many maxima": iz.Model("A", "dV/dt = max(" + ", ".join(f"{k}*V" for k in range(1, 30)) + ")"),
 }

@@ -30,6 +30,7 @@ def kinds(equations, **parts):
     ("dV/dt = exp(V)", [EquationClass.NONLINEAR]), ("dV/dt = V - V**3/3", [EquationClass.NONLINEAR]),
     ("dV/dt = abs(V)", [EquationClass.NONLINEAR]), ("dV/dt = 1/V", [EquationClass.NONLINEAR]),
     ("dV/dt = w\ndw/dt = -V", [EquationClass.COUPLED_LINEAR] * 2),
+    ("dV/dt = -V + w\ndw/dt = -w + V + heaviside(V - 1)", [EquationClass.LINEAR_PARAMETER_RATE] * 2),
     ("dV/dt = -V + w\ndw/dt = -w", [EquationClass.LINEAR_PARAMETER_RATE] * 2),
     ("dV/dt = -V + w\ndw/dt = -w + V**2", [EquationClass.LINEAR_PARAMETER_RATE] * 2)])
 def test_classes(equations, expected):
@@ -78,6 +79,12 @@ def test_alpha_n_and_its_slope_at_the_hole():
     alpha = remove_singularities(lower(parse_expression("0.01*(10 - V)/(exp(1 - 0.1*V) - 1)"), "alpha_n"))
     assert float(alpha.subs(V, 10)) == pytest.approx(0.1, abs=1e-15)
     assert float(alpha.diff(V).subs(V, 10).evalf()) == pytest.approx(0.005, abs=1e-15)
+
+
+def test_an_input_means_its_sum_in_the_threshold_too(backend):
+    model = Model("A", "tot = I\ndV/dt = -V + tot", threshold="tot > 2", inputs=["I"], reset="V = 0").with_current("5.0")
+    for variant in (model, model.with_liquid_time_constant()):
+        assert variant.population(1, backend=backend).run(1.0).counts[0] == 10
 
 
 def test_high_powers_are_not_expanded():

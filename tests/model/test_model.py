@@ -158,6 +158,21 @@ def test_composition_and_its_errors():
         declare().with_noise(W=1.0)
 
 
+def test_composition_never_takes_over_a_parameter_or_loses_its_state():
+    with pytest.raises(ModelError, match="'tau_ref' exists already"):
+        declare(parameters={**PARTS["parameters"], "tau_ref": 1.0}).with_refractory(2.0)
+    with pytest.raises(ModelError, match="'sigma_V' exists already"):
+        declare(parameters={**PARTS["parameters"], "sigma_V": 1.0}).with_noise(V=2.0)
+    assert declare().with_refractory(2.0).with_refractory(3.0).parameters["tau_ref"] == 3.0
+    assert declare().with_noise(V=1.0).with_noise(V=2.0).parameters["sigma_V"] == 2.0
+    with pytest.raises(ModelError, match="noise on 'u', which is no state"):
+        declare().with_noise(u=1.0).variant("X", equations="dV/dt = -V + I", reset="V = 0")
+    with pytest.raises(ModelError, match="refractory period on 'V', which is no state"):
+        declare().with_refractory(2.0).variant("X", equations="dw/dt = -w + I", reset="w = 0", threshold="w > 1")
+    with pytest.raises(ModelError, match="adds to 'I', which is no input"):
+        declare().with_current("g*(E - V)", inputs=["g"]).variant("Z", inputs=["J", "g"], equations="dV/dt = -V + J", reset="V = 0")
+
+
 def test_composition_order_does_not_matter_for_what_is_meant():
     first = declare().with_liquid_time_constant().with_current("g*(E - V)", inputs=["g"])
     second = declare().with_current("g*(E - V)", inputs=["g"]).with_liquid_time_constant()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -24,17 +25,19 @@ KEYWORDS = frozenset("""
 OWN = frozenset("""
     tile lane constants population run count position phase steps time_now any_spike TILE ALIGNED NULL INFINITY NAN
     fabs fabsf sqrt sqrtf floor floorf log logf log1p log1pf sin sinf cos cosf tan tanf erf erff pow powf memcpy
-    HUGE_VAL HUGE_VALF HUGE_VALL FP_NAN FP_INFINITE FP_ZERO FP_SUBNORMAL FP_NORMAL MATH_ERRNO MATH_ERREXCEPT M_E M_PI SIZE_MAX
-    INT8_MAX INT16_MAX INT32_MAX INT64_MAX INT8_MIN INT16_MIN INT32_MIN INT64_MIN UINT8_MAX UINT16_MAX UINT32_MAX UINT64_MAX
-    refractory_period linux unix errno signgam y0 y1 yn j0 j1 jn gamma stdin stdout stderr
+    offsetof math_errhandling refractory_period linux unix errno signgam y0 y1 yn j0 j1 jn gamma stdin stdout stderr
     """.split())
 """Identifiers that the templates use, and names that headers or compilers may define."""
+
+
+MACRO = re.compile(r"(?:U?INT(?:\d+|MAX|PTR|_FAST\d+|_LEAST\d+)?|PTRDIFF|WCHAR|WINT|SIG_ATOMIC|SIZE|FP|HUGE|MATH|M)_[A-Z0-9_]+\Z")
+"""Macros of math.h and stdint.h."""
 
 
 def c_name(name: str) -> str:
     """The C identifier for a symbol: the name itself, with one more underscore after it where the word is taken."""
     word = name.rstrip("_")
-    return f"{name}_" if word in KEYWORDS or word in OWN or name.startswith("iz_") else name
+    return f"{name}_" if word in KEYWORDS or word in OWN or name.startswith("iz_") or MACRO.match(word) else name
 
 
 class CPrinter(C99CodePrinter):  # type: ignore[misc]
