@@ -90,7 +90,7 @@ def _lines(step: Step, kernel: Kernel) -> Iterator[str]:
 
 def _events(step: Step) -> Iterator[str]:
     for term in step.noise:
-        yield f"noise on {term.state}: {term.amplitude}*{term.factor}*N(0, 1)  ({_noise_meaning(step, step.states.index(term.state))})"
+        yield f"noise on {term.state}: {term.factor}*{term.xi}  ({_noise_meaning(step, step.states.index(term.state))})"
     if step.model.refractory:
         yield f"refractory: {step.model.refractory.state} keeps its old value while t - t_last_spike <= tau_ref"
     if step.threshold is not None:
@@ -102,7 +102,7 @@ def _noise_meaning(step: Step, index: int) -> str:
     if step.method != "exp_euler":
         return "Euler-Maruyama"
     if any(index in block for block in step.system.blocks):
-        return "with the state's own rate; the noise that its block passes on is left out"
+        return "with the covariance that the linear block gives it over a step"
     return "exact for this linear drift" if step.system.equations[index].proved else "with the rate at the old state"
 
 

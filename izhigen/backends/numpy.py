@@ -51,12 +51,34 @@ def _phi1_block(row: Any, column: Any, *entries: Any) -> Array:
     return result[..., int(row), size + int(column)].astype(np.asarray(entries[0]).dtype)
 
 
+def _block_covariance(row: Any, column: Any, source: Any, *entries: Any) -> Array:
+    """An entry of int_0^1 exp(Zs) D exp(Zs)^T ds, from exp of [[-Z, D], [0, Z^T]] (Van Loan 1978) halved until it is small."""
+    size = math.isqrt(len(entries))
+    values = np.broadcast_arrays(*(np.asarray(e, np.float64) for e in entries))
+    z = np.stack([np.stack(values[k * size:(k + 1) * size], axis=-1) for k in range(size)], axis=-2)
+    largest = np.nanmax(np.abs(z).sum(axis=-1), initial=0.0)
+    halvings = int(min(max(np.ceil(np.log2(largest)) + 3, 0), 60)) if np.isfinite(largest) and largest > 0 else 0
+    van_loan = np.zeros((*z.shape[:-2], 2 * size, 2 * size))
+    small = z / 2.0**halvings
+    van_loan[..., :size, :size], van_loan[..., size:, size:] = -small, np.swapaxes(small, -1, -2)
+    van_loan[..., int(source), size + int(source)] = 1.0
+    exponential = np.zeros_like(van_loan) + np.eye(2 * size)
+    for k in range(24, 0, -1):
+        exponential = np.eye(2 * size) + van_loan @ exponential / k
+    flow = np.swapaxes(exponential[..., size:, size:], -1, -2)
+    covariance = flow @ exponential[..., :size, size:]
+    for _ in range(halvings):
+        covariance = (covariance + flow @ covariance @ np.swapaxes(flow, -1, -2)) / 2
+        flow = flow @ flow
+    return covariance[..., int(row), int(column)].astype(np.asarray(entries[0]).dtype)
+
+
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh, "sinh": np.sinh, "cosh": np.cosh,
     "erf": f.FUNCTIONS["erf"].numpy, "absolute": np.abs, "signum": np.sign, "floor_": np.floor, "expm1": np.expm1, "log1p": np.log1p,
     "heaviside": f.FUNCTIONS["heaviside"].numpy, "maximum": f.FUNCTIONS["max"].numpy, "minimum": f.FUNCTIONS["min"].numpy,
     "where": np.where, "phi1": _phi1, "phi2": f.phi2, "phi3": f.phi3,
-    "phi1_block": _phi1_block,
+    "phi1_block": _phi1_block, "block_covariance": _block_covariance,
 }
 _RELATIONS: dict[str, Callable[..., Any]] = {
     "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal, "!=": np.not_equal}
@@ -118,7 +140,7 @@ class NumpyEngine:
         self.step, self.dtype, self.deltas = step, np.dtype(dtype), deltas
         self._assignments = [(a.symbol.name, evaluate(a.expression)) for a in step.assignments]
         self._increments = [(s.name, evaluate(i)) for s, i in zip(step.states, step.increments)]
-        self._noise = [(n.state.name, n.stream, evaluate(n.amplitude * n.factor)) for n in step.noise]
+        self._noise = [(n.state.name, n.stream, evaluate(n.factor)) for n in step.noise]
         self._threshold = None if step.threshold is None else evaluate(step.threshold)
         self._resets = [(r.symbol.name, evaluate(r.expression)) for r in step.resets]
 

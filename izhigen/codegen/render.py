@@ -94,7 +94,7 @@ def _context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
         "states": variables(symbol(s) for s in model.states), "inputs": variables(inputs), "inputs_in_body": variables(inputs, loop),
         "uniform_parameters": [Variable(c_name(p), "double") for p in kernel.uniform_parameters],
         "neuron_parameters": [Variable(c_name(p), "double" if _is_time(kernel, p) else form.real) for p in kernel.per_neuron],
-        "noise": [NoiseVariable(c_name(n.xi.name), n.stream) for n in kernel.step.noise],
+        "noise": [NoiseVariable(c_name(xi.name), stream) for xi, stream in kernel.step.variates],
         "uniform": variables(uniform, kernel.neuron, loop),
         "uniform_inputs": variables([*uniform_parameters, DT], kernel.uniform, kernel.neuron, loop),
         "uniform_in_neuron": variables(uniform, kernel.neuron), "uniform_in_body": variables(uniform, loop),
@@ -141,8 +141,8 @@ def _functions(kernel: Kernel, printer: CPrinter, real: str) -> list[str]:
     """The elementary functions that the printed statements call, and those that noise needs."""
     wanted = set(printer.elementary) | ({"normal"} if kernel.step.noise else set())
     powers = ["\n".join(power_function(real, n)) + "\n" for n in sorted(printer.powers)]
-    template = environment().get_template("math/block_phi1.j2")
-    blocks = [template.render(n=n, f=printer.format, terms=BLOCK_TERMS) for n in sorted(printer.blocks)]
+    parts = sorted({(n, "product") for n, _ in printer.blocks}) + sorted(printer.blocks)
+    blocks = [environment().get_template(f"math/block_{name}.j2").render(n=n, f=printer.format, terms=BLOCK_TERMS) for n, name in parts]
     return powers + blocks + elementary_texts(printer, in_order(wanted))
 
 

@@ -14,7 +14,10 @@ import mpmath
 import sympy as sp
 from sympy.core.function import ArgumentIndexError
 
-HALF = sp.Rational(1, 2)
+
+def _real(parts: Any) -> bool | None:
+    """Real when all parts are known to be; else unknown (never "not real")."""
+    return True if all(part.is_real for part in parts) else None
 
 
 class _Phi(sp.Function):  # type: ignore[misc]
@@ -99,7 +102,22 @@ class phi1_block(sp.Function):
         return math.isqrt(len(self.args) - 2)
 
     def _eval_is_real(self) -> Any:
-        return all(a.is_real for a in self.args)
+        return _real(self.args)
+
+
+class block_covariance(sp.Function):
+    """``block_covariance(row, column, source, z11, z12, ...)``: an entry of int_0^1 exp(Zs) D exp(Zs)^T ds, D = 1 at (source, source) only.
+
+    Times dt and the squared amplitude it is the covariance that white noise on one state of a linear block spreads over the block in a step.
+    """
+
+    @property
+    def size(self) -> int:
+        """Rows of the matrix."""
+        return math.isqrt(len(self.args) - 3)
+
+    def _eval_is_real(self) -> Any:
+        return _real(self.args)
 
 
 class _AlmostEverywhere(sp.Function):  # type: ignore[misc]
@@ -173,7 +191,7 @@ class maximum(sp.Function):  # type: ignore[misc]
         return first if argindex == 1 else 1 - first
 
     def _eval_is_real(self) -> Any:
-        return all(a.is_real for a in self.args)
+        return _real(self.args)
 
 
 class minimum(sp.Function):  # type: ignore[misc]
@@ -192,7 +210,7 @@ class minimum(sp.Function):  # type: ignore[misc]
         return first if argindex == 1 else 1 - first
 
     def _eval_is_real(self) -> Any:
-        return all(a.is_real for a in self.args)
+        return _real(self.args)
 
 
 class where(sp.Function):  # type: ignore[misc]
@@ -213,7 +231,7 @@ class where(sp.Function):  # type: ignore[misc]
         return where(condition, a.diff(symbol), b.diff(symbol))
 
     def _eval_is_real(self) -> Any:
-        return all(a.is_real for a in self.args[1:])
+        return _real(self.args[1:])
 
 
 class expm1(sp.Function):  # type: ignore[misc]

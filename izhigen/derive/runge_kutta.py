@@ -13,7 +13,7 @@ from typing import Any
 import sympy as sp
 
 from izhigen.derive.lowering import DT, T
-from izhigen.derive.step import Assignment, Scheme
+from izhigen.derive.step import Assignment, NoiseTerm, Scheme, noise_amplitudes, noise_term
 from izhigen.derive.system import System
 
 Coefficient = Any
@@ -33,7 +33,11 @@ def runge_kutta(name: str, order: int, a: Sequence[Sequence[Coefficient]], b: Se
     def advance(system: System) -> tuple[tuple[Assignment, ...], tuple[Any, ...]]:
         return _advance(system, rows, weights)
 
-    return Scheme(name, order, _latex(rows, weights), advance, lambda system, index: sp.sqrt(DT), aliases)
+    return Scheme(name, order, _latex(rows, weights), advance, _euler_maruyama, aliases)
+
+
+def _euler_maruyama(system: System) -> tuple[tuple[Assignment, ...], tuple[NoiseTerm, ...]]:
+    return (), tuple(noise_term(system, index, amplitude * sp.sqrt(DT)) for index, amplitude in noise_amplitudes(system).items())
 
 
 def _advance(system: System, rows: list[list[Any]], weights: list[Any]) -> tuple[tuple[Assignment, ...], tuple[Any, ...]]:

@@ -43,7 +43,7 @@ class Scheme:
     advance : callable
         ``advance(system)`` returns the ordered intermediates and the increment of every state over one step.
     noise : callable
-        ``noise(system, i)`` returns the factor of ``g*xi`` for state i.
+        ``noise(system)`` returns ordered intermediates, and what is added to states.
     aliases : tuple of str
         Other names it is known by.
     """
@@ -52,17 +52,16 @@ class Scheme:
     order: int
     formula: str
     advance: Callable[[System], tuple[tuple[Assignment, ...], tuple[Any, ...]]]
-    noise: Callable[[System, int], Any]
+    noise: Callable[[System], tuple[tuple[Assignment, ...], tuple[NoiseTerm, ...]]]
     aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class NoiseTerm:
-    """``amplitude * factor * xi`` added to a state; ``xi`` is standard normal, drawn per neuron and step."""
+    """``factor * xi`` added to a state; ``xi`` is standard normal, drawn per neuron and step from the stream of that number."""
 
     state: sp.Symbol
     xi: sp.Symbol
-    amplitude: Any
     factor: Any
     stream: int
 
@@ -109,10 +108,15 @@ class Step:
         """Symbols of the state variables."""
         return self.system.states
 
+    @property
+    def variates(self) -> tuple[tuple[sp.Symbol, int], ...]:
+        """The normal variates that a step draws, each with its stream, in the order of the states."""
+        return tuple(sorted({(term.xi, term.stream) for term in self.noise}, key=lambda pair: pair[1]))
+
     def new_value(self, index: int) -> Any:
         """State ``index`` after integration, as an expression of intermediates, before jumps and reset."""
         state = self.states[index]
-        kicks = [term.amplitude * term.factor * term.xi for term in self.noise if term.state == state]
+        kicks = [term.factor * term.xi for term in self.noise if term.state == state]
         return sp.Add(state, self.increments[index], *kicks)
 
     @cached_property
@@ -171,17 +175,19 @@ def derive_step(model: Declaration, method: str = "exp_euler") -> Step:
         if threshold in (sp.true, sp.false):
             raise DerivationError(f"threshold: {model.threshold.text!r} is {threshold} whatever the state is")
     resets = tuple(Assignment(symbol(r.state), lower(r.expression, f"reset of {r.state}", definitions)) for r in model.reset)
-    return Step(system, scheme, held + assignments, increments, _noise_terms(system, scheme), threshold, resets)
+    spread, noise = scheme.noise(system)
+    return Step(system, scheme, held + assignments + spread, increments, noise, threshold, resets)
 
 
-def _noise_terms(system: System, scheme: Scheme) -> tuple[NoiseTerm, ...]:
-    terms = []
-    for stream, noise in enumerate(system.model.noise):
-        state = symbol(noise.state)
-        index = system.states.index(state)
-        amplitude = remove_singularities(lower(noise.amplitude, f"noise on {noise.state}"))
-        terms.append(NoiseTerm(state, system.intermediate(f"xi_{noise.state}"), amplitude, scheme.noise(system, index), stream))
-    return tuple(terms)
+def noise_amplitudes(system: System) -> dict[int, Any]:
+    """Amplitude of the white noise on each noisy state, by the state's index."""
+    return {system.model.states.index(n.state): remove_singularities(lower(n.amplitude, f"noise on {n.state}")) for n in system.model.noise}
 
 
-__all__ = ["Assignment", "DT", "NoiseTerm", "Scheme", "Step", "T", "derive_step", "find_scheme", "method_names"]
+def noise_term(system: System, index: int, factor: Any, source: int | None = None) -> NoiseTerm:
+    """``factor*xi`` on a state, with the variate of that state or of another; every state has a stream of its own."""
+    drawn = index if source is None else source
+    return NoiseTerm(system.states[index], system.intermediate(f"xi_{system.states[drawn].name}"), factor, drawn)
+
+
+__all__ = ["Assignment", "DT", "NoiseTerm", "Scheme", "Step", "T", "derive_step", "find_scheme", "method_names", "noise_amplitudes", "noise_term"]

@@ -30,6 +30,7 @@ ODD = {
     "constants of functions": iz.Model("A", "dV/dt = V*max(pi, 3) + abs(-pi)*V + sign(pi)*V + floor(pi) + clip(tanh(0.9), 0, 1) + sqrt(2)"),
     "names of the generator and of headers": iz.Model("A", "dV/dt = phase*tile - V*lane + INT64_MAX + FP_NAN*int_ + offsetof*UINTMAX_MAX + x_t\nx_t = near*far\ndlane/dt = -lane*constants",
                                                       parameters={"phase": 1.0, "tile": 2.0, "INT64_MAX": 3.0, "offsetof": 0.1, "UINTMAX_MAX": 0.2, "FP_NAN": 1.0, "int_": 1.0, "near": 1.0, "far": 2.0, "constants": 0.1}).with_noise(V=1.0),
+    "noise in a block": iz.Model("A", "dV/dt = -a*V + w\ndw/dt = -V - 0.1*w", parameters={"a": 1.0}).with_noise(V=1.0),
     "comments": iz.Model("A", "dV/dt = -V", threshold="V > 1  # /* x", reset="V = 0", description="a */ int evil; /* b"),
     "many maxima": iz.Model("A", "dV/dt = max(" + ", ".join(f"{k}*V" for k in range(1, 30)) + ")"),
 }
@@ -75,7 +76,7 @@ def test_odd_models_compile_without_warnings_and_agree(tmp_path, name, dtype):
             assert done.returncode == 0, done.stderr
     for values in ({}, {p: [v, v] for p, v in model.parameters.items()}):
         found = [model.population(2, dt=0.01, backend=backend, dtype=dtype, V=0.3, **values).run(0.05, record=["V"])["V"] for backend in ("c", "numpy")]
-        np.testing.assert_allclose(found[0], found[1], rtol=2e-5 if dtype == "float32" else 1e-12)
+        np.testing.assert_allclose(found[0], found[1], rtol=1e-4 if dtype == "float32" else 1e-10)
 
 
 def test_a_description_never_becomes_code():

@@ -97,6 +97,34 @@ def test_a_block_whose_rates_change_in_time_is_exact_over_each_step(backend):
     assert (found["x"], found["y"]) == pytest.approx((np.cos(angle), -np.sin(angle)), abs=1e-12)
 
 
+@pytest.mark.parametrize("dt", [0.1, 1.0, 20.0])
+@pytest.mark.parametrize("placement", ["uniform", "per neuron"])
+def test_noise_in_a_linear_block_has_the_covariance_of_the_flow(backend, dtype, dt, placement):
+    """One step from rest against the integral of exp(As) G G^T exp(As)^T, itself by quadrature; 5 standard errors."""
+    A = np.array([[-0.2, -1.0, 0.3], [0.5, -0.2, 0.0], [0.4, 0.0, -0.6]])
+    g = {"V": 1.0, "w": 0.0, "q": 0.7}
+    values = {f"a{i}{j}": A[i, j] for i in range(3) for j in range(3)}
+    lines = [f"d{s}/dt = a{i}0*V + a{i}1*w + a{i}2*q" for i, s in enumerate("Vwq")]
+    model = Model("OU3", "\n".join(lines), parameters=values).with_noise(V=g["V"], q=g["q"])
+    n = 40_000
+    given = {} if placement == "uniform" else {"a00": np.full(n, A[0, 0])}
+    pop = model.population(n, dt=dt, backend=backend, dtype=dtype, seed=11, **given)
+    pop.run(dt, record=())
+    found = np.cov(np.array([pop.V, pop.w, pop.q], float), bias=True)
+    nodes, weights = np.polynomial.legendre.leggauss(60)
+    D = np.diag([g[s] ** 2 for s in "Vwq"])
+    expected = sum(w * dt / 2 * (F := expm(A * (x + 1) / 2 * dt)) @ D @ F.T for x, w in zip(nodes, weights))
+    spread = np.sqrt((expected**2 + np.outer(np.diag(expected), np.diag(expected))) / n)
+    assert (np.abs(found - expected) <= 5 * spread).all(), (found, expected)
+
+
+def test_block_noise_is_drawn_alike_on_both_backends(dtype):
+    model = Model("OU2", "dV/dt = -V/5 - w\ndw/dt = V/2 - w/5").with_noise(V=1.0)
+    rows = [model.population(300, dt=0.5, backend=b, dtype=dtype, seed=3).run(20.0, record=["V", "w"]) for b in ("c", "numpy")]
+    for name in ("V", "w"):
+        np.testing.assert_allclose(rows[0][name], rows[1][name], atol=2e-4 if dtype == "float32" else 1e-10)
+
+
 def test_stationary_variance_of_linear_noise(backend):
     """dV = -V/tau dt + g dW has variance g^2 tau/2 at any step; 4 standard errors."""
     model = Model("OU", "dV/dt = -V/tau", parameters={"tau": 2.0}).with_noise(V=1.5)

@@ -49,7 +49,7 @@ def test_pair_of_linear_equations_uses_the_block():
 
 def test_noise_is_exact_for_linear_drift():
     step = Model("OU", "dV/dt = -V/tau", parameters={"tau": 5.0}).with_noise(V=2.0).derive()
-    factor = step.noise[0].factor.subs({DT: sp.Rational(1, 2), symbol("tau"): 5})
+    factor = step.noise[0].factor.subs({DT: sp.Rational(1, 2), symbol("tau"): 5, symbol("sigma_V"): 1})
     assert float(factor**2) == pytest.approx(float((1 - sp.exp(-sp.Rational(1, 5))) * sp.Rational(5, 2)), rel=1e-12)
 
 

@@ -49,8 +49,8 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
         Templates of ``templates/math`` that the printed text calls.
     powers : set of int
         Integer powers for which a function ``iz_pow<n>`` is called.
-    blocks : set of int
-        Sizes of matrices for which a function ``iz_block<n>_phi1`` is called.
+    blocks : set of (int, str)
+        Sizes and names of the functions of matrices, ``iz_block<n>_<name>``, that are called.
     """
 
     _OWN_FUNCTIONS = {"exp": "exp", "expm1": "expm1", "phi1": "phi1", "phi2": "phi2", "phi3": "phi3", "tanh": "tanh", "sinh": "sinh",
@@ -65,7 +65,7 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
         self.number = np.float32 if dtype == "float32" else np.float64
         self.elementary: set[str] = set()
         self.powers: set[int] = set()
-        self.blocks: set[int] = set()
+        self.blocks: set[tuple[int, str]] = set()
 
     def literal(self, value: Any) -> str:
         """A number rounded to the precision, with its suffix; exact for every value that the precision holds."""
@@ -151,9 +151,15 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
         return f"({condition} ? {a} : {b})"
 
     def _print_phi1_block(self, expr: Any) -> str:
-        self.blocks.add(expr.size)
-        row, column, *entries = expr.args
-        return f"iz_block{expr.size}_phi1({int(row)}, {int(column)}, {', '.join(self._print(e) for e in entries)})"
+        return self._block_call("phi1", 2, expr)
+
+    def _print_block_covariance(self, expr: Any) -> str:
+        return self._block_call("covariance", 3, expr)
+
+    def _block_call(self, name: str, indices: int, expr: Any) -> str:
+        self.blocks.add((expr.size, name))
+        arguments = [str(int(a)) for a in expr.args[:indices]] + [self._print(a) for a in expr.args[indices:]]
+        return f"iz_block{expr.size}_{name}({', '.join(arguments)})"
 
     def _print_heaviside(self, expr: Any) -> str:
         return f"({self.operand(expr.args[0], SUM)} >= {self.literal(0)} ? {self.literal(1)} : {self.literal(0)})"

@@ -13,10 +13,13 @@ from typing import Any
 
 import sympy as sp
 
-from izhigen.derive.functions import phi1, phi1_block
+from izhigen.derive.functions import block_covariance, maximum, phi1, phi1_block
 from izhigen.derive.lowering import DT
-from izhigen.derive.step import Assignment, Scheme
+from izhigen.derive.step import Assignment, NoiseTerm, Scheme, noise_amplitudes, noise_term
 from izhigen.derive.system import EquationClass, StateEquation, System
+
+LEAST_VARIANCE = sp.Rational(1, 10**30)
+"""Stands in for a pivot of 0 in a Cholesky factor."""
 
 
 def _scaled_rate(rate: Any) -> Any:
@@ -65,13 +68,47 @@ def _advance(system: System) -> tuple[tuple[Assignment, ...], tuple[Any, ...]]:
     return tuple(assignments), tuple(increments[i] for i in range(len(system.equations)))
 
 
-def _noise(system: System, index: int) -> Any:
+def _noise(system: System) -> tuple[tuple[Assignment, ...], tuple[NoiseTerm, ...]]:
+    """Noise with the variance that a linear drift gives it over a step; a block passes it on to its other states."""
+    amplitudes = noise_amplitudes(system)
+    assignments: list[Assignment] = []
+    terms: list[NoiseTerm] = []
+    for block in system.blocks:
+        if any(index in amplitudes for index in block):
+            added, spread = _block_noise(system, block, amplitudes)
+            assignments += added
+            terms += spread
+    in_block = {index for block in system.blocks for index in block}
+    terms += [noise_term(system, index, amplitude * _single_noise(system, index)) for index, amplitude in amplitudes.items() if index not in in_block]
+    return tuple(assignments), tuple(terms)
+
+
+def _single_noise(system: System, index: int) -> Any:
     """sqrt(dt phi1(2 J dt)): the exact standard deviation for a linear drift (Gillespie 1996, Phys. Rev. E 54:2084)."""
     equation = system.equations[index]
-    alone = not any(index in block for block in system.blocks)
-    named = alone and equation.kind not in (EquationClass.CONSTANT, EquationClass.LINEAR_PARAMETER_RATE)
+    named = equation.kind not in (EquationClass.CONSTANT, EquationClass.LINEAR_PARAMETER_RATE)
     scaled = system.intermediate(f"z_{equation.state.name}") if named else _scaled_rate(equation.rate)
     return sp.sqrt(DT * phi1(2 * scaled))
+
+
+def _block_noise(system: System, block: tuple[int, ...], amplitudes: dict[int, Any]) -> tuple[list[Assignment], list[NoiseTerm]]:
+    """The covariance of a step, dt int_0^1 exp(Zs) G G^T exp(Zs)^T ds, by its Cholesky factor (Van Loan 1978, IEEE TAC 23:395)."""
+    names = [system.states[k].name for k in block]
+    matrix = [_scaled_rate(system.jacobian[r, c]) for r in block for c in block]
+    sources = [(position, amplitudes[k]) for position, k in enumerate(block) if k in amplitudes]
+    assignments: list[Assignment] = []
+    terms: list[NoiseTerm] = []
+    factor: dict[tuple[int, int], sp.Symbol] = {}
+    for row in range(len(block)):
+        for column in range(row + 1):
+            covariance = DT * sp.Add(*(g**2 * block_covariance(row, column, source, *matrix) for source, g in sources))
+            rest = covariance - sum((factor[row, k] * factor[column, k] for k in range(column)), sp.S.Zero)
+            pivot = factor.get((column, column))  # 0 where no noise has reached the state, and what stands under it is 0 then
+            value = sp.sqrt(maximum(rest, 0)) if pivot is None else rest * pivot / maximum(pivot**2, LEAST_VARIANCE)
+            factor[row, column] = system.intermediate(f"noise_{names[row]}_{names[column]}")
+            assignments.append(Assignment(factor[row, column], value))
+            terms.append(noise_term(system, block[row], factor[row, column], block[column]))
+    return assignments, terms
 
 
 SCHEME = Scheme(
