@@ -50,7 +50,6 @@ class RecordingPlan:
         block.record_phase = (first + 1) * self.every - 1 - done if block.record else -1
         block.record_neurons = None if self.neurons is None else self.neurons[self._order]
         block.collect_spikes = self.spikes
-        block.spike_flag = self._population._last_spike_flag
 
     def collect(self, spikes: Spikes | None, first_step: int) -> None:
         """Keep the spikes of a block."""

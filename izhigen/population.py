@@ -278,9 +278,7 @@ class Population:
             Naming the neuron, time, state and inputs.
         """
         feeds, deltas = self._feeds(inputs, 1)
-        flag = self._last_spike_flag
         block = self._block(feeds, 0, 1)
-        block.spike_flag = flag
         refused = self._bad_input(block) if check_finite else None
         if refused is not None:
             raise self._bad_input_error(refused, block)
@@ -290,7 +288,7 @@ class Population:
             bad = self._first_bad_neuron()
             if bad is not None:
                 raise self._non_finite(bad, self._state_of(bad), block, 0, "its state is now", ahead=0)
-        return flag.astype(bool).reshape(self.shape)
+        return self.spike
 
     def run(self, duration: float | None = None, *, steps: int | None = None, record: str | Iterable[str] = ("spike",), every: int = 1,
             neurons: Any = None, progress: bool | None = None, check_finite: bool = True, **inputs: Any) -> Recording:
@@ -376,21 +374,15 @@ class Population:
 
     def _block(self, feeds: Mapping[str, Feed], offset: int, steps: int) -> Block:
         return Block(first_step=self._steps_done, steps=steps, dt=self._dt, seed=self._seed, state=self._state, parameters=self._parameters,
-                     inputs={name: feed(offset, steps) for name, feed in feeds.items()}, threads=self._threads)
+                     inputs={name: feed(offset, steps) for name, feed in feeds.items()}, spike_flag=self._last_spike_flag,
+                     threads=self._threads)
 
     # -- non-finite states ------------------------------------------------------------------------------------------
 
     def _first_bad_neuron(self) -> int | None:
-        """The first neuron with a state that is not finite. A sum is infinite or undefined when any of its terms is."""
-        found = []
-        with np.errstate(all="ignore"):
-            for name in self._model.states:
-                values = self._state[name]
-                if not np.isfinite(values.sum()):
-                    bad = ~np.isfinite(values)
-                    if bad.any():
-                        found.append(int(np.argmax(bad)))
-        return min(found, default=None)
+        """The first neuron with a state that is not finite."""
+        places = (_first_not_finite(self._state[name]) for name in self._model.states)
+        return min((int(place[0]) for place in places if place is not None), default=None)
 
     def _state_of(self, neuron: int) -> dict[str, float]:
         return {name: float(self._state[name][neuron]) for name in self._model.states}
@@ -404,14 +396,8 @@ class Population:
 
     def _bad_input(self, block: Block) -> _BadInput | None:
         """The first row and neuron of an input that is infinite or undefined."""
-        found = []
-        for name, values in block.inputs.items():
-            with np.errstate(all="ignore"):
-                total = values.sum()
-            if not np.isfinite(total):
-                bad = np.argwhere(~np.isfinite(values))
-                if len(bad):
-                    found.append(_BadInput(int(bad[0][0]), int(bad[0][1]), name))
+        places = ((name, _first_not_finite(values)) for name, values in block.inputs.items())
+        found = [_BadInput(int(place[0]), int(place[1]), name) for name, place in places if place is not None]
         return min(found, key=lambda b: (b.row, b.neuron), default=None)
 
     def _bad_input_error(self, bad: _BadInput, block: Block) -> NonFiniteError:
@@ -431,7 +417,6 @@ class Population:
             kept = self._snapshot()
             count = min(size, done - offset)
             block = self._block(feeds, offset, count)
-            block.spike_flag = self._last_spike_flag
             engine.advance(block)
             self._steps_done += count
             bad = self._first_bad_neuron()
@@ -454,6 +439,15 @@ class Population:
         return NonFiniteError(f"{what} in step {step} (t = {(step + 1) * self._dt:g} ms); {then} {shown}. "
                               "Check the inputs, or take a smaller dt; check_finite=False lets it go on", neuron=neuron, step=step,
                               time=(step + 1) * self._dt, state=state, inputs=inputs)
+
+
+def _first_not_finite(values: Array) -> Array | None:
+    """Index of the first value that is infinite or undefined. The sum of all is so when any is, and is found in one pass."""
+    with np.errstate(all="ignore"):
+        if np.isfinite(values.sum()):
+            return None
+    places = np.argwhere(~np.isfinite(values))
+    return places[0] if len(places) else None
 
 
 SPIKE_FLAG = "spike"

@@ -35,8 +35,6 @@ class Variable:
 
     name: str
     type: str
-    doc: str = ""
-    unit: str = ""
 
 
 @dataclass(frozen=True)

@@ -175,42 +175,38 @@ class absolute(sp.Function):  # type: ignore[misc]
         return self.args[0].is_real
 
 
-class maximum(sp.Function):  # type: ignore[misc]
-    """The larger of two, in canonical order; at a tie the derivative is that of the first."""
+class _Extreme(sp.Function):
+    """The larger or the smaller of two, in canonical order; at a tie the derivative is that of the first."""
+
+    sign = 0
+    """1 for the larger, -1 for the smaller."""
 
     @classmethod
     def eval(cls, a: Any, b: Any) -> Any:
         if a == b:
             return a
         if a.is_Number and b.is_Number:
-            return max(a, b)
+            return a if cls.sign * (a - b) > 0 else b
         return cls(b, a) if sp.default_sort_key(a) > sp.default_sort_key(b) else None
 
     def fdiff(self, argindex: int = 1) -> Any:
-        first = heaviside(self.args[0] - self.args[1])
+        first = heaviside(self.sign * (self.args[0] - self.args[1]))
         return first if argindex == 1 else 1 - first
 
     def _eval_is_real(self) -> Any:
         return _real(self.args)
 
 
-class minimum(sp.Function):  # type: ignore[misc]
-    """The smaller of two, in canonical order; at a tie the derivative is that of the first."""
+class maximum(_Extreme):
+    """The larger of two."""
 
-    @classmethod
-    def eval(cls, a: Any, b: Any) -> Any:
-        if a == b:
-            return a
-        if a.is_Number and b.is_Number:
-            return min(a, b)
-        return cls(b, a) if sp.default_sort_key(a) > sp.default_sort_key(b) else None
+    sign = 1
 
-    def fdiff(self, argindex: int = 1) -> Any:
-        first = heaviside(self.args[1] - self.args[0])
-        return first if argindex == 1 else 1 - first
 
-    def _eval_is_real(self) -> Any:
-        return _real(self.args)
+class minimum(_Extreme):
+    """The smaller of two."""
+
+    sign = -1
 
 
 class where(sp.Function):  # type: ignore[misc]

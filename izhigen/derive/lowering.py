@@ -11,6 +11,7 @@ import sympy as sp
 from izhigen.derive import functions as f
 from izhigen.errors import DerivationError
 from izhigen.model.expressions import Binary, Call, Compare, Expression, Logical, Name, Negative, Node, Number
+from izhigen.model.from_sympy import RECIPROCALS
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": sp.exp, "log": sp.log, "sqrt": sp.sqrt, "sin": sp.sin, "cos": sp.cos, "tan": sp.tan, "tanh": sp.tanh,
@@ -50,8 +51,12 @@ def _lower(node: Node, symbols: Mapping[str, Any]) -> Any:
     return FUNCTIONS[node.function](*(_lower(part, symbols) for part in node.arguments))
 
 
-_FOREIGN = {sp.Abs: f.absolute, sp.sign: f.signum, sp.cot: lambda x: 1 / sp.tan(x), sp.sec: lambda x: 1 / sp.cos(x), sp.csc: lambda x: 1 / sp.sin(x),
-            sp.coth: lambda x: 1 / sp.tanh(x), sp.sech: lambda x: 1 / sp.cosh(x), sp.csch: lambda x: 1 / sp.sinh(x)}
+def _reciprocal(name: str) -> Callable[[Any], Any]:
+    function = FUNCTIONS[name]
+    return lambda x: 1 / function(x)
+
+
+_FOREIGN = {sp.Abs: f.absolute, sp.sign: f.signum, **{getattr(sp, name): _reciprocal(of) for name, of in RECIPROCALS.items()}}
 
 
 def own_functions(expression: Any) -> Any:

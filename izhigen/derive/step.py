@@ -15,7 +15,7 @@ import sympy as sp
 from izhigen.derive import schemes
 from izhigen.derive.lowering import DT, T, lower, symbol
 from izhigen.derive.singularities import remove_singularities
-from izhigen.derive.system import System, build_system, inlined_definitions
+from izhigen.derive.system import System, build_system
 from izhigen.errors import DerivationError, suggest
 from izhigen.model.model import Declaration
 
@@ -168,13 +168,12 @@ def derive_step(model: Declaration, method: str = "exp_euler") -> Step:
     system = build_system(model)
     assignments, increments = scheme.advance(system)
     held = tuple(Assignment(h.symbol, h.expression) for h in system.held)
-    definitions = inlined_definitions(model)
     threshold = None
     if model.threshold is not None:
-        threshold = lower(model.threshold, "threshold", definitions)
+        threshold = lower(model.threshold, "threshold", system.definitions)
         if threshold in (sp.true, sp.false):
             raise DerivationError(f"threshold: {model.threshold.text!r} is {threshold} whatever the state is")
-    resets = tuple(Assignment(symbol(r.state), lower(r.expression, f"reset of {r.state}", definitions)) for r in model.reset)
+    resets = tuple(Assignment(symbol(r.state), lower(r.expression, f"reset of {r.state}", system.definitions)) for r in model.reset)
     spread, noise = scheme.noise(system)
     return Step(system, scheme, held + assignments + spread, increments, noise, threshold, resets)
 

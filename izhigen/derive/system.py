@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import sympy as sp
@@ -26,11 +26,6 @@ class EquationClass(enum.Enum):
     COUPLED_LINEAR = "coupled linear block"
     QUADRATIC = "quadratic"
     NONLINEAR = "nonlinear"
-
-    @property
-    def is_linear(self) -> bool:
-        """Whether A*x + B equals f."""
-        return self not in (EquationClass.QUADRATIC, EquationClass.NONLINEAR)
 
 
 @dataclass(frozen=True)
@@ -76,6 +71,8 @@ class System:
     held: tuple[HeldCurrent, ...]
     jacobian: sp.ImmutableMatrix
     blocks: tuple[tuple[int, ...], ...]
+    definitions: Mapping[str, Any] = field(compare=False, repr=False)
+    """Algebraic variables and inputs as the equations mean them: an input with the currents added to it (or their held sum)."""
 
     @property
     def states(self) -> tuple[sp.Symbol, ...]:
@@ -123,11 +120,6 @@ def algebraic_definitions(model: Declaration) -> dict[str, Any]:
     return _algebraic(model, {})
 
 
-def inlined_definitions(model: Declaration) -> dict[str, Any]:
-    """Algebraic variables and inputs as the equations mean them: an input with the currents added to it (or their held sum)."""
-    return _algebraic(model, _input_sums(model)[0])
-
-
 def _input_sums(model: Declaration) -> tuple[dict[str, Any], tuple[HeldCurrent, ...]]:
     """What an input's name means inside the equations, and the currents held during a step."""
     definitions = algebraic_definitions(model)
@@ -162,7 +154,7 @@ def build_system(model: Declaration) -> System:
     blocks = _linear_blocks(jacobian, states, sides)
     in_block = {index for block in blocks for index in block}
     equations = tuple(_classify(states[i], sides[i], jacobian[i, i], varying, i in in_block) for i in range(len(states)))
-    return System(model, equations, held, sp.ImmutableMatrix(jacobian), blocks)
+    return System(model, equations, held, sp.ImmutableMatrix(jacobian), blocks, definitions)
 
 
 def _derivative(side: Any, state: sp.Symbol, states: list[sp.Symbol], where: str) -> Any:

@@ -16,7 +16,7 @@ _RENAMED = {"Abs": "abs", "absolute": "abs", "sign": "sign", "signum": "sign", "
             "tan": "tan", "tanh": "tanh", "sinh": "sinh", "cosh": "cosh", "erf": "erf", "where": "where"}
 
 
-_RECIPROCALS = {"sec": "cos", "csc": "sin", "cot": "tan", "sech": "cosh", "csch": "sinh", "coth": "tanh"}
+RECIPROCALS = {"sec": "cos", "csc": "sin", "cot": "tan", "sech": "cosh", "csch": "sinh", "coth": "tanh"}
 """Functions that SymPy makes of a quotient by itself."""
 
 
@@ -31,8 +31,8 @@ class _TextPrinter(StrPrinter):  # type: ignore[misc]
 
     def _print_Function(self, expr: Any) -> str:
         name = type(expr).__name__
-        if name in _RECIPROCALS:
-            return f"(1/{_RECIPROCALS[name]}({self._print(expr.args[0])}))"
+        if name in RECIPROCALS:
+            return f"(1/{RECIPROCALS[name]}({self._print(expr.args[0])}))"
         if name not in _RENAMED:
             raise NotImplementedError(name)
         arguments = expr.args[:1] if name == "Heaviside" else expr.args
