@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 import izhigen as iz
 from izhigen.errors import IzhigenError, ValueShapeError, suggest
@@ -225,7 +224,7 @@ def _inputs(specifications: tuple[str, ...], model: Any, duration: float, dt: fl
             raise ValueShapeError(f"--input {specification!r}: model {model.name!r} has no inputs")
         name, text = (head.strip(), tail) if named else (model.inputs[0], specification)
         feeds.setdefault(name, []).append(_one_input(text.strip(), duration, dt, seed + position))
-    return {name: _total(parts, duration, dt) for name, parts in feeds.items()}
+    return {name: _total(parts, duration) for name, parts in feeds.items()}
 
 
 def _one_input(text: str, duration: float, dt: float, seed: int) -> Any:
@@ -282,26 +281,21 @@ def _option(kind: str, key: str, value: str) -> Any:
         raise click.UsageError(f"--input {kind}: {key}={value!r} is not a number or a list of numbers") from None
 
 
-def _total(parts: list[Any], duration: float, dt: float) -> Any:
-    """One input, or the sum of several; text in t is sampled so that it can be added."""
+def _total(parts: list[Any], duration: float) -> Any:
+    """One input, or the sum of several."""
+    from izhigen.feeding import text_stimulus
+
     if len(parts) == 1:
         return parts[0]
     numbers_only = [part for part in parts if isinstance(part, float)]
-    stimuli = [part if isinstance(part, iz.inputs.Stimulus) else _sampled(part, duration, dt) for part in parts if not isinstance(part, float)]
+    others = [part for part in parts if not isinstance(part, float)]
+    stimuli = [part if isinstance(part, iz.inputs.Stimulus) else text_stimulus("input", part, duration) for part in others]
     if not stimuli:
         return sum(numbers_only)
     total = stimuli[0]
     for stimulus in stimuli[1:]:
         total = total + stimulus
     return total + sum(numbers_only) if numbers_only else total
-
-
-def _sampled(text: str, duration: float, dt: float) -> Any:
-    from izhigen.feeding import Layout, make_feed
-
-    steps = round(duration / dt)
-    values = make_feed("input", text, Layout((1,), None, np.dtype(np.float64)), 0, steps, dt)(0, steps)
-    return iz.inputs.from_array(values[:, 0], dt)
 
 
 def main() -> None:

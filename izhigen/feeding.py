@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from izhigen.backends.engine import Source
 from izhigen.errors import ValueShapeError, suggest
 from izhigen.inputs import Stimulus
 from izhigen.model.expressions import parse_expression
 from izhigen.model.functions import CONSTANTS
+from izhigen.series import Text, White
 
 Array = Any
-Feed = Callable[[int, int], Array]
-"""``feed(offset, steps)``: values of ``steps`` steps from step ``offset`` of the run, shape (1 or steps, 1 or n), contiguous."""
+Feed = Callable[[int, int], Source]
+"""``feed(offset, steps)``: the values of ``steps`` steps from step ``offset`` of the run."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,10 @@ def make_feed(name: str, value: Any, layout: Layout, first_step: int, steps: int
     ValueShapeError
         For a value of no known form; says which forms there are.
     """
+    if isinstance(value, str):
+        value = text_stimulus(name, value, (first_step + steps) * dt)
     if isinstance(value, Stimulus):
         return _stimulus_feed(name, value, layout, first_step, steps, dt)
-    if isinstance(value, str):
-        return _expression_feed(name, value, layout, first_step, dt)
     array = _as_numbers(name, value)
     if array.ndim == 0:
         return _held(array.reshape(1, 1), layout)
@@ -68,13 +70,22 @@ def make_feed(name: str, value: Any, layout: Layout, first_step: int, steps: int
     if flat is not None:
         return _held(flat.reshape(1, -1), layout)
     if rows is not None:
-        return lambda offset, count: _contiguous(rows[offset:offset + count], layout)
+        return lambda offset, count: Source(_contiguous(rows[offset:offset + count], layout))
     raise ValueShapeError(_explain(name, array, layout, steps))
 
 
+def step_source(name: str, value: Any, layout: Layout, step: int, dt: float) -> Source:
+    """One input of one step; the usual forms (a number, an array of the kernel's own type) without detours."""
+    if type(value) is float or type(value) is int:
+        return Source(np.array([[value]], layout.dtype))
+    if type(value) is np.ndarray and value.dtype == layout.dtype and value.shape == layout.shape and value.flags.c_contiguous:
+        return Source(value.reshape(1, -1))
+    return make_feed(name, value, layout, step, 1, dt)(0, 1)
+
+
 def _held(values: Array, layout: Layout) -> Feed:
-    block = _contiguous(values, layout)
-    return lambda offset, count: block
+    source = Source(_contiguous(values, layout))
+    return lambda offset, count: source
 
 
 def _contiguous(values: Array, layout: Layout) -> Array:
@@ -122,30 +133,52 @@ def _explain(name: str, array: Array, layout: Layout, steps: int) -> str:
 
 
 def _stimulus_feed(name: str, stimulus: Stimulus, layout: Layout, first_step: int, steps: int, dt: float) -> Feed:
-    series = stimulus.sample(dt)
-    if first_step + steps > len(series):
-        raise ValueShapeError(f"input {name!r}: {stimulus.name} lasts {len(series) * dt:g} ms but the run goes on to "
+    stimulus.step_length(dt)
+    length = stimulus.steps(dt)
+    if first_step + steps > length:
+        raise ValueShapeError(f"input {name!r}: {stimulus.name} lasts {length * dt:g} ms but the run goes on to "
                               f"{(first_step + steps) * dt:g} ms; make it longer, or add a section of zeros")
-    rows = _as_series(series[:, None] if series.ndim == 1 else series, layout, len(series))
-    if rows is None:
-        raise ValueShapeError(f"input {name!r}: {stimulus.name} has {series.shape[1]} columns for {layout.count} neurons; "
-                              f"give {'1' if layout.count == 1 else f'1 or {layout.count}'}")
-    return lambda offset, count: _contiguous(rows[first_step + offset:first_step + offset + count], layout)
+    white = kernel_noise(stimulus, layout)
+    rest = stimulus if white is None else replace(stimulus, parts=tuple(part for part in stimulus.parts if part is not white))
+
+    def rows(offset: int, count: int) -> Array:
+        series = rest.rows(dt, first_step + offset, count)
+        found = _as_series(series[:, None] if series.ndim == 1 else series, layout, count)
+        if found is None:
+            raise ValueShapeError(f"input {name!r}: {stimulus.name} has {series.shape[1]} columns for {layout.count} neurons; "
+                                  f"give {'1' if layout.count == 1 else f'1 or {layout.count}'}")
+        return _contiguous(found, layout)
+
+    def feed(offset: int, count: int) -> Source:
+        if white is None:
+            return Source(rows(offset, count))
+        amplitude = np.ascontiguousarray(white.amplitude(dt, first_step + offset, count), dtype=layout.dtype)
+        return Source(rows(offset, count), amplitude, white.seed)
+
+    rows(0, min(steps, 1))  # columns that do not fit are refused before anything runs
+    return feed
 
 
-def _expression_feed(name: str, text: str, layout: Layout, first_step: int, dt: float) -> Feed:
+def kernel_noise(value: Any, layout: Layout) -> White | None:
+    """The part of an input that the kernel draws: a Wiener process with one column a neuron (the first of several)."""
+    if not isinstance(value, Stimulus):
+        return None
+    return next((part for part in value.parts if isinstance(part, White) and part.columns == layout.count), None)
+
+
+def text_stimulus(name: str, text: str, duration: float) -> Stimulus:
+    """Text in t as a stimulus of that duration.
+
+    Raises
+    ------
+    ValueShapeError
+        When it reads another name than t and pi.
+    """
     expression = parse_expression(text, f"input {name}")
     for symbol, column in expression.names.items():
         if symbol != "t" and symbol not in CONSTANTS:
             raise ValueShapeError(f"input {name!r}, column {column}: {symbol!r} is not known; text for an input may use t (ms) and pi only")
-
-    def feed(offset: int, count: int) -> Array:
-        times = (first_step + offset + np.arange(count)) * dt
-        with np.errstate(all="ignore"):
-            values = np.broadcast_to(expression.evaluate({"t": times}), count)
-        return _contiguous(values, layout).reshape(count, 1)
-
-    return feed
+    return Stimulus(f"{text!r}", (Text(expression, duration),))
 
 
 def check_input_names(names: Any, known: tuple[str, ...], model_name: str) -> None:
@@ -155,4 +188,4 @@ def check_input_names(names: Any, known: tuple[str, ...], model_name: str) -> No
             raise ValueShapeError(f"model {model_name!r} has no input {name!r}{suggest(name, known)} (inputs: {', '.join(known)})")
 
 
-__all__ = ["Feed", "Layout", "check_input_names", "make_feed"]
+__all__ = ["Feed", "Layout", "check_input_names", "kernel_noise", "make_feed", "step_source", "text_stimulus"]

@@ -4,7 +4,8 @@ A stimulus does not know its step until a population samples it: row k is the va
 ``t = k*dt``. It lives in absolute time, so that a run that is continued goes on in it. Stimuli add up: ``section(...) + wiener(...)``.
 Where BrainPy truncates ``time/dt``, a time within 1e-6 steps of an edge counts as on it.
 
-Every function takes ``dt=None``; with a step given, ``numpy.asarray(stimulus)`` is the series itself.
+A run takes the rows block by block, and a Wiener process with one column a neuron is drawn in the kernel; so a long run needs no
+array of all its steps. Every function takes ``dt=None``; with a step given, ``numpy.asarray(stimulus)`` is the series itself.
 """
 
 from __future__ import annotations
@@ -13,45 +14,42 @@ import functools
 import math
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from izhigen.errors import IzhigenError, ValueShapeError
-from izhigen.timegrid import TOLERANCE, check_dt, first_step_at_or_after
+from izhigen.series import Offset, OrnsteinUhlenbeck, Part, Periodic, Pulses, Ramp, Section, Series, White
+from izhigen.timegrid import check_dt
 
-Series = Any
+Array = Any
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class Stimulus:
-    """A time series of an input.
+    """A time series of an input: the sum of its parts.
 
     Attributes
     ----------
     name : str
         What it is, for messages.
-    duration : float
-        Length in ms.
-    make : callable
-        ``make(dt)`` returns the series, shape (T,) or (T, n).
+    parts : tuple of Part
+        Each zero outside its own time.
     dt : float or None
         Step in ms, when fixed.
     """
 
     name: str
-    duration: float
-    make: Callable[[float], Series]
+    parts: tuple[Part, ...]
     dt: float | None = None
-    _sampled: dict[float, Series] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     __array_ufunc__ = None  # so that numpy numbers leave arithmetic to the stimulus
 
-    def sample(self, dt: float | None = None) -> Series:
-        """The series at a step, shape (T,) or (T, n), float64, read-only.
+    def step_length(self, dt: float | None = None) -> float:
+        """The step to use, in ms.
 
         Raises
         ------
@@ -63,29 +61,47 @@ class Stimulus:
             raise ValueShapeError(f"{self.name}: no step is known; give dt= or sample(dt)")
         if self.dt is not None and not math.isclose(step, self.dt, rel_tol=1e-9):
             raise ValueShapeError(f"{self.name} was made with dt={self.dt:g} ms but is used at dt={step:g} ms; leave dt out to fit any step")
-        if step not in self._sampled:
-            self._sampled.clear()  # one series is kept: successive runs use the same step
-            try:
-                self._sampled[step] = np.asarray(self.make(step), dtype=np.float64)
-            except (TypeError, ValueError) as problem:
-                raise problem if isinstance(problem, IzhigenError) else ValueShapeError(f"{self.name}: {problem}") from problem
-            self._sampled[step].setflags(write=False)
-        return self._sampled[step]
+        return step
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Series:
+    def steps(self, dt: float) -> int:
+        """Steps that it lasts."""
+        return max(part.steps(dt) for part in self.parts)
+
+    def rows(self, dt: float, first: int, count: int) -> Array:
+        """Rows ``first ... first + count - 1`` of the series at a step, shape (count,) or (count, n), float64."""
+        try:
+            total: Any = np.zeros(count)
+            for part in self.parts:
+                total = self._added(total, part.factor * part.rows(dt, first, count))
+            return total
+        except (TypeError, ValueError) as problem:
+            raise problem if isinstance(problem, IzhigenError) else ValueShapeError(f"{self.name}: {problem}") from problem
+
+    def _added(self, a: Array, b: Array) -> Array:
+        if a.ndim != b.ndim:  # one series serves all neurons of the other
+            a, b = (x.reshape(len(x), *[1] * (max(a.ndim, b.ndim) - 1)) if x.ndim == 1 else x for x in (a, b))
+        if a.shape[1:] != b.shape[1:] and 1 not in (a[0:1].size, b[0:1].size):
+            raise ValueShapeError(f"{self.name}: {a.shape[1]} and {b.shape[1]} columns do not add up")
+        return a + b
+
+    def sample(self, dt: float | None = None) -> Array:
+        """The whole series at a step, shape (T,) or (T, n), float64."""
+        step = self.step_length(dt)
+        return self.rows(step, 0, self.steps(step))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         values = self.sample()
         return values if dtype is None else values.astype(dtype)
 
     def __len__(self) -> int:
-        return len(self.sample())
+        return self.steps(self.step_length())
 
     def __add__(self, other: Any) -> Stimulus:
-        if not isinstance(other, Stimulus):
-            if not isinstance(other, (int, float, np.number)):
-                return NotImplemented
-            return Stimulus(f"{self.name} + {other}", self.duration, lambda dt: self.sample(dt) + float(other), self.dt)
-        return Stimulus(f"{self.name} + {other.name}", max(self.duration, other.duration), lambda dt: _sum(self, other, dt),
-                        self.dt if self.dt is not None else other.dt)
+        if isinstance(other, Stimulus):
+            return Stimulus(f"{self.name} + {other.name}", self.parts + other.parts, self.dt if self.dt is not None else other.dt)
+        if not isinstance(other, (int, float, np.number)):
+            return NotImplemented
+        return Stimulus(f"{self.name} + {other}", (*self.parts, Offset(float(other))), self.dt)
 
     __radd__ = __add__
 
@@ -104,37 +120,15 @@ class Stimulus:
     def __mul__(self, factor: float) -> Stimulus:
         if not isinstance(factor, (int, float, np.number)):
             return NotImplemented
-        return Stimulus(f"{factor}*{self.name}", self.duration, lambda dt: self.sample(dt) * factor, self.dt)
+        return Stimulus(f"{factor}*{self.name}", tuple(replace(part, factor=part.factor * float(factor)) for part in self.parts), self.dt)
 
     __rmul__ = __mul__
 
 
-def _sum(first: Stimulus, second: Stimulus, dt: float) -> Series:
-    """Two series added; the shorter one is zero after its end, one series serves all neurons of the other."""
-    a, b = first.sample(dt), second.sample(dt)
-    if a.ndim != b.ndim:
-        a, b = (x[:, None] if x.ndim == 1 else x for x in (a, b))
-    rows = max(len(a), len(b))
-    a, b = (np.concatenate([x, np.zeros((rows - len(x), *x.shape[1:]))]) for x in (a, b))
-    try:
-        return a + b
-    except ValueError:
-        raise ValueShapeError(f"{first.name} and {second.name} have {a.shape[1]} and {b.shape[1]} columns; they do not add up") from None
-
-
-def _stimulus(name: str, duration: float, dt: float | None, make: Callable[[float], Series]) -> Stimulus:
+def _stimulus(name: str, duration: float, dt: float | None, part: Part) -> Stimulus:
     if not (isinstance(duration, (int, float, np.number)) and math.isfinite(duration) and duration > 0):
         raise ValueShapeError(f"{name}: duration={duration!r} is not a positive number of ms")
-    return Stimulus(name, float(duration), make, None if dt is None else check_dt(dt))
-
-
-def _rows(duration: float, dt: float) -> int:
-    return first_step_at_or_after(duration, dt)
-
-
-def _steps_in(duration: float, dt: float) -> int:
-    """Whole steps in a stretch of time: its start belongs to it, a started last step does not."""
-    return math.floor(duration / dt + TOLERANCE)
+    return Stimulus(name, (part,), None if dt is None else check_dt(dt))
 
 
 def _checked(function: F) -> F:
@@ -162,17 +156,8 @@ def section(values: Sequence[Any], durations: Sequence[float], dt: float | None 
     if len(shapes) > 1:
         raise ValueShapeError(f"section: values are numbers, or arrays of one shape, not of {sorted(shapes)}")
     shape = shapes.pop() if shapes else ()
-
-    def make(dt: float) -> Series:
-        series = np.zeros((_rows(sum(durations), dt), *shape))
-        start = 0
-        for value, duration in zip(values, durations):
-            stop = start + _steps_in(duration, dt)
-            series[start:stop] = value
-            start = stop
-        return series
-
-    return _stimulus("section", sum(durations), dt, make)
+    spread = np.array([np.broadcast_to(np.asarray(value, np.float64), shape) for value in values])
+    return _stimulus("section", sum(durations), dt, Section(spread, tuple(float(d) for d in durations)))
 
 
 @_checked
@@ -195,68 +180,42 @@ def spike_train(times: Sequence[float], lengths: Any, sizes: Any, duration: floa
         raise ValueShapeError(f"spike_train: {count} times but {len(widths)} lengths and {len(heights)} sizes")
     if not all(0 <= time < math.inf for time in times) or not (np.isfinite(widths).all() and (widths >= 0).all()):
         raise ValueShapeError("spike_train: times and lengths must be finite and not negative")
-
-    def make(dt: float) -> Series:
-        series = np.zeros(_rows(duration, dt))
-        for time, width, height in zip(times, widths, heights):
-            start = _steps_in(time, dt)
-            series[start:start + _steps_in(width, dt)] = height
-        return series
-
-    return _stimulus("spike_train", duration, dt, make)
+    pulses = tuple((float(time), float(width), float(height)) for time, width, height in zip(times, widths, heights))
+    return _stimulus("spike_train", duration, dt, Pulses(pulses, duration))
 
 
 @_checked
 def ramp(c_start: float, c_end: float, duration: float, t_start: float = 0.0, t_end: float | None = None, dt: float | None = None) -> Stimulus:
     """A straight line from ``c_start`` to ``c_end``, both reached, over the steps from ``t_start`` to ``t_end``; zero elsewhere."""
-    def make(dt: float) -> Series:
-        series = np.zeros(_rows(duration, dt))
-        first, last = _rows(t_start, dt), _rows(duration if t_end is None else t_end, dt)
-        series[first:last] = np.linspace(c_start, c_end, max(last - first, 0))
-        return series
-
-    _check_window("ramp", duration, t_start, t_end)
-    return _stimulus("ramp", duration, dt, make)
+    window = _window("ramp", duration, t_start, t_end)
+    return _stimulus("ramp", duration, dt, Ramp(float(c_start), float(c_end), *window))
 
 
 @_checked
 def sinusoid(amplitude: float, frequency: float, duration: float, dt: float | None = None, t_start: float = 0.0,
              t_end: float | None = None, bias: bool = False) -> Stimulus:
     """``amplitude*sin(2 pi f (t - t_start))`` from ``t_start`` to ``t_end`` (ms), f in Hz; plus the amplitude with ``bias``."""
-    return _periodic("sinusoid", lambda cycles: np.sin(2 * np.pi * cycles), amplitude, frequency, duration, dt, t_start, t_end, bias)
+    window = _window("sinusoid", duration, t_start, t_end)
+    return _stimulus("sinusoid", duration, dt, Periodic(False, float(amplitude), float(frequency), bool(bias), *window))
 
 
 @_checked
 def square(amplitude: float, frequency: float, duration: float, dt: float | None = None, bias: bool = False,
            t_start: float = 0.0, t_end: float | None = None) -> Stimulus:
     """A square wave of +-``amplitude`` (first half of a period positive), f in Hz; plus the amplitude with ``bias``."""
-    def wave(cycles: Series) -> Series:
-        return np.where(np.floor(2 * cycles + TOLERANCE) % 2 == 0, 1.0, -1.0)  # an edge on a step's start belongs to that step
-
-    return _periodic("square", wave, amplitude, frequency, duration, dt, t_start, t_end, bias)
-
-
-def _periodic(name: str, wave: Callable[[Series], Series], amplitude: float, frequency: float, duration: float, dt: float | None,
-              t_start: float, t_end: float | None, bias: bool) -> Stimulus:
-    def make(dt: float) -> Series:
-        series = np.zeros(_steps_in(duration, dt))
-        first, last = _steps_in(t_start, dt), min(len(series), _steps_in(duration if t_end is None else t_end, dt))
-        times = np.arange(max(last - first, 0)) * dt
-        series[first:last] = amplitude * wave(times * (frequency / 1000.0)) + (amplitude if bias else 0.0)
-        return series
-
-    _check_window(name, duration, t_start, t_end)
-    return _stimulus(name, duration, dt, make)
+    window = _window("square", duration, t_start, t_end)
+    return _stimulus("square", duration, dt, Periodic(True, float(amplitude), float(frequency), bool(bias), *window))
 
 
 @_checked
 def wiener(duration: float, dt: float | None = None, n: int = 1, t_start: float = 0.0, t_end: float | None = None,
            seed: int | None = None) -> Stimulus:
-    """Increments of a Wiener process, N(0, 1)*sqrt(dt), one column a neuron (``n``); zero outside ``t_start ... t_end``."""
-    def series(rng: np.random.Generator, steps: int, dt: float) -> Series:
-        return rng.standard_normal((steps, n)) * math.sqrt(dt)
+    """Increments of a Wiener process, N(0, 1)*sqrt(dt), one column a neuron (``n``); zero outside ``t_start ... t_end``.
 
-    return _random("wiener", series, duration, dt, n, t_start, t_end, seed)
+    The variates are those of the kernel's own generator, keyed by (seed, column, step). With one column a neuron they are drawn in the kernel.
+    """
+    window = _window("wiener", duration, t_start, t_end)
+    return _stimulus("wiener", duration, dt, White(_check_columns("wiener", n), _check_seed("wiener", seed), *window))
 
 
 @_checked
@@ -268,41 +227,29 @@ def ornstein_uhlenbeck(mean: float, sigma: float, tau: float, duration: float, d
     """
     if not tau > 0:
         raise ValueShapeError(f"ornstein_uhlenbeck: tau={tau!r} is not positive")
-
-    def series(rng: np.random.Generator, steps: int, dt: float) -> Series:
-        kicks = sigma * math.sqrt(dt) * rng.standard_normal((steps, n))
-        values, x = np.empty((steps, n)), np.full(n, float(mean))
-        for k in range(steps):
-            x = x + dt * (mean - x) / tau + kicks[k]
-            values[k] = x
-        return values
-
-    return _random("ornstein_uhlenbeck", series, duration, dt, n, t_start, t_end, seed)
+    window = _window("ornstein_uhlenbeck", duration, t_start, t_end)
+    columns, key = _check_columns("ornstein_uhlenbeck", n), _check_seed("ornstein_uhlenbeck", seed)
+    return _stimulus("ornstein_uhlenbeck", duration, dt, OrnsteinUhlenbeck(float(mean), float(sigma), float(tau), columns, key, *window))
 
 
-def _random(name: str, series: Callable[[np.random.Generator, int, float], Series], duration: float, dt: float | None, n: int,
-            t_start: float, t_end: float | None, seed: int | None) -> Stimulus:
+def _check_columns(name: str, n: Any) -> int:
     if not isinstance(n, (int, np.integer)) or n < 1:
         raise ValueShapeError(f"{name}: n={n!r} is not a number of columns")
-    if seed is not None and (not isinstance(seed, (int, np.integer)) or seed < 0):
-        raise ValueShapeError(f"{name}: seed={seed!r} is not a whole number from 0 on")
-    fixed_seed = secrets.randbits(63) if seed is None else seed  # drawn once, so that sampling again gives the same series
-
-    def make(dt: float) -> Series:
-        values = np.zeros((_steps_in(duration, dt), n))
-        first, last = _steps_in(t_start, dt), min(len(values), _steps_in(duration if t_end is None else t_end, dt))
-        if last > first:
-            values[first:last] = series(np.random.default_rng(fixed_seed), last - first, dt)
-        return values
-
-    _check_window(name, duration, t_start, t_end)
-    return _stimulus(name, duration, dt, make)
+    return int(n)
 
 
-def _check_window(name: str, duration: float, t_start: float, t_end: float | None) -> None:
+def _check_seed(name: str, seed: Any) -> int:
+    if seed is not None and (not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64):
+        raise ValueShapeError(f"{name}: seed={seed!r} is not a whole number from 0 to 2**64 - 1")
+    return secrets.randbits(63) if seed is None else int(seed)  # drawn once, so that sampling again gives the same series
+
+
+def _window(name: str, duration: float, t_start: float, t_end: float | None) -> tuple[float, float, float]:
+    """Duration, start and end of a part, checked."""
     end = duration if t_end is None else t_end
     if not 0 <= t_start <= end <= duration:
         raise ValueShapeError(f"{name}: needs 0 <= t_start <= t_end <= duration, got {t_start}, {end}, {duration}")
+    return float(duration), float(t_start), float(end)
 
 
 @_checked
@@ -315,10 +262,10 @@ def from_array(values: Any, dt: float) -> Stimulus:
         raise ValueShapeError(f"from_array: an array of {given.dtype} of shape {given.shape} is not a series of numbers, (T,) or (T, n)")
     series = given.astype(np.float64)
     step = check_dt(dt)
-    return _stimulus("from_array", len(series) * step, step, lambda dt: series)
+    return _stimulus("from_array", len(series) * step, step, Series(series))
 
 
-def _read_series(path: Path) -> Series:
+def _read_series(path: Path) -> Array:
     if not path.is_file():
         raise ValueShapeError(f"from_array: no file {str(path)!r}")
     try:

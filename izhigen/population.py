@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import numbers
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from izhigen.backends import create_engine
-from izhigen.backends.engine import Block, Engine
+from izhigen.backends.engine import Block, Engine, PreparedStep, Source, Spikes
 from izhigen.checks import check_batch, check_count, check_dtype, check_seed, check_size
 from izhigen.codegen.kernel import Kernel, build_kernel
 from izhigen.derive.step import Step, derive_step
 from izhigen.errors import NonFiniteError, ValueShapeError, suggest
-from izhigen.feeding import Feed, Layout, check_input_names, make_feed
+from izhigen.feeding import Layout, check_input_names, kernel_noise, make_feed, step_source
 from izhigen.model.model import Declaration
 from izhigen.plan import RecordingPlan
 from izhigen.progress import interruptible, progress_bar
 from izhigen.recording import Recording
 from izhigen.timegrid import check_dt, whole_steps
-from izhigen.values import in_type, initial_states, read_value
+from izhigen.values import aligned_zeros, in_type, initial_states, read_value
+from izhigen.views import ParameterView, StateView
 
 Array = Any
 
@@ -29,10 +31,12 @@ TIMES = ("tau_ref", "t_last_spike")
 """Times that are compared with each other, kept in float64 whatever the kernel's type."""
 NEVER = -1e7
 """``t_last_spike`` of a neuron that has not spiked, in ms (BrainPy's value)."""
-BLOCK_WORK = 1 << 25
-"""Neuron-steps of one kernel call in a long run: short enough for a progress bar and for Ctrl-C."""
-LONGEST_BLOCK = 1024
-"""Most steps of one kernel call."""
+BLOCK_SECONDS = 0.05
+"""About how long one kernel call of a long run takes: short enough for a progress bar and for Ctrl-C."""
+SHORTEST_BLOCK, LONGEST_BLOCK = 16, 4096
+"""Least and most steps of one kernel call."""
+REWIND_BYTES = 64 << 20
+"""Most bytes of states that a run keeps a copy of, so that a state that is not finite can be traced to its step."""
 
 
 class Population:
@@ -76,15 +80,17 @@ class Population:
         self._layout = Layout(check_size(size), check_batch(batch), self._dtype)
         self._backend, self._threads, self._seed = backend, check_count("threads", threads), check_seed(seed)
         self._step_rule: Step = derive_step(model, method)
-        self._engines: dict[tuple[tuple[str, ...], tuple[str, ...]], Engine] = {}
+        self._engines: dict[tuple[tuple[str, ...], ...], Engine] = {}
         self._given = dict(values)
         self._parameters: dict[str, float | Array] = {}
         self._state: dict[str, Array] = {}
         self._steps_done = 0
-        self._last_spike_flag = np.zeros(self._layout.count, np.uint8)
+        self._prepared: dict[tuple[Any, ...], PreparedStep] = {}
+        self._kept: dict[str, Array] = {}
+        self._last_spike_flag = aligned_zeros(self._layout.count, np.uint8)
         self._check_names(values)
         self.reset()
-        self._engine(())
+        self._engine()
 
     # -- set-up -----------------------------------------------------------------------------------------------------
 
@@ -113,12 +119,19 @@ class Population:
         fresh = self._fresh_states(layout, parameters)
         # Nothing above changes the population, so a value that does not fit leaves it as it was.
         self._layout, self._parameters, self._steps_done = layout, parameters, 0
-        self._last_spike_flag = np.zeros(layout.count, np.uint8)
+        self._prepared.clear()
+        self._last_spike_flag = aligned_zeros(layout.count, np.uint8)
         for name, values in fresh.items():
             if name in self._state and self._state[name].shape == values.shape:
                 self._state[name][:] = values  # arrays that a user holds stay live
             else:
-                self._state[name] = values
+                self._state[name] = aligned_zeros(layout.count, values.dtype)
+                self._state[name][:] = values
+
+    def _set_parameter(self, name: str, value: Any) -> None:
+        self._parameters[name] = self._value(name, value)
+        self._given[name] = value
+        self._prepared.clear()
 
     def _fresh_states(self, layout: Layout, parameters: Mapping[str, Any]) -> dict[str, Array]:
         """Initial state arrays of a layout."""
@@ -130,8 +143,9 @@ class Population:
             fresh["t_last_spike"] = np.array(np.broadcast_to(last, layout.count), dtype=np.float64)
         return fresh
 
-    def _engine(self, deltas: tuple[str, ...]) -> Engine:
-        key = (self._per_neuron(), deltas)
+    def _engine(self, deltas: tuple[str, ...] = (), noisy: tuple[str, ...] = ()) -> Engine:
+        """The engine for the present placement of parameters, with the inputs that jump states and those that the kernel adds noise to."""
+        key = (self._per_neuron(), deltas, noisy)
         if key not in self._engines:
             self._engines[key] = create_engine(self._backend, build_kernel(self._step_rule, self._dtype.name, *key))
         self._engine_in_use = self._engines[key]
@@ -211,7 +225,7 @@ class Population:
     @property
     def spike(self) -> Array:
         """Who spiked in the last step, bool in the population's shape."""
-        return self._last_spike_flag.astype(bool).reshape(self.shape)
+        return self._last_spike_flag.view(bool).copy().reshape(self._layout.shape)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -277,18 +291,25 @@ class Population:
         NonFiniteError
             Naming the neuron, time, state and inputs.
         """
-        feeds, deltas = self._feeds(inputs, 1)
-        block = self._block(feeds, 0, 1)
-        refused = self._bad_input(block) if check_finite else None
-        if refused is not None:
-            raise self._bad_input_error(refused, block)
-        self._engine(deltas).advance(block)
-        self._steps_done += 1
+        names, deltas = self._input_names(inputs)
+        sources = {name: step_source(name, inputs.get(name, 0.0), self._layout, self._steps_done, self._dt) for name in names}
         if check_finite:
-            bad = self._first_bad_neuron()
-            if bad is not None:
-                raise self._non_finite(bad, self._state_of(bad), block, 0, "its state is now", ahead=0)
+            self._refuse_bad_input(sources)
+        noisy = tuple(name for name, source in sources.items() if source.noise is not None)
+        advance = self._prepared_step(deltas, noisy, sources, check_finite)
+        bad = advance(self._steps_done, sources)
+        self._steps_done += 1
+        if bad is not None:
+            raise self._non_finite(bad, self._state_of(bad), sources, 0, "its state is now", ahead=0)
         return self.spike
+
+    def _prepared_step(self, deltas: tuple[str, ...], noisy: tuple[str, ...], sources: Mapping[str, Source], check_finite: bool) -> PreparedStep:
+        """One step with the arrays and numbers that the population holds now; kept until one of them is replaced."""
+        key = (deltas, noisy, check_finite)
+        if key not in self._prepared:
+            block = self._block(sources, 1, check_finite)
+            self._prepared[key] = self._engine(deltas, noisy).prepare(block)
+        return self._prepared[key]
 
     def run(self, duration: float | None = None, *, steps: int | None = None, record: str | Iterable[str] = ("spike",), every: int = 1,
             neurons: Any = None, progress: bool | None = None, check_finite: bool = True, **inputs: Any) -> Recording:
@@ -327,30 +348,36 @@ class Population:
         """
         count = self._count_steps(duration, steps)
         plan = RecordingPlan(self, count, record, every, neurons)
-        feeds, deltas = self._feeds(inputs, count)
-        engine = self._engine(deltas)
-        before = self._snapshot() if check_finite else {}
-        start = self._steps_done
+        names, deltas = self._input_names(inputs)
+        feeds = {name: make_feed(name, inputs.get(name, 0.0), self._layout, self._steps_done, count, self._dt) for name in names}
+        noisy = tuple(name for name in names if kernel_noise(inputs.get(name), self._layout) is not None)
+        engine = self._engine(deltas, noisy)
+        start, done, last = self._steps_done, 0, {}
         with interruptible() as interrupted, progress_bar(progress, count, self._dt) as bar:
-            done = 0
             while done < count and not interrupted.is_set():
-                size = min(self._block_steps(), count - done)
-                block = self._block(feeds, done, size)
-                bad = self._bad_input(block) if check_finite else None
-                if bad is not None:
-                    size = block.steps = bad.row
+                size = min(self._block_steps(engine), count - done)
+                sources = {name: feed(done, size) for name, feed in feeds.items()}
+                bad = self._bad_input(sources, last) if check_finite else None
+                size = size if bad is None else bad.row
+                block = self._block(sources, size, check_finite)
                 plan.attach(block, done)
-                if size:
-                    plan.collect(engine.advance(block), start + done)
-                done += size
-                self._steps_done += size
+                plan.collect(self._advance(engine, block), start + done)
+                done, last = done + size, sources
                 bar.update(size)
                 if bad is not None:
-                    self._check_states(engine, feeds, before, start, done)
-                    raise self._bad_input_error(bad, block)
-        if check_finite:
-            self._check_states(engine, feeds, before, start, done)
+                    raise self._bad_input_error(bad, sources)
         return plan.recording(start, done, interrupted.is_set())
+
+    def _advance(self, engine: Engine, block: Block) -> Spikes | None:
+        """Advance a block; where a state becomes infinite or undefined, the population is left just before the step in which it does."""
+        before = self._snapshot() if block.check_finite and self._state_bytes() <= REWIND_BYTES else None
+        found = engine.advance(block)
+        self._steps_done += block.steps
+        if found.bad_neuron is not None:
+            if before is None:
+                raise self._non_finite_within(found.bad_neuron, block)
+            self._replay(engine, block, before)
+        return found.spikes
 
     def _count_steps(self, duration: float | None, steps: int | None) -> int:
         if (duration is None) == (steps is None):
@@ -361,78 +388,82 @@ class Population:
             raise ValueShapeError(f"steps={steps!r} is not a number of steps")
         return int(steps)
 
-    def _block_steps(self) -> int:
-        return int(max(16, min(LONGEST_BLOCK, BLOCK_WORK // max(self._layout.count, 1))))
+    def _block_steps(self, engine: Engine) -> int:
+        """Steps of one kernel call: as many as take about BLOCK_SECONDS."""
+        work = BLOCK_SECONDS * engine.pace * self._threads / max(engine.operations, 1)
+        return int(max(SHORTEST_BLOCK, min(LONGEST_BLOCK, work // max(self._layout.count, 1))))
 
-    def _feeds(self, inputs: Mapping[str, Any], steps: int) -> tuple[dict[str, Feed], tuple[str, ...]]:
+    def _input_names(self, inputs: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Names of all inputs that a kernel reads, and the states that jump."""
         model = self._model
         check_input_names(inputs, (*model.inputs, *model.delta_inputs), model.name)
         deltas = tuple(s for s in model.states if f"{s}_delta" in inputs)
-        names = (*model.inputs, *(f"{s}_delta" for s in deltas))
-        feeds = {name: make_feed(name, inputs.get(name, 0.0), self._layout, self._steps_done, steps, self._dt) for name in names}
-        return feeds, deltas
+        return (*model.inputs, *(f"{s}_delta" for s in deltas)), deltas
 
-    def _block(self, feeds: Mapping[str, Feed], offset: int, steps: int) -> Block:
+    def _block(self, sources: Mapping[str, Source], steps: int, check_finite: bool) -> Block:
         return Block(first_step=self._steps_done, steps=steps, dt=self._dt, seed=self._seed, state=self._state, parameters=self._parameters,
-                     inputs={name: feed(offset, steps) for name, feed in feeds.items()}, spike_flag=self._last_spike_flag,
-                     threads=self._threads)
+                     inputs=sources, spike_flag=self._last_spike_flag, threads=self._threads, check_finite=check_finite)
 
     # -- non-finite states ------------------------------------------------------------------------------------------
-
-    def _first_bad_neuron(self) -> int | None:
-        """The first neuron with a state that is not finite."""
-        places = (_first_not_finite(self._state[name]) for name in self._model.states)
-        return min((int(place[0]) for place in places if place is not None), default=None)
 
     def _state_of(self, neuron: int) -> dict[str, float]:
         return {name: float(self._state[name][neuron]) for name in self._model.states}
 
+    def _state_bytes(self) -> int:
+        return sum(values.nbytes for values in self._state.values())
+
     def _snapshot(self) -> dict[str, Array]:
-        return {name: values.copy() for name, values in (*self._state.items(), (SPIKE_FLAG, self._last_spike_flag))}
+        for name, values in (*self._state.items(), (SPIKE_FLAG, self._last_spike_flag)):
+            if name not in self._kept or self._kept[name].shape != values.shape:
+                self._kept[name] = np.empty_like(values)
+            np.copyto(self._kept[name], values)
+        return self._kept
 
     def _restore(self, snapshot: Mapping[str, Array]) -> None:
         for name, values in snapshot.items():
             (self._last_spike_flag if name == SPIKE_FLAG else self._state[name])[:] = values
 
-    def _bad_input(self, block: Block) -> _BadInput | None:
-        """The first row and neuron of an input that is infinite or undefined."""
-        places = ((name, _first_not_finite(values)) for name, values in block.inputs.items())
-        found = [_BadInput(int(place[0]), int(place[1]), name) for name, place in places if place is not None]
+    def _bad_input(self, sources: Mapping[str, Source], checked: Mapping[str, Source]) -> _BadInput | None:
+        """The first row and neuron of an input that is infinite or undefined; those that were checked already are left out."""
+        found = []
+        for name, source in sources.items():
+            place = None if source is checked.get(name) else first_not_finite(source.values)
+            if place is not None:
+                found.append(_BadInput(int(place[0]), int(place[1]), name))
         return min(found, key=lambda b: (b.row, b.neuron), default=None)
 
-    def _bad_input_error(self, bad: _BadInput, block: Block) -> NonFiniteError:
-        return self._non_finite(bad.neuron, self._state_of(bad.neuron), block, bad.row, "the population is left before it, with",
+    def _refuse_bad_input(self, sources: Mapping[str, Source]) -> None:
+        bad = self._bad_input(sources, {})
+        if bad is not None:
+            raise self._bad_input_error(bad, sources)
+
+    def _bad_input_error(self, bad: _BadInput, sources: Mapping[str, Source]) -> NonFiniteError:
+        return self._non_finite(bad.neuron, self._state_of(bad.neuron), sources, bad.row, "the population is left before it, with",
                                 subject=f"input {bad.name!r} of neuron {bad.neuron} is infinite or undefined")
 
-    def _check_states(self, engine: Engine, feeds: Mapping[str, Feed], before: Mapping[str, Array], start: int, done: int) -> None:
-        if self._first_bad_neuron() is not None:
-            self._replay(engine, feeds, before, start, done)
-
-    def _replay(self, engine: Engine, feeds: Mapping[str, Feed], before: Mapping[str, Array], start: int, done: int) -> None:
-        """Run again from the start to the first step that leaves a state not finite; leave the population just before it."""
+    def _replay(self, engine: Engine, block: Block, before: Mapping[str, Array]) -> None:
+        """Run a block again to the first step that leaves a state not finite; leave the population just before it, and say so."""
         self._restore(before)
-        self._steps_done = start
-        offset, size = 0, self._block_steps()
-        while offset < done:
-            kept = self._snapshot()
-            count = min(size, done - offset)
-            block = self._block(feeds, offset, count)
-            engine.advance(block)
-            self._steps_done += count
-            bad = self._first_bad_neuron()
+        self._steps_done = block.first_step
+        offset, size = 0, block.steps
+        while offset < block.steps:
+            kept = {name: values.copy() for name, values in self._snapshot().items()}
+            count = max(1, min(size, block.steps - offset) // 2)
+            part = self._block({name: source.part(offset, count) for name, source in block.inputs.items()}, count, True)
+            bad = engine.advance(part).bad_neuron
             if bad is None:
-                offset += count
+                offset, self._steps_done = offset + count, self._steps_done + count
                 continue
             self._restore(kept)
-            self._steps_done -= count
             if count == 1:
-                raise self._non_finite(bad, self._state_of(bad), block, 0, "the population is left before it, with")
-            size = max(1, count // 2)
+                raise self._non_finite(bad, self._state_of(bad), part.inputs, 0, "the population is left before it, with")
+            size = count
 
-    def _non_finite(self, neuron: int, state: dict[str, float], block: Block, row: int, then: str, ahead: int = 1,
+    def _non_finite(self, neuron: int, state: dict[str, float], sources: Mapping[str, Source], row: int, then: str, ahead: int = 1,
                     subject: str | None = None) -> NonFiniteError:
-        """The error for a neuron in the step ``ahead`` of the present one, whose inputs stand in a row of the block."""
-        inputs = {name: float(a[row if a.shape[0] > 1 else 0, neuron if a.shape[1] > 1 else 0]) for name, a in block.inputs.items()}
+        """The error for a neuron in the step ``ahead`` of the present one, whose inputs stand in a row of the sources."""
+        arrays = {name: source.values for name, source in sources.items()}
+        inputs = {name: float(a[row if a.shape[0] > 1 else 0, neuron if a.shape[1] > 1 else 0]) for name, a in arrays.items()}
         step = self._steps_done - 1 + ahead
         shown = ", ".join(f"{name}={value:g}" for name, value in (*state.items(), *inputs.items()))
         what = subject or f"neuron {neuron} became infinite or undefined"
@@ -440,13 +471,22 @@ class Population:
                               "Check the inputs, or take a smaller dt; check_finite=False lets it go on", neuron=neuron, step=step,
                               time=(step + 1) * self._dt, state=state, inputs=inputs)
 
+    def _non_finite_within(self, neuron: int, block: Block) -> NonFiniteError:
+        """The error for a population too large to keep a copy of: the block is known, the step is not."""
+        last = block.first_step + block.steps - 1
+        return NonFiniteError(f"neuron {neuron} became infinite or undefined in one of the steps {block.first_step} to {last} "
+                              f"(t = {block.first_step * self._dt:g} to {(last + 1) * self._dt:g} ms); the population is left after them. "
+                              "Its states are too large to keep a copy that would tell the step: run this neuron alone, check the inputs, or take a smaller dt; "
+                              "check_finite=False lets it go on", neuron=neuron, step=last, time=(last + 1) * self._dt,
+                              state=self._state_of(neuron), inputs={})
 
-def _first_not_finite(values: Array) -> Array | None:
-    """Index of the first value that is infinite or undefined. The sum of all is so when any is, and is found in one pass."""
-    with np.errstate(all="ignore"):
-        if np.isfinite(values.sum()):
-            return None
-    places = np.argwhere(~np.isfinite(values))
+
+def first_not_finite(values: Array) -> Array | None:
+    """Index of the first value that is infinite or undefined. The sum of all squares is so when any is, and is found in one pass."""
+    flat = values.reshape(-1)
+    if math.isfinite(flat.item() if flat.size == 1 else np.dot(flat, flat)):
+        return None
+    places = np.argwhere(~np.isfinite(values))  # the squares may overflow where the values do not
     return places[0] if len(places) else None
 
 
@@ -461,72 +501,6 @@ class _BadInput:
     row: int
     neuron: int
     name: str
-
-
-class StateView(Mapping[str, Array]):
-    """Live state arrays of a population."""
-
-    def __init__(self, population: Population) -> None:
-        self._population = population
-
-    def __getitem__(self, name: str) -> Array:
-        population = self._population
-        if name == "refractory" and population._model.refractory:
-            if population._steps_done == 0:
-                return np.zeros(population.shape, bool)
-            since = (population._steps_done - 1) * population._dt - population._state["t_last_spike"]
-            return (since <= population._parameters["tau_ref"]).reshape(population.shape)
-        if name not in population._state:
-            raise KeyError(f"no state {name!r}{suggest(name, self)} (states: {', '.join(self)})")
-        return population._state[name].reshape(population.shape)
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        if name == "refractory":
-            raise ValueShapeError("'refractory' follows from t_last_spike and tau_ref; set those")
-        array = self[name]
-        new = self._population._value(name, value)
-        array[...] = new.reshape(array.shape) if isinstance(new, np.ndarray) else new
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._population._model.all_states)
-
-    def __len__(self) -> int:
-        return len(self._population._model.all_states)
-
-    def __repr__(self) -> str:
-        return f"{{{', '.join(f'{name}: {self[name]!r}' for name in self)}}}"
-
-
-class ParameterView(MutableMapping[str, Any]):
-    """Parameter values of a population: a float for all neurons, or an array in the population's shape."""
-
-    def __init__(self, population: Population) -> None:
-        self._population = population
-
-    def __getitem__(self, name: str) -> Any:
-        values = self._population._parameters
-        if name not in values:
-            raise KeyError(f"no parameter {name!r}{suggest(name, values)} (parameters: {', '.join(values)})")
-        value = values[name]
-        return value.reshape(self._population.shape) if isinstance(value, np.ndarray) else value
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        if name not in self._population._parameters:
-            raise ValueShapeError(f"model {self._population._model.name!r} has no parameter {name!r}{suggest(name, self)}")
-        self._population._parameters[name] = self._population._value(name, value)
-        self._population._given[name] = value
-
-    def __delitem__(self, name: str) -> None:
-        raise TypeError("parameters can be changed, not removed")
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._population._parameters)
-
-    def __len__(self) -> int:
-        return len(self._population._parameters)
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
 
 
 __all__ = ["Population"]

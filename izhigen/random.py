@@ -35,18 +35,25 @@ def philox4x32(counter: Any, key: tuple[int, int]) -> Any:
 
 
 def normals(seed: int, first_index: int, n: int, step: int, stream: int, dtype: Any) -> Any:
-    """Standard normal variates of one step for neurons ``first_index ... first_index + n - 1``, shape (n,).
+    """Standard normal variates of one step for neurons ``first_index ... first_index + n - 1``, shape (n,)."""
+    return normal_rows(seed, first_index, n, step, 1, stream, dtype)[0]
+
+
+def normal_rows(seed: int, first_index: int, n: int, first_step: int, steps: int, stream: int, dtype: Any) -> Any:
+    """Standard normal variates of successive steps, shape (steps, n).
 
     One counter serves four successive steps of a neuron; words 0, 1 and 2, 3 are the pairs of Box and Muller.
     """
-    neuron = np.uint64(first_index) + np.arange(n, dtype=np.uint64)
-    block = step >> 2
-    counter = (neuron & _LOW, (neuron >> np.uint64(32)) ^ np.uint64(stream << 16), np.full(n, block & 0xFFFFFFFF, np.uint64),
-               np.full(n, block >> 32, np.uint64))
+    neuron = (np.uint64(first_index) + np.arange(n, dtype=np.uint64))[None, :]
+    block = np.arange(first_step >> 2, ((first_step + steps - 1) >> 2) + 1, dtype=np.uint64)[:, None]
+    counter = np.broadcast_arrays(neuron & _LOW, (neuron >> np.uint64(32)) ^ np.uint64(stream << 16), block & _LOW, block >> np.uint64(32))
     words = philox4x32(counter, (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF))
-    a, b = words[step & 2], words[(step & 2) + 1]
     bits = 24 if np.dtype(dtype) == np.float32 else 32
-    u = ((a >> np.uint32(32 - bits)).astype(np.float64) + 0.5) / 2.0**bits
-    angle = 2.0 * np.pi * ((b >> np.uint32(32 - bits)).astype(np.float64) / 2.0**bits)
-    radius = np.sqrt(-2.0 * np.log(u))
-    return (radius * (np.sin(angle) if step & 1 else np.cos(angle))).astype(dtype)
+    fractions = (words >> np.uint32(32 - bits)).astype(np.float64)
+    rows = np.empty((len(block), 4, n), dtype)
+    for pair in (0, 2):
+        radius = np.sqrt(-2.0 * np.log((fractions[pair] + 0.5) / 2.0**bits))
+        angle = 2.0 * np.pi * (fractions[pair + 1] / 2.0**bits)
+        rows[:, pair], rows[:, pair + 1] = radius * np.cos(angle), radius * np.sin(angle)
+    start = first_step & 3
+    return rows.reshape(-1, n)[start:start + steps]

@@ -9,7 +9,7 @@ from izhigen.backends.engine import Engine
 from izhigen.codegen.kernel import Kernel
 from izhigen.errors import BackendError, suggest
 
-_SUPPORT = ("engine", "compiler")
+_SUPPORT = ("engine", "compiler", "workers")
 
 
 def backend_names() -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -11,13 +12,18 @@ import cffi
 import numpy as np
 
 from izhigen.backends.compiler import Built, build
-from izhigen.backends.engine import Block, Spikes
+from izhigen.backends.engine import Advanced, Block, PreparedStep, Source, Spikes
+from izhigen.backends.workers import Workers
 from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.printers.c import c_name
 from izhigen.codegen.program import Program
-from izhigen.codegen.render import TILE, render_c
+from izhigen.codegen.render import render_c
 from izhigen.errors import CompileError, ValueShapeError
 
+PACE = 2e10
+"""Operations a second of one thread, for the length of a call only: a few cores of any year are within a factor of four."""
+LEAST_WORK = 1 << 16
+"""Neuron-steps that are worth another thread: some 50 microseconds of work."""
 SPIKE_BUFFER = 1 << 16
 """Least number of spikes that a thread's list holds before it is emptied."""
 
@@ -49,9 +55,9 @@ class CEngine:
         except CompileError:  # a library that another machine left behind
             self._built = build(program, again=True)
             self._library, self._advance = self._open(self._built)
+        self.method, self.operations, self.pace = program.method, program.operations, PACE
         self._real = "float *" if program.dtype == "float32" else "double *"
-        self._pool: ThreadPoolExecutor | None = None
-        self._pool_size = 0
+        self._workers = Workers()
         self._lists: list[_SpikeList] = []
         self.description = f"{'built' if self._built.fresh else 'found in the cache'}: {self._built.command}"
 
@@ -68,26 +74,22 @@ class CEngine:
         """Where the library lies, and how it was built."""
         return self._built
 
-    def advance(self, block: Block) -> Spikes | None:
+    def advance(self, block: Block) -> Advanced:
         """Advance the block; ranges of whole tiles go to the threads."""
         n = len(next(iter(block.state.values())))
         if block.steps == 0 or n == 0:
-            return Spikes(np.zeros(0, np.int64), np.zeros(0, np.int64)) if block.collect_spikes else None
+            return Advanced(_ordered([]) if block.collect_spikes else None)
         _check_sizes(block, n)
         population = self._population(block, n)
-        ranges = _ranges(n, block.threads)
+        ranges = _ranges(n, self._program.tile, block.threads, block.steps)
         lists = self._spike_lists(len(ranges), block) if block.collect_spikes else [None] * len(ranges)
-        if len(ranges) == 1:
-            self._work(population, block, lists[0], ranges[0])
-        else:
-            futures = [self._executor(len(ranges)).submit(self._work, population, block, spikes, part)
-                       for spikes, part in zip(lists, ranges)]
-            for future in futures:
-                future.result()
-        return _ordered(lists) if block.collect_spikes else None
+        runs = [self._run(block, spikes, n) for spikes in lists]
+        tasks = [partial(self._work, population, run, spikes, part) for run, spikes, part in zip(runs, lists, ranges)]
+        self._workers.run(tasks)
+        bad = min(run.bad_neuron for run in runs)
+        return Advanced(_ordered(lists) if block.collect_spikes else None, bad if 0 <= bad < n else None)
 
-    def _work(self, population: Any, block: Block, spikes: _SpikeList | None, part: tuple[int, int]) -> None:
-        run = self._run(block, spikes)
+    def _work(self, population: Any, run: Any, spikes: _SpikeList | None, part: tuple[int, int]) -> None:
         position, last = part
         while position < last:
             position = self._advance(population, run, position, last)
@@ -95,15 +97,32 @@ class CEngine:
                 spikes.take(run.spike_count)
                 run.spike_count = 0
 
-    def _executor(self, threads: int) -> ThreadPoolExecutor:
-        if self._pool is None or self._pool_size < threads:
-            if self._pool is not None:
-                self._pool.shutdown()
-            self._pool, self._pool_size = ThreadPoolExecutor(threads, thread_name_prefix="izhigen"), threads
-        return self._pool
+    def prepare(self, block: Block) -> PreparedStep:
+        """The block's one step as a function; see :class:`izhigen.backends.engine.Engine`."""
+        n = len(next(iter(block.state.values())))
+        _check_sizes(block, n)
+        population = self._population(block, n)
+        ranges = _ranges(n, self._program.tile, block.threads, block.steps)
+        runs = [self._run(block, None, n) for _ in ranges]
+        nothing = runs[0].bad_neuron
+        tasks = [partial(self._advance, population, run, *part) for run, part in zip(runs, ranges)]
+        work = tasks[0] if len(tasks) == 1 else partial(self._workers.run, tasks)
+        targets = [(run, [(name, getattr(run.input, c_name(name))) for name in block.inputs]) for run in runs]
+
+        def step(first_step: int, inputs: Mapping[str, Source]) -> int | None:
+            for run, slots in targets:
+                run.first_step, run.bad_neuron = first_step, nothing
+                for name, slot in slots:
+                    self._set_input(slot, inputs[name])
+            work()
+            bad = min([run.bad_neuron for run in runs])
+            return None if bad == nothing else bad
+
+        step.keeps = (population, block)  # type: ignore[attr-defined]
+        return step
 
     def _spike_lists(self, count: int, block: Block) -> list[_SpikeList]:
-        capacity = max(SPIKE_BUFFER, TILE * block.steps)
+        capacity = max(SPIKE_BUFFER, self._program.tile * block.steps)
         if len(self._lists) < count or len(self._lists[0].step) < capacity:
             self._lists = [_SpikeList(np.empty(capacity, np.int64), np.empty(capacity, np.int64), []) for _ in range(count)]
         for spikes in self._lists:
@@ -111,7 +130,7 @@ class CEngine:
         return self._lists[:count]
 
     def _pointer(self, kind: str, array: np.ndarray | None) -> Any:
-        return self._ffi.NULL if array is None else self._ffi.cast(kind, array.ctypes.data)
+        return self._ffi.NULL if array is None else self._ffi.cast(kind, self._ffi.from_buffer(array))
 
     def _state_pointer(self, name: str, array: np.ndarray | None) -> Any:
         return self._pointer("double *" if name == "t_last_spike" else self._real, array)
@@ -120,7 +139,9 @@ class CEngine:
         population = self._ffi.new(f"struct {self._program.name}_population *")
         population.neurons, population.dt = n, block.dt
         if hasattr(population, "seed"):
-            population.seed, population.first_index = block.seed, block.first_index
+            population.seed = block.seed
+        if hasattr(population, "first_index"):
+            population.first_index = block.first_index
         for name, array in block.state.items():
             setattr(population.state, c_name(name), self._state_pointer(name, array))
         for name, value in block.parameters.items():
@@ -130,14 +151,12 @@ class CEngine:
             setattr(population.parameter, c_name(name), value)
         return population
 
-    def _run(self, block: Block, spikes: _SpikeList | None) -> Any:
+    def _run(self, block: Block, spikes: _SpikeList | None, n: int) -> Any:
         run = self._ffi.new(f"struct {self._program.name}_run *")
         run.first_step, run.steps = block.first_step, block.steps
-        for name, array in block.inputs.items():
-            target = getattr(run.input, c_name(name))
-            target.values = self._pointer(self._real, array)
-            target.step_stride = array.shape[1] if array.shape[0] > 1 else 0
-            target.neuron_stride = 1 if array.shape[1] > 1 else 0
+        run.bad_neuron = n if block.check_finite else -1
+        for name, source in block.inputs.items():
+            self._set_input(getattr(run.input, c_name(name)), source)
         run.record_every, run.record_phase = block.record_every, block.record_phase
         for name, array in block.record.items():
             setattr(run.record, c_name(name), self._state_pointer(name, array))
@@ -148,23 +167,37 @@ class CEngine:
             run.spike_capacity = len(spikes.step)
             run.spike_step = self._pointer("int64_t *", spikes.step)
             run.spike_neuron = self._pointer("int64_t *", spikes.neuron)
+        if block.moments is not None:
+            run.count, run.first_spike, run.last_spike = (
+                self._pointer("int64_t *", a) for a in (block.moments.count, block.moments.first, block.moments.last))
+            run.interval_squares = self._pointer("double *", block.moments.squares)
         return run
+
+    def _set_input(self, target: Any, source: Source) -> None:
+        values = source.values
+        target.values = self._pointer(self._real, values)
+        target.step_stride = values.shape[1] if values.shape[0] > 1 else 0
+        target.neuron_stride = 1 if values.shape[1] > 1 else 0
+        if source.noise is not None:
+            target.noise = self._pointer(self._real, source.noise)
+            target.noise_stride = 1 if len(source.noise) > 1 else 0
+            target.noise_seed = source.seed
 
 
 def _check_sizes(block: Block, n: int) -> None:
     """The kernel trusts its pointers, so lengths are checked once more before it gets them."""
     arrays = {**block.state, **{k: v for k, v in block.parameters.items() if isinstance(v, np.ndarray)}}
     wrong = [name for name, array in arrays.items() if array.shape != (n,)]
-    wrong += [name for name, a in block.inputs.items() if 1 < a.shape[0] < block.steps or a.shape[1] not in (1, n)]
+    wrong += [name for name, s in block.inputs.items() if 1 < s.values.shape[0] < block.steps or s.values.shape[1] not in (1, n)]
     if wrong:
         raise ValueShapeError(f"{wrong[0]} does not have one value for each of {n} neurons")
 
 
-def _ranges(n: int, threads: int) -> list[tuple[int, int]]:
-    """At most ``threads`` ranges of whole tiles that cover n neurons."""
-    tiles = -(-n // TILE)
-    parts = min(threads, tiles)
-    edges = [min(n, TILE * (tiles * k // parts)) for k in range(parts + 1)]
+def _ranges(n: int, tile: int, threads: int, steps: int) -> list[tuple[int, int]]:
+    """At most ``threads`` ranges of whole tiles that cover n neurons, none so short that handing it over costs more than its work."""
+    tiles = -(-n // tile)
+    parts = max(1, min(threads, tiles, n * steps // LEAST_WORK))
+    edges = [min(n, tile * (tiles * k // parts)) for k in range(parts + 1)]
     return list(pairwise(edges))
 
 

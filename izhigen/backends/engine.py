@@ -2,11 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 Array = Any
+
+
+@dataclass(frozen=True)
+class Source:
+    """Values of one input over a block.
+
+    Attributes
+    ----------
+    values : array, shape (1 or steps, 1 or n)
+        Contiguous, in the kernel's type.
+    noise : array, shape (1 or steps,), or None
+        Amplitude of the normal variates that the kernel draws and adds, one a neuron and step.
+    seed : int
+        Key of those variates.
+    """
+
+    values: Array
+    noise: Array = None
+    seed: int = 0
+
+    def part(self, offset: int, steps: int) -> Source:
+        """The same input over some of the steps."""
+        values = self.values[offset:offset + steps] if len(self.values) > 1 else self.values
+        noise = self.noise[offset:offset + steps] if self.noise is not None and len(self.noise) > 1 else self.noise
+        return Source(values, noise, self.seed)
+
+
+@dataclass
+class Moments:
+    """Each neuron's spikes in figures, over all blocks of a run: arrays of n values that a backend brings up to date.
+
+    ``count`` of spikes; steps of the ``first`` and the ``last`` one (-1 before any); sum of the ``squares`` of the intervals in steps.
+    """
+
+    count: Array
+    first: Array
+    last: Array
+    squares: Array
 
 
 @dataclass
@@ -26,7 +64,7 @@ class Block:
     parameters : mapping
         Name to a float, or to an array of n values.
     inputs : mapping
-        Name to a contiguous array of shape (1 or steps, 1 or n).
+        Name to a :class:`Source`.
     record : mapping
         Name of a state to an array (rows, values a row) to fill.
     record_every, record_phase : int
@@ -35,9 +73,13 @@ class Block:
         Ascending neuron indices to record; None for all.
     collect_spikes : bool
         Whether to return the spikes.
+    moments : Moments or None
+        Spike moments to bring up to date.
     spike_flag : array or None
         n bytes: who spiked in the last step.
     threads : int
+    check_finite : bool
+        Whether to look for a state that is not finite when the steps are made.
     """
 
     first_step: int
@@ -46,15 +88,17 @@ class Block:
     seed: int
     state: Mapping[str, Array]
     parameters: Mapping[str, Any]
-    inputs: Mapping[str, Array]
+    inputs: Mapping[str, Source]
     record: Mapping[str, Array] = field(default_factory=dict)
     record_every: int = 1
     record_phase: int = -1
     record_neurons: Array = None
     collect_spikes: bool = False
+    moments: Moments | None = None
     spike_flag: Array = None
     threads: int = 1
     first_index: int = 0
+    check_finite: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,12 +109,37 @@ class Spikes:
     neuron: Array
 
 
+@dataclass(frozen=True)
+class Advanced:
+    """What a backend found while it advanced a block: the spikes, and the first neuron with a state that is not finite, where asked for."""
+
+    spikes: Spikes | None = None
+    bad_neuron: int | None = None
+
+
+PreparedStep = Callable[[int, Mapping[str, Source]], int | None]
+"""Makes one step; returns the first neuron with a state that is not finite (where the block asks to look), or None."""
+
+
 class Engine(Protocol):
     """A kernel made callable."""
 
     description: str
     """What was built, for people: compiler, flags, file."""
+    method: str
+    """Name of the integration method."""
+    operations: int
+    """Operations of a neuron-step."""
+    pace: float
+    """Operations a second that a thread makes, roughly; says how many steps to ask for in one call."""
 
-    def advance(self, block: Block) -> Spikes | None:
-        """Advance the states of a block in place; the spikes where they were asked for."""
+    def advance(self, block: Block) -> Advanced:
+        """Advance the states of a block in place."""
+        ...
+
+    def prepare(self, block: Block) -> PreparedStep:
+        """One step as a function of a first step and of the inputs' values, for the arrays and parameters that the block holds now.
+
+        The arrays must stay where they are; their values may change.
+        """
         ...

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
-from izhigen.backends.engine import Block, Spikes
+from izhigen.backends.engine import Advanced, Block, Moments, PreparedStep, Source, Spikes
 from izhigen.codegen.kernel import Kernel
 from izhigen.derive.lowering import DT, T
 from izhigen.derive.step import Step
@@ -130,12 +131,24 @@ def _power(exponent: Any) -> Callable[..., Any]:
     return np.power
 
 
+def _update(moments: Moments, neurons: Array, step: int) -> None:
+    """Take the spikes of one step into the moments."""
+    again = neurons[moments.count[neurons] > 0]
+    moments.squares[again] += (step - moments.last[again]).astype(np.float64) ** 2
+    moments.first[neurons[moments.count[neurons] == 0]] = step
+    moments.count[neurons] += 1
+    moments.last[neurons] = step
+
+
 class NumpyEngine:
     """A step evaluated by NumPy; see :class:`izhigen.backends.engine.Engine`."""
 
     description = "no compilation: NumPy evaluates the step"
+    pace = 1e8
 
-    def __init__(self, step: Step, dtype: str, deltas: tuple[str, ...]) -> None:
+
+    def __init__(self, step: Step, dtype: str, deltas: tuple[str, ...], operations: int) -> None:
+        self.method, self.operations = step.method, operations
         evaluate = _Evaluator(dtype).compile
         self.step, self.dtype, self.deltas = step, np.dtype(dtype), deltas
         self._assignments = [(a.symbol.name, evaluate(a.expression)) for a in step.assignments]
@@ -144,30 +157,50 @@ class NumpyEngine:
         self._threshold = None if step.threshold is None else evaluate(step.threshold)
         self._resets = [(r.symbol.name, evaluate(r.expression)) for r in step.resets]
 
-    def advance(self, block: Block) -> Spikes | None:
+    def advance(self, block: Block) -> Advanced:
         """Advance the block, one step after the other."""
         n = len(next(iter(block.state.values())))
         found: list[tuple[np.ndarray, np.ndarray]] = []
         row, next_record = 0, block.record_phase
         parameters = {k: np.asarray(v).astype(self.dtype)[()] for k, v in block.parameters.items()}
         for s in range(block.steps):
-            inputs = {name: a[s if a.shape[0] > 1 else 0] for name, a in block.inputs.items()}
+            inputs = {name: self._input(source, block, s, n) for name, source in block.inputs.items()}
             with np.errstate(all="ignore"):
                 spike = self._one_step(block, block.first_step + s, n, parameters, inputs)
             if block.collect_spikes:
                 neurons = np.flatnonzero(spike)
                 found.append((np.full(len(neurons), s, np.int64), neurons))
+            if block.moments is not None:
+                _update(block.moments, np.flatnonzero(spike), block.first_step + s)
             if s == next_record:
                 for name, rows in block.record.items():
                     rows[row] = block.state[name] if block.record_neurons is None else block.state[name][block.record_neurons]
                 row, next_record = row + 1, next_record + block.record_every
         if block.spike_flag is not None and block.steps:
             block.spike_flag[:] = spike
-        if not block.collect_spikes:
-            return None
-        empty = (np.zeros(0, np.int64), np.zeros(0, np.int64))
-        step, neuron = (np.concatenate(part) for part in zip(empty, *found))
-        return Spikes(step, neuron)
+        spikes = None
+        if block.collect_spikes:
+            empty = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+            spikes = Spikes(*(np.concatenate(part) for part in zip(empty, *found)))
+        return Advanced(spikes, self._first_not_finite(block) if block.check_finite else None)
+
+    def prepare(self, block: Block) -> PreparedStep:
+        """The block's one step as a function; see :class:`izhigen.backends.engine.Engine`."""
+        def step(first_step: int, inputs: Mapping[str, Source]) -> int | None:
+            return self.advance(replace(block, first_step=first_step, inputs=inputs)).bad_neuron
+
+        return step
+
+    def _input(self, source: Source, block: Block, s: int, n: int) -> Array:
+        values = source.values[s if source.values.shape[0] > 1 else 0]
+        if source.noise is None:
+            return values
+        xi = normals(source.seed, block.first_index, n, block.first_step + s, 0, self.dtype)
+        return values + source.noise[s if len(source.noise) > 1 else 0] * xi
+
+    def _first_not_finite(self, block: Block) -> int | None:
+        places = (np.flatnonzero(~np.isfinite(block.state[symbol.name])) for symbol in self.step.states)
+        return min((int(p[0]) for p in places if len(p)), default=None)
 
     def _one_step(self, block: Block, k: int, n: int, parameters: Environment, inputs: Environment) -> np.ndarray:
         """Integrate, jump, hold, compare, reset, in that order."""
@@ -202,4 +235,4 @@ def create_engine(kernel: Kernel) -> NumpyEngine:
     """The engine of a kernel's step."""
     if kernel.dtype not in ("float32", "float64"):
         raise BackendError(f"dtype {kernel.dtype!r} is not float32 or float64")
-    return NumpyEngine(kernel.step, kernel.dtype, kernel.deltas)
+    return NumpyEngine(kernel.step, kernel.dtype, kernel.deltas, kernel.operations)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -20,6 +20,7 @@ from izhigen.codegen.elementary import FORMATS
 from izhigen.codegen.naming import Namer
 from izhigen.derive import functions as f
 from izhigen.derive.lowering import DT, T, symbol
+from izhigen.derive.ranges import short_ranges
 from izhigen.derive.singularities import remove_singularities
 from izhigen.derive.step import Step
 from izhigen.derive.system import algebraic_definitions
@@ -51,6 +52,18 @@ class Statement:
     kind: Kind
 
 
+class phi1_ranged(sp.Function):  # type: ignore[misc]
+    """phi1 of an argument that the kernel checks."""
+
+
+@dataclass(frozen=True)
+class ShortArgument:
+    """An argument of phi1 that is checked against the short form's range, and the uniform statement that holds its value at the threshold."""
+
+    argument: sp.Symbol
+    at_bound: sp.Symbol
+
+
 @dataclass(frozen=True)
 class Kernel:
     """Everything a template needs to know, still as SymPy values.
@@ -68,8 +81,12 @@ class Kernel:
         Statements by placement.
     stores : tuple of Statement
         New value of each state at the end of the step.
-    spikes : bool
-        Whether the model has a threshold (the body then defines ``spike``).
+    noisy_inputs : tuple of str
+        Inputs to which normal variates are added in the kernel.
+    short : tuple of ShortArgument
+        Arguments of phi1 that are checked, so that its short form serves.
+    guard : tuple of Statement
+        The statements of the body that compute those arguments.
     """
 
     step: Step
@@ -81,6 +98,14 @@ class Kernel:
     per_step: tuple[Statement, ...]
     body: tuple[Statement, ...]
     stores: tuple[Statement, ...]
+    noisy_inputs: tuple[str, ...] = ()
+    short: tuple[ShortArgument, ...] = ()
+    guard: tuple[Statement, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """All inputs, those that jump a state last."""
+        return (*self.step.model.inputs, *(f"{state}_delta" for state in self.deltas))
 
     @property
     def spikes(self) -> bool:
@@ -227,7 +252,8 @@ def kind_of(expression: Any) -> Kind:
     return Kind.CONDITION if isinstance(expression, Boolean) and not expression.is_Symbol else Kind.REAL
 
 
-def build_kernel(step: Step, dtype: str = "float32", per_neuron: Iterable[str] = (), deltas: Iterable[str] = ()) -> Kernel:
+def build_kernel(step: Step, dtype: str = "float32", per_neuron: Iterable[str] = (), deltas: Iterable[str] = (),
+                 noisy_inputs: Iterable[str] = ()) -> Kernel:
     """Place the statements of a step.
 
     Parameters
@@ -238,6 +264,8 @@ def build_kernel(step: Step, dtype: str = "float32", per_neuron: Iterable[str] =
         Parameters that have one value per neuron; all others have one for the population.
     deltas : iterable of str
         States that receive an instantaneous input, added after integration.
+    noisy_inputs : iterable of str
+        Inputs to which normal variates are added in the kernel.
 
     Raises
     ------
@@ -259,12 +287,38 @@ def build_kernel(step: Step, dtype: str = "float32", per_neuron: Iterable[str] =
     namer = Namer(s.name for s in placements)
     placer = _Placer(placements, namer)
     body, stores = _body(step, jumped, placer)
+    ranges = _placed_bounds(step, placer)
     shared_body, shared_stores = _share(_alive(body, stores), stores, _Sharer(namer, named_definitions(step)))
+    short = tuple(s for s in ranges if s.argument in {statement.symbol for statement in shared_body})
+    shared_body = tuple(_with_ranged_phi1(s, short) for s in shared_body)
     loop = [*shared_body, *shared_stores]
+    bounds = [Statement(s.argument, s.at_bound, Kind.REAL) for s in short]  # read when the constants are derived
     per_step = _alive(placer.lists[Placement.STEP], loop)
     neuron = _alive(placer.lists[Placement.NEURON], loop)
-    uniform = _alive(placer.lists[Placement.UNIFORM], [*loop, *per_step, *neuron])
-    return Kernel(step, dtype, neuron_parameters, jumped, tuple(uniform), tuple(neuron), tuple(per_step), shared_body, shared_stores)
+    uniform = _alive(placer.lists[Placement.UNIFORM], [*loop, *per_step, *neuron, *bounds])
+    checked = [Statement(s.at_bound, s.argument, Kind.REAL) for s in short]
+    guard = _alive([s for s in shared_body if s.symbol not in (SPIKE, REFRACTORY)], checked, keep=()) if short else []
+    noisy = tuple(i for i in (*model.inputs, *(f"{s}_delta" for s in jumped)) if i in set(noisy_inputs))
+    return Kernel(step, dtype, neuron_parameters, jumped, tuple(uniform), tuple(neuron), tuple(per_step), shared_body, shared_stores, noisy, short,
+                  tuple(guard))
+
+
+def _placed_bounds(step: Step, placer: _Placer) -> list[ShortArgument]:
+    """The checked arguments of phi1 whose value at the threshold is one for all neurons, with the statement that computes it."""
+    found = []
+    for part in short_ranges(step):
+        if placer.place(part.at_bound) is Placement.UNIFORM and part.at_bound.free_symbols:
+            name = placer.namer.fixed(f"{part.argument.name}_at_threshold")
+            placer.owner = name.name
+            placer.placements[name] = Placement.UNIFORM
+            placer.lists[Placement.UNIFORM].append(Statement(name, placer.hoist(part.at_bound), Kind.REAL))
+            found.append(ShortArgument(part.argument, name))
+    return found
+
+
+def _with_ranged_phi1(statement: Statement, short: tuple[ShortArgument, ...]) -> Statement:
+    calls = {f.phi1(s.argument): phi1_ranged(s.argument) for s in short}
+    return replace(statement, expression=statement.expression.xreplace(calls)) if calls else statement
 
 
 def _check_choice(what: str, given: Iterable[str], known: tuple[str, ...]) -> None:
@@ -316,12 +370,12 @@ def _body(step: Step, jumped: tuple[str, ...], placer: _Placer) -> tuple[list[St
     return body, [Statement(state, value, Kind.REAL) for state, value in stores.items()]
 
 
-def _alive(statements: list[Statement], readers: list[Statement]) -> list[Statement]:
-    """The statements that something later reads (a stage of a state that no right-hand side reads is not one)."""
-    needed = {SPIKE}.union(*(s.expression.free_symbols for s in readers))
+def _alive(statements: list[Statement], readers: list[Statement], keep: tuple[sp.Symbol, ...] = (SPIKE, REFRACTORY)) -> list[Statement]:
+    """The statements that something later reads (a stage of a state that no right-hand side reads is not one), and those to keep."""
+    needed = set(keep).union(*(s.expression.free_symbols for s in readers))
     kept: list[Statement] = []
     for statement in reversed(statements):
-        if statement.symbol in needed or statement.symbol == REFRACTORY:
+        if statement.symbol in needed:
             kept.append(statement)
             needed |= statement.expression.free_symbols
     return kept[::-1]

@@ -23,6 +23,12 @@ class Program:
         Structs and prototypes alone, as the foreign-function interface reads them.
     entry_point : str
         Name of the function that advances neurons.
+    tile : int
+        Neurons that it advances together; ranges start at multiples of it.
+    method : str
+        Integration method.
+    operations : int
+        Operations of a neuron-step.
     """
 
     name: str
@@ -31,6 +37,9 @@ class Program:
     source: str
     interface: str
     entry_point: str
+    tile: int
+    method: str
+    operations: int
 
     @property
     def key(self) -> str:

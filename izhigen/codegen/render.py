@@ -14,16 +14,18 @@ import jinja2
 import sympy as sp
 
 from izhigen._version import __version__
-from izhigen.codegen.elementary import FORMATS, NORMAL, in_order
+from izhigen.codegen.elementary import FORMATS, NORMAL, FloatFormat, in_order
 from izhigen.codegen.kernel import REFRACTORY, TAU_REF, Kernel, Kind, Statement
 from izhigen.codegen.printers.c import CPrinter, c_name, power_function
 from izhigen.codegen.program import Program
 from izhigen.derive.lowering import DT, T, symbol
+from izhigen.derive.ranges import SHORT_RANGE
 from izhigen.resources import resource_dir
 
-TILE = 256
-"""Neurons advanced together: their state stays in the first-level cache over all steps of a call."""
-
+LARGEST_TILE, SMALLEST_TILE = 256, 64
+"""Neurons advanced together, at most and at least: whole vectors of any machine, and enough of them in flight."""
+TILE_BYTES = 24 * 1024
+"""What a tile may take of the first-level cache (32 KB and more), so that its values stay there over all steps of a call."""
 
 BLOCK_TERMS = 16
 """Terms of the Taylor series of phi1 of a matrix of norm 1/2: the rest is below 1e-19."""
@@ -35,6 +37,20 @@ class Variable:
 
     name: str
     type: str
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A value that every neuron of a tile has.
+
+    ``source`` is the population's array that holds it, if one does; ``buffer`` says whether a tile has room for it.
+    """
+
+    name: str
+    type: str
+    read_only: bool = True
+    source: str = ""
+    buffer: bool = True
 
 
 @dataclass(frozen=True)
@@ -68,7 +84,19 @@ def render_c(kernel: Kernel) -> Program:
     interface = environment().get_template("c/interface.h.j2").render(context)
     source = environment().get_template("c/population.c.j2").render(context, interface=interface)
     name = str(context["name"])
-    return Program(name, "c", kernel.dtype, source, interface, f"{name}_advance")
+    return Program(name, "c", kernel.dtype, source, interface, f"{name}_advance", context["tile"], kernel.step.method, kernel.operations)
+
+
+def tile_size(kernel: Kernel) -> int:
+    """Neurons of a tile: as many as the model's values allow in the first-level cache."""
+    size = 4 if kernel.dtype == "float32" else 8
+    model = kernel.step.model
+    words = len(model.states) + len(model.inputs) + len(kernel.deltas) + len(kernel.per_neuron) + len(kernel.neuron) + 1
+    words += 4 * (len(kernel.step.variates) + len(kernel.noisy_inputs)) + (2 * 8 // size if kernel.refractory else 0)
+    tile = LARGEST_TILE
+    while tile > SMALLEST_TILE and tile * words * size > TILE_BYTES:
+        tile //= 2
+    return tile
 
 
 def _context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
@@ -81,30 +109,63 @@ def _context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
         read = _symbols_read(itertools.chain(*readers))
         return [Variable(c_name(s.name), types.get(s, form.real)) for s in symbols if not readers or s in read]
 
-    uniform_parameters, neuron_parameters = [symbol(p) for p in kernel.uniform_parameters], [symbol(p) for p in kernel.per_neuron]
+    lanes = _lanes(kernel, form)
+    uniform_parameters = [symbol(p) for p in kernel.uniform_parameters]
     uniform = [*uniform_parameters, DT, *(s.symbol for s in kernel.uniform)]
-    neuron = [*neuron_parameters, *(s.symbol for s in kernel.neuron)]
-    inputs = [symbol(i) for i in (*model.inputs, *(f"{s}_delta" for s in kernel.deltas))]
-    lines = {part: [_line(s, printer) for s in getattr(kernel, part)] for part in ("uniform", "neuron", "per_step", "body", "stores")}
+    inputs = [symbol(i) for i in kernel.inputs]
+    lines = {part: [_line(s, printer) for s in getattr(kernel, part)] for part in ("uniform", "neuron", "per_step", "guard", "body", "stores")}
+    bounds = [sp.Symbol(s.at_bound.name) for s in kernel.short]
+    outer = {v.name for v in variables(uniform, kernel.neuron, kernel.guard, loop)}
+    body_lanes = _read_lanes(lanes, kernel, loop)
+    given = {c_name(p) for p in kernel.per_neuron}
     return {
-        "name": c_name(model.name), "f": form, "tile": TILE, "lines": lines, "functions": _functions(kernel, printer, form.real),
+        "name": c_name(model.name), "f": form, "tile": tile_size(kernel), "lines": lines, "functions": _functions(kernel, printer, form.real),
+        "zero": printer.literal(0),
         "head": [line.replace("*/", "* /").replace("/*", "/ *") for line in _head(kernel)],
-        "states": variables(symbol(s) for s in model.states), "inputs": variables(inputs), "inputs_in_body": variables(inputs, loop),
+        "states": variables(symbol(s) for s in model.states), "inputs": variables(inputs), "noisy_inputs": [c_name(i) for i in kernel.noisy_inputs],
         "uniform_parameters": [Variable(c_name(p), "double") for p in kernel.uniform_parameters],
         "neuron_parameters": [Variable(c_name(p), "double" if _is_time(kernel, p) else form.real) for p in kernel.per_neuron],
         "noise": [NoiseVariable(c_name(xi.name), stream) for xi, stream in kernel.step.variates],
-        "uniform": variables(uniform, kernel.neuron, loop),
-        "uniform_inputs": variables([*uniform_parameters, DT], kernel.uniform, kernel.neuron, loop),
+        "uniform": [v for v in variables(uniform) if v.name in outer],
+        "uniform_inputs": variables([*uniform_parameters, DT], kernel.uniform, kernel.neuron, kernel.guard, loop),
         "uniform_in_neuron": variables(uniform, kernel.neuron), "uniform_in_body": variables(uniform, loop),
-        "neuron": variables(neuron, kernel.neuron, loop), "neuron_in_prepare": variables(neuron_parameters, kernel.neuron),
-        "neuron_loaded": variables((s for s in neuron_parameters if not _is_time(kernel, s.name)), kernel.neuron, loop),
-        "neuron_times": variables((s for s in neuron_parameters if _is_time(kernel, s.name)), kernel.neuron, loop),
-        "neuron_in_body": variables(neuron, loop),
-        "record_arrays": [*variables(symbol(s) for s in model.states), *([Variable("t_last_spike", "double")] if kernel.refractory else [])],
+        "uniform_in_guard": variables(uniform, kernel.guard),
+        "lanes": lanes, "lanes_in_body": body_lanes, "values_in_body": [lane for lane in body_lanes if lane.name != "spike"],
+        "guard_lanes": _read_lanes(lanes, kernel, kernel.guard, every_state=False),
+        "neuron_in_prepare": [lane for lane in _read_lanes(lanes, kernel, kernel.neuron, every_state=False) if lane.name in given],
+        "neuron_times": [lane for lane in lanes if kernel.refractory and lane.name == c_name(TAU_REF.name)],
+        "copied_types": sorted({lane.type for lane in lanes if lane.source}),
+        "record_arrays": [lane for lane in lanes if lane.source.startswith("state.")],
+        "short_arguments": [c_name(s.argument.name) for s in kernel.short], "short_bounds": [c_name(b.name) for b in bounds],
+        "short_range": printer.literal(SHORT_RANGE),
         "reads_t": T in _symbols_read(loop), "reads_time": kernel.refractory or T in _symbols_read(loop),
-        "refractory": kernel.refractory, "refractory_per_neuron": kernel.refractory and TAU_REF.name in kernel.per_neuron,
-        "refractory_uniform": kernel.refractory and TAU_REF.name not in kernel.per_neuron, "spikes": kernel.spikes,
+        "refractory": kernel.refractory, "refractory_uniform": kernel.refractory and TAU_REF.name not in kernel.per_neuron, "spikes": kernel.spikes,
     }
+
+
+def _lanes(kernel: Kernel, form: FloatFormat) -> list[Lane]:
+    """Everything that neurons of a tile have: states, per-neuron parameters and what follows from them, inputs, variates, spikes."""
+    model = kernel.step.model
+    read = _symbols_read((*kernel.per_step, *kernel.body, *kernel.stores, *kernel.guard, *kernel.neuron))
+    lanes = [Lane(c_name(s), form.real, read_only=False, source=f"state.{c_name(s)}") for s in model.states]
+    if kernel.refractory:
+        lanes.append(Lane("t_last_spike", "double", read_only=False, source="state.t_last_spike"))
+        if TAU_REF.name in kernel.per_neuron:
+            lanes.append(Lane("refractory_period", "double", source=f"parameter.{TAU_REF.name}"))
+    for parameter in kernel.per_neuron:
+        if symbol(parameter) in read:
+            source = "" if _is_time(kernel, parameter) else f"parameter.{c_name(parameter)}"
+            lanes.append(Lane(c_name(parameter), form.real, source=source))
+    lanes += [Lane(c_name(s.symbol.name), "int" if s.kind is Kind.CONDITION else form.real) for s in kernel.neuron]
+    lanes += [Lane(c_name(i), form.real) for i in kernel.inputs]
+    lanes += [Lane(c_name(xi.name), form.real, buffer=False) for xi, _ in kernel.step.variates]
+    return [*lanes, *([Lane("spike", form.lane_int, read_only=False)] if kernel.spikes else [])]
+
+
+def _read_lanes(lanes: list[Lane], kernel: Kernel, statements: Iterable[Statement], every_state: bool = True) -> list[Lane]:
+    """The lanes that statements read; with ``every_state`` also those that a step writes and the times that it compares."""
+    names = {c_name(s.name) for s in _symbols_read(statements)} - {"spike"}
+    return [lane for lane in lanes if lane.name in names or (every_state and (not lane.read_only or lane.name == "refractory_period"))]
 
 
 def _is_time(kernel: Kernel, parameter: str) -> bool:
@@ -137,7 +198,9 @@ def _closes_at_end(text: str) -> bool:
 
 def _functions(kernel: Kernel, printer: CPrinter, real: str) -> list[str]:
     """The elementary functions that the printed statements call, and those that noise needs."""
-    wanted = set(printer.elementary) | ({"normal"} if kernel.step.noise else set())
+    wanted = set(printer.elementary) | ({"normal"} if kernel.step.noise or kernel.noisy_inputs else set())
+    if kernel.short:
+        wanted |= {"phi1", "phi1_near"}
     powers = ["\n".join(power_function(real, n)) + "\n" for n in sorted(printer.powers)]
     parts = sorted({(n, "product") for n, _ in printer.blocks}) + sorted(printer.blocks)
     blocks = [environment().get_template(f"math/block_{name}.j2").render(n=n, f=printer.format, terms=BLOCK_TERMS) for n, name in parts]
@@ -151,7 +214,7 @@ def elementary_texts(printer: CPrinter, names: Iterable[str]) -> list[str]:
     numbers = {"f": form, "phi_series": series, "inverse_factorial": {k: printer.literal(sp.Rational(1, math.factorial(k))) for k in (1, 2, 3)},
                "zero": printer.literal(0), "quarter": printer.literal(sp.Rational(1, 4)), "half": printer.literal(sp.Rational(1, 2)),
                "one": printer.literal(1), "two": printer.literal(2), "four": printer.literal(4),
-               "fabs": printer.library("fabs"), "sqrt": printer.library("sqrt"), "tile": TILE, "normal": NORMAL[printer.number.__name__]}
+               "fabs": printer.library("fabs"), "sqrt": printer.library("sqrt"), "normal": NORMAL[printer.number.__name__]}
     return [environment().get_template(f"math/{name}.j2").render(numbers) for name in names]
 
 

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_flags_never_relax_arithmetic():
 
 def test_compile_error_carries_text_and_path(cache):
     program = MODEL.program()
-    broken = type(program)(program.name, program.target, program.dtype, program.source + "\nint broken(", program.interface, program.entry_point)
+    broken = replace(program, source=program.source + "\nint broken(")
     with pytest.raises(CompileError, match=r"(?s)RS-float32-.*\.c.*error") as caught:
         compiler.build(broken)
     path = str(caught.value).split(" failed on ")[1].split(" (exit")[0]

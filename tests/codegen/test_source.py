@@ -125,7 +125,7 @@ int main(void)
     r.steps = STEPS; r.input.I.values = I; r.input.I.step_stride = N; r.input.I.neuron_stride = 1; r.input.g.values = &zero;
     r.record_every = 10; r.record_phase = 9; r.record_count = 5; r.record_neurons = chosen; r.record.V = trace;
     r.spike_capacity = 600000; r.spike_step = step; r.spike_neuron = neuron;
-    if (Everything_advance(&p, &r, 0, N) != N || r.spike_count == 0 || r.spike_count != r.spike_total) return 1;
+    if (Everything_advance(&p, &r, 0, N) != N || r.spike_count == 0) return 1;
     printf("%lld\\n", (long long)r.spike_count);
     return 0;
 }

@@ -71,19 +71,25 @@ struct IzhikevichLTC_run {
         float *u;
     } record;
     /* spikes: a list of (step of the call, neuron), and a flag a neuron for the last step */
-    int64_t spike_capacity, spike_count, spike_total;
+    int64_t spike_capacity, spike_count;
     int64_t *spike_step, *spike_neuron;
     uint8_t *spike_flag;
+    /* moments of each neuron's spikes, over all calls: how many, step of the first and of the last one (-1 before any), and the
+       sum of the squares of the intervals in steps; all four or none */
+    int64_t *count, *first_spike, *last_spike;
+    double *interval_squares;
+    /* the first neuron that is found with a state that is not finite; not looked for when it is negative on entry */
+    int64_t bad_neuron;
 };
 
 /* Advance neurons first <= i < last by run->steps steps. Returns last; or, where the spike list could overflow, the
    first neuron not advanced yet: empty the list and call again from there. Calls on separate ranges may run in parallel,
-   each with a run of its own. */
+   each with a run of its own; a range starts at a multiple of 256. */
 int64_t IzhikevichLTC_advance(const struct IzhikevichLTC_population *population, struct IzhikevichLTC_run *run,
                            int64_t first, int64_t last);
 
-/* Neurons advanced together. A tile's state stays in the first-level cache over all steps of a call, and every tile is
-   full (the last one repeats its last neuron), so that all neurons go through the same instructions. */
+/* Neurons advanced together: their values stay in the first-level cache over all steps of a call. Every tile is full (the last
+   one repeats its last neuron), so that all neurons go through the same instructions. */
 #define TILE 256
 
 #if defined(__GNUC__)
@@ -140,6 +146,36 @@ static inline float iz_phi1(float z)
     return x.n == 0.0f ? near : far;
 }
 
+/* phi1(z) = (exp(z) - 1)/z for |z| <= 1 only: one minimax polynomial, for arguments that are known to stay there */
+static inline float iz_phi1_near(float z)
+{
+    float value = 2.7518306e-06f;
+    value = value * z + 2.5355966e-05f;
+    value = value * z + 0.00019847647f;
+    value = value * z + 0.0013885493f;
+    value = value * z + 0.008333293f;
+    value = value * z + 0.041666728f;
+    value = value * z + 0.16666667f;
+    value = value * z + 0.5f;
+    value = value * z + 1.0f;
+    return value;
+}
+
+/* Forms of phi1: for any argument; for arguments known to lie within 1.0f of 0; and for either, with the bits of the short
+   form within that range, so that a neuron's result does not depend on its neighbours. */
+enum form { FULL, SHORT, EITHER };
+
+static inline float iz_phi1_form(float z, enum form form)
+{
+    if (form == SHORT)
+        return iz_phi1_near(z);
+    if (form == EITHER) {
+        const float near = iz_phi1_near(z), full = iz_phi1(z);
+        return (z >= -1.0f) & (z <= 1.0f) ? near : full;
+    }
+    return iz_phi1(z);
+}
+
 /* What depends on parameters only, computed once a call. */
 struct constants {
     float p1;
@@ -153,6 +189,7 @@ struct constants {
     float dt_p1_2;
     float dt_p2;
     float a_dt_phi1_minus_a_dt;
+    int short_form; /* whether phi1's arguments are small up to the threshold */
     int64_t steps;
 };
 
@@ -171,6 +208,7 @@ static struct constants derive_constants(const struct IzhikevichLTC_population *
     const float dt_p1_2 = 2.0f * dt * p1;
     const float dt_p2 = dt * p2;
     const float a_dt_phi1_minus_a_dt = a * dt * iz_phi1(-a * dt);
+    const float z_V_at_threshold = dt * p2 + 2.0f * V_th * dt * p1;
     constants.p1 = p1;
     constants.p2 = p2;
     constants.p3 = p3;
@@ -182,10 +220,12 @@ static struct constants derive_constants(const struct IzhikevichLTC_population *
     constants.dt_p1_2 = dt_p1_2;
     constants.dt_p2 = dt_p2;
     constants.a_dt_phi1_minus_a_dt = a_dt_phi1_minus_a_dt;
+    constants.short_form = (z_V_at_threshold >= -1.0f) & (z_V_at_threshold <= 1.0f);
     constants.steps = steps;
     return constants;
 }
 
+/* Room for one tile: what is computed for it, and copies where the population's own arrays do not serve as they are. */
 struct tile {
     float V[TILE] ALIGNED;
     float u[TILE] ALIGNED;
@@ -193,8 +233,33 @@ struct tile {
     int32_t spike[TILE] ALIGNED;
 };
 
+/* Where a tile's values are: in the population's arrays, or in the room above. */
+struct lanes {
+    float *V;
+    float *u;
+    const float *I;
+    int32_t *spike;
+};
+
+/* Whether the arguments of phi1 of all neurons of a tile lie within 1.0f of 0; not so when one is no number. */
+static inline int is_within_short_range(const float *restrict V_lanes, const struct constants *constants)
+{
+    const float dt_p1_2 = constants->dt_p1_2;
+    const float dt_p2 = constants->dt_p2;
+    uint32_t largest = 0; /* bits without the sign, in the order of the magnitudes */
+    int lane;
+    for (lane = 0; lane < TILE; lane++) {
+        const float V = V_lanes[lane];
+        const float z_V = dt_p2 + V * dt_p1_2;
+        const uint32_t iz_size_z_V = iz_to_bits(z_V) << 1;
+        largest = iz_size_z_V > largest ? iz_size_z_V : largest;
+    }
+    return largest <= iz_to_bits(1.0f) << 1;
+}
+
 /* One step of every neuron of a tile. Returns whether any of them spiked. */
-static int step_tile(struct tile *tile, const struct constants *constants)
+static inline int step_lanes(float *restrict V_lanes, float *restrict u_lanes, const float *restrict I_lanes, int32_t *restrict spike_lanes,
+                             const struct constants *constants, const enum form form)
 {
     const float p1 = constants->p1;
     const float p2 = constants->p2;
@@ -210,39 +275,33 @@ static int step_tile(struct tile *tile, const struct constants *constants)
     int32_t any_spike = 0;
     int lane;
     for (lane = 0; lane < TILE; lane++) {
-        const float V = tile->V[lane];
-        const float u = tile->u[lane];
-        const float I = tile->I[lane];
+        const float V = V_lanes[lane];
+        const float u = u_lanes[lane];
+        const float I = I_lanes[lane];
         const float f_V = I + p3 + V * (p2 + V * p1) - u;
         const float z_V = dt_p2 + V * dt_p1_2;
-        const float V_new = V + dt * f_V * iz_phi1(z_V);
+        const float V_new = V + dt * f_V * iz_phi1_form(z_V, form);
         const float u_new = u + a_dt_phi1_minus_a_dt * (V * b - u);
         const int spike = V_new >= V_th;
-        tile->V[lane] = spike ? c : V_new;
-        tile->u[lane] = spike ? d + u_new : u_new;
-        tile->spike[lane] = spike;
+        V_lanes[lane] = spike ? c : V_new;
+        u_lanes[lane] = spike ? d + u_new : u_new;
+        spike_lanes[lane] = spike;
         any_spike |= spike;
     }
     return any_spike != 0;
 }
 
-/* Put the values of step s into the lanes; lanes beyond count repeat the last neuron. */
-static void read_input(float *lanes, const struct IzhikevichLTC_input *input, int64_t s, int64_t first, int64_t count)
+static int step_tile(const struct lanes *lanes, const struct constants *constants)
 {
-    const float *row = input->values + s * input->step_stride + first * input->neuron_stride;
-    int64_t lane;
-    if (input->neuron_stride == 0)
-        for (lane = 0; lane < TILE; lane++)
-            lanes[lane] = row[0];
-    else if (input->neuron_stride == 1 && count == TILE)
-        memcpy(lanes, row, TILE * sizeof *lanes);
-    else
-        for (lane = 0; lane < TILE; lane++)
-            lanes[lane] = row[(lane < count ? lane : count - 1) * input->neuron_stride];
+    if (!constants->short_form)
+        return step_lanes(lanes->V, lanes->u, lanes->I, lanes->spike, constants, FULL);
+    if (is_within_short_range(lanes->V, constants))
+        return step_lanes(lanes->V, lanes->u, lanes->I, lanes->spike, constants, SHORT);
+    return step_lanes(lanes->V, lanes->u, lanes->I, lanes->spike, constants, EITHER);
 }
 
-/* Copy count values into a full tile, repeating the last one, and back. */
-static void fill_lanes(float *lanes, const float *values, int64_t count)
+/* Copy count values into a full tile; lanes beyond count repeat the last one. */
+static void fill_float(float *lanes, const float *values, int64_t count)
 {
     int64_t lane;
     memcpy(lanes, values, (size_t)count * sizeof *lanes);
@@ -250,76 +309,157 @@ static void fill_lanes(float *lanes, const float *values, int64_t count)
         lanes[lane] = values[count - 1];
 }
 
-static void record_tile(const struct tile *tile, const struct IzhikevichLTC_run *run, int64_t row, int64_t first, int64_t count,
+/* The values of step s: where they lie when there is one a neuron and the tile is full, else in the given room. */
+static const float *read_input(float *room, const struct IzhikevichLTC_input *input, int64_t s, int64_t first, int64_t count)
+{
+    const float *row = input->values + s * input->step_stride + first * input->neuron_stride;
+    int64_t lane;
+    if (input->neuron_stride == 1 && count == TILE)
+        return row;
+    if (input->neuron_stride == 0)
+        for (lane = 0; lane < TILE; lane++)
+            room[lane] = row[0];
+    else
+        for (lane = 0; lane < TILE; lane++)
+            room[lane] = row[(lane < count ? lane : count - 1) * input->neuron_stride];
+    return room;
+}
+
+static void record_tile(const struct lanes *lanes, const struct IzhikevichLTC_run *run, int64_t row, int64_t first, int64_t count,
                         int64_t position)
 {
     int64_t p;
     if (run->record.V) {
         float *values = run->record.V + row * run->record_count;
         if (run->record_neurons == NULL)
-            memcpy(values + first, tile->V, (size_t)count * sizeof *values);
+            memcpy(values + first, lanes->V, (size_t)count * sizeof *values);
         else
             for (p = position; p < run->record_count && run->record_neurons[p] < first + count; p++)
-                values[p] = tile->V[run->record_neurons[p] - first];
+                values[p] = lanes->V[run->record_neurons[p] - first];
     }
     if (run->record.u) {
         float *values = run->record.u + row * run->record_count;
         if (run->record_neurons == NULL)
-            memcpy(values + first, tile->u, (size_t)count * sizeof *values);
+            memcpy(values + first, lanes->u, (size_t)count * sizeof *values);
         else
             for (p = position; p < run->record_count && run->record_neurons[p] < first + count; p++)
-                values[p] = tile->u[run->record_neurons[p] - first];
+                values[p] = lanes->u[run->record_neurons[p] - first];
     }
     (void)p;
 }
 
-static void collect_spikes(const struct tile *tile, struct IzhikevichLTC_run *run, int64_t s, int64_t first, int64_t count)
+static void note_spike(struct IzhikevichLTC_run *run, int64_t s, int64_t neuron)
 {
-    int64_t lane;
-    for (lane = 0; lane < count; lane++)
-        if (tile->spike[lane]) {
-            if (run->spike_step != NULL) {
-                run->spike_step[run->spike_count] = s;
-                run->spike_neuron[run->spike_count] = first + lane;
-                run->spike_count++;
-            }
-            run->spike_total++;
+    if (run->spike_step != NULL) {
+        run->spike_step[run->spike_count] = s;
+        run->spike_neuron[run->spike_count] = neuron;
+        run->spike_count++;
+    }
+    if (run->count != NULL) {
+        const int64_t step = run->first_step + s;
+        if (run->count[neuron]++ == 0) {
+            run->first_spike[neuron] = step;
+        } else {
+            const double interval = (double)(step - run->last_spike[neuron]);
+            run->interval_squares[neuron] += interval * interval;
         }
+        run->last_spike[neuron] = step;
+    }
+}
+
+/* Flags of one byte from those as wide as the numbers. */
+static void pack_flags(uint8_t *restrict flags, const int32_t *restrict spike)
+{
+    int lane;
+    for (lane = 0; lane < TILE; lane++)
+        flags[lane] = (uint8_t)spike[lane];
+}
+
+static void collect_spikes(const int32_t *spike, struct IzhikevichLTC_run *run, int64_t s, int64_t first, int64_t count)
+{
+    uint8_t flags[TILE] ALIGNED;
+    int64_t lane, group;
+    pack_flags(flags, spike);
+    for (group = 0; group < count; group += 8) {
+        uint64_t eight;
+        memcpy(&eight, flags + group, sizeof eight);
+        if (eight != 0)
+            for (lane = group; lane < group + 8 && lane < count; lane++)
+                if (flags[lane])
+                    note_spike(run, s, first + lane);
+    }
+}
+
+/* The first of count values that is infinite or no number; count when there is none. */
+static int64_t find_not_finite(const float *values, int64_t count)
+{
+    int64_t i;
+    int32_t found = 0;
+    for (i = 0; i < count; i++)
+        found |= !(values[i] - values[i] == 0.0f);
+    for (i = 0; found && i < count; i++)
+        if (!(values[i] - values[i] == 0.0f))
+            return i;
+    return count;
 }
 
 static void advance_tile(const struct IzhikevichLTC_population *population, struct IzhikevichLTC_run *run,
                          const struct constants *constants, int64_t first, int64_t count)
 {
     struct tile tile;
+    struct lanes lanes;
     int64_t s, position = 0;
     int64_t next_record = run->record_phase, row = 0;
-    fill_lanes(tile.V, population->state.V + first, count);
-    fill_lanes(tile.u, population->state.u + first, count);
+    lanes.V = population->state.V + first;
+    lanes.u = population->state.u + first;
+    if (count < TILE) {
+        fill_float(tile.V, lanes.V, count);
+        lanes.V = tile.V;
+        fill_float(tile.u, lanes.u, count);
+        lanes.u = tile.u;
+    }
+    lanes.spike = tile.spike;
     if (run->record_neurons != NULL)
         while (position < run->record_count && run->record_neurons[position] < first)
             position++;
     for (s = 0; s < constants->steps; s++) {
         if (s == 0 || run->input.I.step_stride != 0)
-            read_input(tile.I, &run->input.I, s, first, count);
-        if (step_tile(&tile, constants))
-            collect_spikes(&tile, run, s, first, count);
+            lanes.I = read_input(tile.I, &run->input.I, s, first, count);
+        if (step_tile(&lanes, constants) && (run->spike_step != NULL || run->count != NULL))
+            collect_spikes(tile.spike, run, s, first, count);
         if (s == next_record) {
-            record_tile(&tile, run, row, first, count, position);
+            record_tile(&lanes, run, row, first, count, position);
             next_record += run->record_every;
             row++;
         }
     }
-    if (run->spike_flag != NULL)
-        for (s = 0; s < count; s++)
-            run->spike_flag[first + s] = (uint8_t)(tile.spike[s] != 0);
-    memcpy(population->state.V + first, tile.V, (size_t)count * sizeof tile.V[0]);
-    memcpy(population->state.u + first, tile.u, (size_t)count * sizeof tile.u[0]);
+    if (run->spike_flag != NULL) {
+        uint8_t flags[TILE] ALIGNED;
+        pack_flags(flags, tile.spike);
+        memcpy(run->spike_flag + first, flags, (size_t)count);
+    }
+    if (run->bad_neuron >= 0) {
+        const int64_t lane = find_not_finite(lanes.V, count);
+        if (lane < count && first + lane < run->bad_neuron)
+            run->bad_neuron = first + lane;
+    }
+    if (run->bad_neuron >= 0) {
+        const int64_t lane = find_not_finite(lanes.u, count);
+        if (lane < count && first + lane < run->bad_neuron)
+            run->bad_neuron = first + lane;
+    }
+    if (count < TILE) {
+        memcpy(population->state.V + first, tile.V, (size_t)count * sizeof tile.V[0]);
+        memcpy(population->state.u + first, tile.u, (size_t)count * sizeof tile.u[0]);
+    }
 }
 
 int64_t IzhikevichLTC_advance(const struct IzhikevichLTC_population *population, struct IzhikevichLTC_run *run,
                            int64_t first, int64_t last)
 {
     const struct constants constants = derive_constants(population, run->steps);
+    if (run->steps <= 0)
+        return last;
     for (; first < last; first += TILE) {
         const int64_t count = last - first < TILE ? last - first : TILE;
         if (run->spike_step != NULL && run->spike_capacity - run->spike_count < count * run->steps)

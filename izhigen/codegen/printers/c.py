@@ -23,7 +23,7 @@ KEYWORDS = frozenset("""
 """Words of C and C++, and type names, that no identifier may be."""
 
 OWN = frozenset("""
-    tile lane constants population run count position phase steps time_now any_spike TILE ALIGNED NULL INFINITY NAN
+    tile lane lanes form constants population run count position phase steps time_now any_spike TILE ALIGNED FULL SHORT EITHER NULL INFINITY NAN
     fabs fabsf sqrt sqrtf floor floorf log logf log1p log1pf sin sinf cos cosf tan tanf erf erff pow powf memcpy
     offsetof math_errhandling refractory_period linux unix errno signgam y0 y1 yn j0 j1 jn gamma stdin stdout stderr
     """.split())
@@ -37,7 +37,8 @@ MACRO = re.compile(r"(?:U?INT(?:\d+|MAX|PTR|_FAST\d+|_LEAST\d+)?|PTRDIFF|WCHAR|W
 def c_name(name: str) -> str:
     """The C identifier for a symbol: the name itself, with one more underscore after it where the word is taken."""
     word = name.rstrip("_")
-    return f"{name}_" if word in KEYWORDS or word in OWN or name.startswith("iz_") or MACRO.match(word) else name
+    taken = word in KEYWORDS or word in OWN or name.startswith("iz_") or word.endswith("_lanes") or MACRO.match(word)
+    return f"{name}_" if taken else name
 
 
 class CPrinter(C99CodePrinter):  # type: ignore[misc]
@@ -145,6 +146,9 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
 
     _print_exp = _print_log = _print_sin = _print_cos = _print_tan = _print_tanh = _print_sinh = _print_cosh = _print_Function
     _print_erf = _print_expm1 = _print_log1p = _print_Function
+
+    def _print_phi1_ranged(self, expr: Any) -> str:
+        return f"iz_phi1_form({self._print(expr.args[0])}, form)"
 
     def _print_where(self, expr: Any) -> str:
         condition, a, b = (self._print(part) for part in expr.args)

@@ -1,0 +1,94 @@
+"""Where the argument of phi1 is small enough for one short polynomial: what can be proved, and what has to be checked.
+
+The linear part of a spiking state is often affine in that state, z = A*x + B with A and B free of other states (Izhikevich:
+z = dt*(2*p1*V + p2)). After a step the state lies below its threshold, or at its reset value; so z is bounded on one side by its
+value at the threshold, and the generated kernel checks the rest of the range before it uses the short form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from izhigen.derive.functions import phi1
+from izhigen.derive.lowering import DT, T, symbol
+from izhigen.derive.step import Step
+
+SHORT_RANGE = 1
+"""The short form of phi1 serves arguments of at most this size."""
+
+
+@dataclass(frozen=True)
+class ShortRange:
+    """The argument z of a phi1 that is affine in the spiking state.
+
+    Attributes
+    ----------
+    argument : Symbol
+        The intermediate z of the step.
+    expression : Expr
+        Its value, in states, parameters, inputs and dt.
+    state : Symbol
+        The spiking state that it is affine in.
+    bound : Expr
+        The threshold's value, which the state does not reach after a step.
+    at_bound : Expr
+        z at the bound with inputs at rest (0); in parameters and dt only.
+    """
+
+    argument: sp.Symbol
+    expression: Any
+    state: sp.Symbol
+    bound: Any
+    at_bound: Any
+
+    def proof(self, defaults: dict[sp.Symbol, float]) -> tuple[str, ...]:
+        """Lines that say why the short form may be used, and for which steps at the default parameters."""
+        inputs = sorted(s.name for s in self.expression.free_symbols - self.at_bound.free_symbols - {self.state})
+        rest = f" with {', '.join(inputs)} = 0" if inputs else ""
+        lines = [f"phi1({self.argument}): short form for |{self.argument}| <= {SHORT_RANGE}, where {self.argument} = {self.expression}",
+                 f"  above: {self.state} < {self.bound} after a step (threshold), so {self.argument} < {self.at_bound}{rest}"]
+        slope = sp.diff(self.at_bound.xreplace(defaults), DT)
+        if slope.is_number and slope > 0:
+            lines[-1] += f", which is at most {SHORT_RANGE} for dt <= {float(SHORT_RANGE / slope):.4g} ms at the default parameters"
+        lines.append(f"  below and at the start: every step of a tile checks |{self.argument}| first; a neuron outside takes the full form")
+        return tuple(lines)
+
+
+def short_ranges(step: Step) -> tuple[ShortRange, ...]:
+    """The arguments of phi1 in a step whose range the threshold bounds."""
+    spiking = _bounded_state(step)
+    if spiking is None:
+        return ()
+    state, bound = spiking
+    called = {call.args[0] for value in step.increments for call in value.atoms(phi1)}
+    found = []
+    for assignment in step.assignments:
+        if assignment.symbol in called and _is_affine(assignment.expression, state, step):
+            inputs = {symbol(name): sp.S.Zero for name in step.model.inputs}
+            at_bound = assignment.expression.xreplace({state: bound, **inputs})
+            if not at_bound.has(sp.nan, sp.zoo, sp.oo):
+                found.append(ShortRange(assignment.symbol, assignment.expression, state, bound, at_bound))
+    return tuple(found)
+
+
+def _bounded_state(step: Step) -> tuple[sp.Symbol, Any] | None:
+    """The state x and the bound E of a threshold ``x >= E`` or ``x > E`` that depends on nothing that varies."""
+    condition = step.threshold
+    if not isinstance(condition, (sp.Ge, sp.Gt, sp.Le, sp.Lt)):
+        return None
+    state, bound = condition.gts, condition.lts
+    varying = {*step.states, T, *(symbol(name) for name in step.model.inputs)}
+    return (state, bound) if state in step.states and not bound.free_symbols & varying else None
+
+
+def _is_affine(expression: Any, state: sp.Symbol, step: Step) -> bool:
+    """Whether z is A*x + B, with a slope A of parameters and dt, and B a polynomial of parameters, dt and inputs."""
+    constant = {DT, *(symbol(name) for name in step.model.parameters)}
+    allowed = constant | {state} | {symbol(name) for name in step.model.inputs}
+    if not expression.free_symbols <= allowed or not expression.is_polynomial(*(allowed - constant)):
+        return False
+    slope = sp.diff(expression, state)
+    return bool(slope != 0 and slope.free_symbols <= constant)

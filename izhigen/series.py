@@ -1,0 +1,228 @@
+"""The parts that stimuli are made of: each gives any rows of its series, so that no run needs the whole of it.
+
+Row k is the value held during step k. All parts are zero outside their own time; ``factor`` scales them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from izhigen.model.expressions import Expression
+from izhigen.random import normal_rows
+from izhigen.timegrid import TOLERANCE, first_step_at_or_after
+
+Array = Any
+
+
+def steps_in(duration: float, dt: float) -> int:
+    """Whole steps in a stretch of time: its start belongs to it, a started last step does not."""
+    return math.floor(duration / dt + TOLERANCE)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A series by its rows."""
+
+    factor: float = field(default=1.0, kw_only=True)
+
+    def steps(self, dt: float) -> int:
+        """Steps that it lasts."""
+        raise NotImplementedError
+
+    def rows(self, dt: float, first: int, count: int) -> Array:
+        """Rows ``first ... first + count - 1`` without the factor, shape (count,) or (count, n)."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Offset(Part):
+    """A number added at all times; it adds none."""
+
+    value: float
+
+    def steps(self, dt: float) -> int:
+        return 0
+
+    def rows(self, dt: float, first: int, count: int) -> Array:
+        return np.full(count, self.value)
+
+
+@dataclass(frozen=True)
+class Text(Part):
+    """Text in t (ms), evaluated in float64."""
+
+    expression: Expression
+    duration: float
+
+    def steps(self, dt: float) -> int:
+        return first_step_at_or_after(self.duration, dt)
+
+    def rows(self, dt: float, first: int, count: int) -> Array:
+        with np.errstate(all="ignore"):
+            return np.broadcast_to(np.asarray(self.expression.evaluate({"t": (first + np.arange(count)) * dt}), np.float64), count)
+
+
+@dataclass(frozen=True)
+class Section(Part):
+    """Constant stretches one after another; ``values`` has one row a stretch."""
+
+    values: Array
+    durations: tuple[float, ...]
+
+    def steps(self, dt: float) -> int:
+        return first_step_at_or_after(sum(self.durations), dt)
+
+    def rows(self, dt: float, first: int, count: int) -> Array:
+        edges = np.cumsum([steps_in(duration, dt) for duration in self.durations])
+        after = np.concatenate([self.values, np.zeros((1, *self.values.shape[1:]))])
+        return after[np.searchsorted(edges, first + np.arange(count), side="right")]
+
+
+@dataclass(frozen=True)
+class Pulses(Part):
+    """Pulses (time, length, size); where two overlap, the later in the list holds."""
+
+    pulses: tuple[tuple[float, float, float], ...]
+    duration: float
+
+    def steps(self, dt: float) -> int:
+        return first_step_at_or_after(self.duration, dt)
+
+    def rows(self, dt: float, first: int, count: int) -> Array:
+        series = np.zeros(count)
+        last = min(count, self.steps(dt) - first)
+        for time, width, size in self.pulses:
+            start = steps_in(time, dt) - first
+            series[max(start, 0):max(min(start + steps_in(width, dt), last), 0)] = size
+        return series
+
+
+@dataclass(frozen=True)
+class Ramp(Part):
+    """A straight line over the steps from ``t_start`` to ``t_end``."""
+
+    c_start: float
+    c_end: float
+    duration: float
+    t_start: float
+    t_end: float
+
+    def steps(self, dt: float) -> int:
+        return first_step_at_or_after(self.duration, dt)
+
+    def rows(self, dt: float, first: int, count: int) -> Array:
+        start, stop = first_step_at_or_after(self.t_start, dt), first_step_at_or_after(self.t_end, dt)
+        k = first + np.arange(count)
+        fraction = (k - start) / max(stop - start - 1, 1)
+        line = np.where(k == stop - 1, self.c_end if stop - start > 1 else self.c_start, self.c_start + (self.c_end - self.c_start) * fraction)
+        return np.where((k >= start) & (k < stop), line, 0.0)
+
+
+@dataclass(frozen=True)
+class Periodic(Part):
+    """A sine or square wave that starts at ``t_start``; ``frequency`` in Hz."""
+
+    square: bool
+    amplitude: float
+    frequency: float
+    bias: bool
+    duration: float
+    t_start: float
+    t_end: float
+
+    def steps(self, dt: float) -> int:
+        return steps_in(self.duration, dt)
+
+    def rows(self, dt: float, first: int, count: int) -> Array:
+        start, stop = steps_in(self.t_start, dt), min(self.steps(dt), steps_in(self.t_end, dt))
+        k = first + np.arange(count)
+        cycles = (k - start) * dt * (self.frequency / 1000.0)
+        if self.square:  # an edge on a step's start belongs to that step
+            wave = np.where(np.floor(2 * cycles + TOLERANCE) % 2 == 0, 1.0, -1.0)
+        else:
+            wave = np.sin(2 * np.pi * cycles)
+        return np.where((k >= start) & (k < stop), self.amplitude * wave + (self.amplitude if self.bias else 0.0), 0.0)
+
+
+@dataclass(frozen=True)
+class White(Part):
+    """Increments of a Wiener process: sqrt(dt) times a normal variate keyed by (seed, column, step)."""
+
+    columns: int
+    seed: int
+    duration: float
+    t_start: float
+    t_end: float
+
+    def steps(self, dt: float) -> int:
+        return steps_in(self.duration, dt)
+
+    def amplitude(self, dt: float, first: int, count: int) -> Array:
+        """What multiplies the variates of each step, with the factor; shape (count,)."""
+        k = first + np.arange(count)
+        inside = (k >= steps_in(self.t_start, dt)) & (k < min(self.steps(dt), steps_in(self.t_end, dt)))
+        return self.factor * math.sqrt(dt) * inside
+
+    def rows(self, dt: float, first: int, count: int) -> Array:
+        amplitude = self.amplitude(dt, first, count) / (self.factor or 1.0)
+        return amplitude[:, None] * normal_rows(self.seed, 0, self.columns, first, count, 0, np.float64)
+
+
+@dataclass(frozen=True)
+class OrnsteinUhlenbeck(Part):
+    """dX = (mean - X)/tau dt + sigma dW by Euler-Maruyama from X = mean at ``t_start``."""
+
+    mean: float
+    sigma: float
+    tau: float
+    columns: int
+    seed: int
+    duration: float
+    t_start: float
+    t_end: float
+    _reached: dict[tuple[float, int], Array] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def steps(self, dt: float) -> int:
+        return steps_in(self.duration, dt)
+
+    def rows(self, dt: float, first: int, count: int) -> Array:
+        start, stop = steps_in(self.t_start, dt), min(self.steps(dt), steps_in(self.t_end, dt))
+        values = np.zeros((count, self.columns))
+        begin, end = max(first, start), min(first + count, stop)
+        if end <= begin:
+            return values
+        known = [k for d, k in self._reached if d == dt and start < k <= begin]
+        position = max(known, default=start)  # a run asks for one block after the other, so the walk goes on from the last
+        x = self._reached.get((dt, position), np.full(self.columns, self.mean))
+        while position < end:
+            block = min(end, position + 1024) - position
+            kicks = self.sigma * math.sqrt(dt) * normal_rows(self.seed, 0, self.columns, position, block, 0, np.float64)
+            for kick in kicks:
+                x = x + dt * (self.mean - x) / self.tau + kick
+                if position >= begin:
+                    values[position - first] = x
+                position += 1
+        entry = {(dt, k): v for (d, k), v in self._reached.items() if d == dt and k == begin}
+        self._reached.clear()
+        self._reached.update({**entry, (dt, end): x})
+        return values
+
+
+@dataclass(frozen=True)
+class Series(Part):
+    """A given series."""
+
+    values: Array
+
+    def steps(self, dt: float) -> int:
+        return len(self.values)
+
+    def rows(self, dt: float, first: int, count: int) -> Array:
+        rows = np.zeros((count, *self.values.shape[1:]))
+        taken = self.values[first:first + count]
+        rows[:len(taken)] = taken
+        return rows
