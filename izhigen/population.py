@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from izhigen.derive.step import Step, derive_step
 from izhigen.errors import NonFiniteError, ValueShapeError, suggest
 from izhigen.feeding import Feed, Layout, check_input_names, make_feed
 from izhigen.model.model import Declaration
-from izhigen.plan import RecordingPlan
+from izhigen.plan import RecordingPlan, Subject
 from izhigen.progress import interruptible, progress_bar
 from izhigen.recording import Recording
 from izhigen.timegrid import check_dt, whole_steps
@@ -291,7 +292,7 @@ class Population:
         return self.spike
 
     def run(self, duration: float | None = None, *, steps: int | None = None, record: str | Iterable[str] = ("spike",), every: int = 1,
-            neurons: Any = None, progress: bool | None = None, check_finite: bool = True, **inputs: Any) -> Recording:
+            neurons: Any = None, progress: bool | None = None, check_finite: bool = True, out: str | Path | None = None, **inputs: Any) -> Recording:
         """Advance by a duration and write down what is asked for.
 
         Parameters
@@ -307,7 +308,11 @@ class Population:
         progress : bool, optional
             Show a progress bar; by default on a terminal when the run is long.
         check_finite : bool
-            Look for infinite or undefined states at the end; when there are some, the run is replayed to find the first.
+            Look for infinite or undefined states at the end (and before every write to ``out``); when there are some, the run is replayed to
+            find the first.
+        out : str or Path, optional
+            A new Zarr store, ``"run.zarr"``, that traces and spikes are written to while the run goes on. The recording then reads from it,
+            and memory does not grow with the run. What an error leaves there, :meth:`Recording.load` opens.
         **inputs
             By name: a number, an array in the population's shape, one row a step ``(T, 1)`` or ``(T, n)``, a stimulus of ``izhigen.inputs``,
             or text in ``t``. ``<state>_delta`` adds to a state after integration. An input that is left out is 0. Stimuli and text live in
@@ -324,33 +329,53 @@ class Population:
             For an unknown input or a wrong shape.
         NonFiniteError
             Naming the neuron, step, time, its state before and its inputs; the population is then left just before that step.
+        RecordingError
+            When ``out`` exists or cannot be written. Nothing is simulated when it cannot be created.
         """
         count = self._count_steps(duration, steps)
-        plan = RecordingPlan(self, count, record, every, neurons)
         feeds, deltas = self._feeds(inputs, count)
         engine = self._engine(deltas)
-        before = self._snapshot() if check_finite else {}
+        plan = RecordingPlan(self._subject(), count, record, every, neurons, out)
         start = self._steps_done
-        with interruptible() as interrupted, progress_bar(progress, count, self._dt) as bar:
-            done = 0
-            while done < count and not interrupted.is_set():
-                size = min(self._block_steps(), count - done)
-                block = self._block(feeds, done, size)
-                bad = self._bad_input(block) if check_finite else None
-                if bad is not None:
-                    size = block.steps = bad.row
-                plan.attach(block, done)
-                if size:
-                    plan.collect(engine.advance(block), start + done)
-                done += size
-                self._steps_done += size
-                bar.update(size)
-                if bad is not None:
-                    self._check_states(engine, feeds, before, start, done)
-                    raise self._bad_input_error(bad, block)
+        try:
+            with interruptible() as interrupted, progress_bar(progress, count, self._dt) as bar:
+                self._run_blocks(plan, engine, feeds, count, check_finite, interrupted.is_set, bar.update)
+                return plan.recording(self._steps_done - start, interrupted.is_set())
+        except BaseException as problem:
+            plan.abandon(self._steps_done - start, problem)
+            raise
+
+    def _run_blocks(self, plan: RecordingPlan, engine: Engine, feeds: Mapping[str, Feed], count: int, check_finite: bool,
+                    interrupted: Callable[[], bool], advanced: Callable[[int], Any]) -> None:
+        before = self._snapshot() if check_finite else {}
+        start, checked, done = self._steps_done, 0, 0
+        while done < count and not interrupted():
+            size = min(self._block_steps(), count - done, plan.room(done))
+            block = self._block(feeds, done, size)
+            bad = self._bad_input(block) if check_finite else None
+            if bad is not None:
+                size = block.steps = bad.row
+            plan.attach(block, done)
+            if size:
+                plan.collect(engine.advance(block), done)
+            done += size
+            self._steps_done += size
+            advanced(size)
+            if bad is not None:
+                self._check_states(engine, feeds, before, start, checked, done)
+                raise self._bad_input_error(bad, block)
+            if plan.full(done):
+                if check_finite:
+                    self._check_states(engine, feeds, before, start, checked, done)
+                    before, checked = self._snapshot(), done
+                plan.write(done)
         if check_finite:
-            self._check_states(engine, feeds, before, start, done)
-        return plan.recording(start, done, interrupted.is_set())
+            self._check_states(engine, feeds, before, start, checked, done)
+
+    def _subject(self) -> Subject:
+        about = {"method": self.method, "dt": self._dt, "dtype": self._dtype.name, "backend": self._backend, "seed": self._seed}
+        return Subject(self._model, self.shape, self._dt, self._steps_done, {name: values.dtype for name, values in self._state.items()},
+                       dict(self._parameters), about)
 
     def _count_steps(self, duration: float | None, steps: int | None) -> int:
         if (duration is None) == (steps is None):
@@ -404,15 +429,15 @@ class Population:
         return self._non_finite(bad.neuron, self._state_of(bad.neuron), block, bad.row, "the population is left before it, with",
                                 subject=f"input {bad.name!r} of neuron {bad.neuron} is infinite or undefined")
 
-    def _check_states(self, engine: Engine, feeds: Mapping[str, Feed], before: Mapping[str, Array], start: int, done: int) -> None:
+    def _check_states(self, engine: Engine, feeds: Mapping[str, Feed], before: Mapping[str, Array], start: int, checked: int, done: int) -> None:
         if self._first_bad_neuron() is not None:
-            self._replay(engine, feeds, before, start, done)
+            self._replay(engine, feeds, before, start, checked, done)
 
-    def _replay(self, engine: Engine, feeds: Mapping[str, Feed], before: Mapping[str, Array], start: int, done: int) -> None:
-        """Run again from the start to the first step that leaves a state not finite; leave the population just before it."""
+    def _replay(self, engine: Engine, feeds: Mapping[str, Feed], before: Mapping[str, Array], start: int, checked: int, done: int) -> None:
+        """Run steps ``checked`` to ``done`` again to the first that leaves a state not finite; leave the population just before it."""
         self._restore(before)
-        self._steps_done = start
-        offset, size = 0, self._block_steps()
+        self._steps_done = start + checked
+        offset, size = checked, self._block_steps()
         while offset < done:
             kept = self._snapshot()
             count = min(size, done - offset)
