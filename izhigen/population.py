@@ -347,6 +347,7 @@ class Population:
 
     def _run_blocks(self, plan: RecordingPlan, engine: Engine, feeds: Mapping[str, Feed], count: int, check_finite: bool,
                     interrupted: Callable[[], bool], advanced: Callable[[int], Any]) -> None:
+        """Advance by ``count`` steps in blocks, with what the plan asks for written down; ``advanced`` is told the steps of each."""
         before = self._snapshot() if check_finite else {}
         start, checked, done = self._steps_done, 0, 0
         while done < count and not interrupted():

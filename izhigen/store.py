@@ -127,14 +127,14 @@ def axes_of(shape: tuple[int, ...], neurons: Array) -> dict[str, Array]:
     return {f"axis_{k}": np.arange(length) for k, length in enumerate(shape)}
 
 
-def check_new(path: Any, what: str = "out") -> Path:
+def check_new(path: Any) -> Path:
     """The path of a store to create, or an error that says why it cannot be. Nothing is written."""
     try:
         place = Path(path)
     except TypeError:
-        raise ValueShapeError(f"{what}={path!r} is not a path such as 'run{SUFFIX}'") from None
+        raise ValueShapeError(f"out={path!r} is not a path such as 'run{SUFFIX}'") from None
     if place.suffix != SUFFIX:
-        raise RecordingError(f"{what}={str(place)!r} is not the name of a Zarr store; it must end in {SUFFIX}")
+        raise RecordingError(f"out={str(place)!r} is not the name of a Zarr store; it must end in {SUFFIX}")
     if os.path.lexists(place):
         raise RecordingError(f"{place} exists already; remove it or take another name")
     if not place.absolute().parent.is_dir():
