@@ -13,6 +13,7 @@ import click
 
 import izhigen as iz
 from izhigen.errors import IzhigenError, ValueShapeError, suggest
+from izhigen.store import check_new, is_store
 from izhigen.timegrid import whole_steps
 
 STIMULI = ("section", "constant", "ramp", "sinusoid", "square", "spike_train", "wiener", "ornstein_uhlenbeck")
@@ -79,7 +80,7 @@ def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -
 @click.option("--record", default="", metavar="NAMES", help="States to trace, separated by commas; spikes are always recorded.")
 @click.option("--neurons", default="", metavar="INDICES", help="Neurons to record, separated by commas; default: all.")
 @click.option("--every", default=1, show_default=True, type=click.IntRange(1), help="Trace every that many steps.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the recording to a .npz file.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the recording to a .npz file, or while the run goes on to a new .zarr store.")
 @click.option("--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw the recording to a picture.")
 @click.option("--progress/--no-progress", default=None, help="Show a progress bar (default: on a terminal, when long).")
 def run(model: str, size: int, duration: float, dt: float, method: str, dtype: str, backend: str, threads: int, seed: int,
@@ -96,13 +97,15 @@ def run(model: str, size: int, duration: float, dt: float, method: str, dtype: s
                             **_settings(settings, (*loaded.parameters, *loaded.states), loaded.name))
     feeds = _inputs(inputs, loaded, duration, dt, seed)
     pop.run(0.0, progress=False, **feeds)  # builds and loads what the run needs, so that the time below is its own
+    streamed = out is not None and is_store(out)
     started = time.perf_counter()
     recording = pop.run(duration, record=[*dict.fromkeys([*states, "spike"])], every=every, progress=progress,
-                        neurons=_indices(neurons), **feeds)
+                        neurons=_indices(neurons), out=out if streamed else None, **feeds)
     seconds = time.perf_counter() - started
     _summary(pop, recording, seconds)
     if out is not None:
-        recording.save(out)
+        if not streamed:
+            recording.save(out)
         click.echo(f"recording: {out}")
     if picture is not None:
         _draw(recording, picture)
@@ -111,8 +114,12 @@ def run(model: str, size: int, duration: float, dt: float, method: str, dtype: s
 
 def _check_outputs(out: Path | None, picture: Path | None) -> None:
     """Refuse what could not be written before anything is simulated."""
-    if out is not None and out.suffix != ".npz":
-        raise click.UsageError(f"--out {out}: the file must end in .npz")
+    if out is not None and is_store(out):
+        check_new(out)
+    elif out is not None and out.suffix != ".npz":
+        raise click.UsageError(f"--out {out}: the name must end in .npz or .zarr")
+    elif out is not None and out.is_dir():
+        raise click.UsageError(f"--out {out} is a folder; name a file")
     for path in (out, picture):
         if path is not None and not path.resolve().parent.is_dir():
             raise IzhigenError(f"{path} cannot be written: there is no folder {path.resolve().parent}")

@@ -55,7 +55,7 @@ class CompileError(BackendError):
 
 
 class RecordingError(IzhigenError, LookupError):
-    """Something was asked of a recording that it does not hold."""
+    """Something was asked of a recording that it does not hold, or it cannot be read or written."""
 
 
 class NonFiniteError(IzhigenError, ArithmeticError):

@@ -1,58 +1,108 @@
-"""What a run writes down: arrays that kernels fill, and spikes collected on the way."""
+"""What a run writes down: buffers that kernels fill, spikes collected on the way, and the sink that both go to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from izhigen.backends.engine import Block, Spikes
 from izhigen.checks import check_count, check_neurons
-from izhigen.errors import ValueShapeError, suggest
+from izhigen.errors import RecordingError, ValueShapeError, suggest
+from izhigen.model.model import Declaration
 from izhigen.recording import Recording
-
-if TYPE_CHECKING:
-    from izhigen.population import Population
+from izhigen.sinks import MemorySink, Sink, StoreSink
+from izhigen.store import Header, Piece
 
 Array = Any
 
 
-class RecordingPlan:
-    """What a run writes down: arrays to fill, and spikes collected on the way."""
+@dataclass(frozen=True)
+class Subject:
+    """What a plan knows of the population that it records.
 
-    def __init__(self, population: Population, steps: int, record: str | Iterable[str], every: int, neurons: Any) -> None:
-        self._population = population
-        model = population.model
-        try:
-            wanted = list(dict.fromkeys([record] if isinstance(record, str) else record or ()))
-        except TypeError:
-            raise ValueShapeError(f"record={record!r} is not a list of names such as ['V', 'spike']") from None
-        for name in wanted:
-            known = (*model.all_states, "spike")
-            if name not in known:
-                raise ValueShapeError(f"record: {name!r} is not a state of model {model.name!r}{suggest(str(name), known)} "
-                                      f"(states: {', '.join(known)})")
+    Attributes
+    ----------
+    model : Declaration
+    shape : tuple of int
+        Shape of a state.
+    dt : float
+        Step in ms.
+    steps_done : int
+        Steps before the run.
+    dtypes : mapping
+        Name of a state that is kept to its number type.
+    parameters : mapping
+        Name to a float, or to an array of one value per neuron.
+    about : mapping
+        Method, step, number type, backend and seed, for people.
+    """
+
+    model: Declaration
+    shape: tuple[int, ...]
+    dt: float
+    steps_done: int
+    dtypes: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    about: Mapping[str, Any]
+
+    @property
+    def count(self) -> int:
+        """Number of neurons."""
+        return math.prod(self.shape)
+
+
+class RecordingPlan:
+    """What a run writes down: buffers to fill, and spikes collected on the way.
+
+    ``done`` counts the steps of the run. A buffer holds the rows that the sink has not been given yet.
+    """
+
+    def __init__(self, subject: Subject, steps: int, record: str | Iterable[str], every: int, neurons: Any, out: Any = None) -> None:
+        self._subject = subject
+        wanted = _names(record, subject.model)
         self.every = check_count("every", every)
-        self.neurons, self._order = check_neurons(neurons, population._layout.count)
+        self.neurons, self._order = check_neurons(neurons, subject.count)
         self.spikes = "spike" in wanted
         self.wanted = [name for name in wanted if name != "spike"]
-        stored = {"t_last_spike" if name == "refractory" else name for name in self.wanted}
-        columns = population._layout.count if self.neurons is None else len(self.neurons)
-        self._rows = {name: np.empty((steps // self.every, columns), population._state[name].dtype) for name in sorted(stored)}
+        header = self._header(steps)
+        self._sink: Sink = MemorySink(header) if out is None else StoreSink(header, out)
+        columns = subject.count if self.neurons is None else len(self.neurons)
+        rows = min(self._sink.rows, header.rows)
+        self._rows = {name: np.empty((rows, columns), subject.dtypes[name]) for name in sorted({_stored(name) for name in self.wanted})}
+        self._written = self._spikes_found = 0
         self._found: list[tuple[Array, Array]] = []
+
+    def _header(self, steps: int) -> Header:
+        subject, model = self._subject, self._subject.model
+        scalars = {name: value if isinstance(value, float) else "per neuron" for name, value in subject.parameters.items()}
+        info = {"model": model.name, **subject.about, "parameters": scalars,
+                "units": {name: "ms" if name == "t_last_spike" else model.unit_of(name) for name in self.wanted},
+                "threshold": model.threshold.text if model.threshold else "", "spike_state": model.spike_state or ""}
+        traces = {name: np.dtype(bool) if name == "refractory" else subject.dtypes[name] for name in self.wanted}
+        return Header(subject.shape, self.neurons, info, subject.steps_done * subject.dt, traces, self.spikes, steps // self.every)
+
+    # -- filling ----------------------------------------------------------------------------------------------------
+
+    def room(self, done: int) -> int:
+        """Steps that can follow before the buffers are full."""
+        full = (self._written // self._sink.rows + 1) * self._sink.rows
+        return full * self.every - done
 
     def attach(self, block: Block, done: int) -> None:
         """Tell a block that starts ``done`` steps into the run where to write."""
         first, stop = done // self.every, (done + block.steps) // self.every
-        block.record = {name: rows[first:stop] for name, rows in self._rows.items()} if stop > first else {}
+        block.record = {name: rows[first - self._written:stop - self._written] for name, rows in self._rows.items()} if stop > first else {}
         block.record_every = self.every
         block.record_phase = (first + 1) * self.every - 1 - done if block.record else -1
         block.record_neurons = None if self.neurons is None else self.neurons[self._order]
         block.collect_spikes = self.spikes
 
-    def collect(self, spikes: Spikes | None, first_step: int) -> None:
-        """Keep the spikes of a block."""
+    def collect(self, spikes: Spikes | None, done: int) -> None:
+        """Keep the spikes of a block that started ``done`` steps into the run."""
         if spikes is None:
             return
         step, neuron = spikes.step, spikes.neuron
@@ -61,37 +111,68 @@ class RecordingPlan:
             step, neuron = step[kept], neuron[kept]
         if not len(step):
             return
-        self._found.append((step + first_step, neuron))
+        self._found.append((step + done, neuron))
+        self._spikes_found += len(step)
 
-    def recording(self, start: int, done: int, interrupted: bool) -> Recording:
-        """Everything written down in ``done`` steps."""
-        population = self._population
-        dt, rows = population.dt, done // self.every
-        last_steps = start + self.every * np.arange(1, rows + 1)
-        traces = {name: self._trace(name, rows, last_steps) for name in self.wanted}
+    def full(self, done: int) -> bool:
+        """Whether :meth:`write` must come before the next step."""
+        return self.room(done) == 0 or self._spikes_found >= self._sink.spikes
+
+    # -- handing over -----------------------------------------------------------------------------------------------
+
+    def write(self, done: int) -> None:
+        """Give the sink everything up to ``done`` steps, and forget the rest."""
+        subject, first, last = self._subject, self._written, done // self.every
+        ends = subject.steps_done + self.every * np.arange(first + 1, last + 1)
+        traces = {name: self._trace(name, last - first, ends) for name in self.wanted}
         times = indices = None
         if self.spikes:
-            steps = np.concatenate([step for step, _ in self._found] or [np.zeros(0, np.int64)])
-            times, indices = (steps + 1) * dt, np.concatenate([neuron for _, neuron in self._found] or [np.zeros(0, np.int64)])
-        model = population.model
-        scalars = {name: value if isinstance(value, float) else "per neuron" for name, value in population._parameters.items()}
-        info = {"model": model.name, "method": population.method, "dt": dt, "dtype": population.dtype.name, "backend": population.backend,
-                "seed": population._seed, "parameters": scalars,
-                "units": {name: "ms" if name == "t_last_spike" else model.unit_of(name) for name in self.wanted},
-                "threshold": model.threshold.text if model.threshold else "", "spike_state": model.spike_state or ""}
-        return Recording(t=last_steps * dt, traces=traces, shape=population.shape, neurons=self.neurons, info=info, start=start * dt,
-                         stop=(start + done) * dt, spike_times=times, spike_indices=indices, interrupted=interrupted)
+            step = np.concatenate([step for step, _ in self._found] or [np.zeros(0, np.int64)])
+            indices = np.concatenate([neuron for _, neuron in self._found] or [np.zeros(0, np.int64)])
+            kept = slice(np.searchsorted(step, done))
+            times, indices = (subject.steps_done + step[kept] + 1) * subject.dt, indices[kept]
+        self._sink.write(Piece(ends * subject.dt, traces, times, indices), (subject.steps_done + done) * subject.dt)
+        self._written, self._spikes_found, self._found = last, 0, []
 
-    def _trace(self, name: str, rows: int, last_steps: Array) -> Array:
-        population = self._population
-        values = self._rows["t_last_spike" if name == "refractory" else name][:rows]
+    def recording(self, done: int, interrupted: bool) -> Recording:
+        """Everything written down in ``done`` steps."""
+        self.write(done)
+        return self._sink.finish((self._subject.steps_done + done) * self._subject.dt, interrupted)
+
+    def abandon(self, done: int, problem: BaseException) -> None:
+        """Keep what was recorded in ``done`` steps, where it outlives the error that then ended the run."""
+        if self._sink.lasting and not isinstance(problem, RecordingError):
+            self.recording(done, interrupted=True)
+
+    def _trace(self, name: str, rows: int, ends: Array) -> Array:
+        subject = self._subject
+        values = self._rows[_stored(name)][:rows]
         if name == "refractory":
-            tau_ref = population._parameters["tau_ref"]
+            tau_ref = subject.parameters["tau_ref"]
             if isinstance(tau_ref, np.ndarray) and self.neurons is not None:
                 tau_ref = tau_ref[self.neurons[self._order]]
-            values = ((last_steps - 1) * population.dt)[:, None] - values <= tau_ref
+            values = ((ends - 1) * subject.dt)[:, None] - values <= tau_ref
         if self.neurons is None:
-            return values.reshape(rows, *population.shape)
+            return values.reshape(rows, *subject.shape)
         unsorted = np.empty_like(values)
         unsorted[:, self._order] = values
         return unsorted
+
+
+def _names(record: str | Iterable[str], model: Declaration) -> list[str]:
+    """The names to record, each once."""
+    try:
+        wanted = list(dict.fromkeys([record] if isinstance(record, str) else record or ()))
+    except TypeError:
+        raise ValueShapeError(f"record={record!r} is not a list of names such as ['V', 'spike']") from None
+    known = (*model.all_states, "spike")
+    for name in wanted:
+        if name not in known:
+            raise ValueShapeError(f"record: {name!r} is not a state of model {model.name!r}{suggest(str(name), known)} "
+                                  f"(states: {', '.join(known)})")
+    return wanted
+
+
+def _stored(name: str) -> str:
+    """The kept state that a trace is made from."""
+    return "t_last_spike" if name == "refractory" else name

@@ -32,10 +32,12 @@ def _label(name: str, unit: str) -> str:
     return f"{name} ({unit})" if unit and unit != "1" else name
 
 
-def _as_columns(recording: Recording, name: str) -> Any:
-    """A trace as (rows, neurons), also when no row was recorded."""
-    count = int(np.prod(recording.shape)) if recording.neurons is None else len(recording.neurons)
-    return recording[name].reshape(len(recording.t), count)
+def _read(recording: Recording, name: str, columns: Sequence[int]) -> Any:
+    """Columns of a trace as (rows, columns); of a recording on disk, no others are kept in memory."""
+    values = recording[name]
+    if values.ndim == 2:
+        return values[:, list(columns)]
+    return np.stack([values[(slice(None), *map(int, np.unravel_index(column, recording.shape)))] for column in columns], axis=1)
 
 
 def _columns(recording: Recording, neurons: Sequence[int] | None) -> list[tuple[int, int]]:
@@ -59,12 +61,13 @@ def traces(recording: Recording, name: str | None = None, *, neurons: Sequence[i
     if chosen is None:
         raise RecordingError("no state was recorded; run with record=['V', 'spike'] to draw traces")
     axes = _figure()[1][0] if ax is None else ax
-    values = _as_columns(recording, chosen)
     columns = _columns(recording, neurons)
-    for column, index in columns:
-        line, = axes.plot(recording.t, values[:, column], lw=0.9, label=f"neuron {index}")
-        if recording.spike_times is not None and chosen == recording.info.get("spike_state"):
-            times = recording.spike_times[recording.spike_indices == index]
+    values, t = _read(recording, chosen, [column for column, _ in columns]), np.asarray(recording.t)
+    marked = recording.spikes if recording.spike_times is not None and chosen == recording.info.get("spike_state") else None
+    for (_, index), trace in zip(columns, values.T):
+        line, = axes.plot(t, trace, lw=0.9, label=f"neuron {index}")
+        if marked is not None:
+            times = marked[0][marked[1] == index]
             top = values.max() + 0.06 * np.ptp(values) if values.size else 0.0
             axes.plot(times, np.full(len(times), top), "v", ms=4, color=line.get_color())
     axes.set_xlabel("time (ms)")
@@ -140,7 +143,7 @@ def state_plane(model: Declaration, x: str | None = None, y: str | None = None, 
     path = {}
     if recording is not None:
         (column, _), = _columns(recording, [neuron])
-        path = {name: _as_columns(recording, name)[:, column] for name in (x, y)}
+        path = {name: _read(recording, name, [column])[:, 0] for name in (x, y)}
     landmarks = _landmarks(model, fixed)
     edges = {name: (limits or {}).get(name) or _limits(path.get(name), [fixed[name], *landmarks.get(name, {}).values()]) for name in (x, y)}
     grid = np.meshgrid(*(np.linspace(*edges[name], 241) for name in (x, y)))
@@ -237,8 +240,8 @@ def _without_jumps(recording: Recording | None, values: Any, neuron: int) -> Any
     """The path with a gap at each reset, so that no line is drawn across the plane."""
     shown = np.array(values, dtype=float)
     if recording is not None and recording.spike_times is not None:
-        times = recording.spike_times[recording.spike_indices == neuron]
-        rows = np.searchsorted(recording.t, times - 1e-3 * recording.info["dt"])
+        times = recording.spikes[0][recording.spikes[1] == neuron]
+        rows = np.searchsorted(np.asarray(recording.t), times - 1e-3 * recording.info["dt"])
         shown[rows[rows < len(shown)]] = np.nan
     return shown
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from izhigen.backends import create_engine
-from izhigen.backends.engine import Block, Engine, PreparedStep, Source, Spikes
+from izhigen.backends.engine import Block, Engine, PreparedStep, Source
 from izhigen.checks import check_batch, check_count, check_dtype, check_seed, check_size
 from izhigen.codegen.kernel import Kernel, build_kernel
 from izhigen.derive.step import Step, derive_step
 from izhigen.errors import NonFiniteError, ValueShapeError, suggest
-from izhigen.feeding import Layout, check_input_names, kernel_noise, make_feed, step_source
+from izhigen.feeding import Feed, Layout, check_input_names, kernel_noise, make_feed, step_source
 from izhigen.model.model import Declaration
-from izhigen.plan import RecordingPlan
+from izhigen.plan import RecordingPlan, Subject
 from izhigen.progress import interruptible, progress_bar
 from izhigen.recording import Recording
 from izhigen.timegrid import check_dt, whole_steps
@@ -312,7 +313,7 @@ class Population:
         return self._prepared[key]
 
     def run(self, duration: float | None = None, *, steps: int | None = None, record: str | Iterable[str] = ("spike",), every: int = 1,
-            neurons: Any = None, progress: bool | None = None, check_finite: bool = True, **inputs: Any) -> Recording:
+            neurons: Any = None, progress: bool | None = None, check_finite: bool = True, out: str | Path | None = None, **inputs: Any) -> Recording:
         """Advance by a duration and write down what is asked for.
 
         Parameters
@@ -328,7 +329,11 @@ class Population:
         progress : bool, optional
             Show a progress bar; by default on a terminal when the run is long.
         check_finite : bool
-            Look for infinite or undefined states at the end; when there are some, the run is replayed to find the first.
+            Look for infinite or undefined states after every block of steps; when there are some, the block is replayed to find the first
+            (a population whose states take more than 64 MB names the block instead of the step).
+        out : str or Path, optional
+            A new Zarr store, ``"run.zarr"``, that traces and spikes are written to while the run goes on. The recording then reads from it,
+            and memory does not grow with the run. What an error leaves there, :meth:`Recording.load` opens.
         **inputs
             By name: a number, an array in the population's shape, one row a step ``(T, 1)`` or ``(T, n)``, a stimulus of ``izhigen.inputs``,
             or text in ``t``. ``<state>_delta`` adds to a state after integration. An input that is left out is 0. Stimuli and text live in
@@ -345,39 +350,52 @@ class Population:
             For an unknown input or a wrong shape.
         NonFiniteError
             Naming the neuron, step, time, its state before and its inputs; the population is then left just before that step.
+        RecordingError
+            When ``out`` exists or cannot be written. Nothing is simulated when it cannot be created.
         """
         count = self._count_steps(duration, steps)
-        plan = RecordingPlan(self, count, record, every, neurons)
         names, deltas = self._input_names(inputs)
         feeds = {name: make_feed(name, inputs.get(name, 0.0), self._layout, self._steps_done, count, self._dt) for name in names}
         noisy = tuple(name for name in names if kernel_noise(inputs.get(name), self._layout) is not None)
         engine = self._engine(deltas, noisy)
-        start, done, last = self._steps_done, 0, {}
-        with interruptible() as interrupted, progress_bar(progress, count, self._dt) as bar:
-            while done < count and not interrupted.is_set():
-                size = min(self._block_steps(engine), count - done)
-                sources = {name: feed(done, size) for name, feed in feeds.items()}
-                bad = self._bad_input(sources, last) if check_finite else None
-                size = size if bad is None else bad.row
-                block = self._block(sources, size, check_finite)
-                plan.attach(block, done)
-                plan.collect(self._advance(engine, block), start + done)
-                done, last = done + size, sources
-                bar.update(size)
-                if bad is not None:
-                    raise self._bad_input_error(bad, sources)
-        return plan.recording(start, done, interrupted.is_set())
+        plan = RecordingPlan(self._subject(), count, record, every, neurons, out)
+        start = self._steps_done
+        try:
+            with interruptible() as interrupted, progress_bar(progress, count, self._dt) as bar:
+                self._run_blocks(plan, engine, feeds, count, check_finite, interrupted.is_set, bar.update)
+                return plan.recording(self._steps_done - start, interrupted.is_set())
+        except BaseException as problem:
+            plan.abandon(self._steps_done - start, problem)
+            raise
 
-    def _advance(self, engine: Engine, block: Block) -> Spikes | None:
-        """Advance a block; where a state becomes infinite or undefined, the population is left just before the step in which it does."""
-        before = self._snapshot() if block.check_finite and self._state_bytes() <= REWIND_BYTES else None
-        found = engine.advance(block)
-        self._steps_done += block.steps
-        if found.bad_neuron is not None:
-            if before is None:
-                raise self._non_finite_within(found.bad_neuron, block)
-            self._replay(engine, block, before)
-        return found.spikes
+    def _run_blocks(self, plan: RecordingPlan, engine: Engine, feeds: Mapping[str, Feed], count: int, check_finite: bool,
+                    interrupted: Callable[[], bool], advanced: Callable[[int], Any]) -> None:
+        """Advance by ``count`` steps in blocks, with what the plan asks for written down; ``advanced`` is told the steps of each."""
+        done, last = 0, dict[str, Source]()
+        while done < count and not interrupted():
+            size = min(self._block_steps(engine), count - done, plan.room(done))
+            sources = {name: feed(done, size) for name, feed in feeds.items()}
+            bad = self._bad_input(sources, last) if check_finite else None
+            size = size if bad is None else bad.row
+            block = self._block(sources, size, check_finite)
+            before = self._snapshot() if check_finite and self._state_bytes() <= REWIND_BYTES else None
+            plan.attach(block, done)
+            found = engine.advance(block)
+            plan.collect(found.spikes, done)
+            self._steps_done += size
+            if found.bad_neuron is not None:
+                self._trace_back(engine, block, before, found.bad_neuron)
+            done, last = done + size, sources
+            advanced(size)
+            if bad is not None:
+                raise self._bad_input_error(bad, sources)
+            if plan.full(done):
+                plan.write(done)
+
+    def _subject(self) -> Subject:
+        about = {"method": self.method, "dt": self._dt, "dtype": self._dtype.name, "backend": self._backend, "seed": self._seed}
+        return Subject(self._model, self.shape, self._dt, self._steps_done, {name: values.dtype for name, values in self._state.items()},
+                       dict(self._parameters), about)
 
     def _count_steps(self, duration: float | None, steps: int | None) -> int:
         if (duration is None) == (steps is None):
@@ -441,8 +459,10 @@ class Population:
         return self._non_finite(bad.neuron, self._state_of(bad.neuron), sources, bad.row, "the population is left before it, with",
                                 subject=f"input {bad.name!r} of neuron {bad.neuron} is infinite or undefined")
 
-    def _replay(self, engine: Engine, block: Block, before: Mapping[str, Array]) -> None:
+    def _trace_back(self, engine: Engine, block: Block, before: Mapping[str, Array] | None, bad: int) -> None:
         """Run a block again to the first step that leaves a state not finite; leave the population just before it, and say so."""
+        if before is None:
+            raise self._non_finite_within(bad, block)
         self._restore(before)
         self._steps_done = block.first_step
         offset, size = 0, block.steps
@@ -450,13 +470,13 @@ class Population:
             kept = {name: values.copy() for name, values in self._snapshot().items()}
             count = max(1, min(size, block.steps - offset) // 2)
             part = self._block({name: source.part(offset, count) for name, source in block.inputs.items()}, count, True)
-            bad = engine.advance(part).bad_neuron
-            if bad is None:
+            worse = engine.advance(part).bad_neuron
+            if worse is None:
                 offset, self._steps_done = offset + count, self._steps_done + count
                 continue
             self._restore(kept)
             if count == 1:
-                raise self._non_finite(bad, self._state_of(bad), part.inputs, 0, "the population is left before it, with")
+                raise self._non_finite(worse, self._state_of(worse), part.inputs, 0, "the population is left before it, with")
             size = count
 
     def _non_finite(self, neuron: int, state: dict[str, float], sources: Mapping[str, Source], row: int, then: str, ahead: int = 1,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,12 @@ from typing import Any
 import numpy as np
 
 from izhigen.errors import RecordingError, suggest
+from izhigen.store import Header, Piece, StoreWriter, axes_of, is_store, read_store
 
 Array = Any
+
+SPIKES_AT_ONCE = 1 << 20
+"""Spikes read at once where all of them need not be in memory."""
 
 
 def _with_suffix(path: str | Path) -> Path:
@@ -41,7 +46,10 @@ class Recording:
     info : mapping
         Model, method, dt, dtype, backend, seed, units and parameters of the run.
     interrupted : bool
-        Whether Ctrl-C ended the run early.
+        Whether Ctrl-C or an error ended the run early.
+    store : Path or None
+        The Zarr store that the recording stands in. ``t``, traces, ``spike_times`` and ``spike_indices`` are then read where they are
+        indexed, as in ``recording["V"][1000:2000]``; ``np.asarray`` reads all of one.
     """
 
     t: Array
@@ -54,6 +62,7 @@ class Recording:
     spike_times: Array = field(default=None, repr=False)
     spike_indices: Array = field(default=None, repr=False)
     interrupted: bool = False
+    store: Path | None = None
 
     def __getitem__(self, name: str) -> Array:
         """A state's trace; ``"spike"`` gives a dense bool array of the rows (any spike since the row before)."""
@@ -75,15 +84,21 @@ class Recording:
 
     @property
     def spikes(self) -> tuple[Array, Array]:
-        """``(times, indices)``: time in ms and flat neuron index of every spike, ordered by time and then index."""
+        """``(times, indices)``: time in ms and flat neuron index of every spike, ordered by time and then index; in memory."""
+        self._need_spikes()
+        return np.asarray(self.spike_times), np.asarray(self.spike_indices)
+
+    def _need_spikes(self) -> None:
         if self.spike_times is None:
             raise RecordingError("spikes were not recorded; ask for them with record=['spike']")
-        return self.spike_times, self.spike_indices
 
     @property
     def counts(self) -> Array:
         """Spikes of each neuron in the population's shape, or of each chosen neuron."""
-        counts = np.bincount(self.spikes[1], minlength=int(np.prod(self.shape)))
+        self._need_spikes()
+        counts = np.zeros(int(np.prod(self.shape)), np.int64)
+        for part in _parts(len(self.spike_indices), SPIKES_AT_ONCE):
+            counts += np.bincount(self.spike_indices[part], minlength=len(counts))
         return counts.reshape(self.shape) if self.neurons is None else counts[self.neurons]
 
     @property
@@ -97,7 +112,7 @@ class Recording:
         times, indices = self.spikes
         chosen = np.arange(int(np.prod(self.shape))) if self.neurons is None else self.neurons
         dense = np.zeros((len(self.t), len(chosen)), dtype=bool)
-        rows = np.searchsorted(self.t, times - 1e-3 * self.info["dt"])
+        rows = np.searchsorted(np.asarray(self.t), times - 1e-3 * self.info["dt"])
         order = np.argsort(chosen, kind="stable")
         place = np.minimum(np.searchsorted(chosen, indices, sorter=order), len(chosen) - 1)
         columns = order[place]
@@ -106,7 +121,16 @@ class Recording:
         return dense.reshape(len(self.t), *self.shape) if self.neurons is None else dense
 
     def save(self, path: str | Path) -> None:
-        """Write everything to a NumPy ``.npz`` file; the suffix is added when it is missing."""
+        """Write everything to a new Zarr store when the path ends in ``.zarr``, else to a NumPy ``.npz`` file, whose suffix may be left out.
+
+        Raises
+        ------
+        RecordingError
+            When the store exists or cannot be written.
+        """
+        if is_store(path):
+            self._save_store(path)
+            return
         meta = {"info": dict(self.info), "shape": list(self.shape), "start": self.start, "stop": self.stop, "interrupted": self.interrupted,
                 "traces": list(self.traces)}
         arrays = {"t": self.t, "meta": np.array(json.dumps(meta))}
@@ -117,15 +141,27 @@ class Recording:
             arrays.update(spike_times=self.spike_times, spike_indices=self.spike_indices)
         np.savez_compressed(_with_suffix(path), allow_pickle=False, **arrays)
 
+    def _save_store(self, path: str | Path) -> None:
+        spikes = self.spike_times is not None
+        types = {name: values.dtype for name, values in self.traces.items()}
+        writer = StoreWriter(path, Header(self.shape, self.neurons, self.info, self.start, types, spikes, len(self.t)))
+        for part in _parts(len(self.t), writer.rows):
+            writer.append(Piece(self.t[part], {name: values[part] for name, values in self.traces.items()}), self.stop)
+        for part in _parts(len(self.spike_times) if spikes else 0, SPIKES_AT_ONCE):
+            writer.append(Piece(np.zeros(0), {}, self.spike_times[part], self.spike_indices[part]), self.stop)
+        writer.finish(self.stop, self.interrupted)
+
     @classmethod
     def load(cls, path: str | Path) -> Recording:
-        """Read what :meth:`save` wrote.
+        """Read what :meth:`save` wrote, or open the ``.zarr`` store of a run (which may still go on).
 
         Raises
         ------
         RecordingError
             When the file is missing or is no recording.
         """
+        if is_store(path):
+            return cls(**read_store(path))
         try:
             with np.load(_with_suffix(path), allow_pickle=False) as file:
                 meta = json.loads(str(file["meta"]))
@@ -137,23 +173,24 @@ class Recording:
                    spike_times=read.get("spike_times"), spike_indices=read.get("spike_indices"), interrupted=meta["interrupted"])
 
     def to_xarray(self) -> Any:
-        """An ``xarray.Dataset`` with labelled axes and units (install the extra ``xarray``)."""
+        """An ``xarray.Dataset`` with labelled axes and units (install the extra ``xarray``); of a store, read where it is indexed."""
         try:
             import xarray
         except ImportError:
             raise RecordingError("to_xarray needs xarray: pip install 'izhigen[xarray]'") from None
-        if self.neurons is not None:
-            axes, coordinates = ["neuron"], {"neuron": self.neurons}
-        else:
-            plain = len(self.shape) == 1
-            axes = ["neuron"] if plain else [f"axis_{k}" for k in range(len(self.shape))]
-            coordinates = {axis: np.arange(length) for axis, length in zip(axes, self.shape)}
+        attributes = {key: value if isinstance(value, (str, int, float)) else json.dumps(value) for key, value in self.info.items()}
+        if self.store is not None:
+            # A store whose run was killed in the middle of a write has arrays of several lengths, which xarray refuses.
+            with contextlib.suppress(ValueError):
+                data = xarray.open_zarr(self.store, chunks=None, consolidated=False).isel(time=slice(len(self.t)))
+                data.attrs = attributes
+                return data if self.spike_times is None else data.isel(spike=slice(len(self.spike_times)))
+        coordinates = axes_of(self.shape, self.neurons)
         units = self.info.get("units", {})
-        variables = {name: (["time", *axes], values, {"units": units.get(name, "")}) for name, values in self.traces.items()}
+        variables = {name: (["time", *coordinates], values, {"units": units.get(name, "")}) for name, values in self.traces.items()}
         if self.spike_times is not None:
             variables["spike_time"] = (["spike"], self.spike_times, {"units": "ms"})
             variables["spike_neuron"] = (["spike"], self.spike_indices, {})
-        attributes = {key: value if isinstance(value, (str, int, float)) else json.dumps(value) for key, value in self.info.items()}
         return xarray.Dataset(variables, {"time": ("time", self.t, {"units": "ms"}), **coordinates}, attributes)
 
     def plot(self, **options: Any) -> Any:
@@ -166,3 +203,8 @@ class Recording:
         spikes = "" if self.spike_times is None else f", {len(self.spike_times)} spikes"
         return (f"<Recording of {self.info.get('model', '?')}: {self.start:g} to {self.stop:g} ms, {int(np.prod(self.shape))} neurons, "
                 f"traces {list(self.traces)} of {len(self.t)} rows{spikes}>")
+
+
+def _parts(length: int, size: int) -> Iterator[slice]:
+    """Slices of that size that cover a length."""
+    return (slice(first, min(first + size, length)) for first in range(0, length, size))
