@@ -13,6 +13,7 @@ from izhigen.backends.engine import Block, Spikes
 from izhigen.checks import check_count, check_neurons
 from izhigen.errors import RecordingError, ValueShapeError, suggest
 from izhigen.model.model import Declaration
+from izhigen.moments import MOMENTS, new_moments, summary
 from izhigen.recording import Recording
 from izhigen.sinks import MemorySink, Sink, StoreSink
 from izhigen.store import Header, Piece
@@ -67,7 +68,9 @@ class RecordingPlan:
         self.every = check_count("every", every)
         self.neurons, self._order = check_neurons(neurons, subject.count)
         self.spikes = "spike" in wanted
-        self.wanted = [name for name in wanted if name != "spike"]
+        self.figures = [name for name in wanted if name in MOMENTS]
+        self.wanted = [name for name in wanted if name != "spike" and name not in MOMENTS]
+        self._moments = new_moments(subject.count) if self.figures else None
         header = self._header(steps)
         self._sink: Sink = MemorySink(header) if out is None else StoreSink(header, out)
         columns = subject.count if self.neurons is None else len(self.neurons)
@@ -100,6 +103,7 @@ class RecordingPlan:
         block.record_phase = (first + 1) * self.every - 1 - done if block.record else -1
         block.record_neurons = None if self.neurons is None else self.neurons[self._order]
         block.collect_spikes = self.spikes
+        block.moments = self._moments
 
     def collect(self, spikes: Spikes | None, done: int) -> None:
         """Keep the spikes of a block that started ``done`` steps into the run."""
@@ -137,11 +141,18 @@ class RecordingPlan:
     def recording(self, done: int, interrupted: bool) -> Recording:
         """Everything written down in ``done`` steps."""
         self.write(done)
-        return self._sink.finish((self._subject.steps_done + done) * self._subject.dt, interrupted)
+        return self._sink.finish((self._subject.steps_done + done) * self._subject.dt, interrupted, self._figures())
+
+    def _figures(self) -> dict[str, Array]:
+        if self._moments is None:
+            return {}
+        flat = summary(self._moments, self.figures, self._subject.dt)
+        return {name: values.reshape(self._subject.shape) if self.neurons is None else values[self.neurons] for name, values in flat.items()}
 
     def abandon(self, done: int, problem: BaseException) -> None:
         """Keep what was recorded in ``done`` steps, where it outlives the error that then ended the run."""
         if self._sink.lasting and not isinstance(problem, RecordingError):
+            self._moments = None  # they hold spikes after the step that the run goes back to
             self.recording(done, interrupted=True)
 
     def _trace(self, name: str, rows: int, ends: Array) -> Array:
@@ -165,11 +176,11 @@ def _names(record: str | Iterable[str], model: Declaration) -> list[str]:
         wanted = list(dict.fromkeys([record] if isinstance(record, str) else record or ()))
     except TypeError:
         raise ValueShapeError(f"record={record!r} is not a list of names such as ['V', 'spike']") from None
-    known = (*model.all_states, "spike")
+    known = (*model.all_states, "spike", *MOMENTS)
     for name in wanted:
         if name not in known:
             raise ValueShapeError(f"record: {name!r} is not a state of model {model.name!r}{suggest(str(name), known)} "
-                                  f"(states: {', '.join(known)})")
+                                  f"(states: {', '.join(model.all_states)}; of spikes: spike, {', '.join(MOMENTS)})")
     return wanted
 
 

@@ -321,7 +321,8 @@ class Population:
         duration : float
             ms; a whole number of steps. Or give ``steps``.
         record : str or iterable of str
-            States to trace, and ``"spike"``.
+            States to trace; ``"spike"``, the time and neuron of every spike; and figures of each neuron's spikes that take no more memory
+            in a longer run: ``"count"``, ``"first_spike"`` (time in ms) and ``"isi"`` (mean and standard deviation of the intervals in ms).
         every : int
             Trace every that many steps; spikes are all kept.
         neurons : array of int, optional
@@ -496,8 +497,8 @@ class Population:
         last = block.first_step + block.steps - 1
         return NonFiniteError(f"neuron {neuron} became infinite or undefined in one of the steps {block.first_step} to {last} "
                               f"(t = {block.first_step * self._dt:g} to {(last + 1) * self._dt:g} ms); the population is left after them. "
-                              "Its states are too large to keep a copy that would tell the step: run this neuron alone, check the inputs, or take a smaller dt; "
-                              "check_finite=False lets it go on", neuron=neuron, step=last, time=(last + 1) * self._dt,
+                              "Its states are too large to keep a copy that would tell the step: run this neuron alone, check the inputs, "
+                              "or take a smaller dt; check_finite=False lets it go on", neuron=neuron, step=last, time=(last + 1) * self._dt,
                               state=self._state_of(neuron), inputs={})
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from izhigen.errors import RecordingError, suggest
+from izhigen.moments import MOMENTS, UNITS, Intervals
 from izhigen.store import Header, Piece, StoreWriter, axes_of, is_store, read_store
 
 Array = Any
@@ -45,6 +46,8 @@ class Recording:
         Flat indices of the chosen neurons; None for all.
     info : mapping
         Model, method, dt, dtype, backend, seed, units and parameters of the run.
+    figures : mapping
+        Figures of the spikes of each neuron of a row: ``count``, ``first_spike``, ``isi_mean`` and ``isi_std`` (ms), where recorded.
     interrupted : bool
         Whether Ctrl-C or an error ended the run early.
     store : Path or None
@@ -61,26 +64,35 @@ class Recording:
     stop: float
     spike_times: Array = field(default=None, repr=False)
     spike_indices: Array = field(default=None, repr=False)
+    figures: Mapping[str, Array] = field(default_factory=dict)
     interrupted: bool = False
     store: Path | None = None
 
     def __getitem__(self, name: str) -> Array:
-        """A state's trace; ``"spike"`` gives a dense bool array of the rows (any spike since the row before)."""
-        if name == "spike":
+        """A state's trace; ``"spike"`` gives a dense bool array of the rows (any spike since the row before).
+
+        ``"count"`` and ``"first_spike"`` (ms, NaN without one) give one value a neuron, ``"isi"`` the :class:`~izhigen.moments.Intervals`.
+        """
+        if name == "spike" and self.spike_times is not None:
             return self._dense_spikes()
+        if name == "isi" and "isi_mean" in self.figures:
+            return Intervals(self.figures["isi_mean"], self.figures["isi_std"])
+        if name in self.figures:
+            return self.figures[name]
         if name not in self.traces:
-            have = [*self.traces, *(["spike"] if self.spike_times is not None else [])]
+            have = self.names
             raise RecordingError(f"{name!r} was not recorded{suggest(name, have)} (recorded: {', '.join(have) or 'nothing'}); "
                                  f"ask for it with record=[{name!r}]")
         return self.traces[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self.traces or (name == "spike" and self.spike_times is not None)
+        return name in self.names
 
     @property
     def names(self) -> list[str]:
         """Everything that can be read by ``recording[name]``."""
-        return [*self.traces, *(["spike"] if self.spike_times is not None else [])]
+        figures = [group for group, names in MOMENTS.items() if names[0] in self.figures]
+        return [*self.traces, *(["spike"] if self.spike_times is not None else []), *figures]
 
     @property
     def spikes(self) -> tuple[Array, Array]:
@@ -95,6 +107,8 @@ class Recording:
     @property
     def counts(self) -> Array:
         """Spikes of each neuron in the population's shape, or of each chosen neuron."""
+        if "count" in self.figures:
+            return self.figures["count"]
         self._need_spikes()
         counts = np.zeros(int(np.prod(self.shape)), np.int64)
         for part in _parts(len(self.spike_indices), SPIKES_AT_ONCE):
@@ -132,9 +146,10 @@ class Recording:
             self._save_store(path)
             return
         meta = {"info": dict(self.info), "shape": list(self.shape), "start": self.start, "stop": self.stop, "interrupted": self.interrupted,
-                "traces": list(self.traces)}
+                "traces": list(self.traces), "figures": list(self.figures)}
         arrays = {"t": self.t, "meta": np.array(json.dumps(meta))}
         arrays.update({f"trace_{name}": values for name, values in self.traces.items()})
+        arrays.update({f"figure_{name}": values for name, values in self.figures.items()})
         if self.neurons is not None:
             arrays["neurons"] = self.neurons
         if self.spike_times is not None:
@@ -149,7 +164,7 @@ class Recording:
             writer.append(Piece(self.t[part], {name: values[part] for name, values in self.traces.items()}), self.stop)
         for part in _parts(len(self.spike_times) if spikes else 0, SPIKES_AT_ONCE):
             writer.append(Piece(np.zeros(0), {}, self.spike_times[part], self.spike_indices[part]), self.stop)
-        writer.finish(self.stop, self.interrupted)
+        writer.finish(self.stop, self.interrupted, self.figures)
 
     @classmethod
     def load(cls, path: str | Path) -> Recording:
@@ -170,7 +185,8 @@ class Recording:
             raise RecordingError(f"{path} is not a recording that izhigen saved ({problem})") from problem
         return cls(t=read["t"], traces={name: read[f"trace_{name}"] for name in meta["traces"]}, shape=tuple(meta["shape"]),
                    neurons=read.get("neurons"), info=meta["info"], start=meta["start"], stop=meta["stop"],
-                   spike_times=read.get("spike_times"), spike_indices=read.get("spike_indices"), interrupted=meta["interrupted"])
+                   spike_times=read.get("spike_times"), spike_indices=read.get("spike_indices"),
+                   figures={name: read[f"figure_{name}"] for name in meta.get("figures", ())}, interrupted=meta["interrupted"])
 
     def to_xarray(self) -> Any:
         """An ``xarray.Dataset`` with labelled axes and units (install the extra ``xarray``); of a store, read where it is indexed."""
@@ -188,6 +204,7 @@ class Recording:
         coordinates = axes_of(self.shape, self.neurons)
         units = self.info.get("units", {})
         variables = {name: (["time", *coordinates], values, {"units": units.get(name, "")}) for name, values in self.traces.items()}
+        variables.update({name: (list(coordinates), values, {"units": UNITS[name]}) for name, values in self.figures.items()})
         if self.spike_times is not None:
             variables["spike_time"] = (["spike"], self.spike_times, {"units": "ms"})
             variables["spike_neuron"] = (["spike"], self.spike_indices, {})

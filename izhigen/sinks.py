@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from izhigen.recording import Recording
@@ -26,8 +27,8 @@ class Sink(Protocol):
         """Take a piece; ``stop`` is the time (ms) until which it goes."""
         ...
 
-    def finish(self, stop: float, interrupted: bool) -> Recording:
-        """The recording of all pieces."""
+    def finish(self, stop: float, interrupted: bool, figures: Mapping[str, Any]) -> Recording:
+        """The recording of all pieces, with the figures of each neuron's spikes."""
         ...
 
 
@@ -44,10 +45,10 @@ class MemorySink:
     def write(self, piece: Piece, stop: float) -> None:
         self._piece = piece
 
-    def finish(self, stop: float, interrupted: bool) -> Recording:
+    def finish(self, stop: float, interrupted: bool, figures: Mapping[str, Any]) -> Recording:
         header, piece = self._header, self._piece
         return Recording(t=piece.t, traces=piece.traces, shape=header.shape, neurons=header.neurons, info=header.info, start=header.start,
-                         stop=stop, spike_times=piece.spike_times, spike_indices=piece.spike_indices, interrupted=interrupted)
+                         stop=stop, spike_times=piece.spike_times, spike_indices=piece.spike_indices, figures=figures, interrupted=interrupted)
 
 
 class StoreSink:
@@ -63,6 +64,6 @@ class StoreSink:
     def write(self, piece: Piece, stop: float) -> None:
         self._writer.append(piece, stop)
 
-    def finish(self, stop: float, interrupted: bool) -> Recording:
-        self._writer.finish(stop, interrupted)
+    def finish(self, stop: float, interrupted: bool, figures: Mapping[str, Any]) -> Recording:
+        self._writer.finish(stop, interrupted, figures)
         return Recording.load(self._writer.path)

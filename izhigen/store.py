@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from izhigen.errors import RecordingError, ValueShapeError
+from izhigen.moments import UNITS
 
 Array = Any
 
@@ -175,8 +176,9 @@ class StoreWriter:
         chunk_rows = rows_a_chunk(header, most)
         self.rows = most // chunk_rows * chunk_rows
         self._rows = self._spikes = 0
+        self._figures: tuple[str, ...] = ()
         axes = axes_of(header.shape, header.neurons)
-        taken = {TIME, SPIKE_TIME, SPIKE_NEURON, "spike", *axes}
+        taken = {TIME, SPIKE_TIME, SPIKE_NEURON, "spike", *axes, *UNITS}
         for name in header.traces:
             if name in taken:
                 raise RecordingError(f"{self.path}: state {name!r} has the name of an array of the store; rename the state, or run without out")
@@ -230,9 +232,13 @@ class StoreWriter:
         array.resize((first + len(values), *array.shape[1:]))
         array[first:] = values
 
-    def finish(self, stop: float, interrupted: bool) -> None:
-        """Say until when (ms) the recording goes and whether it ended early."""
+    def finish(self, stop: float, interrupted: bool, figures: Mapping[str, Array]) -> None:
+        """Write the figures of each neuron's spikes; say until when (ms) the recording goes and whether it ended early."""
+        axes = tuple(axes_of(self._header.shape, self._header.neurons))
         with self._told(), warnings.catch_warnings():
+            for name, values in figures.items():
+                self._array(name, values.shape, chunk_shape(1, values.shape, values.itemsize)[1:], values.dtype, axes, units=UNITS[name])[:] = values
+            self._figures = tuple(figures)
             self._count(stop, interrupted)
             # xarray looks for all metadata in one place, as it writes it; zarr warns that other programs may not.
             warnings.simplefilter("ignore", UserWarning)
@@ -242,7 +248,7 @@ class StoreWriter:
         header = self._header
         self._group.attrs.put({**header.info, "recording": {
             "shape": list(header.shape), "start": header.start, "stop": stop, "interrupted": interrupted, "rows": self._rows, "spikes": self._spikes,
-            "traces": list(header.traces), "with_spikes": header.spikes, "all_neurons": header.neurons is None}})
+            "traces": list(header.traces), "figures": list(self._figures), "with_spikes": header.spikes, "all_neurons": header.neurons is None}})
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -300,6 +306,7 @@ def read_store(path: str | Path) -> dict[str, Any]:
         about = info.pop("recording")
         rows, spikes = about["rows"], about["spikes"]
         return {"t": StoredArray(group[TIME], rows), "traces": {name: StoredArray(group[name], rows) for name in about["traces"]},
+                "figures": {name: group[name][:] for name in about["figures"]},
                 "shape": tuple(about["shape"]), "neurons": None if about["all_neurons"] else group["neuron"][:], "info": info,
                 "start": about["start"], "stop": about["stop"], "interrupted": about["interrupted"],
                 "spike_times": StoredArray(group[SPIKE_TIME], spikes) if about["with_spikes"] else None,

@@ -26,6 +26,8 @@ MOST_LINES = 300
 """Most algebraic lines of a model."""
 MOST_NODES, MOST_DEPTH = 20_000, 100
 """Largest right-hand side, with all lines inlined, that is derived: parts, and levels of nesting."""
+SPIKE_FIGURES = ("count", "first_spike", "isi")
+"""What recordings call the figures of a neuron's spikes."""
 DERIVED_STATES = ("refractory", "t_last_spike")
 """States that a refractory period adds: a bool per neuron, and the time of the last spike in ms (float64)."""
 
@@ -409,6 +411,8 @@ def _check_unique(model: Declaration) -> None:
         for name in names:
             if name in INTERFACE_NAMES:
                 raise ModelError(f"model {model.name!r}: {kind} {name!r} clashes: populations have an option or attribute {name!r}; rename it")
+            if kind == "state" and name in SPIKE_FIGURES:
+                raise ModelError(f"model {model.name!r}: state {name!r} clashes: recordings have a {name!r} of spikes; rename it")
             if name in RESERVED:
                 what = "a function" if name in FUNCTIONS else "a constant" if name in CONSTANTS else "reserved"
                 raise ModelError(f"model {model.name!r}: {kind} {name!r} clashes: {name!r} is {what} of the language; rename it")

@@ -1,0 +1,44 @@
+"""Each neuron's spikes in figures: how many, the first one, and the moments of the intervals between them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from izhigen.backends.engine import Moments
+
+Array = Any
+
+MOMENTS: Mapping[str, tuple[str, ...]] = {"count": ("count",), "first_spike": ("first_spike",), "isi": ("isi_mean", "isi_std")}
+"""What ``record`` may ask for, and the arrays that it gives."""
+UNITS = {"count": "1", "first_spike": "ms", "isi_mean": "ms", "isi_std": "ms"}
+
+
+class Intervals(NamedTuple):
+    """Mean and standard deviation (of the intervals found, not of a sample) of each neuron's inter-spike intervals in ms; NaN without any."""
+
+    mean: Array
+    std: Array
+
+    @property
+    def cv(self) -> Array:
+        """Coefficient of variation, std/mean."""
+        return self.std / self.mean
+
+
+def new_moments(count: int) -> Moments:
+    """No spike so far."""
+    return Moments(np.zeros(count, np.int64), np.full(count, -1, np.int64), np.full(count, -1, np.int64), np.zeros(count, np.float64))
+
+
+def summary(moments: Moments, wanted: Collection[str], dt: float) -> dict[str, Array]:
+    """The arrays that were asked for, one value per neuron; times in ms, where a spike's time is the end of its step."""
+    intervals = moments.count - 1
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(intervals > 0, (moments.last - moments.first) / intervals, np.nan)
+        square = np.where(intervals > 0, moments.squares / intervals, np.nan)
+    found = {"count": moments.count, "first_spike": np.where(moments.count > 0, (moments.first + 1) * dt, np.nan),
+             "isi_mean": mean * dt, "isi_std": np.sqrt(np.maximum(square - mean**2, 0.0)) * dt}
+    return {name: found[name] for group, names in MOMENTS.items() if group in wanted for name in names}
