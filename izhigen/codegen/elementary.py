@@ -3,10 +3,10 @@
 The text of a function is its template in ``templates/math``; the numbers are here. ``exp``, ``expm1`` and the phi functions
 share one argument reduction, z = n ln 2 + r with |r| <= ln(2)/2, and one minimax polynomial for phi1(r); the reduction is
 that of Cody and Waite (1980), "Software Manual for the Elementary Functions". All are branch-free, so that loops over
-neurons become vector code, and pass NaN on (but for ``maximum``, ``minimum`` and ``signum``, which say what they do). ``log``, ``log1p`` and ``pow`` share the split x = 2^e m; ``sin``, ``cos`` and ``tan``
-share the reduction by multiples of pi/2. Each template names its method; ``docs/internals.md`` lists the error of each function
-and what it gives for special values. Only ``sqrt``, ``fabs`` and ``floor``, for which processors have instructions, come from
-the C library.
+neurons become vector code, and pass NaN on (but for ``maximum``, ``minimum`` and ``signum``, which say what they do).
+``log``, ``log1p`` and ``pow`` share the split x = 2^e m; ``sin``, ``cos`` and ``tan`` share the reduction by multiples of
+pi/2. Each template names its method; ``docs/internals.md`` lists the error of each function and what it gives for special
+values. Only ``sqrt``, ``fabs`` and ``floor``, for which processors have instructions, come from the C library.
 
 The polynomials were fitted in 60 digits: weighted minimax fits by iterated reweighting, rounded one coefficient after the other,
 low orders first, the higher ones fitted anew after each.
@@ -290,8 +290,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "exp": ("reduction",),
     "expm1": ("reduction",),
     "phi1": ("reduction",),
-    "phi2": ("phi1",),
-    "phi3": ("phi2",),
+    "phi2": ("inlining", "phi1"),
+    "phi3": ("inlining", "phi1"),
     "tanh": ("expm1",),
     "sinh": ("expm1",),
     "cosh": ("exp",),
