@@ -14,7 +14,7 @@ import jinja2
 import sympy as sp
 
 from izhigen._version import __version__
-from izhigen.codegen.elementary import FORMATS, NORMAL, FloatFormat, in_order
+from izhigen.codegen.elementary import FORMATS, FloatFormat, constants, in_order
 from izhigen.codegen.kernel import REFRACTORY, TAU_REF, Kernel, Kind, Statement
 from izhigen.codegen.printers.c import CPrinter, c_name, power_function
 from izhigen.codegen.program import Program
@@ -211,10 +211,11 @@ def elementary_texts(printer: CPrinter, names: Iterable[str]) -> list[str]:
     """The text of elementary functions in the printer's precision, in the given order."""
     form = printer.format
     series = {order: [printer.literal(sp.Rational(1, math.factorial(k + order))) for k in range(form.series_terms)] for order in (1, 2, 3)}
-    numbers = {"f": form, "phi_series": series, "inverse_factorial": {k: printer.literal(sp.Rational(1, math.factorial(k))) for k in (1, 2, 3)},
+    numbers = {**constants(printer.number.__name__), "phi_series": series,
+               "inverse_factorial": {k: printer.literal(sp.Rational(1, math.factorial(k))) for k in (1, 2, 3)},
                "zero": printer.literal(0), "quarter": printer.literal(sp.Rational(1, 4)), "half": printer.literal(sp.Rational(1, 2)),
                "one": printer.literal(1), "two": printer.literal(2), "four": printer.literal(4),
-               "fabs": printer.library("fabs"), "sqrt": printer.library("sqrt"), "normal": NORMAL[printer.number.__name__]}
+               "fabs": printer.library("fabs"), "sqrt": printer.library("sqrt"), "floor": printer.library("floor")}
     return [environment().get_template(f"math/{name}.j2").render(numbers) for name in names]
 
 

@@ -64,7 +64,8 @@ def test_print_compile_evaluate(tmp_path, dtype, batch):
 @pytest.mark.parametrize(("expression", "text"), [
     (x - y, "x - y"), (-x, "-x"), (x * (y + 1), "x * (1.0f + y)"), (x / (2 * y), "0.5f * x / y"), (1 / x, "1.0f / x"), (x**2, "(x * x)"),
     (sp.Rational(1, 3) * x, "0.33333334f * x"), (sp.sqrt(x), "sqrtf(x)"), (x - (y - 2), "2.0f + x - y"), (sp.Integer(3), "3.0f"),
-    (f.where(x >= y, x, 0), "((x >= y) ? x : 0.0f)"), (-(x + y), "-x - y"), (x / y / (x + 1), "x / (y * (1.0f + x))")])
+    (f.where(x >= y, x, 0), "((x >= y) ? x : 0.0f)"), (-(x + y), "-x - y"), (x / y / (x + 1), "x / (y * (1.0f + x))"),
+    (sp.log(x), "iz_log(x)"), (x**y, "iz_pow(x, y)"), (x ** sp.Rational(3, 4), "iz_pow(x, 0.75f)"), (f.floor_(x), "floorf(x)")])
 def test_spelling(expression, text):
     assert CPrinter("float32").doprint(expression) == text
 

@@ -24,7 +24,7 @@ KEYWORDS = frozenset("""
 
 OWN = frozenset("""
     tile lane lanes form constants population run count position phase steps time_now any_spike TILE ALIGNED FULL SHORT EITHER NULL INFINITY NAN
-    fabs fabsf sqrt sqrtf floor floorf log logf log1p log1pf sin sinf cos cosf tan tanf erf erff pow powf memcpy
+    fabs fabsf sqrt sqrtf floor floorf memcpy
     offsetof math_errhandling refractory_period linux unix errno signgam y0 y1 yn j0 j1 jn gamma stdin stdout stderr
     """.split())
 """Identifiers that the templates use, and names that headers or compilers may define."""
@@ -54,11 +54,9 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
         Sizes and names of the functions of matrices, ``iz_block<n>_<name>``, that are called.
     """
 
-    _OWN_FUNCTIONS = {"exp": "exp", "expm1": "expm1", "phi1": "phi1", "phi2": "phi2", "phi3": "phi3", "tanh": "tanh", "sinh": "sinh",
-                      "cosh": "cosh", "maximum": "maximum",
-                      "minimum": "minimum", "signum": "signum"}
-    _LIBRARY_FUNCTIONS = {"log": "log", "log1p": "log1p", "sin": "sin", "cos": "cos", "tan": "tan", "erf": "erf", "floor_": "floor",
-                          "absolute": "fabs"}
+    _OWN_FUNCTIONS = frozenset({"exp", "expm1", "phi1", "phi2", "phi3", "tanh", "sinh", "cosh", "log", "log1p", "sin", "cos", "tan", "erf",
+                                "maximum", "minimum", "signum"})
+    _LIBRARY_FUNCTIONS = {"floor_": "floor", "absolute": "fabs"}
 
     def __init__(self, dtype: str) -> None:
         super().__init__({"contract": False})
@@ -132,13 +130,14 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
             return f"{self.library('sqrt')}({self._print(base)})"
         if exponent == sp.Rational(-1, 2):
             return f"{self.literal(1)} / {self.library('sqrt')}({self._print(base)})"
-        return f"{self.library('pow')}({self._print(base)}, {self._print(exponent)})"
+        self.elementary.add("pow")
+        return f"iz_pow({self._print(base)}, {self._print(exponent)})"
 
     def _print_Function(self, expr: Any) -> str:
         name = type(expr).__name__
         arguments = ", ".join(self._print(a) for a in expr.args)
         if name in self._OWN_FUNCTIONS:
-            self.elementary.add(self._OWN_FUNCTIONS[name])
+            self.elementary.add(name)
             return f"iz_{name}({arguments})"
         if name in self._LIBRARY_FUNCTIONS:
             return f"{self.library(self._LIBRARY_FUNCTIONS[name])}({arguments})"
