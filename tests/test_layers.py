@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "izhigen"
 ORDER = [["errors", "_version", "resources", "timegrid"], ["model"], ["derive"], ["codegen"], ["random", "backends"],
-         ["inputs"], ["feeding"], ["values"], ["checks", "progress"], ["recording"], ["plan"], ["population"], ["report"], ["plot"], ["api"], ["__init__"], ["cli"]]
+         ["inputs"], ["feeding"], ["values"], ["checks", "progress"], ["recording"], ["plan"], ["population"], ["report"], ["plot"], ["api"], ["__init__"], ["bench"], ["cli"]]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 LAZY = {("recording", "plot"), ("api", "population"), ("plan", "population")}
 """Imports inside functions that put off loading: a recording draws itself, and a model makes its population; a plan names the population's type."""
