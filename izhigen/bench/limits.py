@@ -94,9 +94,10 @@ class PeakCandidate:
     """A neuron-step of so many multiply-adds and nothing else, as something that can be measured beside kernels: their ceiling on one core."""
 
     fixed_steps: int | None = None
+    least_steps = 1
 
-    def __init__(self, limits: Limits, n: int, each: float) -> None:
-        self._limits, self._work = limits, n * each
+    def __init__(self, limits: Limits, count: int, each: float) -> None:
+        self._limits, self.count, self._work = limits, count, count * each
 
     def run(self, steps: int) -> None:
         """As many multiply-adds as ``steps`` steps have."""

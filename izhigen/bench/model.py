@@ -37,9 +37,11 @@ class Run:
     """
 
     fixed_steps: int | None = None
+    least_steps = 64
 
     def __init__(self, population: Population, inputs: Mapping[str, Any], record: tuple[str, ...] = (), neurons: Any = None) -> None:
         self.population, self.inputs, self.record, self.neurons = population, dict(inputs), record, neurons
+        self.count = len(population)
         self.recording: Any = None
 
     def run(self, steps: int) -> None:
@@ -52,9 +54,10 @@ class StepByStep:
     """A population advanced from Python one step a call."""
 
     fixed_steps: int | None = None
+    least_steps = 2
 
     def __init__(self, population: Population, inputs: Mapping[str, Any]) -> None:
-        self.population, self.inputs = population, dict(inputs)
+        self.population, self.inputs, self.count = population, dict(inputs), len(population)
 
     def run(self, steps: int) -> None:
         """Advance by one step at a time."""
@@ -166,7 +169,7 @@ def bench_model(subject: Subject, sizes: tuple[int, ...] = (1_000, 100_000, 1_00
         for line in _facts(subject, facts):
             echo(line)
         for n in sizes:
-            rates = in_turn(_candidates(subject, n, dtype, limits, kernel.operations, same is not None), n, seconds, repeats)
+            rates = in_turn(_candidates(subject, n, dtype, limits, kernel.operations, same is not None), seconds, repeats)
             for row in _rows(rates, n, dtype):
                 result["rows"].append(row)
                 echo(_row_text(row))

@@ -150,6 +150,7 @@ class ScalarLoop:
     """
 
     fixed_steps: int | None = None
+    least_steps = 1
 
     def __init__(self, population: Population, inputs: Mapping[str, Any], flags: tuple[str, ...] = PLAIN_FLAGS) -> None:
         kernel = population.kernel

@@ -24,12 +24,21 @@ MOST_STEPS = 1 << 21
 
 
 class Candidate(Protocol):
-    """What can be measured."""
+    """What can be measured.
 
-    @property
-    def fixed_steps(self) -> int | None:
-        """The number of steps of every run where the candidate cannot choose, else None."""
-        ...
+    Attributes
+    ----------
+    count : int
+        Neurons.
+    least_steps : int
+        Steps of the shortest run that shows what the candidate can do.
+    fixed_steps : int or None
+        Steps of every run where the candidate cannot choose.
+    """
+
+    count: int
+    least_steps: int
+    fixed_steps: int | None
 
     def run(self, steps: int) -> float | None:
         """Advance; the seconds where the candidate has a clock of its own (the wall clock is taken otherwise)."""
@@ -53,8 +62,8 @@ class Rates:
         return statistics.median(a / b for a, b in zip(self.values, other.values))
 
     def as_data(self) -> dict[str, Any]:
-        """Median, extremes and run length for a results file."""
-        return {"rate": self.median, "lowest": min(self.values), "highest": max(self.values), "steps": self.steps}
+        """Median, the value of every round, and the length of a run, for a results file."""
+        return {"rate": self.median, "values": list(self.values), "steps": self.steps}
 
 
 def _seconds(candidate: Candidate, steps: int) -> float:
@@ -67,25 +76,26 @@ def choose_steps(candidate: Candidate, seconds: float) -> int:
     """Steps of a run of about that many seconds. Every length runs once unmeasured, as the first run of a length may build something."""
     if candidate.fixed_steps is not None:
         return candidate.fixed_steps
-    steps = 8
+    steps = candidate.least_steps
     while True:
         candidate.run(steps)
         elapsed = _seconds(candidate, steps)
         if elapsed > seconds / 8 or steps >= MOST_STEPS:
             break
-        steps *= 8
-    chosen = int(min(MOST_STEPS, max(8, steps * seconds / elapsed)))
-    candidate.run(chosen)
+        steps = min(8 * steps, MOST_STEPS)
+    chosen = int(min(MOST_STEPS, max(candidate.least_steps, steps * seconds / elapsed)))
+    if chosen != steps:
+        candidate.run(chosen)
     return chosen
 
 
-def in_turn(candidates: Mapping[str, Candidate], n: int, seconds: float = 0.2, repeats: int = 7) -> dict[str, Rates]:
+def in_turn(candidates: Mapping[str, Candidate], seconds: float = 0.2, repeats: int = 7) -> dict[str, Rates]:
     """Rates of all candidates: each once, then all again, so that drift of the machine hits all alike."""
     steps = {name: choose_steps(candidate, seconds) for name, candidate in candidates.items()}
     rates: dict[str, list[float]] = {name: [] for name in candidates}
     for _ in range(repeats):
         for name, candidate in candidates.items():
-            rates[name].append(n * steps[name] / _seconds(candidate, steps[name]))
+            rates[name].append(candidate.count * steps[name] / _seconds(candidate, steps[name]))
     return {name: Rates(tuple(values), steps[name]) for name, values in rates.items()}
 
 
