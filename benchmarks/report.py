@@ -53,7 +53,8 @@ def on_machine(data: dict[str, Any]) -> str:
     """What figures were measured on, in a line."""
     machine = data["machine"]
     peers = "".join(f", {name} {machine[name]}" for name in ("brainpy", "jax", "brian2") if name in machine)
-    return (f"{machine['processor']}, {machine['cores']} cores, {machine['compiler']}, izhigen {machine['izhigen']}, Python {machine['python']}, "
+    load = f", load {machine['load']} before" if machine.get("load") is not None else ""
+    return (f"{machine['processor']}, {machine['cores']} cores{load}, {machine['compiler']}, izhigen {machine['izhigen']}, Python {machine['python']}, "
             f"NumPy {machine['numpy']}{peers}; {machine['date']}.")
 
 

@@ -1,5 +1,6 @@
 """Benchmarks: what they measure is the same thing, what they print and save; never how fast it is."""
 
+import importlib
 import json
 import shutil
 import sys
@@ -15,6 +16,7 @@ from izhigen.bench.scalar import ScalarLoop, render_scalar
 from izhigen.bench.timing import Rates, in_turn, machine, machine_line
 from izhigen.cli import cli, main
 from izhigen.errors import BackendError
+from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(not any(shutil.which(c) for c in ("cc", "gcc", "clang")), reason="needs a C compiler")
 
@@ -103,3 +105,13 @@ def test_errors(capsys, monkeypatch, arguments, code, words):
         main()
     error = capsys.readouterr().err
     assert caught.value.code == code and words in error and error.count("\n") == 1
+
+
+def test_the_documents_show_the_saved_figures(monkeypatch):
+    if not (ROOT / "benchmarks" / "results" / "peers.json").is_file():
+        pytest.skip("no saved figures here")
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    report = importlib.import_module("report")
+    pages = "\n".join(page.read_text() for page in report.PAGES)
+    for name, content in report.tables().items():
+        assert f"<!-- {name}:begin -->\n{content}\n<!-- {name}:end -->" in pages, f"table {name}: run benchmarks/report.py"
