@@ -1,4 +1,5 @@
 # make demo   set up and run the main job: equations -> kernel -> spikes -> picture
+# make bench  measure beside peers (those that are installed) and limits; write results, picture and tables
 # make test   set up and run linters, types and tests
 PYTHON ?= python3
 VENV ?= .venv
@@ -32,7 +33,11 @@ docs: $(VENV)/.docs
 	@echo "docs written: docs/_build/html/index.html"
 
 bench: $(VENV)/.installed
-	@$(BIN)/python benchmarks/scalar.py
+	@$(BIN)/python benchmarks/peers.py --save
+	@$(BIN)/python benchmarks/limits.py --save
+	@$(BIN)/python benchmarks/zoo.py --save
+	@$(BIN)/python benchmarks/plot.py
+	@$(BIN)/python benchmarks/report.py
 
 clean:
 	rm -rf $(VENV) out docs/_build

@@ -1,8 +1,9 @@
-"""The command line: ``izhigen list | show | run | emit | cache``. Errors are one line and exit code 1; wrong usage is exit code 2."""
+"""The command line: ``izhigen list | show | run | emit | bench | cache``. Errors are one line and exit code 1; wrong usage is exit code 2."""
 
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +20,9 @@ from izhigen.timegrid import whole_steps
 STIMULI = ("section", "constant", "ramp", "sinusoid", "square", "spike_train", "wiener", "ornstein_uhlenbeck")
 _INPUT_HELP = ("An input: 'NUMBER', 'KIND:key=value;...' (KIND of " + ", ".join(STIMULI) + "; lists with commas), a .npy or .csv file "
                "(one row a step), or text in t. 'NAME=...' names the model's input (default: the first). Several for one input add up.")
+
+BENCH_DURATION = 1000.0
+"""ms of a stimulus that a benchmark is given; it is quiet after that."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -120,9 +124,8 @@ def _check_outputs(out: Path | None, picture: Path | None) -> None:
         raise click.UsageError(f"--out {out}: the name must end in .npz or .zarr")
     elif out is not None and out.is_dir():
         raise click.UsageError(f"--out {out} is a folder; name a file")
-    for path in (out, picture):
-        if path is not None and not path.resolve().parent.is_dir():
-            raise IzhigenError(f"{path} cannot be written: there is no folder {path.resolve().parent}")
+    _check_folder(out)
+    _check_folder(picture)
     if picture is not None:
         import matplotlib
 
@@ -132,6 +135,11 @@ def _check_outputs(out: Path | None, picture: Path | None) -> None:
         known = sorted(FigureCanvasBase.get_supported_filetypes())
         if picture.suffix.lstrip(".") not in known:
             raise click.UsageError(f"--plot {picture}: the file must end in one of .{', .'.join(known)}")
+
+
+def _check_folder(path: Path | None) -> None:
+    if path is not None and not path.resolve().parent.is_dir():
+        raise IzhigenError(f"{path} cannot be written: there is no folder {path.resolve().parent}")
 
 
 def _summary(pop: Any, recording: Any, seconds: float) -> None:
@@ -178,6 +186,32 @@ def emit(model: str, out: Path | None, method: str, dtype: str, settings: tuple[
 
 
 @cli.command()
+@click.argument("model")
+@click.option("-n", "--sizes", default="1000,100000,1000000", show_default=True, metavar="SIZES", help="Numbers of neurons, separated by commas.")
+@click.option("--dt", default=0.1, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Step in ms.")
+@_method
+@click.option("--dtype", type=click.Choice(["float32", "float64", "both"]), default="both", show_default=True, help="Number type.")
+@_set
+@click.option("--input", "inputs", multiple=True, metavar="[NAME=]SPEC", help=_INPUT_HELP)
+@click.option("--json", "data", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures to a file.")
+@click.option("--quick", is_flag=True, help="Short runs: figures that show only that it works.")
+def bench(model: str, sizes: str, dt: float, method: str, dtype: str, settings: tuple[str, ...], inputs: tuple[str, ...], data: Path | None,
+          quick: bool) -> None:
+    """Measure a model's kernel beside a scalar C loop of the same step and the machine's peak."""
+    from izhigen.bench.model import Subject, bench_model
+
+    loaded: Any = iz.load(model)
+    _check_folder(data)
+    counts = tuple(_sizes(sizes))
+    subject = Subject(loaded, _inputs(inputs, loaded, BENCH_DURATION, dt, 0), _settings(settings, (*loaded.parameters, *loaded.states), loaded.name),
+                      method, dt)
+    result = bench_model(subject, counts, ("float32", "float64") if dtype == "both" else (dtype,), quick, click.echo)
+    if data is not None:
+        data.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        click.echo(f"figures: {data}")
+
+
+@cli.command()
 @click.option("--clear", is_flag=True, help="Remove every built kernel.")
 def cache(clear: bool) -> None:
     """Show or clear the folder of built kernels."""
@@ -217,6 +251,16 @@ def _indices(text: str) -> list[int] | None:
         return [int(item) for item in text.split(",") if item.strip()] or None
     except ValueError:
         raise click.UsageError(f"--neurons {text!r}: expected indices separated by commas") from None
+
+
+def _sizes(text: str) -> list[int]:
+    try:
+        sizes = [int(float(item)) for item in text.split(",") if item.strip()]
+    except (ValueError, OverflowError):
+        sizes = []
+    if not sizes or min(sizes) < 1:
+        raise click.UsageError(f"--sizes {text!r}: expected numbers of neurons separated by commas, such as 1000,100000")
+    return sizes
 
 
 def _inputs(specifications: tuple[str, ...], model: Any, duration: float, dt: float, seed: int) -> dict[str, Any]:

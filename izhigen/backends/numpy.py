@@ -85,7 +85,7 @@ _RELATIONS: dict[str, Callable[..., Any]] = {
     "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal, "!=": np.not_equal}
 
 
-class _Evaluator:
+class Evaluator:
     """Turns SymPy expressions into functions of an environment, in one precision."""
 
     def __init__(self, dtype: str) -> None:
@@ -149,7 +149,7 @@ class NumpyEngine:
 
     def __init__(self, step: Step, dtype: str, deltas: tuple[str, ...], operations: int) -> None:
         self.method, self.operations = step.method, operations
-        evaluate = _Evaluator(dtype).compile
+        evaluate = Evaluator(dtype).compile
         self.step, self.dtype, self.deltas = step, np.dtype(dtype), deltas
         self._assignments = [(a.symbol.name, evaluate(a.expression)) for a in step.assignments]
         self._increments = [(s.name, evaluate(i)) for s, i in zip(step.states, step.increments)]

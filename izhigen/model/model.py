@@ -403,6 +403,9 @@ def _check(model: Declaration) -> None:
 
 
 def _check_unique(model: Declaration) -> None:
+    for name in model.states:
+        if name in SPIKE_FIGURES:
+            raise ModelError(f"model {model.name!r}: state {name!r} clashes: recordings have a {name!r} of spikes; rename it")
     kinds = [("equation", [e.name for e in model.equations]), ("parameter", list(model.parameters)), ("input", list(model.inputs)),
              ("built-in input", list(model.delta_inputs)),
              ("built-in state", list(DERIVED_STATES))]
@@ -411,8 +414,6 @@ def _check_unique(model: Declaration) -> None:
         for name in names:
             if name in INTERFACE_NAMES:
                 raise ModelError(f"model {model.name!r}: {kind} {name!r} clashes: populations have an option or attribute {name!r}; rename it")
-            if kind == "state" and name in SPIKE_FIGURES:
-                raise ModelError(f"model {model.name!r}: state {name!r} clashes: recordings have a {name!r} of spikes; rename it")
             if name in RESERVED:
                 what = "a function" if name in FUNCTIONS else "a constant" if name in CONSTANTS else "reserved"
                 raise ModelError(f"model {model.name!r}: {kind} {name!r} clashes: {name!r} is {what} of the language; rename it")

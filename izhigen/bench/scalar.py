@@ -1,0 +1,197 @@
+"""A plain scalar C loop of any model's step: what a kernel is compared with.
+
+It has the kernel's own statements, so both do the same algebra; what differs is that neurons are taken one after the other and that
+elementary functions are the C library's (``expf``, ``expm1f``, ...). Values that depend on parameters only stand in it as numbers, as in a
+loop written by hand for one model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from izhigen.backends.engine import Source
+from izhigen.backends.numpy import Evaluator
+from izhigen.bench.native import PLAIN_FLAGS, NativeLibrary
+from izhigen.codegen.kernel import REFRACTORY, TAU_REF, Kernel, Kind, Statement
+from izhigen.codegen.printers.c import CPrinter, c_name, power_function
+from izhigen.codegen.render import environment
+from izhigen.derive.functions import phi1
+from izhigen.derive.lowering import DT, T
+from izhigen.errors import BackendError
+from izhigen.feeding import Layout, make_feed
+from izhigen.population import Population
+
+PROTOTYPE = """int64_t scalar_steps({real} *const *state, double *last_spike, const {real} *const *input, const int64_t *step_stride,
+                     const int64_t *neuron_stride, int64_t first_step, int64_t steps, int64_t neurons);"""
+SMALL = {"float32": "0.1f", "float64": "0.1"}
+SERIES_TERMS = {"float32": 6, "float64": 12}
+
+
+class LibraryPrinter(CPrinter):
+    """Spells elementary functions as the C library does; phi1(z) is expm1(z)/z.
+
+    Attributes
+    ----------
+    plain : set of str
+        Functions of the template that the printed text calls.
+    """
+
+    _IN_LIBRARY = {**{name: name for name in ("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "tanh", "sinh", "cosh", "erf")},
+                   "maximum": "fmax", "minimum": "fmin"}
+    _NEEDS = {"phi1": ("phi1",), "phi2": ("phi1", "phi2"), "phi3": ("phi1", "phi2", "phi3"), "signum": ("signum",)}
+
+    def __init__(self, dtype: str) -> None:
+        super().__init__(dtype)
+        self.plain: set[str] = set()
+
+    def _print_Function(self, expr: Any) -> str:
+        name = type(expr).__name__
+        arguments = ", ".join(self._print(a) for a in expr.args)
+        if name in self._IN_LIBRARY:
+            return f"{self.library(self._IN_LIBRARY[name])}({arguments})"
+        if name in self._NEEDS:
+            self.plain.update(self._NEEDS[name])
+            return f"plain_{name}({arguments})"
+        return super()._print_Function(expr)
+
+    _print_exp = _print_expm1 = _print_tanh = _print_sinh = _print_cosh = _print_log = _print_sin = _print_cos = _print_Function
+    _print_tan = _print_erf = _print_log1p = _print_Function
+
+    def _print_Pow(self, expr: Any) -> str:
+        base, exponent = expr.args
+        if exponent.is_Rational and (2 * exponent).is_Integer:  # whole and half exponents: products and square roots
+            return super()._print_Pow(expr)
+        return f"{self.library('pow')}({self._print(base)}, {self._print(exponent)})"
+
+    def _print_phi1_ranged(self, expr: Any) -> str:
+        return str(self._print(phi1(*expr.args)))
+
+    def _block_call(self, name: str, indices: int, expr: Any) -> str:
+        raise BackendError("there is no scalar loop for a linear block whose rates change from step to step")
+
+
+@dataclass(frozen=True)
+class _Line:
+    """``const type name = text;``"""
+
+    name: str
+    type: str
+    text: str
+
+
+def render_scalar(kernel: Kernel, dt: float, parameters: Mapping[str, float]) -> str:
+    """The C source of the loop for parameters with one value each.
+
+    Raises
+    ------
+    BackendError
+        For a kernel with per-neuron parameters or jumps, or one that calls functions of matrices in every step.
+    """
+    if kernel.per_neuron or kernel.deltas:
+        raise BackendError("the scalar loop takes one value for each parameter, and no jumps of a state")
+    printer = LibraryPrinter(kernel.dtype)
+    loop = (*kernel.per_step, *kernel.body, *kernel.stores)
+    read = set().union(*(s.expression.free_symbols for s in loop if s.symbol != REFRACTORY))
+    lines = {part: [_line(s, printer) for s in getattr(kernel, part)] for part in ("per_step", "body", "stores")}
+    values = _constants(kernel, dt, parameters)
+    constants = [_Line(c_name(name), printer.format.real, printer.literal(value)) for name, value in values.items()
+                 if name in {s.name for s in read}]
+    if kernel.refractory:
+        constants.append(_Line("refractory_period", "double", repr(float(parameters[TAU_REF.name]))))
+    model = kernel.step.model
+    return environment().get_template("c/scalar.c.j2").render(
+        name=model.name, real=printer.format.real, suffix=printer.format.suffix, functions=printer.plain, **lines,
+        powers=["\n".join(power_function(printer.format.real, n)) for n in sorted(printer.powers)], constants=constants,
+        states=[c_name(s.symbol.name) for s in kernel.stores], inputs=[c_name(i) for i in model.inputs], dt=repr(dt),
+        noise=[c_name(xi.name) for xi, _ in kernel.step.variates], refractory=kernel.refractory, spikes=kernel.spikes,
+        reads_t=T in read, reads_time=kernel.refractory or T in read, **_numbers(printer, kernel.dtype))
+
+
+def _line(statement: Statement, printer: CPrinter) -> _Line:
+    if statement.symbol == REFRACTORY:
+        return _Line(c_name(REFRACTORY.name), "int", "time_now - iz_last_spike[iz_i] <= refractory_period")
+    kind = "int" if statement.kind is Kind.CONDITION else printer.format.real
+    return _Line(c_name(statement.symbol.name), kind, printer.doprint(statement.expression))
+
+
+def _constants(kernel: Kernel, dt: float, parameters: Mapping[str, float]) -> dict[str, float]:
+    """Parameters and what is hoisted from them, as numbers."""
+    evaluate = Evaluator("float64").compile
+    values: dict[str, Any] = {**{name: np.float64(value) for name, value in parameters.items()}, DT.name: np.float64(dt)}
+    for statement in kernel.uniform:
+        values[statement.symbol.name] = evaluate(statement.expression)(values)
+    return {name: float(value) for name, value in values.items()}
+
+
+def _numbers(printer: CPrinter, dtype: str) -> dict[str, Any]:
+    """Spelled constants of the template's own functions."""
+    def series(order: int) -> str:
+        text = printer.literal(sp.Rational(1, math.factorial(order + SERIES_TERMS[dtype])))
+        for k in range(SERIES_TERMS[dtype] - 1, -1, -1):
+            text = f"{printer.literal(sp.Rational(1, math.factorial(order + k)))} + z * ({text})"
+        return text
+
+    return {"phi_series": [(order, series(order)) for order in (2, 3)], "small": SMALL[dtype],
+            "inverse_factorial": {k: printer.literal(sp.Rational(1, math.factorial(k))) for k in (1, 2)},
+            "half": printer.literal(sp.Rational(1, 2)), "uniforms": printer.literal(2**23), "minus_two": f"({printer._print(sp.Integer(-2))})",
+            "two_pi": printer.literal(2 * sp.pi)}
+
+
+class ScalarLoop:
+    """The scalar loop beside a population: the same model, parameters, state and inputs; a candidate that can be measured.
+
+    Parameters
+    ----------
+    population : Population
+        Its present state is copied; it has one value for each parameter.
+    inputs : mapping
+        Inputs by name, as ``Population.run`` takes them.
+    flags : sequence of str
+        Compiler flags.
+
+    Raises
+    ------
+    BackendError
+        When the model has no scalar loop; see :func:`render_scalar`.
+    """
+
+    fixed_steps: int | None = None
+    least_steps = 1
+
+    def __init__(self, population: Population, inputs: Mapping[str, Any], flags: tuple[str, ...] = PLAIN_FLAGS) -> None:
+        kernel = population.kernel
+        self.dt, self.dtype, self.steps_done, self.spikes = population.dt, population.dtype, 0, 0
+        self.state = {s.symbol.name: population.state[s.symbol.name].reshape(-1).copy() for s in kernel.stores}
+        self.count = len(next(iter(self.state.values())))
+        self.last_spike = population.state["t_last_spike"].reshape(-1).copy() if kernel.refractory else None
+        self.source = render_scalar(kernel, self.dt, dict(population.parameters))
+        real = "float" if kernel.dtype == "float32" else "double"
+        self._library = NativeLibrary(self.source, PROTOTYPE.format(real=real), flags)
+        self._real, self._inputs = real, {name: inputs.get(name, 0.0) for name in kernel.step.model.inputs}
+
+    def run(self, steps: int) -> None:
+        """Advance, and add to the number of spikes."""
+        library, layout = self._library, Layout((self.count,), None, np.dtype(self.dtype))
+        feeds = [self._values(make_feed(name, value, layout, self.steps_done, steps, self.dt)(0, steps)) for name, value in self._inputs.items()]
+        kind = f"{self._real} *"
+        state = library.ffi.new(f"{self._real} *[]", [library.pointer(kind, a) for a in self.state.values()])
+        given = library.ffi.new(f"const {self._real} *[]", [library.pointer(kind, a) for a in feeds] or [library.ffi.NULL])
+        step_stride = library.ffi.new("int64_t[]", [a.shape[1] if a.shape[0] > 1 else 0 for a in feeds] or [0])
+        neuron_stride = library.ffi.new("int64_t[]", [1 if a.shape[1] > 1 else 0 for a in feeds] or [0])
+        self.spikes += library.functions.scalar_steps(state, library.pointer("double *", self.last_spike), given, step_stride, neuron_stride,
+                                                      self.steps_done, steps, self.count)
+        self.steps_done += steps
+
+    def _values(self, source: Source) -> Any:
+        if source.noise is not None:
+            raise BackendError("the scalar loop draws no noise for inputs; give the input as an array")
+        return source.values
+
+
+__all__ = ["LibraryPrinter", "ScalarLoop", "render_scalar"]
