@@ -147,16 +147,15 @@ static inline float iz_phi1(float z)
 
 /* What depends on parameters only, computed once a call. */
 struct constants {
-    float p1;
-    float p2;
-    float p3;
     float b;
     float c;
     float d;
     float V_th;
     float dt;
-    float dt_p1_2;
+    float dt_p1;
     float dt_p2;
+    float dt_p3;
+    float dt_p1_2;
     float a_dt_phi1_minus_a_dt;
     double refractory_period;
     int64_t steps;
@@ -174,19 +173,20 @@ static struct constants derive_constants(const struct IzhikevichRefLTC_populatio
     const float d = (float)population->parameter.d;
     const float V_th = (float)population->parameter.V_th;
     const float dt = (float)population->dt;
-    const float dt_p1_2 = 2.0f * dt * p1;
+    const float dt_p1 = dt * p1;
     const float dt_p2 = dt * p2;
+    const float dt_p3 = dt * p3;
+    const float dt_p1_2 = 2.0f * dt * p1;
     const float a_dt_phi1_minus_a_dt = a * dt * iz_phi1(-a * dt);
-    constants.p1 = p1;
-    constants.p2 = p2;
-    constants.p3 = p3;
     constants.b = b;
     constants.c = c;
     constants.d = d;
     constants.V_th = V_th;
     constants.dt = dt;
-    constants.dt_p1_2 = dt_p1_2;
+    constants.dt_p1 = dt_p1;
     constants.dt_p2 = dt_p2;
+    constants.dt_p3 = dt_p3;
+    constants.dt_p1_2 = dt_p1_2;
     constants.a_dt_phi1_minus_a_dt = a_dt_phi1_minus_a_dt;
     constants.refractory_period = population->parameter.tau_ref;
     constants.steps = steps;
@@ -204,16 +204,15 @@ struct tile {
 /* One step of every neuron of a tile. Returns whether any of them spiked. */
 static int step_tile(struct tile *tile, const struct constants *constants, double time_now)
 {
-    const float p1 = constants->p1;
-    const float p2 = constants->p2;
-    const float p3 = constants->p3;
     const float b = constants->b;
     const float c = constants->c;
     const float d = constants->d;
     const float V_th = constants->V_th;
     const float dt = constants->dt;
-    const float dt_p1_2 = constants->dt_p1_2;
+    const float dt_p1 = constants->dt_p1;
     const float dt_p2 = constants->dt_p2;
+    const float dt_p3 = constants->dt_p3;
+    const float dt_p1_2 = constants->dt_p1_2;
     const float a_dt_phi1_minus_a_dt = constants->a_dt_phi1_minus_a_dt;
     const double refractory_period = constants->refractory_period;
     int32_t any_spike = 0;
@@ -224,9 +223,9 @@ static int step_tile(struct tile *tile, const struct constants *constants, doubl
         const float I = tile->I[lane];
         const double t_last_spike = tile->t_last_spike[lane];
         const int refractory = time_now - t_last_spike <= refractory_period;
-        const float f_V = I + p3 + V * (p2 + V * p1) - u;
+        const float dt_f_V = dt_p3 + I * dt + V * (dt_p2 + V * dt_p1) - dt * u;
         const float z_V = dt_p2 + V * dt_p1_2;
-        const float V_new = refractory ? V : V + dt * f_V * iz_phi1(z_V);
+        const float V_new = refractory ? V : V + dt_f_V * iz_phi1(z_V);
         const float u_new = u + a_dt_phi1_minus_a_dt * (V * b - u);
         const int spike = V_new >= V_th;
         tile->V[lane] = spike ? c : V_new;
