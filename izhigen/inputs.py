@@ -80,7 +80,7 @@ class Stimulus:
     def _added(self, a: Array, b: Array) -> Array:
         if a.ndim != b.ndim:  # one series serves all neurons of the other
             a, b = (x.reshape(len(x), *[1] * (max(a.ndim, b.ndim) - 1)) if x.ndim == 1 else x for x in (a, b))
-        if a.shape[1:] != b.shape[1:] and 1 not in (a[0:1].size, b[0:1].size):
+        if a.shape[1:] != b.shape[1:] and 1 not in (math.prod(a.shape[1:]), math.prod(b.shape[1:])):
             raise ValueShapeError(f"{self.name}: {a.shape[1]} and {b.shape[1]} columns do not add up")
         return a + b
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import sympy as sp
 
-from izhigen.codegen.kernel import Kernel, build_kernel
+from izhigen.codegen.kernel import Kernel, as_written, build_kernel
 from izhigen.derive.lowering import T, symbol
 from izhigen.derive.step import Step, derive_step
 from izhigen.derive.system import EquationClass, StateEquation
@@ -83,7 +83,9 @@ def _lines(step: Step, kernel: Kernel) -> Iterator[str]:
     yield ""
     yield from _events(step)
     yield from _hoisted(kernel)
-    yield f"body: {kernel.operations} operations and {kernel.bytes_per_step} bytes a neuron-step ({kernel.dtype}, one step a call)"
+    yield f"body: {kernel.counts}"
+    yield f"body: {kernel.operations} operations ({as_written(step).total} as derived) and {kernel.bytes_per_step} bytes a neuron-step " \
+          f"({kernel.dtype}, one step a call)"
 
 
 

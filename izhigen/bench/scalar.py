@@ -19,7 +19,7 @@ from izhigen.backends.engine import Source
 from izhigen.backends.numpy import Evaluator
 from izhigen.bench.native import PLAIN_FLAGS, NativeLibrary
 from izhigen.codegen.kernel import REFRACTORY, TAU_REF, Kernel, Kind, Statement
-from izhigen.codegen.printers.c import CPrinter, c_name, power_function
+from izhigen.codegen.printers.c import HIGHEST_HALF_POWER, CPrinter, c_name, power_function
 from izhigen.codegen.render import environment
 from izhigen.derive.functions import phi1
 from izhigen.derive.lowering import DT, T
@@ -65,7 +65,7 @@ class LibraryPrinter(CPrinter):
 
     def _print_Pow(self, expr: Any) -> str:
         base, exponent = expr.args
-        if exponent.is_Rational and (2 * exponent).is_Integer:  # whole and half exponents: products and square roots
+        if exponent.is_Integer or (exponent.is_Rational and exponent.q == 2 and abs(exponent) < HIGHEST_HALF_POWER):  # whole and half exponents: products and square roots
             return super()._print_Pow(expr)
         return f"{self.library('pow')}({self._print(base)}, {self._print(exponent)})"
 

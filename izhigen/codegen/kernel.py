@@ -8,16 +8,19 @@ Horner form, shared subexpressions get a name of their own, and temporaries are 
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cache, reduce
 from typing import Any
 
 import sympy as sp
 from sympy.logic.boolalg import Boolean
 
+from izhigen.codegen.economy import LARGEST, Plan, economical, horner, is_only_added, shared_powers
 from izhigen.codegen.elementary import FORMATS
 from izhigen.codegen.naming import Namer
+from izhigen.codegen.operations import Operations, count
 from izhigen.derive import functions as f
 from izhigen.derive.lowering import DT, T, symbol
 from izhigen.derive.ranges import short_ranges
@@ -128,9 +131,14 @@ class Kernel:
         return self.uniform + self.neuron + self.per_step + self.body + self.stores
 
     @property
+    def counts(self) -> Operations:
+        """What is left in the body, per neuron and step, by kind; a value read once counts where it is read, as compilers take it."""
+        return count(_read_once_inlined(self.body, self.stores))
+
+    @property
     def operations(self) -> int:
         """Arithmetic operations, comparisons and function calls left in the body, per neuron and step."""
-        return sum(count_operations(s.expression) for s in self.body + self.stores)
+        return self.counts.total
 
     @property
     def bytes_per_step(self) -> int:
@@ -146,44 +154,15 @@ LAST_SPIKE = symbol("t_last_spike")
 TAU_REF = symbol("tau_ref")
 
 
-def count_operations(expression: Any) -> int:
-    """Operations of an expression as printed: an n-ary sum counts n - 1, an integer power its multiplications."""
-    if not expression.args:
-        return 0
-    inner = sum(count_operations(a) for a in expression.args)
-    if expression.is_Add or expression.is_Mul:
-        signs = 1 if expression.is_Mul and -1 in expression.args else 0
-        return inner + len(expression.args) - 1 - signs
-    if expression.is_Pow and expression.exp.is_Integer:
-        return count_operations(expression.base) + max(abs(int(expression.exp)) - 1, 1)
-    return inner + 1
-
-
-def horner(expression: Any, variables: Iterable[sp.Symbol]) -> Any:
-    """Nest every sum that holds a power of a variable above the first, such as ``(p1*V + p2)*V + p3``."""
-    if not expression.args or isinstance(expression, Boolean):
-        return expression
-    names = list(variables)
-    rebuilt = expression.func(*(horner(a, names) for a in expression.args))
-    if rebuilt.is_Add:
-        for variable in names:
-            rebuilt = _horner_in(rebuilt, variable)
-    return rebuilt
-
-
-def _horner_in(total: Any, variable: sp.Symbol) -> Any:
-    by_degree: dict[int, list[Any]] = {}
-    for term in sp.Add.make_args(total):
-        coefficient, power = term.as_coeff_exponent(variable)
-        degree = int(power) if power.is_Integer and power > 0 and variable not in coefficient.free_symbols else 0
-        by_degree.setdefault(degree, []).append(coefficient if degree else term)
-    top = max(by_degree)
-    if top < 2:
-        return total
-    nested = sp.Add(*by_degree[top])
-    for degree in range(top - 1, -1, -1):
-        nested = sp.Add(sp.Mul(variable, nested, evaluate=False), *by_degree.get(degree, []))
-    return nested
+def as_written(step: Step) -> Operations:
+    """The operations of a step as derived: every update inlined, nothing shared, nothing computed outside the loop."""
+    expressions = list(step.updates.values())
+    if step.model.refractory:
+        expressions.append(f.where(sp.Le(T - LAST_SPIKE, TAU_REF, evaluate=False), symbol("old"), symbol("new")))
+    if step.threshold is not None:
+        expressions.append(step.threshold)
+    expressions += [f.where(SPIKE, reset.expression, symbol("new")) for reset in step.resets]
+    return count(expressions)
 
 
 class _Placer:
@@ -288,7 +267,7 @@ def build_kernel(step: Step, dtype: str = "float32", per_neuron: Iterable[str] =
     placer = _Placer(placements, namer)
     body, stores = _body(step, jumped, placer)
     ranges = _placed_bounds(step, placer)
-    shared_body, shared_stores = _share(_alive(body, stores), stores, _Sharer(namer, named_definitions(step)))
+    shared_body, shared_stores = _share(_alive(body, stores), stores, _Sharer(namer, named_definitions(step), LARGEST[dtype]))
     short = tuple(s for s in ranges if s.argument in {statement.symbol for statement in shared_body})
     shared_body = tuple(_with_ranged_phi1(s, short) for s in shared_body)
     loop = [*shared_body, *shared_stores]
@@ -345,11 +324,11 @@ def _body(step: Step, jumped: tuple[str, ...], placer: _Placer) -> tuple[list[St
     if step.model.refractory:
         condition = sp.Le(T - LAST_SPIKE, TAU_REF, evaluate=False)
         body.append(Statement(REFRACTORY, condition, Kind.CONDITION))
-    for assignment in step.assignments:
+    plan = _plan(step, placer.placements)
+    for assignment in plan.assignments:
         renamed[assignment.symbol] = add(assignment.symbol.name, assignment.expression)
     new: dict[sp.Symbol, sp.Symbol] = {}
-    for index, state in enumerate(step.states):
-        value = step.new_value(index) - state
+    for state, value in zip(step.states, plan.increments):
         if state.name in jumped:
             value = value + symbol(f"{state.name}_delta")
         if value.is_Add:  # the increment is summed first and added to the state once, which matters in float32
@@ -368,6 +347,33 @@ def _body(step: Step, jumped: tuple[str, ...], placer: _Placer) -> tuple[list[St
             value = placer.hoist(horner(reset.expression.xreplace(new), list(new.values())))
             stores[reset.symbol] = f.where(SPIKE, value, new[reset.symbol])
     return body, [Statement(state, value, Kind.REAL) for state, value in stores.items()]
+
+
+def _plan(step: Step, placements: dict[sp.Symbol, Placement]) -> Plan:
+    """The step's statements after the rules of :mod:`izhigen.codegen.economy`."""
+    levels = dict(placements)
+
+    @cache
+    def place(expression: Any) -> Placement:
+        return reduce(lambda p, s: p | levels.get(s, Placement.BOTH), expression.free_symbols, Placement.UNIFORM)
+
+    for assignment in step.assignments:
+        levels[assignment.symbol] = place(assignment.expression)
+    return economical(step, named_definitions(step), lambda e: place(e) is not Placement.BOTH, lambda e: place(e) is Placement.NEURON)
+
+
+def _read_once_inlined(body: Iterable[Statement], stores: Iterable[Statement]) -> list[Any]:
+    """The expressions of statements; those of the body that are read once stand in their reader's place."""
+    uses = Counter(part for s in (*body, *stores) for part in sp.preorder_traversal(s.expression) if part.is_Symbol)
+    inlined: dict[sp.Symbol, Any] = {}
+    kept: list[Any] = []
+    for statement in body:
+        value = statement.expression.xreplace(inlined)
+        if uses[statement.symbol] == 1:
+            inlined[statement.symbol] = value
+        else:
+            kept.append(value)
+    return [*kept, *(s.expression.xreplace(inlined) for s in stores)]
 
 
 def _alive(statements: list[Statement], readers: list[Statement], keep: tuple[sp.Symbol, ...] = (SPIKE, REFRACTORY)) -> list[Statement]:
@@ -393,6 +399,7 @@ class _Sharer:
 
     namer: Namer
     known: dict[Any, str]
+    largest: Any
 
     def name(self, value: Any, inlined: Any) -> sp.Symbol:
         """The user's own name for a value where there is one, else one that spells it."""
@@ -405,18 +412,36 @@ def _is_negated_symbol(value: Any) -> bool:
     return bool(value.is_Mul and len(value.args) == 2 and value.args[0] == -1 and value.args[1].is_Symbol)
 
 
+def _in_order(definitions: list[tuple[sp.Symbol, Any]]) -> list[tuple[sp.Symbol, Any]]:
+    """Definitions sorted so that each reads only what stands before it."""
+    waiting = dict(definitions)
+    ordered: list[tuple[sp.Symbol, Any]] = []
+    while waiting:
+        ready = [name for name, value in waiting.items() if not value.free_symbols & waiting.keys()]
+        ordered += [(name, waiting.pop(name)) for name in ready]
+    return ordered
+
+
+def _is_one_product(value: Any) -> bool:
+    return bool(value.is_Mul and len(value.args) == 2 and not any(a.args for a in value.args))
+
+
 def _share(body: list[Statement], stores: list[Statement], sharer: _Sharer) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
     """Give every repeated subexpression of the body a statement before its first use."""
     everything = body + stores
-    plain = [s.expression for s in everything if s.symbol != REFRACTORY]
-    replacements, reduced = sp.cse(plain, symbols=sp.numbered_symbols("shared_expression_", real=True))
+    temporaries = sp.numbered_symbols("shared_expression_", real=True)
+    powers, plain = shared_powers([s.expression for s in everything if s.symbol != REFRACTORY], lambda: next(temporaries), sharer.largest)
+    found, reduced = sp.cse([*powers.values(), *plain], symbols=temporaries)
+    replacements = _in_order([*found, *zip(powers, reduced)])
+    reduced = reduced[len(powers):]
+    readers = [*(e for _, e in replacements), *reduced]
     renamed: dict[sp.Symbol, Any] = {}
     inlined: dict[sp.Symbol, Any] = {}
     definitions: dict[sp.Symbol, Any] = {}
     for temporary, raw in replacements:
         value = raw.xreplace(renamed)
         inlined[temporary] = raw.xreplace(inlined)
-        if _is_negated_symbol(value):
+        if _is_negated_symbol(value) or (_is_one_product(value) and is_only_added(temporary, readers)):
             renamed[temporary] = value
             continue
         renamed[temporary] = sharer.name(value, inlined[temporary])

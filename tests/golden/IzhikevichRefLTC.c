@@ -176,23 +176,23 @@ static inline float iz_phi1_form(float z, enum form form)
         return iz_phi1_near(z);
     if (form == EITHER) {
         const float near = iz_phi1_near(z), full = iz_phi1(z);
-        return (z >= -1.0f) & (z <= 1.0f) ? near : full;
+        const int is_near = (z >= -1.0f) & (z <= 1.0f);
+        return is_near ? near : full;
     }
     return iz_phi1(z);
 }
 
 /* What depends on parameters only, computed once a call. */
 struct constants {
-    float p1;
-    float p2;
-    float p3;
     float b;
     float c;
     float d;
     float V_th;
     float dt;
-    float dt_p1_2;
+    float dt_p1;
     float dt_p2;
+    float dt_p3;
+    float dt_p1_2;
     float a_dt_phi1_minus_a_dt;
     double refractory_period;
     int short_form; /* whether phi1's arguments are small up to the threshold */
@@ -211,20 +211,21 @@ static struct constants derive_constants(const struct IzhikevichRefLTC_populatio
     const float d = (float)population->parameter.d;
     const float V_th = (float)population->parameter.V_th;
     const float dt = (float)population->dt;
-    const float dt_p1_2 = 2.0f * dt * p1;
+    const float dt_p1 = dt * p1;
     const float dt_p2 = dt * p2;
+    const float dt_p3 = dt * p3;
+    const float dt_p1_2 = 2.0f * dt * p1;
     const float a_dt_phi1_minus_a_dt = a * dt * iz_phi1(-a * dt);
     const float z_V_at_threshold = dt * p2 + 2.0f * V_th * dt * p1;
-    constants.p1 = p1;
-    constants.p2 = p2;
-    constants.p3 = p3;
     constants.b = b;
     constants.c = c;
     constants.d = d;
     constants.V_th = V_th;
     constants.dt = dt;
-    constants.dt_p1_2 = dt_p1_2;
+    constants.dt_p1 = dt_p1;
     constants.dt_p2 = dt_p2;
+    constants.dt_p3 = dt_p3;
+    constants.dt_p1_2 = dt_p1_2;
     constants.a_dt_phi1_minus_a_dt = a_dt_phi1_minus_a_dt;
     constants.refractory_period = population->parameter.tau_ref;
     constants.short_form = (z_V_at_threshold >= -1.0f) & (z_V_at_threshold <= 1.0f);
@@ -253,8 +254,8 @@ struct lanes {
 /* Whether the arguments of phi1 of all neurons of a tile lie within 1.0f of 0; not so when one is no number. */
 static inline int is_within_short_range(const float *restrict V_lanes, const struct constants *constants)
 {
-    const float dt_p1_2 = constants->dt_p1_2;
     const float dt_p2 = constants->dt_p2;
+    const float dt_p1_2 = constants->dt_p1_2;
     uint32_t largest = 0; /* bits without the sign, in the order of the magnitudes */
     int lane;
     for (lane = 0; lane < TILE; lane++) {
@@ -270,16 +271,15 @@ static inline int is_within_short_range(const float *restrict V_lanes, const str
 static inline int step_lanes(float *restrict V_lanes, float *restrict u_lanes, double *restrict t_last_spike_lanes, const float *restrict I_lanes, int32_t *restrict spike_lanes,
                              const struct constants *constants, double time_now, const enum form form)
 {
-    const float p1 = constants->p1;
-    const float p2 = constants->p2;
-    const float p3 = constants->p3;
     const float b = constants->b;
     const float c = constants->c;
     const float d = constants->d;
     const float V_th = constants->V_th;
     const float dt = constants->dt;
-    const float dt_p1_2 = constants->dt_p1_2;
+    const float dt_p1 = constants->dt_p1;
     const float dt_p2 = constants->dt_p2;
+    const float dt_p3 = constants->dt_p3;
+    const float dt_p1_2 = constants->dt_p1_2;
     const float a_dt_phi1_minus_a_dt = constants->a_dt_phi1_minus_a_dt;
     const double refractory_period = constants->refractory_period;
     int32_t any_spike = 0;
@@ -290,9 +290,9 @@ static inline int step_lanes(float *restrict V_lanes, float *restrict u_lanes, d
         const double t_last_spike = t_last_spike_lanes[lane];
         const float I = I_lanes[lane];
         const int refractory = time_now - t_last_spike <= refractory_period;
-        const float f_V = I + p3 + V * (p2 + V * p1) - u;
+        const float dt_f_V = dt_p3 + I * dt + V * (dt_p2 + V * dt_p1) - dt * u;
         const float z_V = dt_p2 + V * dt_p1_2;
-        const float V_new = refractory ? V : V + dt * f_V * iz_phi1_form(z_V, form);
+        const float V_new = refractory ? V : V + dt_f_V * iz_phi1_form(z_V, form);
         const float u_new = u + a_dt_phi1_minus_a_dt * (V * b - u);
         const int spike = V_new >= V_th;
         V_lanes[lane] = spike ? c : V_new;

@@ -173,7 +173,8 @@ static inline float iz_phi1_form(float z, enum form form)
         return iz_phi1_near(z);
     if (form == EITHER) {
         const float near = iz_phi1_near(z), full = iz_phi1(z);
-        return (z >= -1.0f) & (z <= 1.0f) ? near : full;
+        const int is_near = (z >= -1.0f) & (z <= 1.0f);
+        return is_near ? near : full;
     }
     return iz_phi1(z);
 }
@@ -187,9 +188,9 @@ struct constants {
     float b;
     float c;
     float d;
-    float dt;
-    float inv_C;
-    float k_inv_C;
+    float dt_inv_C;
+    float dt_k_inv_C_2;
+    float z_v_term;
     float a_dt_phi1_minus_a_dt;
     int short_form; /* whether phi1's arguments are small up to the threshold */
     int64_t steps;
@@ -208,8 +209,9 @@ static struct constants derive_constants(const struct izhikevich2007_population 
     const float c = (float)population->parameter.c;
     const float d = (float)population->parameter.d;
     const float dt = (float)population->dt;
-    const float inv_C = 1.0f / C;
-    const float k_inv_C = k / C;
+    const float dt_inv_C = dt / C;
+    const float dt_k_inv_C_2 = 2.0f * dt * k / C;
+    const float z_v_term = -dt * k * v_r / C - dt * k * v_t / C;
     const float a_dt_phi1_minus_a_dt = a * dt * iz_phi1(-a * dt);
     const float z_v_at_threshold = dt * (k * (v_peak - v_r) / C + k * (v_peak - v_t) / C);
     constants.k = k;
@@ -219,9 +221,9 @@ static struct constants derive_constants(const struct izhikevich2007_population 
     constants.b = b;
     constants.c = c;
     constants.d = d;
-    constants.dt = dt;
-    constants.inv_C = inv_C;
-    constants.k_inv_C = k_inv_C;
+    constants.dt_inv_C = dt_inv_C;
+    constants.dt_k_inv_C_2 = dt_k_inv_C_2;
+    constants.z_v_term = z_v_term;
     constants.a_dt_phi1_minus_a_dt = a_dt_phi1_minus_a_dt;
     constants.short_form = (z_v_at_threshold >= -1.0f) & (z_v_at_threshold <= 1.0f);
     constants.steps = steps;
@@ -247,17 +249,13 @@ struct lanes {
 /* Whether the arguments of phi1 of all neurons of a tile lie within 1.0f of 0; not so when one is no number. */
 static inline int is_within_short_range(const float *restrict v_lanes, const struct constants *constants)
 {
-    const float v_r = constants->v_r;
-    const float v_t = constants->v_t;
-    const float dt = constants->dt;
-    const float k_inv_C = constants->k_inv_C;
+    const float dt_k_inv_C_2 = constants->dt_k_inv_C_2;
+    const float z_v_term = constants->z_v_term;
     uint32_t largest = 0; /* bits without the sign, in the order of the magnitudes */
     int lane;
     for (lane = 0; lane < TILE; lane++) {
         const float v = v_lanes[lane];
-        const float shared_term = v - v_r;
-        const float shared_term_2 = v - v_t;
-        const float z_v = dt * (k_inv_C * shared_term + k_inv_C * shared_term_2);
+        const float z_v = z_v_term + dt_k_inv_C_2 * v;
         const uint32_t iz_size_z_v = iz_to_bits(z_v) << 1;
         largest = iz_size_z_v > largest ? iz_size_z_v : largest;
     }
@@ -275,9 +273,9 @@ static inline int step_lanes(float *restrict v_lanes, float *restrict u_lanes, c
     const float b = constants->b;
     const float c = constants->c;
     const float d = constants->d;
-    const float dt = constants->dt;
-    const float inv_C = constants->inv_C;
-    const float k_inv_C = constants->k_inv_C;
+    const float dt_inv_C = constants->dt_inv_C;
+    const float dt_k_inv_C_2 = constants->dt_k_inv_C_2;
+    const float z_v_term = constants->z_v_term;
     const float a_dt_phi1_minus_a_dt = constants->a_dt_phi1_minus_a_dt;
     int32_t any_spike = 0;
     int lane;
@@ -286,10 +284,9 @@ static inline int step_lanes(float *restrict v_lanes, float *restrict u_lanes, c
         const float u = u_lanes[lane];
         const float I = I_lanes[lane];
         const float shared_term = v - v_r;
-        const float shared_term_2 = v - v_t;
-        const float f_v = inv_C * (I + k * shared_term * shared_term_2 - u);
-        const float z_v = dt * (k_inv_C * shared_term + k_inv_C * shared_term_2);
-        const float v_new = v + dt * f_v * iz_phi1_form(z_v, form);
+        const float dt_f_v = dt_inv_C * (I + k * shared_term * (v - v_t) - u);
+        const float z_v = z_v_term + dt_k_inv_C_2 * v;
+        const float v_new = v + dt_f_v * iz_phi1_form(z_v, form);
         const float u_new = u + a_dt_phi1_minus_a_dt * (b * shared_term - u);
         const int spike = v_new >= v_peak;
         v_lanes[lane] = spike ? c : v_new;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,9 @@ OWN = frozenset("""
     """.split())
 """Identifiers that the templates use, and names that headers or compilers may define."""
 
+
+HIGHEST_HALF_POWER = 5
+"""Half-integer powers up to this one are printed with sqrt."""
 
 MACRO = re.compile(r"(?:U?INT(?:\d+|MAX|PTR|_FAST\d+|_LEAST\d+)?|PTRDIFF|WCHAR|WINT|SIG_ATOMIC|SIZE|FP|HUGE|MATH|M)_[A-Z0-9_]+\Z")
 """Macros of math.h and stdint.h."""
@@ -94,8 +98,7 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
 
     def _print_Add(self, expr: Any, order: Any = None) -> str:
         text = ""
-        positive_first = sorted(expr.args, key=lambda a: a.could_extract_minus_sign() if not a.is_Add else False)
-        for term in positive_first:
+        for term in _for_contraction(expr.args):
             negative = term.could_extract_minus_sign() and not term.is_Add and (term.is_Mul or term.is_Number)
             printed = self.operand(-term if negative else term, PRODUCT)
             text += (" - " if negative else " + ") + printed if text else ("-" if negative else "") + printed
@@ -126,12 +129,19 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
                 return "(" + " * ".join([self._print(base)] * int(exponent)) + ")"
             self.powers.add(int(exponent))
             return f"iz_pow{exponent}({self._print(base)})"
-        if exponent == sp.Rational(1, 2):
-            return f"{self.library('sqrt')}({self._print(base)})"
-        if exponent == sp.Rational(-1, 2):
-            return f"{self.literal(1)} / {self.library('sqrt')}({self._print(base)})"
+        if exponent.is_Rational and exponent.q == 2 and abs(exponent) < HIGHEST_HALF_POWER:
+            return self._half_power(base, exponent)
         self.elementary.add("pow")
         return f"iz_pow({self._print(base)}, {self._print(exponent)})"
+
+    def _half_power(self, base: Any, exponent: Any) -> str:
+        """x**(n + 1/2) as x**n * sqrt(x), which over- and underflows where the power does."""
+        root = f"{self.library('sqrt')}({self._print(base)})"
+        whole = (abs(exponent) - sp.Rational(1, 2))
+        product = f"{self._print(base**whole) if whole > 1 else self.operand(base, ATOM)} * {root}" if whole else root
+        if exponent > 0:
+            return f"({product})" if whole else root
+        return f"{self.literal(1)} / ({product})" if whole else f"{self.literal(1)} / {root}"
 
     def _print_Function(self, expr: Any) -> str:
         name = type(expr).__name__
@@ -183,6 +193,21 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
         """Print a part of a larger expression, in parentheses when it binds less than ``least`` (or has a leading minus)."""
         text = str(self._print(expr))
         return f"({text})" if _binding(expr) < least or text.startswith("-") else text
+
+
+def _for_contraction(terms: Iterable[Any]) -> list[Any]:
+    """Terms of a sum, positive ones first; of the first two one is no product where there is such, as each later product is a multiply-add."""
+    ordered = sorted(terms, key=lambda a: (not a.is_Add and a.could_extract_minus_sign(), _is_product(a)))
+    single = next((a for a in ordered if not _is_product(a)), None)
+    if single is not None and ordered.index(single) > 1:
+        ordered.remove(single)
+        ordered.insert(1, single)
+    return ordered
+
+
+def _is_product(term: Any) -> bool:
+    factors = term.args[1:] if term.is_Mul and term.args[0] == -1 else term.args
+    return bool(term.is_Mul and len(factors) > 1)
 
 
 SUM, PRODUCT, ATOM = 1, 2, 3
