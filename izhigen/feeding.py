@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from izhigen.arrays import aligned
 from izhigen.backends.engine import Source
 from izhigen.errors import ValueShapeError, suggest
 from izhigen.inputs import Stimulus
@@ -84,7 +85,7 @@ def step_source(name: str, value: Any, layout: Layout, step: int, dt: float) -> 
 
 
 def _held(values: Array, layout: Layout) -> Feed:
-    source = Source(_contiguous(values, layout))
+    source = Source(aligned(_contiguous(values, layout)))
     return lambda offset, count: source
 
 

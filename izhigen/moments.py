@@ -28,13 +28,17 @@ class Intervals(NamedTuple):
         return self.std / self.mean
 
 
-def new_moments(count: int) -> Moments:
-    """No spike so far."""
+def new_moments(count: int, wanted: Collection[str]) -> Moments:
+    """No spike so far; only what the wanted figures need."""
+    if set(wanted) == {"count"}:
+        return Moments(np.zeros(count, np.int64))
     return Moments(np.zeros(count, np.int64), np.full(count, -1, np.int64), np.full(count, -1, np.int64), np.zeros(count, np.float64))
 
 
 def summary(moments: Moments, wanted: Collection[str], dt: float) -> dict[str, Array]:
     """The arrays that were asked for, one value per neuron; times in ms, where a spike's time is the end of its step."""
+    if moments.first is None:
+        return {"count": moments.count}
     intervals = moments.count - 1
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(intervals > 0, (moments.last - moments.first) / intervals, np.nan)

@@ -70,7 +70,7 @@ class RecordingPlan:
         self.spikes = "spike" in wanted
         self.figures = [name for name in wanted if name in MOMENTS]
         self.wanted = [name for name in wanted if name != "spike" and name not in MOMENTS]
-        self._moments = new_moments(subject.count) if self.figures else None
+        self._moments = new_moments(subject.count, self.figures) if self.figures else None
         header = self._header(steps)
         self._sink: Sink = MemorySink(header) if out is None else StoreSink(header, out)
         columns = subject.count if self.neurons is None else len(self.neurons)

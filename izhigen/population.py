@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from izhigen.arrays import aligned_zeros
 from izhigen.backends import create_engine
 from izhigen.backends.engine import Block, Engine, PreparedStep, Source
 from izhigen.checks import check_batch, check_count, check_dtype, check_seed, check_size
@@ -23,7 +24,7 @@ from izhigen.plan import RecordingPlan, Subject
 from izhigen.progress import interruptible, progress_bar
 from izhigen.recording import Recording
 from izhigen.timegrid import check_dt, whole_steps
-from izhigen.values import aligned_zeros, in_type, initial_states, read_value
+from izhigen.values import in_type, initial_states, read_value
 from izhigen.views import ParameterView, StateView
 
 Array = Any
@@ -34,7 +35,7 @@ NEVER = -1e7
 """``t_last_spike`` of a neuron that has not spiked, in ms (BrainPy's value)."""
 BLOCK_SECONDS = 0.05
 """About how long one kernel call of a long run takes: short enough for a progress bar and for Ctrl-C."""
-SHORTEST_BLOCK, LONGEST_BLOCK = 16, 4096
+SHORTEST_BLOCK, LONGEST_BLOCK = 16, 8192
 """Least and most steps of one kernel call."""
 REWIND_BYTES = 64 << 20
 """Most bytes of states that a run keeps a copy of, so that a state that is not finite can be traced to its step."""
@@ -88,6 +89,7 @@ class Population:
         self._steps_done = 0
         self._prepared: dict[tuple[Any, ...], PreparedStep] = {}
         self._kept: dict[str, Array] = {}
+        self._known_inputs: dict[tuple[str, ...], tuple[tuple[str, ...], tuple[str, ...]]] = {}
         self._last_spike_flag = aligned_zeros(self._layout.count, np.uint8)
         self._check_names(values)
         self.reset()
@@ -414,10 +416,13 @@ class Population:
 
     def _input_names(self, inputs: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Names of all inputs that a kernel reads, and the states that jump."""
-        model = self._model
-        check_input_names(inputs, (*model.inputs, *model.delta_inputs), model.name)
-        deltas = tuple(s for s in model.states if f"{s}_delta" in inputs)
-        return (*model.inputs, *(f"{s}_delta" for s in deltas)), deltas
+        given = tuple(inputs)
+        if given not in self._known_inputs:
+            model = self._model
+            check_input_names(given, (*model.inputs, *model.delta_inputs), model.name)
+            deltas = tuple(s for s in model.states if f"{s}_delta" in given)
+            self._known_inputs[given] = (*model.inputs, *(f"{s}_delta" for s in deltas)), deltas
+        return self._known_inputs[given]
 
     def _block(self, sources: Mapping[str, Source], steps: int, check_finite: bool) -> Block:
         return Block(first_step=self._steps_done, steps=steps, dt=self._dt, seed=self._seed, state=self._state, parameters=self._parameters,

@@ -15,14 +15,6 @@ from izhigen.model.model import Declaration
 Array = Any
 
 
-def aligned_zeros(count: int, dtype: Any) -> Array:
-    """Zeros that begin on a cache line, so that threads share none and vectors do not straddle two."""
-    line = 64
-    room = np.zeros(count * np.dtype(dtype).itemsize + line, np.uint8)
-    start = -room.ctypes.data % line
-    return room[start:start + count * np.dtype(dtype).itemsize].view(dtype)
-
-
 def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, dtype: Any) -> float | Array:
     """A number for all neurons, or a flat contiguous array of one number each.
 

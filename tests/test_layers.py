@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "izhigen"
-ORDER = [["errors", "_version", "resources", "timegrid"], ["model"], ["derive"], ["codegen"], ["random", "backends"],
+ORDER = [["errors", "_version", "resources", "timegrid", "arrays"], ["model"], ["derive"], ["codegen"], ["random", "backends"],
          ["series"], ["inputs"], ["feeding"], ["values"], ["checks", "progress", "moments"], ["store"], ["recording"], ["sinks"], ["plan"], ["views"], ["population"],
          ["report"], ["plot"], ["api"], ["__init__"], ["bench"], ["cli"]]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

@@ -56,7 +56,7 @@ class CEngine:
             self._built = build(program, again=True)
             self._library, self._advance = self._open(self._built)
         self.method, self.operations, self.pace = program.method, program.operations, PACE
-        self._real = "float *" if program.dtype == "float32" else "double *"
+        self._real, self._array = ("float *", "float[]") if program.dtype == "float32" else ("double *", "double[]")
         self._workers = Workers()
         self._lists: list[_SpikeList] = []
         self.description = f"{'built' if self._built.fresh else 'found in the cache'}: {self._built.command}"
@@ -175,9 +175,10 @@ class CEngine:
 
     def _set_input(self, target: Any, source: Source) -> None:
         values = source.values
-        target.values = self._pointer(self._real, values)
-        target.step_stride = values.shape[1] if values.shape[0] > 1 else 0
-        target.neuron_stride = 1 if values.shape[1] > 1 else 0
+        rows, columns = values.shape
+        target.values = self._ffi.from_buffer(self._array, values)
+        target.step_stride = columns if rows > 1 else 0
+        target.neuron_stride = 1 if columns > 1 else 0
         if source.noise is not None:
             target.noise = self._pointer(self._real, source.noise)
             target.noise_stride = 1 if len(source.noise) > 1 else 0

@@ -39,12 +39,13 @@ class Moments:
     """Each neuron's spikes in figures, over all blocks of a run: arrays of n values that a backend brings up to date.
 
     ``count`` of spikes; steps of the ``first`` and the ``last`` one (-1 before any); sum of the ``squares`` of the intervals in steps.
+    The last three are all None where only the count is wanted.
     """
 
     count: Array
-    first: Array
-    last: Array
-    squares: Array
+    first: Array = None
+    last: Array = None
+    squares: Array = None
 
 
 @dataclass

@@ -133,6 +133,9 @@ def _power(exponent: Any) -> Callable[..., Any]:
 
 def _update(moments: Moments, neurons: Array, step: int) -> None:
     """Take the spikes of one step into the moments."""
+    if moments.first is None:
+        moments.count[neurons] += 1
+        return
     again = neurons[moments.count[neurons] > 0]
     moments.squares[again] += (step - moments.last[again]).astype(np.float64) ** 2
     moments.first[neurons[moments.count[neurons] == 0]] = step

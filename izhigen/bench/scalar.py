@@ -65,7 +65,8 @@ class LibraryPrinter(CPrinter):
 
     def _print_Pow(self, expr: Any) -> str:
         base, exponent = expr.args
-        if exponent.is_Integer or (exponent.is_Rational and exponent.q == 2 and abs(exponent) < HIGHEST_HALF_POWER):  # whole and half exponents: products and square roots
+        is_half = exponent.is_Rational and exponent.q == 2 and abs(exponent) < HIGHEST_HALF_POWER
+        if exponent.is_Integer or is_half:  # products and square roots
             return super()._print_Pow(expr)
         return f"{self.library('pow')}({self._print(base)}, {self._print(exponent)})"
 
