@@ -51,11 +51,9 @@ class Model(Declaration):
 
     def program(self, *, dtype: str = "float32", method: str = "exp_euler", per_neuron: tuple[str, ...] = (), deltas: tuple[str, ...] = ()) -> Any:
         """The rendered C program: source, interface and content key."""
-        from izhigen.codegen.kernel import build_kernel
-        from izhigen.codegen.render import render_c
-        from izhigen.derive.step import derive_step
+        from izhigen.codegen.request import KernelRequest
 
-        return render_c(build_kernel(derive_step(self, method), dtype, per_neuron, deltas))
+        return KernelRequest(self, method, dtype, tuple(per_neuron), tuple(deltas)).program()
 
     def emit(self, folder: str | Path, *, target: str = "c", dtype: str = "float32", method: str = "exp_euler") -> Path:
         """Write the generated source into a folder; the path of the file."""

@@ -7,7 +7,7 @@ import numbers
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,8 +15,7 @@ from izhigen.arrays import aligned_zeros
 from izhigen.backends import create_engine
 from izhigen.backends.engine import Block, Engine, PreparedStep, Source
 from izhigen.checks import check_batch, check_count, check_dtype, check_seed, check_size
-from izhigen.codegen.kernel import Kernel, build_kernel
-from izhigen.derive.step import Step, derive_step
+from izhigen.codegen.request import KernelRequest
 from izhigen.errors import NonFiniteError, ValueShapeError, suggest
 from izhigen.feeding import Feed, Layout, check_input_names, kernel_noise, make_feed, step_source
 from izhigen.model.model import Declaration
@@ -26,6 +25,9 @@ from izhigen.recording import Recording
 from izhigen.timegrid import check_dt, whole_steps
 from izhigen.values import in_type, initial_states, read_value
 from izhigen.views import ParameterView, StateView
+
+if TYPE_CHECKING:
+    from izhigen.codegen.kernel import Kernel
 
 Array = Any
 
@@ -81,7 +83,7 @@ class Population:
         self._dtype = check_dtype(dtype)
         self._layout = Layout(check_size(size), check_batch(batch), self._dtype)
         self._backend, self._threads, self._seed = backend, check_count("threads", threads), check_seed(seed)
-        self._step_rule: Step = derive_step(model, method)
+        self._asked_method = method
         self._engines: dict[tuple[tuple[str, ...], ...], Engine] = {}
         self._given = dict(values)
         self._parameters: dict[str, float | Array] = {}
@@ -150,7 +152,7 @@ class Population:
         """The engine for the present placement of parameters, with the inputs that jump states and those that the kernel adds noise to."""
         key = (self._per_neuron(), deltas, noisy)
         if key not in self._engines:
-            self._engines[key] = create_engine(self._backend, build_kernel(self._step_rule, self._dtype.name, *key))
+            self._engines[key] = create_engine(self._backend, self._request(*key))
         self._engine_in_use = self._engines[key]
         return self._engine_in_use
 
@@ -193,7 +195,7 @@ class Population:
     @property
     def method(self) -> str:
         """Name of the integration method."""
-        return self._step_rule.method
+        return self._engine_in_use.method
 
     @property
     def backend(self) -> str:
@@ -203,7 +205,10 @@ class Population:
     @property
     def kernel(self) -> Kernel:
         """The kernel in use for the present placement of parameters, without instantaneous inputs."""
-        return build_kernel(self._step_rule, self._dtype.name, self._per_neuron())
+        return self._request(self._per_neuron()).kernel()
+
+    def _request(self, *choices: tuple[str, ...]) -> KernelRequest:
+        return KernelRequest(self._model, self._asked_method, self._dtype.name, *choices)
 
     @property
     def build_info(self) -> str:

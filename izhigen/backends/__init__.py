@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 
 from izhigen.backends.engine import Engine
-from izhigen.codegen.kernel import Kernel
+from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, suggest
 
 _SUPPORT = ("engine", "compiler", "workers")
@@ -17,8 +17,8 @@ def backend_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _SUPPORT)
 
 
-def create_engine(backend: str, kernel: Kernel) -> Engine:
-    """Build the engine of a backend for a kernel.
+def create_engine(backend: str, request: KernelRequest) -> Engine:
+    """Build the engine of a backend for a kernel that is asked for.
 
     Raises
     ------
@@ -28,5 +28,5 @@ def create_engine(backend: str, kernel: Kernel) -> Engine:
     names = backend_names()
     if backend not in names:
         raise BackendError(f"no backend {backend!r}{suggest(str(backend), names)} (backends: {', '.join(names)})")
-    engine: Engine = importlib.import_module(f"{__name__}.{backend}").create_engine(kernel)
+    engine: Engine = importlib.import_module(f"{__name__}.{backend}").create_engine(request)
     return engine

@@ -11,13 +11,12 @@ from typing import Any
 import cffi
 import numpy as np
 
-from izhigen.backends.compiler import Built, build
+from izhigen.backends.compiler import Built, build, load_program
 from izhigen.backends.engine import Advanced, Block, PreparedStep, Source, Spikes
 from izhigen.backends.workers import Workers
-from izhigen.codegen.kernel import Kernel
-from izhigen.codegen.printers.c import c_name
+from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.program import Program
-from izhigen.codegen.render import render_c
+from izhigen.codegen.request import KernelRequest
 from izhigen.errors import CompileError, ValueShapeError
 
 PACE = 2e10
@@ -212,6 +211,6 @@ def _ordered(lists: list[Any]) -> Spikes:
     return Spikes(step[order], neuron[order])
 
 
-def create_engine(kernel: Kernel) -> CEngine:
+def create_engine(request: KernelRequest) -> CEngine:
     """Render, build (or find) and load a kernel."""
-    return CEngine(render_c(kernel))
+    return CEngine(load_program(request))

@@ -14,12 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from izhigen._version import __version__
+from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.program import Program
+from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, CompileError
 
 FLAGS = ("-std=c99", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fPIC", "-shared")
@@ -29,7 +31,7 @@ LIBRARY_SUFFIX = ".dll" if sys.platform == "win32" else ".dylib" if sys.platform
 
 
 _SCRATCH = "izhigen-building-"
-_OURS = re.compile(r"\w+-float(?:32|64)-[0-9a-f]{32}\.(?:c|json|lock|so|dylib|dll)")
+_OURS = re.compile(r"\w+-float(?:32|64)-[0-9a-f]{32}\.(?:c|json|program\.json|lock|so|dylib|dll)")
 
 
 @dataclass(frozen=True)
@@ -137,11 +139,11 @@ def build(program: Program, *, again: bool = False) -> Built:
     stem = f"{program.name}-{program.dtype}-{key}"
     library, source = folder / f"{stem}{LIBRARY_SUFFIX}", folder / f"{stem}.c"
     command = " ".join((*compiler.command, *FLAGS))
+    if _is_whole(library) and not again:
+        return Built(library, source, command, False, 0.0)
     from filelock import FileLock
 
     try:
-        if _is_whole(library) and not again:
-            return Built(library, source, command, False, 0.0)
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / f"{stem}.lock")
         with lock:
@@ -151,7 +153,28 @@ def build(program: Program, *, again: bool = False) -> Built:
             _compile_into(folder, compiler, program, source, library)
             return Built(library, source, command, True, time.perf_counter() - started)
     except OSError as problem:
-        raise BackendError(f"the kernel cache {folder} cannot be written ({problem}); set IZHIGEN_CACHE_DIR to a folder that can") from problem
+        raise _unwritable(folder, problem) from problem
+
+
+def load_program(request: KernelRequest) -> Program:
+    """The program of a request: as an earlier process rendered it, or derived and rendered now, and kept."""
+    folder = cache_dir()
+    path = folder / f"{c_name(request.model.name)}-{request.dtype}-{request.key[:32]}.program.json"
+    try:
+        return Program(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, TypeError, ValueError):  # none, or one that is not whole
+        program = request.program()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=_SCRATCH) as scratch:
+            _replace_text(path, json.dumps(asdict(program)), Path(scratch))
+    except OSError as problem:
+        raise _unwritable(folder, problem) from problem
+    return program
+
+
+def _unwritable(folder: Path, problem: OSError) -> BackendError:
+    return BackendError(f"the kernel cache {folder} cannot be written ({problem}); set IZHIGEN_CACHE_DIR to a folder that can")
 
 
 def _is_whole(library: Path) -> bool:

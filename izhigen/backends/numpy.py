@@ -15,7 +15,7 @@ import numpy as np
 import sympy as sp
 
 from izhigen.backends.engine import Advanced, Block, Moments, PreparedStep, Source, Spikes
-from izhigen.codegen.kernel import Kernel
+from izhigen.codegen.request import KernelRequest
 from izhigen.derive.lowering import DT, T
 from izhigen.derive.step import Step
 from izhigen.errors import BackendError
@@ -234,8 +234,9 @@ class NumpyEngine:
         return spike
 
 
-def create_engine(kernel: Kernel) -> NumpyEngine:
+def create_engine(request: KernelRequest) -> NumpyEngine:
     """The engine of a kernel's step."""
+    kernel = request.kernel()
     if kernel.dtype not in ("float32", "float64"):
         raise BackendError(f"dtype {kernel.dtype!r} is not float32 or float64")
     return NumpyEngine(kernel.step, kernel.dtype, kernel.deltas, kernel.operations)

@@ -18,8 +18,9 @@ import sympy as sp
 from izhigen.backends.engine import Source
 from izhigen.backends.numpy import Evaluator
 from izhigen.bench.native import PLAIN_FLAGS, NativeLibrary
+from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.kernel import REFRACTORY, TAU_REF, Kernel, Kind, Statement
-from izhigen.codegen.printers.c import HIGHEST_HALF_POWER, CPrinter, c_name, power_function
+from izhigen.codegen.printers.c import HIGHEST_HALF_POWER, CPrinter, power_function
 from izhigen.codegen.render import environment
 from izhigen.derive.functions import phi1
 from izhigen.derive.lowering import DT, T

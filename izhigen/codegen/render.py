@@ -15,8 +15,9 @@ import sympy as sp
 
 from izhigen._version import __version__
 from izhigen.codegen.elementary import FORMATS, FloatFormat, constants, in_order
+from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.kernel import REFRACTORY, TAU_REF, Kernel, Kind, Statement
-from izhigen.codegen.printers.c import CPrinter, c_name, power_function
+from izhigen.codegen.printers.c import CPrinter, power_function
 from izhigen.codegen.program import Program
 from izhigen.derive.lowering import DT, T, symbol
 from izhigen.derive.ranges import SHORT_RANGE

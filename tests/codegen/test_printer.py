@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from izhigen.backends.compiler import FLAGS, find_compiler
 from izhigen.codegen.elementary import FORMATS, in_order
-from izhigen.codegen.printers.c import CPrinter, c_name, power_function
+from izhigen.codegen.identifiers import c_name
+from izhigen.codegen.printers.c import CPrinter, power_function
 from izhigen.codegen.render import elementary_texts
 from izhigen.derive import functions as f
 from tests.helpers import first_order_error

@@ -1,0 +1,79 @@
+"""What a population asks of code generation: a kernel, told by the model and the choices that shape it. Derived only where it is needed."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from izhigen._version import __version__
+from izhigen.codegen.program import Program
+from izhigen.model.model import Declaration
+from izhigen.resources import resource_dir
+
+if TYPE_CHECKING:
+    from izhigen.codegen.kernel import Kernel
+
+
+@dataclass(frozen=True)
+class KernelRequest:
+    """A kernel to build.
+
+    Attributes
+    ----------
+    model : Declaration
+    method : str
+        Name or alias of an integration method.
+    dtype : str
+        ``"float32"`` or ``"float64"``.
+    per_neuron, deltas, noisy_inputs : tuple of str
+        Parameters with one value per neuron, states that jump, inputs that the kernel adds noise to;
+        see :func:`izhigen.codegen.kernel.build_kernel`.
+    """
+
+    model: Declaration
+    method: str = "exp_euler"
+    dtype: str = "float32"
+    per_neuron: tuple[str, ...] = ()
+    deltas: tuple[str, ...] = ()
+    noisy_inputs: tuple[str, ...] = ()
+
+    def kernel(self) -> Kernel:
+        """The kernel, derived now. SymPy loads here, and not before."""
+        from izhigen.codegen.kernel import build_kernel
+        from izhigen.derive.step import derive_step
+
+        return build_kernel(derive_step(self.model, self.method), self.dtype, self.per_neuron, self.deltas, self.noisy_inputs)
+
+    def program(self) -> Program:
+        """The C program of the kernel."""
+        from izhigen.codegen.render import render_c
+
+        return render_c(self.kernel())
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of everything that the program depends on: the model's content, the choices, and the code that derives and renders."""
+        choices = (self.model.content, self.method, self.dtype, self.per_neuron, self.deltas, self.noisy_inputs, _code())
+        return hashlib.sha256(repr(choices).encode()).hexdigest()
+
+
+@cache
+def _code() -> tuple[str, ...]:
+    """Version, size and time of the files of the first stages, of their templates, and of SymPy."""
+    package = Path(__file__).resolve().parents[1]
+    folders = (package / "model", package / "derive", package / "codegen", resource_dir("templates"))
+    found = importlib.util.find_spec("sympy")
+    files = [path for folder in folders for path in _files(folder)]
+    if found is not None and found.origin is not None:
+        files.append(Path(found.origin).with_name("release.py"))
+    stats = [(path.name, path.stat()) for path in files]
+    return (__version__, *(f"{name} {status.st_size} {status.st_mtime_ns}" for name, status in stats))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.suffix in (".py", ".j2"))
