@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from izhigen.backends.engine import Source
 from izhigen.errors import ValueShapeError, suggest
 from izhigen.inputs import Stimulus
 from izhigen.model.expressions import parse_expression
+from izhigen.model.forms import Form
 from izhigen.model.functions import CONSTANTS
 from izhigen.series import Text, White
 
@@ -48,18 +50,38 @@ class Layout:
             return np.array(spread, dtype=dtype or self.dtype, order="C").reshape(-1)
 
 
-def make_feed(name: str, value: Any, layout: Layout, first_step: int, steps: int, dt: float) -> Feed:
-    """Understand one input of a run that starts at step ``first_step`` and has ``steps`` steps.
+@dataclass(frozen=True)
+class KernelInput:
+    """What of an input the kernel computes: its series from time by a form, and normal variates."""
+
+    form: Form | None = None
+    noise: White | None = None
+
+
+def kernel_input(value: Any, layout: Layout, dt: float) -> KernelInput:
+    """What a kernel can compute of an input of a run: text in t, smooth stimuli, and a Wiener process with one column a neuron."""
+    if not isinstance(value, Stimulus):
+        return KernelInput()
+    noise = next((part for part in value.parts if isinstance(part, White) and part.columns == layout.count), None)
+    rest = _without(value, noise)
+    return KernelInput(rest.form(dt) if rest.parts else None, noise)
+
+
+def _without(stimulus: Stimulus, part: White | None) -> Stimulus:
+    return stimulus if part is None else replace(stimulus, parts=tuple(p for p in stimulus.parts if p is not part))
+
+
+def make_feed(name: str, value: Any, layout: Layout, first_step: int, steps: int, dt: float, computed: KernelInput | None = None) -> Feed:
+    """Understand one input of a run that starts at step ``first_step`` and has ``steps`` steps; ``computed`` is what the kernel takes over.
 
     Raises
     ------
     ValueShapeError
         For a value of no known form; says which forms there are.
     """
-    if isinstance(value, str):
-        value = text_stimulus(name, value, (first_step + steps) * dt)
+    value = as_stimulus(name, value, (first_step + steps) * dt)
     if isinstance(value, Stimulus):
-        return _stimulus_feed(name, value, layout, first_step, steps, dt)
+        return _stimulus_feed(name, value, layout, first_step, steps, dt, computed or KernelInput())
     array = _as_numbers(name, value)
     if array.ndim == 0:
         return _held(array.reshape(1, 1), layout)
@@ -133,14 +155,14 @@ def _explain(name: str, array: Array, layout: Layout, steps: int) -> str:
     return message
 
 
-def _stimulus_feed(name: str, stimulus: Stimulus, layout: Layout, first_step: int, steps: int, dt: float) -> Feed:
+def _stimulus_feed(name: str, stimulus: Stimulus, layout: Layout, first_step: int, steps: int, dt: float, computed: KernelInput) -> Feed:
     stimulus.step_length(dt)
     length = stimulus.steps(dt)
     if first_step + steps > length:
         raise ValueShapeError(f"input {name!r}: {stimulus.name} lasts {length * dt:g} ms but the run goes on to "
                               f"{(first_step + steps) * dt:g} ms; make it longer, or add a section of zeros")
-    white = kernel_noise(stimulus, layout)
-    rest = stimulus if white is None else replace(stimulus, parts=tuple(part for part in stimulus.parts if part is not white))
+    white, rest = computed.noise, _without(stimulus, computed.noise)
+    numbers = None if computed.form is None else computed.form.numbers
 
     def rows(offset: int, count: int) -> Array:
         series = rest.rows(dt, first_step + offset, count)
@@ -151,20 +173,19 @@ def _stimulus_feed(name: str, stimulus: Stimulus, layout: Layout, first_step: in
         return _contiguous(found, layout)
 
     def feed(offset: int, count: int) -> Source:
+        given = rows(offset, count) if numbers is None else partial(rows, offset, count)
         if white is None:
-            return Source(rows(offset, count))
+            return Source(given, numbers=numbers)
         amplitude = np.ascontiguousarray(white.amplitude(dt, first_step + offset, count), dtype=layout.dtype)
-        return Source(rows(offset, count), amplitude, white.seed)
+        return Source(given, amplitude, white.seed, numbers)
 
     rows(0, min(steps, 1))  # columns that do not fit are refused before anything runs
     return feed
 
 
-def kernel_noise(value: Any, layout: Layout) -> White | None:
-    """The part of an input that the kernel draws: a Wiener process with one column a neuron (the first of several)."""
-    if not isinstance(value, Stimulus):
-        return None
-    return next((part for part in value.parts if isinstance(part, White) and part.columns == layout.count), None)
+def as_stimulus(name: str, value: Any, duration: float) -> Any:
+    """Text in t as a stimulus; anything else as it is."""
+    return text_stimulus(name, value, duration) if isinstance(value, str) else value
 
 
 def text_stimulus(name: str, text: str, duration: float) -> Stimulus:
@@ -189,4 +210,4 @@ def check_input_names(names: Any, known: tuple[str, ...], model_name: str) -> No
             raise ValueShapeError(f"model {model_name!r} has no input {name!r}{suggest(name, known)} (inputs: {', '.join(known)})")
 
 
-__all__ = ["Feed", "Layout", "check_input_names", "kernel_noise", "make_feed", "step_source", "text_stimulus"]
+__all__ = ["Feed", "KernelInput", "Layout", "as_stimulus", "check_input_names", "kernel_input", "make_feed", "step_source", "text_stimulus"]

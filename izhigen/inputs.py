@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from izhigen.errors import IzhigenError, ValueShapeError
+from izhigen.model.expressions import parse_expression
+from izhigen.model.forms import Form, form_of
 from izhigen.series import Offset, OrnsteinUhlenbeck, Part, Periodic, Pulses, Ramp, Section, Series, White
 from izhigen.timegrid import check_dt
 
@@ -83,6 +85,14 @@ class Stimulus:
         if a.shape[1:] != b.shape[1:] and 1 not in (math.prod(a.shape[1:]), math.prod(b.shape[1:])):
             raise ValueShapeError(f"{self.name}: {a.shape[1]} and {b.shape[1]} columns do not add up")
         return a + b
+
+    def form(self, dt: float) -> Form | None:
+        """The whole series as a form that a kernel computes; None where a part is a table or is drawn."""
+        texts = [part.text(dt) for part in self.parts]
+        if any(text is None for text in texts):
+            return None
+        terms = [f"({part.factor!r})*{text}" if part.factor != 1.0 else text for part, text in zip(self.parts, texts)]
+        return form_of(parse_expression(" + ".join(str(term) for term in terms), self.name).tree)
 
     def sample(self, dt: float | None = None) -> Array:
         """The whole series at a step, shape (T,) or (T, n), float64."""

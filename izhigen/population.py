@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,8 @@ from izhigen.backends import create_engine
 from izhigen.backends.engine import Block, Engine, PreparedStep, Source
 from izhigen.checks import check_batch, check_count, check_dtype, check_seed, check_size
 from izhigen.codegen.request import KernelRequest
-from izhigen.errors import NonFiniteError, ValueShapeError, suggest
-from izhigen.feeding import Feed, Layout, check_input_names, kernel_noise, make_feed, step_source
+from izhigen.errors import DerivationError, NonFiniteError, ValueShapeError, suggest
+from izhigen.feeding import Feed, KernelInput, Layout, as_stimulus, check_input_names, kernel_input, make_feed, step_source
 from izhigen.model.model import Declaration
 from izhigen.plan import RecordingPlan, Subject
 from izhigen.progress import interruptible, progress_bar
@@ -33,6 +33,8 @@ Array = Any
 
 TIMES = ("tau_ref", "t_last_spike")
 """Times that are compared with each other, kept in float64 whatever the kernel's type."""
+NOTHING_COMPUTED: Mapping[str, KernelInput] = {}
+"""Inputs of which the kernel computes nothing."""
 NEVER = -1e7
 """``t_last_spike`` of a neuron that has not spiked, in ms (BrainPy's value)."""
 BLOCK_SECONDS = 0.05
@@ -84,7 +86,7 @@ class Population:
         self._layout = Layout(check_size(size), check_batch(batch), self._dtype)
         self._backend, self._threads, self._seed = backend, check_count("threads", threads), check_seed(seed)
         self._asked_method = method
-        self._engines: dict[tuple[tuple[str, ...], ...], Engine] = {}
+        self._engines: dict[tuple[Any, ...], Engine] = {}
         self._given = dict(values)
         self._parameters: dict[str, float | Array] = {}
         self._state: dict[str, Array] = {}
@@ -148,9 +150,11 @@ class Population:
             fresh["t_last_spike"] = np.array(np.broadcast_to(last, layout.count), dtype=np.float64)
         return fresh
 
-    def _engine(self, deltas: tuple[str, ...] = (), noisy: tuple[str, ...] = ()) -> Engine:
-        """The engine for the present placement of parameters, with the inputs that jump states and those that the kernel adds noise to."""
-        key = (self._per_neuron(), deltas, noisy)
+    def _engine(self, deltas: tuple[str, ...] = (), computed: Mapping[str, KernelInput] = NOTHING_COMPUTED) -> Engine:
+        """The engine for the present placement of parameters, with the states that jump and what the kernel computes of inputs."""
+        noisy = tuple(name for name, part in computed.items() if part.noise is not None)
+        timed = tuple((name, part.form.text) for name, part in computed.items() if part.form is not None)
+        key = (self._per_neuron(), deltas, noisy, timed)
         if key not in self._engines:
             self._engines[key] = create_engine(self._backend, self._request(*key))
         self._engine_in_use = self._engines[key]
@@ -207,7 +211,7 @@ class Population:
         """The kernel in use for the present placement of parameters, without instantaneous inputs."""
         return self._request(self._per_neuron()).kernel()
 
-    def _request(self, *choices: tuple[str, ...]) -> KernelRequest:
+    def _request(self, *choices: tuple[Any, ...]) -> KernelRequest:
         return KernelRequest(self._model, self._asked_method, self._dtype.name, *choices)
 
     @property
@@ -303,20 +307,18 @@ class Population:
         sources = {name: step_source(name, inputs.get(name, 0.0), self._layout, self._steps_done, self._dt) for name in names}
         if check_finite:
             self._refuse_bad_input(sources)
-        noisy = tuple(name for name, source in sources.items() if source.noise is not None)
-        advance = self._prepared_step(deltas, noisy, sources, check_finite)
+        advance = self._prepared_step(deltas, sources, check_finite)
         bad = advance(self._steps_done, sources)
         self._steps_done += 1
         if bad is not None:
             raise self._non_finite(bad, self._state_of(bad), sources, 0, "its state is now", ahead=0)
         return self.spike
 
-    def _prepared_step(self, deltas: tuple[str, ...], noisy: tuple[str, ...], sources: Mapping[str, Source], check_finite: bool) -> PreparedStep:
+    def _prepared_step(self, deltas: tuple[str, ...], sources: Mapping[str, Source], check_finite: bool) -> PreparedStep:
         """One step with the arrays and numbers that the population holds now; kept until one of them is replaced."""
-        key = (deltas, noisy, check_finite)
+        key = (deltas, check_finite)
         if key not in self._prepared:
-            block = self._block(sources, 1, check_finite)
-            self._prepared[key] = self._engine(deltas, noisy).prepare(block)
+            self._prepared[key] = self._engine(deltas).prepare(self._block(sources, 1, check_finite))
         return self._prepared[key]
 
     def run(self, duration: float | None = None, *, steps: int | None = None, record: str | Iterable[str] = ("spike",), every: int = 1,
@@ -363,9 +365,18 @@ class Population:
         """
         count = self._count_steps(duration, steps)
         names, deltas = self._input_names(inputs)
-        feeds = {name: make_feed(name, inputs.get(name, 0.0), self._layout, self._steps_done, count, self._dt) for name in names}
-        noisy = tuple(name for name in names if kernel_noise(inputs.get(name), self._layout) is not None)
-        engine = self._engine(deltas, noisy)
+        end = (self._steps_done + count) * self._dt
+        values = {name: as_stimulus(name, inputs.get(name, 0.0), end) for name in names}
+        computed = {name: kernel_input(value, self._layout, self._dt) for name, value in values.items()}
+        try:
+            engine = self._engine(deltas, computed)
+        except DerivationError:
+            if not any(part.form for part in computed.values()):
+                raise
+            # Text without a value at any time, such as 1/(t - t): its rows say where.
+            computed = {name: replace(part, form=None) for name, part in computed.items()}
+            engine = self._engine(deltas, computed)
+        feeds = {name: make_feed(name, value, self._layout, self._steps_done, count, self._dt, computed[name]) for name, value in values.items()}
         plan = RecordingPlan(self._subject(), count, record, every, neurons, out)
         start = self._steps_done
         try:
@@ -389,6 +400,11 @@ class Population:
             before = self._snapshot() if check_finite and self._state_bytes() <= REWIND_BYTES else None
             plan.attach(block, done)
             found = engine.advance(block)
+            if found.bad_step is not None:  # an input that the kernel computes; nothing was advanced
+                bad = self._bad_computed_input(sources, found.bad_step)
+                size = block.steps = bad.row
+                plan.attach(block, done)
+                found = engine.advance(block)
             plan.collect(found.spikes, done)
             self._steps_done += size
             if found.bad_neuron is not None:
@@ -456,10 +472,16 @@ class Population:
         """The first row and neuron of an input that is infinite or undefined; those that were checked already are left out."""
         found = []
         for name, source in sources.items():
-            place = None if source is checked.get(name) else first_not_finite(source.values)
+            known = source is checked.get(name) or source.numbers is not None  # what the kernel computes, it checks
+            place = None if known else first_not_finite(source.values)
             if place is not None:
                 found.append(_BadInput(int(place[0]), int(place[1]), name))
         return min(found, key=lambda b: (b.row, b.neuron), default=None)
+
+    @staticmethod
+    def _bad_computed_input(sources: Mapping[str, Source], row: int) -> _BadInput:
+        names = [name for name, source in sources.items() if source.numbers is not None]
+        return _BadInput(row, 0, next((name for name in names if not np.isfinite(sources[name].values[row, 0])), names[0]))
 
     def _refuse_bad_input(self, sources: Mapping[str, Source]) -> None:
         bad = self._bad_input(sources, {})

@@ -10,6 +10,7 @@ import sympy as sp
 
 from izhigen.codegen.kernel import Kernel, as_written, build_kernel
 from izhigen.derive.lowering import T, symbol
+from izhigen.derive.ranges import short_ranges
 from izhigen.derive.step import Step, derive_step
 from izhigen.derive.system import EquationClass, StateEquation
 from izhigen.model.model import Declaration
@@ -83,11 +84,19 @@ def _lines(step: Step, kernel: Kernel) -> Iterator[str]:
     yield ""
     yield from _events(step)
     yield from _hoisted(kernel)
+    yield from _short_forms(step, kernel)
     yield f"body: {kernel.counts}"
     yield f"body: {kernel.operations} operations ({as_written(step).total} as derived) and {kernel.bytes_per_step} bytes a neuron-step " \
           f"({kernel.dtype}, one step a call)"
 
 
+def _short_forms(step: Step, kernel: Kernel) -> Iterator[str]:
+    """The proofs of the arguments for which the kernel uses the short form of phi1."""
+    used = {s.argument for s in kernel.short}
+    defaults = {symbol(name): sp.Rational(str(value)) for name, value in step.model.parameters.items()}
+    for found in short_ranges(step):
+        if found.argument in used:
+            yield from found.proof(defaults)
 
 
 def _events(step: Step) -> Iterator[str]:

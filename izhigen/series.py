@@ -37,6 +37,10 @@ class Part:
         """Rows ``first ... first + count - 1`` without the factor, shape (count,) or (count, n)."""
         raise NotImplementedError
 
+    def text(self, dt: float) -> str | None:
+        """The same rows as an expression of t (ms) and of the step's index k, which a kernel can compute; None where there is none."""
+        return None
+
 
 @dataclass(frozen=True)
 class Offset(Part):
@@ -49,6 +53,9 @@ class Offset(Part):
 
     def rows(self, dt: float, first: int, count: int) -> Array:
         return np.full(count, self.value)
+
+    def text(self, dt: float) -> str | None:
+        return f"({self.value!r})"
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,9 @@ class Text(Part):
     def rows(self, dt: float, first: int, count: int) -> Array:
         with np.errstate(all="ignore"):
             return np.broadcast_to(np.asarray(self.expression.evaluate({"t": (first + np.arange(count)) * dt}), np.float64), count)
+
+    def text(self, dt: float) -> str | None:
+        return f"({self.expression.text})"
 
 
 @dataclass(frozen=True)
@@ -121,6 +131,11 @@ class Ramp(Part):
         line = np.where(k == stop - 1, self.c_end if stop - start > 1 else self.c_start, self.c_start + (self.c_end - self.c_start) * fraction)
         return np.where((k >= start) & (k < stop), line, 0.0)
 
+    def text(self, dt: float) -> str | None:
+        start, stop = first_step_at_or_after(self.t_start, dt), first_step_at_or_after(self.t_end, dt)
+        slope = (self.c_end - self.c_start) / max(stop - start - 1, 1)
+        return f"where(k >= {start} and k < {stop}, ({self.c_start!r}) + ({slope!r})*(k - {start}), 0)"
+
 
 @dataclass(frozen=True)
 class Periodic(Part):
@@ -138,7 +153,7 @@ class Periodic(Part):
         return steps_in(self.duration, dt)
 
     def rows(self, dt: float, first: int, count: int) -> Array:
-        start, stop = steps_in(self.t_start, dt), min(self.steps(dt), steps_in(self.t_end, dt))
+        start, stop = self._steps(dt)
         k = first + np.arange(count)
         cycles = (k - start) * dt * (self.frequency / 1000.0)
         if self.square:  # an edge on a step's start belongs to that step
@@ -146,6 +161,18 @@ class Periodic(Part):
         else:
             wave = np.sin(2 * np.pi * cycles)
         return np.where((k >= start) & (k < stop), self.amplitude * wave + (self.amplitude if self.bias else 0.0), 0.0)
+
+    def _steps(self, dt: float) -> tuple[int, int]:
+        return steps_in(self.t_start, dt), min(self.steps(dt), steps_in(self.t_end, dt))
+
+    def text(self, dt: float) -> str | None:
+        start, stop = self._steps(dt)
+        cycles = f"(k - {start})*({dt * self.frequency / 1000.0!r})"
+        wave = f"sin(2*pi*{cycles})"
+        if self.square:
+            half_periods = f"floor(2*{cycles} + {TOLERANCE!r})"
+            wave = f"(1 - 2*({half_periods} - 2*floor({half_periods}/2)))"
+        return f"where(k >= {start} and k < {stop}, ({self.amplitude!r})*{wave} + ({self.amplitude if self.bias else 0.0!r}), 0)"
 
 
 @dataclass(frozen=True)

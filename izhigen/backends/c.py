@@ -57,6 +57,7 @@ class CEngine:
         self.method, self.operations, self.pace = program.method, program.operations, PACE
         self._real, self._array = ("float *", "float[]") if program.dtype == "float32" else ("double *", "double[]")
         self._workers = Workers()
+        self._dtype = np.dtype(program.dtype)
         self._lists: list[_SpikeList] = []
         self.description = f"{'built' if self._built.fresh else 'found in the cache'}: {self._built.command}"
 
@@ -82,9 +83,12 @@ class CEngine:
         population = self._population(block, n)
         ranges = _ranges(n, self._program.tile, block.threads, block.steps)
         lists = self._spike_lists(len(ranges), block) if block.collect_spikes else [None] * len(ranges)
+        self._kept_for_call: list[np.ndarray] = []
         runs = [self._run(block, spikes, n) for spikes in lists]
         tasks = [partial(self._work, population, run, spikes, part) for run, spikes, part in zip(runs, lists, ranges)]
         self._workers.run(tasks)
+        if block.check_finite and hasattr(runs[0], "bad_step") and runs[0].bad_step >= 0:
+            return Advanced(bad_step=runs[0].bad_step)
         bad = min(run.bad_neuron for run in runs)
         return Advanced(_ordered(lists) if block.collect_spikes else None, bad if 0 <= bad < n else None)
 
@@ -154,8 +158,14 @@ class CEngine:
         run = self._ffi.new(f"struct {self._program.name}_run *")
         run.first_step, run.steps = block.first_step, block.steps
         run.bad_neuron = n if block.check_finite else -1
+        if hasattr(run, "bad_step"):
+            run.bad_step = -1
         for name, source in block.inputs.items():
-            self._set_input(getattr(run.input, c_name(name)), source)
+            target = getattr(run.input, c_name(name))
+            if source.numbers is None:
+                self._set_input(target, source)
+            else:
+                self._set_series(target, source, block.steps)
         run.record_every, run.record_phase = block.record_every, block.record_phase
         for name, array in block.record.items():
             setattr(run.record, c_name(name), self._state_pointer(name, array))
@@ -178,6 +188,19 @@ class CEngine:
         target.values = self._ffi.from_buffer(self._array, values)
         target.step_stride = columns if rows > 1 else 0
         target.neuron_stride = 1 if columns > 1 else 0
+        self._set_noise(target, source)
+
+    def _set_series(self, target: Any, source: Source, steps: int) -> None:
+        """Room for what the kernel computes from time: one for each thread, as long as its call."""
+        room = np.empty(steps, self._dtype)
+        numbers = np.array(source.numbers, np.float64)
+        self._kept_for_call += [room, numbers]
+        target.series = target.values = self._pointer(self._real, room)
+        target.numbers = self._pointer("double *", numbers)
+        target.step_stride, target.neuron_stride = 1, 0
+        self._set_noise(target, source)
+
+    def _set_noise(self, target: Any, source: Source) -> None:
         if source.noise is not None:
             target.noise = self._pointer(self._real, source.noise)
             target.noise_stride = 1 if len(source.noise) > 1 else 0
@@ -188,7 +211,8 @@ def _check_sizes(block: Block, n: int) -> None:
     """The kernel trusts its pointers, so lengths are checked once more before it gets them."""
     arrays = {**block.state, **{k: v for k, v in block.parameters.items() if isinstance(v, np.ndarray)}}
     wrong = [name for name, array in arrays.items() if array.shape != (n,)]
-    wrong += [name for name, s in block.inputs.items() if 1 < s.values.shape[0] < block.steps or s.values.shape[1] not in (1, n)]
+    arrays_in = {name: source.values for name, source in block.inputs.items() if source.numbers is None}
+    wrong += [name for name, values in arrays_in.items() if 1 < values.shape[0] < block.steps or values.shape[1] not in (1, n)]
     if wrong:
         raise ValueShapeError(f"{wrong[0]} does not have one value for each of {n} neurons")
 

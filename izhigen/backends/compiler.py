@@ -160,10 +160,10 @@ def load_program(request: KernelRequest) -> Program:
     """The program of a request: as an earlier process rendered it, or derived and rendered now, and kept."""
     folder = cache_dir()
     path = folder / f"{c_name(request.model.name)}-{request.dtype}-{request.key[:32]}.program.json"
-    try:
-        return Program(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, TypeError, ValueError):  # none, or one that is not whole
-        program = request.program()
+    known = _read_program(path)
+    if known is not None:
+        return known
+    program = request.program()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=_SCRATCH) as scratch:
@@ -171,6 +171,14 @@ def load_program(request: KernelRequest) -> Program:
     except OSError as problem:
         raise _unwritable(folder, problem) from problem
     return program
+
+
+def _read_program(path: Path) -> Program | None:
+    """A program that was kept; None where there is none, or one that is not whole."""
+    try:
+        return Program(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, TypeError, ValueError):
+        return None
 
 
 def _unwritable(folder: Path, problem: OSError) -> BackendError:

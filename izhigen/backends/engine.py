@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 Array = Any
@@ -15,23 +16,31 @@ class Source:
 
     Attributes
     ----------
-    values : array, shape (1 or steps, 1 or n)
-        Contiguous, in the kernel's type.
+    given : array, shape (1 or steps, 1 or n), or callable
+        Contiguous, in the kernel's type; or a function that gives them where they are wanted, as the kernel computes them itself.
     noise : array, shape (1 or steps,), or None
         Amplitude of the normal variates that the kernel draws and adds, one a neuron and step.
     seed : int
         Key of those variates.
+    numbers : tuple of float, or None
+        What stands for c0, c1, ... in the form that the kernel computes the values by.
     """
 
-    values: Array
+    given: Array | Callable[[], Array]
     noise: Array = None
     seed: int = 0
+    numbers: tuple[float, ...] | None = None
+
+    @cached_property
+    def values(self) -> Array:
+        """The values, shape (1 or steps, 1 or n)."""
+        return self.given() if callable(self.given) else self.given
 
     def part(self, offset: int, steps: int) -> Source:
         """The same input over some of the steps."""
         values = self.values[offset:offset + steps] if len(self.values) > 1 else self.values
         noise = self.noise[offset:offset + steps] if self.noise is not None and len(self.noise) > 1 else self.noise
-        return Source(values, noise, self.seed)
+        return Source(values, noise, self.seed, self.numbers)
 
 
 @dataclass
@@ -112,10 +121,15 @@ class Spikes:
 
 @dataclass(frozen=True)
 class Advanced:
-    """What a backend found while it advanced a block: the spikes, and the first neuron with a state that is not finite, where asked for."""
+    """What a backend found while it advanced a block.
+
+    ``spikes``, and the first neuron with a state that is not finite, where asked for. ``bad_step`` is the first step of the block for which
+    the kernel computes an input that is not finite; nothing was advanced then.
+    """
 
     spikes: Spikes | None = None
     bad_neuron: int | None = None
+    bad_step: int | None = None
 
 
 PreparedStep = Callable[[int, Mapping[str, Source]], int | None]

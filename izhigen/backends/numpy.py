@@ -131,6 +131,13 @@ def _power(exponent: Any) -> Callable[..., Any]:
     return np.power
 
 
+def _first_bad_step(block: Block) -> int | None:
+    """The first step for which an input computed from time is not finite."""
+    series = [source.values[:block.steps, 0] for source in block.inputs.values() if source.numbers is not None]
+    places = (np.flatnonzero(~np.isfinite(values)) for values in series)
+    return min((int(place[0]) for place in places if len(place)), default=None)
+
+
 def _update(moments: Moments, neurons: Array, step: int) -> None:
     """Take the spikes of one step into the moments."""
     if moments.first is None:
@@ -163,6 +170,9 @@ class NumpyEngine:
     def advance(self, block: Block) -> Advanced:
         """Advance the block, one step after the other."""
         n = len(next(iter(block.state.values())))
+        bad_step = _first_bad_step(block) if block.check_finite else None
+        if bad_step is not None:
+            return Advanced(bad_step=bad_step)
         found: list[tuple[np.ndarray, np.ndarray]] = []
         row, next_record = 0, block.record_phase
         parameters = {k: np.asarray(v).astype(self.dtype)[()] for k, v in block.parameters.items()}

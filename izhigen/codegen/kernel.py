@@ -22,12 +22,13 @@ from izhigen.codegen.elementary import FORMATS
 from izhigen.codegen.naming import Namer
 from izhigen.codegen.operations import Operations, count
 from izhigen.derive import functions as f
-from izhigen.derive.lowering import DT, T, symbol
+from izhigen.derive.lowering import DT, T, lower, symbol
 from izhigen.derive.ranges import short_ranges
 from izhigen.derive.singularities import remove_singularities
 from izhigen.derive.step import Step
 from izhigen.derive.system import algebraic_definitions
 from izhigen.errors import ValueShapeError, suggest
+from izhigen.model.expressions import parse_expression
 
 
 class Placement(enum.Flag):
@@ -90,6 +91,8 @@ class Kernel:
         Arguments of phi1 that are checked, so that its short form serves.
     guard : tuple of Statement
         The statements of the body that compute those arguments.
+    timed_inputs : tuple of Statement
+        Inputs that are computed from time once a call: expressions of t, k and c0, c1, ..., in double precision.
     """
 
     step: Step
@@ -104,6 +107,7 @@ class Kernel:
     noisy_inputs: tuple[str, ...] = ()
     short: tuple[ShortArgument, ...] = ()
     guard: tuple[Statement, ...] = ()
+    timed_inputs: tuple[Statement, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -232,7 +236,7 @@ def kind_of(expression: Any) -> Kind:
 
 
 def build_kernel(step: Step, dtype: str = "float32", per_neuron: Iterable[str] = (), deltas: Iterable[str] = (),
-                 noisy_inputs: Iterable[str] = ()) -> Kernel:
+                 noisy_inputs: Iterable[str] = (), timed_inputs: Iterable[tuple[str, str]] = ()) -> Kernel:
     """Place the statements of a step.
 
     Parameters
@@ -245,6 +249,8 @@ def build_kernel(step: Step, dtype: str = "float32", per_neuron: Iterable[str] =
         States that receive an instantaneous input, added after integration.
     noisy_inputs : iterable of str
         Inputs to which normal variates are added in the kernel.
+    timed_inputs : iterable of (str, str)
+        Inputs that the kernel computes from time, each with the text of its form.
 
     Raises
     ------
@@ -279,7 +285,11 @@ def build_kernel(step: Step, dtype: str = "float32", per_neuron: Iterable[str] =
     guard = _alive([s for s in shared_body if s.symbol not in (SPIKE, REFRACTORY)], checked, keep=()) if short else []
     noisy = tuple(i for i in (*model.inputs, *(f"{s}_delta" for s in jumped)) if i in set(noisy_inputs))
     return Kernel(step, dtype, neuron_parameters, jumped, tuple(uniform), tuple(neuron), tuple(per_step), shared_body, shared_stores, noisy, short,
-                  tuple(guard))
+                  tuple(guard), tuple(_timed(name, text) for name, text in timed_inputs))
+
+
+def _timed(name: str, text: str) -> Statement:
+    return Statement(symbol(name), lower(parse_expression(text, f"input {name}"), f"input {name}"), Kind.REAL)
 
 
 def _placed_bounds(step: Step, placer: _Placer) -> list[ShortArgument]:

@@ -84,7 +84,7 @@ def own_operations(node: Any, free: Callable[[Any], bool] = lambda part: not par
         return (("comparison", 1),)
     if isinstance(node, BooleanFunction):
         return (("comparison", max(len(node.args) - 1, 0)),)
-    return ((type(node).__name__.rstrip("_"), 1),)
+    return ((type(node).__name__.rstrip("_").removesuffix("_ranged"), 1),)
 
 
 def _terms(node: Any, free: Callable[[Any], bool]) -> tuple[list[Any], int]:

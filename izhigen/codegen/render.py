@@ -18,6 +18,7 @@ from izhigen.codegen.elementary import FORMATS, FloatFormat, constants, in_order
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.kernel import REFRACTORY, TAU_REF, Kernel, Kind, Statement
 from izhigen.codegen.printers.c import CPrinter, power_function
+from izhigen.codegen.printers.libm import TimePrinter
 from izhigen.codegen.program import Program
 from izhigen.derive.lowering import DT, T, symbol
 from izhigen.derive.ranges import SHORT_RANGE
@@ -124,6 +125,7 @@ def _context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
         "zero": printer.literal(0),
         "head": [line.replace("*/", "* /").replace("/*", "/ *") for line in _head(kernel)],
         "states": variables(symbol(s) for s in model.states), "inputs": variables(inputs), "noisy_inputs": [c_name(i) for i in kernel.noisy_inputs],
+        "timed_inputs": [_timed_line(s) for s in kernel.timed_inputs],
         "uniform_parameters": [Variable(c_name(p), "double") for p in kernel.uniform_parameters],
         "neuron_parameters": [Variable(c_name(p), "double" if _is_time(kernel, p) else form.real) for p in kernel.per_neuron],
         "noise": [NoiseVariable(c_name(xi.name), stream) for xi, stream in kernel.step.variates],
@@ -142,6 +144,12 @@ def _context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
         "reads_t": T in _symbols_read(loop), "reads_time": kernel.refractory or T in _symbols_read(loop),
         "refractory": kernel.refractory, "refractory_uniform": kernel.refractory and TAU_REF.name not in kernel.per_neuron, "spikes": kernel.spikes,
     }
+
+
+def _timed_line(statement: Statement) -> Line:
+    count = max((int(s.name[1:]) + 1 for s in statement.expression.free_symbols if s.name.startswith("c")), default=0)
+    printer = TimePrinter([f"c{index}" for index in range(count)])
+    return Line(c_name(statement.symbol.name), "double", str(printer.doprint(statement.expression)))
 
 
 def _lanes(kernel: Kernel, form: FloatFormat) -> list[Lane]:

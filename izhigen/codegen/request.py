@@ -33,6 +33,8 @@ class KernelRequest:
     per_neuron, deltas, noisy_inputs : tuple of str
         Parameters with one value per neuron, states that jump, inputs that the kernel adds noise to;
         see :func:`izhigen.codegen.kernel.build_kernel`.
+    timed_inputs : tuple of (str, str)
+        Inputs that the kernel computes from time, each with the text of its :class:`~izhigen.model.forms.Form`.
     """
 
     model: Declaration
@@ -41,13 +43,15 @@ class KernelRequest:
     per_neuron: tuple[str, ...] = ()
     deltas: tuple[str, ...] = ()
     noisy_inputs: tuple[str, ...] = ()
+    timed_inputs: tuple[tuple[str, str], ...] = ()
 
     def kernel(self) -> Kernel:
         """The kernel, derived now. SymPy loads here, and not before."""
         from izhigen.codegen.kernel import build_kernel
         from izhigen.derive.step import derive_step
 
-        return build_kernel(derive_step(self.model, self.method), self.dtype, self.per_neuron, self.deltas, self.noisy_inputs)
+        return build_kernel(derive_step(self.model, self.method), self.dtype, self.per_neuron, self.deltas, self.noisy_inputs,
+                            self.timed_inputs)
 
     def program(self) -> Program:
         """The C program of the kernel."""
@@ -58,7 +62,7 @@ class KernelRequest:
     @property
     def key(self) -> str:
         """SHA-256 of everything that the program depends on: the model's content, the choices, and the code that derives and renders."""
-        choices = (self.model.content, self.method, self.dtype, self.per_neuron, self.deltas, self.noisy_inputs, _code())
+        choices = (self.model.content, self.method, self.dtype, self.per_neuron, self.deltas, self.noisy_inputs, self.timed_inputs, _code())
         return hashlib.sha256(repr(choices).encode()).hexdigest()
 
 

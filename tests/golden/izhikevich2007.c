@@ -77,7 +77,7 @@ struct izhikevich2007_run {
     int64_t *spike_step, *spike_neuron;
     uint8_t *spike_flag;
     /* moments of each neuron's spikes, over all calls: how many, step of the first and of the last one (-1 before any), and the
-       sum of the squares of the intervals in steps; all four or none */
+       sum of the squares of the intervals in steps; the last three go together, and need the count */
     int64_t *count, *first_spike, *last_spike;
     double *interval_squares;
     /* the first neuron that is found with a state that is not finite; not looked for when it is negative on entry */
@@ -96,8 +96,10 @@ int64_t izhikevich2007_advance(const struct izhikevich2007_population *populatio
 
 #if defined(__GNUC__)
 #define ALIGNED __attribute__((aligned(64)))
+#define OUT_OF_LINE __attribute__((noinline)) /* a step's vector code stands alone: inlined, it delays every call of one step */
 #else
 #define ALIGNED
+#define OUT_OF_LINE
 #endif
 
 static inline float iz_from_bits(uint32_t bits)
@@ -297,7 +299,7 @@ static inline int step_lanes(float *restrict v_lanes, float *restrict u_lanes, c
     return any_spike != 0;
 }
 
-static int step_tile(const struct lanes *lanes, const struct constants *constants)
+static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constants *constants)
 {
     if (!constants->short_form)
         return step_lanes(lanes->v, lanes->u, lanes->I, lanes->spike, constants, FULL);
@@ -362,8 +364,11 @@ static void note_spike(struct izhikevich2007_run *run, int64_t s, int64_t neuron
         run->spike_count++;
     }
     if (run->count != NULL) {
+        const int is_first = run->count[neuron]++ == 0;
         const int64_t step = run->first_step + s;
-        if (run->count[neuron]++ == 0) {
+        if (run->first_spike == NULL)
+            return;
+        if (is_first) {
             run->first_spike[neuron] = step;
         } else {
             const double interval = (double)(step - run->last_spike[neuron]);

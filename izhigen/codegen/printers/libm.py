@@ -1,0 +1,65 @@
+"""C spellings with the functions of the C library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from izhigen.codegen.printers.c import HIGHEST_HALF_POWER, CPrinter
+from izhigen.derive.functions import phi1
+from izhigen.errors import BackendError
+
+
+class LibraryPrinter(CPrinter):
+    """Spells elementary functions as the C library does; phi1(z) is expm1(z)/z.
+
+    Attributes
+    ----------
+    plain : set of str
+        Functions of the template that the printed text calls.
+    """
+
+    _IN_LIBRARY = {**{name: name for name in ("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "tanh", "sinh", "cosh", "erf")},
+                   "maximum": "fmax", "minimum": "fmin"}
+    _NEEDS = {"phi1": ("phi1",), "phi2": ("phi1", "phi2"), "phi3": ("phi1", "phi2", "phi3"), "signum": ("signum",)}
+
+    def __init__(self, dtype: str) -> None:
+        super().__init__(dtype)
+        self.plain: set[str] = set()
+
+    def _print_Function(self, expr: Any) -> str:
+        name = type(expr).__name__
+        arguments = ", ".join(self._print(a) for a in expr.args)
+        if name in self._IN_LIBRARY:
+            return f"{self.library(self._IN_LIBRARY[name])}({arguments})"
+        if name in self._NEEDS:
+            self.plain.update(self._NEEDS[name])
+            return f"plain_{name}({arguments})"
+        return super()._print_Function(expr)
+
+    _print_exp = _print_expm1 = _print_tanh = _print_sinh = _print_cosh = _print_log = _print_sin = _print_cos = _print_Function
+    _print_tan = _print_erf = _print_log1p = _print_Function
+
+    def _print_Pow(self, expr: Any) -> str:
+        base, exponent = expr.args
+        is_half = exponent.is_Rational and exponent.q == 2 and abs(exponent) < HIGHEST_HALF_POWER
+        if exponent.is_Integer or is_half:  # products and square roots
+            return super()._print_Pow(expr)
+        return f"{self.library('pow')}({self._print(base)}, {self._print(exponent)})"
+
+    def _print_phi1_ranged(self, expr: Any) -> str:
+        return str(self._print(phi1(*expr.args)))
+
+    def _block_call(self, name: str, indices: int, expr: Any) -> str:
+        raise BackendError("there is no scalar loop for a linear block whose rates change from step to step")
+
+
+class TimePrinter(LibraryPrinter):
+    """Spells an expression of time in double precision; its numbers c0, c1, ... stand in an array ``c``."""
+
+    def __init__(self, numbers: Sequence[str]) -> None:
+        super().__init__("float64")
+        self._numbers = {name: f"c[{index}]" for index, name in enumerate(numbers)}
+
+    def _print_Symbol(self, expr: Any) -> str:
+        return self._numbers.get(expr.name, expr.name)
