@@ -364,6 +364,19 @@ class Population:
             When ``out`` exists or cannot be written. Nothing is simulated when it cannot be created.
         """
         count = self._count_steps(duration, steps)
+        engine, feeds = self._prepared_run(inputs, count)
+        plan = RecordingPlan(self._subject(), count, record, every, neurons, out)
+        start = self._steps_done
+        try:
+            with interruptible() as interrupted, progress_bar(progress, count, self._dt) as bar:
+                self._run_blocks(plan, engine, feeds, count, check_finite, interrupted.is_set, bar.update)
+                return plan.recording(self._steps_done - start, interrupted.is_set())
+        except BaseException as problem:
+            plan.abandon(self._steps_done - start, problem)
+            raise
+
+    def _prepared_run(self, inputs: Mapping[str, Any], count: int) -> tuple[Engine, dict[str, Feed]]:
+        """The engine of a run and its inputs; what the kernel can compute of them is left to it."""
         names, deltas = self._input_names(inputs)
         end = (self._steps_done + count) * self._dt
         values = {name: as_stimulus(name, inputs.get(name, 0.0), end) for name in names}
@@ -377,15 +390,7 @@ class Population:
             computed = {name: replace(part, form=None) for name, part in computed.items()}
             engine = self._engine(deltas, computed)
         feeds = {name: make_feed(name, value, self._layout, self._steps_done, count, self._dt, computed[name]) for name, value in values.items()}
-        plan = RecordingPlan(self._subject(), count, record, every, neurons, out)
-        start = self._steps_done
-        try:
-            with interruptible() as interrupted, progress_bar(progress, count, self._dt) as bar:
-                self._run_blocks(plan, engine, feeds, count, check_finite, interrupted.is_set, bar.update)
-                return plan.recording(self._steps_done - start, interrupted.is_set())
-        except BaseException as problem:
-            plan.abandon(self._steps_done - start, problem)
-            raise
+        return engine, feeds
 
     def _run_blocks(self, plan: RecordingPlan, engine: Engine, feeds: Mapping[str, Feed], count: int, check_finite: bool,
                     interrupted: Callable[[], bool], advanced: Callable[[int], Any]) -> None:
