@@ -15,7 +15,7 @@ KEYWORDS = frozenset("""
 """Words of C and C++, and type names, that no identifier may be."""
 
 OWN = frozenset("""
-    tile lane lanes form constants population run count position phase steps time_now any_spike TILE ALIGNED OUT_OF_LINE
+    tile lane lanes group width form constants population run count position phase steps time_now any_spike TILE GROUP ALIGNED OUT_OF_LINE
     FULL SHORT EITHER NULL INFINITY NAN
     fabs fabsf sqrt sqrtf floor floorf memcpy
     offsetof math_errhandling refractory_period linux unix errno signgam y0 y1 yn j0 j1 jn gamma stdin stdout stderr

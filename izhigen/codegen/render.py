@@ -25,7 +25,9 @@ from izhigen.derive.ranges import SHORT_RANGE
 from izhigen.resources import resource_dir
 
 LARGEST_TILE, SMALLEST_TILE = 256, 64
-"""Neurons advanced together, at most and at least: whole vectors of any machine, and enough of them in flight."""
+"""Neurons advanced together, at most and at least."""
+GROUP = 128
+"""Lanes of a vector loop: whole vectors of any machine and several of them in flight, in few enough lanes that small populations waste little."""
 TILE_BYTES = 24 * 1024
 """What a tile may take of the first-level cache (32 KB and more), so that its values stay there over all steps of a call."""
 
@@ -121,7 +123,8 @@ def _context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
     body_lanes = _read_lanes(lanes, kernel, loop)
     given = {c_name(p) for p in kernel.per_neuron}
     return {
-        "name": c_name(model.name), "f": form, "tile": tile_size(kernel), "lines": lines, "functions": _functions(kernel, printer, form.real),
+        "name": c_name(model.name), "f": form, "tile": tile_size(kernel), "group": min(GROUP, tile_size(kernel)),
+        "lines": lines, "functions": _functions(kernel, printer, form.real),
         "zero": printer.literal(0),
         "head": [line.replace("*/", "* /").replace("/*", "/ *") for line in _head(kernel)],
         "states": variables(symbol(s) for s in model.states), "inputs": variables(inputs), "noisy_inputs": [c_name(i) for i in kernel.noisy_inputs],

@@ -88,9 +88,10 @@ struct IzhikevichLTC_run {
 int64_t IzhikevichLTC_advance(const struct IzhikevichLTC_population *population, struct IzhikevichLTC_run *run,
                            int64_t first, int64_t last);
 
-/* Neurons advanced together: their values stay in the first-level cache over all steps of a call. Every tile is full (the last
-   one repeats its last neuron), so that all neurons go through the same instructions. */
+/* Neurons advanced together: their values stay in the first-level cache over all steps of a call. A tile consists of whole
+   groups (the last one repeats its last neuron), so that all neurons go through the same instructions. */
 #define TILE 256
+#define GROUP 128
 
 #if defined(__GNUC__)
 #define ALIGNED __attribute__((aligned(64)))
@@ -245,13 +246,14 @@ struct lanes {
 };
 
 /* Whether the arguments of phi1 of all neurons of a tile lie within 1.0f of 0; not so when one is no number. */
-static inline int is_within_short_range(const float *restrict V_lanes, const struct constants *constants)
+static inline int is_within_short_range(const float *restrict V_lanes, const struct constants *constants, int width)
 {
     const float dt_p2 = constants->dt_p2;
     const float dt_p1_2 = constants->dt_p1_2;
     uint32_t largest = 0; /* bits without the sign, in the order of the magnitudes */
-    int lane;
-    for (lane = 0; lane < TILE; lane++) {
+    int lane, group;
+    for (group = 0; group < width; group += GROUP)
+    for (lane = group; lane < group + GROUP; lane++) {
         const float V = V_lanes[lane];
         const float z_V = dt_p2 + V * dt_p1_2;
         const uint32_t iz_size_z_V = iz_to_bits(z_V) << 1;
@@ -262,7 +264,7 @@ static inline int is_within_short_range(const float *restrict V_lanes, const str
 
 /* One step of every neuron of a tile. Returns whether any of them spiked. */
 static inline int step_lanes(float *restrict V_lanes, float *restrict u_lanes, const float *restrict I_lanes, int32_t *restrict spike_lanes,
-                             const struct constants *constants, const enum form form)
+                             const struct constants *constants, int width, const enum form form)
 {
     const float b = constants->b;
     const float c = constants->c;
@@ -275,8 +277,9 @@ static inline int step_lanes(float *restrict V_lanes, float *restrict u_lanes, c
     const float dt_p1_2 = constants->dt_p1_2;
     const float a_dt_phi1_minus_a_dt = constants->a_dt_phi1_minus_a_dt;
     int32_t any_spike = 0;
-    int lane;
-    for (lane = 0; lane < TILE; lane++) {
+    int lane, group;
+    for (group = 0; group < width; group += GROUP)
+    for (lane = group; lane < group + GROUP; lane++) {
         const float V = V_lanes[lane];
         const float u = u_lanes[lane];
         const float I = I_lanes[lane];
@@ -293,13 +296,13 @@ static inline int step_lanes(float *restrict V_lanes, float *restrict u_lanes, c
     return any_spike != 0;
 }
 
-static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constants *constants)
+static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constants *constants, int width)
 {
     if (!constants->short_form)
-        return step_lanes(lanes->V, lanes->u, lanes->I, lanes->spike, constants, FULL);
-    if (is_within_short_range(lanes->V, constants))
-        return step_lanes(lanes->V, lanes->u, lanes->I, lanes->spike, constants, SHORT);
-    return step_lanes(lanes->V, lanes->u, lanes->I, lanes->spike, constants, EITHER);
+        return step_lanes(lanes->V, lanes->u, lanes->I, lanes->spike, constants, width, FULL);
+    if (is_within_short_range(lanes->V, constants, width))
+        return step_lanes(lanes->V, lanes->u, lanes->I, lanes->spike, constants, width, SHORT);
+    return step_lanes(lanes->V, lanes->u, lanes->I, lanes->spike, constants, width, EITHER);
 }
 
 /* Copy count values into a full tile; lanes beyond count repeat the last one. */
@@ -373,18 +376,19 @@ static void note_spike(struct IzhikevichLTC_run *run, int64_t s, int64_t neuron)
 }
 
 /* Flags of one byte from those as wide as the numbers. */
-static void pack_flags(uint8_t *restrict flags, const int32_t *restrict spike)
+static void pack_flags(uint8_t *restrict flags, const int32_t *restrict spike, int width)
 {
-    int lane;
-    for (lane = 0; lane < TILE; lane++)
+    int lane, group;
+    for (group = 0; group < width; group += GROUP)
+    for (lane = group; lane < group + GROUP; lane++)
         flags[lane] = (uint8_t)spike[lane];
 }
 
-static void collect_spikes(const int32_t *spike, struct IzhikevichLTC_run *run, int64_t s, int64_t first, int64_t count)
+static void collect_spikes(const int32_t *spike, struct IzhikevichLTC_run *run, int64_t s, int64_t first, int64_t count, int width)
 {
     uint8_t flags[TILE] ALIGNED;
     int64_t lane, group;
-    pack_flags(flags, spike);
+    pack_flags(flags, spike, width);
     for (group = 0; group < count; group += 8) {
         uint64_t eight;
         memcpy(&eight, flags + group, sizeof eight);
@@ -411,6 +415,7 @@ static int64_t find_not_finite(const float *values, int64_t count)
 static void advance_tile(const struct IzhikevichLTC_population *population, struct IzhikevichLTC_run *run,
                          const struct constants *constants, int64_t first, int64_t count)
 {
+    const int width = (int)((count + GROUP - 1) / GROUP) * GROUP;
     struct tile tile;
     struct lanes lanes;
     int64_t s, position = 0;
@@ -430,8 +435,8 @@ static void advance_tile(const struct IzhikevichLTC_population *population, stru
     for (s = 0; s < constants->steps; s++) {
         if (s == 0 || run->input.I.step_stride != 0)
             lanes.I = read_input(tile.I, &run->input.I, s, first, count);
-        if (step_tile(&lanes, constants) && (run->spike_step != NULL || run->count != NULL))
-            collect_spikes(tile.spike, run, s, first, count);
+        if (step_tile(&lanes, constants, width) && (run->spike_step != NULL || run->count != NULL))
+            collect_spikes(tile.spike, run, s, first, count, width);
         if (s == next_record) {
             record_tile(&lanes, run, row, first, count, position);
             next_record += run->record_every;
@@ -440,7 +445,7 @@ static void advance_tile(const struct IzhikevichLTC_population *population, stru
     }
     if (run->spike_flag != NULL) {
         uint8_t flags[TILE] ALIGNED;
-        pack_flags(flags, tile.spike);
+        pack_flags(flags, tile.spike, width);
         memcpy(run->spike_flag + first, flags, (size_t)count);
     }
     if (run->bad_neuron >= 0) {

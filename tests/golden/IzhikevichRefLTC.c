@@ -93,9 +93,10 @@ struct IzhikevichRefLTC_run {
 int64_t IzhikevichRefLTC_advance(const struct IzhikevichRefLTC_population *population, struct IzhikevichRefLTC_run *run,
                            int64_t first, int64_t last);
 
-/* Neurons advanced together: their values stay in the first-level cache over all steps of a call. Every tile is full (the last
-   one repeats its last neuron), so that all neurons go through the same instructions. */
+/* Neurons advanced together: their values stay in the first-level cache over all steps of a call. A tile consists of whole
+   groups (the last one repeats its last neuron), so that all neurons go through the same instructions. */
 #define TILE 256
+#define GROUP 128
 
 #if defined(__GNUC__)
 #define ALIGNED __attribute__((aligned(64)))
@@ -254,13 +255,14 @@ struct lanes {
 };
 
 /* Whether the arguments of phi1 of all neurons of a tile lie within 1.0f of 0; not so when one is no number. */
-static inline int is_within_short_range(const float *restrict V_lanes, const struct constants *constants)
+static inline int is_within_short_range(const float *restrict V_lanes, const struct constants *constants, int width)
 {
     const float dt_p2 = constants->dt_p2;
     const float dt_p1_2 = constants->dt_p1_2;
     uint32_t largest = 0; /* bits without the sign, in the order of the magnitudes */
-    int lane;
-    for (lane = 0; lane < TILE; lane++) {
+    int lane, group;
+    for (group = 0; group < width; group += GROUP)
+    for (lane = group; lane < group + GROUP; lane++) {
         const float V = V_lanes[lane];
         const float z_V = dt_p2 + V * dt_p1_2;
         const uint32_t iz_size_z_V = iz_to_bits(z_V) << 1;
@@ -271,7 +273,7 @@ static inline int is_within_short_range(const float *restrict V_lanes, const str
 
 /* One step of every neuron of a tile. Returns whether any of them spiked. */
 static inline int step_lanes(float *restrict V_lanes, float *restrict u_lanes, double *restrict t_last_spike_lanes, const float *restrict I_lanes, int32_t *restrict spike_lanes,
-                             const struct constants *constants, double time_now, const enum form form)
+                             const struct constants *constants, int width, double time_now, const enum form form)
 {
     const float b = constants->b;
     const float c = constants->c;
@@ -285,8 +287,9 @@ static inline int step_lanes(float *restrict V_lanes, float *restrict u_lanes, d
     const float a_dt_phi1_minus_a_dt = constants->a_dt_phi1_minus_a_dt;
     const double refractory_period = constants->refractory_period;
     int32_t any_spike = 0;
-    int lane;
-    for (lane = 0; lane < TILE; lane++) {
+    int lane, group;
+    for (group = 0; group < width; group += GROUP)
+    for (lane = group; lane < group + GROUP; lane++) {
         const float V = V_lanes[lane];
         const float u = u_lanes[lane];
         const double t_last_spike = t_last_spike_lanes[lane];
@@ -306,13 +309,13 @@ static inline int step_lanes(float *restrict V_lanes, float *restrict u_lanes, d
     return any_spike != 0;
 }
 
-static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constants *constants, double time_now)
+static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constants *constants, int width, double time_now)
 {
     if (!constants->short_form)
-        return step_lanes(lanes->V, lanes->u, lanes->t_last_spike, lanes->I, lanes->spike, constants, time_now, FULL);
-    if (is_within_short_range(lanes->V, constants))
-        return step_lanes(lanes->V, lanes->u, lanes->t_last_spike, lanes->I, lanes->spike, constants, time_now, SHORT);
-    return step_lanes(lanes->V, lanes->u, lanes->t_last_spike, lanes->I, lanes->spike, constants, time_now, EITHER);
+        return step_lanes(lanes->V, lanes->u, lanes->t_last_spike, lanes->I, lanes->spike, constants, width, time_now, FULL);
+    if (is_within_short_range(lanes->V, constants, width))
+        return step_lanes(lanes->V, lanes->u, lanes->t_last_spike, lanes->I, lanes->spike, constants, width, time_now, SHORT);
+    return step_lanes(lanes->V, lanes->u, lanes->t_last_spike, lanes->I, lanes->spike, constants, width, time_now, EITHER);
 }
 
 /* Copy count values into a full tile; lanes beyond count repeat the last one. */
@@ -403,18 +406,19 @@ static void note_spike(struct IzhikevichRefLTC_run *run, int64_t s, int64_t neur
 }
 
 /* Flags of one byte from those as wide as the numbers. */
-static void pack_flags(uint8_t *restrict flags, const int32_t *restrict spike)
+static void pack_flags(uint8_t *restrict flags, const int32_t *restrict spike, int width)
 {
-    int lane;
-    for (lane = 0; lane < TILE; lane++)
+    int lane, group;
+    for (group = 0; group < width; group += GROUP)
+    for (lane = group; lane < group + GROUP; lane++)
         flags[lane] = (uint8_t)spike[lane];
 }
 
-static void collect_spikes(const int32_t *spike, struct IzhikevichRefLTC_run *run, int64_t s, int64_t first, int64_t count)
+static void collect_spikes(const int32_t *spike, struct IzhikevichRefLTC_run *run, int64_t s, int64_t first, int64_t count, int width)
 {
     uint8_t flags[TILE] ALIGNED;
     int64_t lane, group;
-    pack_flags(flags, spike);
+    pack_flags(flags, spike, width);
     for (group = 0; group < count; group += 8) {
         uint64_t eight;
         memcpy(&eight, flags + group, sizeof eight);
@@ -441,6 +445,7 @@ static int64_t find_not_finite(const float *values, int64_t count)
 static void advance_tile(const struct IzhikevichRefLTC_population *population, struct IzhikevichRefLTC_run *run,
                          const struct constants *constants, int64_t first, int64_t count)
 {
+    const int width = (int)((count + GROUP - 1) / GROUP) * GROUP;
     struct tile tile;
     struct lanes lanes;
     int64_t s, position = 0;
@@ -465,8 +470,8 @@ static void advance_tile(const struct IzhikevichRefLTC_population *population, s
         const double time_now = (double)step * population->dt;
         if (s == 0 || run->input.I.step_stride != 0)
             lanes.I = read_input(tile.I, &run->input.I, s, first, count);
-        if (step_tile(&lanes, constants, time_now) && (run->spike_step != NULL || run->count != NULL))
-            collect_spikes(tile.spike, run, s, first, count);
+        if (step_tile(&lanes, constants, width, time_now) && (run->spike_step != NULL || run->count != NULL))
+            collect_spikes(tile.spike, run, s, first, count, width);
         if (s == next_record) {
             record_tile(&lanes, run, row, first, count, position);
             next_record += run->record_every;
@@ -475,7 +480,7 @@ static void advance_tile(const struct IzhikevichRefLTC_population *population, s
     }
     if (run->spike_flag != NULL) {
         uint8_t flags[TILE] ALIGNED;
-        pack_flags(flags, tile.spike);
+        pack_flags(flags, tile.spike, width);
         memcpy(run->spike_flag + first, flags, (size_t)count);
     }
     if (run->bad_neuron >= 0) {

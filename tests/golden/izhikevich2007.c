@@ -90,9 +90,10 @@ struct izhikevich2007_run {
 int64_t izhikevich2007_advance(const struct izhikevich2007_population *population, struct izhikevich2007_run *run,
                            int64_t first, int64_t last);
 
-/* Neurons advanced together: their values stay in the first-level cache over all steps of a call. Every tile is full (the last
-   one repeats its last neuron), so that all neurons go through the same instructions. */
+/* Neurons advanced together: their values stay in the first-level cache over all steps of a call. A tile consists of whole
+   groups (the last one repeats its last neuron), so that all neurons go through the same instructions. */
 #define TILE 256
+#define GROUP 128
 
 #if defined(__GNUC__)
 #define ALIGNED __attribute__((aligned(64)))
@@ -249,13 +250,14 @@ struct lanes {
 };
 
 /* Whether the arguments of phi1 of all neurons of a tile lie within 1.0f of 0; not so when one is no number. */
-static inline int is_within_short_range(const float *restrict v_lanes, const struct constants *constants)
+static inline int is_within_short_range(const float *restrict v_lanes, const struct constants *constants, int width)
 {
     const float dt_k_inv_C_2 = constants->dt_k_inv_C_2;
     const float z_v_term = constants->z_v_term;
     uint32_t largest = 0; /* bits without the sign, in the order of the magnitudes */
-    int lane;
-    for (lane = 0; lane < TILE; lane++) {
+    int lane, group;
+    for (group = 0; group < width; group += GROUP)
+    for (lane = group; lane < group + GROUP; lane++) {
         const float v = v_lanes[lane];
         const float z_v = z_v_term + dt_k_inv_C_2 * v;
         const uint32_t iz_size_z_v = iz_to_bits(z_v) << 1;
@@ -266,7 +268,7 @@ static inline int is_within_short_range(const float *restrict v_lanes, const str
 
 /* One step of every neuron of a tile. Returns whether any of them spiked. */
 static inline int step_lanes(float *restrict v_lanes, float *restrict u_lanes, const float *restrict I_lanes, int32_t *restrict spike_lanes,
-                             const struct constants *constants, const enum form form)
+                             const struct constants *constants, int width, const enum form form)
 {
     const float k = constants->k;
     const float v_r = constants->v_r;
@@ -280,8 +282,9 @@ static inline int step_lanes(float *restrict v_lanes, float *restrict u_lanes, c
     const float z_v_term = constants->z_v_term;
     const float a_dt_phi1_minus_a_dt = constants->a_dt_phi1_minus_a_dt;
     int32_t any_spike = 0;
-    int lane;
-    for (lane = 0; lane < TILE; lane++) {
+    int lane, group;
+    for (group = 0; group < width; group += GROUP)
+    for (lane = group; lane < group + GROUP; lane++) {
         const float v = v_lanes[lane];
         const float u = u_lanes[lane];
         const float I = I_lanes[lane];
@@ -299,13 +302,13 @@ static inline int step_lanes(float *restrict v_lanes, float *restrict u_lanes, c
     return any_spike != 0;
 }
 
-static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constants *constants)
+static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constants *constants, int width)
 {
     if (!constants->short_form)
-        return step_lanes(lanes->v, lanes->u, lanes->I, lanes->spike, constants, FULL);
-    if (is_within_short_range(lanes->v, constants))
-        return step_lanes(lanes->v, lanes->u, lanes->I, lanes->spike, constants, SHORT);
-    return step_lanes(lanes->v, lanes->u, lanes->I, lanes->spike, constants, EITHER);
+        return step_lanes(lanes->v, lanes->u, lanes->I, lanes->spike, constants, width, FULL);
+    if (is_within_short_range(lanes->v, constants, width))
+        return step_lanes(lanes->v, lanes->u, lanes->I, lanes->spike, constants, width, SHORT);
+    return step_lanes(lanes->v, lanes->u, lanes->I, lanes->spike, constants, width, EITHER);
 }
 
 /* Copy count values into a full tile; lanes beyond count repeat the last one. */
@@ -379,18 +382,19 @@ static void note_spike(struct izhikevich2007_run *run, int64_t s, int64_t neuron
 }
 
 /* Flags of one byte from those as wide as the numbers. */
-static void pack_flags(uint8_t *restrict flags, const int32_t *restrict spike)
+static void pack_flags(uint8_t *restrict flags, const int32_t *restrict spike, int width)
 {
-    int lane;
-    for (lane = 0; lane < TILE; lane++)
+    int lane, group;
+    for (group = 0; group < width; group += GROUP)
+    for (lane = group; lane < group + GROUP; lane++)
         flags[lane] = (uint8_t)spike[lane];
 }
 
-static void collect_spikes(const int32_t *spike, struct izhikevich2007_run *run, int64_t s, int64_t first, int64_t count)
+static void collect_spikes(const int32_t *spike, struct izhikevich2007_run *run, int64_t s, int64_t first, int64_t count, int width)
 {
     uint8_t flags[TILE] ALIGNED;
     int64_t lane, group;
-    pack_flags(flags, spike);
+    pack_flags(flags, spike, width);
     for (group = 0; group < count; group += 8) {
         uint64_t eight;
         memcpy(&eight, flags + group, sizeof eight);
@@ -417,6 +421,7 @@ static int64_t find_not_finite(const float *values, int64_t count)
 static void advance_tile(const struct izhikevich2007_population *population, struct izhikevich2007_run *run,
                          const struct constants *constants, int64_t first, int64_t count)
 {
+    const int width = (int)((count + GROUP - 1) / GROUP) * GROUP;
     struct tile tile;
     struct lanes lanes;
     int64_t s, position = 0;
@@ -436,8 +441,8 @@ static void advance_tile(const struct izhikevich2007_population *population, str
     for (s = 0; s < constants->steps; s++) {
         if (s == 0 || run->input.I.step_stride != 0)
             lanes.I = read_input(tile.I, &run->input.I, s, first, count);
-        if (step_tile(&lanes, constants) && (run->spike_step != NULL || run->count != NULL))
-            collect_spikes(tile.spike, run, s, first, count);
+        if (step_tile(&lanes, constants, width) && (run->spike_step != NULL || run->count != NULL))
+            collect_spikes(tile.spike, run, s, first, count, width);
         if (s == next_record) {
             record_tile(&lanes, run, row, first, count, position);
             next_record += run->record_every;
@@ -446,7 +451,7 @@ static void advance_tile(const struct izhikevich2007_population *population, str
     }
     if (run->spike_flag != NULL) {
         uint8_t flags[TILE] ALIGNED;
-        pack_flags(flags, tile.spike);
+        pack_flags(flags, tile.spike, width);
         memcpy(run->spike_flag + first, flags, (size_t)count);
     }
     if (run->bad_neuron >= 0) {
