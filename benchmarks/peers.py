@@ -34,7 +34,7 @@ CHECKED = (1_000, 2_000)
 SAME_METHOD, OTHER_METHOD = 0.01, 0.05
 RATE_HZ, TRACED = 10.0, 100
 RECORDS: dict[str, tuple[tuple[str, ...], bool]] = {
-    "counts only": ((), False), "spikes": (("spike",), False), f"traces of {TRACED} neurons": (("V",), True), "counts": (("count",), False),
+    "counts only": (("count",), False), "nothing": ((), False), "spikes": (("spike",), False), f"traces of {TRACED} neurons": (("V",), True),
     "first spikes": (("first_spike",), False), "intervals": (("isi",), False)}
 """What is written down, and whether of chosen neurons only. Those that this version does not have are left out."""
 
@@ -83,14 +83,14 @@ def _after(candidate: Any, steps: int) -> int:
 
 
 def sizes_section(given: Any, limits: Limits, others: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rate against size, without noise and with spikes only counted."""
+    """Rate against size, without noise; each neuron's spikes are counted, where many steps are made a call."""
     rows, all_cores = [], cores()
     scalar, calls = Scalar(), {f"izhigen, {dtype}, one step a call from C": OneStep(dtype) for dtype in ("float32", "float64")}
     for n in given.sizes:
         candidates: dict[str, Any] = {"peak / 20": PeakCandidate(limits, n, FLOOR), "scalar loop": scalar.prepare(n)}
         for dtype in ("float32", "float64"):
             for threads in dict.fromkeys((1, all_cores)):
-                candidates[f"izhigen, {dtype}, {_cores(threads)}"] = Izhigen(n, dtype=dtype, threads=threads)
+                candidates[f"izhigen, {dtype}, {_cores(threads)}"] = Izhigen(n, record=("count",), dtype=dtype, threads=threads)
         candidates.update({name: peer.prepare(n) for name, peer in calls.items()})
         population = izhikevich(n)
         candidates["izhigen, float32, one step a call from Python"] = StepByStep(population, {"I": currents(n)})
@@ -109,7 +109,7 @@ def large_section(given: Any) -> list[dict[str, Any]]:
         return []
     rows = []
     for threads in dict.fromkeys((1, cores())):
-        candidates = {n: Izhigen(n, threads=threads) for n in (100_000, LARGE)}
+        candidates = {n: Izhigen(n, record=("count",), threads=threads) for n in (100_000, LARGE)}
         rates = in_turn({str(n): c for n, c in candidates.items()}, given.seconds, given.repeats)
         for n, rate in zip(candidates, rates.values()):
             show(n, {f"izhigen, float32, {_cores(threads)}": rate}, "")

@@ -19,6 +19,8 @@ from izhigen.sinks import MemorySink, Sink, StoreSink
 from izhigen.store import Header, Piece
 
 Array = Any
+CACHED_BYTES, LEAST_ROWS = 1 << 18, 64
+"""Rows that a block writes: every tile writes a piece of each, so they should stay in the second-level cache; and no fewer than this."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class RecordingPlan:
         columns = subject.count if self.neurons is None else len(self.neurons)
         rows = min(self._sink.rows, header.rows)
         self._rows = {name: np.empty((rows, columns), subject.dtypes[name]) for name in sorted({_stored(name) for name in self.wanted})}
+        row_bytes = sum(buffer.itemsize for buffer in self._rows.values()) * columns
+        self._at_once = max(LEAST_ROWS, CACHED_BYTES // max(row_bytes, 1)) * self.every
         self._written = self._spikes_found = 0
         self._found: list[tuple[Array, Array]] = []
 
@@ -93,7 +97,7 @@ class RecordingPlan:
     def room(self, done: int) -> int:
         """Steps that can follow before the buffers are full."""
         full = (self._written // self._sink.rows + 1) * self._sink.rows
-        return full * self.every - done
+        return min(full * self.every - done, self._at_once)
 
     def attach(self, block: Block, done: int) -> None:
         """Tell a block that starts ``done`` steps into the run where to write."""

@@ -231,7 +231,8 @@ def _ordered(lists: list[Any]) -> Spikes:
     if not chunks:
         return Spikes(np.zeros(0, np.int64), np.zeros(0, np.int64))
     step, neuron = (np.concatenate(part) for part in zip(*chunks))
-    order = np.lexsort((neuron, step))
+    # Lists go tile by tile, so a stable sort by step leaves neurons in order; NumPy sorts 16-bit numbers by radix.
+    order = np.argsort(step.astype(np.uint16) if len(step) and step.max() < 1 << 16 else step, kind="stable")
     return Spikes(step[order], neuron[order])
 
 

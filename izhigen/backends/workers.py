@@ -12,13 +12,17 @@ Task = Callable[[], None]
 
 def _serve(tasks: SimpleQueue[Task | None], done: SimpleQueue[BaseException | None]) -> None:
     """Run tasks until None comes."""
-    while (task := tasks.get()) is not None:
+    task = tasks.get()
+    while task is not None:
+        failure: BaseException | None = None
         try:
             task()
         except BaseException as problem:  # handed to the caller, whatever it is
-            done.put(problem)
-        else:
-            done.put(None)
+            failure = problem
+        task = None  # a waiting thread keeps nothing alive
+        done.put(failure)
+        failure = None
+        task = tasks.get()
 
 
 class Workers:

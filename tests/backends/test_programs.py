@@ -1,0 +1,69 @@
+"""Programs are kept by what they depend on, and a kernel built before starts without the symbolic stages."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+import izhigen as iz
+from izhigen.backends.compiler import clear_cache, load_program
+from izhigen.codegen.request import KernelRequest
+
+REQUEST = KernelRequest(iz.load("RS"))
+FIRST_STEP = """
+import sys
+import izhigen as iz
+pop = iz.load("RS").population(10, dt=0.1)
+pop(10.0), pop.run(1.0, I=10.0)
+print(pop.method, sorted({"sympy", "jinja2", "filelock"} & set(sys.modules)))
+"""
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("IZHIGEN_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_a_known_kernel_starts_without_sympy(cache):
+    outputs = [subprocess.run([sys.executable, "-c", FIRST_STEP], capture_output=True, text=True, check=True).stdout.strip() for _ in range(2)]
+    assert outputs == ["exp_euler ['filelock', 'jinja2', 'sympy']", "exp_euler []"]
+
+
+def test_import_loads_nothing_heavy():
+    code = "import sys, izhigen; print(sorted({'sympy', 'jinja2', 'cffi', 'matplotlib', 'tqdm', 'click', 'xarray', 'zarr'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_kept_once_and_read_again(cache, monkeypatch):
+    program = load_program(REQUEST)
+    monkeypatch.setattr(KernelRequest, "program", lambda self: pytest.fail("derived again"))
+    assert load_program(REQUEST) == program == load_program(KernelRequest(iz.load("RS")))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "RS"}', "null"])
+def test_a_file_that_is_not_whole_is_derived_again(cache, text):
+    program = load_program(REQUEST)
+    (path,) = cache.glob("*.program.json")
+    path.write_text(text)
+    assert load_program(REQUEST) == program
+    assert json.loads(path.read_text())["name"] == "RS"
+
+
+def test_the_key_follows_everything_that_shapes_the_program(monkeypatch):
+    model = REQUEST.model
+    others = [replace(REQUEST, model=model.variant(a=0.03)), replace(REQUEST, model=model.variant(threshold="V > V_th")), replace(REQUEST, method="rk4"),
+              replace(REQUEST, dtype="float64"), replace(REQUEST, per_neuron=("a",)), replace(REQUEST, deltas=("V",)), replace(REQUEST, noisy_inputs=("I",)),
+              replace(REQUEST, timed_inputs=(("I", "c0*t"),)), replace(REQUEST, model=model.with_noise(V=1.0))]
+    keys = {other.key for other in others} | {REQUEST.key}
+    assert len(keys) == len(others) + 1
+    monkeypatch.setattr("izhigen.codegen.request._code", lambda: ("another version",))
+    assert REQUEST.key not in keys
+
+
+def test_clearing_the_cache_removes_programs_too(cache):
+    load_program(REQUEST)
+    clear_cache()
+    assert not list(cache.glob("*"))
