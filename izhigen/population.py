@@ -39,8 +39,8 @@ NEVER = -1e7
 """``t_last_spike`` of a neuron that has not spiked, in ms (BrainPy's value)."""
 BLOCK_SECONDS = 0.05
 """About how long one kernel call of a long run takes: short enough for a progress bar and for Ctrl-C."""
-SHORTEST_BLOCK, LONGEST_BLOCK = 16, 8192
-"""Least and most steps of one kernel call."""
+LONGEST_BLOCK = 1 << 14
+"""Most steps of one kernel call."""
 REWIND_BYTES = 64 << 20
 """Most bytes of states that a run keeps a copy of, so that a state that is not finite can be traced to its step."""
 
@@ -438,7 +438,7 @@ class Population:
     def _block_steps(self, engine: Engine) -> int:
         """Steps of one kernel call: as many as take about BLOCK_SECONDS."""
         work = BLOCK_SECONDS * engine.pace * self._threads / max(engine.operations, 1)
-        return int(max(SHORTEST_BLOCK, min(LONGEST_BLOCK, work // max(self._layout.count, 1))))
+        return int(max(engine.least_steps, min(LONGEST_BLOCK, work // max(self._layout.count, 1))))
 
     def _input_names(self, inputs: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Names of all inputs that a kernel reads, and the states that jump."""

@@ -44,6 +44,8 @@ class _SpikeList:
 class CEngine:
     """A compiled kernel; see :class:`izhigen.backends.engine.Engine`."""
 
+    least_steps = 64
+
     def __init__(self, program: Program) -> None:
         self._program = program
         self._built = build(program)

@@ -147,6 +147,8 @@ class Engine(Protocol):
     """Operations of a neuron-step."""
     pace: float
     """Operations a second that a thread makes, roughly; says how many steps to ask for in one call."""
+    least_steps: int
+    """Steps below which a call is not worth cutting: reading and writing all states must stay a small part of it."""
 
     def advance(self, block: Block) -> Advanced:
         """Advance the states of a block in place."""

@@ -154,7 +154,7 @@ class NumpyEngine:
     """A step evaluated by NumPy; see :class:`izhigen.backends.engine.Engine`."""
 
     description = "no compilation: NumPy evaluates the step"
-    pace = 1e8
+    pace, least_steps = 1e8, 1
 
 
     def __init__(self, step: Step, dtype: str, deltas: tuple[str, ...], operations: int) -> None:

@@ -120,8 +120,8 @@ FORMATS: dict[str, FloatFormat] = {
         inverse_ln2="1.44269504f", ln2_high="0.693359375f", ln2_low="-2.12194440e-4f", exp_lowest="-87.0f",
         exp_highest="88.37f", tanh_limit="9.02f", series_terms=9, exp_huge="1e15f",
         phi1=("1.0f", "0.499999970f", "0.166665465f", "0.0416674428f", "0.00836625230f", "0.00138699776f"),
-        phi1_near=("1.0f", "0.5f", "0.16666667f", "0.041666728f", "0.008333293f", "0.0013885493f", "0.00019847647f", "2.5355966e-05f",
-                   "2.7518306e-06f")),
+        phi1_near=("1.0f", "0.50000006f", "0.16666713f", "0.041666213f", "0.008330364f", "0.0013896234f", "0.00020366682f",
+                   "2.4724779e-05f")),
     "float64": FloatFormat(
         real="double", suffix="", lane_int="int64_t", lane_uint="uint64_t", width=64, round_shift="6755399441055744.0",
         round_shift_bits="0x4338000000000000u", mantissa_bits=52, exponent_bias=1023,

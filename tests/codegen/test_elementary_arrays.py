@@ -19,9 +19,9 @@ from izhigen.codegen.render import elementary_texts
 from tests.codegen.test_source import STRICT
 
 ARGUMENTS = {"log": 1, "log1p": 1, "sin": 1, "cos": 1, "tan": 1, "erf": 1, "phi1_near": 1, "pow": 2}
-BOUNDS = {"log": 1.0, "log1p": 1.0, "sin": 1.0, "cos": 1.0, "tan": 1.8, "erf": 1.5, "phi1_near": 1.3, "pow": 1.3}
+BOUNDS = {"log": 1.0, "log1p": 1.0, "sin": 1.0, "cos": 1.0, "tan": 1.8, "erf": 1.5, "phi1_near": 1.6, "pow": 1.3}
 """Units in the last place, whether or not the compiler fuses products and sums, each a little above the largest error found over a million arguments."""
-FUSED = {"phi1_near": 0.95}
+FUSED = {"phi1_near": 1.2}
 """Where fused products and sums do better by design."""
 NUMBERS = {"float32": np.float32, "float64": np.float64}
 CONTRACTIONS = ("fast", "off")

@@ -152,14 +152,13 @@ static inline float iz_phi1(float z)
 /* phi1(z) = (exp(z) - 1)/z for |z| <= 1 only: one minimax polynomial, for arguments that are known to stay there */
 static inline float iz_phi1_near(float z)
 {
-    float value = 2.7518306e-06f;
-    value = value * z + 2.5355966e-05f;
-    value = value * z + 0.00019847647f;
-    value = value * z + 0.0013885493f;
-    value = value * z + 0.008333293f;
-    value = value * z + 0.041666728f;
-    value = value * z + 0.16666667f;
-    value = value * z + 0.5f;
+    float value = 2.4724779e-05f;
+    value = value * z + 0.00020366682f;
+    value = value * z + 0.0013896234f;
+    value = value * z + 0.008330364f;
+    value = value * z + 0.041666213f;
+    value = value * z + 0.16666713f;
+    value = value * z + 0.50000006f;
     value = value * z + 1.0f;
     return value;
 }
