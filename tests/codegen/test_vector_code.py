@@ -1,0 +1,57 @@
+"""Compilers turn the generated loops into vector code: read from the assembly, for AVX2, AVX-512 and NEON from the same source."""
+
+import importlib.util
+import platform
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import izhigen as iz
+from izhigen import Model
+from izhigen.backends.compiler import FLAGS
+from tests.codegen.test_kernel import HODGKIN_HUXLEY
+
+MODELS = {
+    "Izhikevich": iz.load("Izhikevich"), "HodgkinHuxley": HODGKIN_HUXLEY,
+    "AdEx": Model("AdEx", "dV/dt = (g*(E - V) + g*D*exp((V - T)/D) - w + I)/C\ndw/dt = (a*(V - E) - w)/tau", threshold="V >= 0", reset="V = E; w = w + b", inputs=["I"],
+                  parameters={"g": 30.0, "E": -70.6, "D": 2.0, "T": -50.4, "C": 281.0, "a": 4.0, "tau": 144.0, "b": 80.5}),
+    "Powers": Model("Powers", "dV/dt = -V**1.5 + log(1 + V**2) + sin(V)*cos(t) + tanh(V) + I", inputs=["I"]),
+}
+TARGETS = {  # flags, and a multiply-add of whole vectors in each number type
+    "avx2": (["-mavx2", "-mfma"], {"float32": r"vfn?m(?:add|sub)\d+ps\s+.*%ymm", "float64": r"vfn?m(?:add|sub)\d+pd\s+.*%ymm"}),
+    "avx512": (["-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mprefer-vector-width=512"],
+               {"float32": r"vfn?m(?:add|sub)\d+ps\s+.*%zmm", "float64": r"vfn?m(?:add|sub)\d+pd\s+.*%zmm"}),
+}
+KEPT = [flag for flag in FLAGS if flag not in ("-march=native", "-fPIC", "-shared")]
+
+
+def assembly(command, tmp_path, model, dtype, flags):
+    source, output = tmp_path / "kernel.c", tmp_path / "kernel.s"
+    source.write_text(model.source("c", dtype=dtype))
+    done = subprocess.run([*command, *KEPT, *flags, "-S", "-o", str(output), str(source)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return output.read_text()
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly")
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", MODELS)
+def test_x86(tmp_path, compiler, target, dtype, name):
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    flags, patterns = TARGETS[target]
+    text = assembly([compiler], tmp_path, MODELS[name], dtype, flags)
+    assert len(re.findall(patterns[dtype], text)) >= 5
+    assert not re.search(r"call\s+(?:exp|expm1|log|pow|sin|cos|tanh)", text)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="the ziglang wheel is not installed")
+def test_neon(tmp_path):
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-linux-gnu"]
+    for name, dtype, lanes in (("Izhikevich", "float32", "4s"), ("HodgkinHuxley", "float64", "2d")):
+        assert len(re.findall(rf"fml[as]\s+v\d+\.{lanes}", assembly(command, tmp_path, MODELS[name], dtype, []))) >= 5
