@@ -89,7 +89,7 @@ def measure(given: Any, model: Model, dt: float, highest: float, limits: Limits)
         candidates: dict[str, Any] = {
             "scalar loop": ScalarLoop(case.population(n, "float32"), case.inputs),
             "scalar loop, -fno-tree-vectorize": ScalarLoop(case.population(n, "float32"), case.inputs, WITHOUT_VECTORS),
-            "izhigen, float32, 1 core": Run(case.population(n, "float32"), case.inputs),
+            "izhigen, float32, 1 core": Run(case.population(n, "float32"), case.inputs, ("count",) if model.threshold is not None else ()),
             "peak / operations": PeakCandidate(limits, n, operations)}
         rates = in_turn(candidates, given.seconds, given.repeats)
         show(n, rates, "scalar loop")

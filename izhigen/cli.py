@@ -22,7 +22,9 @@ _INPUT_HELP = ("An input: 'NUMBER', 'KIND:key=value;...' (KIND of " + ", ".join(
                "(one row a step), or text in t. 'NAME=...' names the model's input (default: the first). Several for one input add up.")
 
 BENCH_DURATION = 1000.0
-"""ms of a stimulus that a benchmark is given; it is quiet after that."""
+"""ms that a stimulus without a duration lasts in a benchmark; all are quiet after their time."""
+LONGEST_BENCH = 1e9
+"""ms that no benchmark reaches."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -81,7 +83,8 @@ def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of noise, and of random stimuli without their own.")
 @_set
 @click.option("--input", "inputs", multiple=True, metavar="[NAME=]SPEC", help=_INPUT_HELP)
-@click.option("--record", default="", metavar="NAMES", help="States to trace, separated by commas; spikes are always recorded.")
+@click.option("--record", default="", metavar="NAMES",
+              help="States to trace, and count, first_spike, isi; separated by commas. Spikes are always recorded.")
 @click.option("--neurons", default="", metavar="INDICES", help="Neurons to record, separated by commas; default: all.")
 @click.option("--every", default=1, show_default=True, type=click.IntRange(1), help="Trace every that many steps.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the recording to a .npz file, or while the run goes on to a new .zarr store.")
@@ -203,12 +206,24 @@ def bench(model: str, sizes: str, dt: float, method: str, dtype: str, settings: 
     loaded: Any = iz.load(model)
     _check_folder(data)
     counts = tuple(_sizes(sizes))
-    subject = Subject(loaded, _inputs(inputs, loaded, BENCH_DURATION, dt, 0), _settings(settings, (*loaded.parameters, *loaded.states), loaded.name),
+    feeds = {name: _quiet_after(value) for name, value in _inputs(inputs, loaded, BENCH_DURATION, dt, 0).items()}
+    jumps = [name for name in feeds if name not in loaded.inputs]
+    if jumps:
+        raise ValueShapeError(f"--input {jumps[0]}=...: a benchmark takes inputs of the model ({', '.join(loaded.inputs) or 'it has none'}), "
+                              "not jumps of a state")
+    subject = Subject(loaded, feeds, _settings(settings, (*loaded.parameters, *loaded.states), loaded.name),
                       method, dt)
     result = bench_model(subject, counts, ("float32", "float64") if dtype == "both" else (dtype,), quick, click.echo)
     if data is not None:
         data.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         click.echo(f"figures: {data}")
+
+
+def _quiet_after(value: Any) -> Any:
+    """A stimulus that goes on as zeros, however long a benchmark runs."""
+    from izhigen.feeding import text_stimulus
+
+    return value + text_stimulus("input", "0", LONGEST_BENCH) if isinstance(value, iz.inputs.Stimulus) else value
 
 
 @cli.command()

@@ -19,6 +19,8 @@ from izhigen.model.functions import CONSTANTS
 from izhigen.series import Text, White
 
 Array = Any
+ORDINARY = 1e38
+"""Numbers below this one fit every kernel's type."""
 Feed = Callable[[int, int], Source]
 """``feed(offset, steps)``: the values of ``steps`` steps from step ``offset`` of the run."""
 
@@ -99,7 +101,7 @@ def make_feed(name: str, value: Any, layout: Layout, first_step: int, steps: int
 
 def step_source(name: str, value: Any, layout: Layout, step: int, dt: float) -> Source:
     """One input of one step; the usual forms (a number, an array of the kernel's own type) without detours."""
-    if type(value) is float or type(value) is int:
+    if (type(value) is float or type(value) is int) and -ORDINARY < value < ORDINARY:
         return Source(np.array([[value]], layout.dtype))
     if type(value) is np.ndarray and value.dtype == layout.dtype and value.shape == layout.shape and value.flags.c_contiguous:
         return Source(value.reshape(1, -1))

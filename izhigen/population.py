@@ -437,7 +437,7 @@ class Population:
 
     def _block_steps(self, engine: Engine) -> int:
         """Steps of one kernel call: as many as take about BLOCK_SECONDS."""
-        work = BLOCK_SECONDS * engine.pace * self._threads / max(engine.operations, 1)
+        work = BLOCK_SECONDS * engine.pace * self._threads / max(engine.cost, 1)
         return int(max(engine.least_steps, min(LONGEST_BLOCK, work // max(self._layout.count, 1))))
 
     def _input_names(self, inputs: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -520,9 +520,8 @@ class Population:
     def _non_finite(self, neuron: int, state: dict[str, float], sources: Mapping[str, Source], row: int, then: str, ahead: int = 1,
                     subject: str | None = None) -> NonFiniteError:
         """The error for a neuron in the step ``ahead`` of the present one, whose inputs stand in a row of the sources."""
-        arrays = {name: source.values for name, source in sources.items()}
-        inputs = {name: float(a[row if a.shape[0] > 1 else 0, neuron if a.shape[1] > 1 else 0]) for name, a in arrays.items()}
         step = self._steps_done - 1 + ahead
+        inputs = {name: source.value(row, neuron, step) for name, source in sources.items()}
         shown = ", ".join(f"{name}={value:g}" for name, value in (*state.items(), *inputs.items()))
         what = subject or f"neuron {neuron} became infinite or undefined"
         return NonFiniteError(f"{what} in step {step} (t = {(step + 1) * self._dt:g} ms); {then} {shown}. "

@@ -102,7 +102,7 @@ class Recording:
 
     def _need_spikes(self) -> None:
         if self.spike_times is None:
-            raise RecordingError("spikes were not recorded; ask for them with record=['spike']")
+            raise RecordingError("spikes were not recorded; ask for them with record=['spike'], or for their number with record=['count']")
 
     @property
     def counts(self) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 import sympy as sp
 
 from izhigen.codegen.kernel import Kernel, as_written, build_kernel
-from izhigen.derive.lowering import T, symbol
+from izhigen.derive.lowering import symbol
 from izhigen.derive.ranges import short_ranges
 from izhigen.derive.step import Step, derive_step
 from izhigen.derive.system import EquationClass, StateEquation
@@ -47,11 +47,6 @@ def derive_reported(model: Declaration, method: str) -> ReportedStep:
 
 def _meaning(step: Step, equation: StateEquation) -> str:
     """What the update is worth for the class of an equation."""
-    index = step.states.index(equation.state)
-    block = next((b for b in step.system.blocks if index in b), ())
-    varying = {*step.states, *(symbol(name) for name in step.model.inputs), T}
-    if any(step.system.jacobian[r, c].free_symbols & varying for r in block for c in block):
-        return "the states of the block share one propagator, exact with its rates and the other terms frozen over the step"
     return _MEANING[equation.kind]
 
 

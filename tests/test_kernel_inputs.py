@@ -60,7 +60,8 @@ def test_threads_and_number_type(name):
 
 
 @pytest.mark.parametrize("text", ["10", "t", "22*where(t > 20, 1, 0)", "where(t >= 10 and not t > 30, 5 + t**2/100, max(1, 12 - t))", "8 + 4*sin(2*pi*t/25)*exp(-t/40)",
-                                  "10*heaviside(t - 5)", "clip(t, 3, 14)", "floor(t/10) + abs(t - 30)/3", "8 + sign(t - 35)*4", "5*exprel(t/70)", "1e1 + 2.5E-1*t"])
+                                  "10*heaviside(t - 5)", "clip(t, 3, 14)", "floor(t/10) + abs(t - 30)/3", "8 + sign(t - 35)*4", "5*exprel(t/70)", "1e1 + 2.5E-1*t", "(t - 5)**2/100", "(t - 5)**3/1e4",
+                                  "1/(t + 1)**2 + sin(t)**3", "((t + 1)**2)**2/1e7", "sqrt(t) + (t + 1)**1.5/100 + (t + 2)**-2"])
 def test_text_gives_what_its_values_give(text):
     times = np.arange(STEPS) * DT
     values = np.broadcast_to(parse_expression(text, "I").evaluate({"t": times}), STEPS)
@@ -104,6 +105,22 @@ def test_text_that_becomes_infinite_is_named_before_it_reaches_the_state(backend
     expected = MODEL.population(5, dt=DT, backend=backend)
     expected.run(steps=caught.value.step, I=text)
     np.testing.assert_array_equal(pop.V, expected.V)
+
+
+def test_a_power_in_text_keeps_its_precision_beside_one_in_the_model():
+    model = iz.Model("Powers", "dV/dt = (-V + 0.1*tanh(V)**4 + 0.1*tanh(V)**5 + I)/10", inputs=["I"])
+    text = "1e6*((t + 1e4)**4 - (t + 9999)**4)/1e12 - 4e6"
+    found = [model.population(1, dt=DT, backend=backend).run(steps=5, I=text, record=["V"])["V"] for backend in ("c", "numpy")]
+    np.testing.assert_allclose(*found, rtol=1e-4)
+
+
+def test_an_error_names_the_input_with_its_variate():
+    model = iz.Model("Blow", "dV/dt = V**3*0.01 + I", inputs=["I"])
+    noise = inputs.ramp(1.0, 2.0, 400.0) + inputs.wiener(400.0, n=50, seed=4)
+    pop = model.population(50, dt=DT, method="euler", dtype="float64")
+    with pytest.raises(NonFiniteError) as caught:
+        pop.run(400.0, I=noise)
+    assert caught.value.inputs["I"] == pytest.approx(noise.sample(DT)[caught.value.step, caught.value.neuron], rel=1e-9)
 
 
 def test_a_long_run_needs_no_array_of_its_steps():

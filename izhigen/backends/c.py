@@ -20,7 +20,7 @@ from izhigen.codegen.request import KernelRequest
 from izhigen.errors import CompileError, ValueShapeError
 
 PACE = 2e10
-"""Operations a second of one thread, for the length of a call only: a few cores of any year are within a factor of four."""
+"""Multiply-adds a second of one thread, for the length of a call only: a few cores of any year are within a factor of four."""
 LEAST_WORK = 1 << 16
 """Neuron-steps that are worth another thread: some 50 microseconds of work."""
 SPIKE_BUFFER = 1 << 16
@@ -56,7 +56,7 @@ class CEngine:
         except CompileError:  # a library that another machine left behind
             self._built = build(program, again=True)
             self._library, self._advance = self._open(self._built)
-        self.method, self.operations, self.pace = program.method, program.operations, PACE
+        self.method, self.cost, self.pace = program.method, program.cost, PACE
         self._real, self._array = ("float *", "float[]") if program.dtype == "float32" else ("double *", "double[]")
         self._workers = Workers()
         self._dtype = np.dtype(program.dtype)

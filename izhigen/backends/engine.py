@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
+from izhigen.random import normals
+
 Array = Any
 
 
@@ -35,6 +37,13 @@ class Source:
     def values(self) -> Array:
         """The values, shape (1 or steps, 1 or n)."""
         return self.given() if callable(self.given) else self.given
+
+    def value(self, row: int, neuron: int, step: int) -> float:
+        """The value of a neuron in a row, with the variate of that neuron and step where the kernel adds one."""
+        value = self.values[row if self.values.shape[0] > 1 else 0, neuron if self.values.shape[1] > 1 else 0]
+        if self.noise is None:
+            return float(value)
+        return float(value + self.noise[row if len(self.noise) > 1 else 0] * normals(self.seed, neuron, 1, step, 0, self.values.dtype)[0])
 
     def part(self, offset: int, steps: int) -> Source:
         """The same input over some of the steps."""
@@ -143,10 +152,10 @@ class Engine(Protocol):
     """What was built, for people: compiler, flags, file."""
     method: str
     """Name of the integration method."""
-    operations: int
-    """Operations of a neuron-step."""
+    cost: int
+    """What a neuron-step costs, in multiply-adds."""
     pace: float
-    """Operations a second that a thread makes, roughly; says how many steps to ask for in one call."""
+    """Multiply-adds a second that a thread makes, roughly; says how many steps to ask for in one call."""
     least_steps: int
     """Steps below which a call is not worth cutting: reading and writing all states must stay a small part of it."""
 

@@ -157,8 +157,8 @@ class NumpyEngine:
     pace, least_steps = 1e8, 1
 
 
-    def __init__(self, step: Step, dtype: str, deltas: tuple[str, ...], operations: int) -> None:
-        self.method, self.operations = step.method, operations
+    def __init__(self, step: Step, dtype: str, deltas: tuple[str, ...], cost: int) -> None:
+        self.method, self.cost = step.method, cost
         evaluate = Evaluator(dtype).compile
         self.step, self.dtype, self.deltas = step, np.dtype(dtype), deltas
         self._assignments = [(a.symbol.name, evaluate(a.expression)) for a in step.assignments]
@@ -249,4 +249,4 @@ def create_engine(request: KernelRequest) -> NumpyEngine:
     kernel = request.kernel()
     if kernel.dtype not in ("float32", "float64"):
         raise BackendError(f"dtype {kernel.dtype!r} is not float32 or float64")
-    return NumpyEngine(kernel.step, kernel.dtype, kernel.deltas, kernel.operations)
+    return NumpyEngine(kernel.step, kernel.dtype, kernel.deltas, kernel.counts.cost)

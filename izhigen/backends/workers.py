@@ -8,21 +8,24 @@ from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
 Task = Callable[[], None]
+Outcome = SimpleQueue[BaseException | None]
+"""Where the threads of one call say that they have ended, and with what failure."""
 
 
-def _serve(tasks: SimpleQueue[Task | None], done: SimpleQueue[BaseException | None]) -> None:
+def _serve(tasks: SimpleQueue[tuple[Task, Outcome] | None]) -> None:
     """Run tasks until None comes."""
-    task = tasks.get()
-    while task is not None:
+    job = tasks.get()
+    while job is not None:
+        task, outcome = job
         failure: BaseException | None = None
         try:
             task()
         except BaseException as problem:  # handed to the caller, whatever it is
             failure = problem
-        task = None  # a waiting thread keeps nothing alive
-        done.put(failure)
-        failure = None
-        task = tasks.get()
+        del task, job  # a waiting thread keeps nothing alive
+        outcome.put(failure)
+        del outcome, failure
+        job = tasks.get()
 
 
 class Workers:
@@ -32,28 +35,34 @@ class Workers:
     """
 
     def __init__(self) -> None:
-        self._queues: list[SimpleQueue[Task | None]] = []
-        self._done: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._queues: list[SimpleQueue[tuple[Task, Outcome] | None]] = []
         self._process = os.getpid()
 
     def run(self, tasks: Sequence[Task]) -> None:
-        """Run all tasks at once, task k always on thread k; the first failure is raised when all have ended."""
+        """Run all tasks at once, task k always on thread k; the first failure is raised when all have ended, Ctrl-C too."""
         if self._process != os.getpid():
-            self._queues, self._done, self._process = [], SimpleQueue(), os.getpid()
+            self._queues, self._process = [], os.getpid()
         while len(self._queues) < len(tasks) - 1:
             self._queues.append(SimpleQueue())
-            threading.Thread(target=_serve, args=(self._queues[-1], self._done), daemon=True, name=f"izhigen-{len(self._queues)}").start()
-        others = tasks[1:]
-        for queue, task in zip(self._queues, others):
-            queue.put(task)
-        problems: list[BaseException | None] = []
+            threading.Thread(target=_serve, args=(self._queues[-1],), daemon=True, name=f"izhigen-{len(self._queues)}").start()
+        outcome: Outcome = SimpleQueue()
+        failures: list[BaseException | None] = []
+        for queue, task in zip(self._queues, tasks[1:]):
+            queue.put((task, outcome))
         try:
             tasks[0]()
-        finally:
-            problems += [self._done.get() for _ in others]
-        for problem in problems:
-            if problem is not None:
-                raise problem
+        except BaseException as problem:
+            failures.append(problem)
+        ended = 0
+        while ended < len(tasks) - 1:  # whatever interrupts the waiting, the others still write to the caller's arrays
+            try:
+                failures.append(outcome.get())
+                ended += 1
+            except KeyboardInterrupt as problem:
+                failures.append(problem)
+        for failure in failures:
+            if failure is not None:
+                raise failure
 
     def __del__(self) -> None:
         for queue in self._queues:

@@ -114,6 +114,9 @@ def check_same(subject: Subject, dtype: str, loop: Callable[..., Any] = ScalarLo
         if steps == first and not noisy:
             difference = max(_apart(values, population.state[name]) for name, values in scalar.state.items())
     allowed = 2 + COUNT_TOLERANCE * max(spikes, scalar.spikes) + (5 * np.sqrt(spikes + scalar.spikes) if noisy else 0)
+    if not all(np.isfinite(values).all() for values in (*scalar.state.values(), *population.state.values())):
+        raise BackendError(f"the states are not finite after {CHECKED_STEPS} steps of {subject.dt:g} ms, in the scalar loop or in the kernel; "
+                           "take a smaller step (--dt), or other inputs")
     if abs(spikes - scalar.spikes) > allowed or not difference <= STATE_TOLERANCE:
         raise BackendError(f"the scalar loop and the kernel do not compute the same thing: {scalar.spikes} and {spikes} spikes of {CHECKED_NEURONS} "
                            f"neurons in {CHECKED_STEPS} steps, states {difference:.1g} apart after {first}; the rates would not be comparable")
@@ -193,11 +196,15 @@ def _facts(subject: Subject, facts: Mapping[str, Any]) -> Iterator[str]:
            f"neuron-step; one core's peak {facts['peak_multiply_adds'] / 1e9:.1f} G multiply-adds/s")
     if "spikes" not in facts:
         yield f"no scalar loop: {facts['scalar_loop']}"
-        return
-    quiet = "; no spikes in this time, so recording them costs nothing" if facts["spikes"] == 0 and subject.model.threshold is not None else ""
-    yield (f"same step as the scalar loop: {facts['scalar_spikes']} spikes there, {facts['spikes']} in the kernel "
-           f"({CHECKED_NEURONS} neurons, {CHECKED_STEPS} steps, {facts['mean_rate_hz']:.3g} Hz){quiet}")
+    else:
+        yield _sameness(subject, facts)
     yield f"{'neurons':>13}  {'':<36} {'M neuron-steps/s':>16} {'x scalar loop':>14} {'of peak':>8}"
+
+
+def _sameness(subject: Subject, facts: Mapping[str, Any]) -> str:
+    quiet = "; no spikes in this time, so recording them costs nothing" if facts["spikes"] == 0 and subject.model.threshold is not None else ""
+    return (f"same step as the scalar loop: {facts['scalar_spikes']} spikes there, {facts['spikes']} in the kernel "
+           f"({CHECKED_NEURONS} neurons, {CHECKED_STEPS} steps, {facts['mean_rate_hz']:.3g} Hz){quiet}")
 
 
 def _rows(rates: Mapping[str, Rates], n: int, dtype: str) -> Iterator[dict[str, Any]]:

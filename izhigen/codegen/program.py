@@ -27,8 +27,8 @@ class Program:
         Neurons that it advances together; ranges start at multiples of it.
     method : str
         Integration method.
-    operations : int
-        Operations of a neuron-step.
+    cost : int
+        What a neuron-step costs, in multiply-adds (:mod:`izhigen.codegen.operations`).
     """
 
     name: str
@@ -39,7 +39,7 @@ class Program:
     entry_point: str
     tile: int
     method: str
-    operations: int
+    cost: int
 
     @property
     def key(self) -> str:

@@ -88,7 +88,7 @@ def render_c(kernel: Kernel) -> Program:
     interface = environment().get_template("c/interface.h.j2").render(context)
     source = environment().get_template("c/population.c.j2").render(context, interface=interface)
     name = str(context["name"])
-    return Program(name, "c", kernel.dtype, source, interface, f"{name}_advance", context["tile"], kernel.step.method, kernel.operations)
+    return Program(name, "c", kernel.dtype, source, interface, f"{name}_advance", context["tile"], kernel.step.method, kernel.counts.cost)
 
 
 def tile_size(kernel: Kernel) -> int:

@@ -151,7 +151,7 @@ def build_system(model: Declaration) -> System:
         for j, state in enumerate(states):
             jacobian[i, j] = _derivative(side, state, states, ode.where)
     varying = set(states) | {symbol(n) for n in model.inputs} | {h.symbol for h in held} | {T}
-    blocks = _linear_blocks(jacobian, states, sides)
+    blocks = _linear_blocks(jacobian, states, sides, varying)
     in_block = {index for block in blocks for index in block}
     equations = tuple(_classify(states[i], sides[i], jacobian[i, i], varying, i in in_block) for i in range(len(states)))
     return System(model, equations, held, sp.ImmutableMatrix(jacobian), blocks, definitions)
@@ -202,8 +202,12 @@ def _classify(state: sp.Symbol, side: Any, rate: Any, varying: set[sp.Symbol], c
     return StateEquation(state, side, rate, remainder, kind, proved)
 
 
-def _linear_blocks(jacobian: sp.Matrix, states: list[sp.Symbol], sides: list[Any]) -> tuple[tuple[int, ...], ...]:
-    """Strongly connected groups of two or more states whose equations are all linear in the group's states."""
+def _linear_blocks(jacobian: sp.Matrix, states: list[sp.Symbol], sides: list[Any], varying: set[sp.Symbol]) -> tuple[tuple[int, ...], ...]:
+    """Strongly connected groups of two or more states whose equations are all linear in the group's states, with parameters as rates.
+
+    Where a rate varies (with another state, an input or time), a function of the matrix would be due in every step of every neuron, for no higher
+    order; those equations are taken one by one.
+    """
     count = len(states)
     reach = [[i == j or jacobian[i, j] != 0 for j in range(count)] for i in range(count)]
     for k in range(count):
@@ -219,7 +223,7 @@ def _linear_blocks(jacobian: sp.Matrix, states: list[sp.Symbol], sides: list[Any
         seen.update(group)
         members = {states[j] for j in group}
         smooth = not any(part.free_symbols & members for j in group for part in sides[j].atoms(*_STEPWISE))
-        if smooth and not any(jacobian[a, b].free_symbols & members for a in group for b in group):
+        if smooth and not any(jacobian[a, b].free_symbols & varying for a in group for b in group):
             blocks.append(group)
     return tuple(blocks)
 

@@ -1,7 +1,9 @@
 """Worker threads: each task on its own thread, errors handed on, usable again after a failure and in a forked process."""
 
 import os
+import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -32,6 +34,28 @@ def test_a_failure_reaches_the_caller_after_all_have_ended(failing):
     assert sorted(ended) == [k for k in range(3) if k != failing]
     workers.run([lambda: ended.append("again")] * 3)
     assert ended.count("again") == 3
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no interval timer on this system")
+def test_ctrl_c_waits_for_the_others_and_leaves_nothing_behind():
+    workers, log = Workers(), []
+
+    def slow(word):
+        time.sleep(0.3)
+        log.append(word)
+
+    workers.run([lambda: None] * 2)
+    previous = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(KeyboardInterrupt):
+            workers.run([lambda: None, lambda: slow("first")])
+        assert log == ["first"]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    workers.run([lambda: None, lambda: slow("second")])
+    assert log == ["first", "second"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")

@@ -89,12 +89,16 @@ def test_larger_blocks_are_exact(backend):
             np.testing.assert_allclose([found[s] for s in states], expected[:size], rtol=1e-11, atol=1e-11)
 
 
-def test_a_block_whose_rates_change_in_time_is_exact_over_each_step(backend):
-    """x and y couple through the third state: linear in the block, with the matrix of the step's start."""
-    model = Model("Frozen", "dx/dt = w*y\ndy/dt = -w*x\ndw/dt = 0.5", initial={"x": 1.0, "w": 0.7})
-    found = run(model, 0.3, 2, backend)
-    angle = 0.3 * (0.7 + 0.85)
-    assert (found["x"], found["y"]) == pytest.approx((np.cos(angle), -np.sin(angle)), abs=1e-12)
+def test_equations_coupled_by_rates_that_vary_are_taken_one_by_one(backend):
+    """An adaptive neuron with a conductance: V's rate varies with g, so V and w are no block; the step is that of each alone."""
+    model = Model("Adaptive", "dV/dt = (-V - w + g*(5 - V))/10\ndw/dt = (0.5*V - w)/30\ndg/dt = -g/4", initial={"V": 1.0, "w": 0.3, "g": 2.0})
+    assert [e.kind.value for e in model.derive().system.equations] == ["linear, state rate", "linear, parameter rate", "linear, parameter rate"]
+    V, w, g, dt = 1.0, 0.3, 2.0, 0.5
+    found = run(model, dt, 1, backend)
+    rate = -(1 + g) / 10
+    assert found["V"] == pytest.approx(V + (-V - w + g * (5 - V)) / 10 * np.expm1(rate * dt) / rate, rel=1e-13)
+    assert found["w"] == pytest.approx(w - (0.5 * V - w) * np.expm1(-dt / 30), rel=1e-13)
+    assert found["g"] == pytest.approx(g * np.exp(-dt / 4), rel=1e-13)
 
 
 @pytest.mark.parametrize("dt", [0.1, 1.0, 20.0])

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import sympy as sp
+
 from izhigen.codegen.printers.c import HIGHEST_HALF_POWER, CPrinter
 from izhigen.derive.functions import phi1
-from izhigen.errors import BackendError
 
 
 class LibraryPrinter(CPrinter):
@@ -50,10 +51,6 @@ class LibraryPrinter(CPrinter):
     def _print_phi1_ranged(self, expr: Any) -> str:
         return str(self._print(phi1(*expr.args)))
 
-    def _block_call(self, name: str, indices: int, expr: Any) -> str:
-        raise BackendError("there is no scalar loop for a linear block whose rates change from step to step")
-
-
 class TimePrinter(LibraryPrinter):
     """Spells an expression of time in double precision; its numbers c0, c1, ... stand in an array ``c``."""
 
@@ -63,3 +60,8 @@ class TimePrinter(LibraryPrinter):
 
     def _print_Symbol(self, expr: Any) -> str:
         return self._numbers.get(expr.name, expr.name)
+
+    def _print_Pow(self, expr: Any) -> str:
+        if expr.exp == sp.Rational(1, 2):
+            return f"sqrt({self._print(expr.base)})"
+        return f"pow({self._print(expr.base)}, {self._print(expr.exp)})"
