@@ -69,7 +69,21 @@ MUSCARINIC = Model(
     """,
     parameters={**SQUID, "g_M": 0.5, "tau_max": 600.0}, inputs=["I"], initial={**RESTING, "p": 0.05})
 
-ZOO = ((EXPONENTIAL, 0.1, 20.0), (ADAPTIVE, 0.1, 2000.0), (HODGKIN_HUXLEY, 0.02, 20.0), (MUSCARINIC, 0.02, 20.0))
+SYNAPTIC = Model(
+    name="ConductanceLIF", description="leaky neuron with adaptation, excitatory and inhibitory conductances and a threshold that moves: five equations",
+    equations="""
+        dV/dt = (E_L - V - w + g_e*(E_e - V) + g_i*(E_i - V) + I)/tau : mV
+        dw/dt = (a*(V - E_L) - w)/tau_w                               : mV
+        dg_e/dt = (g_e0 - g_e)/tau_e                                  : 1
+        dg_i/dt = (g_i0 - g_i)/tau_i                                  : 1
+        dtheta/dt = (theta_0 - theta)/tau_theta                       : mV
+    """,
+    threshold="V >= theta", reset="V = V_r; w = w + b; theta = theta + jump",
+    parameters={"E_L": -65.0, "E_e": 0.0, "E_i": -80.0, "tau": 20.0, "tau_w": 100.0, "tau_e": 5.0, "tau_i": 10.0, "tau_theta": 50.0, "a": 0.1, "b": 1.0,
+                "g_e0": 0.2, "g_i0": 0.3, "theta_0": -50.0, "V_r": -65.0, "jump": 2.0},
+    inputs=["I"], initial={"V": "E_L", "theta": "theta_0"})
+
+ZOO = ((SYNAPTIC, 0.1, 40.0), (EXPONENTIAL, 0.1, 20.0), (ADAPTIVE, 0.1, 2000.0), (HODGKIN_HUXLEY, 0.02, 20.0), (MUSCARINIC, 0.02, 20.0))
 """Models, their step in ms, and the highest of the evenly spread currents."""
 
 
