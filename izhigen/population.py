@@ -541,8 +541,9 @@ class Population:
 def first_not_finite(values: Array) -> Array | None:
     """Index of the first value that is infinite or undefined. The sum of all squares is so when any is, and is found in one pass."""
     flat = values.reshape(-1)
-    if math.isfinite(flat.item() if flat.size == 1 else np.dot(flat, flat)):
-        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        if math.isfinite(flat.item() if flat.size == 1 else np.dot(flat, flat)):
+            return None
     places = np.argwhere(~np.isfinite(values))  # the squares may overflow where the values do not
     return places[0] if len(places) else None
 

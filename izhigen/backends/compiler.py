@@ -190,7 +190,7 @@ def _is_whole(library: Path) -> bool:
     try:
         record = json.loads(library.with_suffix(".json").read_text(encoding="utf-8"))
         return bool(library.stat().st_size == record["size"])
-    except (FileNotFoundError, KeyError, ValueError):
+    except (OSError, KeyError, ValueError):
         return False
 
 
