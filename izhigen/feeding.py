@@ -178,7 +178,7 @@ def _stimulus_feed(name: str, stimulus: Stimulus, layout: Layout, first_step: in
         given = rows(offset, count) if numbers is None else partial(rows, offset, count)
         if white is None:
             return Source(given, numbers=numbers)
-        amplitude = np.ascontiguousarray(white.amplitude(dt, first_step + offset, count), dtype=layout.dtype)
+        amplitude = np.ascontiguousarray(white.factor * white.amplitude(dt, first_step + offset, count), dtype=layout.dtype)
         return Source(given, amplitude, white.seed, numbers)
 
     rows(0, min(steps, 1))  # columns that do not fit are refused before anything runs

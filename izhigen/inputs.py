@@ -198,7 +198,7 @@ def spike_train(times: Sequence[float], lengths: Any, sizes: Any, duration: floa
 def ramp(c_start: float, c_end: float, duration: float, t_start: float = 0.0, t_end: float | None = None, dt: float | None = None) -> Stimulus:
     """A straight line from ``c_start`` to ``c_end``, both reached, over the steps from ``t_start`` to ``t_end``; zero elsewhere."""
     window = _window("ramp", duration, t_start, t_end)
-    return _stimulus("ramp", duration, dt, Ramp(float(c_start), float(c_end), *window))
+    return _stimulus("ramp", duration, dt, Ramp(*window, float(c_start), float(c_end)))
 
 
 @_checked
@@ -206,7 +206,7 @@ def sinusoid(amplitude: float, frequency: float, duration: float, dt: float | No
              t_end: float | None = None, bias: bool = False) -> Stimulus:
     """``amplitude*sin(2 pi f (t - t_start))`` from ``t_start`` to ``t_end`` (ms), f in Hz; plus the amplitude with ``bias``."""
     window = _window("sinusoid", duration, t_start, t_end)
-    return _stimulus("sinusoid", duration, dt, Periodic(False, float(amplitude), float(frequency), bool(bias), *window))
+    return _stimulus("sinusoid", duration, dt, Periodic(*window, False, float(amplitude), float(frequency), bool(bias)))
 
 
 @_checked
@@ -214,7 +214,7 @@ def square(amplitude: float, frequency: float, duration: float, dt: float | None
            t_start: float = 0.0, t_end: float | None = None) -> Stimulus:
     """A square wave of +-``amplitude`` (first half of a period positive), f in Hz; plus the amplitude with ``bias``."""
     window = _window("square", duration, t_start, t_end)
-    return _stimulus("square", duration, dt, Periodic(True, float(amplitude), float(frequency), bool(bias), *window))
+    return _stimulus("square", duration, dt, Periodic(*window, True, float(amplitude), float(frequency), bool(bias)))
 
 
 @_checked
@@ -225,7 +225,7 @@ def wiener(duration: float, dt: float | None = None, n: int = 1, t_start: float 
     The variates are those of the kernel's own generator, keyed by (seed, column, step). With one column a neuron they are drawn in the kernel.
     """
     window = _window("wiener", duration, t_start, t_end)
-    return _stimulus("wiener", duration, dt, White(_check_columns("wiener", n), _check_seed("wiener", seed), *window))
+    return _stimulus("wiener", duration, dt, White(*window, _check_columns("wiener", n), _check_seed("wiener", seed)))
 
 
 @_checked
@@ -239,7 +239,7 @@ def ornstein_uhlenbeck(mean: float, sigma: float, tau: float, duration: float, d
         raise ValueShapeError(f"ornstein_uhlenbeck: tau={tau!r} is not positive")
     window = _window("ornstein_uhlenbeck", duration, t_start, t_end)
     columns, key = _check_columns("ornstein_uhlenbeck", n), _check_seed("ornstein_uhlenbeck", seed)
-    return _stimulus("ornstein_uhlenbeck", duration, dt, OrnsteinUhlenbeck(float(mean), float(sigma), float(tau), columns, key, *window))
+    return _stimulus("ornstein_uhlenbeck", duration, dt, OrnsteinUhlenbeck(*window, float(mean), float(sigma), float(tau), columns, key))
 
 
 def _check_columns(name: str, n: Any) -> int:

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from izhigen.backends.engine import Moments
+from izhigen.model.model import SPIKE_FIGURES
 
 Array = Any
 
-MOMENTS: Mapping[str, tuple[str, ...]] = {"count": ("count",), "first_spike": ("first_spike",), "isi": ("isi_mean", "isi_std")}
+MOMENTS: Mapping[str, tuple[str, ...]] = dict(zip(SPIKE_FIGURES, (("count",), ("first_spike",), ("isi_mean", "isi_std"))))
 """What ``record`` may ask for, and the arrays that it gives."""
 UNITS = {"count": "1", "first_spike": "ms", "isi_mean": "ms", "isi_std": "ms"}
 

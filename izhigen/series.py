@@ -112,39 +112,9 @@ class Pulses(Part):
 
 
 @dataclass(frozen=True)
-class Ramp(Part):
-    """A straight line over the steps from ``t_start`` to ``t_end``."""
+class Windowed(Part):
+    """A series that is zero before ``t_start`` and from ``t_end`` on (ms)."""
 
-    c_start: float
-    c_end: float
-    duration: float
-    t_start: float
-    t_end: float
-
-    def steps(self, dt: float) -> int:
-        return first_step_at_or_after(self.duration, dt)
-
-    def rows(self, dt: float, first: int, count: int) -> Array:
-        start, stop = first_step_at_or_after(self.t_start, dt), first_step_at_or_after(self.t_end, dt)
-        k = first + np.arange(count)
-        fraction = (k - start) / max(stop - start - 1, 1)
-        line = np.where(k == stop - 1, self.c_end if stop - start > 1 else self.c_start, self.c_start + (self.c_end - self.c_start) * fraction)
-        return np.where((k >= start) & (k < stop), line, 0.0)
-
-    def text(self, dt: float) -> str | None:
-        start, stop = first_step_at_or_after(self.t_start, dt), first_step_at_or_after(self.t_end, dt)
-        slope = (self.c_end - self.c_start) / max(stop - start - 1, 1)
-        return f"where(k >= {start} and k < {stop}, ({self.c_start!r}) + ({slope!r})*(k - {start}), 0)"
-
-
-@dataclass(frozen=True)
-class Periodic(Part):
-    """A sine or square wave that starts at ``t_start``; ``frequency`` in Hz."""
-
-    square: bool
-    amplitude: float
-    frequency: float
-    bias: bool
     duration: float
     t_start: float
     t_end: float
@@ -152,8 +122,48 @@ class Periodic(Part):
     def steps(self, dt: float) -> int:
         return steps_in(self.duration, dt)
 
+    def window(self, dt: float) -> tuple[int, int]:
+        """The first step inside, and the first one after."""
+        return steps_in(self.t_start, dt), min(self.steps(dt), steps_in(self.t_end, dt))
+
+
+@dataclass(frozen=True)
+class Ramp(Windowed):
+    """A straight line over the steps from ``t_start`` to ``t_end``."""
+
+    c_start: float
+    c_end: float
+
+    def steps(self, dt: float) -> int:
+        return first_step_at_or_after(self.duration, dt)
+
+    def window(self, dt: float) -> tuple[int, int]:
+        return first_step_at_or_after(self.t_start, dt), first_step_at_or_after(self.t_end, dt)
+
     def rows(self, dt: float, first: int, count: int) -> Array:
-        start, stop = self._steps(dt)
+        start, stop = self.window(dt)
+        k = first + np.arange(count)
+        fraction = (k - start) / max(stop - start - 1, 1)
+        line = np.where(k == stop - 1, self.c_end if stop - start > 1 else self.c_start, self.c_start + (self.c_end - self.c_start) * fraction)
+        return np.where((k >= start) & (k < stop), line, 0.0)
+
+    def text(self, dt: float) -> str | None:
+        start, stop = self.window(dt)
+        slope = (self.c_end - self.c_start) / max(stop - start - 1, 1)
+        return f"where(k >= {start} and k < {stop}, ({self.c_start!r}) + ({slope!r})*(k - {start}), 0)"
+
+
+@dataclass(frozen=True)
+class Periodic(Windowed):
+    """A sine or square wave that starts at ``t_start``; ``frequency`` in Hz."""
+
+    square: bool
+    amplitude: float
+    frequency: float
+    bias: bool
+
+    def rows(self, dt: float, first: int, count: int) -> Array:
+        start, stop = self.window(dt)
         k = first + np.arange(count)
         cycles = (k - start) * dt * (self.frequency / 1000.0)
         if self.square:  # an edge on a step's start belongs to that step
@@ -162,11 +172,8 @@ class Periodic(Part):
             wave = np.sin(2 * np.pi * cycles)
         return np.where((k >= start) & (k < stop), self.amplitude * wave + (self.amplitude if self.bias else 0.0), 0.0)
 
-    def _steps(self, dt: float) -> tuple[int, int]:
-        return steps_in(self.t_start, dt), min(self.steps(dt), steps_in(self.t_end, dt))
-
     def text(self, dt: float) -> str | None:
-        start, stop = self._steps(dt)
+        start, stop = self.window(dt)
         cycles = f"(k - {start})*({dt * self.frequency / 1000.0!r})"
         wave = f"sin(2*pi*{cycles})"
         if self.square:
@@ -176,31 +183,24 @@ class Periodic(Part):
 
 
 @dataclass(frozen=True)
-class White(Part):
+class White(Windowed):
     """Increments of a Wiener process: sqrt(dt) times a normal variate keyed by (seed, column, step)."""
 
     columns: int
     seed: int
-    duration: float
-    t_start: float
-    t_end: float
-
-    def steps(self, dt: float) -> int:
-        return steps_in(self.duration, dt)
 
     def amplitude(self, dt: float, first: int, count: int) -> Array:
-        """What multiplies the variates of each step, with the factor; shape (count,)."""
+        """What multiplies the variates of each step, without the factor; shape (count,)."""
+        start, stop = self.window(dt)
         k = first + np.arange(count)
-        inside = (k >= steps_in(self.t_start, dt)) & (k < min(self.steps(dt), steps_in(self.t_end, dt)))
-        return self.factor * math.sqrt(dt) * inside
+        return math.sqrt(dt) * ((k >= start) & (k < stop))
 
     def rows(self, dt: float, first: int, count: int) -> Array:
-        amplitude = self.amplitude(dt, first, count) / (self.factor or 1.0)
-        return amplitude[:, None] * normal_rows(self.seed, 0, self.columns, first, count, 0, np.float64)
+        return self.amplitude(dt, first, count)[:, None] * normal_rows(self.seed, 0, self.columns, first, count, 0, np.float64)
 
 
 @dataclass(frozen=True)
-class OrnsteinUhlenbeck(Part):
+class OrnsteinUhlenbeck(Windowed):
     """dX = (mean - X)/tau dt + sigma dW by Euler-Maruyama from X = mean at ``t_start``."""
 
     mean: float
@@ -208,16 +208,10 @@ class OrnsteinUhlenbeck(Part):
     tau: float
     columns: int
     seed: int
-    duration: float
-    t_start: float
-    t_end: float
     _reached: dict[tuple[float, int], Array] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def steps(self, dt: float) -> int:
-        return steps_in(self.duration, dt)
-
     def rows(self, dt: float, first: int, count: int) -> Array:
-        start, stop = steps_in(self.t_start, dt), min(self.steps(dt), steps_in(self.t_end, dt))
+        start, stop = self.window(dt)
         values = np.zeros((count, self.columns))
         begin, end = max(first, start), min(first + count, stop)
         if end <= begin:

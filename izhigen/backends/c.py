@@ -85,8 +85,8 @@ class CEngine:
         population = self._population(block, n)
         ranges = _ranges(n, self._program.tile, block.threads, block.steps)
         lists = self._spike_lists(len(ranges), block) if block.collect_spikes else [None] * len(ranges)
-        self._kept_for_call: list[np.ndarray] = []
-        runs = [self._run(block, spikes, n) for spikes in lists]
+        kept: list[np.ndarray] = []
+        runs = [self._run(block, spikes, n, kept) for spikes in lists]
         tasks = [partial(self._work, population, run, spikes, part) for run, spikes, part in zip(runs, lists, ranges)]
         self._workers.run(tasks)
         if block.check_finite and hasattr(runs[0], "bad_step") and runs[0].bad_step >= 0:
@@ -108,7 +108,7 @@ class CEngine:
         _check_sizes(block, n)
         population = self._population(block, n)
         ranges = _ranges(n, self._program.tile, block.threads, block.steps)
-        runs = [self._run(block, None, n) for _ in ranges]
+        runs = [self._run(block, None, n, []) for _ in ranges]
         nothing = runs[0].bad_neuron
         tasks = [partial(self._advance, population, run, *part) for run, part in zip(runs, ranges)]
         work = tasks[0] if len(tasks) == 1 else partial(self._workers.run, tasks)
@@ -123,7 +123,6 @@ class CEngine:
             bad = min([run.bad_neuron for run in runs])
             return None if bad == nothing else bad
 
-        step.keeps = (population, block)  # type: ignore[attr-defined]
         return step
 
     def _spike_lists(self, count: int, block: Block) -> list[_SpikeList]:
@@ -156,7 +155,8 @@ class CEngine:
             setattr(population.parameter, c_name(name), value)
         return population
 
-    def _run(self, block: Block, spikes: _SpikeList | None, n: int) -> Any:
+    def _run(self, block: Block, spikes: _SpikeList | None, n: int, kept: list[np.ndarray]) -> Any:
+        """What one thread is told; arrays made for it go to ``kept``, which must live as long as the call."""
         run = self._ffi.new(f"struct {self._program.name}_run *")
         run.first_step, run.steps = block.first_step, block.steps
         run.bad_neuron = n if block.check_finite else -1
@@ -167,7 +167,7 @@ class CEngine:
             if source.numbers is None:
                 self._set_input(target, source)
             else:
-                self._set_series(target, source, block.steps)
+                kept += self._set_series(target, source, block.steps)
         run.record_every, run.record_phase = block.record_every, block.record_phase
         for name, array in block.record.items():
             setattr(run.record, c_name(name), self._state_pointer(name, array))
@@ -192,15 +192,15 @@ class CEngine:
         target.neuron_stride = 1 if columns > 1 else 0
         self._set_noise(target, source)
 
-    def _set_series(self, target: Any, source: Source, steps: int) -> None:
-        """Room for what the kernel computes from time: one for each thread, as long as its call."""
+    def _set_series(self, target: Any, source: Source, steps: int) -> list[np.ndarray]:
+        """Room for what the kernel computes from time, and the numbers that it computes with."""
         room = np.empty(steps, self._dtype)
         numbers = np.array(source.numbers, np.float64)
-        self._kept_for_call += [room, numbers]
         target.series = target.values = self._pointer(self._real, room)
         target.numbers = self._pointer("double *", numbers)
         target.step_stride, target.neuron_stride = 1, 0
         self._set_noise(target, source)
+        return [room, numbers]
 
     def _set_noise(self, target: Any, source: Source) -> None:
         if source.noise is not None:

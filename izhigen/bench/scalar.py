@@ -8,6 +8,7 @@ loop written by hand for one model.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -133,8 +134,8 @@ class ScalarLoop:
         self._library = NativeLibrary(self.source, PROTOTYPE.format(real=real), flags)
         self._real, self._inputs = real, {name: inputs.get(name, 0.0) for name in kernel.step.model.inputs}
 
-    def run(self, steps: int) -> None:
-        """Advance, and add to the number of spikes."""
+    def run(self, steps: int) -> float:
+        """Advance, and add to the number of spikes; the seconds of the loop itself, without those of preparing its inputs."""
         library, layout = self._library, Layout((self.count,), None, np.dtype(self.dtype))
         feeds = [self._values(make_feed(name, value, layout, self.steps_done, steps, self.dt)(0, steps)) for name, value in self._inputs.items()]
         kind = f"{self._real} *"
@@ -142,9 +143,12 @@ class ScalarLoop:
         given = library.ffi.new(f"const {self._real} *[]", [library.pointer(kind, a) for a in feeds] or [library.ffi.NULL])
         step_stride = library.ffi.new("int64_t[]", [a.shape[1] if a.shape[0] > 1 else 0 for a in feeds] or [0])
         neuron_stride = library.ffi.new("int64_t[]", [1 if a.shape[1] > 1 else 0 for a in feeds] or [0])
+        started = time.perf_counter()
         self.spikes += library.functions.scalar_steps(state, library.pointer("double *", self.last_spike), given, step_stride, neuron_stride,
                                                       self.steps_done, steps, self.count)
+        seconds = time.perf_counter() - started
         self.steps_done += steps
+        return seconds
 
     def _values(self, source: Source) -> Any:
         if source.noise is not None:

@@ -118,12 +118,11 @@ def _context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
     uniform = [*uniform_parameters, DT, *(s.symbol for s in kernel.uniform)]
     inputs = [symbol(i) for i in kernel.inputs]
     lines = {part: [_line(s, printer) for s in getattr(kernel, part)] for part in ("uniform", "neuron", "per_step", "guard", "body", "stores")}
-    bounds = [sp.Symbol(s.at_bound.name) for s in kernel.short]
-    outer = {v.name for v in variables(uniform, kernel.neuron, kernel.guard, loop)}
-    body_lanes = _read_lanes(lanes, kernel, loop)
+    tile = tile_size(kernel)
+    body_lanes = _read_lanes(lanes, loop)
     given = {c_name(p) for p in kernel.per_neuron}
     return {
-        "name": c_name(model.name), "f": form, "tile": tile_size(kernel), "group": min(GROUP, tile_size(kernel)),
+        "name": c_name(model.name), "f": form, "tile": tile, "group": min(GROUP, tile),
         "lines": lines, "functions": _functions(kernel, printer, form.real),
         "zero": printer.literal(0),
         "head": [line.replace("*/", "* /").replace("/*", "/ *") for line in _head(kernel)],
@@ -132,17 +131,17 @@ def _context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
         "uniform_parameters": [Variable(c_name(p), "double") for p in kernel.uniform_parameters],
         "neuron_parameters": [Variable(c_name(p), "double" if _is_time(kernel, p) else form.real) for p in kernel.per_neuron],
         "noise": [NoiseVariable(c_name(xi.name), stream) for xi, stream in kernel.step.variates],
-        "uniform": [v for v in variables(uniform) if v.name in outer],
-        "uniform_inputs": variables([*uniform_parameters, DT], kernel.uniform, kernel.neuron, kernel.guard, loop),
+        "uniform": variables(uniform, kernel.neuron, loop),
+        "uniform_inputs": variables([*uniform_parameters, DT], kernel.uniform, kernel.neuron, loop),
         "uniform_in_neuron": variables(uniform, kernel.neuron), "uniform_in_body": variables(uniform, loop),
         "uniform_in_guard": variables(uniform, kernel.guard),
         "lanes": lanes, "lanes_in_body": body_lanes, "values_in_body": [lane for lane in body_lanes if lane.name != "spike"],
-        "guard_lanes": _read_lanes(lanes, kernel, kernel.guard, every_state=False),
-        "neuron_in_prepare": [lane for lane in _read_lanes(lanes, kernel, kernel.neuron, every_state=False) if lane.name in given],
+        "guard_lanes": _read_lanes(lanes, kernel.guard, every_state=False),
+        "neuron_in_prepare": [lane for lane in _read_lanes(lanes, kernel.neuron, every_state=False) if lane.name in given],
         "neuron_times": [lane for lane in lanes if kernel.refractory and lane.name == c_name(TAU_REF.name)],
         "copied_types": sorted({lane.type for lane in lanes if lane.source}),
         "record_arrays": [lane for lane in lanes if lane.source.startswith("state.")],
-        "short_arguments": [c_name(s.argument.name) for s in kernel.short], "short_bounds": [c_name(b.name) for b in bounds],
+        "short_arguments": [c_name(s.argument.name) for s in kernel.short], "short_bounds": [c_name(s.at_bound.name) for s in kernel.short],
         "short_range": printer.literal(SHORT_RANGE),
         "reads_t": T in _symbols_read(loop), "reads_time": kernel.refractory or T in _symbols_read(loop),
         "refractory": kernel.refractory, "refractory_uniform": kernel.refractory and TAU_REF.name not in kernel.per_neuron, "spikes": kernel.spikes,
@@ -150,15 +149,13 @@ def _context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
 
 
 def _timed_line(statement: Statement) -> Line:
-    count = max((int(s.name[1:]) + 1 for s in statement.expression.free_symbols if s.name.startswith("c")), default=0)
-    printer = TimePrinter([f"c{index}" for index in range(count)])
-    return Line(c_name(statement.symbol.name), "double", str(printer.doprint(statement.expression)))
+    return Line(c_name(statement.symbol.name), "double", str(TimePrinter().doprint(statement.expression)))
 
 
 def _lanes(kernel: Kernel, form: FloatFormat) -> list[Lane]:
     """Everything that neurons of a tile have: states, per-neuron parameters and what follows from them, inputs, variates, spikes."""
     model = kernel.step.model
-    read = _symbols_read((*kernel.per_step, *kernel.body, *kernel.stores, *kernel.guard, *kernel.neuron))
+    read = _symbols_read((*kernel.per_step, *kernel.body, *kernel.stores, *kernel.neuron))
     lanes = [Lane(c_name(s), form.real, read_only=False, source=f"state.{c_name(s)}") for s in model.states]
     if kernel.refractory:
         lanes.append(Lane("t_last_spike", "double", read_only=False, source="state.t_last_spike"))
@@ -174,7 +171,7 @@ def _lanes(kernel: Kernel, form: FloatFormat) -> list[Lane]:
     return [*lanes, *([Lane("spike", form.lane_int, read_only=False)] if kernel.spikes else [])]
 
 
-def _read_lanes(lanes: list[Lane], kernel: Kernel, statements: Iterable[Statement], every_state: bool = True) -> list[Lane]:
+def _read_lanes(lanes: list[Lane], statements: Iterable[Statement], every_state: bool = True) -> list[Lane]:
     """The lanes that statements read; with ``every_state`` also those that a step writes and the times that it compares."""
     names = {c_name(s.name) for s in _symbols_read(statements)} - {"spike"}
     return [lane for lane in lanes if lane.name in names or (every_state and (not lane.read_only or lane.name == "refractory_period"))]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import sympy as sp
@@ -54,12 +53,12 @@ class LibraryPrinter(CPrinter):
 class TimePrinter(LibraryPrinter):
     """Spells an expression of time in double precision; its numbers c0, c1, ... stand in an array ``c``."""
 
-    def __init__(self, numbers: Sequence[str]) -> None:
+    def __init__(self) -> None:
         super().__init__("float64")
-        self._numbers = {name: f"c[{index}]" for index, name in enumerate(numbers)}
 
     def _print_Symbol(self, expr: Any) -> str:
-        return self._numbers.get(expr.name, expr.name)
+        number = expr.name[1:]
+        return f"c[{number}]" if number.isdigit() else expr.name  # the others are t and k
 
     def _print_Pow(self, expr: Any) -> str:
         if expr.exp == sp.Rational(1, 2):
