@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from izhigen.errors import BackendError, DerivationError
+from izhigen.errors import DerivationError
 from izhigen.model.model import Declaration
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ class Model(Declaration):
 
         Parameters
         ----------
-        target : {"c"}
+        target : str
+            ``"c"``, ``"cuda"`` or another of :func:`izhigen.codegen.targets.target_names`.
         dtype : {"float32", "float64"}
         method : str
         per_neuron : tuple of str
@@ -45,15 +46,20 @@ class Model(Declaration):
         deltas : tuple of str
             States that receive an instantaneous input.
         """
-        if target != "c":
-            raise BackendError(f"target {target!r} is not available (targets: c)")
-        return self.program(dtype=dtype, method=method, per_neuron=per_neuron, deltas=deltas).source
+        return self.program(target, dtype=dtype, method=method, per_neuron=per_neuron, deltas=deltas).source
 
-    def program(self, *, dtype: str = "float32", method: str = "exp_euler", per_neuron: tuple[str, ...] = (), deltas: tuple[str, ...] = ()) -> Any:
-        """The rendered C program: source, interface and content key."""
+    def program(self, target: str = "c", *, dtype: str = "float32", method: str = "exp_euler", per_neuron: tuple[str, ...] = (),
+                deltas: tuple[str, ...] = ()) -> Any:
+        """The rendered program of a target: source, interface and content key.
+
+        Raises
+        ------
+        BackendError
+            For an unknown target.
+        """
         from izhigen.codegen.request import KernelRequest
 
-        return KernelRequest(self, method, dtype, tuple(per_neuron), tuple(deltas)).program()
+        return KernelRequest(self, method, dtype, tuple(per_neuron), tuple(deltas)).program(target)
 
     def emit(self, folder: str | Path, *, target: str = "c", dtype: str = "float32", method: str = "exp_euler") -> Path:
         """Write the generated source into a folder; the path of the file."""

@@ -156,14 +156,14 @@ def build(program: Program, *, again: bool = False) -> Built:
         raise _unwritable(folder, problem) from problem
 
 
-def load_program(request: KernelRequest) -> Program:
-    """The program of a request: as an earlier process rendered it, or derived and rendered now, and kept."""
+def load_program(request: KernelRequest, target: str = "c") -> Program:
+    """The program of a request for a target: as an earlier process rendered it, or derived and rendered now, and kept."""
     folder = cache_dir()
-    path = folder / f"{c_name(request.model.name)}-{request.dtype}-{request.key[:32]}.program.json"
+    path = folder / f"{c_name(request.model.name)}-{request.dtype}-{request.key(target)[:32]}.program.json"
     known = _read_program(path)
     if known is not None:
         return known
-    program = request.program()
+    program = request.program(target)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=_SCRATCH) as scratch:

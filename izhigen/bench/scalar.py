@@ -21,7 +21,7 @@ from izhigen.backends.numpy import Evaluator
 from izhigen.bench.native import PLAIN_FLAGS, NativeLibrary
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.kernel import REFRACTORY, TAU_REF, Kernel, Kind, Statement
-from izhigen.codegen.printers.c import CPrinter, power_function
+from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.printers.libm import LibraryPrinter
 from izhigen.codegen.render import environment
 from izhigen.derive.lowering import DT, T
@@ -66,7 +66,7 @@ def render_scalar(kernel: Kernel, dt: float, parameters: Mapping[str, float]) ->
     model = kernel.step.model
     return environment().get_template("c/scalar.c.j2").render(
         name=model.name, real=printer.format.real, suffix=printer.format.suffix, functions=printer.plain, **lines,
-        powers=["\n".join(power_function(printer.format.real, n)) for n in sorted(printer.powers)], constants=constants,
+        powers=["\n".join(printer.power_function(n)) for n in sorted(printer.powers)], constants=constants,
         states=[c_name(s.symbol.name) for s in kernel.stores], inputs=[c_name(i) for i in model.inputs], dt=repr(dt),
         noise=[c_name(xi.name) for xi, _ in kernel.step.variates], refractory=kernel.refractory, spikes=kernel.spikes,
         reads_t=T in read, reads_time=kernel.refractory or T in read, **_numbers(printer, kernel.dtype))

@@ -310,6 +310,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "tan": ("angle",),
     "erf": ("inlining", "exp"),
     "normal": ("bits",),
+    "normals": ("normal",),
 }
 """Templates in ``templates/math`` and the ones that must stand before them."""
 

@@ -17,9 +17,8 @@ from izhigen._version import __version__
 from izhigen.codegen.elementary import FORMATS, FloatFormat, constants, in_order
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.kernel import REFRACTORY, TAU_REF, Kernel, Kind, Statement
-from izhigen.codegen.printers.c import CPrinter, power_function
+from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.printers.libm import TimePrinter
-from izhigen.codegen.program import Program
 from izhigen.derive.lowering import DT, T, symbol
 from izhigen.derive.ranges import SHORT_RANGE
 from izhigen.resources import resource_dir
@@ -81,16 +80,6 @@ def environment() -> jinja2.Environment:
                               trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
 
 
-def render_c(kernel: Kernel) -> Program:
-    """Render the C program of a kernel: C99, no dependency but the C library."""
-    printer = CPrinter(kernel.dtype)
-    context = _context(kernel, printer)
-    interface = environment().get_template("c/interface.h.j2").render(context)
-    source = environment().get_template("c/population.c.j2").render(context, interface=interface)
-    name = str(context["name"])
-    return Program(name, "c", kernel.dtype, source, interface, f"{name}_advance", context["tile"], kernel.step.method, kernel.counts.cost)
-
-
 def tile_size(kernel: Kernel) -> int:
     """Neurons of a tile: as many as the model's values allow in the first-level cache."""
     size = 4 if kernel.dtype == "float32" else 8
@@ -103,7 +92,8 @@ def tile_size(kernel: Kernel) -> int:
     return tile
 
 
-def _context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
+def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
+    """Everything that templates of any target print."""
     model, form = kernel.step.model, FORMATS[kernel.dtype]
     loop = (*kernel.per_step, *kernel.body, *kernel.stores)
     types = {s.symbol: "int" for s in kernel.statements if s.kind is Kind.CONDITION}
@@ -123,7 +113,7 @@ def _context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
     given = {c_name(p) for p in kernel.per_neuron}
     return {
         "name": c_name(model.name), "f": form, "tile": tile, "group": min(GROUP, tile),
-        "lines": lines, "functions": _functions(kernel, printer, form.real),
+        "lines": lines, "functions": _functions(kernel, printer),
         "zero": printer.literal(0),
         "head": [line.replace("*/", "* /").replace("/*", "/ *") for line in _head(kernel)],
         "states": variables(symbol(s) for s in model.states), "inputs": variables(inputs), "noisy_inputs": [c_name(i) for i in kernel.noisy_inputs],
@@ -205,14 +195,15 @@ def _closes_at_end(text: str) -> bool:
     return True
 
 
-def _functions(kernel: Kernel, printer: CPrinter, real: str) -> list[str]:
+def _functions(kernel: Kernel, printer: CPrinter) -> list[str]:
     """The elementary functions that the printed statements call, and those that noise needs."""
-    wanted = set(printer.elementary) | ({"normal"} if kernel.step.noise or kernel.noisy_inputs else set())
+    wanted = set(printer.elementary) | ({printer.VARIATES} if kernel.step.noise or kernel.noisy_inputs else set())
     if kernel.short:
         wanted |= {"phi1", "phi1_near"}
-    powers = ["\n".join(power_function(real, n)) + "\n" for n in sorted(printer.powers)]
+    powers = ["\n".join(printer.power_function(n)) + "\n" for n in sorted(printer.powers)]
     parts = sorted({(n, "product") for n, _ in printer.blocks}) + sorted(printer.blocks)
-    blocks = [environment().get_template(f"math/block_{name}.j2").render(n=n, f=printer.format, terms=BLOCK_TERMS) for n, name in parts]
+    matrix = {"f": printer.format, "terms": BLOCK_TERMS, "function": printer.FUNCTION}
+    blocks = [environment().get_template(f"math/block_{name}.j2").render(matrix, n=n) for n, name in parts]
     return powers + blocks + elementary_texts(printer, in_order(wanted))
 
 
@@ -224,6 +215,7 @@ def elementary_texts(printer: CPrinter, names: Iterable[str]) -> list[str]:
                "inverse_factorial": {k: printer.literal(sp.Rational(1, math.factorial(k))) for k in (1, 2, 3)},
                "zero": printer.literal(0), "quarter": printer.literal(sp.Rational(1, 4)), "half": printer.literal(sp.Rational(1, 2)),
                "one": printer.literal(1), "two": printer.literal(2), "four": printer.literal(4),
+               "function": printer.FUNCTION, "inline": printer.INLINE, "always_inline": printer.ALWAYS_INLINE,
                "fabs": printer.library("fabs"), "sqrt": printer.library("sqrt"), "floor": printer.library("floor")}
     return [environment().get_template(f"math/{name}.j2").render(numbers) for name in names]
 

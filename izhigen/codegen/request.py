@@ -53,16 +53,15 @@ class KernelRequest:
         return build_kernel(derive_step(self.model, self.method), self.dtype, self.per_neuron, self.deltas, self.noisy_inputs,
                             self.timed_inputs)
 
-    def program(self) -> Program:
-        """The C program of the kernel."""
-        from izhigen.codegen.render import render_c
+    def program(self, target: str = "c") -> Program:
+        """The kernel's program for a target; see :func:`izhigen.codegen.targets.target_names`."""
+        from izhigen.codegen.targets import find_target
 
-        return render_c(self.kernel())
+        return find_target(target).render(self.kernel())
 
-    @property
-    def key(self) -> str:
+    def key(self, target: str = "c") -> str:
         """SHA-256 of everything that the program depends on: the model's content, the choices, and the code that derives and renders."""
-        choices = (self.model.content, self.method, self.dtype, self.per_neuron, self.deltas, self.noisy_inputs, self.timed_inputs, _code())
+        choices = (target, self.model.content, self.method, self.dtype, self.per_neuron, self.deltas, self.noisy_inputs, self.timed_inputs, _code())
         return hashlib.sha256(repr(choices).encode()).hexdigest()
 
 

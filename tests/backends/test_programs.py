@@ -57,10 +57,10 @@ def test_the_key_follows_everything_that_shapes_the_program(monkeypatch):
     others = [replace(REQUEST, model=model.variant(a=0.03)), replace(REQUEST, model=model.variant(threshold="V > V_th")), replace(REQUEST, method="rk4"),
               replace(REQUEST, dtype="float64"), replace(REQUEST, per_neuron=("a",)), replace(REQUEST, deltas=("V",)), replace(REQUEST, noisy_inputs=("I",)),
               replace(REQUEST, timed_inputs=(("I", "c0*t"),)), replace(REQUEST, model=model.with_noise(V=1.0))]
-    keys = {other.key for other in others} | {REQUEST.key}
+    keys = {other.key() for other in others} | {REQUEST.key()}
     assert len(keys) == len(others) + 1
     monkeypatch.setattr("izhigen.codegen.request._code", lambda: ("another version",))
-    assert REQUEST.key not in keys
+    assert REQUEST.key() not in keys
 
 
 def test_clearing_the_cache_removes_programs_too(cache):

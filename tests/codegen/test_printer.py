@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from izhigen.backends.compiler import FLAGS, find_compiler
 from izhigen.codegen.elementary import FORMATS, in_order
 from izhigen.codegen.identifiers import c_name
-from izhigen.codegen.printers.c import CPrinter, power_function
+from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.render import elementary_texts
 from izhigen.derive import functions as f
 from tests.helpers import first_order_error
@@ -35,7 +35,7 @@ def expressions():
 def compiled(tmp_path, dtype, texts, printer):
     """Evaluate printed expressions in one library: f<k>(x, y)."""
     real = FORMATS[dtype].real
-    body = [*("\n".join(power_function(real, n)) for n in sorted(printer.powers)), *elementary_texts(printer, in_order(printer.elementary))]
+    body = [*("\n".join(printer.power_function(n)) for n in sorted(printer.powers)), *elementary_texts(printer, in_order(printer.elementary))]
     lines = ["#include <math.h>", "#include <stdint.h>", "#include <string.h>", *body]
     lines += [f"{real} f{k}({real} x, {real} y) {{ (void)x; (void)y; return {text}; }}" for k, text in enumerate(texts)]
     source, library = tmp_path / "f.c", tmp_path / f"f{len(list(tmp_path.iterdir()))}.so"

@@ -100,6 +100,9 @@ int64_t IzhikevichLTC_advance(const struct IzhikevichLTC_population *population,
 #define ALIGNED
 #define OUT_OF_LINE
 #endif
+#if defined(__cplusplus)
+#define restrict __restrict
+#endif
 
 static inline float iz_from_bits(uint32_t bits)
 {

@@ -105,6 +105,9 @@ int64_t IzhikevichRefLTC_advance(const struct IzhikevichRefLTC_population *popul
 #define ALIGNED
 #define OUT_OF_LINE
 #endif
+#if defined(__cplusplus)
+#define restrict __restrict
+#endif
 
 static inline float iz_from_bits(uint32_t bits)
 {

@@ -102,6 +102,9 @@ int64_t izhikevich2007_advance(const struct izhikevich2007_population *populatio
 #define ALIGNED
 #define OUT_OF_LINE
 #endif
+#if defined(__cplusplus)
+#define restrict __restrict
+#endif
 
 static inline float iz_from_bits(uint32_t bits)
 {

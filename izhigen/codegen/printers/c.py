@@ -30,6 +30,10 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
         Sizes and names of the functions of matrices, ``iz_block<n>_<name>``, that are called.
     """
 
+    FUNCTION, INLINE, ALWAYS_INLINE = "static", "static inline", "IZ_INLINE"
+    """Words before a function of the program, before a short one, and before one that must be inlined for vector code."""
+    VARIATES = "normals"
+    """Template of ``templates/math`` that draws normal variates."""
     _OWN_FUNCTIONS = frozenset({"exp", "expm1", "phi1", "phi2", "phi3", "tanh", "sinh", "cosh", "log", "log1p", "sin", "cos", "tan", "erf",
                                 "maximum", "minimum", "signum"})
     _LIBRARY_FUNCTIONS = {"floor_": "floor", "absolute": "fabs"}
@@ -166,6 +170,22 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
         text = str(self._print(expr))
         return f"({text})" if _binding(expr) < least or text.startswith("-") else text
 
+    def power_function(self, exponent: int) -> list[str]:
+        """Lines of ``iz_pow<n>``: x**n by repeated squaring."""
+        real = self.format.real
+        lines = [f"{self.INLINE} {real} iz_pow{exponent}({real} x)", "{"]
+        factors: list[str] = []
+        name, power = "x", 1
+        while True:
+            if exponent & power:
+                factors.append(name)
+            power *= 2
+            if power > exponent:
+                break
+            lines.append(f"    const {real} x{power} = {name} * {name};")
+            name = f"x{power}"
+        return [*lines, f"    return {' * '.join(factors)};", "}"]
+
 
 def _for_contraction(terms: Iterable[Any]) -> list[Any]:
     """Terms of a sum, positive ones first; of the first two one is no product where there is such, as each later product is a multiply-add."""
@@ -192,19 +212,3 @@ def _binding(expr: Any) -> int:
     if expr.is_Mul or (expr.is_Pow and expr.exp.is_Number and expr.exp.is_negative):
         return PRODUCT
     return ATOM
-
-
-def power_function(real: str, exponent: int) -> list[str]:
-    """Lines of ``iz_pow<n>``: x**n by repeated squaring."""
-    lines = [f"static inline {real} iz_pow{exponent}({real} x)", "{"]
-    factors: list[str] = []
-    name, power = "x", 1
-    while True:
-        if exponent & power:
-            factors.append(name)
-        power *= 2
-        if power > exponent:
-            break
-        lines.append(f"    const {real} x{power} = {name} * {name};")
-        name = f"x{power}"
-    return [*lines, f"    return {' * '.join(factors)};", "}"]

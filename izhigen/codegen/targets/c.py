@@ -1,0 +1,8 @@
+"""C99 for a processor with vector instructions: populations in tiles, no dependency but the C library."""
+
+from __future__ import annotations
+
+from izhigen.codegen.printers.c import CPrinter
+from izhigen.codegen.targets.target import Target
+
+TARGET = Target("c", ".c", CPrinter, "c", tiled=True)
