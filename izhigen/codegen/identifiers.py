@@ -16,8 +16,8 @@ KEYWORDS = frozenset("""
 
 OWN = frozenset("""
     tile lane lanes group width form constants population run count position phase steps time_now any_spike TILE GROUP ALIGNED OUT_OF_LINE
-    FULL SHORT EITHER NULL INFINITY NAN
-    fabs fabsf sqrt sqrtf floor floorf memcpy
+    neuron step_now NONE NEURONS_A_THREAD FULL SHORT EITHER NULL INFINITY NAN
+    fmaf fabs fabsf sqrt sqrtf floor floorf memcpy
     offsetof math_errhandling refractory_period linux unix errno signgam y0 y1 yn j0 j1 jn gamma stdin stdout stderr
     """.split())
 """Identifiers that the templates use, and names that headers or compilers may define."""

@@ -1,0 +1,13 @@
+"""CUDA C++ spellings: functions of the device, a neuron in the registers of a thread."""
+
+from __future__ import annotations
+
+from izhigen.codegen.printers.c import CPrinter
+
+
+class CudaPrinter(CPrinter):
+    """Prints for one thread of a device; what it calls is C."""
+
+    FUNCTION, INLINE, ALWAYS_INLINE = "static __device__", "static __device__ __forceinline__", "static __device__ __forceinline__"
+    VARIATES = "normal"
+    REFRACTORY, SHORT_FORM = "step_now < neuron->release", "constants->short_reach"
