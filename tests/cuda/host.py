@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,7 @@ import pytest
 HEADER = Path(__file__).parent / "cuda_on_host.h"
 FLAGS = ("-std=c++17", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-pthread")
 """Products and sums round apart, as they do in the C kernels; ``#pragma unroll`` is for CUDA compilers only."""
-ENTRY_POINT = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\s*\([^)]*\)\s*)?(\w+)\s*\(')
+ENTRY_POINT = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\s*\(\s*(\w+)[^)]*\)\s*)?(\w+)\s*\(')
 ONE_OS_THREAD_EACH = 0
 """Value of ``os_threads`` with which each CUDA thread is an OS thread of its own, all of them alive together."""
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no g++ on the path")
@@ -61,7 +61,12 @@ def _build(source: str, tail: str, flags: tuple[str, ...]) -> Path:
 
 def entry_points(source: str) -> list[str]:
     """Names of the kernels in a CUDA source, in their order."""
-    return ENTRY_POINT.findall(source)
+    return [name for _, name in ENTRY_POINT.findall(source)]
+
+
+def launch_bounds(source: str) -> dict[str, int]:
+    """The most threads that a block of each kernel may have: what it was declared for where that is a number, or CUDA's own limit."""
+    return {name: int(bound) if bound.isdigit() else 1024 for bound, name in ENTRY_POINT.findall(source)}
 
 
 def _shim(name: str) -> str:
@@ -94,7 +99,7 @@ class HostModule:
     """A CUDA source as a library: :meth:`launch` runs its kernels on the host."""
 
     def __init__(self, source: str, flags: Sequence[str] = FLAGS) -> None:
-        self.names = entry_points(source)
+        self.names, self.bounds = entry_points(source), launch_bounds(source)
         shims = "".join(_shim(name) for name in self.names)
         self._library = ctypes.CDLL(str(_build(source, shims, (*flags, "-fPIC", "-shared"))))
         self.sizes = {name: self._sizes(name) for name in self.names}
@@ -106,7 +111,11 @@ class HostModule:
         return list(sizes)
 
     def launch(self, name: str, grid: Any, block: Any, args: Sequence[Any], reverse: bool = False, os_threads: int = 1) -> None:
-        """Run a kernel for all threads, blocks spread over OS threads (:data:`ONE_OS_THREAD_EACH`: each CUDA thread is one).
+        """Run a kernel for all threads, blocks spread over OS threads (:data:`ONE_OS_THREAD_EACH`: each CUDA thread is one)."""
+        self.prepare(name, grid, block, args)(reverse, os_threads)
+
+    def prepare(self, name: str, grid: Any, block: Any, args: Sequence[Any]) -> Callable[[bool, int], None]:
+        """A launch with its arguments as they are now, to be run later, given the order and the number of OS threads.
 
         Stricter than the driver: arguments whose number or sizes are not those of the kernel's parameters are refused.
         """
@@ -114,10 +123,16 @@ class HostModule:
         given = [len(a) for a in arguments]
         if given != self.sizes[name]:
             raise TypeError(f"{name} takes arguments of {self.sizes[name]} bytes, not of {given}")
-        if not 1 <= extent(block) <= 1024:
-            raise ValueError(f"a block has 1 to 1024 threads, not {block}")
+        blocks, threads = extent(grid), extent(block)
+        if threads > self.bounds[name]:
+            raise ValueError(f"a block of {name} has 1 to {self.bounds[name]} threads, not {threads}")
         addresses = (ctypes.c_void_p * max(1, len(arguments)))(*(ctypes.addressof(a) for a in arguments))
-        getattr(self._library, f"launch_{name}")(addresses, extent(grid), extent(block), int(reverse), os_threads)
+        kernel = getattr(self._library, f"launch_{name}")
+
+        def run(reverse: bool, os_threads: int, _alive: Any = arguments) -> None:
+            kernel(addresses, blocks, threads, int(reverse), os_threads)
+
+        return run
 
 
 @cache

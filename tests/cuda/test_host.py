@@ -92,6 +92,7 @@ def test_arguments_must_be_those_of_the_kernel():
     value, count = np.zeros(4, "i4"), np.zeros(1, "u8")
     with pytest.raises(TypeError, match=r"append takes arguments of \[8, 4, 8, 8\] bytes, not of \[8, 8, 8, 8\]"):
         module.launch("append", 1, 1, [value, np.int64(4), value, count])
+    assert HostModule(ADD).bounds == {"vectors_add": 256}
     with pytest.raises(ValueError, match="1 to 1024"):
         module.launch("append", 1, 2048, [value, np.int32(4), value, count])
     with pytest.raises(ValueError, match="x only"):
