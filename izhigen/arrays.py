@@ -1,14 +1,84 @@
-"""Arrays that begin on a cache line."""
+"""Where a population's arrays lie: in the memory of the host, or in that of a device."""
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import Any, Protocol
 
 import numpy as np
 
 Array = Any
 LINE = 64
 """Bytes of a cache line."""
+
+
+class Space(Protocol):
+    """A memory that holds a population's arrays."""
+
+    def zeros(self, count: int, dtype: Any) -> Array:
+        """A new array of one zero a neuron."""
+        ...
+
+    def rows(self, count: int, neurons: Array | None, n: int, dtype: Any) -> Array:
+        """Room for rows of the chosen neurons (ascending indices; None for all n), shape (count, neurons)."""
+        ...
+
+    def send(self, values: np.ndarray) -> Array:
+        """A contiguous array of the host as one that lies here."""
+        ...
+
+    def adopt(self, value: Any) -> Array | None:
+        """An array of another library that lies here already as one of ours, without a copy; None for anything else."""
+        ...
+
+    def write(self, array: Array, values: Any) -> None:
+        """Fill an array with a number, or with an array of its shape from here or from the host."""
+        ...
+
+    def gather(self, array: Array) -> Array:
+        """An array in one piece, here or, where no memory here could hold it, on the host."""
+        ...
+
+
+class HostSpace:
+    """The memory of the process; see :class:`Space`."""
+
+    def zeros(self, count: int, dtype: Any) -> Array:
+        """Zeros that begin on a cache line."""
+        return aligned_zeros(count, dtype)
+
+    def rows(self, count: int, neurons: Array | None, n: int, dtype: Any) -> Array:
+        """An empty array."""
+        return np.empty((count, n if neurons is None else len(neurons)), dtype)
+
+    def send(self, values: np.ndarray) -> Array:
+        """The array itself."""
+        return values
+
+    def adopt(self, value: Any) -> Array | None:
+        """None: NumPy reads what lies here by itself."""
+        return None
+
+    def write(self, array: Array, values: Any) -> None:
+        """Assign."""
+        array[...] = values
+
+    def gather(self, array: Array) -> Array:
+        """The array itself."""
+        return array
+
+
+HOST = HostSpace()
+
+
+def namespace(array: Array) -> Any:
+    """The module whose functions take the array: NumPy, or CuPy."""
+    return np if isinstance(array, np.ndarray) else sys.modules["cupy"]
+
+
+def fetch(array: Array) -> np.ndarray:
+    """An array on the host: the same one where it lies there already."""
+    return array if isinstance(array, np.ndarray) else np.asarray(array.get())
 
 
 def aligned_zeros(count: int, dtype: Any) -> Array:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from izhigen.arrays import aligned
+from izhigen.arrays import HOST, Space, aligned, namespace
 from izhigen.backends.engine import Source
 from izhigen.errors import ValueShapeError, suggest
 from izhigen.inputs import Stimulus
@@ -27,11 +27,12 @@ Feed = Callable[[int, int], Source]
 
 @dataclass(frozen=True)
 class Layout:
-    """The shape of a population: ``size`` axes, an optional batch axis before them, and the number type of the kernel."""
+    """The shape of a population: ``size`` axes, an optional batch axis before them, the number type of the kernel, and where arrays lie."""
 
     size: tuple[int, ...]
     batch: int | None
     dtype: Any
+    space: Space = field(default=HOST, compare=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -47,7 +48,10 @@ class Layout:
         """A value of one shape that stands for "per neuron" as a flat array (of the kernel's type by default), or None."""
         if value.shape not in (self.size, self.shape, (int(np.prod(self.size)),)):
             return None
-        spread = np.broadcast_to(value.reshape(self.size) if value.shape != self.shape else value, self.shape)
+        xp = namespace(value)
+        spread = xp.broadcast_to(value.reshape(self.size) if value.shape != self.shape else value, self.shape)
+        if xp is not np:  # what lies on a device is shared, as far as its type and order allow
+            return xp.ascontiguousarray(spread, dtype=dtype or self.dtype).reshape(-1)
         with np.errstate(over="ignore"):  # what overflows the type becomes infinite, and is refused as such
             return np.array(spread, dtype=dtype or self.dtype, order="C").reshape(-1)
 
@@ -84,7 +88,7 @@ def make_feed(name: str, value: Any, layout: Layout, first_step: int, steps: int
     value = as_stimulus(name, value, (first_step + steps) * dt)
     if isinstance(value, Stimulus):
         return _stimulus_feed(name, value, layout, first_step, steps, dt, computed or KernelInput())
-    array = _as_numbers(name, value)
+    array = _as_numbers(name, value, layout)
     if array.ndim == 0:
         return _held(array.reshape(1, 1), layout)
     flat = layout.per_neuron(array)
@@ -109,16 +113,20 @@ def step_source(name: str, value: Any, layout: Layout, step: int, dt: float) -> 
 
 
 def _held(values: Array, layout: Layout) -> Feed:
-    source = Source(aligned(_contiguous(values, layout)))
+    values = _contiguous(values, layout)
+    source = Source(aligned(values) if isinstance(values, np.ndarray) else values)
     return lambda offset, count: source
 
 
 def _contiguous(values: Array, layout: Layout) -> Array:
     with np.errstate(over="ignore"):  # what overflows the type becomes infinite, and is refused as such
-        return np.ascontiguousarray(values, dtype=layout.dtype)
+        return namespace(values).ascontiguousarray(values, dtype=layout.dtype)
 
 
-def _as_numbers(name: str, value: Any) -> Array:
+def _as_numbers(name: str, value: Any, layout: Layout) -> Array:
+    here = layout.space.adopt(value)
+    if here is not None:
+        return here
     try:
         array = np.asarray(value)
     except (ValueError, TypeError):
@@ -141,7 +149,7 @@ def _as_series(array: Array, layout: Layout, steps: int) -> Array | None:
     if layout.batch is not None and rest == (int(np.prod(layout.size)),):
         array, rest = array.reshape(steps, *layout.size), layout.size
     if layout.batch is not None and (rest == layout.size or (len(rest) == len(layout.shape) and rest[0] == 1 and rest[1:] == layout.size)):
-        spread = np.broadcast_to(array.reshape(steps, 1, *layout.size), (steps, *layout.shape))
+        spread = namespace(array).broadcast_to(array.reshape(steps, 1, *layout.size), (steps, *layout.shape))
         return spread.reshape(steps, -1)
     return None
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from izhigen.arrays import Space
 from izhigen.backends.engine import Moments
 from izhigen.model.model import SPIKE_FIGURES
 
@@ -29,11 +30,14 @@ class Intervals(NamedTuple):
         return self.std / self.mean
 
 
-def new_moments(count: int, wanted: Collection[str]) -> Moments:
+def new_moments(space: Space, count: int, wanted: Collection[str]) -> Moments:
     """No spike so far; only what the wanted figures need."""
-    if set(wanted) == {"count"}:
-        return Moments(np.zeros(count, np.int64))
-    return Moments(np.zeros(count, np.int64), np.full(count, -1, np.int64), np.full(count, -1, np.int64), np.zeros(count, np.float64))
+    moments = Moments(space.zeros(count, np.int64))
+    if set(wanted) != {"count"}:
+        moments.first, moments.last, moments.squares = (space.zeros(count, dtype) for dtype in (np.int64, np.int64, np.float64))
+        space.write(moments.first, -1)
+        space.write(moments.last, -1)
+    return moments
 
 
 def summary(moments: Moments, wanted: Collection[str], dt: float) -> dict[str, Array]:

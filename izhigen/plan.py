@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.backends.engine import Block, Spikes
+from izhigen.arrays import Space, namespace
+from izhigen.backends.engine import Block, Moments, Spikes
 from izhigen.checks import check_count, check_neurons
 from izhigen.errors import RecordingError, ValueShapeError, suggest
 from izhigen.model.model import Declaration
@@ -42,6 +43,8 @@ class Subject:
         Name to a float, or to an array of one value per neuron.
     about : mapping
         Method, step, number type, backend and seed, for people.
+    space : Space
+        Where its arrays lie, and those of the recording.
     """
 
     model: Declaration
@@ -51,6 +54,7 @@ class Subject:
     dtypes: Mapping[str, Any]
     parameters: Mapping[str, Any]
     about: Mapping[str, Any]
+    space: Space
 
     @property
     def count(self) -> int:
@@ -72,13 +76,15 @@ class RecordingPlan:
         self.spikes = "spike" in wanted
         self.figures = [name for name in wanted if name in MOMENTS]
         self.wanted = [name for name in wanted if name != "spike" and name not in MOMENTS]
-        self._moments = new_moments(subject.count, self.figures) if self.figures else None
+        self._moments = new_moments(subject.space, subject.count, self.figures) if self.figures else None
         header = self._header(steps)
         self._sink: Sink = MemorySink(header) if out is None else StoreSink(header, out)
         columns = subject.count if self.neurons is None else len(self.neurons)
         rows = min(self._sink.rows, header.rows)
-        self._rows = {name: np.empty((rows, columns), subject.dtypes[name]) for name in sorted({_stored(name) for name in self.wanted})}
-        row_bytes = sum(buffer.itemsize for buffer in self._rows.values()) * columns
+        self._chosen = chosen = None if self.neurons is None else self.neurons[self._order]
+        self._rows = {name: subject.space.rows(rows, chosen, subject.count, subject.dtypes[name])
+                      for name in sorted({_stored(name) for name in self.wanted})}
+        row_bytes = sum(buffer.dtype.itemsize for buffer in self._rows.values()) * columns
         self._at_once = max(LEAST_ROWS, CACHED_BYTES // max(row_bytes, 1)) * self.every
         self._written = self._spikes_found = 0
         self._found: list[tuple[Array, Array]] = []
@@ -105,7 +111,7 @@ class RecordingPlan:
         block.record = {name: rows[first - self._written:stop - self._written] for name, rows in self._rows.items()} if stop > first else {}
         block.record_every = self.every
         block.record_phase = (first + 1) * self.every - 1 - done if block.record else -1
-        block.record_neurons = None if self.neurons is None else self.neurons[self._order]
+        block.record_neurons = self._chosen
         block.collect_spikes = self.spikes
         block.moments = self._moments
 
@@ -114,13 +120,19 @@ class RecordingPlan:
         if spikes is None:
             return
         step, neuron = spikes.step, spikes.neuron
-        if self.neurons is not None:
-            kept = np.isin(neuron, self.neurons)
-            step, neuron = step[kept], neuron[kept]
-        if not len(step):
-            return
-        self._found.append((step + done, neuron))
-        self._spikes_found += len(step)
+        if isinstance(neuron, np.ndarray):  # on a device the choice would have to wait for the block, and is made at the end
+            step, neuron = self._of_chosen(step, neuron)
+        if len(step):
+            self._found.append((step + done, neuron))
+            self._spikes_found += len(step)
+
+    def _of_chosen(self, step: Array, neuron: Array) -> tuple[Array, Array]:
+        """The spikes of the recorded neurons."""
+        if self.neurons is None:
+            return step, neuron
+        xp = namespace(neuron)
+        kept = xp.isin(neuron, xp.asarray(self.neurons))
+        return step[kept], neuron[kept]
 
     def full(self, done: int) -> bool:
         """Whether :meth:`write` must come before the next step."""
@@ -135,9 +147,9 @@ class RecordingPlan:
         traces = {name: self._trace(name, last - first, ends) for name in self.wanted}
         times = indices = None
         if self.spikes:
-            step = np.concatenate([step for step, _ in self._found] or [np.zeros(0, np.int64)])
-            indices = np.concatenate([neuron for _, neuron in self._found] or [np.zeros(0, np.int64)])
-            kept = slice(np.searchsorted(step, done))
+            none = subject.space.gather(subject.space.zeros(0, np.int64))
+            step, indices = self._of_chosen(*(namespace(none).concatenate([none, *(found[k] for found in self._found)]) for k in (0, 1)))
+            kept = slice(int((step < done).sum()))
             times, indices = (subject.steps_done + step[kept] + 1) * subject.dt, indices[kept]
         self._sink.write(Piece(ends * subject.dt, traces, times, indices), (subject.steps_done + done) * subject.dt)
         self._written, self._spikes_found, self._found = last, 0, []
@@ -150,8 +162,12 @@ class RecordingPlan:
     def _figures(self) -> dict[str, Array]:
         if self._moments is None:
             return {}
-        flat = summary(self._moments, self.figures, self._subject.dt)
-        return {name: values.reshape(self._subject.shape) if self.neurons is None else values[self.neurons] for name, values in flat.items()}
+        space, moments = self._subject.space, self._moments
+        whole = Moments(*(None if part is None else space.gather(part) for part in (moments.count, moments.first, moments.last, moments.squares)))
+        flat = summary(whole, self.figures, self._subject.dt)
+        if self.neurons is None:
+            return {name: values.reshape(self._subject.shape) for name, values in flat.items()}
+        return {name: values[namespace(values).asarray(self.neurons)] for name, values in flat.items()}
 
     def abandon(self, done: int, problem: BaseException) -> None:
         """Keep what was recorded in ``done`` steps, where it outlives the error that then ended the run."""
@@ -161,16 +177,18 @@ class RecordingPlan:
 
     def _trace(self, name: str, rows: int, ends: Array) -> Array:
         subject = self._subject
-        values = self._rows[_stored(name)][:rows]
+        values = subject.space.gather(self._rows[_stored(name)][:rows])
+        xp = namespace(values)
         if name == "refractory":
             tau_ref = subject.parameters["tau_ref"]
-            if isinstance(tau_ref, np.ndarray) and self.neurons is not None:
-                tau_ref = tau_ref[self.neurons[self._order]]
-            values = ((ends - 1) * subject.dt)[:, None] - values <= tau_ref
+            if not isinstance(tau_ref, float):
+                tau_ref = subject.space.gather(tau_ref)
+                tau_ref = tau_ref if self._chosen is None else tau_ref[xp.asarray(self._chosen)]
+            values = xp.asarray((ends - 1) * subject.dt)[:, None] - values <= tau_ref
         if self.neurons is None:
             return values.reshape(rows, *subject.shape)
-        unsorted = np.empty_like(values)
-        unsorted[:, self._order] = values
+        unsorted = xp.empty_like(values)
+        unsorted[:, xp.asarray(self._order)] = values
         return unsorted
 
 

@@ -173,7 +173,6 @@ def state_plane(model: Declaration, x: str | None = None, y: str | None = None, 
 
 
 def _plane_values(model: Declaration, values: Mapping[str, float]) -> dict[str, Any]:
-    from izhigen.feeding import Layout
     from izhigen.values import initial_states
 
     known = (*model.parameters, *model.inputs, *model.states)
@@ -182,9 +181,9 @@ def _plane_values(model: Declaration, values: Mapping[str, float]) -> dict[str, 
             raise ValueShapeError(f"model {model.name!r} has no {name!r}{suggest(name, known)}")
     parameters = {**model.parameters, **{k: v for k, v in values.items() if k in model.parameters}}
     given = {k: float(v) for k, v in values.items() if k in model.states}
-    states = initial_states(model, given, parameters, Layout((1,), None, np.dtype(float)).count)
+    states = initial_states(model, given, parameters, float)
     inputs = {name: values.get(name, 0.0) for name in model.inputs}
-    return {**parameters, **inputs, **{name: float(state[0]) for name, state in states.items()}, "t": 0.0, "dt": 0.0}
+    return {**parameters, **inputs, **{name: float(state) for name, state in states.items()}, "t": 0.0, "dt": 0.0}
 
 
 def _slopes(model: Declaration, values: dict[str, Any], names: tuple[str, str]) -> list[Any]:

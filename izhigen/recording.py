@@ -7,12 +7,13 @@ import json
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from izhigen.arrays import fetch, namespace
 from izhigen.errors import RecordingError, suggest
 from izhigen.moments import MOMENTS, UNITS, Intervals
 from izhigen.store import Header, Piece, StoreWriter, axes_of, is_store, read_store
@@ -32,7 +33,8 @@ class Recording:
     """Traces and spikes of one run.
 
     Values are those after a step and its reset; ``t`` is the end of each recorded step, and a spike's time is the end of the step
-    in which it happened. All times are in ms.
+    in which it happened. All times are in ms. Traces, spikes and figures of a population on a CUDA device are CuPy arrays and stay there;
+    :meth:`to_host` brings them all over.
 
     Attributes
     ----------
@@ -98,7 +100,7 @@ class Recording:
     def spikes(self) -> tuple[Array, Array]:
         """``(times, indices)``: time in ms and flat neuron index of every spike, ordered by time and then index; in memory."""
         self._need_spikes()
-        return np.asarray(self.spike_times), np.asarray(self.spike_indices)
+        return self.spike_times[:], self.spike_indices[:]
 
     def _need_spikes(self) -> None:
         if self.spike_times is None:
@@ -110,10 +112,11 @@ class Recording:
         if "count" in self.figures:
             return self.figures["count"]
         self._need_spikes()
-        counts = np.zeros(int(np.prod(self.shape)), np.int64)
+        xp = namespace(self.spike_indices[:0])
+        counts = xp.zeros(int(np.prod(self.shape)), np.int64)
         for part in _parts(len(self.spike_indices), SPIKES_AT_ONCE):
-            counts += np.bincount(self.spike_indices[part], minlength=len(counts))
-        return counts.reshape(self.shape) if self.neurons is None else counts[self.neurons]
+            counts += xp.bincount(self.spike_indices[part], minlength=len(counts))
+        return counts.reshape(self.shape) if self.neurons is None else counts[xp.asarray(self.neurons)]
 
     @property
     def rates(self) -> Array:
@@ -124,15 +127,24 @@ class Recording:
 
     def _dense_spikes(self) -> Array:
         times, indices = self.spikes
-        chosen = np.arange(int(np.prod(self.shape))) if self.neurons is None else self.neurons
-        dense = np.zeros((len(self.t), len(chosen)), dtype=bool)
-        rows = np.searchsorted(np.asarray(self.t), times - 1e-3 * self.info["dt"])
-        order = np.argsort(chosen, kind="stable")
-        place = np.minimum(np.searchsorted(chosen, indices, sorter=order), len(chosen) - 1)
+        xp = namespace(times)
+        chosen = xp.asarray(np.arange(int(np.prod(self.shape))) if self.neurons is None else self.neurons)
+        dense = xp.zeros((len(self.t), len(chosen)), dtype=bool)
+        rows = xp.searchsorted(xp.asarray(self.t), times - 1e-3 * self.info["dt"])
+        order = xp.argsort(chosen)
+        place = xp.minimum(xp.searchsorted(chosen[order], indices), len(chosen) - 1)
         columns = order[place]
         kept = (rows < len(self.t)) & (chosen[columns] == indices)
         dense[rows[kept], columns[kept]] = True
         return dense.reshape(len(self.t), *self.shape) if self.neurons is None else dense
+
+    def to_host(self) -> Recording:
+        """The same recording with NumPy arrays: itself, where it has them already."""
+        if self.store is not None:
+            return self
+        times, indices = (None if values is None else fetch(values) for values in (self.spike_times, self.spike_indices))
+        return replace(self, traces={name: fetch(values) for name, values in self.traces.items()}, spike_times=times, spike_indices=indices,
+                       figures={name: fetch(values) for name, values in self.figures.items()})
 
     def save(self, path: str | Path) -> None:
         """Write everything to a new Zarr store when the path ends in ``.zarr``, else to a NumPy ``.npz`` file, whose suffix may be left out.
@@ -143,8 +155,11 @@ class Recording:
             When the store exists or cannot be written.
         """
         if is_store(path):
-            self._save_store(path)
+            self.to_host()._save_store(path)
             return
+        self.to_host()._save_file(path)
+
+    def _save_file(self, path: str | Path) -> None:
         meta = {"info": dict(self.info), "shape": list(self.shape), "start": self.start, "stop": self.stop, "interrupted": self.interrupted,
                 "traces": list(self.traces), "figures": list(self.figures)}
         arrays = {"t": self.t, "meta": np.array(json.dumps(meta))}
@@ -201,20 +216,20 @@ class Recording:
                 data = xarray.open_zarr(self.store, chunks=None, consolidated=False).isel(time=slice(len(self.t)))
                 data.attrs = attributes
                 return data if self.spike_times is None else data.isel(spike=slice(len(self.spike_times)))
-        coordinates = axes_of(self.shape, self.neurons)
+        here, coordinates = self.to_host(), axes_of(self.shape, self.neurons)
         units = self.info.get("units", {})
-        variables = {name: (["time", *coordinates], values, {"units": units.get(name, "")}) for name, values in self.traces.items()}
-        variables.update({name: (list(coordinates), values, {"units": UNITS[name]}) for name, values in self.figures.items()})
-        if self.spike_times is not None:
-            variables["spike_time"] = (["spike"], self.spike_times, {"units": "ms"})
-            variables["spike_neuron"] = (["spike"], self.spike_indices, {})
+        variables = {name: (["time", *coordinates], values, {"units": units.get(name, "")}) for name, values in here.traces.items()}
+        variables.update({name: (list(coordinates), values, {"units": UNITS[name]}) for name, values in here.figures.items()})
+        if here.spike_times is not None:
+            variables["spike_time"] = (["spike"], here.spike_times, {"units": "ms"})
+            variables["spike_neuron"] = (["spike"], here.spike_indices, {})
         return xarray.Dataset(variables, {"time": ("time", self.t, {"units": "ms"}), **coordinates}, attributes)
 
     def plot(self, **options: Any) -> Any:
         """Traces with spikes marked and a raster; see :func:`izhigen.plot.recording`."""
         from izhigen import plot  # matplotlib loads only when something is drawn
 
-        return plot.recording(self, **options)
+        return plot.recording(self.to_host(), **options)
 
     def __repr__(self) -> str:
         spikes = "" if self.spike_times is None else f", {len(self.spike_times)} spikes"

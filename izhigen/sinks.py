@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from izhigen.arrays import fetch
 from izhigen.recording import Recording
 from izhigen.store import Header, Piece, StoreWriter
 
@@ -62,8 +63,10 @@ class StoreSink:
         self.rows = self._writer.rows
 
     def write(self, piece: Piece, stop: float) -> None:
-        self._writer.append(piece, stop)
+        traces = {name: fetch(values) for name, values in piece.traces.items()}
+        spikes = (None if values is None else fetch(values) for values in (piece.spike_times, piece.spike_indices))
+        self._writer.append(Piece(piece.t, traces, *spikes), stop)
 
     def finish(self, stop: float, interrupted: bool, figures: Mapping[str, Any]) -> Recording:
-        self._writer.finish(stop, interrupted, figures)
+        self._writer.finish(stop, interrupted, {name: fetch(values) for name, values in figures.items()})
         return Recording.load(self._writer.path)

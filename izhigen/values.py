@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from izhigen.arrays import namespace
 from izhigen.errors import ValueShapeError
 from izhigen.feeding import Layout
 from izhigen.model.model import Declaration
@@ -16,10 +17,10 @@ Array = Any
 
 
 def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, dtype: Any) -> float | Array:
-    """A number for all neurons, or a flat contiguous array of one number each.
+    """A number for all neurons, or a flat contiguous array of one number each, where the population's arrays lie.
 
     ``value`` may be a number, an array in the population's shape, or a callable ``f(n, rng)`` that returns one; with a batch axis, an array
-    without it serves all batches.
+    without it serves all batches. An array of the right type and order that lies on the population's device is taken as it is.
     """
     if callable(value):
         try:
@@ -33,10 +34,12 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
             if not np.isfinite(np.dtype(dtype).type(number)):
                 raise ValueShapeError(f"{name} = {number} is not finite in {np.dtype(dtype).name}")
         return number
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError):
-        array = np.empty(0, dtype=object)
+    array = layout.space.adopt(value)
+    if array is None:
+        try:
+            array = np.asarray(value)
+        except (ValueError, TypeError):
+            array = np.empty(0, dtype=object)
     if array.dtype.kind not in "iuf" or isinstance(value, bool):
         raise ValueShapeError(f"{name}: {type(value).__name__} is not a number, an array of numbers, or a callable f(n, rng)")
     if array.ndim == 0:
@@ -44,16 +47,16 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
     flat = layout.per_neuron(array, dtype)
     if flat is None:
         raise ValueShapeError(f"{name} has shape {array.shape}, but the population has {layout.shape}; give a number or an array of that shape")
-    bad = np.flatnonzero(~np.isfinite(flat))
+    bad = namespace(flat).flatnonzero(~namespace(flat).isfinite(flat))
     if len(bad):
-        raise ValueShapeError(f"{name} is not finite for neuron {bad[0]} ({flat[bad[0]]})")
-    return flat
+        raise ValueShapeError(f"{name} is not finite for neuron {int(bad[0])} ({float(flat[bad[0]])})")
+    return layout.space.send(flat) if isinstance(flat, np.ndarray) else flat
 
 
-def initial_states(model: Declaration, given: Mapping[str, float | Array], parameters: Mapping[str, Any], count: int) -> dict[str, Array]:
-    """Float64 arrays of every state variable: given values, else the model's initial expressions, else 0.
+def initial_states(model: Declaration, given: Mapping[str, float | Array], parameters: Mapping[str, Any], dtype: Any) -> dict[str, Array]:
+    """Every state variable's value of no axis, or array of one value a neuron: given values, else the model's initial expressions, else 0.
 
-    An initial expression may read parameters and other states (their initial values).
+    An initial expression may read parameters and other states (their initial values), and is evaluated in double precision where it can be.
     """
     values: dict[str, Any] = {**parameters, **given}
 
@@ -70,24 +73,22 @@ def initial_states(model: Declaration, given: Mapping[str, float | Array], param
         with np.errstate(all="ignore"):
             values[state] = expression.evaluate(values)
 
-    states = {}
     for state in model.states:
         resolve(state)
-        states[state] = np.array(np.broadcast_to(np.asarray(values[state], dtype=np.float64), (count,)))
-        bad = np.flatnonzero(~np.isfinite(states[state]))
-        if len(bad):
-            raise ValueShapeError(f"the initial value of {state!r} is not finite for neuron {bad[0]} ({states[state][bad[0]]}); "
-                                  f"check {expression_of(model, state)}")
-    return states
+    return {state: _in_type(model, state, values[state], dtype) for state in model.states}
 
 
-def in_type(what: str, values: Array, dtype: Any) -> Array:
-    """The values in the kernel's type, in which they must be finite."""
+def _in_type(model: Declaration, state: str, value: Any, dtype: Any) -> Array:
+    """An initial value in the kernel's type, in which it must be finite."""
+    number = np.float64(value) if isinstance(value, numbers.Real) else value
+    xp = namespace(number) if number.ndim else np
     with np.errstate(over="ignore"):
-        converted = values.astype(dtype)
-    bad = np.flatnonzero(~np.isfinite(converted))
+        converted = number.astype(dtype)
+    bad = xp.flatnonzero(~xp.isfinite(converted))
     if len(bad):
-        raise ValueShapeError(f"{what} is not finite in {np.dtype(dtype).name} for neuron {bad[0]} ({values[bad[0]]})")
+        neuron = int(bad[0])
+        raise ValueShapeError(f"the initial value of {state!r} is not finite in {np.dtype(dtype).name} for neuron {neuron} "
+                              f"({float(number.reshape(-1)[neuron])}); check {expression_of(model, state)}")
     return converted
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from izhigen.errors import ValueShapeError, suggest
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ class StateView(Mapping[str, Array]):
         population = self._population
         if name == "refractory" and population._model.refractory:
             if population._steps_done == 0:
-                return np.zeros(population.shape, bool)
+                return population._space.zeros(population._layout.count, bool).reshape(population.shape)
             since = (population._steps_done - 1) * population._dt - population._state["t_last_spike"]
             return (since <= population._parameters["tau_ref"]).reshape(population.shape)
         if name not in population._state:
@@ -35,9 +33,10 @@ class StateView(Mapping[str, Array]):
     def __setitem__(self, name: str, value: Any) -> None:
         if name == "refractory":
             raise ValueShapeError("'refractory' follows from t_last_spike and tau_ref; set those")
-        array = self[name]
-        new = self._population._value(name, value)
-        array[...] = new.reshape(array.shape) if isinstance(new, np.ndarray) else new
+        population = self._population
+        if name not in population._state:
+            self[name]  # says which there are
+        population._space.write(population._state[name], population._value(name, value))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._population._model.all_states)
@@ -60,7 +59,7 @@ class ParameterView(MutableMapping[str, Any]):
         if name not in values:
             raise KeyError(f"no parameter {name!r}{suggest(name, values)} (parameters: {', '.join(values)})")
         value = values[name]
-        return value.reshape(self._population.shape) if isinstance(value, np.ndarray) else value
+        return value if isinstance(value, float) else value.reshape(self._population.shape)
 
     def __setitem__(self, name: str, value: Any) -> None:
         if name not in self._population._parameters:

@@ -8,11 +8,11 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "izhigen"
 ORDER = [["errors", "_version", "resources", "timegrid", "arrays"], ["model"], ["derive"], ["codegen"], ["random", "backends"],
-         ["series"], ["inputs"], ["feeding"], ["values"], ["checks", "progress", "moments"], ["store"], ["recording"], ["sinks"], ["plan"], ["views"], ["population"],
+         ["series"], ["inputs"], ["feeding"], ["values"], ["checks", "progress", "moments"], ["store"], ["recording"], ["sinks"], ["plan"], ["running"], ["views"], ["population"],
          ["report"], ["plot"], ["api"], ["__init__"], ["bench"], ["cli"]]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
-LAZY = {("recording", "plot"), ("api", "population"), ("views", "population")}
-"""Imports inside functions that put off loading: a recording draws itself, and a model makes its population; a view names the population's type."""
+LAZY = {("recording", "plot"), ("api", "population"), ("views", "population"), ("running", "population")}
+"""Imports inside functions that put off loading: a recording draws itself, and a model makes its population; a view and a run name the population's type."""
 
 
 def stage(path):

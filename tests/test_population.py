@@ -137,7 +137,7 @@ def test_results_do_not_depend_on_threads_size_or_blocks(n, dtype, monkeypatch):
         kept = reference.spikes[1] < n
         np.testing.assert_array_equal(other.spikes[0], reference.spikes[0][kept])
         np.testing.assert_array_equal(other.spikes[1], reference.spikes[1][kept])
-    monkeypatch.setattr("izhigen.population.LONGEST_BLOCK", 17)
+    monkeypatch.setattr("izhigen.backends.engine.LONGEST_BLOCK", 17)
     blocks = traces(population(1000, dtype=dtype, model=model), 30.0, I=currents)
     np.testing.assert_array_equal(blocks["V"], reference["V"])
 
@@ -364,5 +364,5 @@ def test_progress_bar_and_repr(capsys):
 
 
 def test_no_such_backend_message_lists_them():
-    with pytest.raises(BackendError, match="backends: c, numpy"):
+    with pytest.raises(BackendError, match="backends: c, cuda, numpy"):
         RS.population(1, backend="fortran")

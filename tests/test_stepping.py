@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import izhigen as iz
-from izhigen import population as population_module
 from izhigen.errors import NonFiniteError, ValueShapeError
 
 N = 300
@@ -84,7 +83,7 @@ def test_a_bad_input_or_shape_is_refused_before_the_step(backend):
 
 
 def test_a_population_too_large_to_copy_names_the_block(monkeypatch):
-    monkeypatch.setattr(population_module, "REWIND_BYTES", 0)
+    monkeypatch.setattr("izhigen.backends.engine.HostEngine.rewind_bytes", 0)
     pop = iz.Model("E", "dV/dt = V*V", parameters={}).population(4, dt=1.0, dtype="float32", method="euler", V=[0.0, 2.0, 0.0, 0.0])
     with pytest.raises(NonFiniteError, match=r"neuron 1 became infinite or undefined in one of the steps 0 to 49 .*run this neuron alone"):
         pop.run(50.0)

@@ -75,7 +75,7 @@ def test_equal_to_a_recording_in_memory(case, backend, tmp_path, small):
 def test_many_spikes_end_a_piece_early(tmp_path, small, monkeypatch):
     monkeypatch.setattr("izhigen.sinks.BUFFER_SPIKES", 40)
     monkeypatch.setattr("izhigen.sinks.StoreSink.spikes", 40)
-    monkeypatch.setattr("izhigen.population.LONGEST_BLOCK", 37)
+    monkeypatch.setattr("izhigen.backends.engine.LONGEST_BLOCK", 37)
     one, two = (RS.population(101, dt=0.1) for _ in range(2))
     same(two.run(200.0, I=20.0, record=["V", "spike"], every=3, out=tmp_path / "x.zarr"), one.run(200.0, I=20.0, record=["V", "spike"], every=3))
 

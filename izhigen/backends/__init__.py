@@ -1,15 +1,17 @@
-"""Stage 5: programs made callable. One file a backend, found by name; each defines ``create_engine``."""
+"""Stage 5: programs made callable. One file a backend, found by name; each defines ``create_engine`` and ``open_space``."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from typing import Any
 
+from izhigen.arrays import Space
 from izhigen.backends.engine import Engine
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, suggest
 
-_SUPPORT = ("engine", "compiler", "workers")
+_SUPPORT = ("binding", "compiler", "device", "engine", "sharded", "workers")
 
 
 def backend_names() -> list[str]:
@@ -17,7 +19,33 @@ def backend_names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _SUPPORT)
 
 
-def create_engine(backend: str, request: KernelRequest) -> Engine:
+def _backend(name: str) -> Any:
+    names = backend_names()
+    if name not in names:
+        raise BackendError(f"no backend {name!r}{suggest(str(name), names)} (backends: {', '.join(names)})")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def open_space(backend: str, device: Any = None, sharding: Any = None) -> Space:
+    """The memory that a backend's arrays lie in.
+
+    Parameters
+    ----------
+    device : int, optional
+        One device; by default the one in use.
+    sharding : list of int, optional
+        Several devices that share the neurons.
+
+    Raises
+    ------
+    BackendError
+        For an unknown backend, one without devices, or one that cannot run here; says what to install or change.
+    """
+    space: Space = _backend(backend).open_space(device, sharding)
+    return space
+
+
+def create_engine(backend: str, request: KernelRequest, space: Space) -> Engine:
     """Build the engine of a backend for a kernel that is asked for.
 
     Raises
@@ -25,8 +53,5 @@ def create_engine(backend: str, request: KernelRequest) -> Engine:
     BackendError
         For an unknown backend, or one that cannot run here; says what to install.
     """
-    names = backend_names()
-    if backend not in names:
-        raise BackendError(f"no backend {backend!r}{suggest(str(backend), names)} (backends: {', '.join(names)})")
-    engine: Engine = importlib.import_module(f"{__name__}.{backend}").create_engine(request)
+    engine: Engine = _backend(backend).create_engine(request, space)
     return engine

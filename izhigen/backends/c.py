@@ -8,13 +8,13 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-import cffi
 import numpy as np
 
+from izhigen.arrays import Space
+from izhigen.backends.binding import Binding
 from izhigen.backends.compiler import Built, build, load_program
-from izhigen.backends.engine import Advanced, Block, PreparedStep, Source, Spikes
+from izhigen.backends.engine import Advanced, Block, HostEngine, PreparedStep, Source, Spikes, host_space
 from izhigen.backends.workers import Workers
-from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import CompileError, ValueShapeError
@@ -41,7 +41,7 @@ class _SpikeList:
             self.taken.append((self.step[:count].copy(), self.neuron[:count].copy()))
 
 
-class CEngine:
+class CEngine(HostEngine):
     """A compiled kernel; see :class:`izhigen.backends.engine.Engine`."""
 
     least_steps = 64
@@ -49,15 +49,13 @@ class CEngine:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._built = build(program)
-        self._ffi = cffi.FFI()
-        self._ffi.cdef(program.interface)
+        self._binding = Binding(program)
         try:
             self._library, self._advance = self._open(self._built)
         except CompileError:  # a library that another machine left behind
             self._built = build(program, again=True)
             self._library, self._advance = self._open(self._built)
         self.method, self.cost, self.pace = program.method, program.cost, PACE
-        self._real, self._array = ("float *", "float[]") if program.dtype == "float32" else ("double *", "double[]")
         self._workers = Workers()
         self._dtype = np.dtype(program.dtype)
         self._lists: list[_SpikeList] = []
@@ -66,7 +64,7 @@ class CEngine:
     def _open(self, built: Built) -> tuple[Any, Any]:
         """The loaded library (kept open by whoever holds it) and its entry point."""
         try:
-            library = self._ffi.dlopen(str(built.library))
+            library = self._binding.ffi.dlopen(str(built.library))
             return library, getattr(library, self._program.entry_point)
         except (OSError, AttributeError) as problem:
             raise CompileError(f"the compiled kernel {built.library} cannot be loaded: {problem}") from problem
@@ -82,7 +80,7 @@ class CEngine:
         if block.steps == 0 or n == 0:
             return Advanced(_ordered([]) if block.collect_spikes else None)
         _check_sizes(block, n)
-        population = self._population(block, n)
+        population = self._binding.population(block, n)
         ranges = _ranges(n, self._program.tile, block.threads, block.steps)
         lists = self._spike_lists(len(ranges), block) if block.collect_spikes else [None] * len(ranges)
         kept: list[np.ndarray] = []
@@ -106,19 +104,19 @@ class CEngine:
         """The block's one step as a function; see :class:`izhigen.backends.engine.Engine`."""
         n = len(next(iter(block.state.values())))
         _check_sizes(block, n)
-        population = self._population(block, n)
+        population = self._binding.population(block, n)
         ranges = _ranges(n, self._program.tile, block.threads, block.steps)
         runs = [self._run(block, None, n, []) for _ in ranges]
         nothing = runs[0].bad_neuron
         tasks = [partial(self._advance, population, run, *part) for run, part in zip(runs, ranges)]
         work = tasks[0] if len(tasks) == 1 else partial(self._workers.run, tasks)
-        targets = [(run, [(name, getattr(run.input, c_name(name))) for name in block.inputs]) for run in runs]
+        targets = [(run, self._binding.inputs(run, block.inputs)) for run in runs]
 
         def step(first_step: int, inputs: Mapping[str, Source]) -> int | None:
             for run, slots in targets:
                 run.first_step, run.bad_neuron = first_step, nothing
                 for name, slot in slots:
-                    self._set_input(slot, inputs[name])
+                    self._binding.set_input(slot, inputs[name])
             work()
             bad = min([run.bad_neuron for run in runs])
             return None if bad == nothing else bad
@@ -133,80 +131,25 @@ class CEngine:
             spikes.taken = []
         return self._lists[:count]
 
-    def _pointer(self, kind: str, array: np.ndarray | None) -> Any:
-        return self._ffi.NULL if array is None else self._ffi.cast(kind, self._ffi.from_buffer(array))
-
-    def _state_pointer(self, name: str, array: np.ndarray | None) -> Any:
-        return self._pointer("double *" if name == "t_last_spike" else self._real, array)
-
-    def _population(self, block: Block, n: int) -> Any:
-        population = self._ffi.new(f"struct {self._program.name}_population *")
-        population.neurons, population.dt = n, block.dt
-        if hasattr(population, "seed"):
-            population.seed = block.seed
-        if hasattr(population, "first_index"):
-            population.first_index = block.first_index
-        for name, array in block.state.items():
-            setattr(population.state, c_name(name), self._state_pointer(name, array))
-        for name, value in block.parameters.items():
-            if isinstance(value, np.ndarray):
-                kind = "double *" if value.dtype == np.float64 else "float *"
-                value = self._pointer(kind, value)
-            setattr(population.parameter, c_name(name), value)
-        return population
-
     def _run(self, block: Block, spikes: _SpikeList | None, n: int, kept: list[np.ndarray]) -> Any:
         """What one thread is told; arrays made for it go to ``kept``, which must live as long as the call."""
-        run = self._ffi.new(f"struct {self._program.name}_run *")
-        run.first_step, run.steps = block.first_step, block.steps
+        run = self._binding.run(block)
         run.bad_neuron = n if block.check_finite else -1
         if hasattr(run, "bad_step"):
             run.bad_step = -1
-        for name, source in block.inputs.items():
-            target = getattr(run.input, c_name(name))
+        for name, target in self._binding.inputs(run, block.inputs):
+            source = block.inputs[name]
             if source.numbers is None:
-                self._set_input(target, source)
+                self._binding.set_input(target, source)
             else:
-                kept += self._set_series(target, source, block.steps)
-        run.record_every, run.record_phase = block.record_every, block.record_phase
-        for name, array in block.record.items():
-            setattr(run.record, c_name(name), self._state_pointer(name, array))
-            run.record_count = array.shape[1]
-        run.record_neurons = self._pointer("int64_t *", block.record_neurons)
-        run.spike_flag = self._pointer("uint8_t *", block.spike_flag)
+                room, numbers = np.empty(block.steps, self._dtype), np.array(source.numbers, np.float64)
+                self._binding.set_series(target, source, room, numbers)
+                kept += [room, numbers]
         if spikes is not None:
             run.spike_capacity = len(spikes.step)
-            run.spike_step = self._pointer("int64_t *", spikes.step)
-            run.spike_neuron = self._pointer("int64_t *", spikes.neuron)
-        if block.moments is not None:
-            run.count, run.first_spike, run.last_spike = (
-                self._pointer("int64_t *", a) for a in (block.moments.count, block.moments.first, block.moments.last))
-            run.interval_squares = self._pointer("double *", block.moments.squares)
+            run.spike_step = self._binding.pointer("int64_t *", spikes.step)
+            run.spike_neuron = self._binding.pointer("int64_t *", spikes.neuron)
         return run
-
-    def _set_input(self, target: Any, source: Source) -> None:
-        values = source.values
-        rows, columns = values.shape
-        target.values = self._ffi.from_buffer(self._array, values)
-        target.step_stride = columns if rows > 1 else 0
-        target.neuron_stride = 1 if columns > 1 else 0
-        self._set_noise(target, source)
-
-    def _set_series(self, target: Any, source: Source, steps: int) -> list[np.ndarray]:
-        """Room for what the kernel computes from time, and the numbers that it computes with."""
-        room = np.empty(steps, self._dtype)
-        numbers = np.array(source.numbers, np.float64)
-        target.series = target.values = self._pointer(self._real, room)
-        target.numbers = self._pointer("double *", numbers)
-        target.step_stride, target.neuron_stride = 1, 0
-        self._set_noise(target, source)
-        return [room, numbers]
-
-    def _set_noise(self, target: Any, source: Source) -> None:
-        if source.noise is not None:
-            target.noise = self._pointer(self._real, source.noise)
-            target.noise_stride = 1 if len(source.noise) > 1 else 0
-            target.noise_seed = source.seed
 
 
 def _check_sizes(block: Block, n: int) -> None:
@@ -238,6 +181,11 @@ def _ordered(lists: list[Any]) -> Spikes:
     return Spikes(step[order], neuron[order])
 
 
-def create_engine(request: KernelRequest) -> CEngine:
+def open_space(device: Any = None, sharding: Any = None) -> Space:
+    """The memory of the process."""
+    return host_space(device, sharding)
+
+
+def create_engine(request: KernelRequest, space: Space) -> CEngine:
     """Render, build (or find) and load a kernel."""
     return CEngine(load_program(request))

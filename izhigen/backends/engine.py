@@ -7,12 +7,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
+from izhigen.arrays import HOST, HostSpace
+from izhigen.errors import BackendError
 from izhigen.random import normals
 
 Array = Any
 
+LONGEST_BLOCK = 1 << 14
+"""Most steps of one kernel call."""
+REWIND_BYTES = 64 << 20
+"""Bytes of states that a host keeps a copy of without being slowed down much."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Source:
     """Values of one input over a block.
 
@@ -99,6 +106,8 @@ class Block:
     threads : int
     check_finite : bool
         Whether to look for a state that is not finite when the steps are made.
+    steps_per_launch : int or None
+        Steps of one launch of a kernel on a device; None for all of the block.
     """
 
     first_step: int
@@ -118,6 +127,7 @@ class Block:
     threads: int = 1
     first_index: int = 0
     check_finite: bool = False
+    steps_per_launch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +143,8 @@ class Advanced:
     """What a backend found while it advanced a block.
 
     ``spikes``, and the first neuron with a state that is not finite, where asked for. ``bad_step`` is the first step of the block for which
-    the kernel computes an input that is not finite; nothing was advanced then.
+    the kernel computes an input that is not finite; nothing was advanced then. What is said of a block
+    that was submitted before an earlier one was found to have failed has no meaning.
     """
 
     spikes: Spikes | None = None
@@ -141,6 +152,8 @@ class Advanced:
     bad_step: int | None = None
 
 
+Pending = Callable[[], Advanced]
+"""Waits for a block that was submitted, and says what was found."""
 PreparedStep = Callable[[int, Mapping[str, Source]], int | None]
 """Makes one step; returns the first neuron with a state that is not finite (where the block asks to look), or None."""
 
@@ -158,9 +171,21 @@ class Engine(Protocol):
     """Multiply-adds a second that a thread makes, roughly; says how many steps to ask for in one call."""
     least_steps: int
     """Steps below which a call is not worth cutting: reading and writing all states must stay a small part of it."""
+    depth: int
+    """Blocks that may be under way at once."""
+    rewind_bytes: int
+    """Most bytes of states that a run keeps a copy of, so that a state that is not finite can be traced to its step."""
 
-    def advance(self, block: Block) -> Advanced:
-        """Advance the states of a block in place."""
+    def longest(self, block: Block) -> int:
+        """Most steps of a block like this one."""
+        ...
+
+    def submit(self, block: Block) -> Pending:
+        """Begin to advance the states of a block in place; blocks are advanced in the order of their submission."""
+        ...
+
+    def recover(self) -> None:
+        """Take blocks again after one of them failed."""
         ...
 
     def prepare(self, block: Block) -> PreparedStep:
@@ -169,3 +194,35 @@ class Engine(Protocol):
         The arrays must stay where they are; their values may change.
         """
         ...
+
+
+def host_space(device: Any, sharding: Any) -> HostSpace:
+    """The memory of the process, for a backend that has no devices."""
+    for name, value in (("device", device), ("sharding", sharding)):
+        if value is not None:
+            raise BackendError(f"{name}={value!r} chooses among devices, and this backend has none; "
+                               "take backend='cuda', or threads= to share the work")
+    return HOST
+
+
+class HostEngine:
+    """What engines share that advance a block while they are asked to."""
+
+    depth = 1
+    rewind_bytes = REWIND_BYTES
+
+    def advance(self, block: Block) -> Advanced:
+        """Advance the states of a block in place."""
+        raise NotImplementedError
+
+    def submit(self, block: Block) -> Pending:
+        """Advance the block now."""
+        found = self.advance(block)
+        return lambda: found
+
+    def longest(self, block: Block) -> int:
+        """Most steps of a block."""
+        return LONGEST_BLOCK
+
+    def recover(self) -> None:
+        """Nothing to do."""

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from izhigen.backends.engine import Advanced, Block, Moments, PreparedStep, Source, Spikes
+from izhigen.arrays import Space
+from izhigen.backends.engine import Advanced, Block, HostEngine, Moments, PreparedStep, Source, Spikes, host_space
 from izhigen.codegen.request import KernelRequest
 from izhigen.derive.lowering import DT, T
 from izhigen.derive.step import Step
@@ -150,7 +151,7 @@ def _update(moments: Moments, neurons: Array, step: int) -> None:
     moments.last[neurons] = step
 
 
-class NumpyEngine:
+class NumpyEngine(HostEngine):
     """A step evaluated by NumPy; see :class:`izhigen.backends.engine.Engine`."""
 
     description = "no compilation: NumPy evaluates the step"
@@ -244,7 +245,12 @@ class NumpyEngine:
         return spike
 
 
-def create_engine(request: KernelRequest) -> NumpyEngine:
+def open_space(device: Any = None, sharding: Any = None) -> Space:
+    """The memory of the process."""
+    return host_space(device, sharding)
+
+
+def create_engine(request: KernelRequest, space: Space) -> NumpyEngine:
     """The engine of a kernel's step."""
     kernel = request.kernel()
     if kernel.dtype not in ("float32", "float64"):

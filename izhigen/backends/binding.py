@@ -1,0 +1,99 @@
+"""What a kernel is told, in the structs of its interface: filled by name, so that no field's place is written twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import cffi
+import numpy as np
+
+from izhigen.backends.engine import Block, Source
+from izhigen.codegen.identifiers import c_name
+from izhigen.codegen.program import Program
+
+Array = Any
+
+
+class Binding:
+    """The structs of a program's interface.
+
+    Parameters
+    ----------
+    program : Program
+    address : callable, optional
+        Where an array lies, as a number; by default where a NumPy array does.
+    """
+
+    def __init__(self, program: Program, address: Callable[[Array], int] | None = None) -> None:
+        self.ffi = cffi.FFI()
+        self.ffi.cdef(program.interface)
+        self._name, self._address = program.name, address
+        self.real, self._reals = ("float *", "float[]") if program.dtype == "float32" else ("double *", "double[]")
+
+    def pointer(self, kind: str, array: Array | None) -> Any:
+        """A pointer to the array's first value; NULL for None."""
+        if array is None:
+            return self.ffi.NULL
+        return self.ffi.cast(kind, self.ffi.from_buffer(array) if self._address is None else self._address(array))
+
+    def population(self, block: Block, n: int) -> Any:
+        """``struct <name>_population`` for the block's arrays and parameters."""
+        population = self.ffi.new(f"struct {self._name}_population *")
+        population.neurons, population.dt = n, block.dt
+        if hasattr(population, "seed"):
+            population.seed = block.seed
+        if hasattr(population, "first_index"):
+            population.first_index = block.first_index
+        for name, array in block.state.items():
+            setattr(population.state, c_name(name), self._state_pointer(name, array))
+        for name, value in block.parameters.items():
+            if not isinstance(value, float):
+                value = self.pointer("double *" if value.dtype == np.float64 else "float *", value)
+            setattr(population.parameter, c_name(name), value)
+        return population
+
+    def run(self, block: Block) -> Any:
+        """``struct <name>_run`` with the block's steps, and where its traces and figures go; inputs are set by :meth:`set_input`."""
+        run = self.ffi.new(f"struct {self._name}_run *")
+        run.first_step, run.steps = block.first_step, block.steps
+        run.record_every, run.record_phase = block.record_every, block.record_phase
+        for name, array in block.record.items():
+            setattr(run.record, c_name(name), self._state_pointer(name, array))
+            run.record_count = array.shape[1]
+        run.record_neurons = self.pointer("int64_t *", block.record_neurons)
+        run.spike_flag = self.pointer("uint8_t *", block.spike_flag)
+        if block.moments is not None:
+            run.count, run.first_spike, run.last_spike = (
+                self.pointer("int64_t *", a) for a in (block.moments.count, block.moments.first, block.moments.last))
+            run.interval_squares = self.pointer("double *", block.moments.squares)
+        return run
+
+    def _state_pointer(self, name: str, array: Array) -> Any:
+        return self.pointer("double *" if name == "t_last_spike" else self.real, array)
+
+    def inputs(self, run: Any, names: Any) -> list[tuple[str, Any]]:
+        """The inputs' structs within a run, by name."""
+        return [(name, getattr(run.input, c_name(name))) for name in names]
+
+    def set_input(self, target: Any, source: Source) -> None:
+        """Point an input at given values."""
+        values = source.values
+        rows, columns = values.shape
+        target.values = self.ffi.from_buffer(self._reals, values) if self._address is None else self.pointer(self.real, values)
+        target.step_stride = columns if rows > 1 else 0
+        target.neuron_stride = 1 if columns > 1 else 0
+        self._set_noise(target, source)
+
+    def set_series(self, target: Any, source: Source, room: Array, numbers: Array) -> None:
+        """Point an input at room for what the kernel computes from time, and at the numbers that it computes with."""
+        target.series = target.values = self.pointer(self.real, room)
+        target.numbers = self.pointer("double *", numbers)
+        target.step_stride, target.neuron_stride = 1, 0
+        self._set_noise(target, source)
+
+    def _set_noise(self, target: Any, source: Source) -> None:
+        if source.noise is not None:
+            target.noise = self.pointer(self.real, source.noise)
+            target.noise_stride = 1 if len(source.noise) > 1 else 0
+            target.noise_seed = source.seed

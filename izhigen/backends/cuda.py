@@ -1,0 +1,379 @@
+"""The CUDA backend: the generated file, compiled by NVRTC through CuPy; arrays stay on the device, and nothing waits that need not."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from izhigen.arrays import Space
+from izhigen.backends.binding import Binding
+from izhigen.backends.compiler import load_program
+from izhigen.backends.device import DeviceSpace, check_device, device_errors, launch_shape, load_cupy
+from izhigen.backends.engine import LONGEST_BLOCK, Advanced, Block, Pending, PreparedStep, Source, Spikes
+from izhigen.backends.sharded import ShardedEngine, ShardedSpace, check_sharding
+from izhigen.codegen.identifiers import c_name
+from izhigen.codegen.program import Program
+from izhigen.codegen.request import KernelRequest
+from izhigen.errors import ValueShapeError
+
+Array = Any
+
+OPTIONS = ("--std=c++14",)
+"""Never ``--use_fast_math``. Multiply-adds are fused, as in the C backend."""
+DEPTH = 8
+"""Blocks under way at once: enough that the device never waits for the host."""
+NEURONS_A_THREAD = 4
+"""Of the kernel that makes one step."""
+LEAST_LIST, LIST_SHARE = 1 << 22, 16
+"""Spikes that the list holds at least, and spikes a neuron."""
+REWIND_SHARE = 16
+"""Part of a device's memory that a copy of the states may take."""
+GRAPH_STEPS = 32
+"""Launches of one step in a CUDA graph."""
+NONE = (1 << 63) - 1
+"""``bad_neuron`` and ``bad_step`` where nothing bad was found."""
+OPERATIONS_A_CORE = 64
+"""Multiply-adds a multiprocessor makes in a cycle, for the length of a call only."""
+CLOCK = 1.5e9
+FULL = 1
+"""``stopped`` where the list of spikes could overflow."""
+MOST_SCALARS = 64
+"""Single numbers that are kept on the device."""
+
+
+@dataclass
+class _Report:
+    """Room on the host that the device's status is copied to after a block."""
+
+    status: Array
+    event: Any
+
+
+@dataclass
+class _Launched:
+    """A block under way, and what must live until it is done."""
+
+    block: Block
+    report: _Report
+    kept: list[Any]
+
+
+class CudaEngine:
+    """A kernel on one device; see :class:`izhigen.backends.engine.Engine`.
+
+    Each block is three launches on the caller's stream: what is computed from time, what depends on parameters only, and the steps. The
+    device itself decides whether a block may advance, so that the host need not wait between blocks: not when the list of spikes could
+    overflow, and not after something that is not finite was found.
+    """
+
+    least_steps, depth = 64, DEPTH
+
+    def __init__(self, program: Program, space: DeviceSpace) -> None:
+        self._program, self._space, self._cupy = program, space, space.cupy
+        self._binding = Binding(program, lambda array: array.data.ptr)
+        self._dtype = np.dtype(program.dtype)
+        with space.use(), device_errors(program.name):
+            self._module = self._cupy.RawModule(code=program.source, options=OPTIONS)
+            self._kernels = {part: self._module.get_function(f"{program.name}_{part}") for part in ("begin", "advance", "step", "tick")}
+            if f"{program.name}_series" in program.source:
+                self._kernels["series"] = self._module.get_function(f"{program.name}_series")
+            device = self._cupy.cuda.Device(space.number)
+            self.pace = device.attributes["MultiProcessorCount"] * OPERATIONS_A_CORE * CLOCK
+            self.rewind_bytes = device.mem_info[1] // REWIND_SHARE
+            sizes = {part: self._binding.ffi.sizeof(f"struct {program.name}_{part}") for part in ("status", "constants")}
+            self._constants = self._cupy.empty(sizes["constants"], np.uint8)
+            self._status = self._cupy.empty(sizes["status"], np.uint8)
+        self._free_reports: list[_Report] = []
+        self._under_way: deque[_Launched] = deque()
+        self._listed = 0
+        self._list: Array = None
+        self._sent: WeakKeyDictionary[Source, Source] = WeakKeyDictionary()
+        self._neurons: tuple[Array, Array] | None = None
+        self._scalars: dict[bytes, Array] = {}
+        self._shapes: dict[tuple[str, int], tuple[int, int]] = {}
+        self._graphs: dict[bytes, Any] = {}
+        self.method, self.cost = program.method, program.cost
+        name = self._cupy.cuda.runtime.getDeviceProperties(space.number)["name"].decode()
+        self.description = f"compiled by NVRTC for device {space.number} ({name}), {' '.join(OPTIONS)}"
+        self.recover()
+
+    def _new_report(self) -> _Report:
+        import cupyx
+
+        return _Report(cupyx.empty_pinned(self._status.size, np.uint8), self._cupy.cuda.Event(disable_timing=True))
+
+    def recover(self) -> None:
+        """Clear what the device found, and empty the list of spikes."""
+        status = self._binding.ffi.new(f"struct {self._program.name}_status *")
+        status.bad_neuron = status.bad_step = NONE
+        with self._space.use():
+            self._status[...] = self._cupy.asarray(np.frombuffer(self._binding.ffi.buffer(status), np.uint8))
+        self._listed = 0
+
+    def longest(self, block: Block) -> int:
+        """Most steps of a block: their spikes must fit in the list."""
+        if not block.collect_spikes:
+            return LONGEST_BLOCK
+        n = len(next(iter(block.state.values())))
+        return max(1, min(LONGEST_BLOCK, self._room_for_spikes(n) // n))
+
+    def _room_for_spikes(self, n: int) -> int:
+        if self._list is None or len(self._list) < n:
+            with self._space.use(), device_errors(f"the list of spikes of {n} neurons"):
+                free = self._cupy.cuda.Device(self._space.number).mem_info[0]
+                self._list = self._cupy.empty(max(n, min(max(LEAST_LIST, LIST_SHARE * n), free // 32)), np.uint64)
+        return len(self._list)
+
+    # -- blocks -----------------------------------------------------------------------------------------------------
+
+    def submit(self, block: Block) -> Pending:
+        """Launch the block; see :class:`izhigen.backends.engine.Engine`."""
+        n = len(next(iter(block.state.values())))
+        if block.steps == 0 or n == 0:
+            return lambda: Advanced(self._no_spikes() if block.collect_spikes else None)
+        with self._space.use(), device_errors(f"{block.steps} steps of {n} neurons"):
+            launched = _Launched(block, self._free_reports.pop() if self._free_reports else self._new_report(), [])
+            self._enqueue(launched, n)
+        self._under_way.append(launched)
+        return lambda: self._conclude(launched, n)
+
+    def _enqueue(self, launched: _Launched, n: int) -> None:
+        """Launch a block, then copy the status that it leaves."""
+        launched.kept = self._launch(launched.block, n)
+        self._status.get(out=launched.report.status, blocking=False)
+        launched.report.event.record()
+
+    def _launch(self, block: Block, n: int) -> list[Any]:
+        """Enqueue all of a block; what must live until it is done."""
+        binding = self._binding
+        population, run = binding.population(block, n), binding.run(replace(block, record_neurons=self._chosen(block.record_neurons)))
+        run.constants = binding.pointer(f"struct {self._program.name}_constants *", self._constants)
+        run.status = binding.pointer(f"struct {self._program.name}_status *", self._status)
+        run.check_finite = block.check_finite
+        if block.collect_spikes:
+            run.spike_capacity, run.key_step = self._room_for_spikes(n), block.first_step
+            run.spike_key = binding.pointer("uint64_t *", self._list)
+        kept: list[Any] = [block]
+        for name, target in binding.inputs(run, block.inputs):
+            source = self._send(block.inputs[name])
+            kept.append(source)
+            if source.numbers is None:
+                binding.set_input(target, source)
+            else:
+                room, numbers = self._cupy.empty(block.steps, self._dtype), self._cupy.asarray(np.array(source.numbers, np.float64))
+                binding.set_series(target, source, room, numbers)
+                kept += [room, numbers]
+        arguments = self._by_value(population, run)
+        if "series" in self._kernels:
+            self._start("series", block.steps, 1, arguments)
+        self._kernels["begin"]((1,), (1,), arguments)
+        self._make_steps(block, n, population, run)
+        return kept
+
+    def _make_steps(self, block: Block, n: int, population: Any, run: Any) -> None:
+        if block.steps_per_launch is None or block.steps_per_launch >= block.steps:
+            self._start("advance", n, 1, self._by_value(population, run))
+        elif self._is_repeatable(block):
+            self._repeat(block, n, population, run)
+        else:
+            self._cut(block, n, population, run)
+
+    def _cut(self, block: Block, n: int, population: Any, run: Any) -> None:
+        """The steps in launches of some each, every one told where it stands."""
+        size, phase = block.steps_per_launch or 1, block.record_phase
+        targets = [target for _, target in self._binding.inputs(run, block.inputs)]
+        for done in range(0, block.steps, size):
+            run.steps = min(size, block.steps - done)
+            run.record_phase = phase if 0 <= phase < run.steps else -1
+            self._start("advance", n, 1, self._by_value(population, run))
+            run.first_step += run.steps
+            for target in targets:
+                target.values += run.steps * target.step_stride
+                if hasattr(target, "noise") and target.noise:
+                    target.noise += run.steps * target.noise_stride
+            if phase >= 0:
+                rows = 0 if run.record_phase < 0 else (run.steps - 1 - phase) // block.record_every + 1
+                phase += rows * block.record_every - run.steps
+                for name in block.record:
+                    setattr(run.record, c_name(name), getattr(run.record, c_name(name)) + rows * run.record_count)
+
+    def _is_repeatable(self, block: Block) -> bool:
+        """Whether every step is the same launch but for its time: nothing is written down, and inputs are held."""
+        held = all(source.numbers is None and len(source.values) == 1 and (source.noise is None or len(source.noise) == 1)
+                   for source in block.inputs.values())
+        return held and block.steps_per_launch == 1 and not (block.record or block.collect_spikes or block.moments is not None)
+
+    def _repeat(self, block: Block, n: int, population: Any, run: Any) -> None:
+        """One step a launch, many launches at once by a CUDA graph; the device counts the steps."""
+        run.first_step, run.steps, run.follow_clock = 0, 1, 1
+        self._status[:8].view(np.int64).fill(block.first_step)
+        whole, rest = divmod(block.steps, GRAPH_STEPS)
+        arguments = self._by_value(population, run)
+        if whole and not self._is_null_stream():
+            key = b"".join(a.tobytes() for a in arguments)
+            if key not in self._graphs:
+                self._graphs = {key: self._capture(n, arguments)}  # one is kept: its arrays are those of the population
+            for _ in range(whole):
+                self._graphs[key].launch()
+        else:
+            rest = block.steps
+        self._ticked_steps(n, arguments, rest)
+
+    def _ticked_steps(self, n: int, arguments: tuple[Array, ...], count: int) -> None:
+        for _ in range(count):
+            self._start("step", n, NEURONS_A_THREAD, arguments)
+            self._kernels["tick"]((1,), (1,), (self._status, np.int64(1)))
+
+    def _is_null_stream(self) -> bool:
+        """The null stream cannot be captured."""
+        return self._cupy.cuda.get_current_stream().ptr == 0
+
+    def _capture(self, n: int, arguments: tuple[Array, ...]) -> Any:
+        stream = self._cupy.cuda.get_current_stream()
+        stream.begin_capture()
+        try:
+            self._ticked_steps(n, arguments, GRAPH_STEPS)
+        finally:
+            graph = stream.end_capture()
+        return graph
+
+    def _by_value(self, *structs: Any) -> tuple[Array, ...]:
+        """Structs as CuPy passes them by value: arrays without axes that hold their bytes."""
+        return tuple(np.frombuffer(bytes(self._binding.ffi.buffer(struct)), f"V{self._binding.ffi.sizeof(struct[0])}").reshape(())
+                     for struct in structs)
+
+    def _start(self, part: str, neurons: int, per_thread: int, arguments: tuple[Array, ...]) -> None:
+        if (part, neurons) not in self._shapes:
+            self._shapes[part, neurons] = launch_shape(self._kernels[part], neurons, per_thread, self._space)
+        blocks, threads = self._shapes[part, neurons]
+        self._kernels[part]((blocks,), (threads,), arguments)
+
+    def _chosen(self, neurons: Array | None) -> Array | None:
+        """The recorded neurons on the device, sent once a run."""
+        if neurons is None:
+            return None
+        if self._neurons is None or self._neurons[0] is not neurons:
+            self._neurons = (neurons, self._cupy.asarray(neurons))
+        return self._neurons[1]
+
+    def _send(self, source: Source) -> Source:
+        """An input with its values on the device; one that is held is sent once."""
+        if source.numbers is not None:
+            return Source(source.given, self._on_device(source.noise), source.seed, source.numbers)
+        if source not in self._sent:
+            self._sent[source] = Source(self._on_device(source.values), self._on_device(source.noise), source.seed)
+        return self._sent[source]
+
+    def _on_device(self, values: Array | None) -> Array | None:
+        if not isinstance(values, np.ndarray):
+            return values
+        if values.size != 1:
+            return self._cupy.asarray(values)
+        key = values.tobytes()  # a number that comes again and again, as in a loop of single steps, is sent once
+        if key not in self._scalars:
+            if len(self._scalars) >= MOST_SCALARS:
+                self._scalars.clear()
+            self._scalars[key] = self._cupy.asarray(values.reshape(-1))
+        return self._scalars[key].reshape(values.shape)
+
+    # -- what was found ---------------------------------------------------------------------------------------------
+
+    def _conclude(self, launched: _Launched, n: int) -> Advanced:
+        """Wait for the first block under way, and read the status that it left."""
+        block, report = launched.block, launched.report
+        with self._space.use(), device_errors(f"{block.steps} steps of {n} neurons"):
+            status = self._wait(report)
+            if status.stopped == FULL:
+                self._begin_again(n)
+                status = self._wait(report)
+            self._under_way.remove(launched)
+            self._free_reports.append(report)
+            launched.kept = []
+            if status.stopped:
+                bad_step = status.bad_step if block.check_finite and status.bad_step != NONE else None
+                return Advanced(self._no_spikes() if block.collect_spikes else None, bad_step=bad_step)
+            spikes = self._take(status.spikes, n) if block.collect_spikes else None
+            return Advanced(spikes, status.bad_neuron if block.check_finite and status.bad_neuron != NONE else None)
+
+    def _wait(self, report: _Report) -> Any:
+        report.event.synchronize()
+        return self._binding.ffi.from_buffer(f"struct {self._program.name}_status *", report.status)
+
+    def _begin_again(self, n: int) -> None:
+        """Empty the list of spikes, and launch all blocks under way anew: none of them has advanced since it was full."""
+        for launched in self._under_way:
+            launched.report.event.synchronize()
+        self.recover()
+        for launched in self._under_way:
+            self._enqueue(launched, n)
+
+    def _take(self, count: int, n: int) -> Spikes:
+        """The spikes that a block appended, in order of step and neuron."""
+        keys = self._cupy.sort(self._list[self._listed:count])
+        self._listed = count
+        step = (keys // np.uint64(n)).astype(np.int64)
+        return Spikes(step, (keys - step.astype(np.uint64) * np.uint64(n)).astype(np.int64))
+
+    def _no_spikes(self) -> Spikes:
+        with self._space.use():
+            return Spikes(self._cupy.empty(0, np.int64), self._cupy.empty(0, np.int64))
+
+    # -- single steps -----------------------------------------------------------------------------------------------
+
+    def advance(self, block: Block) -> Advanced:
+        """Advance a block and wait for it."""
+        return self.submit(block)()
+
+    def prepare(self, block: Block) -> PreparedStep:
+        """The block's one step as a function; see :class:`izhigen.backends.engine.Engine`."""
+        n, binding = len(next(iter(block.state.values()))), self._binding
+        population, run = binding.population(block, n), binding.run(block)
+        run.constants = binding.pointer(f"struct {self._program.name}_constants *", self._constants)
+        run.status = binding.pointer(f"struct {self._program.name}_status *", self._status)
+        run.check_finite = block.check_finite
+        slots = binding.inputs(run, block.inputs)
+        fixed = self._by_value(population)[0]
+        with self._space.use(), device_errors(f"one step of {n} neurons"):
+            self._kernels["begin"]((1,), (1,), (fixed, *self._by_value(run)))
+
+        def step(first_step: int, inputs: Mapping[str, Source]) -> int | None:
+            with self._space.use(), device_errors(f"one step of {n} neurons"):
+                run.first_step = first_step
+                sent = [self._send(inputs[name]) for name, _ in slots]
+                for (_, target), source in zip(slots, sent):
+                    binding.set_input(target, source)
+                self._start("step", n, NEURONS_A_THREAD, (fixed, *self._by_value(run)))
+                return self._bad_neuron() if block.check_finite else None
+
+        return step
+
+    def _bad_neuron(self) -> int | None:
+        """Wait, and read whether the step left something that is not finite."""
+        status = self._binding.ffi.from_buffer(f"struct {self._program.name}_status *", bytearray(self._status.get().tobytes()))
+        if status.bad_neuron == NONE:
+            return None
+        self.recover()
+        return int(status.bad_neuron)
+
+
+def open_space(device: Any = None, sharding: Any = None) -> Space:
+    """The memory of a device, or of several."""
+    cupy = load_cupy()
+    if sharding is not None:
+        if device is not None:
+            raise ValueShapeError(f"device={device!r} and sharding={sharding!r} are both given; sharding names the devices")
+        return ShardedSpace([DeviceSpace(number) for number in check_sharding(sharding)])
+    return DeviceSpace(cupy.cuda.runtime.getDevice() if device is None else check_device("device", device))
+
+
+def create_engine(request: KernelRequest, space: Any) -> Any:
+    """Render the kernel and compile it for every device of the space."""
+    program = load_program(request, "cuda")
+    if isinstance(space, ShardedSpace):
+        return ShardedEngine([CudaEngine(program, part) for part in space.parts], space)
+    return CudaEngine(program, space)

@@ -1,0 +1,160 @@
+"""A CUDA device: its memory, its errors in words, and the shape of a launch."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from izhigen.errors import BackendError, CompileError
+
+Array = Any
+
+INSTALL = "pip install 'izhigen[cuda12]' (or izhigen[cuda13], to match the driver), or use backend='c'"
+"""What brings CuPy."""
+WARP = 32
+
+
+@cache
+def load_cupy() -> Any:
+    """CuPy, on a machine where a device can be used.
+
+    Raises
+    ------
+    BackendError
+        One line that says what is missing and what to do: CuPy, a driver, or a device.
+    """
+    try:
+        import cupy
+    except ImportError as problem:
+        raise BackendError(f"backend 'cuda' needs CuPy, which cannot be imported ({_line(problem)}); {INSTALL}") from None
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as problem:
+        if "NoDevice" in str(problem):
+            count = 0
+        else:
+            raise BackendError(f"backend 'cuda' found no working CUDA driver ({_line(problem)}); install or update NVIDIA's driver, "
+                               "or use backend='c'") from None
+    if count < 1:
+        raise BackendError("backend 'cuda' found no CUDA device; check nvidia-smi and CUDA_VISIBLE_DEVICES, or use backend='c'")
+    return cupy
+
+
+def _line(problem: BaseException) -> str:
+    """The first line of a message, without the full stop."""
+    return (str(problem).strip().splitlines() or [type(problem).__name__])[0].rstrip(".")
+
+
+@contextlib.contextmanager
+def device_errors(what: str) -> Iterator[None]:
+    """Say in one line what a device refuses.
+
+    Raises
+    ------
+    CompileError
+        With the compiler's text.
+    BackendError
+        When memory is full, or the driver refuses.
+    """
+    cupy = load_cupy()
+    try:
+        yield
+    except cupy.cuda.memory.OutOfMemoryError as problem:
+        free, total = cupy.cuda.Device().mem_info
+        raise BackendError(f"the device has no memory left for {what} ({_line(problem)}; {free / 1e9:.3g} of {total / 1e9:.3g} GB are free); "
+                           "take fewer neurons, record less or into out='run.zarr', or several devices with sharding=[...]") from None
+    except cupy.cuda.compiler.CompileException as problem:
+        raise CompileError(f"NVRTC refused the kernel of {what}: {problem}\nreport it with model.source('cuda'), or use backend='c'") from None
+    except (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError) as problem:
+        raise BackendError(f"the device failed on {what} ({_line(problem)}); results since the last call are lost: make the population anew, "
+                           "and check nvidia-smi") from None
+
+
+def check_device(name: str, device: Any) -> int:
+    """The number of a device that is there.
+
+    Raises
+    ------
+    BackendError
+        When there is none of that number.
+    """
+    cupy = load_cupy()
+    number = device.id if isinstance(device, cupy.cuda.Device) else device
+    count = cupy.cuda.runtime.getDeviceCount()
+    if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or not 0 <= number < count:
+        raise BackendError(f"{name}={device!r}: there is no such device; the devices are 0 to {count - 1}" if count > 1 else
+                           f"{name}={device!r}: there is no such device; the only one is 0")
+    return int(number)
+
+
+class DeviceSpace:
+    """The memory of one device; see :class:`izhigen.arrays.Space`. Work goes to the stream that is current when it is asked for."""
+
+    def __init__(self, number: int) -> None:
+        self.cupy = load_cupy()
+        self.number = number
+
+    def use(self) -> Any:
+        """A context in which this device is the current one."""
+        return self.cupy.cuda.Device(self.number)
+
+    def zeros(self, count: int, dtype: Any) -> Array:
+        """Zeros."""
+        with self.use(), device_errors(f"{count} values"):
+            return self.cupy.zeros(count, dtype)
+
+    def rows(self, count: int, neurons: Array | None, n: int, dtype: Any) -> Array:
+        """An empty array."""
+        columns = n if neurons is None else len(neurons)
+        with self.use(), device_errors(f"traces of {columns} neurons in {count} rows"):
+            return self.cupy.empty((count, columns), dtype)
+
+    def send(self, values: np.ndarray) -> Array:
+        """A copy on the device."""
+        with self.use(), device_errors(f"{values.size} values"):
+            return self.cupy.asarray(values)
+
+    def adopt(self, value: Any) -> Array | None:
+        """A CuPy array, or what another library keeps on this device (DLPack, or the CUDA array interface), without a copy."""
+        if isinstance(value, self.cupy.ndarray):
+            found = value
+        elif hasattr(value, "__cuda_array_interface__"):
+            with self.use():
+                found = self.cupy.asarray(value)
+        elif hasattr(value, "__dlpack_device__") and value.__dlpack_device__()[0] in (2, 13):  # kDLCUDA, kDLCUDAManaged
+            with self.use():
+                found = self.cupy.from_dlpack(value)
+        else:
+            return None
+        if found.device.id != self.number:
+            raise BackendError(f"an array lies on device {found.device.id}, the population on device {self.number}; move one of them")
+        return found
+
+    def write(self, array: Array, values: Any) -> None:
+        """Fill with a number, or copy."""
+        with self.use():
+            if getattr(values, "ndim", 0) == 0:
+                array.fill(values)
+            else:
+                array[...] = self.send(values) if isinstance(values, np.ndarray) else values
+
+    def gather(self, array: Array) -> Array:
+        """The array itself."""
+        return array
+
+
+def launch_shape(kernel: Any, neurons: int, per_thread: int, space: DeviceSpace) -> tuple[int, int]:
+    """Blocks and threads a block of a launch: the block size of the best occupancy, but no fewer blocks than multiprocessors."""
+    from cupy_backends.cuda.api import driver
+
+    with space.use():
+        _, best = driver.occupancyMaxPotentialBlockSize(kernel.kernel.ptr, 0, 0)
+        processors = space.cupy.cuda.Device(space.number).attributes["MultiProcessorCount"]
+    threads = max(1, -(-neurons // per_thread))
+    spread = -(-threads // processors)  # threads a block, if all multiprocessors are to have one
+    block = max(WARP, min(best, -(-spread // WARP) * WARP))
+    return -(-threads // block), block

@@ -1,0 +1,285 @@
+"""Neurons shared by several devices: neighbours stay together, and noise is keyed by the neuron, so results do not depend on the split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from izhigen.arrays import fetch
+from izhigen.backends.device import WARP, DeviceSpace, check_device
+from izhigen.backends.engine import Advanced, Block, Moments, Pending, PreparedStep, Source, Spikes
+from izhigen.errors import BackendError
+
+Array = Any
+
+
+def check_sharding(sharding: Any) -> list[int]:
+    """Numbers of the devices that share the neurons; one that is named twice takes two parts."""
+    try:
+        numbers = list(sharding)
+    except TypeError:
+        numbers = []
+    if not numbers or isinstance(sharding, str):
+        raise BackendError(f"sharding={sharding!r} is not a list of devices such as [0, 1]")
+    return [check_device("sharding", number) for number in numbers]
+
+
+class ShardedArray(NDArrayOperatorsMixin):
+    """An array whose last axis is split over devices.
+
+    Attributes
+    ----------
+    parts : list of array
+        What each device holds, in order.
+    shape : tuple of int
+        Of the whole. Arithmetic and comparisons go part by part; :meth:`get`, or reading anything but one element, brings values to the host.
+    """
+
+    def __init__(self, parts: Sequence[Array], shape: tuple[int, ...] | None = None) -> None:
+        self.parts = list(parts)
+        self.shape = shape or (*self.parts[0].shape[:-1], sum(part.shape[-1] for part in self.parts))
+
+    @property
+    def dtype(self) -> Any:
+        """Number type."""
+        return self.parts[0].dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return sum(part.size for part in self.parts)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all parts."""
+        return sum(part.nbytes for part in self.parts)
+
+    def _each(self, function: Callable[[Array], Array]) -> list[Array]:
+        found = []
+        for part in self.parts:
+            with part.device:
+                found.append(function(part))
+        return found
+
+    def reshape(self, *shape: Any) -> ShardedArray:
+        """The same values seen in another shape."""
+        wanted = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
+        return ShardedArray(self.parts, (self.size,) if wanted == (-1,) else tuple(wanted))
+
+    def view(self, dtype: Any) -> ShardedArray:
+        """The same bytes as another type of the same size."""
+        return ShardedArray([part.view(dtype) for part in self.parts], self.shape)
+
+    def astype(self, dtype: Any) -> ShardedArray:
+        """A copy of another type."""
+        return ShardedArray(self._each(lambda part: part.astype(dtype)), self.shape)
+
+    def copy(self) -> ShardedArray:
+        """A copy on the same devices."""
+        return ShardedArray(self._each(lambda part: part.copy()), self.shape)
+
+    def fill(self, value: Any) -> None:
+        """Set every value."""
+        self._each(lambda part: part.fill(value))
+
+    def all(self) -> bool:
+        """Whether all values are true."""
+        return all(bool(found) for found in self._each(lambda part: part.all()))
+
+    def min(self) -> float:
+        """The least value."""
+        return min(float(found) for found in self._each(lambda part: part.min()))
+
+    def get(self) -> np.ndarray:
+        """All values on the host."""
+        return np.concatenate([fetch(part) for part in self.parts], axis=-1).reshape(self.shape)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return self.get().astype(dtype, copy=False) if dtype is not None else self.get()
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        if method != "__call__" or options.get("out") is not None:
+            return NotImplemented
+        found = []
+        for k, part in enumerate(self.parts):
+            with part.device:
+                found.append(ufunc(*(x.parts[k] if isinstance(x, ShardedArray) else x for x in inputs), **options))
+        return ShardedArray(found, self.shape)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> Any:
+        if key is Ellipsis or key == slice(None):
+            return self
+        if isinstance(key, (int, np.integer)) and self.ndim == 1:
+            index = int(key) + (self.size if key < 0 else 0)
+            for part in self.parts:
+                if 0 <= index < part.size:
+                    return part[index]
+                index -= part.size
+            raise IndexError(f"index {key} is outside {self.size} values")
+        if isinstance(key, slice) and self.ndim == 2 and all(part.ndim == 2 for part in self.parts):  # rows of a trace
+            return ShardedArray([part[key] for part in self.parts])
+        return self.get()[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        whole = key is Ellipsis or (isinstance(key, slice) and key == slice(None))
+        if whole and isinstance(value, ShardedArray):
+            for part, new in zip(self.parts, value.parts):
+                with part.device:
+                    part[...] = new
+        elif whole and np.ndim(value) == 0:
+            self.fill(value)
+        else:
+            values = self.get()
+            values[key] = fetch(value) if hasattr(value, "get") else value
+            flat, start = values.reshape(*self.shape[:-1], -1).reshape(-1), 0
+            for part in self.parts:
+                part.set(np.ascontiguousarray(flat[start:start + part.size]))
+                start += part.size
+
+    def __repr__(self) -> str:
+        return f"ShardedArray({self.get()!r}, devices={[part.device.id for part in self.parts]})"
+
+
+class ShardedSpace:
+    """The memories of several devices; see :class:`izhigen.arrays.Space`."""
+
+    def __init__(self, parts: Sequence[DeviceSpace]) -> None:
+        self.parts = list(parts)
+
+    def edges(self, count: int) -> list[int]:
+        """Where each device's neurons begin, and the end: whole warps, as even as can be."""
+        warps, devices = -(-count // WARP), len(self.parts)
+        return [min(count, WARP * (warps * k // devices)) for k in range(devices + 1)]
+
+    def _split(self, values: Array) -> list[Array]:
+        edges = self.edges(len(values))
+        return [values[a:b] for a, b in pairwise(edges)]
+
+    def zeros(self, count: int, dtype: Any) -> Array:
+        """Zeros."""
+        edges = self.edges(count)
+        return ShardedArray([space.zeros(b - a, dtype) for space, a, b in zip(self.parts, edges, edges[1:])])
+
+    def rows(self, count: int, neurons: Array | None, n: int, dtype: Any) -> Array:
+        """An empty array; each device has the columns of its own neurons."""
+        edges = self.edges(n)
+        places = edges if neurons is None else np.searchsorted(neurons, edges).tolist()
+        return ShardedArray([space.rows(count, None, b - a, dtype) for space, a, b in zip(self.parts, places, places[1:])])
+
+    def send(self, values: np.ndarray) -> Array:
+        """Copies of the parts on the devices."""
+        return ShardedArray([space.send(part) for space, part in zip(self.parts, self._split(values))])
+
+    def adopt(self, value: Any) -> Array | None:
+        """An array of a device comes by way of the host; its values must be split."""
+        return fetch(value) if hasattr(value, "get") and hasattr(value, "dtype") else None
+
+    def write(self, array: Array, values: Any) -> None:
+        """Fill with a number, or copy."""
+        values = self.send(values) if isinstance(values, np.ndarray) and values.ndim else values
+        for k, space in enumerate(self.parts):
+            space.write(array.parts[k], values.parts[k] if isinstance(values, ShardedArray) else values)
+
+    def gather(self, array: Array) -> Array:
+        """All values on the host."""
+        return fetch(array)
+
+
+class ShardedEngine:
+    """One engine a device; see :class:`izhigen.backends.engine.Engine`."""
+
+    def __init__(self, engines: Sequence[Any], space: ShardedSpace) -> None:
+        self._engines, self._space = list(engines), space
+        first = self._engines[0]
+        self.method, self.cost, self.depth, self.least_steps = first.method, first.cost, first.depth, first.least_steps
+        self.pace = sum(engine.pace for engine in self._engines)
+        self.rewind_bytes = sum(engine.rewind_bytes for engine in self._engines)
+        self.description = "; ".join(dict.fromkeys(engine.description for engine in self._engines))
+
+    def _blocks(self, block: Block) -> list[tuple[int, Any, Block]]:
+        """First neuron, engine and part of the block of each device that has neurons."""
+        n = len(next(iter(block.state.values())))
+        edges = self._space.edges(n)
+        return [(start, engine, self._part(block, k, start, stop)) for k, (engine, start, stop) in enumerate(zip(self._engines, edges, edges[1:]))
+                if stop > start]
+
+    def _part(self, block: Block, k: int, start: int, stop: int) -> Block:
+        def own(values: Mapping[str, Any]) -> dict[str, Any]:
+            return {name: value.parts[k] if isinstance(value, ShardedArray) else value for name, value in values.items()}
+
+        neurons, record = block.record_neurons, own(block.record)
+        if neurons is not None:
+            neurons = neurons[(neurons >= start) & (neurons < stop)] - start
+            record = record if len(neurons) else {}
+        moments = None
+        if block.moments is not None:
+            fields = own(vars(block.moments))
+            moments = Moments(**fields)
+        return replace(block, state=own(block.state), parameters=own(block.parameters), first_index=block.first_index + start, record=record,
+                       inputs={name: self._source(source, start, stop) for name, source in block.inputs.items()},
+                       record_neurons=neurons, record_phase=block.record_phase if record else -1, moments=moments,
+                       spike_flag=None if block.spike_flag is None else block.spike_flag.parts[k])
+
+    def _source(self, source: Source, start: int, stop: int) -> Source:
+        if source.numbers is not None or source.values.shape[1] == 1:
+            return source
+        return Source(np.ascontiguousarray(source.values[:, start:stop]), source.noise, source.seed)
+
+    def longest(self, block: Block) -> int:
+        """Most steps of a block that all devices take."""
+        return min(engine.longest(part) for _, engine, part in self._blocks(block))
+
+    def submit(self, block: Block) -> Pending:
+        """Submit each device's part."""
+        parts = [(start, engine.submit(part)) for start, engine, part in self._blocks(block)]
+
+        def wait() -> Advanced:
+            found = [(start, pending()) for start, pending in parts]
+            bad = [start + part.bad_neuron for start, part in found if part.bad_neuron is not None]
+            steps = [part.bad_step for _, part in found if part.bad_step is not None]
+            spikes = _merged([(start, part.spikes) for start, part in found]) if block.collect_spikes and not steps else None
+            return Advanced(spikes, min(bad, default=None), min(steps, default=None))
+
+        return wait
+
+    def recover(self) -> None:
+        """Take blocks again after one of them failed."""
+        for engine in self._engines:
+            engine.recover()
+
+    def prepare(self, block: Block) -> PreparedStep:
+        """The block's one step as a function."""
+        n = len(next(iter(block.state.values())))
+        edges = self._space.edges(n)
+        parts = [(start, stop, engine.prepare(part)) for (start, engine, part), stop in zip(self._blocks(block), edges[1:])]
+
+        def step(first_step: int, inputs: Mapping[str, Source]) -> int | None:
+            bad = []
+            for start, stop, advance in parts:
+                found = advance(first_step, {name: self._source(source, start, stop) for name, source in inputs.items()})
+                if found is not None:
+                    bad.append(start + found)
+            return min(bad, default=None)
+
+        return step
+
+
+def _merged(parts: Sequence[tuple[int, Any]]) -> Spikes:
+    """All devices' spikes on the host, by step and then neuron."""
+    step = np.concatenate([fetch(spikes.step) for _, spikes in parts])
+    neuron = np.concatenate([fetch(spikes.neuron) + start for start, spikes in parts])
+    order = np.argsort(step, kind="stable")  # neurons of later parts have higher numbers
+    return Spikes(step[order], neuron[order])
