@@ -9,6 +9,10 @@ from pathlib import Path
 import matplotlib
 import pytest
 
+from izhigen.backends.device import load_cupy
+from tests.cuda.cupy_on_host import Machine, install
+from tests.helpers import real_device
+
 matplotlib.use("Agg")
 
 DATA = Path(__file__).parent / "data"
@@ -31,10 +35,23 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         os.environ["IZHIGEN_CACHE_DIR"] = previous
 
 
-@pytest.fixture(params=["c", "numpy"])
+@pytest.fixture(params=["c", "numpy", "cuda"])
 def backend(request: pytest.FixtureRequest) -> str:
     """Every behaviour is tested on every backend."""
+    if request.param == "cuda":
+        request.getfixturevalue("device")
     return str(request.param)
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine | None]:
+    """A CUDA device: the machine's own, or where it has none a double that runs the same source on the host (given to the test)."""
+    load_cupy.cache_clear()
+    if real_device():
+        yield None
+        return
+    yield install(monkeypatch)
+    load_cupy.cache_clear()
 
 
 @pytest.fixture(params=["float32", "float64"])

@@ -1,7 +1,8 @@
-"""High-precision evaluation with a first-order bound on the rounding error of any sensible evaluation order."""
+"""Where arrays lie; and high-precision evaluation with a first-order bound on the rounding error of any sensible evaluation order."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import mpmath
@@ -10,6 +11,22 @@ import sympy as sp
 from izhigen.derive import functions as f
 
 Pair = tuple[Any, Any]
+
+
+@cache
+def real_device() -> bool:
+    """Whether the machine has a CUDA device, and CuPy to use it. Asked before any double of CuPy stands in its place."""
+    try:
+        import cupy
+
+        return bool(cupy.cuda.runtime.getDeviceCount() > 0)
+    except (ImportError, RuntimeError):
+        return False
+
+
+def host(values: Any) -> Any:
+    """An array as NumPy's, wherever it lies."""
+    return values.get() if hasattr(values, "get") and hasattr(values, "dtype") else values
 
 
 def first_order_error(expression: Any, values: dict[Any, float]) -> tuple[float, float]:
