@@ -286,7 +286,7 @@ static __device__ __forceinline__ int is_finite(const struct neuron *neuron)
 
 static __device__ __forceinline__ void report_bad(struct IzhikevichRefLTC_status *status, int64_t i)
 {
-    atomicMin((long long *)&status->bad_neuron, (long long)i);
+    atomicMin((unsigned long long *)&status->bad_neuron, (unsigned long long)i);
 }
 
 /* Append to the list. The threads that are here together take their places by one addition. */

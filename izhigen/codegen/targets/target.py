@@ -23,7 +23,10 @@ class Target:
     printer : type
         Spells expressions and the words before a function.
     folder : str
-        Folder of ``templates/`` with ``interface.h.j2`` and ``population<suffix>.j2``.
+        Folder of ``templates/`` with ``interface.h.j2`` and the template of the source. A target that is based on another may put its own
+        versions of parts that this one includes into a folder of its own name.
+    template : str
+        The template of the source.
     tiled : bool
         Whether neurons are advanced in tiles that stay in a processor's cache.
     """
@@ -32,13 +35,14 @@ class Target:
     suffix: str
     printer: type[CPrinter]
     folder: str
+    template: str
     tiled: bool = False
 
     def render(self, kernel: Kernel) -> Program:
         """The program of a kernel: one file without dependencies but the target's own library."""
         values = {**context(kernel, self.printer(kernel.dtype)), "target": self.name}
         interface = environment().get_template(f"{self.folder}/interface.h.j2").render(values)
-        source = environment().get_template(f"{self.folder}/population{self.suffix}.j2").render(values, interface=interface)
+        source = environment().get_template(f"{self.folder}/{self.template}").render(values, interface=interface)
         name = str(values["name"])
         tile = values["tile"] if self.tiled else 1
         return Program(name, self.name, kernel.dtype, source, interface, f"{name}_advance", tile, kernel.step.method, kernel.counts.cost)
