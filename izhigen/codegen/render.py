@@ -107,6 +107,7 @@ def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
     uniform_parameters = [symbol(p) for p in kernel.uniform_parameters]
     uniform = [*uniform_parameters, DT, *(s.symbol for s in kernel.uniform)]
     inputs = [symbol(i) for i in kernel.inputs]
+    refractory_uniform = kernel.refractory and TAU_REF.name not in kernel.per_neuron
     lines = {part: [_line(s, printer) for s in getattr(kernel, part)] for part in ("uniform", "neuron", "per_step", "guard", "body", "stores")}
     tile = tile_size(kernel)
     body_lanes = _read_lanes(lanes, loop)
@@ -126,6 +127,7 @@ def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
         "uniform_in_neuron": variables(uniform, kernel.neuron), "uniform_in_body": variables(uniform, loop),
         "uniform_in_guard": variables(uniform, kernel.guard),
         "lanes": lanes, "lanes_in_body": body_lanes, "values_in_body": [lane for lane in body_lanes if lane.name != "spike"],
+        "values_read": _read_lanes(lanes, loop, every_state=False), "held": [lane for lane in lanes if lane.name != "spike"],
         "guard_lanes": _read_lanes(lanes, kernel.guard, every_state=False),
         "neuron_in_prepare": [lane for lane in _read_lanes(lanes, kernel.neuron, every_state=False) if lane.name in given],
         "neuron_times": [lane for lane in lanes if kernel.refractory and lane.name == c_name(TAU_REF.name)],
@@ -134,7 +136,7 @@ def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
         "short_arguments": [c_name(s.argument.name) for s in kernel.short], "short_bounds": [c_name(s.at_bound.name) for s in kernel.short],
         "short_range": printer.literal(SHORT_RANGE),
         "reads_t": T in _symbols_read(loop), "reads_time": kernel.refractory or T in _symbols_read(loop),
-        "refractory": kernel.refractory, "refractory_uniform": kernel.refractory and TAU_REF.name not in kernel.per_neuron, "spikes": kernel.spikes,
+        "refractory": kernel.refractory, "refractory_uniform": refractory_uniform, "spikes": kernel.spikes,
     }
 
 
@@ -179,7 +181,7 @@ def _symbols_read(statements: Iterable[Statement]) -> set[sp.Symbol]:
 
 def _line(statement: Statement, printer: CPrinter) -> Line:
     if statement.symbol == REFRACTORY:
-        return Line("refractory", "int", "time_now - t_last_spike <= refractory_period")
+        return Line("refractory", "int", printer.REFRACTORY)
     text = printer.doprint(statement.expression)
     whole = text.startswith("(") and text.endswith(")") and _closes_at_end(text)
     kind = "int" if statement.kind is Kind.CONDITION else printer.format.real
@@ -217,7 +219,8 @@ def elementary_texts(printer: CPrinter, names: Iterable[str]) -> list[str]:
                "one": printer.literal(1), "two": printer.literal(2), "four": printer.literal(4),
                "function": printer.FUNCTION, "inline": printer.INLINE, "always_inline": printer.ALWAYS_INLINE,
                "fabs": printer.library("fabs"), "sqrt": printer.library("sqrt"), "floor": printer.library("floor")}
-    return [environment().get_template(f"math/{name}.j2").render(numbers) for name in names]
+    needed = [name for name in names if name != "inlining" or printer.ALWAYS_INLINE == CPrinter.ALWAYS_INLINE]
+    return [environment().get_template(f"math/{name}.j2").render(numbers) for name in needed]
 
 
 def _head(kernel: Kernel) -> Iterator[str]:

@@ -34,6 +34,8 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     """Words before a function of the program, before a short one, and before one that must be inlined for vector code."""
     VARIATES = "normals"
     """Template of ``templates/math`` that draws normal variates."""
+    REFRACTORY, SHORT_FORM = "time_now - t_last_spike <= refractory_period", "form"
+    """Whether a neuron is held, and what tells which form of phi1 serves, in the words of the templates."""
     _OWN_FUNCTIONS = frozenset({"exp", "expm1", "phi1", "phi2", "phi3", "tanh", "sinh", "cosh", "log", "log1p", "sin", "cos", "tan", "erf",
                                 "maximum", "minimum", "signum"})
     _LIBRARY_FUNCTIONS = {"floor_": "floor", "absolute": "fabs"}
@@ -133,7 +135,7 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     _print_erf = _print_expm1 = _print_log1p = _print_Function
 
     def _print_phi1_ranged(self, expr: Any) -> str:
-        return f"iz_phi1_form({self._print(expr.args[0])}, form)"
+        return f"iz_phi1_form({self._print(expr.args[0])}, {self.SHORT_FORM})"
 
     def _print_where(self, expr: Any) -> str:
         condition, a, b = (self._print(part) for part in expr.args)
