@@ -227,6 +227,8 @@ def _functions(kernel: Kernel, printer: CPrinter) -> list[str]:
     wanted = set(printer.elementary) | ({printer.VARIATES} if kernel.step.noise or kernel.noisy_inputs else set())
     if kernel.short:
         wanted |= {"phi1", "phi1_near"}
+    if printer.CLOCK and T in _symbols_read((*kernel.per_step, *kernel.body, *kernel.stores)):
+        wanted.add(printer.CLOCK)
     powers = ["\n".join(printer.power_function(n)) + "\n" for n in sorted(printer.powers)]
     parts = sorted({(n, "product") for n, _ in printer.blocks}) + sorted(printer.blocks)
     matrix = {"f": printer.format, "w": FORMATS[printer.WIDE], "fabs": type(printer)(printer.WIDE).library("fabs"), "terms": BLOCK_TERMS,

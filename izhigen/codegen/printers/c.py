@@ -39,6 +39,8 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     """Templates of ``templates/math`` that are not written out, as the target has the function."""
     TEMPLATES: Mapping[str, str] = MappingProxyType({})
     """Templates of ``templates/math`` that stand in for others."""
+    CLOCK = ""
+    """Template of ``templates/math`` that computes time from a step's number, where the target needs one."""
     WIDE = "float64"
     """Precision in which functions of matrices are computed."""
     REFRACTORY, SHORT_FORM = "time_now - t_last_spike <= refractory_period", "form"

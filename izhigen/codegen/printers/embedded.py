@@ -10,7 +10,7 @@ from izhigen.codegen.printers.c import CPrinter
 class EmbeddedPrinter(CPrinter):
     """Prints for one neuron after the other; every function it calls is written out."""
 
-    VARIATES = "variate"
+    VARIATES, CLOCK = "variate", "time"
     REFRACTORY, SHORT_FORM = "steps_since_spike <= refractory_steps", "short_form"
     PROVIDED = frozenset()
     TEMPLATES = MappingProxyType({"bits": "bits_union"})

@@ -36,6 +36,8 @@ class Target:
         Compiler flags that suit its sources.
     input_noise : bool
         Whether its kernels add normal variates to inputs.
+    functions : tuple of str
+        Elementary functions that its projects call beside those of the kernel.
     project : str
         Folder of ``templates/standalone/`` with the files of a project; the target's name when empty.
     """
@@ -49,6 +51,7 @@ class Target:
     dtypes: tuple[str, ...] = ("float32", "float64")
     flags: tuple[str, ...] = ()
     input_noise: bool = True
+    functions: tuple[str, ...] = ()
     project: str = ""
 
     def check_dtype(self, dtype: str) -> None:

@@ -1,0 +1,251 @@
+"""A project: the files that the templates of a target give for a kernel, and how they are written to a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from izhigen._version import __version__
+from izhigen.codegen.identifiers import c_name
+from izhigen.codegen.kernel import Kernel
+from izhigen.codegen.render import context, environment, initial_lines, plain_comment
+from izhigen.codegen.request import KernelRequest
+from izhigen.codegen.targets import find_target, target_names
+from izhigen.codegen.targets.target import Target
+from izhigen.errors import BackendError, ValueShapeError
+from izhigen.model.model import Declaration
+from izhigen.resources import resource_dir
+from izhigen.standalone.golden import Golden, compute_golden
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+"""Of the manifest."""
+SHARED = "shared"
+"""Folder of ``templates/standalone`` with the parts that targets agree on."""
+HEADERS = frozenset("assert complex ctype errno fenv float inttypes iso646 limits locale math memory setjmp signal stdarg stdbool stddef stdint "
+                    "stdio stdlib string tgmath time wchar wctype".split())
+"""Headers of C and C++; a file of the same name would hide one."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """The seed example: a step of current with Wiener noise, both within a part of the time.
+
+    ``current`` and ``noise`` are in units of the input; ``begin`` and ``end`` are fractions of the duration; times are in ms.
+    """
+
+    neurons: int = 10
+    duration: float = 500.0
+    dt: float = 0.1
+    seed: int = 1
+    current: float = 22.0
+    noise: float = 10.0
+    begin: float = 0.2
+    end: float = 0.8
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A state, parameter or input of the model, for tables: its name, unit, and default or initial value in the equation language."""
+
+    name: str
+    unit: str
+    value: str = ""
+
+
+@dataclass(frozen=True)
+class Default:
+    """A parameter's C name and default value."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Project:
+    """Files of a project: path in its folder to text, the manifest last."""
+
+    name: str
+    target: str
+    files: Mapping[str, str]
+
+    def write(self, folder: str | Path, *, force: bool = False) -> Path:
+        """Write the files; the folder.
+
+        A folder that holds a project of this library is brought up to date: files of the old one that the new one does not have go. Nothing
+        else is touched.
+
+        Raises
+        ------
+        ValueShapeError
+            When a file would be overwritten that the folder's manifest does not list, or that was changed since it was written, and
+            ``force`` is not set.
+        """
+        root = Path(folder)
+        if root.exists() and not root.is_dir():
+            raise ValueShapeError(f"{root} is a file; name a folder for the project (or leave -o out to print the one-file source)")
+        old = _read_manifest(root)
+        if not force:
+            self._check_unharmed(root, old)
+        for path in sorted(old.keys() - self.files.keys()):
+            (root / path).unlink(missing_ok=True)
+        for path, text in self.files.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text, encoding="utf-8", newline="\n")
+        return root
+
+    def _check_unharmed(self, root: Path, old: Mapping[str, str]) -> None:
+        foreign = sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()) if root.is_dir() and not (root / MANIFEST).exists() else []
+        if foreign:
+            raise ValueShapeError(f"{root} is not empty and holds no izhigen project ({', '.join(foreign[:3])}{', ...' if len(foreign) > 3 else ''}); "
+                                  "name another folder, or use --force (force=True) to write into it")
+        for path in sorted({*old, *self.files}):
+            file = root / path
+            if path != MANIFEST and file.exists() and (path not in old or _digest(file.read_text(encoding="utf-8", errors="replace")) != old[path]):
+                raise ValueShapeError(f"{file} is not as izhigen wrote it; move it away, name another folder, or use --force (force=True) to replace it")
+
+
+def build_project(request: KernelRequest, target: str = "c") -> Project:
+    """Render a project.
+
+    Parameters
+    ----------
+    request : KernelRequest
+        Model, method and number type; the kernel takes noise on every input, where the target has that.
+    target : str
+        One of :func:`project_targets`.
+
+    Raises
+    ------
+    BackendError
+        For a target without project templates, a number type that it lacks, or per-neuron parameters.
+    ValueShapeError
+        For a model whose name would be that of another file of the project.
+    """
+    found = find_target(target)
+    root = _templates(found)
+    if root is None:
+        raise BackendError(f"target {target!r} has no project templates (targets with them: {', '.join(project_targets())})")
+    found.check_dtype(request.dtype)
+    kernel = replace(request, noisy_inputs=request.model.inputs if found.input_noise else ()).kernel()
+    printer = found.printer(request.dtype)
+    printer.elementary.update(found.functions)
+    initial = initial_lines(request.model, printer)  # before the rest is printed, as it may call functions of its own
+    values: dict[str, Any] = {**context(kernel, printer), "target": found.name, "initial": initial, "initial_reads": _names_read(request.model)}
+    values |= _project_values(request.model, kernel, found, compute_golden(kernel.step, request.dtype))
+    name = str(values["name"])
+    sources = sorted(path for path in root.rglob("*.j2"))
+    files = {_placed(path.relative_to(root), name): environment().get_template(str(path.relative_to(resource_dir("templates")).as_posix())).render(values)
+             for path in sources}
+    _check_names(name, files, len(sources))
+    files[MANIFEST] = _manifest(request.model, kernel, found, files)
+    return Project(name, found.name, files)
+
+
+def project_targets() -> list[str]:
+    """Names of the targets that have project templates."""
+    return [name for name in target_names() if _templates(find_target(name)) is not None]
+
+
+def _templates(target: Target) -> Path | None:
+    folder = resource_dir("templates") / "standalone" / (target.project or target.name)
+    return folder if folder.is_dir() else None
+
+
+def _placed(path: Path, name: str) -> str:
+    """Where a template's text goes: the path without ``.j2``, with the model's name for ``NAME``."""
+    return path.as_posix().removesuffix(".j2").replace("NAME", name)
+
+
+def _check_names(name: str, files: Mapping[str, str], count: int) -> None:
+    distinct = {path.casefold() for path in files}
+    if len(files) < count or len(distinct) < count or name.casefold() in HEADERS:
+        raise ValueShapeError(f"a project of a model named {name!r} would have two files of one name, or hide a header of C; emit "
+                              "model.variant('another_name')")
+
+
+def _names_read(model: Declaration) -> list[str]:
+    """C names of the parameters that initial values read."""
+    read = {name for expression in model.initial.values() for name in expression.names}
+    return [c_name(p) for p in model.parameters if p in read]
+
+
+def _project_values(model: Declaration, kernel: Kernel, target: Target, golden: Golden) -> dict[str, Any]:
+    """What the templates of projects print beside the kernel."""
+    return {
+        "version": __version__, "model": model.name, "description": model.description, "dtype": kernel.dtype, "method": kernel.step.method,
+        "flags": target.flags, "equations": list(model.describe()), "example": Example(), "golden": _Printed(golden, target.printer(kernel.dtype)),
+        "parameter_table": [Entry(p, model.unit_of(p), f"{v:.15g}") for p, v in model.parameters.items()],
+        "state_table": [Entry(s, model.unit_of(s), plain_comment(model.initial[s].text) if s in model.initial else "0") for s in model.states],
+        "input_table": [Entry(i, model.unit_of(i)) for i in model.inputs],
+        "defaults": [Default(c_name(p), _number(v)) for p, v in model.parameters.items()], "first_input": c_name(model.inputs[0]) if model.inputs else "",
+    }
+
+
+def _number(value: float) -> str:
+    """A C literal of double precision with every digit that it needs."""
+    text = repr(value)
+    return text if re.search(r"[.e]", text) else f"{text}.0"
+
+
+class _Printed:
+    """A self test's values as C text."""
+
+    def __init__(self, golden: Golden, printer: Any) -> None:
+        suffix = printer.format.suffix
+        real = lambda value: _number(value) + suffix  # noqa: E731
+        self.dt, self.seed, self.stride = _number(golden.dt), golden.seed, golden.segments[1].first_step
+        self.parameters = [Default(c_name(name), _number(value)) for name, value in golden.parameters.items()]
+        self.inputs = [[real(x) for x in row] for row in golden.inputs]
+        self.initial, self.initial_tolerance = [real(x) for x in golden.initial], [real(x) for x in golden.initial_tolerance]
+        self.start, self.end, self.tolerance = ([[[real(x) for x in row] for row in getattr(s, part)] for s in golden.segments]
+                                                for part in ("start", "end", "tolerance"))
+        self.last_spike = [s.last_spike for s in golden.segments]
+        self.spikes = [[f"0x{mask:013X}u" for mask in s.spikes] for s in golden.segments]
+        self.checked = [f"0x{s.checked:X}u" for s in golden.segments]
+        self.comparisons = sum(s.checked.bit_count() for s in golden.segments)
+        self.segments, self.neurons = len(golden.segments), len(golden.inputs)
+
+
+def _manifest(model: Declaration, kernel: Kernel, target: Target, files: Mapping[str, str]) -> str:
+    """What the project is and what it consists of, as JSON."""
+    content = {
+        "format": FORMAT, "generator": "izhigen", "version": __version__, "model": model.name, "model_sha256": _digest(model.content),
+        "target": target.name, "dtype": kernel.dtype, "method": kernel.step.method, "flags": list(target.flags),
+        "files": {path: _digest(text) for path, text in sorted(files.items())},
+    }
+    return json.dumps(content, indent=1) + "\n"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read_manifest(root: Path) -> dict[str, str]:
+    """Files and hashes of the project that a folder holds; empty where it holds none."""
+    path = root / MANIFEST
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        files = {str(name): str(digest) for name, digest in content["files"].items()}
+        ours = content["generator"] == "izhigen" and all(_is_inside(name) for name in files)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        ours = False
+    if not ours:
+        raise ValueShapeError(f"{path} is not a manifest of izhigen; name another folder")
+    return files
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a path of a manifest stays in its folder."""
+    path = Path(name)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+__all__ = ["Example", "Project", "build_project", "project_targets"]
