@@ -15,10 +15,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
 from izhigen.backends.engine import Block, Source
-from izhigen.backends.numpy import NumpyEngine
+from izhigen.backends.numpy import Evaluator, NumpyEngine
 from izhigen.codegen.kernel import TAU_REF
+from izhigen.derive.lowering import DT as DT_SYMBOL
+from izhigen.derive.lowering import symbol
 from izhigen.derive.step import Step
 from izhigen.errors import DerivationError
 from izhigen.random import normal_rows
@@ -111,12 +114,13 @@ class _Oracle:
 
     def __init__(self, step: Step, dtype: str) -> None:
         self.model, self.dtype, self.variates = step.model, np.dtype(dtype), step.variates
-        increments = [i + sum(n.factor * n.xi for n in step.noise if n.state == s) for s, i in zip(step.states, step.increments)]
-        self._engine = NumpyEngine(replace(step, increments=tuple(increments), noise=()), "float64", (), 0)
         self.eps = float(np.finfo(self.dtype).eps)
         changed = {TAU_REF.name: _between_steps(step.model.parameters[TAU_REF.name])} if step.model.refractory else {}
         self.parameters = {name: float(self.dtype.type(changed.get(name, value))) for name, value in step.model.parameters.items()}
         self.changed = changed
+        increments = [i + sum(n.factor * n.xi for n in step.noise if n.state == s) for s, i in zip(step.states, step.increments)]
+        hoisted, self._constants = _without_constants(replace(step, increments=tuple(increments), noise=()), self.parameters)
+        self._engine = NumpyEngine(hoisted, "float64", (), 0)
 
     def initial(self, count: int) -> State:
         """The states at time 0."""
@@ -135,7 +139,7 @@ class _Oracle:
         sources = {name: Source(np.tile(inputs[:, k], copies)[None, :]) for k, name in enumerate(self.model.inputs)}
         for xi, stream in self.variates:
             sources[xi.name] = Source(np.tile(normal_rows(SEED, 0, len(inputs), first, steps, stream, self.dtype).astype(np.float64), copies))
-        found = self._engine.advance(Block(first, steps, DT, SEED, state, self.parameters, sources, collect_spikes=True))
+        found = self._engine.advance(Block(first, steps, DT, SEED, state, self._constants, sources, collect_spikes=True))
         masks = [0] * count
         if found.spikes is not None:
             for step, neuron in zip(found.spikes.step.tolist(), found.spikes.neuron.tolist()):
@@ -156,6 +160,31 @@ class _Oracle:
         for k, name in enumerate(self.model.states):
             signs = [1 - 2 * ((2654435761 * (31 * piece + 7 * k + 3 * i + 1) >> 13) & 1) for i in range(len(copies[name]))]
             copies[name] += MOVE * self.eps * np.resize(scale[name], len(signs)) * np.array(signs, np.float64)
+
+
+def _without_constants(step: Step, parameters: Mapping[str, float]) -> tuple[Step, dict[str, float]]:
+    """The step with each function of parameters only as a number with a name, and those numbers beside the parameters."""
+    evaluate, values = Evaluator("float64").compile, {name: np.float64(value) for name, value in parameters.items()}
+    values[DT_SYMBOL.name] = np.float64(DT)
+    names: dict[Any, sp.Symbol] = {}
+
+    def hoisted(expression: Any) -> Any:
+        known = {symbol(name) for name in values}
+        for call in sorted(expression.atoms(sp.Function), key=sp.default_sort_key):
+            if call not in names and call.free_symbols and call.free_symbols <= known:
+                names[call] = symbol(f"iz_constant_{len(names)}")
+                values[names[call].name] = np.float64(evaluate(call)(values))
+        return expression.xreplace(names)
+
+    assignments = []
+    for assignment in step.assignments:
+        expression = hoisted(assignment.expression)
+        if expression.free_symbols <= {symbol(name) for name in values}:
+            values[assignment.symbol.name] = np.float64(evaluate(expression)(values))
+        else:
+            assignments.append(replace(assignment, expression=expression))
+    new = replace(step, assignments=tuple(assignments), increments=tuple(hoisted(i) for i in step.increments))
+    return new, {name: float(value) for name, value in values.items() if name != DT_SYMBOL.name}
 
 
 def in_digits(value: float) -> float:
