@@ -38,7 +38,7 @@ class Model(Declaration):
         Parameters
         ----------
         target : str
-            ``"c"``, ``"cuda"`` or another of :func:`izhigen.codegen.targets.target_names`.
+            ``"c"``, ``"c-embedded"`` or another of :func:`izhigen.codegen.targets.target_names`.
         dtype : {"float32", "float64"}
         method : str
         per_neuron : tuple of str
@@ -61,13 +61,31 @@ class Model(Declaration):
 
         return KernelRequest(self, method, dtype, tuple(per_neuron), tuple(deltas)).program(target)
 
-    def emit(self, folder: str | Path, *, target: str = "c", dtype: str = "float32", method: str = "exp_euler") -> Path:
-        """Write the generated source into a folder; the path of the file."""
-        text = self.source(target, dtype=dtype, method=method)
-        path = Path(folder) / f"{self.name}.c"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        return path
+    def emit(self, folder: str | Path, *, target: str = "c", dtype: str = "float32", method: str = "exp_euler", force: bool = False) -> Path:
+        """Write a project of its own: header, source, example, self test, build files, README and manifest; the folder.
+
+        Parameters
+        ----------
+        folder : path
+            New or empty, or one that holds such a project.
+        target : str
+            ``"c"``, ``"c-embedded"`` or another of :func:`izhigen.standalone.project.project_targets`.
+        dtype, method : str
+            As in :meth:`source`.
+        force : bool
+            Whether files may be overwritten that are not as they were written.
+
+        Raises
+        ------
+        ValueShapeError
+            When something would be overwritten that was not written here.
+        BackendError
+            For an unknown target, or a number type that it lacks.
+        """
+        from izhigen.codegen.request import KernelRequest
+        from izhigen.standalone.project import build_project
+
+        return build_project(KernelRequest(self, method, dtype), target).write(folder, force=force)
 
     def population(self, size: int | tuple[int, ...] = 1, **options: Any) -> Population:
         """Create a population; see :class:`izhigen.population.Population` for the options."""

@@ -55,7 +55,7 @@ _set = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", he
 @_method
 @_dtype
 @click.option("--latex", is_flag=True, help="Print the derivation as LaTeX.")
-@click.option("--source", type=click.Choice(["c"]), help="Print the generated source instead.")
+@click.option("--source", metavar="TARGET", help="Print the generated source of a target (c, c-embedded, ...) instead.")
 def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -> None:
     """Show a model and its derivation: class of each equation, linear part, update, what is hoisted."""
     loaded: Any = iz.load(model)
@@ -168,24 +168,30 @@ def _draw(recording: Any, picture: Path) -> None:
 
 @cli.command()
 @click.argument("model")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="File, or folder to write MODEL.c into; default: print.")
+@click.option("--target", default="c", show_default=True, help="c, c-embedded, ...")
+@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR",
+              help="Folder of the project, or a file (NAME.c) for the source alone; default: print it.")
 @_method
 @_dtype
 @_set
-def emit(model: str, out: Path | None, method: str, dtype: str, settings: tuple[str, ...]) -> None:
-    """Write one readable C file for a model."""
+@click.option("--force", is_flag=True, help="Overwrite files that izhigen did not write, or that were changed since.")
+def emit(model: str, target: str, out: Path | None, method: str, dtype: str, settings: tuple[str, ...], force: bool) -> None:
+    """Write a project for a model: header, source, example, self test, build files, README; or its source in one file."""
     loaded: Any = iz.load(model)
     changes = _settings(settings, tuple(loaded.parameters), loaded.name)
     if changes:
         loaded = loaded.variant(**changes)
-    text = loaded.source("c", dtype=dtype, method=method)
+    if out is not None and (out.is_dir() or not out.suffix):
+        folder = loaded.emit(out, target=target, dtype=dtype, method=method, force=force)
+        click.echo(f"wrote {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+        return
+    text = loaded.source(target, dtype=dtype, method=method)
     if out is None:
         click.echo(text, nl=False)
         return
-    path = out / f"{loaded.name}.c" if out.is_dir() or not out.suffix else out
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    click.echo(f"wrote {path}")
+    from izhigen.standalone.project import write_source
+
+    click.echo(f"wrote {write_source(text, out, force=force)}")
 
 
 @cli.command()

@@ -9,6 +9,8 @@ from click.testing import CliRunner
 
 import izhigen as iz
 from izhigen.cli import cli, main
+from izhigen.codegen.targets import target_names
+from izhigen.standalone.project import project_targets
 
 
 def ok(*arguments):
@@ -100,6 +102,22 @@ def test_broken_input_files_are_one_line(capsys, monkeypatch, tmp_path):
     for name in ("empty.npy", "text.npy", "complex.npy"):
         code, text = fails(capsys, monkeypatch, "run", "RS", "-T", "1", "--input", str(tmp_path / name))
         assert code == 1 and len(text.strip().splitlines()) == 1 and "from_array" in text
+
+
+def test_emit_projects_and_sources(tmp_path, capsys, monkeypatch):
+    for target in project_targets():
+        assert "README.md" in ok("emit", "RS", "--target", target, "-o", str(tmp_path / target), "--set", "d=6")
+        assert "| `d` | mV | 6 |" in (tmp_path / target / "README.md").read_text()
+    for target in target_names():
+        assert "RS" in ok("emit", "RS", "--target", target) and ok("show", "RS", "--source", target) == ok("emit", "RS", "--target", target)
+    assert "wrote" in ok("emit", "RS", "-o", str(tmp_path / "RS.c")) and "wrote" in ok("emit", "FS", "-o", str(tmp_path / "RS.c"))
+    (tmp_path / "mine.c").write_text("int mine;")
+    for arguments, words in ((("-o", str(tmp_path / "mine.c")), "was not written by izhigen"), (("-o", str(tmp_path)), "holds no izhigen project"),
+                             (("--target", "fortran"), "target 'fortran' is not available"), (("--target", "c-embedded", "--dtype", "float64"), "float32 only")):
+        code, text = fails(capsys, monkeypatch, "emit", "RS", *arguments)
+        assert code == 1 and words in text and len(text.strip().splitlines()) == 1
+    ok("emit", "RS", "-o", str(tmp_path / "mine.c"), "--force")
+    assert (tmp_path / "mine.c").read_text().startswith("/*")
 
 
 def test_emit_and_cache(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "izhigen"
 ORDER = [["errors", "_version", "resources", "timegrid", "arrays"], ["model"], ["derive"], ["codegen"], ["random", "backends"],
-         ["series"], ["inputs"], ["feeding"], ["values"], ["checks", "progress", "moments"], ["store"], ["recording"], ["sinks"], ["plan"], ["running"], ["views"], ["population"],
+         ["series"], ["inputs"], ["feeding"], ["values"], ["standalone"], ["checks", "progress", "moments"], ["store"], ["recording"], ["sinks"], ["plan"], ["running"], ["views"], ["population"],
          ["report"], ["plot"], ["api"], ["__init__"], ["bench"], ["cli"]]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 LAZY = {("recording", "plot"), ("api", "population"), ("views", "population"), ("running", "population")}

@@ -6,7 +6,8 @@ that of Cody and Waite (1980), "Software Manual for the Elementary Functions". A
 neurons become vector code, and pass NaN on (but for ``maximum``, ``minimum`` and ``signum``, which say what they do).
 ``log``, ``log1p`` and ``pow`` share the split x = 2^e m; ``sin``, ``cos`` and ``tan`` share the reduction by multiples of
 pi/2. Each template names its method; ``docs/internals.md`` lists the error of each function and what it gives for special
-values. Only ``sqrt``, ``fabs`` and ``floor``, for which processors have instructions, come from the C library.
+values. ``sqrt``, ``fabs`` and ``floor``, for which processors have instructions, come from the C library; they have templates for
+targets without one.
 
 The polynomials were fitted in 60 digits: weighted minimax fits by iterated reweighting, rounded one coefficient after the other,
 low orders first, the higher ones fitted anew after each.
@@ -286,6 +287,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "minimum": (),
     "signum": (),
     "bits": (),
+    "fabs": ("bits",),
+    "floor": ("fabs",),
+    "sqrt": ("bits",),
     "reduction": ("bits",),
     "exp": ("reduction",),
     "expm1": ("reduction",),
@@ -302,24 +306,28 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "log_sum": ("inlining",),
     "log": ("binary", "log_sum"),
     "log1p": ("binary", "log_sum"),
-    "pair": ("inlining", "head", "binary"),
-    "pow": ("pair",),
-    "angle": ("inlining", "bits"),
+    "pair": ("inlining", "head", "binary", "fabs"),
+    "pow": ("pair", "floor"),
+    "angle": ("inlining", "bits", "fabs"),
     "sin": ("angle",),
     "cos": ("angle",),
     "tan": ("angle",),
-    "erf": ("inlining", "exp"),
-    "normal": ("bits",),
+    "erf": ("inlining", "exp", "fabs"),
+    "normal": ("bits", "sqrt"),
     "normals": ("normal",),
+    "variate": ("normal",),
+    "time": ("head",),
 }
 """Templates in ``templates/math`` and the ones that must stand before them."""
 
 
-def in_order(wanted: set[str]) -> list[str]:
-    """The templates of the wanted functions and of all they need, needs first."""
+def in_order(wanted: set[str], provided: frozenset[str] = frozenset()) -> list[str]:
+    """The templates of the wanted functions and of all they need, needs first, without those that the target provides."""
     ordered: list[str] = []
 
     def visit(name: str) -> None:
+        if name in provided:
+            return
         for need in NEEDS[name]:
             visit(need)
         if name not in ordered:

@@ -15,7 +15,7 @@ class Program:
     name : str
         C name of the model; entry points start with it.
     target : str
-        ``"c"``.
+        Name of the target that it was rendered for.
     dtype : str
     source : str
         The whole file.

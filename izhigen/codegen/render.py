@@ -19,8 +19,9 @@ from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.kernel import REFRACTORY, TAU_REF, Kernel, Kind, Statement
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.printers.libm import TimePrinter
-from izhigen.derive.lowering import DT, T, symbol
+from izhigen.derive.lowering import DT, T, lower, symbol
 from izhigen.derive.ranges import SHORT_RANGE
+from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
 
 LARGEST_TILE, SMALLEST_TILE = 256, 64
@@ -36,10 +37,11 @@ BLOCK_TERMS = 16
 
 @dataclass(frozen=True)
 class Variable:
-    """A value that the template declares, loads or stores."""
+    """A value that the template declares, loads or stores; ``note`` says what stands in it, for a comment."""
 
     name: str
     type: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,28 +108,30 @@ def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
     lanes = _lanes(kernel, form)
     uniform_parameters = [symbol(p) for p in kernel.uniform_parameters]
     uniform = [*uniform_parameters, DT, *(s.symbol for s in kernel.uniform)]
-    inputs = [symbol(i) for i in kernel.inputs]
     refractory_uniform = kernel.refractory and TAU_REF.name not in kernel.per_neuron
     lines = {part: [_line(s, printer) for s in getattr(kernel, part)] for part in ("uniform", "neuron", "per_step", "guard", "body", "stores")}
     tile = tile_size(kernel)
+    used_uniform = variables(uniform, kernel.neuron, loop)
     body_lanes = _read_lanes(lanes, loop)
     given = {c_name(p) for p in kernel.per_neuron}
     return {
         "name": c_name(model.name), "f": form, "tile": tile, "group": min(GROUP, tile),
         "lines": lines, "functions": _functions(kernel, printer),
         "zero": printer.literal(0),
-        "head": [line.replace("*/", "* /").replace("/*", "/ *") for line in _head(kernel)],
-        "states": variables(symbol(s) for s in model.states), "inputs": variables(inputs), "noisy_inputs": [c_name(i) for i in kernel.noisy_inputs],
+        "head": [plain_comment(line) for line in _head(kernel)],
+        "states": [Variable(c_name(s), form.real, _note(model, s)) for s in model.states],
+        "inputs": [Variable(c_name(i), form.real, _note(model, i)) for i in kernel.inputs], "noisy_inputs": [c_name(i) for i in kernel.noisy_inputs],
         "timed_inputs": [_timed_line(s) for s in kernel.timed_inputs],
-        "uniform_parameters": [Variable(c_name(p), "double") for p in kernel.uniform_parameters],
-        "neuron_parameters": [Variable(c_name(p), "double" if _is_time(kernel, p) else form.real) for p in kernel.per_neuron],
+        "uniform_parameters": [Variable(c_name(p), "double", _note(model, p)) for p in kernel.uniform_parameters],
+        "neuron_parameters": [Variable(c_name(p), "double" if _is_time(kernel, p) else form.real, _note(model, p)) for p in kernel.per_neuron],
         "noise": [NoiseVariable(c_name(xi.name), stream) for xi, stream in kernel.step.variates],
-        "uniform": variables(uniform, kernel.neuron, loop),
+        "uniform": used_uniform, "has_constants": bool(used_uniform or refractory_uniform or kernel.short),
         "uniform_inputs": variables([*uniform_parameters, DT], kernel.uniform, kernel.neuron, loop),
         "uniform_in_neuron": variables(uniform, kernel.neuron), "uniform_in_body": variables(uniform, loop),
         "uniform_in_guard": variables(uniform, kernel.guard),
         "lanes": lanes, "lanes_in_body": body_lanes, "values_in_body": [lane for lane in body_lanes if lane.name != "spike"],
         "values_read": _read_lanes(lanes, loop, every_state=False), "held": [lane for lane in lanes if lane.name != "spike"],
+        "read_names": frozenset(c_name(s.name) for s in _symbols_read((*kernel.neuron, *loop))),
         "guard_lanes": _read_lanes(lanes, kernel.guard, every_state=False),
         "neuron_in_prepare": [lane for lane in _read_lanes(lanes, kernel.neuron, every_state=False) if lane.name in given],
         "neuron_times": [lane for lane in lanes if kernel.refractory and lane.name == c_name(TAU_REF.name)],
@@ -138,6 +142,27 @@ def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
         "reads_t": T in _symbols_read(loop), "reads_time": kernel.refractory or T in _symbols_read(loop),
         "refractory": kernel.refractory, "refractory_uniform": refractory_uniform, "spikes": kernel.spikes,
     }
+
+
+def _note(model: Declaration, name: str) -> str:
+    """Unit and default of a state, parameter or input."""
+    default = f"default {model.parameters[name]:g}" if name in model.parameters else ""
+    return plain_comment(", ".join(part for part in (model.unit_of(name), default) if part))
+
+
+def plain_comment(text: str) -> str:
+    """Text that neither begins nor ends a comment."""
+    return text.replace("*/", "* /").replace("/*", "/ *")
+
+
+def initial_lines(model: Declaration, printer: CPrinter) -> list[Line]:
+    """Statements that compute the initial value of every state, each reading only parameters and states before it."""
+    waiting = {symbol(s): lower(model.initial[s], f"initial value of {s}") if s in model.initial else sp.S.Zero for s in model.states}
+    lines: list[Line] = []
+    while waiting:
+        for state in [s for s, value in waiting.items() if not value.free_symbols & waiting.keys()]:
+            lines.append(_line(Statement(state, waiting.pop(state), Kind.REAL), printer))
+    return lines
 
 
 def _timed_line(statement: Statement) -> Line:
@@ -202,11 +227,14 @@ def _functions(kernel: Kernel, printer: CPrinter) -> list[str]:
     wanted = set(printer.elementary) | ({printer.VARIATES} if kernel.step.noise or kernel.noisy_inputs else set())
     if kernel.short:
         wanted |= {"phi1", "phi1_near"}
+    if printer.CLOCK and T in _symbols_read((*kernel.per_step, *kernel.body, *kernel.stores)):
+        wanted.add(printer.CLOCK)
     powers = ["\n".join(printer.power_function(n)) + "\n" for n in sorted(printer.powers)]
     parts = sorted({(n, "product") for n, _ in printer.blocks}) + sorted(printer.blocks)
-    matrix = {"f": printer.format, "terms": BLOCK_TERMS, "function": printer.FUNCTION}
+    matrix = {"f": printer.format, "w": FORMATS[printer.WIDE], "fabs": type(printer)(printer.WIDE).library("fabs"), "terms": BLOCK_TERMS,
+              "function": printer.FUNCTION}
     blocks = [environment().get_template(f"math/block_{name}.j2").render(matrix, n=n) for n, name in parts]
-    return powers + blocks + elementary_texts(printer, in_order(wanted))
+    return powers + elementary_texts(printer, in_order(wanted, printer.PROVIDED)) + blocks
 
 
 def elementary_texts(printer: CPrinter, names: Iterable[str]) -> list[str]:
@@ -220,7 +248,7 @@ def elementary_texts(printer: CPrinter, names: Iterable[str]) -> list[str]:
                "function": printer.FUNCTION, "inline": printer.INLINE, "always_inline": printer.ALWAYS_INLINE,
                "fabs": printer.library("fabs"), "sqrt": printer.library("sqrt"), "floor": printer.library("floor")}
     needed = [name for name in names if name != "inlining" or printer.ALWAYS_INLINE == CPrinter.ALWAYS_INLINE]
-    return [environment().get_template(f"math/{name}.j2").render(numbers) for name in needed]
+    return [environment().get_template(f"math/{printer.TEMPLATES.get(name, name)}.j2").render(numbers) for name in needed]
 
 
 def _head(kernel: Kernel) -> Iterator[str]:

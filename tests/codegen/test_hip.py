@@ -26,7 +26,7 @@ def test_golden_sources(name, request):
     """Kept as the difference to the CUDA source."""
     cuda, hip = (iz.load(name).source(target).replace(iz.__version__, "VERSION").splitlines(keepends=True) for target in ("cuda", "hip"))
     found = "".join(difflib.unified_diff(cuda, hip, f"{name}.cu", f"{name}.hip", n=1))
-    path = GOLDEN / f"{name}.hip.diff"
+    path = GOLDEN / "hip" / f"{name}.diff"
     if request.config.getoption("--update-goldens"):
         path.write_text(found)
     assert found == path.read_text(), "the generated source changed; look at the difference, then run pytest --update-goldens"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import izhigen as iz
+from izhigen.codegen.targets import find_target, target_names
 from tests.codegen.test_kernel import HODGKIN_HUXLEY
 from tests.conftest import ROOT
 
@@ -40,11 +41,13 @@ def per_neuron(model):
     return tuple(model.parameters)
 
 
+@pytest.mark.parametrize("target", target_names())
 @pytest.mark.parametrize("name", ["IzhikevichLTC", "IzhikevichRefLTC", "izhikevich2007"])
-def test_golden_sources(name, request):
-    source = iz.load(name).source("c").replace(iz.__version__, "VERSION")
-    path = GOLDEN / f"{name}.c"
+def test_golden_sources(name, target, request):
+    source = iz.load(name).source(target).replace(iz.__version__, "VERSION")
+    path = GOLDEN / target / f"{name}{find_target(target).suffix}"
     if request.config.getoption("--update-goldens"):
+        path.parent.mkdir(exist_ok=True)
         path.write_text(source)
     assert source == path.read_text(), "the generated source changed; look at the difference, then run pytest --update-goldens"
 

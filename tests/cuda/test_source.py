@@ -94,7 +94,7 @@ def test_nothing_is_included_at_run_time_and_no_arithmetic_is_relaxed():
 @pytest.mark.parametrize("name", ["IzhikevichLTC", "IzhikevichRefLTC", "izhikevich2007"])
 def test_golden_sources(name, request):
     source = iz.load(name).source("cuda").replace(iz.__version__, "VERSION")
-    path = GOLDEN / f"{name}.cu"
+    path = GOLDEN / "cuda" / f"{name}.cu"
     if request.config.getoption("--update-goldens"):
         path.write_text(source)
     assert source == path.read_text(), "the generated source changed; look at the difference, then run pytest --update-goldens"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,14 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     """Words before a function of the program, before a short one, and before one that must be inlined for vector code."""
     VARIATES = "normals"
     """Template of ``templates/math`` that draws normal variates."""
+    PROVIDED = frozenset({"fabs", "floor", "sqrt"})
+    """Templates of ``templates/math`` that are not written out, as the target has the function."""
+    TEMPLATES: Mapping[str, str] = MappingProxyType({})
+    """Templates of ``templates/math`` that stand in for others."""
+    CLOCK = ""
+    """Template of ``templates/math`` that computes time from a step's number, where the target needs one."""
+    WIDE = "float64"
+    """Precision in which functions of matrices are computed."""
     REFRACTORY, SHORT_FORM = "time_now - t_last_spike <= refractory_period", "form"
     """Whether a neuron is held, and what tells which form of phi1 serves, in the words of the templates."""
     _OWN_FUNCTIONS = frozenset({"exp", "expm1", "phi1", "phi2", "phi3", "tanh", "sinh", "cosh", "log", "log1p", "sin", "cos", "tan", "erf",
@@ -58,8 +67,12 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
         return text + self.format.suffix
 
     def library(self, name: str) -> str:
-        """The C library's name of a function in this precision."""
+        """The target's name of a function that C libraries have, in this precision."""
         return name + self.format.suffix
+
+    def _library_call(self, name: str, arguments: str) -> str:
+        self.elementary.add(name)
+        return f"{self.library(name)}({arguments})"
 
     def _print_Symbol(self, expr: Any) -> str:
         return c_name(expr.name)
@@ -114,7 +127,7 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
 
     def _half_power(self, base: Any, exponent: Any) -> str:
         """x**(n + 1/2) as x**n * sqrt(x), which over- and underflows where the power does."""
-        root = f"{self.library('sqrt')}({self._print(base)})"
+        root = self._library_call("sqrt", self._print(base))
         whole = (abs(exponent) - sp.Rational(1, 2))
         product = f"{self._print(base**whole) if whole > 1 else self.operand(base, ATOM)} * {root}" if whole else root
         if exponent > 0:
@@ -128,7 +141,7 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
             self.elementary.add(name)
             return f"iz_{name}({arguments})"
         if name in self._LIBRARY_FUNCTIONS:
-            return f"{self.library(self._LIBRARY_FUNCTIONS[name])}({arguments})"
+            return self._library_call(self._LIBRARY_FUNCTIONS[name], arguments)
         raise DerivationError(f"{name}() has no C spelling")
 
     _print_exp = _print_log = _print_sin = _print_cos = _print_tan = _print_tanh = _print_sinh = _print_cosh = _print_Function
@@ -149,6 +162,7 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
 
     def _block_call(self, name: str, indices: int, expr: Any) -> str:
         self.blocks.add((expr.size, name))
+        self.elementary.add("fabs")
         arguments = [str(int(a)) for a in expr.args[:indices]] + [self._print(a) for a in expr.args[indices:]]
         return f"iz_block{expr.size}_{name}({', '.join(arguments)})"
 

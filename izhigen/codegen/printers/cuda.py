@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from izhigen.codegen.printers.c import CPrinter
 
 
@@ -10,4 +12,9 @@ class CudaPrinter(CPrinter):
 
     FUNCTION, INLINE, ALWAYS_INLINE = "static __device__", "static __device__ __forceinline__", "static __device__ __forceinline__"
     VARIATES = "normal"
+    TEMPLATES = MappingProxyType({"time": "time_fused"})
     REFRACTORY, SHORT_FORM = "step_now < neuron->release", "constants->short_reach"
+
+    def __init__(self, dtype: str) -> None:
+        super().__init__(dtype)
+        self.CLOCK = "time" if dtype == "float32" else ""

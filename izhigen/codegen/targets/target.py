@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from izhigen.codegen.elementary import FORMATS
 from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.program import Program
 from izhigen.codegen.render import context, environment
+from izhigen.errors import BackendError
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,18 @@ class Target:
         The template of the source.
     tiled : bool
         Whether neurons are advanced in tiles that stay in a processor's cache.
+    entry : str
+        What follows the model's name in that of the function that advances neurons.
+    dtypes : tuple of str
+        Number types that it has.
+    flags : tuple of str
+        Compiler flags that suit its sources.
+    input_noise : bool
+        Whether its kernels add normal variates to inputs.
+    functions : tuple of str
+        Elementary functions that its projects call beside those of the kernel.
+    project : str
+        Folder of ``templates/standalone/`` with the files of a project; the target's name when empty.
     """
 
     name: str
@@ -37,12 +51,30 @@ class Target:
     folder: str
     template: str
     tiled: bool = False
+    entry: str = "advance"
+    dtypes: tuple[str, ...] = ("float32", "float64")
+    flags: tuple[str, ...] = ()
+    input_noise: bool = True
+    functions: tuple[str, ...] = ()
+    project: str = ""
+
+    def check_dtype(self, dtype: str) -> None:
+        """Refuse a number type that the target does not have."""
+        if dtype in FORMATS and dtype not in self.dtypes:
+            raise BackendError(f"target {self.name!r} computes in {' or '.join(self.dtypes)} only, not in {dtype}; give dtype={self.dtypes[0]!r}")
 
     def render(self, kernel: Kernel) -> Program:
-        """The program of a kernel: one file without dependencies but the target's own library."""
+        """The program of a kernel: one file without dependencies but the target's own library.
+
+        Raises
+        ------
+        BackendError
+            For a number type that the target does not have.
+        """
+        self.check_dtype(kernel.dtype)
         values = {**context(kernel, self.printer(kernel.dtype)), "target": self.name}
         interface = environment().get_template(f"{self.folder}/interface.h.j2").render(values)
         source = environment().get_template(f"{self.folder}/{self.template}").render(values, interface=interface)
         name = str(values["name"])
         tile = values["tile"] if self.tiled else 1
-        return Program(name, self.name, kernel.dtype, source, interface, f"{name}_advance", tile, kernel.step.method, kernel.counts.cost)
+        return Program(name, self.name, kernel.dtype, source, interface, f"{name}_{self.entry}", tile, kernel.step.method, kernel.counts.cost)

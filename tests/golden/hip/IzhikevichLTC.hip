@@ -23,22 +23,12 @@
  *   V_th = 30 mV
  * Input I mV/ms
  */
-#if defined(__CUDACC_RTC__) /* compiled at run time, without headers */
-typedef signed char int8_t;
-typedef unsigned char uint8_t;
-typedef int int32_t;
-typedef unsigned int uint32_t;
-typedef long long int64_t;
-typedef unsigned long long uint64_t;
-#define INFINITY __int_as_float(0x7f800000)
-#define NAN __int_as_float(0x7fffffff)
-#define NULL 0
-#else
+#include <hip/hip_runtime.h>
+
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#endif
 
 /* Values of one input: the value for step s and neuron i is values[s*step_stride + i*neuron_stride].
    A stride is 0 where the input does not vary. */
@@ -53,18 +43,18 @@ struct IzhikevichLTC_population {
     int64_t neurons;
     double dt; /* ms */
     struct {
-        float *V;
-        float *u;
+        float *V; /* mV */
+        float *u; /* mV */
     } state;
     struct {
-        double p1;
-        double p2;
-        double p3;
-        double a;
-        double b;
-        double c;
-        double d;
-        double V_th;
+        double p1; /* 1/(mV*ms), default 0.04 */
+        double p2; /* 1/ms, default 5 */
+        double p3; /* mV/ms, default 140 */
+        double a; /* 1/ms, default 0.02 */
+        double b; /* 1, default 0.2 */
+        double c; /* mV, default -65 */
+        double d; /* mV, default 8 */
+        double V_th; /* mV, default 30 */
     } parameter;
 };
 
@@ -264,16 +254,17 @@ static __device__ __forceinline__ void report_bad(struct IzhikevichLTC_status *s
     atomicMin((unsigned long long *)&status->bad_neuron, (unsigned long long)i);
 }
 
-/* Append to the list. The threads that are here together take their places by one addition. */
+/* Append to the list. The threads of a wavefront (32 or 64) that are here together take their places by one addition. */
 static __device__ __forceinline__ void append_spike(uint64_t *list, uint64_t *length, uint64_t key)
 {
-    const unsigned int here = __activemask(), lane = threadIdx.x % 32u;
-    const int leader = __ffs((int)here) - 1;
+    const unsigned long long here = __ballot(1);
+    const unsigned int lane = __lane_id();
+    const int leader = __ffsll(here) - 1;
     unsigned long long place = 0;
     if ((int)lane == leader)
-        place = atomicAdd((unsigned long long *)length, (unsigned long long)__popc(here));
-    place = __shfl_sync(here, place, leader);
-    list[place + (unsigned long long)__popc(here & ((1u << lane) - 1u))] = key;
+        place = atomicAdd((unsigned long long *)length, (unsigned long long)__popcll(here));
+    place = __shfl(place, leader);
+    list[place + (unsigned long long)__popcll(here & ((1ull << lane) - 1ull))] = key;
 }
 
 /* Rows of the traces of neuron i, after the step of a row. */

@@ -1,0 +1,21 @@
+"""C spellings for a microcontroller: single precision, and no C library."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from izhigen.codegen.printers.c import CPrinter
+
+
+class EmbeddedPrinter(CPrinter):
+    """Prints for one neuron after the other; every function it calls is written out."""
+
+    VARIATES, CLOCK = "variate", "time"
+    REFRACTORY, SHORT_FORM = "steps_since_spike <= refractory_steps", "short_form"
+    PROVIDED = frozenset()
+    TEMPLATES = MappingProxyType({"bits": "bits_union"})
+    WIDE = "float32"
+
+    def library(self, name: str) -> str:
+        """The name of the function written out."""
+        return f"iz_{name}"

@@ -1,0 +1,50 @@
+"""Projects of models, rendered once a session, and what builds and runs them."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import izhigen as iz
+from izhigen.codegen.request import KernelRequest
+from izhigen.standalone.project import Project, build_project
+from tests.codegen.test_kernel import HODGKIN_HUXLEY
+
+STRICT = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Werror"]
+LANGUAGES = {"C99": ["gcc", "-std=c99", *STRICT], "C++17": ["g++", "-std=c++17", "-x", "c++", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]}
+
+EVERYTHING = iz.load("IzhikevichRefLTC").with_current("g*(E - V)", inputs=["g"], E=0.0).with_noise(V=1.0, u=0.1).variant(
+    "Everything", equations="dV/dt = p1*V**2 + p2*V + p3 - u + I + 2*sin(t/20)\ndu/dt = a*(b*V - u)")
+MODELS = {
+    **{name: iz.load(name) for name in iz.list_models()},
+    "Everything": EVERYTHING, "HodgkinHuxley": HODGKIN_HUXLEY.variant("HodgkinHuxley"),
+    "Oscillator": iz.Model("Oscillator", "dV/dt = w\ndw/dt = -k*V - 0.1*w + I", inputs=["I"], parameters={"k": 1.0}, initial={"w": "exp(k) + sqrt(k)"}),
+    "Pacemaker": iz.Model("Pacemaker", "dV/dt = 2 - V", threshold="V > 1", reset="V = 0"),
+    "Names": iz.Model("Names", "dinput/dt = phase*tile - input*lane + steps_since_spike\ndneuron/dt = abs(floor(input)) - sqrt(input*input) + EOF",
+                      parameters={"phase": 1.0, "tile": 2.0, "lane": 0.5, "EOF": 0.1}, inputs=["steps_since_spike"],
+                      initial={"neuron": "log(phase + tile)"}),
+}
+
+
+@functools.cache
+def project(name: str, target: str = "c", dtype: str = "float32", method: str = "exp_euler") -> Project:
+    """The project of a model."""
+    return build_project(KernelRequest(MODELS[name], method, dtype), target)
+
+
+def run(command: list[str], folder: Path, code: int = 0) -> str:
+    """Run a command in a folder; what it printed. It must end in that exit code."""
+    done = subprocess.run([str(part) for part in command], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == code, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout + done.stderr
+
+
+def need(*programs: str) -> None:
+    """Skip where a program is missing."""
+    for program in programs:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")

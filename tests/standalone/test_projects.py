@@ -1,0 +1,325 @@
+"""Projects as users get them: built without warnings, run, tested by their own self test; and how they are written to folders."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import izhigen as iz
+from izhigen.codegen.request import KernelRequest
+from izhigen.errors import BackendError, DerivationError, ValueShapeError
+from izhigen.standalone.project import MANIFEST, build_project, project_targets
+from tests.conftest import ROOT
+from tests.standalone.conftest import EVERYTHING, LANGUAGES, MODELS, STRICT, need, project, run
+
+GOLDEN = ROOT / "tests" / "golden"
+HOST = ("c", "c-embedded")
+"""Targets whose projects build and run with a host's compiler."""
+
+SUPPORT = {"c": ["-lm"], "c-embedded": ["output.c", "host.c"]}
+
+
+
+def sources(name, target):
+    """Files and libraries that a program of the project is made of, beside its own file."""
+    return [f"{name}.c", *SUPPORT[target]]
+
+
+def built(folder, written, target, flags=("-O1",)):
+    """Write a project, and build and run its self test."""
+    written.write(folder)
+    run(["gcc", "-std=c99", *flags, "-o", "selftest", "selftest.c", *sources(written.name, target)], folder)
+    return run(["./selftest"], folder)
+
+
+@pytest.mark.parametrize("target", project_targets())
+@pytest.mark.parametrize("file", ["NAME.h", "main.c"])
+def test_golden_files(target, file, request):
+    name = "IzhikevichLTC"
+    wanted = [path for path in project(name, target).files if Path(path).stem == Path(file.replace("NAME", name)).stem
+              and path.endswith(".h") == file.endswith(".h")]
+    for path in wanted:
+        if file == "main.c" or path.endswith(".h"):
+            text, golden = project(name, target).files[path].replace(iz.__version__, "VERSION"), GOLDEN / target / "project" / path
+            if request.config.getoption("--update-goldens"):
+                golden.parent.mkdir(parents=True, exist_ok=True)
+                golden.write_text(text)
+            assert text == golden.read_text(), "the project changed; look at the difference, then run pytest --update-goldens"
+
+
+@pytest.mark.parametrize("target", project_targets())
+def test_the_manifest_tells_what_it_is(target):
+    files = project("IzhikevichLTC", target).files
+    manifest = json.loads(files[MANIFEST])
+    assert manifest["version"] == iz.__version__ and manifest["model"] == "IzhikevichLTC" and manifest["target"] == target and manifest["flags"]
+    assert manifest["model_sha256"] == hashlib.sha256(MODELS["IzhikevichLTC"].content.encode()).hexdigest()
+    assert manifest["files"] == {path: hashlib.sha256(text.encode()).hexdigest() for path, text in files.items() if path != MANIFEST}
+    assert {"README.md", "Makefile"} <= set(files)
+    everything = "".join(files.values())
+    assert str(ROOT) not in everything and "\r" not in everything and str(Path.home()) + "/" not in everything
+
+
+@pytest.mark.parametrize("target", HOST)
+@pytest.mark.parametrize("name", iz.list_models())
+def test_every_model_of_the_library_passes_its_self_test(tmp_path, target, name):
+    assert "passed" in built(tmp_path, project(name, target), target, ("-O0",))
+
+
+@pytest.mark.parametrize(("name", "target", "dtype", "method"), [
+    ("IzhikevichRefLTC", "c", "float64", "exp_euler"), ("Everything", "c", "float32", "exp_euler"), ("Everything", "c", "float64", "heun2"),
+    ("Everything", "c-embedded", "float32", "exp_euler"), ("HodgkinHuxley", "c", "float64", "rk4"), ("HodgkinHuxley", "c-embedded", "float32", "rk4"),
+    ("HodgkinHuxley", "c-embedded", "float32", "exp_euler"), ("Oscillator", "c", "float32", "exp_euler"), ("Oscillator", "c-embedded", "float32", "exp_euler"),
+    ("Pacemaker", "c", "float32", "exp_euler"), ("Pacemaker", "c-embedded", "float32", "euler"), ("Names", "c", "float64", "exp_euler"),
+    ("Names", "c-embedded", "float32", "exp_euler")])
+def test_other_models_and_methods_build_without_warnings_and_pass(tmp_path, name, target, dtype, method):
+    written = project(name, target, dtype, method)
+    assert "passed" in built(tmp_path, written, target, ("-O2", *STRICT, *(["-Wdouble-promotion"] if target == "c-embedded" else [])))
+    run(["gcc", "-std=c99", *STRICT, "-o", "main", "main.c", *sources(name, target)], tmp_path)
+    if method != "rk4":  # of Hodgkin and Huxley's neuron with this noise: another step is too long for it, and the example says so
+        assert run(["./main"], tmp_path).startswith("time_ms,neuron\n")
+
+
+@pytest.mark.parametrize("target", HOST)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_sources_are_also_another_language(tmp_path, target, language):
+    compiler = LANGUAGES[language]
+    need(compiler[0])
+    written = project("Everything", target)
+    written.write(tmp_path)
+    files = [path for path in written.files if path.endswith(".c") and "/" not in path]
+    run([*compiler, "-O1", "-o", "selftest", *[f for f in files if f != "main.c"], "-lm"], tmp_path)
+    assert "passed" in run(["./selftest"], tmp_path)
+    run([*compiler, "-c", "main.c", "-o", "main.o"], tmp_path)
+
+
+def test_a_program_in_cpp_uses_the_library_in_c(tmp_path):
+    need("g++")
+    project("IzhikevichLTC").write(tmp_path)
+    (tmp_path / "user.cpp").write_text('#include "IzhikevichLTC.h"\nint main() {\n    IzhikevichLTC_population p;\n    IzhikevichLTC_defaults(&p, 1, 0.1);\n'
+                                       "    return p.parameter.V_th == 30.0 && p.state.V == nullptr ? 0 : 1;\n}\n")
+    run(["gcc", "-c", "IzhikevichLTC.c"], tmp_path)
+    run(["g++", "-Wall", "-Wextra", "-Werror", "user.cpp", "IzhikevichLTC.o", "-lm", "-o", "user"], tmp_path)
+    run(["./user"], tmp_path)
+
+
+@pytest.mark.parametrize("target", HOST)
+def test_libraries_have_no_variables(tmp_path, target):
+    need("nm")
+    project("Everything", target).write(tmp_path)
+    run(["gcc", "-std=c99", "-O1", "-c", "Everything.c"], tmp_path)
+    kinds = {line.split()[-2] for line in run(["nm", "Everything.o"], tmp_path).splitlines()}
+    assert not kinds & set("BbDdCcSsGg")
+
+
+def test_populations_in_two_threads_do_not_know_of_each_other(tmp_path):
+    project("Everything").write(tmp_path)
+    (tmp_path / "threads.c").write_text(THREADS)
+    command = ["gcc", "-std=c99", "-O1", "-pthread", "-o", "threads", "threads.c", "Everything.c", "-lm"]
+    found = subprocess.run([*command, "-fsanitize=thread"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        run(command, tmp_path)
+    run(["./threads"], tmp_path)
+
+
+THREADS = """
+#include "Everything.h"
+#include <pthread.h>
+#include <string.h>
+
+enum { NEURONS = 300, STEPS = 2000 };
+struct job { float state[2][NEURONS], current; double last[NEURONS]; };
+
+static void *work(void *argument)
+{
+    struct job *job = (struct job *)argument;
+    struct Everything_population population;
+    struct Everything_run run;
+    Everything_defaults(&population, NEURONS, 0.1);
+    population.state.V = job->state[0];
+    population.state.u = job->state[1];
+    population.state.t_last_spike = job->last;
+    Everything_initialize(&population);
+    Everything_prepare_run(&run, 0, STEPS);
+    run.input.I.values = &job->current;
+    Everything_advance(&population, &run, 0, NEURONS);
+    return NULL;
+}
+
+int main(void)
+{
+    static struct job together[2], alone[2];
+    pthread_t thread[2];
+    int k;
+    for (k = 0; k < 2; k++)
+        together[k].current = alone[k].current = 10.0f * (float)(k + 1);
+    for (k = 0; k < 2; k++)
+        pthread_create(&thread[k], NULL, work, &together[k]);
+    for (k = 0; k < 2; k++) {
+        pthread_join(thread[k], NULL);
+        work(&alone[k]);
+    }
+    return memcmp(together, alone, sizeof together) != 0;
+}
+"""
+
+
+def mutants(text):
+    """The source with one operator, one number or one reset changed, for every statement of the step and every default."""
+    lines = text.splitlines()
+    for index, line in enumerate(lines):
+        if "population->parameter." in line and " = " in line and "const" not in line:
+            yield index, re.sub(r"= (-?[\d.e+-]+)f;", lambda m: f"= {float(m[1]) * 1.02 + 1e-3!r}f;", line)
+        statement = re.match(r"\s+(?:const float|population->state\.)\S* ?\S* = (?!population|iz_variate|input)", line)
+        if statement and "at_threshold" not in line and "constants" not in line:
+            for operator in re.finditer(r" ([-+*]) ", line[statement.end():]):
+                place = statement.end() + operator.start()
+                yield index, line[:place] + (" - " if operator[1] == "+" else " + ") + line[place + 3:]
+        if "? 1u" in line:
+            yield index, line.replace("? 1u", "? 3u")
+        if " >= " in line and "spike" in line:
+            yield index, line.replace(">=", "<=")
+
+
+def test_the_self_test_fails_for_every_mutant(tmp_path):
+    name = "IzhikevichRefLTC"
+    written = project(name, "c-embedded")
+    written.write(tmp_path)
+    run(["gcc", "-c", "selftest.c", "output.c", "host.c"], tmp_path)
+    original = written.files[f"{name}.c"]
+    after = original.index("void IzhikevichRefLTC_prepare")
+    found, survivors = 0, []
+    for index, line in mutants(original[after:]):
+        lines = original[after:].splitlines()
+        if lines[index] == line:
+            continue
+        lines[index] = line
+        (tmp_path / f"{name}.c").write_text(original[:after] + "\n".join(lines) + "\n")
+        run(["gcc", "-o", "mutant", f"{name}.c", "selftest.o", "output.o", "host.o"], tmp_path)
+        found += 1
+        if subprocess.run(["./mutant"], cwd=tmp_path, capture_output=True, check=False).returncode == 0:
+            survivors.append(line.strip())
+    assert found > 25 and not [s for s in survivors if "tau_ref" not in s], survivors  # the self test sets tau_ref itself
+
+
+def test_a_mutated_kernel_in_c_fails_and_says_what_differs(tmp_path):
+    written = project("IzhikevichLTC")
+    written.write(tmp_path)
+    text = written.files["IzhikevichLTC.c"]
+    for before, after in (("dt * p3", "dt * p3 * 1.01f"), ("V * b - u", "V * b + u"), ("spike ? d + u_new", "spike ? u_new")):
+        assert before in text
+        (tmp_path / "IzhikevichLTC.c").write_text(text.replace(before, after))
+        run(["gcc", "-o", "selftest", "selftest.c", "IzhikevichLTC.c", "-lm"], tmp_path)
+        assert re.search(r"neuron \d, [Vu]: \S+, expected \S+ \+- \S+", run(["./selftest"], tmp_path, code=1))
+
+
+def test_the_example_gives_the_spikes_of_the_library(tmp_path):
+    steps = iz.inputs.section([0.0, 22.0, 0.0], [100.0, 300.0, 100.0])
+    current = steps + 10.0 * iz.inputs.wiener(500.0, n=16, t_start=100.0, t_end=400.0, seed=3)
+    recording = MODELS["IzhikevichRefLTC"].population(16, dt=0.1).run(500.0, I=current)
+    for target, arguments, flags in (("c", ["16", "500", "0.1", "3"], []), ("c-embedded", [], ["-DSEED=3u"])):
+        folder = tmp_path / target
+        project("IzhikevichRefLTC", target).write(folder)
+        run(["gcc", "-O1", *flags, "-o", "main", "main.c", *sources("IzhikevichRefLTC", target)], folder)
+        done = subprocess.run(["./main", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+        rows = np.loadtxt(done.stdout.splitlines()[1:], delimiter=",")
+        order = np.lexsort((recording.spike_indices, recording.spike_times.round(6)))
+        np.testing.assert_array_equal(rows[:, 1], recording.spike_indices[order])
+        np.testing.assert_allclose(rows[:, 0], recording.spike_times[order], rtol=1e-9)
+        assert target != "c" or f"{len(rows)} spikes" in done.stderr
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["x"], "neurons = x: give a number from 1"), (["0"], "neurons = 0"), (["2.5"], "whole number"), (["1", "-3"], "ms = -3"), (["1", "10", "nan"], "dt = nan"),
+    (["1", "1", "0.3"], "whole number of steps"), (["1", "1", "0.1", "-1"], "seed = -1"), (["1", "1", "0.1", "1", "1"], "usage"), (["10x"], "10x")])
+def test_the_examples_arguments_are_checked(example, arguments, words):
+    assert words in run(["./main", *arguments], example, code=2)
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("example")
+    project("IzhikevichLTC").write(folder)
+    run(["gcc", "-o", "main", "main.c", "IzhikevichLTC.c", "-lm"], folder)
+    return folder
+
+
+@pytest.mark.parametrize(("name", "target"), [("IzhikevichRefLTC", "c"), ("Oscillator", "c"), ("Pacemaker", "c"), ("IzhikevichRefLTC", "c-embedded"), ("Pacemaker", "c-embedded")])
+def test_the_example_of_the_readme_compiles_and_runs(tmp_path, name, target):
+    written = project(name, target)
+    written.write(tmp_path)
+    readme = written.files["README.md"]
+    (tmp_path / "user.c").write_text(re.search(r"```c\n(.*?)```", readme, re.DOTALL)[1])
+    run(["gcc", "-std=c99", *STRICT, "-O1", "-o", "user", "user.c", f"{name}.c", "-lm"], tmp_path)
+    printed = run(["./user"], tmp_path)
+    assert target == "c-embedded" or " = " in printed
+    assert "any licence" in readme and "| `V` |" in readme and not re.search(r"\n\n\n", readme)
+
+
+@pytest.mark.parametrize("target", HOST)
+def test_make_and_cmake(tmp_path, target):
+    need("make", "cmake")
+    project("IzhikevichLTC", target).write(tmp_path)
+    assert "passed" in run(["make", "-s", "test", "main", "CFLAGS=-O0"], tmp_path)
+    run(["make", "-s", "clean"], tmp_path)
+    assert not (tmp_path / "selftest").exists()
+    run(["cmake", "-S", ".", "-B", "build", "-DCMAKE_BUILD_TYPE=Debug"], tmp_path)
+    run(["cmake", "--build", "build"], tmp_path)
+    assert "100% tests passed" in run(["ctest", "--test-dir", "build"], tmp_path)
+
+
+def test_the_same_bytes_under_another_hash_seed():
+    code = (f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom tests.standalone.conftest import project\n"
+            "sys.stdout.write(''.join(p + t for g in ('c', 'c-embedded') for p, t in project('Everything', g).files.items()))")
+    found = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": "77"}, capture_output=True, text=True, check=True).stdout
+    assert found == "".join(p + t for g in HOST for p, t in project("Everything", g).files.items())
+
+
+def test_what_is_not_ours_is_never_overwritten(tmp_path):
+    written = project("RS")
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueShapeError, match=r"notes\.txt.*another folder"):
+        written.write(tmp_path)
+    written.write(tmp_path, force=True)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    written.write(tmp_path)  # ours by now
+    project("FS").write(tmp_path)
+    assert not (tmp_path / "RS.c").exists() and (tmp_path / "FS.c").exists() and (tmp_path / "notes.txt").exists()
+    (tmp_path / "main.c").write_text("changed")
+    with pytest.raises(ValueShapeError, match=r"main\.c is not as izhigen wrote it"):
+        project("FS").write(tmp_path)
+    project("FS").write(tmp_path, force=True)
+    assert (tmp_path / "main.c").read_text() != "changed"
+    (tmp_path / "RS.h").write_text("mine")
+    with pytest.raises(ValueShapeError, match=r"RS\.h"):
+        written.write(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"generator": "other", "files": {}}', '{"generator": "izhigen", "files": {"../evil": "0"}}'])
+def test_foreign_manifests_are_refused(tmp_path, text):
+    (tmp_path / MANIFEST).write_text(text)
+    with pytest.raises(ValueShapeError, match="not a manifest"):
+        project("RS").write(tmp_path)
+
+
+def test_errors_name_the_way_out(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueShapeError, match="is a file"):
+        project("RS").write(tmp_path / "file")
+    with pytest.raises(BackendError, match="float32 only"):
+        MODELS["RS"].emit(tmp_path / "x", target="c-embedded", dtype="float64")
+    with pytest.raises(BackendError, match="did you mean 'c-embedded'"):
+        MODELS["RS"].emit(tmp_path / "x", target="c-embeded")
+    with pytest.raises(BackendError, match="one value for each parameter"):
+        build_project(KernelRequest(EVERYTHING, per_neuron=("a",)))
+    for name in ("selftest", "Main", "math", "output"):
+        with pytest.raises(ValueShapeError, match="another_name"):
+            MODELS["RS"].variant(name).emit(tmp_path / "x", target="c-embedded")
+    with pytest.raises(DerivationError, match="no self test"):
+        iz.Model("Explosion", "dV/dt = V**2", initial={"V": 1e30}).emit(tmp_path / "x")
+    assert not (tmp_path / "x").exists()
