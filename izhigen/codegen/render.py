@@ -112,6 +112,7 @@ def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
     lines = {part: [_line(s, printer) for s in getattr(kernel, part)] for part in ("uniform", "neuron", "per_step", "guard", "body", "stores")}
     tile = tile_size(kernel)
     used_uniform = variables(uniform, kernel.neuron, loop)
+    read_names = frozenset(c_name(s.name) for s in _symbols_read((*kernel.neuron, *loop)))
     body_lanes = _read_lanes(lanes, loop)
     given = {c_name(p) for p in kernel.per_neuron}
     return {
@@ -131,7 +132,7 @@ def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
         "uniform_in_guard": variables(uniform, kernel.guard),
         "lanes": lanes, "lanes_in_body": body_lanes, "values_in_body": [lane for lane in body_lanes if lane.name != "spike"],
         "values_read": _read_lanes(lanes, loop, every_state=False), "held": [lane for lane in lanes if lane.name != "spike"],
-        "read_names": frozenset(c_name(s.name) for s in _symbols_read((*kernel.neuron, *loop))),
+        "read_names": read_names, "reads_inputs": any(c_name(i) in read_names for i in kernel.inputs),
         "guard_lanes": _read_lanes(lanes, kernel.guard, every_state=False),
         "neuron_in_prepare": [lane for lane in _read_lanes(lanes, kernel.neuron, every_state=False) if lane.name in given],
         "neuron_times": [lane for lane in lanes if kernel.refractory and lane.name == c_name(TAU_REF.name)],

@@ -189,7 +189,6 @@ void IzhikevichLTC_prepare(struct IzhikevichLTC_population *population)
     constants->dt_p1_2 = dt_p1_2;
     constants->a_dt_phi1_minus_a_dt = a_dt_phi1_minus_a_dt;
     constants->short_form = (z_V_at_threshold >= -1.0f) & (z_V_at_threshold <= 1.0f);
-    (void)population;
 }
 
 int32_t IzhikevichLTC_step(struct IzhikevichLTC_population *population, const struct IzhikevichLTC_input *input)
@@ -206,7 +205,6 @@ int32_t IzhikevichLTC_step(struct IzhikevichLTC_population *population, const st
     const float a_dt_phi1_minus_a_dt = population->constants.a_dt_phi1_minus_a_dt;
     const int32_t short_form = population->constants.short_form;
     int32_t spikes = 0, neuron;
-    (void)input;
     for (neuron = 0; neuron < IzhikevichLTC_NEURONS; neuron++) {
         const float V = population->state.V[neuron];
         const float u = population->state.u[neuron];

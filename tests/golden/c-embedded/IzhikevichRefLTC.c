@@ -202,7 +202,6 @@ void IzhikevichRefLTC_prepare(struct IzhikevichRefLTC_population *population)
     constants->a_dt_phi1_minus_a_dt = a_dt_phi1_minus_a_dt;
     constants->refractory_steps = count_steps(population->parameter.tau_ref, population->dt);
     constants->short_form = (z_V_at_threshold >= -1.0f) & (z_V_at_threshold <= 1.0f);
-    (void)population;
 }
 
 int32_t IzhikevichRefLTC_step(struct IzhikevichRefLTC_population *population, const struct IzhikevichRefLTC_input *input)
@@ -220,7 +219,6 @@ int32_t IzhikevichRefLTC_step(struct IzhikevichRefLTC_population *population, co
     const uint32_t refractory_steps = population->constants.refractory_steps;
     const int32_t short_form = population->constants.short_form;
     int32_t spikes = 0, neuron;
-    (void)input;
     for (neuron = 0; neuron < IzhikevichRefLTC_NEURONS; neuron++) {
         const float V = population->state.V[neuron];
         const float u = population->state.u[neuron];

@@ -193,7 +193,6 @@ void izhikevich2007_prepare(struct izhikevich2007_population *population)
     constants->z_v_term = z_v_term;
     constants->a_dt_phi1_minus_a_dt = a_dt_phi1_minus_a_dt;
     constants->short_form = (z_v_at_threshold >= -1.0f) & (z_v_at_threshold <= 1.0f);
-    (void)population;
 }
 
 int32_t izhikevich2007_step(struct izhikevich2007_population *population, const struct izhikevich2007_input *input)
@@ -211,7 +210,6 @@ int32_t izhikevich2007_step(struct izhikevich2007_population *population, const 
     const float a_dt_phi1_minus_a_dt = population->constants.a_dt_phi1_minus_a_dt;
     const int32_t short_form = population->constants.short_form;
     int32_t spikes = 0, neuron;
-    (void)input;
     for (neuron = 0; neuron < izhikevich2007_NEURONS; neuron++) {
         const float v = population->state.v[neuron];
         const float u = population->state.u[neuron];

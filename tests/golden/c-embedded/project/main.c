@@ -22,7 +22,7 @@ int main(void)
 {
     static struct IzhikevichLTC_population population;
     static struct IzhikevichLTC_input input;
-    int32_t step, neuron, total = 0;
+    int32_t step, neuron;
     IzhikevichLTC_defaults(&population, DT);
     population.dt_rest = DT_REST;
     IzhikevichLTC_initialize(&population);
@@ -31,7 +31,7 @@ int main(void)
         const int is_on = step >= BEGIN * STEPS_A_MS && step < END * STEPS_A_MS;
         for (neuron = 0; neuron < IzhikevichLTC_NEURONS; neuron++)
             input.I[neuron] = is_on ? 22.0f + 10.0f * SQRT_DT * IzhikevichLTC_normal(SEED, neuron, step) : 0.0f;
-        total += IzhikevichLTC_step(&population, &input);
+        IzhikevichLTC_step(&population, &input);
         for (neuron = 0; neuron < IzhikevichLTC_NEURONS; neuron++)
             if (population.spike[neuron]) {
                 write_thousandths((int64_t)(step + 1) * 1000 / STEPS_A_MS);
@@ -45,5 +45,5 @@ int main(void)
             write_text("a state is not finite; take a smaller dt\n");
             return 1;
         }
-    return total < 0;
+    return 0;
 }

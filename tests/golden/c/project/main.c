@@ -105,7 +105,6 @@ int main(int count, char **arguments)
     run.spike_neuron = (int64_t *)allocate(neurons, sizeof(int64_t));
     run.spike_capacity = neurons;
     run.input.I.noise_seed = seed;
-    (void)seed;
     IzhikevichLTC_initialize(&population);
     spikes = simulate(&population, &run, steps);
     if (spikes >= 0)
