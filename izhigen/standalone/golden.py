@@ -124,7 +124,8 @@ class _Oracle:
 
     def initial(self, count: int) -> State:
         """The states at time 0."""
-        state = initial_states(self.model, {}, self.parameters, count)
+        values = initial_states(self.model, {}, self.parameters, np.float64)
+        state = {name: np.full(count, value) for name, value in values.items()}
         if self.model.refractory:
             state["t_last_spike"] = np.full(count, NEVER)
         return state
