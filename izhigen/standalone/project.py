@@ -163,7 +163,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
     name = str(values["name"])
     sources = sorted(root.rglob("*.j2"))
     templates = resource_dir("templates")
-    files = {_placed(path.relative_to(root), name): environment().get_template(path.relative_to(templates).as_posix()).render(values)
+    files = {_placed(path.relative_to(root), name, found.suffix): environment().get_template(path.relative_to(templates).as_posix()).render(values)
              for path in sources}
     _check_names(name, files, len(sources))
     files[MANIFEST] = _manifest(request.model, kernel, found, files)
@@ -180,9 +180,9 @@ def _templates(target: Target) -> Path | None:
     return folder if folder.is_dir() else None
 
 
-def _placed(path: Path, name: str) -> str:
-    """Where a template's text goes: the path without ``.j2``, with the model's name for ``NAME``."""
-    return path.as_posix().removesuffix(".j2").replace("NAME", name)
+def _placed(path: Path, name: str, suffix: str) -> str:
+    """Where a template's text goes: the path without ``.j2``, with the model's name for ``NAME`` and the target's suffix for ``.SUFFIX``."""
+    return path.as_posix().removesuffix(".j2").replace("NAME", name).replace(".SUFFIX", suffix)
 
 
 def _check_names(name: str, files: Mapping[str, str], count: int) -> None:
@@ -202,7 +202,7 @@ def _project_values(model: Declaration, kernel: Kernel, target: Target, golden: 
     """What the templates of projects print beside the kernel."""
     return {
         "version": __version__, "model": model.name, "description": model.description, "dtype": kernel.dtype, "method": kernel.step.method,
-        "flags": target.flags, "equations": list(model.describe()), "example": Example(), "golden": _Printed(golden, FORMATS[kernel.dtype].suffix),
+        "flags": target.flags, "suffix": target.suffix, "equations": list(model.describe()), "example": Example(), "golden": _Printed(golden, FORMATS[kernel.dtype].suffix),
         "parameter_table": [Entry(p, model.unit_of(p), f"{v:.15g}") for p, v in model.parameters.items()],
         "state_table": [Entry(s, model.unit_of(s), plain_comment(model.initial[s].text) if s in model.initial else "0") for s in model.states],
         "input_table": [Entry(i, model.unit_of(i)) for i in model.inputs],

@@ -27,7 +27,10 @@
 #define __align__(bytes) alignas(bytes)
 
 struct uint3 { unsigned x, y, z; };
-struct dim3 { unsigned x = 1, y = 1, z = 1; };
+struct dim3 {
+    unsigned x, y, z;
+    constexpr dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+};
 
 static thread_local uint3 threadIdx{0, 0, 0}, blockIdx{0, 0, 0};
 static thread_local dim3 blockDim, gridDim;

@@ -6,4 +6,4 @@ from dataclasses import replace
 
 from izhigen.codegen.targets import cuda
 
-TARGET = replace(cuda.TARGET, name="hip", suffix=".hip")
+TARGET = replace(cuda.TARGET, name="hip", suffix=".hip", flags=("-O3",))
