@@ -78,7 +78,9 @@ def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -
 @click.option("--dt", default=0.1, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Step in ms.")
 @_method
 @_dtype
-@click.option("--backend", default="c", show_default=True, help="c or numpy.")
+@click.option("--backend", default="c", show_default=True, help="c, cuda or numpy.")
+@click.option("--device", type=click.IntRange(0), help="With cuda: the device.")
+@click.option("--sharding", default="", metavar="DEVICES", help="With cuda: several devices, separated by commas.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of noise, and of random stimuli without their own.")
 @_set
@@ -90,7 +92,8 @@ def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -
 @click.option("--out", type=click.Path(path_type=Path), help="Write the recording to a .npz file, or while the run goes on to a new .zarr store.")
 @click.option("--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw the recording to a picture.")
 @click.option("--progress/--no-progress", default=None, help="Show a progress bar (default: on a terminal, when long).")
-def run(model: str, size: int, duration: float, dt: float, method: str, dtype: str, backend: str, threads: int, seed: int,
+def run(model: str, size: int, duration: float, dt: float, method: str, dtype: str, backend: str, device: int | None, sharding: str, threads: int,
+        seed: int,
         settings: tuple[str, ...], inputs: tuple[str, ...], record: str, neurons: str, every: int, out: Path | None, picture: Path | None,
         progress: bool | None) -> None:
     """Simulate a population and print its spike counts; optionally save and draw it."""
@@ -101,14 +104,15 @@ def run(model: str, size: int, duration: float, dt: float, method: str, dtype: s
     if picture is not None and not states:
         states = [loaded.spike_state or loaded.states[0]]
     pop = loaded.population(size, dt=dt, method=method, backend=backend, dtype=dtype, threads=threads, seed=seed,
-                            **_settings(settings, (*loaded.parameters, *loaded.states), loaded.name))
+                            device=device, sharding=_indices(sharding, "--sharding"), **_settings(settings, (*loaded.parameters, *loaded.states), loaded.name))
     feeds = _inputs(inputs, loaded, duration, dt, seed)
     pop.run(0.0, progress=False, **feeds)  # builds and loads what the run needs, so that the time below is its own
     streamed = out is not None and is_store(out)
     started = time.perf_counter()
     recording = pop.run(duration, record=[*dict.fromkeys([*states, "spike"])], every=every, progress=progress,
-                        neurons=_indices(neurons), out=out if streamed else None, **feeds)
+                        neurons=_indices(neurons, "--neurons"), out=out if streamed else None, **feeds)
     seconds = time.perf_counter() - started
+    recording = recording.to_host()
     _summary(pop, recording, seconds)
     if out is not None:
         if not streamed:
@@ -267,11 +271,11 @@ def _settings(settings: tuple[str, ...], known: tuple[str, ...], model_name: str
     return values
 
 
-def _indices(text: str) -> list[int] | None:
+def _indices(text: str, option: str) -> list[int] | None:
     try:
         return [int(item) for item in text.split(",") if item.strip()] or None
     except ValueError:
-        raise click.UsageError(f"--neurons {text!r}: expected indices separated by commas") from None
+        raise click.UsageError(f"{option} {text!r}: expected indices separated by commas") from None
 
 
 def _sizes(text: str) -> list[int]:

@@ -11,6 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void check_count(int count, char **arguments)
+{
+    if (count > 5) {
+        fprintf(stderr, "too many arguments; usage: %s [neurons] [ms] [dt] [seed]\n", arguments[0]);
+        exit(2);
+    }
+}
+
 static double read_number(const char *text, const char *what, double least, double most)
 {
     char *end;
@@ -93,10 +101,7 @@ int main(int count, char **arguments)
     struct IzhikevichLTC_population population;
     struct IzhikevichLTC_run run;
     int64_t spikes;
-    if (count > 5) {
-        fprintf(stderr, "too many arguments; usage: %s [neurons] [ms] [dt] [seed]\n", arguments[0]);
-        return 2;
-    }
+    check_count(count, arguments);
     IzhikevichLTC_defaults(&population, neurons, dt);
     IzhikevichLTC_prepare_run(&run, 0, 1);
     population.state.V = (float *)allocate(neurons, sizeof(float));

@@ -1,0 +1,80 @@
+"""Projects for devices: built by g++ against a runtime of the host and run there, and by nvcc and hipcc where they are present."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.cuda.host import needs_compiler
+from tests.standalone.conftest import need, project, run
+
+RUNTIME = ROOT / "tests" / "cuda" / "runtime"
+ON_HOST = ["g++", "-std=c++17", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-pthread", "-x", "c++", f"-I{RUNTIME}", "-I."]
+
+
+def built(written, folder, program, flags=()):
+    """Write a project, and build one of its programs for the host."""
+    written.write(folder)
+    run([*ON_HOST, *flags, "-o", program, f"{program}.cu", f"{written.name}.cu"], folder)
+    return f"./{program}"
+
+
+@needs_compiler
+@pytest.mark.parametrize(("name", "dtype", "method", "flags"), [
+    ("IzhikevichLTC", "float32", "exp_euler", ["-fsanitize=address,undefined"]), ("izhikevich2007", "float64", "exp_euler", []),
+    ("Everything", "float32", "exp_euler", ["-fsanitize=address,undefined"]), ("Everything", "float64", "exp_euler", []),
+    ("HodgkinHuxley", "float32", "rk4", []), ("Oscillator", "float32", "exp_euler", []), ("Pacemaker", "float32", "exp_euler", []),
+    ("Names", "float64", "exp_euler", [])])
+def test_self_tests_pass_on_the_host(tmp_path, name, dtype, method, flags):
+    assert "0 differences: passed" in run([built(project(name, "cuda", dtype, method), tmp_path, "selftest", flags)], tmp_path)
+
+
+@needs_compiler
+def test_a_mutated_kernel_fails_and_says_what_differs(tmp_path):
+    written = project("IzhikevichRefLTC", "cuda")
+    written.write(tmp_path)
+    source = tmp_path / f"{written.name}.cu"
+    for old, new in (("spike ? d + u_new", "spike ? d - u_new"), ("V_new >= V_th", "V_new >= V_th + 2.0f"), ("step_now < neuron->release", "0")):
+        text = written.files[source.name]
+        assert old in text
+        source.write_text(text.replace(old, new))
+        run([*ON_HOST, "-Wno-unused-parameter", "-o", "selftest", "selftest.cu", source.name], tmp_path)
+        assert "expected" in run(["./selftest"], tmp_path, code=1)
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", ["IzhikevichRefLTC", "Everything"])
+def test_the_example_prints_the_spikes_of_the_project_in_c(tmp_path, name):
+    device, host = tmp_path / "cuda", tmp_path / "c"
+    main = built(project(name, "cuda"), device, "main")
+    project(name, "c").write(host)
+    run(["gcc", "-std=c99", "-O1", "-ffp-contract=off", "-o", "main", "main.c", f"{name}.c", "-lm"], host)
+    printed = [run([program, "7", "300", "0.1", "3"], folder) for program, folder in ((main, device), ("./main", host))]
+    assert printed[0] == printed[1] and printed[0].count("\n") > 20
+    assert "too many arguments" in run([main, "1", "2", "1", "4", "5"], device, code=2)
+
+
+@needs_compiler
+def test_the_example_of_the_readme_runs_and_the_header_is_c(tmp_path):
+    written = project("IzhikevichRefLTC", "cuda")
+    written.write(tmp_path)
+    (tmp_path / "user.cu").write_text(re.search(r"```c\n(.*?)```", written.files["README.md"], re.DOTALL)[1])
+    run([*ON_HOST, "-o", "user", "user.cu", f"{written.name}.cu"], tmp_path)
+    assert "V = " in run(["./user"], tmp_path)
+    (tmp_path / "user.c").write_text(f'#include <stddef.h>\n#include "{written.name}.h"\nint main(void) {{ return 0; }}\n')
+    run(["gcc", "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-c", "user.c"], tmp_path)
+
+
+@pytest.mark.parametrize(("target", "compiler", "options", "environment"), [
+    ("cuda", "nvcc", ["FLAGS=-O1 -std=c++14 -Xcompiler -Wall,-Wextra -Werror all-warnings"], {}),
+    ("hip", "hipcc", ["ARCH=gfx90a", "FLAGS=-O1 -Wall -Wextra -Werror -Wno-pass-failed"], {"HIP_PLATFORM": "amd"})])
+def test_make_with_the_targets_own_compiler(tmp_path, target, compiler, options, environment):
+    """Programs come out; without a device they say so."""
+    need("make", compiler)
+    project("IzhikevichRefLTC", target).write(tmp_path)
+    done = subprocess.run(["make", "-s", *options], cwd=tmp_path, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = subprocess.run(["./selftest"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "passed" in found.stdout or "memory of the device: " in found.stderr
