@@ -19,6 +19,8 @@ VARYING = re.compile(r"[\d.,]+ (?:million|s\b)|built: .*|found in the cache: .*|
 def test_code_blocks_run_and_print_what_they_show(page, tmp_path, monkeypatch, request):
     """``pytest --update-goldens`` writes the real output into the page."""
     monkeypatch.chdir(tmp_path)
+    if page.name == "cuda.md":
+        request.getfixturevalue("double")
     names: dict = {"__name__": "documentation"}
     text = page.read_text()
     for block in BLOCK.finditer(text):
