@@ -1,11 +1,13 @@
 # make demo   set up and run the main job: equations -> kernel -> spikes -> picture
 # make bench  measure beside peers (those that are installed) and limits; write results, picture and tables
 # make test   set up and run linters, types and tests
+# make gpu    on a machine with a CUDA device (CUDA=cuda12 or cuda13): tests, sanitizers, benchmark and counters
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 .DELETE_ON_ERROR:
-.PHONY: demo test lint docs bench clean
+CUDA ?= cuda12
+.PHONY: demo test lint docs bench gpu clean
 
 $(VENV)/.installed: pyproject.toml
 	@echo "setting up $(VENV) (once)"
@@ -38,6 +40,18 @@ bench: $(VENV)/.installed
 	@$(BIN)/python benchmarks/zoo.py --save
 	@$(BIN)/python benchmarks/plot.py
 	@$(BIN)/python benchmarks/report.py
+
+$(VENV)/.gpu: $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[$(CUDA)]"
+	@touch $@
+
+gpu: $(VENV)/.gpu
+	@$(BIN)/python -m pytest -q -k "cuda or device" tests
+	@compute-sanitizer --tool memcheck --error-exitcode 1 $(BIN)/python -m pytest -q tests/cuda/test_engine.py
+	@compute-sanitizer --tool racecheck --error-exitcode 1 $(BIN)/python -m pytest -q tests/cuda/test_engine.py
+	@$(BIN)/python benchmarks/device.py --save
+	@ncu --clock-control none --csv --set basic --kernel-name regex:_step$$\|_advance$$ --launch-count 8 \
+		$(BIN)/python benchmarks/device.py --quick > benchmarks/results/ncu.csv
 
 clean:
 	rm -rf $(VENV) out docs/_build

@@ -116,3 +116,14 @@ def test_the_documents_show_the_saved_figures(monkeypatch):
     pages = "\n".join(page.read_text() for page in report.PAGES)
     for name, content in report.tables().items():
         assert f"<!-- {name}:begin -->\n{content}\n<!-- {name}:end -->" in pages, f"table {name}: run benchmarks/report.py"
+
+
+def test_the_device_benchmark_measures_every_setting(tmp_path, monkeypatch, device):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    monkeypatch.setattr(sys, "argv", ["device.py", "--quick", "--save", str(tmp_path / "device.json")])
+    if device is not None:
+        monkeypatch.setattr("izhigen.bench.timing.MOST_STEPS", 64)
+    importlib.import_module("device").main()
+    data = json.loads((tmp_path / "device.json").read_text())
+    assert len({row["what"] for row in data["rows"]}) == 8 and all(row["rate"] > 0 and row["share_of_copy"] > 0 for row in data["rows"])
+    assert {"device", "driver", "cupy", "date"} <= set(data["machine"])
