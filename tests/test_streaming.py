@@ -14,6 +14,7 @@ import pytest
 import izhigen as iz
 from izhigen import store
 from izhigen.errors import NonFiniteError, RecordingError, ValueShapeError
+from tests.helpers import host
 
 zarr = pytest.importorskip("zarr", minversion="3")
 RS = iz.load("RS")
@@ -66,10 +67,10 @@ def test_equal_to_a_recording_in_memory(case, backend, tmp_path, small):
     feed = {"I": np.linspace(5, 40, one.V.size).reshape(one.shape)}
     for k, steps in enumerate((613, 0, 1, 512)):
         run = {"steps": steps, **feed, "record": ["V", "spike"], **record}
-        kept, stored = one.run(**run), two.run(**run, out=tmp_path / f"{k}.zarr")
+        kept, stored = one.run(**run).to_host(), two.run(**run, out=tmp_path / f"{k}.zarr")
         same(stored, kept)
         same(iz.Recording.load(str(tmp_path / f"{k}.zarr")), kept)
-    np.testing.assert_array_equal(one.V, two.V)
+    np.testing.assert_array_equal(host(one.V), host(two.V))
 
 
 def test_many_spikes_end_a_piece_early(tmp_path, small, monkeypatch):
@@ -180,7 +181,7 @@ def test_not_finite_in_the_middle(backend, tmp_path, small):
     assert stored.interrupted and stored.stop == two.t and len(stored.t) == second.value.step - 100 > 400
     again = GROWS.population(3, dt=0.1, backend=backend, g=[0.1, 1.2, -1.0])
     again.run(10.0)
-    np.testing.assert_array_equal(stored["V"], again.run(steps=len(stored.t), record=["V"])["V"])
+    np.testing.assert_array_equal(stored["V"], again.run(steps=len(stored.t), record=["V"]).to_host()["V"])
 
 
 def test_bad_input_in_the_middle(backend, tmp_path, small):
@@ -191,7 +192,7 @@ def test_bad_input_in_the_middle(backend, tmp_path, small):
         pop.run(300.0, I=current, record=["V", "spike"], out=tmp_path / "x.zarr")
     stored = iz.Recording.load(tmp_path / "x.zarr")
     assert stored.interrupted and stored.stop == 250.0
-    np.testing.assert_array_equal(stored["V"], RS.population(7, dt=0.1, backend=backend).run(250.0, I=10.0, record=["V"])["V"])
+    np.testing.assert_array_equal(stored["V"], RS.population(7, dt=0.1, backend=backend).run(250.0, I=10.0, record=["V"]).to_host()["V"])
 
 
 def fill_disk(monkeypatch, allowed, recover=False):
