@@ -23,8 +23,8 @@ from izhigen.errors import ValueShapeError
 
 Array = Any
 
-OPTIONS = ("--std=c++14",)
-"""Never ``--use_fast_math``. Multiply-adds are fused, as in the C backend."""
+OPTIONS: tuple[str, ...] = ()
+"""Of NVRTC. Never ``--use_fast_math``; multiply-adds are fused, as in the C backend."""
 DEPTH = 8
 """Blocks under way at once: enough that the device never waits for the host."""
 NEURONS_A_THREAD = 4
@@ -99,7 +99,7 @@ class CudaEngine:
         self._graphs: dict[bytes, Any] = {}
         self.method, self.cost = program.method, program.cost
         name = self._cupy.cuda.runtime.getDeviceProperties(space.number)["name"].decode()
-        self.description = f"compiled by NVRTC for device {space.number} ({name}), {' '.join(OPTIONS)}"
+        self.description = f"compiled by NVRTC for device {space.number} ({name})"
         self.recover()
 
     def _new_report(self) -> _Report:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,16 @@ def reason() -> str:
 def available() -> bool:
     """Whether NVRTC can be used here."""
     return not reason()
+
+
+def version() -> str:
+    """The version of the wheel that NVRTC comes from."""
+    for name in ("nvidia-cuda-nvrtc-cu12", "nvidia-cuda-nvrtc"):
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return "unknown"
 
 
 needs_nvrtc = pytest.mark.skipif(not available(), reason=reason())

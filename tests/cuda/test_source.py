@@ -1,0 +1,230 @@
+"""The rendered CUDA source, unchanged: compiled by NVRTC for three generations of devices, and run on the host beside the C backend."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import izhigen as iz
+from izhigen.backends import compiler
+from izhigen.codegen.request import KernelRequest
+from tests.codegen.test_source import FULL, GOLDEN, MODELS, ODD
+from tests.conftest import ROOT
+from tests.cuda import nvrtc
+from tests.cuda.host import needs_compiler, run_program
+from tests.helpers import host
+
+REGISTERS = ROOT / "benchmarks" / "results" / "cuda_registers.json"
+ARCHITECTURES = ("sm_75", "sm_80", "sm_90")
+RS = iz.load("IzhikevichLTC")
+TIMED = KernelRequest(RS, timed_inputs=(("I", "c0*sin(t) + exp(-t) + floor(k/3)"),), noisy_inputs=("I",))
+
+
+def body(source):
+    """A source without the comment at its head, which names the model and its defaults."""
+    return source.split("*/", 1)[1]
+
+
+def distinct_models():
+    """Library models whose kernels differ in more than names and defaults."""
+    found = {}
+    for name in iz.list_models():
+        found.setdefault(body(iz.load(name).source("cuda")).replace(name, "NAME"), name)
+    return sorted(found.values())
+
+
+LIBRARY = distinct_models()
+
+
+# -- NVRTC ------------------------------------------------------------------------------------------------------------
+
+
+@nvrtc.needs_nvrtc
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_library_models_compile_without_spills(arch, dtype, request):
+    """The kernels' registers are kept as data; they are compared where the compiler is the one that they were counted with."""
+    counted = {}
+    for name in LIBRARY:
+        compiled = nvrtc.compile(iz.load(name).source("cuda", dtype=dtype), arch)
+        assert "warning" not in compiled.log, compiled.log
+        for kernel, use in compiled.kernels.items():
+            assert use.spill_stores == use.spill_loads == use.stack == 0, f"{kernel} {use}"
+        counted[name] = {kernel.removeprefix(f"{name}_"): use.registers for kernel, use in compiled.kernels.items()}
+    known = json.loads(REGISTERS.read_text()) if REGISTERS.is_file() else {}
+    if request.config.getoption("--update-goldens"):
+        known = known if known.get("nvrtc") == nvrtc.version() else {"nvrtc": nvrtc.version(), "izhigen": iz.__version__, "registers": {}}
+        known["registers"].setdefault(dtype, {})[arch] = counted
+        REGISTERS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+    if known["nvrtc"] == nvrtc.version():
+        assert counted == known["registers"][dtype][arch], "registers changed; look at the difference, then run pytest --update-goldens"
+
+
+@nvrtc.needs_nvrtc
+@pytest.mark.parametrize("name", [*MODELS, *ODD])
+def test_other_models_compile_without_spills(name):
+    """Odd names, blocks of equations, several inputs, noise: every kernel, with parameters of all neurons and of each."""
+    model = {**MODELS, **ODD}[name]
+    for placement in ((), tuple(model.parameters)):
+        compiled = nvrtc.compile(model.source("cuda", per_neuron=placement, deltas=model.states[:1]), "sm_80")
+        assert "warning" not in compiled.log, compiled.log
+        assert all(use.spill_stores == use.stack == 0 for use in compiled.kernels.values()), compiled.kernels
+
+
+@nvrtc.needs_nvrtc
+def test_inputs_computed_from_time_compile():
+    compiled = nvrtc.compile(TIMED.program("cuda").source, "sm_75")
+    assert {"IzhikevichLTC_series", "IzhikevichLTC_begin", "IzhikevichLTC_advance", "IzhikevichLTC_step", "IzhikevichLTC_tick"} == set(compiled.kernels)
+    assert "warning" not in compiled.log
+
+
+def test_nothing_is_included_at_run_time_and_no_arithmetic_is_relaxed():
+    source = RS.source("cuda")
+    outside = source.split("#else\n", 1)[0]
+    assert "#include" not in outside and "fast" not in source.lower()
+    with_headers = source.split("#else\n", 1)[1].split("#endif")[0]
+    assert with_headers.split() == "#include <math.h> #include <stddef.h> #include <stdint.h> #include <string.h>".split()
+
+
+# -- text -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["IzhikevichLTC", "IzhikevichRefLTC", "izhikevich2007"])
+def test_golden_sources(name, request):
+    source = iz.load(name).source("cuda").replace(iz.__version__, "VERSION")
+    path = GOLDEN / f"{name}.cu"
+    if request.config.getoption("--update-goldens"):
+        path.write_text(source)
+    assert source == path.read_text(), "the generated source changed; look at the difference, then run pytest --update-goldens"
+
+
+def test_the_same_bytes_under_any_hash_seed():
+    code = (f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom tests.codegen.test_source import MODELS\n"
+            "sys.stdout.write(''.join(m.source('cuda') for m in MODELS.values()))")
+    outputs = {subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
+               for seed in ("1", "2")}
+    assert len(outputs) == 1 and outputs.pop()
+
+
+# -- beside the C backend, bit for bit ----------------------------------------------------------------------------------
+
+
+SHAPES = [(1, 1), (1, 32), (3, 64), (5, 96), (2, 1024)]
+STEPS = 120
+
+
+def recorded(model, backend, dtype, **values):
+    """Everything that a run of 333 neurons leaves, with a jump, rows of an input, and figures of the spikes."""
+    rng = np.random.default_rng(1)
+    pop = model.population(333, dt=0.1, backend=backend, dtype=dtype, seed=7, **values)
+    state = model.spike_state or model.states[0]
+    inputs = {name: rng.uniform(0, 40, (STEPS, 333 if k else 1)).astype(dtype) for k, name in enumerate(model.inputs)}
+    inputs[f"{state}_delta"] = rng.normal(0, 1.0, (STEPS, 333)).astype(dtype)
+    wanted = [*model.all_states, *(("spike", "count", "isi") if model.threshold else ())]
+    rec = pop.run(steps=STEPS, record=wanted, neurons=rng.permutation(333)[:50], every=3, check_finite=False, **inputs).to_host()
+    found = {name: rec[name] for name in wanted if name != "isi"}
+    if "isi" in wanted:
+        found.update(mean=rec["isi"].mean, std=rec["isi"].std, times=rec.spikes[0], neurons=rec.spikes[1])
+    return {**found, **{name: host(pop.state[name]) for name in model.all_states}, "flags": host(pop.spike)}
+
+
+@pytest.fixture
+def without_contraction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The C backend rounds every product, as g++ is told to for the CUDA source."""
+    monkeypatch.setattr(compiler, "FLAGS", tuple(flag.replace("contract=fast", "contract=off") for flag in compiler.FLAGS))
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["Everything", "HH", "Oscillator", "izhikevich2007", "tau_ref in an equation"])
+def test_equals_the_c_backend_bit_for_bit(name, dtype, without_contraction, monkeypatch, double):
+    """For launches of several shapes, threads in either order, and blocks on several processors at once."""
+    model = {**MODELS, **ODD}[name]
+    rng = np.random.default_rng(0)
+    values = {p: v * rng.uniform(0.9, 1.1, 333).astype(dtype) for p, v in list(model.parameters.items())[::2]}
+    expected = recorded(model, "c", dtype, **values)
+    for number, shape in enumerate(SHAPES):
+        monkeypatch.setattr("izhigen.backends.cuda.launch_shape", lambda *_, shape=shape: shape)
+        double.reverse, double.os_threads = bool(number % 2), 1 + number % 3
+        found = recorded(model, "cuda", dtype, **values)
+        for key, array in expected.items():
+            np.testing.assert_array_equal(found[key], array, err_msg=f"{key} of {name} on a grid of {shape}")
+            assert found[key].dtype == array.dtype
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_inputs_and_noise_of_the_kernel_equal_those_of_c(dtype, without_contraction, double):
+    """Text in t, a Wiener process with a column a neuron, noise of the model, over several runs that begin anywhere in a block of four steps."""
+    model = FULL.variant("Both", a=0.1)
+    wiener = iz.inputs.wiener_process(12.0, n=64, seed=5)
+    found = {}
+    for backend in ("c", "cuda"):
+        pop = model.population(64, dt=0.1, backend=backend, dtype=dtype, seed=2**40 + 1)
+        rows = []
+        for steps in (1, 6, 33, 50):
+            rows.append(host(pop.run(steps=steps, record=["V"], I=10 + 5 * wiener, g="0.1*sin(t/2)**2")["V"]))
+            rows.append(host(pop.step(I=3.0, g=0.01))[None])
+        found[backend] = rows
+    for a, b in zip(found["c"], found["cuda"]):
+        np.testing.assert_array_equal(a, b)
+
+
+@needs_compiler
+def test_time_in_single_precision_is_that_of_double_precision(without_contraction, double):
+    """float32 kernels compute t = step*dt from two parts without arithmetic in double precision, and round it as C does."""
+    clock = iz.Model("Clock", "dx/dt = where(t >= 0, t, 0) - x", threshold="x > 1e9", reset="x = 0")
+    for dt in (0.1, 0.05, 0.001, 1 / 3):
+        for start in (0, 4090, 123_456, 10_000_000, 2**31 - 20):
+            rows = []
+            for backend in ("c", "cuda"):
+                pop = clock.population(1, dt=dt, backend=backend, method="euler")
+                pop._steps_done = start
+                rows.append(host(pop.run(steps=40, record=["x"])["x"]))
+            np.testing.assert_array_equal(rows[0], rows[1], err_msg=f"dt={dt} from step {start}")
+
+
+# -- under sanitizers ---------------------------------------------------------------------------------------------------
+
+MAIN = """
+#include <cstdio>
+#include <vector>
+int main()
+{
+    enum { N = 300, STEPS = 40 };
+    std::vector<float> V(N, -70.0f), u(N, -14.0f), I(STEPS * N, 300.0f), a(N, 0.02f), trace(4 * 5), zero(1);
+    std::vector<double> last(N, -1e7), tau(N, 2.0), squares(N);
+    std::vector<int64_t> chosen = {0, 3, 255, 256, 299}, count(N), first(N, -1), latest(N, -1);
+    std::vector<uint64_t> keys(N * STEPS);
+    std::vector<uint8_t> flags(N);
+    struct Everything_constants constants;
+    struct Everything_status status = {0, 0, NONE, NONE, 0};
+    struct Everything_population p = {};
+    struct Everything_run r = {};
+    p.neurons = N; p.dt = 0.1; p.seed = 7; p.state.V = V.data(); p.state.u = u.data(); p.state.t_last_spike = last.data();
+    p.parameter.a = a.data(); p.parameter.tau_ref = tau.data(); p.parameter.p1 = 0.04; p.parameter.p2 = 5; p.parameter.p3 = 140;
+    p.parameter.b = 0.2; p.parameter.c = -65; p.parameter.d = 8; p.parameter.V_th = 30; p.parameter.sigma_V = 1;
+    r.steps = STEPS; r.check_finite = 1; r.input.I.values = I.data(); r.input.I.step_stride = N; r.input.I.neuron_stride = 1;
+    r.input.g.values = zero.data(); r.record_every = 10; r.record_phase = 9; r.record_count = 5; r.record_neurons = chosen.data();
+    r.record.V = trace.data(); r.spike_capacity = N * STEPS; r.spike_key = keys.data(); r.spike_flag = flags.data();
+    r.count = count.data(); r.first_spike = first.data(); r.last_spike = latest.data(); r.interval_squares = squares.data();
+    r.constants = &constants; r.status = &status;
+    void *args[] = {&p, &r};
+    on_host::launch(Everything_begin, args, 1, 1, false, 1);
+    on_host::launch(Everything_advance, args, 3, 64, true, OS_THREADS);
+    on_host::launch(Everything_step, args, 2, 32, false, OS_THREADS);
+    std::printf("%llu\\n", (unsigned long long)status.spikes);
+    return status.stopped != 0 || status.bad_neuron != NONE;
+}
+"""
+
+
+@needs_compiler
+@pytest.mark.parametrize("sanitizer, os_threads", [("address,undefined", 2), ("thread", 3), ("thread", 0)])
+def test_runs_clean_under_sanitizers(sanitizer, os_threads):
+    source = FULL.source("cuda", per_neuron=("a", "tau_ref"))
+    outcome = run_program(source, MAIN.replace("OS_THREADS", str(os_threads)), sanitizer)
+    assert outcome.status == 0, outcome.output
+    assert int(outcome.output) > 300
