@@ -75,7 +75,8 @@ def test_odd_models_compile_without_warnings_and_agree(tmp_path, name, dtype, de
             done = subprocess.run(["cc", *STRICT, "-Wcomment", "-c", str(source), "-o", str(tmp_path / "kernel.o")], capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
     for values in ({}, {p: [v, v] for p, v in model.parameters.items()}):
-        backends = ["c", "numpy", *(["cuda"] if values and dtype == "float32" else [])]
+        on_device = values and dtype == "float32"  # one kernel of a model
+        backends = ["c", "numpy", *(["cuda"] if on_device else [])]
         found = [model.population(2, dt=0.01, backend=backend, dtype=dtype, V=0.3, **values).run(0.05, record=["V"]).to_host()["V"] for backend in backends]
         for other in found[1:]:
             np.testing.assert_allclose(found[0], other, rtol=1e-4 if dtype == "float32" else 1e-10)
