@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +15,10 @@ LINE = 64
 
 class Space(Protocol):
     """A memory that holds a population's arrays."""
+
+    def use(self) -> Any:
+        """A context in which arithmetic with arrays that lie here is done here."""
+        ...
 
     def zeros(self, count: int, dtype: Any) -> Array:
         """A new array of one zero a neuron."""
@@ -43,6 +48,10 @@ class Space(Protocol):
 class HostSpace:
     """The memory of the process; see :class:`Space`."""
 
+    def use(self) -> Any:
+        """Nothing to choose."""
+        return ANYWHERE
+
     def zeros(self, count: int, dtype: Any) -> Array:
         """Zeros that begin on a cache line."""
         return aligned_zeros(count, dtype)
@@ -68,12 +77,18 @@ class HostSpace:
         return array
 
 
+ANYWHERE = nullcontext()
 HOST = HostSpace()
 
 
 def namespace(array: Array) -> Any:
     """The module whose functions take the array: NumPy, or CuPy."""
     return np if isinstance(array, np.ndarray) else sys.modules["cupy"]
+
+
+def beside(array: Array) -> Any:
+    """A context in which the device of an array, where it lies on one, is the current one."""
+    return array.device if hasattr(array, "get") and hasattr(array, "device") else ANYWHERE
 
 
 def fetch(array: Array) -> np.ndarray:

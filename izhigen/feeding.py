@@ -109,7 +109,8 @@ def step_source(name: str, value: Any, layout: Layout, step: int, dt: float) -> 
         return Source(np.array([[value]], layout.dtype))
     if type(value) is np.ndarray and value.dtype == layout.dtype and value.shape == layout.shape and value.flags.c_contiguous:
         return Source(value.reshape(1, -1))
-    return make_feed(name, value, layout, step, 1, dt)(0, 1)
+    with layout.space.use():
+        return make_feed(name, value, layout, step, 1, dt)(0, 1)
 
 
 def _held(values: Array, layout: Layout) -> Feed:

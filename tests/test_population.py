@@ -102,13 +102,13 @@ def test_bad_values(values, words):
     (((), {}), "either a duration"), (((10.0,), {"steps": 5}), "either a duration"), (((0.25,), {}), "not a whole number of steps"), (((-1.0,), {}), "not a duration"),
     (((1.0,), {"record": ["W"]}), "not a state"), (((1.0,), {"every": 0}), "positive"), (((1.0,), {"neurons": [9]}), "outside"),
     (((1.0,), {"neurons": [1, 1]}), "twice"), (((), {"steps": 1.5}), "number of steps")])
-def test_bad_runs(arguments, words):
+def test_bad_runs(arguments, words, backend):
     with pytest.raises(ValueShapeError, match=words):
-        population(3).run(*arguments[0], **arguments[1])
+        population(3, backend).run(*arguments[0], **arguments[1])
 
 
-def test_durations_are_counted_without_truncation():
-    pop = population(1)
+def test_durations_are_counted_without_truncation(backend):
+    pop = population(1, backend)
     assert len(pop.run(0.3, record=["V"]).t) == 3
     assert pop.run(0.0).t.shape == (0,)
     assert pop.t == pytest.approx(0.3)
@@ -322,8 +322,9 @@ def test_times_of_spikes_survive_saving_and_restoring(backend):
         pop.tau_ref = -1.0
 
 
-def test_ctrl_c_returns_what_was_recorded():
-    pop = population(20_000, dtype="float32")
+@pytest.mark.parametrize("backend", ["c", "cuda"], indirect=True)
+def test_ctrl_c_returns_what_was_recorded(backend):
+    pop = population(20_000, backend, "float32")
     timer = threading.Timer(0.4, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     started = time.perf_counter()
@@ -331,15 +332,16 @@ def test_ctrl_c_returns_what_was_recorded():
     assert recording.interrupted and time.perf_counter() - started < 30
     done = round(pop.t / 0.1)
     assert 0 < done < 2_000_000 and recording["V"].shape == (done, 2)
-    again = population(20_000, dtype="float32").run(steps=done, I=10.0, record=["V"], neurons=[3, 1])
-    np.testing.assert_array_equal(again["V"], recording["V"])
+    again = population(20_000, backend, "float32").run(steps=done, I=10.0, record=["V"], neurons=[3, 1])
+    np.testing.assert_array_equal(host(again["V"]), host(recording["V"]))
 
 
-def test_two_populations_in_two_threads():
+@pytest.mark.parametrize("backend", ["c", "cuda"], indirect=True)
+def test_two_populations_in_two_threads(backend):
     results = {}
 
     def work(key):
-        results[key] = traces(population(2000, threads=2), 100.0, I=10.0)["V"][-1]
+        results[key] = traces(population(2000, backend, threads=2), 100.0, I=10.0)["V"][-1]
 
     threads = [threading.Thread(target=work, args=(k,)) for k in range(2)]
     for thread in threads:
@@ -358,8 +360,8 @@ def test_models_without_spikes_inputs_or_parameters(backend):
         bare(1.0)
 
 
-def test_progress_bar_and_repr(capsys):
-    pop = population(2)
+def test_progress_bar_and_repr(capsys, backend):
+    pop = population(2, backend)
     pop.run(5.0, I=1.0, progress=True)
     assert "50/50" in capsys.readouterr().err
     assert "RS" in repr(pop) and "t=5" in repr(pop)
