@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from izhigen.errors import BackendError
+
 Array = Any
 LINE = 64
 """Bytes of a cache line."""
@@ -65,7 +67,10 @@ class HostSpace:
         return values
 
     def adopt(self, value: Any) -> Array | None:
-        """None: NumPy reads what lies here by itself."""
+        """None: NumPy reads what lies here by itself. An array of a device is refused."""
+        if hasattr(value, "__cuda_array_interface__"):
+            raise BackendError("an array lies on a CUDA device, the population on the host; bring it over, as CuPy's .get() does, "
+                               "or take backend='cuda'")
         return None
 
     def write(self, array: Array, values: Any) -> None:
@@ -82,13 +87,18 @@ HOST = HostSpace()
 
 
 def namespace(array: Array) -> Any:
-    """The module whose functions take the array: NumPy, or CuPy."""
-    return np if isinstance(array, np.ndarray) else sys.modules["cupy"]
+    """The module whose functions take the array: CuPy for one of its own, else NumPy."""
+    return sys.modules["cupy"] if is_on_device(array) else np
+
+
+def is_on_device(array: Any) -> bool:
+    """Whether an array lies on one device."""
+    return hasattr(array, "get") and hasattr(array, "device")
 
 
 def beside(array: Array) -> Any:
     """A context in which the device of an array, where it lies on one, is the current one."""
-    return array.device if hasattr(array, "get") and hasattr(array, "device") else ANYWHERE
+    return array.device if is_on_device(array) else ANYWHERE
 
 
 def fetch(array: Array) -> np.ndarray:

@@ -62,6 +62,9 @@ class Runner:
     def __init__(self, population: Population, plan: RecordingPlan, engine: Engine, feeds: Mapping[str, Feed], check_finite: bool) -> None:
         self._population, self._plan, self._engine, self._feeds, self._check = population, plan, engine, feeds, check_finite
         self._start = population._steps_done
+        self._keeps = check_finite and population._state_bytes() <= engine.rewind_bytes
+        # Where no copy leads back to a state that is not finite, several devices have to stop after the same block.
+        self._depth = 1 if check_finite and not self._keeps else engine.depth
         self._under_way: deque[_Part] = deque()
         self._submitted = self._blocks = 0
         self._bad: BadInput | None = None
@@ -86,7 +89,7 @@ class Runner:
     def _advance(self, count: int, interrupted: Callable[[], bool], advanced: Callable[[int], Any]) -> None:
         while True:
             more = self._submitted < count and self._bad is None and not interrupted()
-            if more and len(self._under_way) < self._engine.depth and self._plan.room(self._submitted) > 0:
+            if more and len(self._under_way) < self._depth and self._plan.room(self._submitted) > 0:
                 self._submit(count)
             elif self._under_way:
                 advanced(self._conclude())
@@ -108,7 +111,7 @@ class Runner:
             size, self._bad_sources = self._bad.row, sources
         block = self._block(sources, size, offset)
         self._plan.attach(block, offset)
-        if self._check:
+        if self._keeps:
             self._keep(offset)
         self._under_way.append(_Part(offset, block, self._engine.submit(block)))
         self._submitted = offset + size
@@ -178,8 +181,6 @@ class Runner:
     def _keep(self, offset: int) -> None:
         """Copy the states, so that a block after this one can be traced back; of two copies one is older than all blocks under way."""
         engine, population = self._engine, self._population
-        if population._state_bytes() > engine.rewind_bytes:
-            return
         if engine.depth == 1:
             self._snapshots = [_Snapshot(offset, population._snapshot(0))]
         elif self._blocks % (4 * engine.depth) == 0:

@@ -109,6 +109,33 @@ def test_states_and_recordings_stay_and_are_shared(cupy):
     np.testing.assert_array_equal(host(chosen.counts), chosen.to_host().counts)
 
 
+def test_arrays_of_a_device_are_no_arrays_of_the_host(cupy):
+    given = cupy.asarray(np.full(300, 0.05, np.float32))
+    for use in (lambda pop: pop.run(1.0, I=given), lambda pop: pop.step(I=given), lambda pop: setattr(pop, "a", given)):
+        with pytest.raises(BackendError, match="an array lies on a CUDA device, the population on the host; bring it over") as problem:
+            use(population(backend="c"))
+        assert "\n" not in str(problem.value)
+    with pytest.raises(iz.IzhigenError, match="holds no real numbers"):
+        population().run(1.0, I=cupy.asarray(np.ones(300, complex)))
+    for neurons in (cupy.asarray(np.array([7, 2])), cupy.asarray(np.arange(300) % 100 == 3)):
+        same(population().run(5.0, I=9.0, record="V", neurons=neurons), population().run(5.0, I=9.0, record="V", neurons=host(neurons)))
+
+
+def test_initial_expressions_of_any_kind(cupy):
+    model = iz.Model("Odd", "dV/dt = -V*a\ndu/dt = -u", parameters={"a": 1.0}, initial={
+        "V": "where(a > 1, exp(a), max(a, 0.3))", "u": "V**2 + abs(sin(a)) + clip(a, 0, 1) + exprel(a) + floor(a) + sign(a - 1)"})
+    a = np.linspace(0, 2, 100)
+    expected = population(100, model, a=a, backend="c")
+    for options in ({}, *({"sharding": sharding} for sharding in devices())):
+        same_state(population(100, model, a=a, **options), expected)
+    pop = population(100, model, V=cupy.asarray(a))
+    np.testing.assert_array_equal(host(pop.V), a.astype(np.float32))
+    over = population(100, model, a=pop.V, sharding=[0, 0])
+    same_state(over, expected)
+    over.V = over.u
+    np.testing.assert_array_equal(host(over.V), expected.u)
+
+
 def test_saved_drawn_and_labelled(cupy, tmp_path):
     recording = population((3, 5)).run(80.0, I=20.0, record=["V", "spike", "count", "isi"])
     for name in ("run.npz", "run.zarr"):
@@ -158,6 +185,20 @@ def test_a_state_that_is_not_finite_is_traced_over_many_blocks(cupy, steps, monk
         pop.run(1000.0, record=["V"])
     assert (second.value.neuron, second.value.step) == (first.value.neuron, first.value.step) and pop.t == expected.t
     np.testing.assert_allclose(host(pop.V), expected.V, rtol=1e-3)
+
+
+def test_states_too_large_to_copy(cupy, monkeypatch):
+    """The block is named, and all devices stand after it."""
+    monkeypatch.setattr(cuda, "REWIND_SHARE", 1 << 60)
+    monkeypatch.setattr(cuda, "LONGEST_BLOCK", 10)
+    model, start = iz.Model("E", "dV/dt = V*V", parameters={}), np.where(np.arange(64) == 40, 0.06, 0.001)
+    for sharding in [None, *devices()]:
+        pop, clean = (population(64, model, dt=1.0, method="euler", V=start, sharding=sharding) for _ in range(2))
+        with pytest.raises(NonFiniteError, match=r"neuron 40 became infinite or undefined in one of the steps 20 to 29 .*run this neuron alone"):
+            pop.run(500.0)
+        clean.run(30.0, check_finite=False)
+        assert pop.t == 30.0
+        same_state(pop, clean)
 
 
 def test_computed_inputs_that_are_not_finite_are_named_over_many_blocks(cupy, monkeypatch):
@@ -265,6 +306,15 @@ def test_graphs_repeat_single_steps_with_held_inputs(cupy, device):
         same_state(pop, expected)
     same_state(run(population(steps_per_launch=1)), expected)
     assert device.graph_launches == 8, "the null stream cannot be captured"
+
+
+def test_steps_that_are_not_waited_for(cupy):
+    rows = np.random.default_rng(0).uniform(0, 30, (50, 300))
+    stepped, run = population(), population()
+    for row in rows:
+        stepped.step(I=row, check_finite=False)
+    run.run(steps=50, I=rows)
+    same_state(stepped, run)
 
 
 def test_a_list_of_spikes_that_is_full_is_emptied(cupy, monkeypatch):
