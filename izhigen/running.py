@@ -129,17 +129,18 @@ class Runner:
 
     def _conclude(self) -> int:
         """Wait for the first block under way and take what it found; the steps that it made."""
-        part = self._under_way.popleft()
+        part = self._under_way[0]
         found = part.wait()
+        self._under_way.popleft()  # not before: an error while waiting leaves the block to be waited for
         if found.bad_step is not None:  # an input that the kernel computes; nothing was advanced
             self._abandon(part.offset)
             self._engine.recover()
             self._bad, self._bad_sources = _bad_computed_input(part.block.inputs, found.bad_step), dict(part.block.inputs)
             part = self._again(part, self._bad.row)
             found = part.wait()
-        self._plan.collect(found.spikes, part.offset)
         done = part.offset + part.block.steps
         self._population._steps_done = self._start + done
+        self._plan.collect(found.spikes, part.offset)
         if found.bad_neuron is not None:
             self._abandon(done)
             self._engine.recover()

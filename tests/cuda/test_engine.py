@@ -1,6 +1,7 @@
 """Backend cuda: what is special to devices. On the machine's own device where it has one, else on the double; some tests need the double."""
 
 import builtins
+import pkgutil
 import sys
 
 import numpy as np
@@ -334,18 +335,21 @@ def test_a_list_of_spikes_that_is_full_is_emptied(cupy, monkeypatch):
     same_state(small, pop)
 
 
-def test_a_run_that_another_error_ends_leaves_states_and_time_in_step(cupy, monkeypatch):
+@pytest.mark.parametrize("where", ["izhigen.plan.RecordingPlan.collect", "izhigen.backends.cuda.CudaEngine._wait"])
+def test_a_run_that_another_error_ends_leaves_states_and_time_in_step(cupy, monkeypatch, where):
     monkeypatch.setattr(cuda, "LONGEST_BLOCK", 10)
     pop, clean = population(), population()
-    calls = []
+    calls, (owner, name) = [], where.rsplit(".", 1)
+    true = getattr(pkgutil.resolve_name(owner), name)
 
-    def fail(self, spikes, done):
-        calls.append(done)
+    def fail(*given):
+        calls.append(given)
         if len(calls) == 5:
             raise KeyboardInterrupt
+        return true(*given)
 
     with monkeypatch.context() as patch:
-        patch.setattr("izhigen.plan.RecordingPlan.collect", fail)
+        patch.setattr(where, fail)
         with pytest.raises(KeyboardInterrupt):
             pop.run(steps=1000, I=10.0)
     clean.run(steps=round(pop.t / 0.1), I=10.0)
