@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 import numpy as np
+
+from izhigen.errors import BackendError
 
 Array = Any
 LINE = 64
@@ -14,6 +17,10 @@ LINE = 64
 
 class Space(Protocol):
     """A memory that holds a population's arrays."""
+
+    def use(self) -> Any:
+        """A context in which arithmetic with arrays that lie here is done here."""
+        ...
 
     def zeros(self, count: int, dtype: Any) -> Array:
         """A new array of one zero a neuron."""
@@ -43,6 +50,10 @@ class Space(Protocol):
 class HostSpace:
     """The memory of the process; see :class:`Space`."""
 
+    def use(self) -> Any:
+        """Nothing to choose."""
+        return ANYWHERE
+
     def zeros(self, count: int, dtype: Any) -> Array:
         """Zeros that begin on a cache line."""
         return aligned_zeros(count, dtype)
@@ -56,7 +67,10 @@ class HostSpace:
         return values
 
     def adopt(self, value: Any) -> Array | None:
-        """None: NumPy reads what lies here by itself."""
+        """None: NumPy reads what lies here by itself. An array of a device is refused."""
+        if hasattr(value, "__cuda_array_interface__"):
+            raise BackendError("an array lies on a CUDA device, the population on the host; bring it over, as CuPy's .get() does, "
+                               "or take backend='cuda'")
         return None
 
     def write(self, array: Array, values: Any) -> None:
@@ -68,12 +82,23 @@ class HostSpace:
         return array
 
 
+ANYWHERE = nullcontext()
 HOST = HostSpace()
 
 
 def namespace(array: Array) -> Any:
-    """The module whose functions take the array: NumPy, or CuPy."""
-    return np if isinstance(array, np.ndarray) else sys.modules["cupy"]
+    """The module whose functions take the array: CuPy for one of its own, else NumPy."""
+    return sys.modules["cupy"] if is_on_device(array) else np
+
+
+def is_on_device(array: Any) -> bool:
+    """Whether an array lies on one device."""
+    return hasattr(array, "get") and hasattr(array, "device")
+
+
+def beside(array: Array) -> Any:
+    """A context in which the device of an array, where it lies on one, is the current one."""
+    return array.device if is_on_device(array) else ANYWHERE
 
 
 def fetch(array: Array) -> np.ndarray:

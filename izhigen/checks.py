@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from izhigen.arrays import fetch, is_on_device
 from izhigen.errors import ValueShapeError
 
 Array = Any
@@ -55,7 +56,7 @@ def check_neurons(neurons: Any, count: int) -> tuple[Array, Array]:
     """Chosen neurons as given, and the order that sorts them."""
     if neurons is None:
         return None, None
-    chosen = np.atleast_1d(np.asarray(neurons))
+    chosen = np.atleast_1d(np.asarray(fetch(neurons) if is_on_device(neurons) else neurons))
     if isinstance(neurons, slice):
         chosen = np.arange(count)[neurons]
     if chosen.dtype.kind == "b" and chosen.size == count:

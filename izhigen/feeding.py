@@ -109,7 +109,8 @@ def step_source(name: str, value: Any, layout: Layout, step: int, dt: float) -> 
         return Source(np.array([[value]], layout.dtype))
     if type(value) is np.ndarray and value.dtype == layout.dtype and value.shape == layout.shape and value.flags.c_contiguous:
         return Source(value.reshape(1, -1))
-    return make_feed(name, value, layout, step, 1, dt)(0, 1)
+    with layout.space.use():
+        return make_feed(name, value, layout, step, 1, dt)(0, 1)
 
 
 def _held(values: Array, layout: Layout) -> Feed:
@@ -124,13 +125,12 @@ def _contiguous(values: Array, layout: Layout) -> Array:
 
 
 def _as_numbers(name: str, value: Any, layout: Layout) -> Array:
-    here = layout.space.adopt(value)
-    if here is not None:
-        return here
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError):
-        array = np.empty(0, dtype=object)
+    array = layout.space.adopt(value)
+    if array is None:
+        try:
+            array = np.asarray(value)
+        except (ValueError, TypeError):
+            array = np.empty(0, dtype=object)
     if np.ma.is_masked(value) or array.dtype.kind not in "biuf":
         raise ValueShapeError(f"input {name!r}: {type(value).__name__} holds no real numbers; give a number, an array, a stimulus of "
                               "iz.inputs, or text in t")

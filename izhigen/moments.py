@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from izhigen.arrays import Space
+from izhigen.arrays import Space, beside
 from izhigen.backends.engine import Moments
 from izhigen.model.model import SPIKE_FIGURES
 
@@ -27,7 +27,8 @@ class Intervals(NamedTuple):
     @property
     def cv(self) -> Array:
         """Coefficient of variation, std/mean."""
-        return self.std / self.mean
+        with beside(self.mean):
+            return self.std / self.mean
 
 
 def new_moments(space: Space, count: int, wanted: Collection[str]) -> Moments:

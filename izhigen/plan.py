@@ -101,7 +101,9 @@ class RecordingPlan:
     # -- filling ----------------------------------------------------------------------------------------------------
 
     def room(self, done: int) -> int:
-        """Steps that can follow before the buffers are full."""
+        """Steps that can follow before the buffers are full, or a piece has spikes enough."""
+        if self._spikes_found >= self._sink.spikes:
+            return 0
         full = (self._written // self._sink.rows + 1) * self._sink.rows
         return min(full * self.every - done, self._at_once)
 
@@ -136,7 +138,7 @@ class RecordingPlan:
 
     def full(self, done: int) -> bool:
         """Whether :meth:`write` must come before the next step."""
-        return self.room(done) == 0 or self._spikes_found >= self._sink.spikes
+        return self.room(done) == 0
 
     # -- handing over -----------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from izhigen.arrays import fetch
 from izhigen.errors import RecordingError, ValueShapeError, suggest
 from izhigen.model.expressions import Compare, Expression, Name
 from izhigen.model.model import Declaration
@@ -36,8 +37,14 @@ def _read(recording: Recording, name: str, columns: Sequence[int]) -> Any:
     """Columns of a trace as (rows, columns); of a recording on disk, no others are kept in memory."""
     values = recording[name]
     if values.ndim == 2:
-        return values[:, list(columns)]
-    return np.stack([values[(slice(None), *map(int, np.unravel_index(column, recording.shape)))] for column in columns], axis=1)
+        return fetch(values[:, list(columns)])
+    return np.stack([fetch(values[(slice(None), *map(int, np.unravel_index(column, recording.shape)))]) for column in columns], axis=1)
+
+
+def _spikes(recording: Recording) -> tuple[Any, Any]:
+    """Times and neurons of the spikes, on the host."""
+    times, indices = recording.spikes
+    return fetch(times), fetch(indices)
 
 
 def _columns(recording: Recording, neurons: Sequence[int] | None) -> list[tuple[int, int]]:
@@ -63,7 +70,7 @@ def traces(recording: Recording, name: str | None = None, *, neurons: Sequence[i
     axes = _figure()[1][0] if ax is None else ax
     columns = _columns(recording, neurons)
     values, t = _read(recording, chosen, [column for column, _ in columns]), np.asarray(recording.t)
-    marked = recording.spikes if recording.spike_times is not None and chosen == recording.info.get("spike_state") else None
+    marked = _spikes(recording) if recording.spike_times is not None and chosen == recording.info.get("spike_state") else None
     for (_, index), trace in zip(columns, values.T):
         line, = axes.plot(t, trace, lw=0.9, label=f"neuron {index}")
         if marked is not None:
@@ -79,7 +86,7 @@ def traces(recording: Recording, name: str | None = None, *, neurons: Sequence[i
 
 def raster(recording: Recording, *, ax: Axes = None) -> Axes:
     """Draw every spike as a dot at its time and neuron index."""
-    times, indices = recording.spikes
+    times, indices = _spikes(recording)
     axes = _figure()[1][0] if ax is None else ax
     count = int(np.prod(recording.shape))
     size = float(np.clip(4000.0 / max(count, 1), 1.0, 40.0))
@@ -239,7 +246,8 @@ def _without_jumps(recording: Recording | None, values: Any, neuron: int) -> Any
     """The path with a gap at each reset, so that no line is drawn across the plane."""
     shown = np.array(values, dtype=float)
     if recording is not None and recording.spike_times is not None:
-        times = recording.spikes[0][recording.spikes[1] == neuron]
+        times, indices = _spikes(recording)
+        times = times[indices == neuron]
         rows = np.searchsorted(np.asarray(recording.t), times - 1e-3 * recording.info["dt"])
         shown[rows[rows < len(shown)]] = np.nan
     return shown

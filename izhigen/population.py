@@ -14,13 +14,13 @@ from izhigen.backends import create_engine, open_space
 from izhigen.backends.engine import Block, Engine, PreparedStep, Source
 from izhigen.checks import check_batch, check_count, check_dtype, check_seed, check_size
 from izhigen.codegen.request import KernelRequest
-from izhigen.errors import DerivationError, ValueShapeError, suggest
+from izhigen.errors import DerivationError, NonFiniteError, ValueShapeError, suggest
 from izhigen.feeding import Feed, KernelInput, Layout, as_stimulus, check_input_names, kernel_input, make_feed, step_source
 from izhigen.model.model import Declaration
 from izhigen.plan import RecordingPlan, Subject
 from izhigen.progress import interruptible, progress_bar
 from izhigen.recording import Recording
-from izhigen.running import SPIKE_FLAG, Runner, bad_input_error, find_bad_input, non_finite
+from izhigen.running import SPIKE_FLAG, Runner, bad_input_error, bad_input_text, find_bad_input, find_bad_input_anywhere, non_finite
 from izhigen.timegrid import check_dt, whole_steps
 from izhigen.values import initial_states, read_value
 from izhigen.views import ParameterView, StateView
@@ -121,7 +121,10 @@ class Population:
 
     def reset(self, batch: int | Any | None = ...) -> None:
         """Set the states to their initial values and time to 0; ``batch`` changes the batch axis (None removes it)."""
-        layout = self._layout if batch is ... else Layout(self._layout.size, check_batch(batch), self._dtype, self._space)
+        with self._space.use():
+            self._reset(self._layout if batch is ... else Layout(self._layout.size, check_batch(batch), self._dtype, self._space))
+
+    def _reset(self, layout: Layout) -> None:
         parameters = self._parameters
         if layout != self._layout or not parameters:
             parameters = {name: self._value(name, self._given.get(name, default), layout) for name, default in self._model.parameters.items()}
@@ -136,7 +139,8 @@ class Population:
             self._space.write(self._state[name], values)
 
     def _set_parameter(self, name: str, value: Any) -> None:
-        self._parameters[name] = self._value(name, value)
+        with self._space.use():
+            self._parameters[name] = self._value(name, value)
         self._given[name] = value
         self._prepared.clear()
 
@@ -236,7 +240,8 @@ class Population:
     @property
     def spike(self) -> Array:
         """Who spiked in the last step, bool in the population's shape."""
-        return self._last_spike_flag.view(bool).copy().reshape(self._layout.shape)
+        with self._space.use():
+            return self._last_spike_flag.view(bool).copy().reshape(self._layout.shape)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -312,8 +317,14 @@ class Population:
         bad = advance(self._steps_done, sources)
         self._steps_done += 1
         if bad is not None:
-            raise non_finite(self, bad, sources, 0, "its state is now", ahead=0)
+            raise self._after_the_step(bad, sources)
         return self.spike
+
+    def _after_the_step(self, neuron: int, sources: Mapping[str, Source]) -> NonFiniteError:
+        """What a step left not finite; an input that lies on a device is looked at only now."""
+        bad = find_bad_input_anywhere(sources)
+        return non_finite(self, neuron if bad is None else bad.neuron, sources, 0, "its state is now", ahead=0,
+                          subject=None if bad is None else bad_input_text(bad))
 
     def _prepared_step(self, deltas: tuple[str, ...], sources: Mapping[str, Source], check_finite: bool) -> PreparedStep:
         """One step with the arrays and numbers that the population holds now; kept until one of them is replaced."""
@@ -364,7 +375,11 @@ class Population:
         RecordingError
             When ``out`` exists or cannot be written. Nothing is simulated when it cannot be created.
         """
-        count = self._count_steps(duration, steps)
+        with self._space.use():
+            return self._run(self._count_steps(duration, steps), record, every, neurons, progress, check_finite, out, inputs)
+
+    def _run(self, count: int, record: str | Iterable[str], every: int, neurons: Any, progress: bool | None, check_finite: bool,
+             out: str | Path | None, inputs: Mapping[str, Any]) -> Recording:
         engine, feeds = self._prepared_run(inputs, count)
         plan = RecordingPlan(self._subject(), count, record, every, neurons, out)
         start = self._steps_done

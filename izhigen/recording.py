@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.arrays import fetch, namespace
+from izhigen.arrays import beside, fetch, namespace
 from izhigen.errors import RecordingError, suggest
 from izhigen.moments import MOMENTS, UNITS, Intervals
 from izhigen.store import Header, Piece, StoreWriter, axes_of, is_store, read_store
@@ -76,7 +76,8 @@ class Recording:
         ``"count"`` and ``"first_spike"`` (ms, NaN without one) give one value a neuron, ``"isi"`` the :class:`~izhigen.moments.Intervals`.
         """
         if name == "spike" and self.spike_times is not None:
-            return self._dense_spikes()
+            with beside(self.spike_times):
+                return self._dense_spikes()
         if name == "isi" and "isi_mean" in self.figures:
             return Intervals(self.figures["isi_mean"], self.figures["isi_std"])
         if name in self.figures:
@@ -112,6 +113,10 @@ class Recording:
         if "count" in self.figures:
             return self.figures["count"]
         self._need_spikes()
+        with beside(self.spike_indices):
+            return self._counts()
+
+    def _counts(self) -> Array:
         xp = namespace(self.spike_indices[:0])
         counts = xp.zeros(int(np.prod(self.shape)), np.int64)
         for part in _parts(len(self.spike_indices), SPIKES_AT_ONCE):
@@ -123,7 +128,9 @@ class Recording:
         """Mean rate over the run in Hz, of the neurons of :attr:`counts`."""
         if self.stop <= self.start:
             raise RecordingError("the run has no duration, so there is no rate")
-        return self.counts * 1000.0 / (self.stop - self.start)
+        counts = self.counts
+        with beside(counts):
+            return counts * 1000.0 / (self.stop - self.start)
 
     def _dense_spikes(self) -> Array:
         times, indices = self.spikes
@@ -229,7 +236,7 @@ class Recording:
         """Traces with spikes marked and a raster; see :func:`izhigen.plot.recording`."""
         from izhigen import plot  # matplotlib loads only when something is drawn
 
-        return plot.recording(self.to_host(), **options)
+        return plot.recording(self, **options)
 
     def __repr__(self) -> str:
         spikes = "" if self.spike_times is None else f", {len(self.spike_times)} spikes"

@@ -62,6 +62,9 @@ class Runner:
     def __init__(self, population: Population, plan: RecordingPlan, engine: Engine, feeds: Mapping[str, Feed], check_finite: bool) -> None:
         self._population, self._plan, self._engine, self._feeds, self._check = population, plan, engine, feeds, check_finite
         self._start = population._steps_done
+        self._keeps = check_finite and population._state_bytes() <= engine.rewind_bytes
+        # Where no copy leads back to a state that is not finite, several devices have to stop after the same block.
+        self._depth = 1 if check_finite and not self._keeps else engine.depth
         self._under_way: deque[_Part] = deque()
         self._submitted = self._blocks = 0
         self._bad: BadInput | None = None
@@ -77,9 +80,16 @@ class Runner:
         NonFiniteError
             The population is left just before the step concerned.
         """
+        try:
+            self._advance(count, interrupted, advanced)
+        except BaseException:
+            self._settle()
+            raise
+
+    def _advance(self, count: int, interrupted: Callable[[], bool], advanced: Callable[[int], Any]) -> None:
         while True:
             more = self._submitted < count and self._bad is None and not interrupted()
-            if more and len(self._under_way) < self._engine.depth and self._plan.room(self._submitted) > 0:
+            if more and len(self._under_way) < self._depth and self._plan.room(self._submitted) > 0:
                 self._submit(count)
             elif self._under_way:
                 advanced(self._conclude())
@@ -101,7 +111,7 @@ class Runner:
             size, self._bad_sources = self._bad.row, sources
         block = self._block(sources, size, offset)
         self._plan.attach(block, offset)
-        if self._check:
+        if self._keeps:
             self._keep(offset)
         self._under_way.append(_Part(offset, block, self._engine.submit(block)))
         self._submitted = offset + size
@@ -119,24 +129,39 @@ class Runner:
 
     def _conclude(self) -> int:
         """Wait for the first block under way and take what it found; the steps that it made."""
-        part = self._under_way.popleft()
+        part = self._under_way[0]
         found = part.wait()
+        self._under_way.popleft()  # not before: an error while waiting leaves the block to be waited for
         if found.bad_step is not None:  # an input that the kernel computes; nothing was advanced
             self._abandon(part.offset)
             self._engine.recover()
             self._bad, self._bad_sources = _bad_computed_input(part.block.inputs, found.bad_step), dict(part.block.inputs)
             part = self._again(part, self._bad.row)
             found = part.wait()
-        self._plan.collect(found.spikes, part.offset)
         done = part.offset + part.block.steps
         self._population._steps_done = self._start + done
+        self._plan.collect(found.spikes, part.offset)
         if found.bad_neuron is not None:
             self._abandon(done)
             self._engine.recover()
             self._trace_back(part, found.bad_neuron)
-        if self._plan.full(done):
+        if self._plan.full(done) and not self._under_way:  # blocks under way still fill rows of the present piece
             self._plan.write(done)
         return part.block.steps
+
+    def _settle(self) -> None:
+        """After an error elsewhere: wait for the blocks under way, so that the time is that of the states."""
+        sound = True
+        for part in self._under_way:
+            found = part.wait()
+            if sound:
+                sound = found.bad_neuron is None and found.bad_step is None
+                if found.bad_step is None:
+                    self._plan.collect(found.spikes, part.offset)
+                    self._population._steps_done = self._start + part.offset + part.block.steps
+        self._under_way.clear()
+        if not sound:
+            self._engine.recover()
 
     def _abandon(self, offset: int) -> None:
         """Forget the blocks under way; the run goes on after ``offset`` steps."""
@@ -157,8 +182,6 @@ class Runner:
     def _keep(self, offset: int) -> None:
         """Copy the states, so that a block after this one can be traced back; of two copies one is older than all blocks under way."""
         engine, population = self._engine, self._population
-        if population._state_bytes() > engine.rewind_bytes:
-            return
         if engine.depth == 1:
             self._snapshots = [_Snapshot(offset, population._snapshot(0))]
         elif self._blocks % (4 * engine.depth) == 0:
@@ -200,7 +223,7 @@ class Runner:
 
     def _explained(self, neuron: int, block: Block) -> NonFiniteError:
         """Why the one step of a block leaves a neuron not finite: an input that lies on a device is looked at now."""
-        bad = find_bad_input({name: Source(fetch(source.values)) for name, source in block.inputs.items()}, {})
+        bad = find_bad_input_anywhere(block.inputs)
         if bad is not None:
             return bad_input_error(self._population, bad, block.inputs)
         return non_finite(self._population, neuron, block.inputs, 0, "the population is left before it, with")
@@ -223,6 +246,11 @@ def find_bad_input(sources: Mapping[str, Source], checked: Mapping[str, Source])
     return min(found, key=lambda b: (b.row, b.neuron), default=None)
 
 
+def find_bad_input_anywhere(sources: Mapping[str, Source]) -> BadInput | None:
+    """The same of all inputs: what lies on a device is brought over, and what a kernel computes is computed."""
+    return find_bad_input({name: Source(fetch(source.values)) for name, source in sources.items()}, {})
+
+
 def first_not_finite(values: Array) -> Array | None:
     """Index of the first value that is infinite or undefined. The sum of all squares is so when any is, and is found in one pass."""
     flat = values.reshape(-1)
@@ -241,7 +269,12 @@ def _bad_computed_input(sources: Mapping[str, Source], row: int) -> BadInput:
 def bad_input_error(population: Population, bad: BadInput, sources: Mapping[str, Source]) -> NonFiniteError:
     """The error for an input that is not finite; the population stands before the step concerned."""
     return non_finite(population, bad.neuron, sources, bad.row, "the population is left before it, with",
-                      subject=f"input {bad.name!r} of neuron {bad.neuron} is infinite or undefined")
+                      subject=bad_input_text(bad))
+
+
+def bad_input_text(bad: BadInput) -> str:
+    """What is wrong with an input."""
+    return f"input {bad.name!r} of neuron {bad.neuron} is infinite or undefined"
 
 
 def non_finite(population: Population, neuron: int, sources: Mapping[str, Source], row: int, then: str, ahead: int = 1,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.arrays import namespace
+from izhigen.arrays import fetch, namespace
 from izhigen.errors import ValueShapeError
 from izhigen.feeding import Layout
 from izhigen.model.model import Declaration
@@ -70,12 +70,16 @@ def initial_states(model: Declaration, given: Mapping[str, float | Array], param
         for other in expression.names:
             if other in model.states:
                 resolve(other)
-        with np.errstate(all="ignore"):
-            values[state] = expression.evaluate(values)
+        with np.errstate(all="ignore"):  # on the host: its functions are not all a device's
+            values[state] = expression.evaluate({name: _on_host(values[name]) for name in expression.names if name in values})
 
     for state in model.states:
         resolve(state)
     return {state: _in_type(model, state, values[state], dtype) for state in model.states}
+
+
+def _on_host(value: Any) -> Any:
+    return fetch(value) if hasattr(value, "get") else value
 
 
 def _in_type(model: Declaration, state: str, value: Any, dtype: Any) -> Array:

@@ -24,8 +24,9 @@ class StateView(Mapping[str, Array]):
         if name == "refractory" and population._model.refractory:
             if population._steps_done == 0:
                 return population._space.zeros(population._layout.count, bool).reshape(population.shape)
-            since = (population._steps_done - 1) * population._dt - population._state["t_last_spike"]
-            return (since <= population._parameters["tau_ref"]).reshape(population.shape)
+            with population._space.use():
+                since = (population._steps_done - 1) * population._dt - population._state["t_last_spike"]
+                return (since <= population._parameters["tau_ref"]).reshape(population.shape)
         if name not in population._state:
             raise KeyError(f"no state {name!r}{suggest(name, self)} (states: {', '.join(self)})")
         return population._state[name].reshape(population.shape)
@@ -36,7 +37,8 @@ class StateView(Mapping[str, Array]):
         population = self._population
         if name not in population._state:
             self[name]  # says which there are
-        population._space.write(population._state[name], population._value(name, value))
+        with population._space.use():
+            population._space.write(population._state[name], population._value(name, value))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._population._model.all_states)

@@ -13,6 +13,7 @@ from izhigen.errors import NonFiniteError
 from izhigen.feeding import Layout, kernel_input
 from izhigen.model.expressions import parse_expression
 from izhigen.model.forms import form_of
+from tests.helpers import host
 
 MODEL = iz.load("IzhikevichLTC")
 N, STEPS, DT = 37, 700, 0.1
@@ -36,13 +37,12 @@ def trace(value, backend="c", dtype="float64", pieces=(STEPS,), **options):
     rows, start = [], 0
     for steps in pieces:
         part = value[start:start + steps] if isinstance(value, np.ndarray) else value
-        rows.append(pop.run(steps=steps, I=part, record=["V"])["V"])
+        rows.append(pop.run(steps=steps, I=part, record=["V"]).to_host()["V"])
         start += steps
     return np.concatenate(rows)
 
 
 @pytest.mark.parametrize("name", SHAPES)
-@pytest.mark.parametrize("backend", ["c", "numpy"])
 def test_a_stimulus_gives_what_its_rows_give(name, backend):
     rows = SHAPES[name].sample(DT)[:STEPS]
     expected = trace(rows[:, None] if rows.ndim == 1 else rows, backend)
@@ -62,10 +62,10 @@ def test_threads_and_number_type(name):
 @pytest.mark.parametrize("text", ["10", "t", "22*where(t > 20, 1, 0)", "where(t >= 10 and not t > 30, 5 + t**2/100, max(1, 12 - t))", "8 + 4*sin(2*pi*t/25)*exp(-t/40)",
                                   "10*heaviside(t - 5)", "clip(t, 3, 14)", "floor(t/10) + abs(t - 30)/3", "8 + sign(t - 35)*4", "5*exprel(t/70)", "1e1 + 2.5E-1*t", "(t - 5)**2/100", "(t - 5)**3/1e4",
                                   "1/(t + 1)**2 + sin(t)**3", "((t + 1)**2)**2/1e7", "sqrt(t) + (t + 1)**1.5/100 + (t + 2)**-2"])
-def test_text_gives_what_its_values_give(text):
+def test_text_gives_what_its_values_give(text, device):
     times = np.arange(STEPS) * DT
     values = np.broadcast_to(parse_expression(text, "I").evaluate({"t": times}), STEPS)
-    for backend in ("c", "numpy"):
+    for backend in ("c", "numpy", *(["cuda"] if "where" in text or "**" in text else [])):  # every new form is built for a device
         close = np.isclose(trace(text, backend), trace(np.ascontiguousarray(values)[:, None], backend), rtol=1e-7, atol=1e-7)
         assert close.mean() > 0.999
 
@@ -95,29 +95,29 @@ def test_numbers_are_lifted_and_small_powers_stay():
     assert form_of(parse_expression("exprel(t)", "I").tree) is None
 
 
-@pytest.mark.parametrize("backend", ["c", "numpy"])
 @pytest.mark.parametrize("text", ["where(t > 30, exp(t*1000), 5)", "log(30 - t)"])
 def test_text_that_becomes_infinite_is_named_before_it_reaches_the_state(backend, text):
     pop = MODEL.population(5, dt=DT, backend=backend)
     with pytest.raises(NonFiniteError, match="input 'I' of neuron 0 is infinite or undefined in step 30[01]") as caught:
         pop.run(50.0, I=text)
-    assert pop.t == pytest.approx(caught.value.step * DT) and np.isfinite(pop.V).all()
+    assert pop.t == pytest.approx(caught.value.step * DT) and np.isfinite(host(pop.V)).all()
     expected = MODEL.population(5, dt=DT, backend=backend)
     expected.run(steps=caught.value.step, I=text)
-    np.testing.assert_array_equal(pop.V, expected.V)
+    np.testing.assert_array_equal(host(pop.V), host(expected.V))
 
 
-def test_a_power_in_text_keeps_its_precision_beside_one_in_the_model():
+def test_a_power_in_text_keeps_its_precision_beside_one_in_the_model(device):
     model = iz.Model("Powers", "dV/dt = (-V + 0.1*tanh(V)**4 + 0.1*tanh(V)**5 + I)/10", inputs=["I"])
     text = "1e6*((t + 1e4)**4 - (t + 9999)**4)/1e12 - 4e6"
-    found = [model.population(1, dt=DT, backend=backend).run(steps=5, I=text, record=["V"])["V"] for backend in ("c", "numpy")]
-    np.testing.assert_allclose(*found, rtol=1e-4)
+    found = [model.population(1, dt=DT, backend=backend).run(steps=5, I=text, record=["V"]).to_host()["V"] for backend in ("c", "numpy", "cuda")]
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=1e-4)
 
 
-def test_an_error_names_the_input_with_its_variate():
+def test_an_error_names_the_input_with_its_variate(backend):
     model = iz.Model("Blow", "dV/dt = V**3*0.01 + I", inputs=["I"])
     noise = inputs.ramp(1.0, 2.0, 400.0) + inputs.wiener(400.0, n=50, seed=4)
-    pop = model.population(50, dt=DT, method="euler", dtype="float64")
+    pop = model.population(50, dt=DT, method="euler", dtype="float64", backend=backend)
     with pytest.raises(NonFiniteError) as caught:
         pop.run(400.0, I=noise)
     assert caught.value.inputs["I"] == pytest.approx(noise.sample(DT)[caught.value.step, caught.value.neuron], rel=1e-9)

@@ -22,11 +22,10 @@ def population(backend, dtype, size=523, **options):
     return iz.load("CH").population(size, dt=0.25, backend=backend, dtype=dtype, **options)
 
 
-@pytest.mark.parametrize("backend", ["c", "numpy"])
 def test_figures_agree_with_the_spikes(backend, dtype):
     current = np.linspace(-2.0, 12.0, 523)
     pop = population(backend, dtype, threads=2)
-    recording = pop.run(400.0, I=current, record=["spike", *FIGURES])
+    recording = pop.run(400.0, I=current, record=["spike", *FIGURES]).to_host()
     count, first, mean, std = expected(*recording.spikes, range(523))
     assert count.min() == 0 and count.max() > 20
     np.testing.assert_array_equal(recording["count"], count)
@@ -36,39 +35,38 @@ def test_figures_agree_with_the_spikes(backend, dtype):
     np.testing.assert_allclose(recording["isi"].cv, std / mean, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("backend", ["c", "numpy"])
 def test_one_spike_has_a_time_and_no_interval(backend):
     pop = iz.Model("Ramp", "dV/dt = I", threshold="V >= 1", reset="V = 0", inputs=["I"]).population(3, dt=1.0, backend=backend)
-    recording = pop.run(10.0, I=[0.0, 0.15, 0.0], record=FIGURES)
+    recording = pop.run(10.0, I=[0.0, 0.15, 0.0], record=FIGURES).to_host()
     assert recording["count"].tolist() == [0, 1, 0] and recording["first_spike"][1] == 7.0
     assert np.isnan(recording["first_spike"][[0, 2]]).all() and np.isnan(recording["isi"].mean).all() and np.isnan(recording["isi"].std).all()
 
 
-def test_a_run_that_goes_on_counts_anew_and_keeps_absolute_times():
-    pop = population("c", "float32", 1)
+def test_a_run_that_goes_on_counts_anew_and_keeps_absolute_times(backend):
+    pop = population(backend, "float32", 1)
     pop.run(100.0, I=10.0, record=())
     recording = pop.run(200.0, I=10.0, record=["spike", "first_spike", "count"])
     assert recording["first_spike"][0] == recording.spikes[0][0] > 100.0
     assert recording["count"][0] == len(recording.spikes[0])
 
 
-def test_shapes_chosen_neurons_and_counts_without_spikes():
-    pop = population("c", "float32", (3, 4), batch=2)
-    recording = pop.run(200.0, I=10.0, record=FIGURES)
+def test_shapes_chosen_neurons_and_counts_without_spikes(backend):
+    pop = population(backend, "float32", (3, 4), batch=2)
+    recording = pop.run(200.0, I=10.0, record=FIGURES).to_host()
     assert recording["count"].shape == recording["isi"].mean.shape == (2, 3, 4)
     np.testing.assert_array_equal(recording.counts, recording["count"])
     assert recording.rates.shape == (2, 3, 4) and recording.names == FIGURES and "isi" in recording and "spike" not in recording
-    chosen = population("c", "float32", 12).run(200.0, I=np.arange(12.0), record=FIGURES, neurons=[7, 2])
-    whole = population("c", "float32", 12).run(200.0, I=np.arange(12.0), record=FIGURES)
+    chosen = population(backend, "float32", 12).run(200.0, I=np.arange(12.0), record=FIGURES, neurons=[7, 2]).to_host()
+    whole = population(backend, "float32", 12).run(200.0, I=np.arange(12.0), record=FIGURES).to_host()
     np.testing.assert_array_equal(chosen["first_spike"], whole["first_spike"][[7, 2]])
 
 
 @pytest.mark.parametrize("suffix", ["npz", "zarr"])
-def test_saved_and_read_again(tmp_path, suffix):
-    recording = population("c", "float32", 5).run(200.0, I=np.arange(5.0) * 3, record=[*FIGURES, "V"])
-    recording.save(tmp_path / f"run.{suffix}")
-    again = Recording.load(tmp_path / f"run.{suffix}")
-    streamed = population("c", "float32", 5).run(200.0, I=np.arange(5.0) * 3, record=[*FIGURES, "V"], out=tmp_path / "streamed.zarr")
+def test_saved_and_read_again(tmp_path, suffix, backend):
+    made = population(backend, "float32", 5).run(200.0, I=np.arange(5.0) * 3, record=[*FIGURES, "V"])
+    made.save(tmp_path / f"run.{suffix}")
+    recording, again = made.to_host(), Recording.load(tmp_path / f"run.{suffix}")
+    streamed = population(backend, "float32", 5).run(200.0, I=np.arange(5.0) * 3, record=[*FIGURES, "V"], out=tmp_path / "streamed.zarr")
     for other in (again, streamed):
         assert other.names == recording.names
         for name in ("count", "first_spike", "isi"):

@@ -9,14 +9,13 @@ from izhigen.errors import RecordingError
 CURRENTS = np.linspace(5.0, 25.0, 300)
 
 
-@pytest.fixture(params=["c", "numpy"], scope="module")
-def full(request):
-    pop = iz.load("RS").population(300, dt=0.1, backend=request.param, dtype="float64")
-    return request.param, pop.run(60.0, I=CURRENTS, record=["V", "u", "spike"])
+@pytest.fixture
+def full(backend):
+    return backend, again(backend, record=["V", "u", "spike"])
 
 
 def again(backend, **options):
-    return iz.load("RS").population(300, dt=0.1, backend=backend, dtype="float64").run(60.0, I=CURRENTS, **options)
+    return iz.load("RS").population(300, dt=0.1, backend=backend, dtype="float64").run(60.0, I=CURRENTS, **options).to_host()
 
 
 def test_times_are_the_ends_of_steps(full):

@@ -14,6 +14,7 @@ import pytest
 import izhigen as iz
 from izhigen import store
 from izhigen.errors import NonFiniteError, RecordingError, ValueShapeError
+from tests.helpers import host
 
 zarr = pytest.importorskip("zarr", minversion="3")
 RS = iz.load("RS")
@@ -66,18 +67,20 @@ def test_equal_to_a_recording_in_memory(case, backend, tmp_path, small):
     feed = {"I": np.linspace(5, 40, one.V.size).reshape(one.shape)}
     for k, steps in enumerate((613, 0, 1, 512)):
         run = {"steps": steps, **feed, "record": ["V", "spike"], **record}
-        kept, stored = one.run(**run), two.run(**run, out=tmp_path / f"{k}.zarr")
+        kept, stored = one.run(**run).to_host(), two.run(**run, out=tmp_path / f"{k}.zarr")
         same(stored, kept)
         same(iz.Recording.load(str(tmp_path / f"{k}.zarr")), kept)
-    np.testing.assert_array_equal(one.V, two.V)
+    np.testing.assert_array_equal(host(one.V), host(two.V))
 
 
-def test_many_spikes_end_a_piece_early(tmp_path, small, monkeypatch):
+def test_many_spikes_end_a_piece_early(tmp_path, backend, small, monkeypatch):
     monkeypatch.setattr("izhigen.sinks.BUFFER_SPIKES", 40)
     monkeypatch.setattr("izhigen.sinks.StoreSink.spikes", 40)
-    monkeypatch.setattr("izhigen.backends.engine.LONGEST_BLOCK", 37)
-    one, two = (RS.population(101, dt=0.1) for _ in range(2))
-    same(two.run(200.0, I=20.0, record=["V", "spike"], every=3, out=tmp_path / "x.zarr"), one.run(200.0, I=20.0, record=["V", "spike"], every=3))
+    for name in ("engine", "cuda"):
+        monkeypatch.setattr(f"izhigen.backends.{name}.LONGEST_BLOCK", 37)
+    one, two = (RS.population(101, dt=0.1, backend=backend) for _ in range(2))
+    options = {"I": 20.0, "record": ["V", "spike"], "every": 3}
+    same(two.run(200.0, **options, out=tmp_path / "x.zarr"), one.run(200.0, **options).to_host())
 
 
 def test_indices_read_what_they_ask_for(tmp_path, small):
@@ -154,14 +157,15 @@ def test_saving_and_drawing(tmp_path, small):
 # -- runs that end early ----------------------------------------------------------------------------------------------
 
 
-def test_interrupted(tmp_path, small):
-    one, two = (RS.population(500, dt=0.1) for _ in range(2))
+@pytest.mark.parametrize("backend", ["c", "cuda"], indirect=True)
+def test_interrupted(tmp_path, backend, small):
+    one, two = (RS.population(500, dt=0.1, backend=backend) for _ in range(2))
     timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
     stored = two.run(1e6, I=10.0, record=["V", "spike"], neurons=[3, 1], every=100, out=tmp_path / "x.zarr")
     timer.join()
     assert stored.interrupted and 0 < stored.stop < 1e6 and stored.stop == two.t and len(stored.t) == round(two.t / 0.1) // 100
-    kept = one.run(steps=round(two.t / 0.1), I=10.0, record=["V", "spike"], neurons=[3, 1], every=100)
+    kept = one.run(steps=round(two.t / 0.1), I=10.0, record=["V", "spike"], neurons=[3, 1], every=100).to_host()
     np.testing.assert_array_equal(stored["V"], kept["V"])
     np.testing.assert_array_equal(stored.spikes, kept.spikes)
 
@@ -180,7 +184,7 @@ def test_not_finite_in_the_middle(backend, tmp_path, small):
     assert stored.interrupted and stored.stop == two.t and len(stored.t) == second.value.step - 100 > 400
     again = GROWS.population(3, dt=0.1, backend=backend, g=[0.1, 1.2, -1.0])
     again.run(10.0)
-    np.testing.assert_array_equal(stored["V"], again.run(steps=len(stored.t), record=["V"])["V"])
+    np.testing.assert_array_equal(stored["V"], again.run(steps=len(stored.t), record=["V"]).to_host()["V"])
 
 
 def test_bad_input_in_the_middle(backend, tmp_path, small):
@@ -191,7 +195,7 @@ def test_bad_input_in_the_middle(backend, tmp_path, small):
         pop.run(300.0, I=current, record=["V", "spike"], out=tmp_path / "x.zarr")
     stored = iz.Recording.load(tmp_path / "x.zarr")
     assert stored.interrupted and stored.stop == 250.0
-    np.testing.assert_array_equal(stored["V"], RS.population(7, dt=0.1, backend=backend).run(250.0, I=10.0, record=["V"])["V"])
+    np.testing.assert_array_equal(stored["V"], RS.population(7, dt=0.1, backend=backend).run(250.0, I=10.0, record=["V"]).to_host()["V"])
 
 
 def fill_disk(monkeypatch, allowed, recover=False):

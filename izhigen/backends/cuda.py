@@ -54,7 +54,7 @@ class _Report:
     event: Any
 
 
-@dataclass
+@dataclass(eq=False)
 class _Launched:
     """A block under way, and what must live until it is done."""
 
@@ -101,6 +101,8 @@ class CudaEngine:
         name = self._cupy.cuda.runtime.getDeviceProperties(space.number)["name"].decode()
         self.description = f"compiled by NVRTC for device {space.number} ({name})"
         self.recover()
+        with space.use():  # compiling took long anyway, and a population may be made here and run on a stream that waits for no other
+            self._cupy.cuda.get_current_stream().synchronize()
 
     def _new_report(self) -> _Report:
         import cupyx

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from izhigen.arrays import fetch
+from izhigen.arrays import ANYWHERE, fetch
 from izhigen.backends.device import WARP, DeviceSpace, check_device
 from izhigen.backends.engine import Advanced, Block, Moments, Pending, PreparedStep, Source, Spikes
 from izhigen.errors import BackendError
@@ -98,7 +98,7 @@ class ShardedArray(NDArrayOperatorsMixin):
 
     def min(self) -> float:
         """The least value."""
-        return min(float(found) for found in self._each(lambda part: part.min()))
+        return min(float(found) for found in self._each(lambda part: part.min() if part.size else np.inf))
 
     def get(self) -> np.ndarray:
         """All values on the host."""
@@ -158,6 +158,10 @@ class ShardedSpace:
 
     def __init__(self, parts: Sequence[DeviceSpace]) -> None:
         self.parts = list(parts)
+
+    def use(self) -> Any:
+        """The parts choose, each its own device."""
+        return ANYWHERE
 
     def edges(self, count: int) -> list[int]:
         """Where each device's neurons begin, and the end: whole warps, as even as can be."""
@@ -264,7 +268,7 @@ class ShardedEngine:
         """The block's one step as a function."""
         n = len(next(iter(block.state.values())))
         edges = self._space.edges(n)
-        parts = [(start, stop, engine.prepare(part)) for (start, engine, part), stop in zip(self._blocks(block), edges[1:])]
+        parts = [(start, min(stop for stop in edges if stop > start), engine.prepare(part)) for start, engine, part in self._blocks(block)]
 
         def step(first_step: int, inputs: Mapping[str, Source]) -> int | None:
             bad = []

@@ -5,6 +5,7 @@ import pytest
 
 from izhigen import Model
 from izhigen.random import normals, philox4x32
+from tests.helpers import host
 
 
 @pytest.mark.parametrize(("counter", "key", "expected"), [
@@ -30,26 +31,27 @@ def test_normals_are_normal_and_independent_of_how_they_are_asked_for():
     assert not np.array_equal(normals(6, 0, 10, 0, 0, np.float64), draws[0, :10])
 
 
-def test_c_and_numpy_draw_the_same(dtype):
+def test_all_backends_draw_the_same(dtype, device):
     """A state that only sums its noise shows the draws themselves."""
     model = Model("W", "dV/dt = 0\ndu/dt = 0").with_noise(V=1.0, u=2.0)
     rows = {}
-    for backend in ("c", "numpy"):
+    for backend in ("c", "numpy", "cuda"):
         pop = model.population(777, dt=1.0, backend=backend, dtype=dtype, seed=2**40 + 9)
-        rows[backend] = pop.run(steps=30, record=["V", "u"])
+        rows[backend] = pop.run(steps=30, record=["V", "u"]).to_host()
     tolerance = 2e-5 if dtype == "float32" else 1e-12
     for name in ("V", "u"):
-        np.testing.assert_allclose(rows["c"][name], rows["numpy"][name], atol=tolerance)
+        for other in ("numpy", "cuda"):
+            np.testing.assert_allclose(rows["c"][name], rows[other][name], atol=tolerance)
     assert np.std(np.diff(rows["c"]["V"], axis=0)) == pytest.approx(1.0, abs=0.02)
 
 
-def test_draws_follow_neuron_and_step_not_the_call():
+def test_draws_follow_neuron_and_step_not_the_call(backend):
     model = Model("W", "dV/dt = 0").with_noise(V=1.0)
-    one, two = (model.population(300, dt=1.0, dtype="float64", seed=1) for _ in range(2))
+    one, two = (model.population(300, dt=1.0, dtype="float64", seed=1, backend=backend) for _ in range(2))
     one.run(steps=23, record=())
     for steps in (1, 2, 5, 3, 11, 1):
         two.run(steps=steps, record=())
-    np.testing.assert_array_equal(one.V, two.V)
-    small = model.population(10, dt=1.0, dtype="float64", seed=1)
+    np.testing.assert_array_equal(host(one.V), host(two.V))
+    small = model.population(10, dt=1.0, dtype="float64", seed=1, backend=backend)
     small.run(steps=23, record=())
-    np.testing.assert_array_equal(small.V, one.V[:10])
+    np.testing.assert_array_equal(host(small.V), host(one.V[:10]))

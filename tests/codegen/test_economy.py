@@ -22,7 +22,7 @@ from izhigen.derive.step import derive_step
 from tests.codegen.test_kernel import HODGKIN_HUXLEY
 from tests.conftest import ROOT
 from tests.end_to_end.test_random_models import FAMILIES
-from tests.helpers import first_order_error
+from tests.helpers import first_order_error, host
 
 x, y, z, c, d = (symbol(name) for name in "xyzcd")
 EXPONENTIAL = Model("EIF", "dV/dt = (E - V + D*exp((V - T)/D))/tau + I/C", threshold="V >= 0", reset="V = E", inputs=["I"],
@@ -127,18 +127,20 @@ def test_the_users_names_stay():
 
 
 @pytest.mark.parametrize("value", [0.0, -0.0, 1e-310, 1e300])
-def test_extreme_parameters_give_what_the_step_gives(value):
+def test_extreme_parameters_give_what_the_step_gives(value, device):
     """A capacitance of 0 divides by zero as in the oracle; a reciprocal that overflows gives no number out of nothing."""
     model = Model("Extreme", "dV/dt = (g*(E - V) + I)/C", inputs=["I"], parameters={"g": 1.0, "E": -60.0, "C": 1.0})
     found = {}
-    for backend in ("c", "numpy"):
+    for backend in ("c", "numpy", "cuda"):
         pop = model.population(2, dt=0.1, backend=backend, dtype="float64", V=[-50.0, -60.0], C=value)
         pop.step(I=[3.0, 1.0], check_finite=False)
-        found[backend] = pop.state["V"]
+        found[backend] = host(pop.state["V"])
     finite = np.isfinite(found["numpy"])
-    np.testing.assert_allclose(found["c"][finite & np.isfinite(found["c"])], found["numpy"][finite & np.isfinite(found["c"])], rtol=1e-12)
-    if value != 1e-310:  # there 1/C is infinite, though V/C may not be
-        np.testing.assert_array_equal(np.isfinite(found["c"]), finite)
+    for compiled in (found["c"], found["cuda"]):
+        both = finite & np.isfinite(compiled)
+        np.testing.assert_allclose(compiled[both], found["numpy"][both], rtol=1e-12)
+        if value != 1e-310:  # there 1/C is infinite, though V/C may not be
+            np.testing.assert_array_equal(np.isfinite(compiled), finite)
 
 
 @pytest.mark.parametrize("power", ["0.5", "1.5", "2.5", "-0.5", "-1.5", "-3.5"])
@@ -147,7 +149,7 @@ def test_half_integer_powers_use_the_square_root(power, backend, dtype):
     assert "pow" not in CPrinter("float64").doprint(sp.Symbol("x") ** sp.Rational(power))
     pop = model.population(3, dt=1.0, backend=backend, dtype=dtype, x=0.0, y=[-1.5, 0.3, 40.0])
     pop.step()
-    np.testing.assert_allclose(pop.state["x"], (np.array([-1.5, 0.3, 40.0]) + 2) ** float(power), rtol=1e-6 if dtype == "float32" else 1e-14)
+    np.testing.assert_allclose(host(pop.state["x"]), (np.array([-1.5, 0.3, 40.0]) + 2) ** float(power), rtol=1e-6 if dtype == "float32" else 1e-14)
 
 
 def test_sums_are_printed_so_that_products_are_contracted():

@@ -77,13 +77,14 @@ def test_bits_do_not_depend_on_size_threads_or_steps_a_call(dtype):
 
 
 @pytest.mark.parametrize("dt", [0.1, 0.13, 0.14, 1.0])
-def test_it_agrees_with_the_oracle_on_both_sides_of_the_largest_step(dt):
+def test_it_agrees_with_the_oracle_on_both_sides_of_the_largest_step(dt, device):
     found = {}
-    for backend in ("c", "numpy"):
+    for backend in ("c", "numpy", "cuda"):
         pop = IZHIKEVICH.population(300, dt=dt, dtype="float64", backend=backend)
         pop.V = np.linspace(-120.0, 25.0, 300)
-        found[backend] = pop.run(steps=20, I=5.0, record=["V"])["V"]
-    np.testing.assert_allclose(found["c"], found["numpy"], rtol=1e-10)
+        found[backend] = pop.run(steps=20, I=5.0, record=["V"]).to_host()["V"]
+    for compiled in ("c", "cuda"):
+        np.testing.assert_allclose(found[compiled], found["numpy"], rtol=1e-10)
 
 
 def test_a_neuron_that_is_no_number_takes_the_full_form_and_harms_no_other():

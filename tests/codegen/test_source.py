@@ -68,7 +68,7 @@ def test_compiles_without_warnings(tmp_path, compiler, name, dtype, placement):
 
 @pytest.mark.parametrize("name", ODD)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_odd_models_compile_without_warnings_and_agree(tmp_path, name, dtype):
+def test_odd_models_compile_without_warnings_and_agree(tmp_path, name, dtype, device):
     model = ODD[name]
     for method in ("exp_euler", "rk4"):
         for placement in ((), tuple(model.parameters)):
@@ -78,8 +78,11 @@ def test_odd_models_compile_without_warnings_and_agree(tmp_path, name, dtype):
             done = subprocess.run(["cc", *STRICT, "-Wcomment", "-c", str(source), "-o", str(tmp_path / "kernel.o")], capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
     for values in ({}, {p: [v, v] for p, v in model.parameters.items()}):
-        found = [model.population(2, dt=0.01, backend=backend, dtype=dtype, V=0.3, **values).run(0.05, record=["V"])["V"] for backend in ("c", "numpy")]
-        np.testing.assert_allclose(found[0], found[1], rtol=1e-4 if dtype == "float32" else 1e-10)
+        on_device = values and dtype == "float32"  # one kernel of a model
+        backends = ["c", "numpy", *(["cuda"] if on_device else [])]
+        found = [model.population(2, dt=0.01, backend=backend, dtype=dtype, V=0.3, **values).run(0.05, record=["V"]).to_host()["V"] for backend in backends]
+        for other in found[1:]:
+            np.testing.assert_allclose(found[0], other, rtol=1e-4 if dtype == "float32" else 1e-10)
 
 
 def test_a_description_never_becomes_code():

@@ -7,6 +7,7 @@ from scipy.linalg import expm
 
 from izhigen import Model
 from izhigen.derive.step import find_scheme, method_names
+from tests.helpers import host
 
 SCALAR = Model("Scalar", "dV/dt = 1 - V**2 + 0.3*exp(-V)", initial={"V": 0.1})
 COUPLED = Model("FitzHughNagumo", "dV/dt = V - V**3/3 - w + 0.5\ndw/dt = 0.4*(V + 0.7 - 0.8*w)", initial={"V": -1.0, "w": 1.0})
@@ -114,7 +115,7 @@ def test_noise_in_a_linear_block_has_the_covariance_of_the_flow(backend, dtype, 
     given = {} if placement == "uniform" else {"a00": np.full(n, A[0, 0])}
     pop = model.population(n, dt=dt, backend=backend, dtype=dtype, seed=11, **given)
     pop.run(dt, record=())
-    found = np.cov(np.array([pop.V, pop.w, pop.q], float), bias=True)
+    found = np.cov(np.array([host(pop.V), host(pop.w), host(pop.q)], float), bias=True)
     nodes, weights = np.polynomial.legendre.leggauss(60)
     D = np.diag([g[s] ** 2 for s in "Vwq"])
     expected = sum(w * dt / 2 * (F := expm(A * (x + 1) / 2 * dt)) @ D @ F.T for x, w in zip(nodes, weights))
@@ -122,11 +123,12 @@ def test_noise_in_a_linear_block_has_the_covariance_of_the_flow(backend, dtype, 
     assert (np.abs(found - expected) <= 5 * spread).all(), (found, expected)
 
 
-def test_block_noise_is_drawn_alike_on_both_backends(dtype):
+def test_block_noise_is_drawn_alike_on_all_backends(dtype, device):
     model = Model("OU2", "dV/dt = -V/5 - w\ndw/dt = V/2 - w/5").with_noise(V=1.0)
-    rows = [model.population(300, dt=0.5, backend=b, dtype=dtype, seed=3).run(20.0, record=["V", "w"]) for b in ("c", "numpy")]
+    rows = [model.population(300, dt=0.5, backend=b, dtype=dtype, seed=3).run(20.0, record=["V", "w"]).to_host() for b in ("c", "numpy", "cuda")]
     for name in ("V", "w"):
-        np.testing.assert_allclose(rows[0][name], rows[1][name], atol=2e-4 if dtype == "float32" else 1e-10)
+        for other in rows[1:]:
+            np.testing.assert_allclose(rows[0][name], other[name], atol=2e-4 if dtype == "float32" else 1e-10)
 
 
 def test_stationary_variance_of_linear_noise(backend):
@@ -137,5 +139,5 @@ def test_stationary_variance_of_linear_noise(backend):
         pop = model.population(n, dt=dt, backend=backend, dtype="float64", seed=3)
         pop.run(steps=round(20 / dt), record=())
         expected = 1.5**2 * 2.0 / 2
-        assert abs(pop.V.var() - expected) <= 4 * expected * np.sqrt(2 / n)
-        assert abs(pop.V.mean()) <= 4 * np.sqrt(expected / n)
+        assert abs(host(pop.V).var() - expected) <= 4 * expected * np.sqrt(2 / n)
+        assert abs(host(pop.V).mean()) <= 4 * np.sqrt(expected / n)

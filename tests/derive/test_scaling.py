@@ -5,6 +5,7 @@ import pytest
 
 import izhigen as iz
 from izhigen.errors import ModelError
+from tests.helpers import host
 
 
 def test_scaled_model_is_the_same_neuron(backend):
@@ -12,10 +13,10 @@ def test_scaled_model_is_the_same_neuron(backend):
     scaled = plain.scaled((-65.0, 30.0), (0.0, 1.0))
     options = dict(dt=0.1, backend=backend, dtype="float64")
     one, two = plain.population(3, **options), scaled.population(3, **options)
-    np.testing.assert_allclose(two.V, (one.V + 65.0) / 95.0, atol=1e-13)
+    np.testing.assert_allclose(host(two.V), host(one.V + 65.0) / 95.0, atol=1e-13)
     currents = np.array([5.0, 12.0, 20.0])
-    first = one.run(200.0, I=currents, record=["V", "u", "spike"])
-    second = two.run(200.0, I=currents / 95.0, record=["V", "u", "spike"])
+    first = one.run(200.0, I=currents, record=["V", "u", "spike"]).to_host()
+    second = two.run(200.0, I=currents / 95.0, record=["V", "u", "spike"]).to_host()
     assert first.counts.sum() > 10
     np.testing.assert_array_equal(first["spike"], second["spike"])
     np.testing.assert_allclose(second["V"] * 95.0 - 65.0, first["V"], atol=1e-7)

@@ -87,13 +87,12 @@ def test_an_input_means_its_sum_in_the_threshold_too(backend):
         assert variant.population(1, backend=backend).run(1.0).counts[0] == 10
 
 
-def test_high_powers_are_not_expanded():
+def test_high_powers_are_not_expanded(backend):
     """Multiplied out, (V - 50.2)**6 would lose every digit in float32."""
     model = Model("M", "dV/dt = -0.001*(V - 50.2)**7 + a", parameters={"a": 1.0}, initial={"V": 50.0})
-    for backend in ("c", "numpy"):
-        pop = model.population(1, dt=0.1, backend=backend, dtype="float32")
-        pop.run(0.1, record=())
-        assert float(pop.V[0]) == pytest.approx(50.1, abs=1e-4)
+    pop = model.population(1, dt=0.1, backend=backend, dtype="float32")
+    pop.run(0.1, record=())
+    assert float(pop.V[0]) == pytest.approx(50.1, abs=1e-4)
 
 
 def test_what_would_explode_ends_soon():

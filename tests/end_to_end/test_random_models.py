@@ -55,6 +55,12 @@ def test_exponential_euler_of_random_equations(first, second):
         check(model, backend, dtype)
 
 
+@settings(max_examples=6, **{**COMMON, "suppress_health_check": list(HealthCheck)})
+@given(first=terms(), second=terms())
+def test_random_equations_on_a_device(device, first, second):
+    check(Model("Random", f"dV/dt = {first} - V/tau\ndw/dt = p*V - q*w + {second}", parameters=PARAMETERS, inputs=["I"]), "cuda", "float32")
+
+
 @settings(max_examples=6, **COMMON)
 @given(first=terms(), second=terms(), method=st.sampled_from(["euler", "heun2", "rk3", "rk4"]))
 def test_runge_kutta_of_random_equations(first, second, method):
@@ -81,11 +87,12 @@ FAMILIES = {
 
 @pytest.mark.parametrize(("name", "current"), [("AdEx", 700.0), ("HH", 12.0), ("Synapses", 25.0)])
 @pytest.mark.parametrize("method", ["exp_euler", "rk4"])
-def test_families_run_alike_on_both_backends(name, current, method):
+def test_families_run_alike_on_all_backends(name, current, method, device):
     counts = {}
-    for backend in ("c", "numpy"):
+    for backend in ("c", "numpy", "cuda"):
         pop = FAMILIES[name].population(5, dt=0.02, backend=backend, dtype="float64", method=method)
-        counts[backend] = pop.run(60.0, I=current * np.linspace(0.8, 1.2, 5), record=["V", "spike"])
-    np.testing.assert_array_equal(counts["c"]["spike"], counts["numpy"]["spike"])
+        counts[backend] = pop.run(60.0, I=current * np.linspace(0.8, 1.2, 5), record=["V", "spike"]).to_host()
     assert counts["c"].counts.sum() > 0
-    np.testing.assert_allclose(counts["c"]["V"][:500], counts["numpy"]["V"][:500], rtol=1e-9)
+    for other in ("numpy", "cuda"):
+        np.testing.assert_array_equal(counts["c"]["spike"], counts[other]["spike"])
+        np.testing.assert_allclose(counts["c"]["V"][:500], counts[other]["V"][:500], rtol=1e-9)

@@ -23,7 +23,7 @@ def run_case(name, backend, dtype):
     values = {key: np.asarray(value) if isinstance(value, list) else value for key, value in config["parameters"].items()}
     inputs = {"I": data["I"], **({"V_delta": np.asarray(config["delta"])} if config["delta"] else {})}
     pop = model.population(config["n"], dt=config["dt"], method=config["method"], backend=backend, dtype=dtype, V=data["V0"], u=data["u0"], **values)
-    return data, pop.run(steps=config["steps"], record=["V", "u", "spike"], **inputs)
+    return data, pop.run(steps=config["steps"], record=["V", "u", "spike"], **inputs).to_host()
 
 
 def test_all_cases_are_here():
