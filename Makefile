@@ -50,7 +50,7 @@ gpu: $(VENV)/.gpu
 	@compute-sanitizer --tool memcheck --error-exitcode 1 $(BIN)/python -m pytest -q tests/cuda/test_engine.py
 	@compute-sanitizer --tool racecheck --error-exitcode 1 $(BIN)/python -m pytest -q tests/cuda/test_engine.py
 	@$(BIN)/python benchmarks/device.py --save
-	@ncu --clock-control none --csv --set basic --kernel-name regex:_step$$\|_advance$$ --launch-count 8 \
+	@ncu --clock-control none --csv --set basic --kernel-name 'regex:(_step|_advance)$$' --launch-count 8 \
 		$(BIN)/python benchmarks/device.py --quick > benchmarks/results/ncu.csv
 
 clean:

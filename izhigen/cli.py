@@ -103,8 +103,8 @@ def run(model: str, size: int, duration: float, dt: float, method: str, dtype: s
     states = [name.strip() for name in record.split(",") if name.strip()]
     if picture is not None and not states:
         states = [loaded.spike_state or loaded.states[0]]
-    pop = loaded.population(size, dt=dt, method=method, backend=backend, dtype=dtype, threads=threads, seed=seed,
-                            device=device, sharding=_indices(sharding, "--sharding"), **_settings(settings, (*loaded.parameters, *loaded.states), loaded.name))
+    pop = loaded.population(size, dt=dt, method=method, backend=backend, dtype=dtype, threads=threads, seed=seed, device=device,
+                            sharding=_indices(sharding, "--sharding"), **_settings(settings, (*loaded.parameters, *loaded.states), loaded.name))
     feeds = _inputs(inputs, loaded, duration, dt, seed)
     pop.run(0.0, progress=False, **feeds)  # builds and loads what the run needs, so that the time below is its own
     streamed = out is not None and is_store(out)

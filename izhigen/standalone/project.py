@@ -202,7 +202,8 @@ def _project_values(model: Declaration, kernel: Kernel, target: Target, golden: 
     """What the templates of projects print beside the kernel."""
     return {
         "version": __version__, "model": model.name, "description": model.description, "dtype": kernel.dtype, "method": kernel.step.method,
-        "flags": target.flags, "suffix": target.suffix, "equations": list(model.describe()), "example": Example(), "golden": _Printed(golden, FORMATS[kernel.dtype].suffix),
+        "flags": target.flags, "suffix": target.suffix,
+        "equations": list(model.describe()), "example": Example(), "golden": _Printed(golden, FORMATS[kernel.dtype].suffix),
         "parameter_table": [Entry(p, model.unit_of(p), f"{v:.15g}") for p, v in model.parameters.items()],
         "state_table": [Entry(s, model.unit_of(s), plain_comment(model.initial[s].text) if s in model.initial else "0") for s in model.states],
         "input_table": [Entry(i, model.unit_of(i)) for i in model.inputs],
