@@ -18,9 +18,8 @@ from izhigen.model.units import check_unit
 D = TypeVar("D", bound="Declaration")
 
 INTERFACE_NAMES = frozenset("""
-    self model size dt method backend dtype threads seed batch duration steps record every neurons progress check_finite out
-    device sharding steps_per_launch
-    run step reset state parameters spike shape kernel build_info t
+    self model size dt method backend dtype threads seed batch device sharding steps_per_launch
+    duration steps record every neurons progress check_finite out run step reset state parameters spike shape kernel build_info t
     """.split())
 """Options and attributes of populations, which states, parameters and inputs must not be called."""
 MOST_LINES = 300
