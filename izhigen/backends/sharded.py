@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -207,6 +208,8 @@ class ShardedEngine:
 
     def __init__(self, engines: Sequence[Any], space: ShardedSpace) -> None:
         self._engines, self._space = list(engines), space
+        self._sources: WeakKeyDictionary[Source, dict[int, Source]] = WeakKeyDictionary()
+        self._choice: tuple[Array, dict[int, Array]] | None = None
         first = self._engines[0]
         self.method, self.cost, self.depth, self.least_steps = first.method, first.cost, first.depth, first.least_steps
         self.pace = sum(engine.pace for engine in self._engines)
@@ -224,23 +227,34 @@ class ShardedEngine:
         def own(values: Mapping[str, Any]) -> dict[str, Any]:
             return {name: value.parts[k] if isinstance(value, ShardedArray) else value for name, value in values.items()}
 
-        neurons, record = block.record_neurons, own(block.record)
+        neurons, record = self._chosen(block.record_neurons, k, start, stop), own(block.record)
         if neurons is not None:
-            neurons = neurons[(neurons >= start) & (neurons < stop)] - start
             record = record if len(neurons) else {}
-        moments = None
-        if block.moments is not None:
-            fields = own(vars(block.moments))
-            moments = Moments(**fields)
+        moments = None if block.moments is None else Moments(**own(vars(block.moments)))
         return replace(block, state=own(block.state), parameters=own(block.parameters), first_index=block.first_index + start, record=record,
                        inputs={name: self._source(source, start, stop) for name, source in block.inputs.items()},
                        record_neurons=neurons, record_phase=block.record_phase if record else -1, moments=moments,
                        spike_flag=None if block.spike_flag is None else block.spike_flag.parts[k])
 
     def _source(self, source: Source, start: int, stop: int) -> Source:
+        """A device's part of an input; the same one for the same input, so that what is held is sent once."""
         if source.numbers is not None or source.values.shape[1] == 1:
             return source
-        return Source(np.ascontiguousarray(source.values[:, start:stop]), source.noise, source.seed)
+        parts = self._sources.setdefault(source, {})
+        if start not in parts:
+            parts[start] = Source(np.ascontiguousarray(source.values[:, start:stop]), source.noise, source.seed)
+        return parts[start]
+
+    def _chosen(self, neurons: Array | None, k: int, start: int, stop: int) -> Array | None:
+        """A device's recorded neurons; the same array for the same choice."""
+        if neurons is None:
+            return None
+        if self._choice is None or self._choice[0] is not neurons:
+            self._choice = (neurons, {})
+        parts = self._choice[1]
+        if k not in parts:
+            parts[k] = neurons[(neurons >= start) & (neurons < stop)] - start
+        return parts[k]
 
     def longest(self, block: Block) -> int:
         """Most steps of a block that all devices take."""
@@ -248,7 +262,14 @@ class ShardedEngine:
 
     def submit(self, block: Block) -> Pending:
         """Submit each device's part."""
-        parts = [(start, engine.submit(part)) for start, engine, part in self._blocks(block)]
+        parts: list[tuple[int, Pending]] = []
+        try:
+            for start, engine, part in self._blocks(block):
+                parts.append((start, engine.submit(part)))
+        except BaseException:  # the devices that began finish, so that none has a block under way that nobody waits for
+            for _, pending in parts:
+                pending()
+            raise
 
         def wait() -> Advanced:
             found = [(start, pending()) for start, pending in parts]
