@@ -44,6 +44,16 @@ class Layout:
         """Neurons, those of all batches together."""
         return int(np.prod(self.shape, dtype=np.int64))
 
+    def read(self, value: Any) -> Array:
+        """An array that lies where the population's do as it is, anything else as NumPy reads it; an array of objects where it cannot."""
+        here = self.space.adopt(value)
+        if here is not None:
+            return here
+        try:
+            return np.asarray(value)
+        except (ValueError, TypeError):
+            return np.empty(0, dtype=object)
+
     def per_neuron(self, value: Any, dtype: Any = None) -> Array | None:
         """A value of one shape that stands for "per neuron" as a flat array (of the kernel's type by default), or None."""
         if value.shape not in (self.size, self.shape, (int(np.prod(self.size)),)):
@@ -125,12 +135,7 @@ def _contiguous(values: Array, layout: Layout) -> Array:
 
 
 def _as_numbers(name: str, value: Any, layout: Layout) -> Array:
-    array = layout.space.adopt(value)
-    if array is None:
-        try:
-            array = np.asarray(value)
-        except (ValueError, TypeError):
-            array = np.empty(0, dtype=object)
+    array = layout.read(value)
     if np.ma.is_masked(value) or array.dtype.kind not in "biuf":
         raise ValueShapeError(f"input {name!r}: {type(value).__name__} holds no real numbers; give a number, an array, a stimulus of "
                               "iz.inputs, or text in t")

@@ -34,12 +34,7 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
             if not np.isfinite(np.dtype(dtype).type(number)):
                 raise ValueShapeError(f"{name} = {number} is not finite in {np.dtype(dtype).name}")
         return number
-    array = layout.space.adopt(value)
-    if array is None:
-        try:
-            array = np.asarray(value)
-        except (ValueError, TypeError):
-            array = np.empty(0, dtype=object)
+    array = layout.read(value)
     if array.dtype.kind not in "iuf" or isinstance(value, bool):
         raise ValueShapeError(f"{name}: {type(value).__name__} is not a number, an array of numbers, or a callable f(n, rng)")
     if array.ndim == 0:
