@@ -427,11 +427,9 @@ extern "C" __global__ void IzhikevichLTC_advance(const struct IzhikevichLTC_popu
 extern "C" __global__ void IzhikevichLTC_step(const struct IzhikevichLTC_population population, const struct IzhikevichLTC_run run)
 {
     const int64_t threads = (int64_t)gridDim.x * blockDim.x;
-    const struct IzhikevichLTC_constants constants = *run.constants;
+    const int32_t is_stopped = run.status->stopped;
     int64_t first, i;
     int k;
-    if (run.status->stopped)
-        return;
     for (first = (int64_t)blockIdx.x * blockDim.x * NEURONS_A_THREAD + threadIdx.x; first < population.neurons; first += threads * NEURONS_A_THREAD) {
         struct neuron neuron[NEURONS_A_THREAD];
         struct kept kept[NEURONS_A_THREAD];
@@ -444,10 +442,11 @@ extern "C" __global__ void IzhikevichLTC_step(const struct IzhikevichLTC_populat
                 read_inputs(&neuron[k], &kept[k], &run, i, 0, 1);
             }
         }
+        const struct IzhikevichLTC_constants constants = *run.constants;
 #pragma unroll
         for (k = 0; k < NEURONS_A_THREAD; k++) {
             i = first + k * (int64_t)blockDim.x;
-            if (i < population.neurons) {
+            if (i < population.neurons && !is_stopped) { /* asked here, so that the loads above need not wait for the answer */
                 const int spike = step_neuron(&neuron[k], &constants);
                 if (run.spike_flag != NULL)
                     run.spike_flag[i] = (uint8_t)spike;

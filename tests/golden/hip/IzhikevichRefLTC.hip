@@ -467,12 +467,10 @@ extern "C" __global__ void IzhikevichRefLTC_advance(const struct IzhikevichRefLT
 extern "C" __global__ void IzhikevichRefLTC_step(const struct IzhikevichRefLTC_population population, const struct IzhikevichRefLTC_run run)
 {
     const int64_t threads = (int64_t)gridDim.x * blockDim.x;
-    const struct IzhikevichRefLTC_constants constants = *run.constants;
+    const int32_t is_stopped = run.status->stopped;
     const int64_t step_now = run.first_step + (run.follow_clock ? run.status->clock : 0);
     int64_t first, i;
     int k;
-    if (run.status->stopped)
-        return;
     for (first = (int64_t)blockIdx.x * blockDim.x * NEURONS_A_THREAD + threadIdx.x; first < population.neurons; first += threads * NEURONS_A_THREAD) {
         struct neuron neuron[NEURONS_A_THREAD];
         struct kept kept[NEURONS_A_THREAD];
@@ -482,14 +480,15 @@ extern "C" __global__ void IzhikevichRefLTC_step(const struct IzhikevichRefLTC_p
             kept[k].is_bad = 0;
             if (i < population.neurons) {
                 load_neuron(&neuron[k], &population, i);
-                neuron[k].release = (double)step_now * constants.time_step - neuron[k].t_last_spike <= constants.refractory_period ? step_now + 1 : step_now;
                 read_inputs(&neuron[k], &kept[k], &run, i, 0, 1);
             }
         }
+        const struct IzhikevichRefLTC_constants constants = *run.constants;
 #pragma unroll
         for (k = 0; k < NEURONS_A_THREAD; k++) {
             i = first + k * (int64_t)blockDim.x;
-            if (i < population.neurons) {
+            if (i < population.neurons && !is_stopped) { /* asked here, so that the loads above need not wait for the answer */
+                neuron[k].release = (double)step_now * constants.time_step - neuron[k].t_last_spike <= constants.refractory_period ? step_now + 1 : step_now;
                 const int spike = step_neuron(&neuron[k], &constants, step_now);
                 if (spike)
                     hold_neuron(&neuron[k], &population, (double)step_now * constants.time_step, i);

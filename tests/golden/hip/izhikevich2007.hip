@@ -433,11 +433,9 @@ extern "C" __global__ void izhikevich2007_advance(const struct izhikevich2007_po
 extern "C" __global__ void izhikevich2007_step(const struct izhikevich2007_population population, const struct izhikevich2007_run run)
 {
     const int64_t threads = (int64_t)gridDim.x * blockDim.x;
-    const struct izhikevich2007_constants constants = *run.constants;
+    const int32_t is_stopped = run.status->stopped;
     int64_t first, i;
     int k;
-    if (run.status->stopped)
-        return;
     for (first = (int64_t)blockIdx.x * blockDim.x * NEURONS_A_THREAD + threadIdx.x; first < population.neurons; first += threads * NEURONS_A_THREAD) {
         struct neuron neuron[NEURONS_A_THREAD];
         struct kept kept[NEURONS_A_THREAD];
@@ -450,10 +448,11 @@ extern "C" __global__ void izhikevich2007_step(const struct izhikevich2007_popul
                 read_inputs(&neuron[k], &kept[k], &run, i, 0, 1);
             }
         }
+        const struct izhikevich2007_constants constants = *run.constants;
 #pragma unroll
         for (k = 0; k < NEURONS_A_THREAD; k++) {
             i = first + k * (int64_t)blockDim.x;
-            if (i < population.neurons) {
+            if (i < population.neurons && !is_stopped) { /* asked here, so that the loads above need not wait for the answer */
                 const int spike = step_neuron(&neuron[k], &constants);
                 if (run.spike_flag != NULL)
                     run.spike_flag[i] = (uint8_t)spike;
