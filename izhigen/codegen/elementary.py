@@ -317,6 +317,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "normals": ("normal",),
     "variate": ("normal",),
     "time": ("head",),
+    "time_fused": (),
 }
 """Templates in ``templates/math`` and the ones that must stand before them."""
 

@@ -248,8 +248,7 @@ def elementary_texts(printer: CPrinter, names: Iterable[str]) -> list[str]:
                "one": printer.literal(1), "two": printer.literal(2), "four": printer.literal(4),
                "function": printer.FUNCTION, "inline": printer.INLINE, "always_inline": printer.ALWAYS_INLINE,
                "fabs": printer.library("fabs"), "sqrt": printer.library("sqrt"), "floor": printer.library("floor")}
-    needed = [name for name in names if name != "inlining" or printer.ALWAYS_INLINE == CPrinter.ALWAYS_INLINE]
-    return [environment().get_template(f"math/{printer.TEMPLATES.get(name, name)}.j2").render(numbers) for name in needed]
+    return [environment().get_template(f"math/{printer.TEMPLATES.get(name, name)}.j2").render(numbers) for name in names]
 
 
 def _head(kernel: Kernel) -> Iterator[str]:

@@ -67,13 +67,25 @@ def test_the_example_of_the_readme_runs_and_the_header_is_c(tmp_path):
     run(["gcc", "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-c", "user.c"], tmp_path)
 
 
+@needs_compiler
+def test_a_population_of_none_is_nothing(tmp_path):
+    written = project("IzhikevichLTC", "cuda")
+    written.write(tmp_path)
+    (tmp_path / "none.cu").write_text(f'#include "{written.name}.h"\nint main() {{ struct {written.name}_population p; struct {written.name}_device d; struct {written.name}_run r; '
+                                      f"{written.name}_defaults(&p, 0, 0.1); int e = {written.name}_allocate(&p, &d) || {written.name}_initialize(&p, &d, 0); "
+                                      f"{written.name}_prepare_run(&r, &d, 0, 5); return e || {written.name}_launch(&p, &r, 0) || {written.name}_free(&p, &d); }}\n")
+    run([*ON_HOST, "-fsanitize=address,undefined", "-o", "none", "none.cu", f"{written.name}.cu"], tmp_path)
+    run(["./none"], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["IzhikevichRefLTC", "Everything"])
 @pytest.mark.parametrize(("target", "compiler", "options", "environment"), [
     ("cuda", "nvcc", ["FLAGS=-O1 -std=c++14 -Xcompiler -Wall,-Wextra -Werror all-warnings"], {}),
     ("hip", "hipcc", ["ARCH=gfx90a", "FLAGS=-O1 -Wall -Wextra -Werror -Wno-pass-failed"], {"HIP_PLATFORM": "amd"})])
-def test_make_with_the_targets_own_compiler(tmp_path, target, compiler, options, environment):
+def test_make_with_the_targets_own_compiler(tmp_path, name, target, compiler, options, environment):
     """Programs come out; without a device they say so."""
     need("make", compiler)
-    project("IzhikevichRefLTC", target).write(tmp_path)
+    project(name, target).write(tmp_path)
     done = subprocess.run(["make", "-s", *options], cwd=tmp_path, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = subprocess.run(["./selftest"], cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 from izhigen.codegen.printers.c import CPrinter
 
 
@@ -12,9 +10,9 @@ class CudaPrinter(CPrinter):
 
     FUNCTION, INLINE, ALWAYS_INLINE = "static __device__", "static __device__ __forceinline__", "static __device__ __forceinline__"
     VARIATES = "normal"
-    TEMPLATES = MappingProxyType({"time": "time_fused"})
+    PROVIDED = CPrinter.PROVIDED | {"inlining"}
     REFRACTORY, SHORT_FORM = "step_now < neuron->release", "constants->short_reach"
 
     def __init__(self, dtype: str) -> None:
         super().__init__(dtype)
-        self.CLOCK = "time" if dtype == "float32" else ""
+        self.CLOCK = "time_fused" if dtype == "float32" else ""
