@@ -388,7 +388,10 @@ class Population:
                 Runner(self, plan, engine, feeds, check_finite).run(count, interrupted.is_set, bar.update)
                 return plan.recording(self._steps_done - start, interrupted.is_set())
         except BaseException as problem:
-            plan.abandon(self._steps_done - start, problem)
+            try:
+                plan.abandon(self._steps_done - start, problem)
+            except Exception as second:  # such as a device that does not answer any more
+                problem.add_note(f"and the recording could not be finished: {second}")
             raise
 
     def _prepared_run(self, inputs: Mapping[str, Any], count: int) -> tuple[Engine, dict[str, Feed]]:

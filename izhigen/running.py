@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ import numpy as np
 
 from izhigen.arrays import fetch
 from izhigen.backends.engine import Block, Engine, Pending, Source
-from izhigen.errors import NonFiniteError
+from izhigen.errors import IzhigenError, NonFiniteError
 from izhigen.feeding import Feed
 from izhigen.plan import RecordingPlan
 
@@ -132,6 +133,8 @@ class Runner:
         part = self._under_way[0]
         found = part.wait()
         self._under_way.popleft()  # not before: an error while waiting leaves the block to be waited for
+        if found.is_repeated:  # copies that were asked for after it were made before it
+            self._snapshots = [kept for kept in self._snapshots if kept.offset <= part.offset]
         if found.bad_step is not None:  # an input that the kernel computes; nothing was advanced
             self._abandon(part.offset)
             self._engine.recover()
@@ -153,7 +156,11 @@ class Runner:
         """After an error elsewhere: wait for the blocks under way, so that the time is that of the states."""
         sound = True
         for part in self._under_way:
-            found = part.wait()
+            try:
+                found = part.wait()
+            except IzhigenError:  # the first error is the one to tell
+                sound = False
+                continue
             if sound:
                 sound = found.bad_neuron is None and found.bad_step is None
                 if found.bad_step is None:
@@ -161,7 +168,8 @@ class Runner:
                     self._population._steps_done = self._start + part.offset + part.block.steps
         self._under_way.clear()
         if not sound:
-            self._engine.recover()
+            with contextlib.suppress(IzhigenError):
+                self._engine.recover()
 
     def _abandon(self, offset: int) -> None:
         """Forget the blocks under way; the run goes on after ``offset`` steps."""
@@ -201,9 +209,9 @@ class Runner:
             sources = {name: feed(offset, size) for name, feed in self._feeds.items()}
             engine.submit(self._block(sources, size, offset, check_finite=False))()
             offset += size
-        self._bisect(part)
+        self._bisect(part, bad)
 
-    def _bisect(self, part: _Part) -> None:
+    def _bisect(self, part: _Part, bad: int) -> None:
         population, engine, block = self._population, self._engine, part.block
         done, size = 0, block.steps
         population._steps_done = block.first_step
@@ -220,6 +228,7 @@ class Runner:
             if count == 1:
                 raise self._explained(worse, half)
             size = count
+        raise _non_finite_within(population, bad, block)  # the same steps left everything finite the second time
 
     def _explained(self, neuron: int, block: Block) -> NonFiniteError:
         """Why the one step of a block leaves a neuron not finite: an input that lies on a device is looked at now."""

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,7 +32,7 @@ LIBRARY_SUFFIX = ".dll" if sys.platform == "win32" else ".dylib" if sys.platform
 
 
 _SCRATCH = "izhigen-building-"
-_OURS = re.compile(r"\w+-float(?:32|64)-[0-9a-f]{32}\.(?:c|json|program\.json|lock|so|dylib|dll)")
+_OURS = re.compile(r"\w+-float(?:32|64)-[0-9a-f]{32}\.(?:c|json|program\.json|lock|so|dylib|dll|cubin)")
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,30 @@ def load_program(request: KernelRequest, target: str = "c") -> Program:
     except OSError as problem:
         raise _unwritable(folder, problem) from problem
     return program
+
+
+def kept_file(name: str, make: Callable[[], bytes]) -> Path:
+    """A file of the cache; made now where it is not there.
+
+    Raises
+    ------
+    BackendError
+        When the cache cannot be written.
+    """
+    folder = cache_dir()
+    path = folder / name
+    if path.is_file():
+        return path
+    content = make()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=_SCRATCH) as scratch:
+            whole = Path(scratch) / name
+            whole.write_bytes(content)
+            os.replace(whole, path)
+    except OSError as problem:
+        raise _unwritable(folder, problem) from problem
+    return path
 
 
 def _read_program(path: Path) -> Program | None:

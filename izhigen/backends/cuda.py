@@ -13,7 +13,7 @@ import numpy as np
 from izhigen.arrays import Space
 from izhigen.backends.binding import Binding
 from izhigen.backends.compiler import load_program
-from izhigen.backends.device import DeviceSpace, check_device, device_errors, launch_shape, load_cupy
+from izhigen.backends.device import DeviceSpace, check_device, device_errors, launch_shape, load_cupy, load_kernels
 from izhigen.backends.engine import LONGEST_BLOCK, Advanced, Block, Pending, PreparedStep, Source, Spikes
 from izhigen.backends.sharded import ShardedEngine, ShardedSpace, check_sharding
 from izhigen.codegen.identifiers import c_name
@@ -23,14 +23,14 @@ from izhigen.errors import ValueShapeError
 
 Array = Any
 
-OPTIONS: tuple[str, ...] = ()
-"""Of NVRTC. Never ``--use_fast_math``; multiply-adds are fused, as in the C backend."""
+OPTIONS = ("-ftz=false",)
+"""Of NVRTC. Never ``--use_fast_math`` or a part of it; multiply-adds are fused, as in the C backend."""
 DEPTH = 8
 """Blocks under way at once: enough that the device never waits for the host."""
 NEURONS_A_THREAD = 4
 """Of the kernel that makes one step."""
-LEAST_LIST, LIST_SHARE = 1 << 22, 16
-"""Spikes that the list holds at least, and spikes a neuron."""
+LEAST_LIST, LIST_SHARE = 1 << 22, 32
+"""Spikes that the list holds at least, and spikes a neuron. A block takes half of it at most, were all its neurons to spike in every step."""
 REWIND_SHARE = 16
 """Part of a device's memory that a copy of the states may take."""
 GRAPH_STEPS = 32
@@ -61,6 +61,7 @@ class _Launched:
     block: Block
     report: _Report
     kept: list[Any]
+    found: Advanced | None = None
 
 
 class CudaEngine:
@@ -78,7 +79,7 @@ class CudaEngine:
         self._binding = Binding(program, lambda array: array.data.ptr)
         self._dtype = np.dtype(program.dtype)
         with space.use(), device_errors(program.name):
-            self._module = self._cupy.RawModule(code=program.source, options=OPTIONS)
+            self._module = load_kernels(program, OPTIONS, space)
             self._kernels = {part: self._module.get_function(f"{program.name}_{part}") for part in ("begin", "advance", "step", "tick")}
             if f"{program.name}_series" in program.source:
                 self._kernels["series"] = self._module.get_function(f"{program.name}_series")
@@ -122,12 +123,12 @@ class CudaEngine:
         if not block.collect_spikes:
             return LONGEST_BLOCK
         n = len(next(iter(block.state.values())))
-        return max(1, min(LONGEST_BLOCK, self._room_for_spikes(n) // n))
+        return max(1, min(LONGEST_BLOCK, self._room_for_spikes(n) // (2 * n)))
 
     def _room_for_spikes(self, n: int) -> int:
         if self._list is None or len(self._list) < n:
             with self._space.use(), device_errors(f"the list of spikes of {n} neurons"):
-                free = self._cupy.cuda.Device(self._space.number).mem_info[0]
+                free = self._cupy.cuda.Device(self._space.number).mem_info[0] + self._cupy.get_default_memory_pool().free_bytes()
                 self._list = self._cupy.empty(max(n, min(max(LEAST_LIST, LIST_SHARE * n), free // 32)), np.uint64)
         return len(self._list)
 
@@ -158,7 +159,7 @@ class CudaEngine:
         run.status = binding.pointer(f"struct {self._program.name}_status *", self._status)
         run.check_finite = block.check_finite
         if block.collect_spikes:
-            run.spike_capacity, run.key_step = self._room_for_spikes(n), block.first_step
+            run.spike_capacity, run.key_step, run.spikes_taken = self._room_for_spikes(n), block.first_step, self._listed
             run.spike_key = binding.pointer("uint64_t *", self._list)
         kept: list[Any] = [block]
         for name, target in binding.inputs(run, block.inputs):
@@ -212,37 +213,32 @@ class CudaEngine:
 
     def _repeat(self, block: Block, n: int, population: Any, run: Any) -> None:
         """One step a launch, many launches at once by a CUDA graph; the device counts the steps."""
-        run.first_step, run.steps, run.follow_clock = 0, 1, 1
-        self._status[:8].view(np.int64).fill(block.first_step)
         whole, rest = divmod(block.steps, GRAPH_STEPS)
-        arguments = self._by_value(population, run)
-        if whole and not self._is_null_stream():
-            key = b"".join(a.tobytes() for a in arguments)
+        run.steps = 1
+        if whole:
+            run.first_step, run.follow_clock = 0, 1
+            key = b"".join(a.tobytes() for a in self._by_value(population, run))
             if key not in self._graphs:
-                self._graphs = {key: self._capture(n, arguments)}  # one is kept: its arrays are those of the population
+                self._graphs = {key: self._capture(n, population, run)}  # one is kept: its arrays are those of the population
+            self._status[:8].view(np.int64).fill(block.first_step)
             for _ in range(whole):
                 self._graphs[key].launch()
-        else:
-            rest = block.steps
-        self._ticked_steps(n, arguments, rest)
+        run.follow_clock = 0
+        self._single_steps(n, population, run, block.first_step + block.steps - rest, rest)
 
-    def _ticked_steps(self, n: int, arguments: tuple[Array, ...], count: int) -> None:
-        for _ in range(count):
-            self._start("step", n, NEURONS_A_THREAD, arguments)
-            self._kernels["tick"]((1,), (1,), (self._status, np.int64(1)))
+    def _single_steps(self, n: int, population: Any, run: Any, first_step: int, count: int) -> None:
+        for k in range(count):
+            run.first_step = first_step + k
+            self._start("step", n, NEURONS_A_THREAD, self._by_value(population, run))
 
-    def _is_null_stream(self) -> bool:
-        """The null stream cannot be captured."""
-        return self._cupy.cuda.get_current_stream().ptr == 0
-
-    def _capture(self, n: int, arguments: tuple[Array, ...]) -> Any:
-        stream = self._cupy.cuda.get_current_stream()
-        stream.begin_capture()
-        try:
-            self._ticked_steps(n, arguments, GRAPH_STEPS)
-        finally:
-            graph = stream.end_capture()
-        return graph
+    def _capture(self, n: int, population: Any, run: Any) -> Any:
+        """A graph of single steps; captured on a stream of its own, as the caller's may be the default one, which cannot be."""
+        stream = self._cupy.cuda.Stream(non_blocking=True)
+        with stream:
+            stream.begin_capture()
+            self._single_steps(n, population, run, 0, GRAPH_STEPS)
+            self._kernels["tick"]((1,), (1,), (self._status, np.int64(GRAPH_STEPS)))
+            return stream.end_capture()
 
     def _by_value(self, *structs: Any) -> tuple[Array, ...]:
         """Structs as CuPy passes them by value: arrays without axes that hold their bytes."""
@@ -286,21 +282,26 @@ class CudaEngine:
     # -- what was found ---------------------------------------------------------------------------------------------
 
     def _conclude(self, launched: _Launched, n: int) -> Advanced:
-        """Wait for the first block under way, and read the status that it left."""
-        block, report = launched.block, launched.report
+        """Wait for the first block under way, and read the status that it left; what was found stays known."""
+        block, report, repeated = launched.block, launched.report, False
+        if launched.found is not None:
+            return launched.found
         with self._space.use(), device_errors(f"{block.steps} steps of {n} neurons"):
             status = self._wait(report)
             if status.stopped == FULL:
                 self._begin_again(n)
-                status = self._wait(report)
+                status, repeated = self._wait(report), True
             self._under_way.remove(launched)
+            launched.kept, stopped, count = [], status.stopped, status.spikes
+            bad_neuron, bad_step = (found if block.check_finite and found != NONE else None for found in (status.bad_neuron, status.bad_step))
             self._free_reports.append(report)
-            launched.kept = []
-            if status.stopped:
-                bad_step = status.bad_step if block.check_finite and status.bad_step != NONE else None
-                return Advanced(self._no_spikes() if block.collect_spikes else None, bad_step=bad_step)
-            spikes = self._take(status.spikes, n) if block.collect_spikes else None
-            return Advanced(spikes, status.bad_neuron if block.check_finite and status.bad_neuron != NONE else None)
+            if stopped:
+                launched.found = Advanced(self._no_spikes() if block.collect_spikes else None, bad_step=bad_step, is_repeated=repeated)
+                return launched.found
+            launched.found = Advanced(None, bad_neuron, is_repeated=repeated)  # known even where there is no memory for the spikes
+            if block.collect_spikes:
+                launched.found = replace(launched.found, spikes=self._take(count, n))
+            return launched.found
 
     def _wait(self, report: _Report) -> Any:
         report.event.synchronize()
@@ -315,9 +316,11 @@ class CudaEngine:
             self._enqueue(launched, n)
 
     def _take(self, count: int, n: int) -> Spikes:
-        """The spikes that a block appended, in order of step and neuron."""
-        keys = self._cupy.sort(self._list[self._listed:count])
-        self._listed = count
+        """The spikes that a block appended, in order of step and neuron. The list goes on at its beginning after its end."""
+        size, first = len(self._list), self._listed % len(self._list)
+        taken, self._listed = count - self._listed, count
+        parts = [self._list[first:first + taken], self._list[:max(first + taken - size, 0)]]
+        keys = self._cupy.sort(self._cupy.concatenate(parts))
         step = (keys // np.uint64(n)).astype(np.int64)
         return Spikes(step, (keys - step.astype(np.uint64) * np.uint64(n)).astype(np.int64))
 
@@ -326,10 +329,6 @@ class CudaEngine:
             return Spikes(self._cupy.empty(0, np.int64), self._cupy.empty(0, np.int64))
 
     # -- single steps -----------------------------------------------------------------------------------------------
-
-    def advance(self, block: Block) -> Advanced:
-        """Advance a block and wait for it."""
-        return self.submit(block)()
 
     def prepare(self, block: Block) -> PreparedStep:
         """The block's one step as a function; see :class:`izhigen.backends.engine.Engine`."""

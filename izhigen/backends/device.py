@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from izhigen.errors import BackendError, CompileError
+from izhigen.backends.compiler import kept_file
+from izhigen.codegen.program import Program
+from izhigen.errors import BackendError, CompileError, IzhigenError, ValueShapeError
 
 Array = Any
 
@@ -49,6 +52,11 @@ def _line(problem: BaseException) -> str:
     return (str(problem).strip().splitlines() or [type(problem).__name__])[0].rstrip(".")
 
 
+def _error_line(problem: BaseException) -> str:
+    """The first line of a compiler's text that tells of an error."""
+    return next((line.strip() for line in str(problem).splitlines() if "error" in line), _line(problem))
+
+
 @contextlib.contextmanager
 def device_errors(what: str) -> Iterator[None]:
     """Say in one line what a device refuses.
@@ -56,22 +64,29 @@ def device_errors(what: str) -> Iterator[None]:
     Raises
     ------
     CompileError
-        With the compiler's text.
+        With the compiler's first error; all that it said is in the exception that this one comes from.
     BackendError
-        When memory is full, or the driver refuses.
+        When memory is full, NVRTC is missing, or the driver refuses.
     """
     cupy = load_cupy()
     try:
         yield
+    except IzhigenError:  # in words already
+        raise
     except cupy.cuda.memory.OutOfMemoryError as problem:
         free, total = cupy.cuda.Device().mem_info
         raise BackendError(f"the device has no memory left for {what} ({_line(problem)}; {free / 1e9:.3g} of {total / 1e9:.3g} GB are free); "
                            "take fewer neurons, record less or into out='run.zarr', or several devices with sharding=[...]") from None
     except cupy.cuda.compiler.CompileException as problem:
-        raise CompileError(f"NVRTC refused the kernel of {what}: {problem}\nreport it with model.source('cuda'), or use backend='c'") from None
+        raise CompileError(f"NVRTC refused the kernel of {what}: {_error_line(problem)}; report it, with model.source('cuda'), "
+                           "or use backend='c'") from problem
     except (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError) as problem:
         raise BackendError(f"the device failed on {what} ({_line(problem)}); results since the last call are lost: make the population anew, "
                            "and check nvidia-smi") from None
+    except RuntimeError as problem:
+        if "nvrtc" not in str(problem).lower():
+            raise
+        raise BackendError(f"CuPy cannot use NVRTC, which compiles the kernels ({_line(problem)}); {INSTALL}") from None
 
 
 def check_device(name: str, device: Any) -> int:
@@ -118,17 +133,25 @@ class DeviceSpace:
         with self.use(), device_errors(f"{values.size} values"):
             return self.cupy.asarray(values)
 
+    def shared(self, value: Any) -> Array | None:
+        """What CuPy can see of an array of any library on any device, without a copy; None for anything else."""
+        if isinstance(value, self.cupy.ndarray):
+            return value
+        try:
+            if hasattr(value, "__cuda_array_interface__"):
+                with self.use():
+                    return self.cupy.asarray(value)
+        except RuntimeError as problem:  # a tensor that is part of a computation of gradients
+            raise ValueShapeError(f"{type(value).__name__}: {_line(problem)}; give it detached") from None
+        if hasattr(value, "__dlpack_device__") and value.__dlpack_device__()[0] in (2, 13):  # kDLCUDA, kDLCUDAManaged
+            with self.use():
+                return self.cupy.from_dlpack(value)
+        return None
+
     def adopt(self, value: Any) -> Array | None:
         """A CuPy array, or what another library keeps on this device (DLPack, or the CUDA array interface), without a copy."""
-        if isinstance(value, self.cupy.ndarray):
-            found = value
-        elif hasattr(value, "__cuda_array_interface__"):
-            with self.use():
-                found = self.cupy.asarray(value)
-        elif hasattr(value, "__dlpack_device__") and value.__dlpack_device__()[0] in (2, 13):  # kDLCUDA, kDLCUDAManaged
-            with self.use():
-                found = self.cupy.from_dlpack(value)
-        else:
+        found = self.shared(value)
+        if found is None:
             return None
         if found.device.id != self.number:
             raise BackendError(f"an array lies on device {found.device.id}, the population on device {self.number}; move one of them")
@@ -158,3 +181,17 @@ def launch_shape(kernel: Any, neurons: int, per_thread: int, space: DeviceSpace)
     spread = -(-threads // processors)  # threads a block, if all multiprocessors are to have one
     block = max(WARP, min(best, -(-spread // WARP) * WARP))
     return -(-threads // block), block
+
+
+def load_kernels(program: Program, options: tuple[str, ...], space: DeviceSpace) -> Any:
+    """The module of a program on a device: compiled once for its architecture, and kept beside the kernels of the C backend.
+
+    CuPy's own way from a source to a module adds ``-ftz=true``, which takes small numbers for 0; here NVRTC gets the options that are given.
+    """
+    cupy = space.cupy
+    with space.use(), device_errors(program.name):
+        device = cupy.cuda.Device(space.number)
+        key = "\n".join((program.key, device.compute_capability, str(cupy.cuda.nvrtc.getVersion()), *options))
+        stem = f"{program.name}-{program.dtype}-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+        path = kept_file(f"{stem}.cubin", lambda: cupy.cuda.compiler.compile_using_nvrtc(program.source, options, cache_in_memory=True)[0])
+        return cupy.RawModule(path=str(path))

@@ -144,12 +144,14 @@ class Advanced:
 
     ``spikes``, and the first neuron with a state that is not finite, where asked for. ``bad_step`` is the first step of the block for which
     the kernel computes an input that is not finite; nothing was advanced then. What is said of a block
-    that was submitted before an earlier one was found to have failed has no meaning.
+    that was submitted before an earlier one was found to have failed has no meaning. ``is_repeated`` says that the block and those after it
+    began again, after work that was asked for between them was done.
     """
 
     spikes: Spikes | None = None
     bad_neuron: int | None = None
     bad_step: int | None = None
+    is_repeated: bool = False
 
 
 Pending = Callable[[], Advanced]

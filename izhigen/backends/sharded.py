@@ -190,7 +190,10 @@ class ShardedSpace:
 
     def adopt(self, value: Any) -> Array | None:
         """An array of a device comes by way of the host; its values must be split."""
-        return fetch(value) if hasattr(value, "get") and hasattr(value, "dtype") else None
+        if isinstance(value, ShardedArray):
+            return value.get()
+        found = self.parts[0].shared(value)
+        return None if found is None else fetch(found)
 
     def write(self, array: Array, values: Any) -> None:
         """Fill with a number, or copy."""
@@ -266,17 +269,18 @@ class ShardedEngine:
         try:
             for start, engine, part in self._blocks(block):
                 parts.append((start, engine.submit(part)))
-        except BaseException:  # the devices that began finish, so that none has a block under way that nobody waits for
+        except BackendError as problem:  # the devices that began finish, so that none has a block under way that nobody waits for
             for _, pending in parts:
                 pending()
-            raise
+            raise BackendError(f"{problem}; neurons of the devices before it are a block ahead now: reset the population, "
+                               "or make it anew") from problem
 
         def wait() -> Advanced:
             found = [(start, pending()) for start, pending in parts]
             bad = [start + part.bad_neuron for start, part in found if part.bad_neuron is not None]
             steps = [part.bad_step for _, part in found if part.bad_step is not None]
             spikes = _merged([(start, part.spikes) for start, part in found]) if block.collect_spikes and not steps else None
-            return Advanced(spikes, min(bad, default=None), min(steps, default=None))
+            return Advanced(spikes, min(bad, default=None), min(steps, default=None), any(part.is_repeated for _, part in found))
 
         return wait
 

@@ -47,6 +47,12 @@ static inline int __clz(int bits) { return bits ? __builtin_clz(static_cast<unsi
 static inline unsigned __umulhi(unsigned a, unsigned b) { return static_cast<unsigned>((static_cast<uint64_t>(a) * b) >> 32); }
 template <class T> static inline T __ldg(const T *place) { return *place; }
 
+inline double __dmul_rn(double a, double b)
+{
+    const volatile double product = a * b; /* never part of a multiply-add */
+    return product;
+}
+
 namespace on_host {
 
 /* Replace what lies at a place by change(old), as one step; what lay there before is returned. */

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -23,9 +24,9 @@ NAMES_OF_NUMPY = """
     float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool_ intp dtype nan inf newaxis pi finfo iinfo result_type
     can_cast promote_types integer floating ndim size shape
 """.split()
-OPTIONS = ("-fmad=", "--fmad=", "-std=", "--std=", "-D", "--define-macro=", "-lineinfo", "--generate-line-info", "-w", "-default-device",
+OPTIONS = ("-ftz=false", "-fmad=", "--fmad=", "-std=", "--std=", "-D", "--define-macro=", "-lineinfo", "--generate-line-info", "-w", "-default-device",
            "-maxrregcount=", "--maxrregcount=", "--device-as-default-execution-space")
-"""Options of NVRTC that sources may be built with. None relaxes arithmetic, and CuPy itself adds that for the architecture."""
+"""Options of NVRTC that sources may be built with. None relaxes arithmetic."""
 
 
 class CompileException(Exception):
@@ -110,7 +111,9 @@ class RawModule:
     def __init__(self, code: str | None = None, *, path: str | None = None, options: tuple[str, ...] = (), backend: str = "nvrtc",
                  translate_cucomplex: bool = False, enable_cooperative_groups: bool = False,
                  name_expressions: Sequence[str] | None = None, jitify: bool = False) -> None:
-        if code is None or path is not None or backend != "nvrtc" or name_expressions or enable_cooperative_groups or jitify or translate_cucomplex:
+        if path is not None and code is None:  # the double's machine code is the source
+            code = Path(path).read_text()
+        if code is None or backend != "nvrtc" or name_expressions or enable_cooperative_groups or jitify or translate_cucomplex:
             raise ValueError("only sources of kernels with C names, for NVRTC, are made believe")
         if not isinstance(options, tuple):
             raise TypeError(f"Argument 'options' has incorrect type (expected tuple, got {type(options).__name__})")
@@ -140,6 +143,13 @@ class RawModule:
         if not isinstance(name, str) or name not in self.module.names:
             raise CUDADriverError("CUDA_ERROR_NOT_FOUND: named symbol not found")
         return RawKernel(self.module, name, self.options)
+
+
+def compile_using_nvrtc(source: str, options: tuple[str, ...] = (), arch: str | None = None, filename: str = "kern.cu",
+                        name_expressions: Any = None, log_stream: Any = None, cache_in_memory: bool = False) -> tuple[bytes, None]:
+    """Build a source to see whether it can be; what :class:`RawModule` then loads is the source."""
+    RawModule(source, options=options).compile()
+    return source.encode(), None
 
 
 def occupancyMaxActiveBlocksPerMultiprocessor(func: int, blockSize: int, dynamicSMemSize: int) -> int:
@@ -209,7 +219,7 @@ def modules() -> dict[str, ModuleType]:
         memGetInfo=lambda: queue.Device().mem_info, streamCaptureModeGlobal=0, streamCaptureModeThreadLocal=1, streamCaptureModeRelaxed=2, is_hip=False)
     driver = _module("cupy_backends.cuda.api.driver", CUDADriverError=CUDADriverError, occupancyMaxPotentialBlockSize=occupancyMaxPotentialBlockSize,
                      occupancyMaxActiveBlocksPerMultiprocessor=occupancyMaxActiveBlocksPerMultiprocessor)
-    compiler = _module("cupy.cuda.compiler", CompileException=CompileException)
+    compiler = _module("cupy.cuda.compiler", CompileException=CompileException, compile_using_nvrtc=compile_using_nvrtc)
     memory = _module("cupy.cuda.memory", OutOfMemoryError=OutOfMemoryError)
     streams = {name: getattr(queue, name) for name in ("Stream", "ExternalStream", "Event", "get_current_stream")}
     cuda = _module(

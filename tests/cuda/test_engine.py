@@ -306,7 +306,7 @@ def test_graphs_repeat_single_steps_with_held_inputs(cupy, device):
         assert device.graph_launches == 3 + 3 + 2
         same_state(pop, expected)
     same_state(run(population(steps_per_launch=1)), expected)
-    assert device.graph_launches == 8, "the null stream cannot be captured"
+    assert device.graph_launches == 16, "the default stream, which cannot be captured, replays what another one captured"
 
 
 def test_steps_that_are_not_waited_for(cupy):
@@ -333,6 +333,78 @@ def test_a_list_of_spikes_that_is_full_is_emptied(cupy, monkeypatch):
     for k in (0, 1):
         np.testing.assert_array_equal(np.concatenate([part.spikes[k] for part in parts]), host(expected.spikes[k]))
     same_state(small, pop)
+
+
+@needs_double
+@pytest.mark.parametrize("n", [1000, 300_000])
+def test_a_list_of_spikes_is_read_while_it_fills(cupy, monkeypatch, n):
+    """Ordinary rates never fill it, however long the run: every block is launched once."""
+    monkeypatch.setattr(cuda, "LEAST_LIST", 1 << 14)
+    launched, true = [], cuda.CudaEngine._enqueue
+    monkeypatch.setattr(cuda.CudaEngine, "_enqueue", lambda *given: launched.append(given) or true(*given))
+    tonic = iz.Model("Tonic", "dV/dt = I", inputs=["I"], threshold="V >= 1", reset="V = 0")
+    pop = tonic.population(n, dt=0.1, backend="cuda")
+    steps = 4000 if n == 1000 else 120
+    rec = pop.run(steps=steps, I=1.0)
+    assert len(launched) == -(-steps // pop._engine_in_use.longest(launched[0][1].block))
+    assert len(rec.spike_times) == int(rec.counts.sum()) == n * round(len(rec.spike_times) / n) and n * steps / 12 < len(rec.spike_times)
+
+
+def test_a_full_list_leads_back_to_the_right_step(cupy, monkeypatch):
+    """Copies of the states that were asked for behind a block that was refused are not those that their place says."""
+    blow = iz.Model("Blow", "dV/dt = I\ndw/dt = where(w > 0, w*w*k, 0)", inputs=["I"], threshold="V >= 1", reset="V = 0", parameters={"k": 1e-3}, initial={"w": 10.1})
+    expected = blow.population(50, dt=0.1, backend="c")
+    with pytest.raises(NonFiniteError) as known:
+        expected.run(steps=2000, I=4.0)
+    monkeypatch.setattr(cuda, "LEAST_LIST", 100)
+    monkeypatch.setattr(cuda, "LIST_SHARE", 2)
+    monkeypatch.setattr(cuda, "LONGEST_BLOCK", 7)
+    pop = blow.population(50, dt=0.1, backend="cuda")
+    with pytest.raises(NonFiniteError) as found:
+        pop.run(steps=2000, I=4.0)
+    assert abs(found.value.step - known.value.step) <= 1 and pop.t == pytest.approx(found.value.step * 0.1)
+
+
+@needs_double
+def test_no_memory_for_the_spikes_that_were_found(cupy, monkeypatch):
+    """The error is told, and what follows is as if nothing had been."""
+    monkeypatch.setattr(cuda, "LONGEST_BLOCK", 20)
+    pop, calls, true = population(100), [], cuda.CudaEngine._take
+
+    def fail(*given):
+        calls.append(given)
+        if len(calls) == 3:
+            raise load_cupy().cuda.memory.OutOfMemoryError(1, 2, 3)
+        return true(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cuda.CudaEngine, "_take", fail)
+        with pytest.raises(BackendError, match="no memory left"):
+            pop.run(50.0, I=15.0)
+    clean = population(100)
+    clean.run(steps=round(pop.t / 0.1), I=15.0)
+    same_state(pop, clean)
+    pop.reset()
+    clean.reset()
+    same(pop.run(50.0, I=15.0), clean.run(50.0, I=15.0))
+
+
+@needs_double
+@pytest.mark.parametrize("flags", [("-ffp-contract=off",), ("-ffp-contract=fast", "-mfma", "-O2")])
+def test_refractory_periods_end_where_those_of_c_do(cupy, monkeypatch, flags):
+    """A period that is a whole number of steps ends in a tie, which no multiply-add may decide: a device fuses, the double elsewhere does not."""
+    import tests.cuda.cupy_on_host as double
+
+    monkeypatch.setattr(double, "FLAGS", (*double.FLAGS, *flags))
+    model = iz.Model("Held", "dV/dt = I - V/tau", inputs=["I"], threshold="V >= 1", reset="V = 0", parameters={"tau": 10.0}).with_refractory(2.0)
+    current = np.linspace(0.15, 2.0, 64)
+    found = []
+    for backend, steps in (("c", None), ("cuda", None), ("cuda", 1)):
+        pop = model.population(64, dt=0.1, backend=backend, dtype="float64", steps_per_launch=steps)
+        pop.run(150.0, I=current, record=())
+        found.append(host(pop.t_last_spike))
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
 
 
 @pytest.mark.parametrize("where", ["izhigen.plan.RecordingPlan.collect", "izhigen.backends.cuda.CudaEngine._wait"])
@@ -444,7 +516,7 @@ def test_the_second_device_alone(cupy):
 def refused(words, kind=BackendError, n=10, **options):
     with pytest.raises(kind, match=words) as problem:
         population(n, **options)
-    assert kind is CompileError or "\n" not in str(problem.value)
+    assert "\n" not in str(problem.value)
 
 
 def test_choices_that_cannot_be(cupy):

@@ -103,7 +103,7 @@ struct IzhikevichRefLTC_status {
    unused ones are NULL. */
 struct IzhikevichRefLTC_run {
     int64_t first_step; /* step s of the call starts at t = (first_step + s)*dt */
-    int64_t steps;
+    int64_t steps; /* below 2^31 */
     int32_t follow_clock; /* whether status->clock counts as well: t = (clock + first_step + s)*dt */
     int32_t check_finite; /* whether to look for states and inputs that are not finite */
     struct {
@@ -117,8 +117,9 @@ struct IzhikevichRefLTC_run {
         float *u;
         double *t_last_spike;
     } record;
-    /* spikes: a list of (first_step + s - key_step)*neurons + neuron in no order, and a flag a neuron for the last step */
-    int64_t spike_capacity, key_step;
+    /* spikes: a list of (first_step + s - key_step)*neurons + neuron in no order, and a flag a neuron for the last step. Spike number k
+       stands at k modulo spike_capacity; spikes_taken of them were read already, and their places are free. */
+    int64_t spike_capacity, spikes_taken, key_step;
     uint64_t *spike_key;
     uint8_t *spike_flag;
     /* moments of each neuron's spikes, over all calls: how many, step of the first and of the last one (-1 before any), and the
@@ -209,6 +210,12 @@ struct neuron {
     int64_t release; /* the step from which it is not held any more */
 };
 
+/* The start of a step in ms. Rounded before anything is done with it (no multiply-add), so that kernels agree on ties. */
+static __device__ __forceinline__ double start_of(int64_t step, double dt)
+{
+    return __dmul_rn((double)step, dt);
+}
+
 /* The first step k with k*dt - t_last_spike > period, compared in double precision. */
 static __device__ int64_t find_release(double t_last_spike, double period, double dt)
 {
@@ -217,9 +224,9 @@ static __device__ int64_t find_release(double t_last_spike, double period, doubl
     if (!(estimate < 4e18))
         return 4000000000000000000LL;
     k = estimate > 0.0 ? (int64_t)estimate : 0;
-    while ((double)k * dt - t_last_spike <= period)
+    while (start_of(k, dt) - t_last_spike <= period)
         k++;
-    while (k > 0 && !((double)(k - 1) * dt - t_last_spike <= period))
+    while (k > 0 && !(start_of(k - 1, dt) - t_last_spike <= period))
         k--;
     return k;
 }
@@ -290,7 +297,7 @@ static __device__ __forceinline__ void report_bad(struct IzhikevichRefLTC_status
 }
 
 /* Append to the list. The threads that are here together take their places by one addition. */
-static __device__ __forceinline__ void append_spike(uint64_t *list, uint64_t *length, uint64_t key)
+static __device__ __forceinline__ void append_spike(uint64_t *list, int64_t capacity, uint64_t *length, uint64_t key)
 {
     const unsigned int here = __activemask(), lane = threadIdx.x % 32u;
     const int leader = __ffs((int)here) - 1;
@@ -298,7 +305,7 @@ static __device__ __forceinline__ void append_spike(uint64_t *list, uint64_t *le
     if ((int)lane == leader)
         place = atomicAdd((unsigned long long *)length, (unsigned long long)__popc(here));
     place = __shfl_sync(here, place, leader);
-    list[place + (unsigned long long)__popc(here & ((1u << lane) - 1u))] = key;
+    list[(place + (unsigned long long)__popc(here & ((1u << lane) - 1u))) % (unsigned long long)capacity] = key;
 }
 
 /* Rows of the traces of neuron i, after the step of a row. */
@@ -369,12 +376,12 @@ static __device__ __forceinline__ int advance_steps(struct neuron *neuron, struc
         spike = step_neuron(neuron, constants, step_now);
         *count += spike;
         if (spike) {
-            hold_neuron(neuron, population, (double)step_now * constants->time_step, i);
+            hold_neuron(neuron, population, start_of(step_now, constants->time_step), i);
             neuron->release = find_release(neuron->t_last_spike, constants->refractory_period, constants->time_step);
         }
         if (!is_plain && spike) {
             if (run->spike_key != NULL)
-                append_spike(run->spike_key, &run->status->spikes,
+                append_spike(run->spike_key, run->spike_capacity, &run->status->spikes,
                              (uint64_t)(step_now - run->key_step) * (uint64_t)population->neurons + (uint64_t)i);
             if (run->first_spike != NULL)
                 note_spike(run, step_now, i, before + *count == 1);
@@ -390,7 +397,8 @@ static __device__ __forceinline__ void advance_neuron(const struct IzhikevichRef
     const int64_t position = run->record_phase < 0 ? -1 : find_position(run, i);
     const int32_t steps = (int32_t)run->steps;
     const int is_plain = run->spike_key == NULL && run->first_spike == NULL && run->input.I.step_stride == 0;
-    int32_t s = 0, next_record = position < 0 ? steps : (int32_t)run->record_phase, row = 0;
+    int64_t next_record = position < 0 ? steps : run->record_phase, row = 0;
+    int32_t s = 0;
     int32_t count = 0;
     int spike = 0;
     struct neuron neuron;
@@ -400,7 +408,7 @@ static __device__ __forceinline__ void advance_neuron(const struct IzhikevichRef
     neuron.release = find_release(neuron.t_last_spike, constants->refractory_period, constants->time_step);
     read_inputs(&neuron, &kept, run, i, 0, 1);
     while (s < steps) {
-        const int32_t end = next_record < steps ? next_record + 1 : steps; /* a row of the traces stands after it */
+        const int32_t end = next_record < steps ? (int32_t)next_record + 1 : steps; /* a row of the traces stands after it */
         if (is_plain)
             spike = advance_steps(&neuron, &kept, population, run, constants, first_step, s, end, i, &count, 1);
         else
@@ -408,7 +416,7 @@ static __device__ __forceinline__ void advance_neuron(const struct IzhikevichRef
         s = end;
         if (s == next_record + 1) {
             record_neuron(&neuron, run, row, i, position);
-            next_record += (int32_t)run->record_every;
+            next_record += run->record_every;
             row++;
         }
     }
@@ -455,7 +463,7 @@ extern "C" __global__ void IzhikevichRefLTC_begin(const struct IzhikevichRefLTC_
     run.constants->time_step = population.dt;
     if (!run.status->stopped && run.check_finite && (run.status->bad_neuron != NONE || run.status->bad_step != NONE))
         run.status->stopped = 2;
-    if (!run.status->stopped && run.spike_key != NULL && (int64_t)run.status->spikes > run.spike_capacity - population.neurons * run.steps)
+    if (!run.status->stopped && run.spike_key != NULL && (int64_t)run.status->spikes - run.spikes_taken > run.spike_capacity - population.neurons * run.steps)
         run.status->stopped = 1;
 }
 
@@ -497,10 +505,10 @@ extern "C" __global__ void IzhikevichRefLTC_step(const struct IzhikevichRefLTC_p
         for (k = 0; k < NEURONS_A_THREAD; k++) {
             i = first + k * (int64_t)blockDim.x;
             if (i < population.neurons && !is_stopped) { /* asked here, so that the loads above need not wait for the answer */
-                neuron[k].release = (double)step_now * constants.time_step - neuron[k].t_last_spike <= constants.refractory_period ? step_now + 1 : step_now;
+                neuron[k].release = start_of(step_now, constants.time_step) - neuron[k].t_last_spike <= constants.refractory_period ? step_now + 1 : step_now;
                 const int spike = step_neuron(&neuron[k], &constants, step_now);
                 if (spike)
-                    hold_neuron(&neuron[k], &population, (double)step_now * constants.time_step, i);
+                    hold_neuron(&neuron[k], &population, start_of(step_now, constants.time_step), i);
                 if (run.spike_flag != NULL)
                     run.spike_flag[i] = (uint8_t)spike;
                 store_neuron(&neuron[k], &population, i);

@@ -88,7 +88,7 @@ struct IzhikevichLTC_status {
    unused ones are NULL. */
 struct IzhikevichLTC_run {
     int64_t first_step; /* step s of the call starts at t = (first_step + s)*dt */
-    int64_t steps;
+    int64_t steps; /* below 2^31 */
     int32_t follow_clock; /* whether status->clock counts as well: t = (clock + first_step + s)*dt */
     int32_t check_finite; /* whether to look for states and inputs that are not finite */
     struct {
@@ -101,8 +101,9 @@ struct IzhikevichLTC_run {
         float *V;
         float *u;
     } record;
-    /* spikes: a list of (first_step + s - key_step)*neurons + neuron in no order, and a flag a neuron for the last step */
-    int64_t spike_capacity, key_step;
+    /* spikes: a list of (first_step + s - key_step)*neurons + neuron in no order, and a flag a neuron for the last step. Spike number k
+       stands at k modulo spike_capacity; spikes_taken of them were read already, and their places are free. */
+    int64_t spike_capacity, spikes_taken, key_step;
     uint64_t *spike_key;
     uint8_t *spike_flag;
     /* moments of each neuron's spikes, over all calls: how many, step of the first and of the last one (-1 before any), and the
@@ -255,7 +256,7 @@ static __device__ __forceinline__ void report_bad(struct IzhikevichLTC_status *s
 }
 
 /* Append to the list. The threads of a wavefront (32 or 64) that are here together take their places by one addition. */
-static __device__ __forceinline__ void append_spike(uint64_t *list, uint64_t *length, uint64_t key)
+static __device__ __forceinline__ void append_spike(uint64_t *list, int64_t capacity, uint64_t *length, uint64_t key)
 {
     const unsigned long long here = __ballot(1);
     const unsigned int lane = __lane_id();
@@ -264,7 +265,7 @@ static __device__ __forceinline__ void append_spike(uint64_t *list, uint64_t *le
     if ((int)lane == leader)
         place = atomicAdd((unsigned long long *)length, (unsigned long long)__popcll(here));
     place = __shfl(place, leader);
-    list[place + (unsigned long long)__popcll(here & ((1ull << lane) - 1ull))] = key;
+    list[(place + (unsigned long long)__popcll(here & ((1ull << lane) - 1ull))) % (unsigned long long)capacity] = key;
 }
 
 /* Rows of the traces of neuron i, after the step of a row. */
@@ -327,7 +328,7 @@ static __device__ __forceinline__ int advance_steps(struct neuron *neuron, struc
         *count += spike;
         if (!is_plain && spike) {
             if (run->spike_key != NULL)
-                append_spike(run->spike_key, &run->status->spikes,
+                append_spike(run->spike_key, run->spike_capacity, &run->status->spikes,
                              (uint64_t)(step_now - run->key_step) * (uint64_t)population->neurons + (uint64_t)i);
             if (run->first_spike != NULL)
                 note_spike(run, step_now, i, before + *count == 1);
@@ -343,7 +344,8 @@ static __device__ __forceinline__ void advance_neuron(const struct IzhikevichLTC
     const int64_t position = run->record_phase < 0 ? -1 : find_position(run, i);
     const int32_t steps = (int32_t)run->steps;
     const int is_plain = run->spike_key == NULL && run->first_spike == NULL && run->input.I.step_stride == 0;
-    int32_t s = 0, next_record = position < 0 ? steps : (int32_t)run->record_phase, row = 0;
+    int64_t next_record = position < 0 ? steps : run->record_phase, row = 0;
+    int32_t s = 0;
     int32_t count = 0;
     int spike = 0;
     struct neuron neuron;
@@ -352,7 +354,7 @@ static __device__ __forceinline__ void advance_neuron(const struct IzhikevichLTC
     load_neuron(&neuron, population, i);
     read_inputs(&neuron, &kept, run, i, 0, 1);
     while (s < steps) {
-        const int32_t end = next_record < steps ? next_record + 1 : steps; /* a row of the traces stands after it */
+        const int32_t end = next_record < steps ? (int32_t)next_record + 1 : steps; /* a row of the traces stands after it */
         if (is_plain)
             spike = advance_steps(&neuron, &kept, population, run, constants, first_step, s, end, i, &count, 1);
         else
@@ -360,7 +362,7 @@ static __device__ __forceinline__ void advance_neuron(const struct IzhikevichLTC
         s = end;
         if (s == next_record + 1) {
             record_neuron(&neuron, run, row, i, position);
-            next_record += (int32_t)run->record_every;
+            next_record += run->record_every;
             row++;
         }
     }
@@ -406,7 +408,7 @@ extern "C" __global__ void IzhikevichLTC_begin(const struct IzhikevichLTC_popula
     run.constants->time_step = population.dt;
     if (!run.status->stopped && run.check_finite && (run.status->bad_neuron != NONE || run.status->bad_step != NONE))
         run.status->stopped = 2;
-    if (!run.status->stopped && run.spike_key != NULL && (int64_t)run.status->spikes > run.spike_capacity - population.neurons * run.steps)
+    if (!run.status->stopped && run.spike_key != NULL && (int64_t)run.status->spikes - run.spikes_taken > run.spike_capacity - population.neurons * run.steps)
         run.status->stopped = 1;
 }
 
