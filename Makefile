@@ -48,6 +48,7 @@ $(VENV)/.gpu: $(VENV)/.installed
 gpu: $(VENV)/.gpu
 	@$(BIN)/python -m pytest -q -k "cuda or device" tests
 	@compute-sanitizer --tool memcheck --error-exitcode 1 $(BIN)/python -m pytest -q tests/cuda/test_engine.py
+	@compute-sanitizer --tool synccheck --error-exitcode 1 $(BIN)/python -m pytest -q tests/cuda/test_engine.py
 	@compute-sanitizer --tool racecheck --error-exitcode 1 $(BIN)/python -m pytest -q tests/cuda/test_engine.py
 	@$(BIN)/python benchmarks/device.py --save
 	@ncu --clock-control none --csv --set basic --kernel-name 'regex:(_step|_advance)$$' --launch-count 8 \

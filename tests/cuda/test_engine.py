@@ -23,6 +23,12 @@ NOISY = iz.load("IzhikevichRef").with_noise(V=1.0).variant("Noisy", tau_ref=2.0)
 EVERYTHING = ["V", "u", "refractory", "spike", "count", "first_spike", "isi"]
 
 
+@pytest.fixture(autouse=True)
+def _no_multiply_adds(monkeypatch):
+    """A compiler fuses products and sums as it likes in each kernel; without that, kernels agree bit for bit on a device too."""
+    monkeypatch.setattr(cuda, "OPTIONS", (*cuda.OPTIONS, "-fmad=false"))
+
+
 @pytest.fixture
 def cupy(device):
     return load_cupy()

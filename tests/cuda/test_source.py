@@ -9,6 +9,7 @@ import pytest
 
 import izhigen as iz
 from izhigen.backends import compiler
+from izhigen.backends.cuda import OPTIONS
 from izhigen.codegen.request import KernelRequest
 from tests.codegen.test_source import FULL, MODELS, ODD
 from tests.conftest import ROOT
@@ -48,7 +49,7 @@ def test_library_models_compile_without_spills(arch, dtype, request):
     """The kernels' registers are kept as data; they are compared where the compiler is the one that they were counted with."""
     counted = {}
     for name in LIBRARY:
-        compiled = nvrtc.compile(iz.load(name).source("cuda", dtype=dtype), arch)
+        compiled = nvrtc.compile(iz.load(name).source("cuda", dtype=dtype), arch, OPTIONS)
         assert "warning" not in compiled.log, compiled.log
         for kernel, use in compiled.kernels.items():
             assert use.spill_stores == use.spill_loads == use.stack == 0, f"{kernel} {use}"
@@ -68,7 +69,7 @@ def test_other_models_compile_without_spills(name):
     """Odd names, blocks of equations, several inputs, noise: every kernel, with parameters of all neurons and of each."""
     model = {**MODELS, **ODD}[name]
     for placement in ((), tuple(model.parameters)):
-        compiled = nvrtc.compile(model.source("cuda", per_neuron=placement, deltas=model.states[:1]), "sm_80")
+        compiled = nvrtc.compile(model.source("cuda", per_neuron=placement, deltas=model.states[:1]), "sm_80", OPTIONS)
         assert "warning" not in compiled.log, compiled.log
         assert all(use.spill_stores == use.stack == 0 for use in compiled.kernels.values()), compiled.kernels
 
