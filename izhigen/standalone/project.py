@@ -21,7 +21,7 @@ from izhigen.codegen.targets.target import Target
 from izhigen.errors import BackendError, ValueShapeError
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
-from izhigen.standalone.golden import Golden, compute_golden
+from izhigen.standalone.golden import LENGTH, Golden, compute_golden
 
 MANIFEST, GENERATOR = "manifest.json", "izhigen"
 FORMAT = 1
@@ -230,7 +230,8 @@ class _Printed:
 
         self.dt, self.seed, self.stride = _number(golden.dt), golden.seed, golden.segments[1].first_step
         self.parameters = [Default(c_name(name), _number(value)) for name, value in golden.parameters.items()]
-        self.inputs = [real(row) for row in golden.inputs]
+        self.inputs, self.noise, self.noisy = [real(row) for row in golden.inputs], real(golden.noise), golden.noisy
+        self.length, self.steps = LENGTH, [s.steps for s in golden.segments]
         self.initial, self.initial_tolerance = real(golden.initial), real(golden.initial_tolerance)
         self.start, self.end, self.tolerance = table("start"), table("end"), table("tolerance")
         self.last_spike = [s.last_spike for s in golden.segments]
