@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,9 @@ class Project:
             self._check_unharmed(root, old)
         for path in sorted(old.keys() - self.files.keys()):
             (root / path).unlink(missing_ok=True)
+            for parent in (root / path).parents[:len(Path(path).parents) - 1]:
+                if parent.is_dir() and not any(parent.iterdir()):
+                    parent.rmdir()
         for path, text in self.files.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(text, encoding="utf-8", newline="\n")
@@ -102,7 +106,7 @@ class Project:
 
     def _check_unharmed(self, root: Path, old: Mapping[str, str]) -> None:
         is_ours = (root / MANIFEST).exists() or not root.is_dir()
-        foreign = [] if is_ours else sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
+        foreign = [] if is_ours else [str(p.relative_to(root)) for p in islice((p for p in root.rglob("*") if p.is_file()), 4)]
         if foreign:
             some = ", ".join(foreign[:3]) + (", ..." if len(foreign) > 3 else "")
             raise ValueShapeError(f"{root} is not empty and holds no izhigen project ({some}); "
@@ -253,6 +257,11 @@ def _manifest(model: Declaration, kernel: Kernel, target: Target, files: Mapping
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def project_files(folder: str | Path) -> list[str]:
+    """Paths of the project that a folder holds, the manifest among them."""
+    return sorted([*_read_manifest(Path(folder)), MANIFEST])
 
 
 def _read_manifest(root: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import ctypes
 import importlib.util
+import subprocess
 import sys
 from fractions import Fraction
 
@@ -43,6 +44,14 @@ def test_passes_its_self_test_on_an_emulated_board(tmp_path, core, name):
     flags, machine = CORES[core]
     project(name, "c-embedded").write(tmp_path)
     assert "60 of 60 trajectories compared, 0 differences: passed" in run(["make", "-s", "qemu", f"CPU={' '.join(flags)}", f"MACHINE={machine}"], tmp_path)
+
+
+def test_the_example_on_the_board_prints_what_it_prints_here(tmp_path):
+    need("arm-none-eabi-gcc", "qemu-system-arm", "make")
+    project("IzhikevichRefLTC", "c-embedded").write(tmp_path)
+    printed = [subprocess.run(["sh", "-e", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+               for command in ("make -s main && ./main", "make -s qemu-main")]
+    assert printed[0] == printed[1] and printed[0].count("\n") > 20
 
 
 def test_a_failure_on_the_board_is_an_exit_code(tmp_path):

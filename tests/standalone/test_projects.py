@@ -269,9 +269,14 @@ def test_make_and_cmake(tmp_path, target):
     assert "passed" in run(["make", "-s", "test", "main", "CFLAGS=-O0"], tmp_path)
     run(["make", "-s", "clean"], tmp_path)
     assert not (tmp_path / "selftest").exists()
-    run(["cmake", "-S", ".", "-B", "build", "-DCMAKE_BUILD_TYPE=Debug"], tmp_path)
-    run(["cmake", "--build", "build"], tmp_path)
-    assert "100% tests passed" in run(["ctest", "--test-dir", "build"], tmp_path)
+    for commands in re.findall(r"```\n(make.*?|cmake.*?)```", (tmp_path / "README.md").read_text(), re.DOTALL):
+        lines = [line for line in commands.splitlines() if "qemu" not in line]  # tested where there is one
+        run(["sh", "-e", "-c", "\n".join(lines)], tmp_path)
+        assert (tmp_path / "spikes.csv").read_text().startswith("time_ms,neuron\n")
+        (tmp_path / "spikes.csv").unlink()
+    run(["cmake", "-S", ".", "-B", "debug", "-DCMAKE_BUILD_TYPE=Debug"], tmp_path)
+    run(["cmake", "--build", "debug"], tmp_path)
+    assert "100% tests passed" in run(["ctest", "--test-dir", "debug"], tmp_path)
 
 
 def test_the_same_bytes_under_another_hash_seed():
