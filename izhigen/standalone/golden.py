@@ -287,6 +287,25 @@ def _choose_inputs(oracle: _Oracle) -> tuple[Array, int]:
     return candidates[chosen], stride
 
 
+def choose_current(step: Step, dtype: str, golden: Golden, wanted: float, duration: float) -> float:
+    """A value of the first input that makes the model spike within a time: the wanted one, else that of the self test.
+
+    The wanted one where neither does.
+    """
+    oracle = _Oracle(step, dtype)
+    if not oracle.model.inputs:
+        return wanted
+    levels = (wanted, float(f"{golden.inputs[2][0]:.3g}"))
+    inputs = np.zeros((len(levels), len(oracle.model.inputs)))
+    inputs[:, 0] = levels
+    state, spiked = oracle.initial(len(levels)), [0, 0]
+    for first in range(0, int(duration / DT), LENGTH):
+        spiked = [mask | new for mask, new in zip(spiked, oracle.run(state, _Stretch(first, LENGTH, inputs)))]
+        if spiked[0]:
+            return wanted
+    return levels[1] if spiked[1] else wanted
+
+
 def _try(oracle: _Oracle, candidates: Array, stride: int) -> tuple[Array, Array]:
     """Spikes of each candidate in the time of all segments, and whether it stays finite."""
     state = oracle.initial(len(candidates))

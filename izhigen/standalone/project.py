@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from izhigen._version import __version__
 from izhigen.codegen.elementary import FORMATS
 from izhigen.codegen.identifiers import c_name
@@ -22,7 +24,7 @@ from izhigen.codegen.targets.target import Target
 from izhigen.errors import BackendError, ValueShapeError
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
-from izhigen.standalone.golden import LENGTH, Golden, compute_golden
+from izhigen.standalone.golden import LENGTH, Golden, choose_current, compute_golden
 
 MANIFEST, GENERATOR = "manifest.json", "izhigen"
 FORMAT = 1
@@ -30,15 +32,19 @@ FORMAT = 1
 
 
 HEADERS = frozenset("assert complex ctype errno fenv float inttypes iso646 limits locale math memory setjmp signal stdarg stdbool stddef stdint "
-                    "stdio stdlib string tgmath time wchar wctype".split())
-"""Headers of C and C++; a file of the same name would hide one."""
+                    "stdio stdlib string tgmath time wchar wctype "
+                    "alloca byteswap cdefs corecrt crtdefs endian features libgen malloc memory newlib poll pthread reent sal sched semaphore "
+                    "strings types unistd vcruntime xlocale "
+                    "builtin_types cuda cuda_runtime cuda_runtime_api device_types driver_types host_config host_defines vector_types".split())
+"""Headers of C and C++, and those that they include in common libraries; a file of the same name would hide one."""
 
 
 @dataclass(frozen=True)
 class Example:
     """The seed example: a step of current with Wiener noise, both within a part of the time.
 
-    ``current`` and ``noise`` are in units of the input; ``begin`` and ``end`` are fractions of the duration; times are in ms.
+    ``current`` and ``noise`` are in units of the input, the current as it is where it makes the model spike; ``begin`` and ``end`` are fractions
+    of the duration; times are in ms.
     """
 
     neurons: int = 10
@@ -148,7 +154,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
     BackendError
         For a target without project templates, a number type that it lacks, or per-neuron parameters.
     ValueShapeError
-        For a model whose name would be that of another file of the project.
+        For a model whose name would be that of another file of the project, or a parameter beyond the number type.
     """
     found = find_target(target)
     root = _templates(found)
@@ -158,12 +164,15 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
         raise BackendError("a project has one value for each parameter, and inputs that it is given; per-neuron parameters, jumps and inputs "
                            "computed from time are for model.source(...)")
     found.check_dtype(request.dtype)
+    _check_range(request.model, request.dtype)
     kernel = replace(request, noisy_inputs=request.model.inputs if found.input_noise else ()).kernel()
     printer = found.printer(request.dtype)
     printer.elementary.update(found.functions)
     initial = initial_lines(request.model, printer)  # before the rest is printed, as it may call functions of its own
     values: dict[str, Any] = {**context(kernel, printer), "target": found.name, "initial": initial, "initial_reads": _names_read(request.model)}
-    values |= _project_values(request.model, kernel, found, compute_golden(kernel.step, request.dtype))
+    golden, example = compute_golden(kernel.step, request.dtype), Example()
+    current = choose_current(kernel.step, request.dtype, golden, example.current, (example.end - example.begin) * example.duration)
+    values |= _project_values(request.model, kernel, found, golden, replace(example, current=current))
     name = str(values["name"])
     sources = sorted(root.rglob("*.j2"))
     templates = resource_dir("templates")
@@ -196,18 +205,24 @@ def _check_names(name: str, files: Mapping[str, str], count: int) -> None:
                               "model.variant('another_name')")
 
 
+def _check_range(model: Declaration, dtype: str) -> None:
+    for name, value in model.parameters.items():
+        if abs(value) > float(np.finfo(dtype).max):
+            raise ValueShapeError(f"model {model.name!r}: parameter {name} = {value:g} does not fit {dtype}")
+
+
 def _names_read(model: Declaration) -> list[str]:
     """C names of the parameters that initial values read."""
     read = {name for expression in model.initial.values() for name in expression.names}
     return [c_name(p) for p in model.parameters if p in read]
 
 
-def _project_values(model: Declaration, kernel: Kernel, target: Target, golden: Golden) -> dict[str, Any]:
+def _project_values(model: Declaration, kernel: Kernel, target: Target, golden: Golden, example: Example) -> dict[str, Any]:
     """What the templates of projects print beside the kernel."""
     return {
         "version": __version__, "model": model.name, "description": model.description, "dtype": kernel.dtype, "method": kernel.step.method,
         "flags": target.flags, "suffix": target.suffix,
-        "equations": list(model.describe()), "example": Example(), "golden": _Printed(golden, FORMATS[kernel.dtype].suffix),
+        "equations": list(model.describe()), "example": example, "golden": _Printed(golden, FORMATS[kernel.dtype].suffix),
         "parameter_table": [Entry(p, model.unit_of(p), f"{v:.15g}") for p, v in model.parameters.items()],
         "state_table": [Entry(s, model.unit_of(s), plain_comment(model.initial[s].text) if s in model.initial else "0") for s in model.states],
         "input_table": [Entry(i, model.unit_of(i)) for i in model.inputs],

@@ -237,9 +237,28 @@ def test_the_example_gives_the_spikes_of_the_library(tmp_path):
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (["x"], "neurons = x: give a number from 1"), (["0"], "neurons = 0"), (["2.5"], "whole number"), (["1", "-3"], "ms = -3"), (["1", "10", "nan"], "dt = nan"),
-    (["1", "1", "0.3"], "whole number of steps"), (["1", "1", "0.1", "-1"], "seed = -1"), (["1", "1", "0.1", "1", "1"], "usage"), (["10x"], "10x")])
+    (["1", "1", "0.3"], "whole number of steps"), (["1", "1", "0.1", "-1"], "seed = -1"), (["1", "1", "0.1", "1", "1"], "usage"), (["10x"], "10x"),
+    (["1", "1", "0.3"], "usage: main"), (["x"], "usage: main")])
 def test_the_examples_arguments_are_checked(example, arguments, words):
     assert words in run(["./main", *arguments], example, code=2)
+
+
+def test_the_example_tells_its_arguments(example):
+    for word in ("-h", "--help"):
+        assert run(["./main", word], example) == "usage: main [neurons] [ms] [step in ms] [seed]\n"
+
+
+@pytest.mark.parametrize("name", ["izhikevich2007", "TC", "HodgkinHuxley"])
+def test_the_example_shows_spikes(tmp_path, name):
+    project(name).write(tmp_path)
+    run(["gcc", "-O1", "-o", "main", "main.c", *sources(name, "c")], tmp_path)
+    assert run(["./main", "2"], tmp_path).count("\n") > 10
+
+
+def test_a_model_may_have_the_name_of_a_file_that_make_reads(tmp_path):
+    need("make")
+    MODELS["RS"].variant("Makefile").emit(tmp_path)
+    assert "passed" in run(["make", "test", "CFLAGS=-O0"], tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -319,11 +338,13 @@ def test_errors_name_the_way_out(tmp_path):
         project("RS").write(tmp_path / "file")
     with pytest.raises(BackendError, match="float32 only"):
         MODELS["RS"].emit(tmp_path / "x", target="c-embedded", dtype="float64")
+    with pytest.raises(ValueShapeError, match="parameter a = 1e\\+300 does not fit float32"):
+        MODELS["RS"].variant(a=1e300).emit(tmp_path / "x", target="c-embedded")
     with pytest.raises(BackendError, match="did you mean 'c-embedded'"):
         MODELS["RS"].emit(tmp_path / "x", target="c-embeded")
     with pytest.raises(BackendError, match="one value for each parameter"):
         build_project(KernelRequest(EVERYTHING, per_neuron=("a",)))
-    for name in ("selftest", "Main", "math", "output"):
+    for name in ("selftest", "Main", "math", "output", "features"):
         with pytest.raises(ValueShapeError, match="another_name"):
             MODELS["RS"].variant(name).emit(tmp_path / "x", target="c-embedded")
     with pytest.raises(DerivationError, match="no self test"):
