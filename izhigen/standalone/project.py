@@ -100,6 +100,8 @@ class Project:
         old = _read_manifest(root)
         if not force:
             self._check_unharmed(root, old)
+        root.mkdir(parents=True, exist_ok=True)
+        _write_whole(root / MANIFEST, self._interim_manifest(old))  # so that the folder is known as ours should the rest not be written
         for path in sorted(old.keys() - self.files.keys()):
             (root / path).unlink(missing_ok=True)
             for parent in (root / path).parents[:len(Path(path).parents) - 1]:
@@ -107,10 +109,16 @@ class Project:
                     parent.rmdir()
         for path, text in self.files.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(text, encoding="utf-8", newline="\n")
+            _write_whole(root / path, text)
         return root
 
-    def _check_unharmed(self, root: Path, old: Mapping[str, str]) -> None:
+    def _interim_manifest(self, old: Mapping[str, tuple[str, ...]]) -> str:
+        """A manifest of the files before and after; a file that stands in both may have either text."""
+        content = json.loads(self.files[MANIFEST])
+        content["before"] = {path: list(digests) for path, digests in sorted(old.items())}
+        return json.dumps(content, indent=1) + "\n"
+
+    def _check_unharmed(self, root: Path, old: Mapping[str, tuple[str, ...]]) -> None:
         is_ours = (root / MANIFEST).exists() or not root.is_dir()
         foreign = [] if is_ours else [str(p.relative_to(root)) for p in islice((p for p in root.rglob("*") if p.is_file()), 4)]
         if foreign:
@@ -119,7 +127,7 @@ class Project:
                                   "name another folder, or use --force (force=True) to write into it")
         for path in sorted({*old, *self.files}):
             file = root / path
-            if path != MANIFEST and file.exists() and (path not in old or _digest(file.read_text(encoding="utf-8", errors="replace")) != old[path]):
+            if path != MANIFEST and file.exists() and _digest(file.read_text(encoding="utf-8", errors="replace")) not in old.get(path, ()):
                 raise ValueShapeError(f"{file} is not as izhigen wrote it; move it away, name another folder, or use --force (force=True) "
                                       "to replace it")
 
@@ -279,20 +287,32 @@ def project_files(folder: str | Path) -> list[str]:
     return sorted([*_read_manifest(Path(folder)), MANIFEST])
 
 
-def _read_manifest(root: Path) -> dict[str, str]:
-    """Files and hashes of the project that a folder holds; empty where it holds none."""
+def _read_manifest(root: Path) -> dict[str, tuple[str, ...]]:
+    """Files of the project that a folder holds, each with the hashes that it may have; empty where it holds none."""
     path = root / MANIFEST
     if not path.is_file():
         return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        files = {str(name): str(digest) for name, digest in content["files"].items()}
+        files = {str(name): tuple(map(str, digests)) for name, digests in content.get("before", {}).items()}
+        for name, digest in content["files"].items():
+            files[str(name)] = (*files.get(str(name), ()), str(digest))
         ours = content["generator"] == GENERATOR and all(_is_inside(name) for name in files)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         ours = False
     if not ours:
         raise ValueShapeError(f"{path} is not a manifest of izhigen; name another folder")
     return files
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file wholly or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8", newline="\n")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _is_inside(name: str) -> bool:

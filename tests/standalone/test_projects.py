@@ -325,6 +325,27 @@ def test_what_is_not_ours_is_never_overwritten(tmp_path):
         written.write(tmp_path)
 
 
+@pytest.mark.parametrize("last", range(6))
+def test_a_write_that_broke_off_is_taken_up_again(tmp_path, monkeypatch, last):
+    project("FS").write(tmp_path / "x")
+    replace, done = Path.replace, []
+
+    def broken(path, target):
+        done.append(target)
+        if len(done) > last:
+            raise OSError("no room")
+        return replace(path, target)
+
+    for folder in ("x", "new"):
+        done.clear()
+        with monkeypatch.context() as patch, pytest.raises(OSError, match="no room"):
+            patch.setattr(Path, "replace", broken)
+            project("RS").write(tmp_path / folder)
+        project("IB").write(tmp_path / folder)
+        assert sorted(str(p.relative_to(tmp_path / folder)) for p in (tmp_path / folder).rglob("*")) == sorted(project("IB").files)
+        assert json.loads((tmp_path / folder / MANIFEST).read_text()) == json.loads(project("IB").files[MANIFEST])
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"generator": "other", "files": {}}', '{"generator": "izhigen", "files": {"../evil": "0"}}'])
 def test_foreign_manifests_are_refused(tmp_path, text):
     (tmp_path / MANIFEST).write_text(text)
