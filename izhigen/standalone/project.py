@@ -230,7 +230,8 @@ def _project_values(model: Declaration, kernel: Kernel, target: Target, golden: 
     return {
         "version": __version__, "model": model.name, "description": model.description, "dtype": kernel.dtype, "method": kernel.step.method,
         "flags": target.flags, "suffix": target.suffix,
-        "equations": list(model.describe()), "example": example, "golden": _Printed(golden, FORMATS[kernel.dtype].suffix),
+        "equations": list(model.describe()), "example": example, "step": _FloatStep(example.dt),
+        "golden": _Printed(golden, FORMATS[kernel.dtype].suffix),
         "parameter_table": [Entry(p, model.unit_of(p), f"{v:.15g}") for p, v in model.parameters.items()],
         "state_table": [Entry(s, model.unit_of(s), plain_comment(model.initial[s].text) if s in model.initial else "0") for s in model.states],
         "input_table": [Entry(i, model.unit_of(i)) for i in model.inputs],
@@ -243,6 +244,15 @@ def _number(value: float) -> str:
     """A C literal of double precision with every digit that it needs."""
     text = repr(value)
     return text if re.search(r"[.e]", text) else f"{text}.0"
+
+
+class _FloatStep:
+    """A step as C text in single precision: the nearest number, what it lacks, its root, and how many make a ms."""
+
+    def __init__(self, dt: float) -> None:
+        head = np.float32(dt)
+        self.head, self.rest, self.root = str(head), str(np.float32(dt - float(head))), str(np.float32(np.sqrt(dt)))
+        self.per_ms = round(1 / dt)
 
 
 class _Printed:
