@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -173,29 +174,42 @@ def _draw(recording: Any, picture: Path) -> None:
 @cli.command()
 @click.argument("model")
 @click.option("--target", default="c", show_default=True, help="c, c-embedded, ...")
-@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR",
-              help="Folder of the project, or a file (NAME.c) for the source alone; default: print it.")
+@click.option("-o", "--out", metavar="DIR",
+              help="Folder of the project, or a file with the suffix of the target's sources (NAME.c) for the source alone; default: print it.")
 @_method
 @_dtype
 @_set
 @click.option("--force", is_flag=True, help="Overwrite files that izhigen did not write, or that were changed since.")
-def emit(model: str, target: str, out: Path | None, method: str, dtype: str, settings: tuple[str, ...], force: bool) -> None:
+def emit(model: str, target: str, out: str | None, method: str, dtype: str, settings: tuple[str, ...], force: bool) -> None:
     """Write a project for a model: header, source, example, self test, build files, README; or its source in one file."""
     loaded: Any = iz.load(model)
     changes = _settings(settings, tuple(loaded.parameters), loaded.name)
     if changes:
         loaded = loaded.variant(**changes)
-    if out is not None and (out.is_dir() or not out.suffix):
-        folder = loaded.emit(out, target=target, dtype=dtype, method=method, force=force)
-        click.echo(f"wrote {folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
-        return
-    text = loaded.source(target, dtype=dtype, method=method)
     if out is None:
-        click.echo(text, nl=False)
+        click.echo(loaded.source(target, dtype=dtype, method=method), nl=False)
         return
-    from izhigen.standalone.project import write_source
+    from izhigen.standalone.project import project_files, write_source
 
-    click.echo(f"wrote {write_source(text, out, force=force)}")
+    if _is_source_file(out, target):
+        click.echo(f"wrote {write_source(loaded.source(target, dtype=dtype, method=method), Path(out), force=force)}")
+        return
+    folder = loaded.emit(out, target=target, dtype=dtype, method=method, force=force)
+    click.echo(f"wrote {folder}: {', '.join(project_files(folder))}")
+
+
+def _is_source_file(out: str, target: str) -> bool:
+    """Whether ``--out`` names a file for the source of a target, not a folder."""
+    from izhigen.codegen.targets import find_target, target_names
+
+    if not out.strip():
+        raise click.UsageError("--out is empty; name a folder or a file")
+    suffix, wanted = Path(out).suffix, find_target(target).suffix
+    if out.endswith(("/", os.sep)) or Path(out).is_dir():
+        return False
+    if suffix != wanted and suffix in {find_target(name).suffix for name in target_names()}:
+        raise click.UsageError(f"--out {out}: sources of target {target} end in {wanted}, not in {suffix}")
+    return suffix == wanted
 
 
 @cli.command()

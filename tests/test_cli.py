@@ -116,8 +116,22 @@ def test_emit_projects_and_sources(tmp_path, capsys, monkeypatch):
                              (("--target", "fortran"), "target 'fortran' is not available"), (("--target", "c-embedded", "--dtype", "float64"), "float32 only")):
         code, text = fails(capsys, monkeypatch, "emit", "RS", *arguments)
         assert code == 1 and words in text and len(text.strip().splitlines()) == 1
+    for arguments, words in ((("-o", ""), "--out is empty"), (("-o", str(tmp_path / "x.c"), "--target", "cuda"), "end in .cu, not in .c")):
+        code, text = fails(capsys, monkeypatch, "emit", "RS", *arguments)
+        assert code == 2 and words in text
     ok("emit", "RS", "-o", str(tmp_path / "mine.c"), "--force")
     assert (tmp_path / "mine.c").read_text().startswith("/*")
+
+
+def test_a_name_with_a_dot_is_a_folder_and_only_its_own_files_are_listed(tmp_path):
+    for folder in ("v1.0", "v2.0/", "v3.c/"):
+        ok("emit", "RS", "-o", f"{tmp_path}/{folder}")
+        assert (tmp_path / folder / "RS.c").is_file()
+    (tmp_path / "v1.0" / "RS.o").write_text("")
+    printed = ok("emit", "RS", "-o", f"{tmp_path}/v1.0", "--target", "c-embedded")
+    assert "RS.o" not in printed and "board/startup.c" in printed and "manifest.json" in printed
+    ok("emit", "RS", "-o", f"{tmp_path}/v1.0")
+    assert not (tmp_path / "v1.0" / "board").exists() and (tmp_path / "v1.0" / "RS.o").exists()
 
 
 def test_emit_and_cache(tmp_path, monkeypatch):

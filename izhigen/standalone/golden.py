@@ -3,12 +3,15 @@
 The test is cut into short segments. Each starts from given states, so that errors do not add up over the whole run, and each is compared at
 its end, together with the steps at which neurons spiked. How far a correct kernel may be off is measured here: the oracle runs again with
 its states moved by several units in the last place, over and over. Where such a move shifts a spike, the neuron's segment is left out.
+
+After those of a run come one with noise on the inputs, and some of a single step that starts so that it ends just below the threshold, or
+just above.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import pairwise
@@ -51,6 +54,10 @@ MEMBERS, PIECES, MOVE = 4, 5, 16
 """Runs with moved states, moves in a segment, and units in the last place of each move."""
 MARGIN = 4
 """How many times the largest deviation of those runs is allowed."""
+EDGES, EDGE = 2, 2e-4
+"""Segments that end near the threshold, and how near, as a fraction of the state that spikes."""
+NOISE = 0.1
+"""Amplitude of the noise on an input, as a fraction of its largest value."""
 NEVER = -1e7
 """``t_last_spike`` in ms of a neuron that has not spiked."""
 
@@ -61,7 +68,7 @@ class Segment:
 
     Attributes
     ----------
-    first_step : int
+    first_step, steps : int
     start, end, tolerance : tuple of tuple of float
         A value a state: at the start, at the end, and how much it may be off there.
     last_spike : tuple of int
@@ -73,6 +80,7 @@ class Segment:
     """
 
     first_step: int
+    steps: int
     start: tuple[tuple[float, ...], ...]
     end: tuple[tuple[float, ...], ...]
     tolerance: tuple[tuple[float, ...], ...]
@@ -95,6 +103,10 @@ class Golden:
         Those that differ from the model's defaults.
     inputs : tuple of tuple of float
         A row a neuron: the values at which its inputs are held.
+    noise : tuple of float
+        Amplitudes of the noise on the inputs, in the segment ``noisy``.
+    noisy : int
+        Index of the segment with noise on the inputs; -1 without inputs.
     initial, initial_tolerance : tuple of float
         The model's initial value of each state, and how much it may be off.
     segments : tuple of Segment
@@ -104,9 +116,32 @@ class Golden:
     seed: int
     parameters: Mapping[str, float]
     inputs: tuple[tuple[float, ...], ...]
+    noise: tuple[float, ...]
+    noisy: int
     initial: tuple[float, ...]
     initial_tolerance: tuple[float, ...]
     segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Steps with held inputs, shape (neurons, inputs), and the amplitudes of noise on them."""
+
+    first: int
+    steps: int
+    inputs: Array
+    noise: tuple[float, ...] = ()
+
+    def part(self, begin: int, stop: int) -> _Stretch:
+        """Some of the steps."""
+        return replace(self, first=self.first + begin, steps=stop - begin)
+
+    def fed(self, dtype: np.dtype[Any]) -> Array:
+        """Values of the inputs, shape (1 or steps, neurons, inputs)."""
+        if not any(self.noise):
+            return self.inputs[None]
+        variates = normal_rows(SEED, 0, len(self.inputs), self.first, self.steps, 0, dtype).astype(np.float64)
+        return self.inputs[None] + variates[:, :, None] * np.array(self.noise)
 
 
 class _Oracle:
@@ -130,16 +165,17 @@ class _Oracle:
             state["t_last_spike"] = np.full(count, NEVER)
         return state
 
-    def run(self, state: State, inputs: Array, first: int, steps: int) -> Array:
+    def run(self, state: State, stretch: _Stretch) -> list[int]:
         """Advance the states in place; bits of the steps at which each neuron spiked.
 
-        ``inputs`` has shape (neurons, inputs). There may be several times as many states as neurons: copies, with the same inputs and noise.
+        There may be several times as many states as neurons: copies, with the same inputs and noise.
         """
+        first, steps, neurons = stretch.first, stretch.steps, len(stretch.inputs)
         count = len(next(iter(state.values())))
-        copies = count // len(inputs)
-        sources = {name: Source(np.tile(inputs[:, k], copies)[None, :]) for k, name in enumerate(self.model.inputs)}
+        copies, fed = count // neurons, stretch.fed(self.dtype)
+        sources = {name: Source(np.tile(fed[:, :, k], copies)) for k, name in enumerate(self.model.inputs)}
         for xi, stream in self.variates:
-            sources[xi.name] = Source(np.tile(normal_rows(SEED, 0, len(inputs), first, steps, stream, self.dtype).astype(np.float64), copies))
+            sources[xi.name] = Source(np.tile(normal_rows(SEED, 0, neurons, first, steps, stream, self.dtype).astype(np.float64), copies))
         found = self._engine.advance(Block(first, steps, DT, SEED, state, self._constants, sources, collect_spikes=True))
         masks = [0] * count
         if found.spikes is not None:
@@ -208,15 +244,21 @@ def compute_golden(step: Step, dtype: str) -> Golden:
     """
     oracle = _Oracle(step, dtype)
     inputs, stride = _choose_inputs(oracle)
-    segments = tuple(_segments(oracle, inputs, stride))
+    segments = list(_segments(oracle, inputs, stride))
     if not any(segment.checked for segment in segments):
         raise DerivationError(f"model {step.model.name!r}: no self test can be made, as every trajectory from the initial state leaves the range of "
                               f"{dtype} or moves its spikes with the last digit; set other initial values or parameters")
+    noise, noisy = tuple(_two_digits(NOISE * (float(np.abs(column).max()) or 1.0)) for column in inputs.T), -1
+    if noise:
+        noisy, noise, segment = len(segments), *_noisy_segment(oracle, _Stretch(len(segments) * stride, LENGTH, inputs, noise))
+        segments.append(segment)
+    segments += _edges(oracle, inputs, stride, len(segments))
     start = oracle.initial(1)
     initial = tuple(in_digits(float(start[name][0])) for name in step.model.states)
     largest = max(abs(x) for x in initial) or 1.0
     tolerance = tuple(_two_digits(_least_tolerance(oracle, max(abs(x), largest / 10))) for x in initial)
-    return Golden(DT, SEED, oracle.changed, tuple(tuple(row) for row in inputs.tolist()), initial, tolerance, segments)
+    return Golden(DT, SEED, oracle.changed, tuple(tuple(row) for row in inputs.tolist()), noise, noisy, initial, tolerance,
+                  tuple(segments))
 
 
 def _choose_inputs(oracle: _Oracle) -> tuple[Array, int]:
@@ -245,36 +287,145 @@ def _choose_inputs(oracle: _Oracle) -> tuple[Array, int]:
     return candidates[chosen], stride
 
 
+def choose_current(step: Step, dtype: str, golden: Golden, wanted: float, duration: float) -> float:
+    """A value of the first input that makes the model spike within a time: the wanted one, else that of the self test.
+
+    The wanted one where neither does.
+    """
+    oracle = _Oracle(step, dtype)
+    if not oracle.model.inputs:
+        return wanted
+    levels = (wanted, float(f"{golden.inputs[2][0]:.3g}"))
+    inputs = np.zeros((len(levels), len(oracle.model.inputs)))
+    inputs[:, 0] = levels
+    state, spiked = oracle.initial(len(levels)), [0, 0]
+    for first in range(0, int(duration / DT), LENGTH):
+        spiked = [mask | new for mask, new in zip(spiked, oracle.run(state, _Stretch(first, LENGTH, inputs)))]
+        if spiked[0]:
+            return wanted
+    return levels[1] if spiked[1] else wanted
+
+
 def _try(oracle: _Oracle, candidates: Array, stride: int) -> tuple[Array, Array]:
     """Spikes of each candidate in the time of all segments, and whether it stays finite."""
     state = oracle.initial(len(candidates))
     counts = np.zeros(len(candidates), np.int64)
     for first in range(0, SEGMENTS * stride, LENGTH):
-        counts += [mask.bit_count() for mask in oracle.run(state, candidates, first, LENGTH)]
+        counts += [mask.bit_count() for mask in oracle.run(state, _Stretch(first, LENGTH, candidates))]
     finite = np.all([np.abs(state[name]) < np.finfo(oracle.dtype).max for name in oracle.model.states], axis=0)
     return counts, finite
 
 
-def _segments(oracle: _Oracle, inputs: Array, stride: int) -> Iterator[Segment]:
-    state, names = oracle.initial(len(inputs)), oracle.model.states
-    for name in names:  # a model at rest would show nothing
+def _displaced(oracle: _Oracle, count: int) -> State:
+    """Where neurons start: near the initial state, as a model at rest would show nothing."""
+    state = oracle.initial(count)
+    for name in oracle.model.states:
         state[name] += np.array(DISPLACEMENT) * np.where(state[name] == 0.0, 1.0, np.abs(state[name]))
-    scale = {name: np.zeros(len(inputs)) for name in names}
+    return state
+
+
+def _segments(oracle: _Oracle, inputs: Array, stride: int) -> Iterator[Segment]:
+    """Those of a run: each starts where the one before has led."""
+    state = _displaced(oracle, len(inputs))
+    scale = {name: np.zeros(len(inputs)) for name in oracle.model.states}
     for first in range(0, SEGMENTS * stride, stride):
-        finite_before = _finite(oracle, state)
-        start = oracle.rounded(state)
-        state = {name: values.copy() for name, values in start.items()}
-        spikes = oracle.run(state, inputs, first, LENGTH)
-        scale = {name: _grown(scale[name], start[name], state[name]) for name in names}
-        deviation, stable = _deviation(oracle, inputs, first, start, state, spikes, scale)
-        checked = finite_before & stable & _finite(oracle, state)
-        tolerance = {name: np.where(checked, MARGIN * deviation[name] + _least_tolerance(oracle, scale[name]), 0.0) for name in names}
-        end = {name: np.where(checked, state[name], 0.0) for name in names}
-        last = [round(t / DT) if t > NEVER else -1 for t in start["t_last_spike"].tolist()] if oracle.model.refractory else [-1] * len(inputs)
-        yield Segment(first, _rows(start, names), _rows(end, names), _rows({n: [_two_digits(x) for x in v] for n, v in tolerance.items()}, names),
-                      tuple(last), tuple(mask if c else 0 for mask, c in zip(spikes, checked)), sum(1 << i for i, c in enumerate(checked) if c))
+        segment, state = _segment(oracle, _Stretch(first, LENGTH, inputs), state, scale)
+        yield segment
         for offset in range(LENGTH, stride, LENGTH):
-            oracle.run(state, inputs, first + offset, LENGTH)
+            oracle.run(state, _Stretch(first + offset, LENGTH, inputs))
+
+
+def _segment(oracle: _Oracle, stretch: _Stretch, state: State, scale: State) -> tuple[Segment, State]:
+    """The segment that starts from states, and where it leads. ``scale``, the largest magnitudes so far, is brought up to date."""
+    names, count = oracle.model.states, len(stretch.inputs)
+    finite_before = _finite(oracle, state)
+    start = oracle.rounded(state)
+    state = {name: values.copy() for name, values in start.items()}
+    spikes = oracle.run(state, stretch)
+    scale.update({name: _grown(scale[name], start[name], state[name]) for name in names})
+    deviation, stable = _deviation(oracle, stretch, start, state, spikes, scale)
+    checked = finite_before & stable & _finite(oracle, state)
+    tolerance = {name: np.where(checked, MARGIN * deviation[name] + _least_tolerance(oracle, scale[name]), 0.0) for name in names}
+    end = {name: np.where(checked, state[name], 0.0) for name in names}
+    last = [round(t / DT) if t > NEVER else -1 for t in start["t_last_spike"].tolist()] if oracle.model.refractory else [-1] * count
+    return Segment(stretch.first, stretch.steps, _rows(start, names), _rows(end, names),
+                   _rows({n: [_two_digits(x) for x in v] for n, v in tolerance.items()}, names), tuple(last),
+                   tuple(mask if c else 0 for mask, c in zip(spikes, checked)), sum(1 << i for i, c in enumerate(checked) if c)), state
+
+
+def _noisy_segment(oracle: _Oracle, stretch: _Stretch) -> tuple[tuple[float, ...], Segment]:
+    """A segment with noise on the inputs, less of it where rounding would move spikes; and the amplitudes."""
+    for _ in range(4):
+        scale = {name: np.zeros(len(stretch.inputs)) for name in oracle.model.states}
+        segment, _ = _segment(oracle, stretch, _displaced(oracle, len(stretch.inputs)), scale)
+        if segment.checked:
+            break
+        stretch = replace(stretch, noise=tuple(_two_digits(amplitude / 10) for amplitude in stretch.noise))
+    return stretch.noise, segment
+
+
+def _edges(oracle: _Oracle, inputs: Array, stride: int, index: int) -> Iterator[Segment]:
+    """Single steps that end just below the threshold and just above, from states between the initial one and one that spikes."""
+    spiking = _before_a_spike(oracle, inputs, stride)
+    if spiking is None:
+        return
+    quiet = {name: float(values[0]) for name, values in oracle.initial(1).items()}
+    for k in range(EDGES):
+        stretch = _Stretch((index + k) * stride, 1, inputs)
+
+        def between(part: Array) -> State:
+            return {name: value + part * (spiking.get(name, value) - value) for name, value in quiet.items()}
+
+        part, distance, found = _solve_edge(oracle, stretch, between)
+        side = np.where(np.arange(len(inputs)) % 2 == k % 2, -1.0, 1.0)
+        scale = {name: np.zeros(len(inputs)) for name in oracle.model.states}
+        segment, _ = _segment(oracle, stretch, between(part + side * distance), scale)
+        yield replace(segment, checked=segment.checked & sum(1 << i for i, f in enumerate(found) if f))
+
+
+def _before_a_spike(oracle: _Oracle, inputs: Array, stride: int) -> dict[str, float] | None:
+    """The states of a neuron before the step in which it spikes first; None where nothing spikes."""
+    state = _displaced(oracle, len(inputs))
+    for first in range(0, SEGMENTS * stride, LENGTH):
+        before = {name: values.copy() for name, values in state.items()}
+        if not any(oracle.run(state, _Stretch(first, LENGTH, inputs))):
+            continue
+        for step in range(first, first + LENGTH):
+            found = {name: values.copy() for name, values in before.items()}
+            masks = oracle.run(before, _Stretch(step, 1, inputs))
+            for neuron, mask in enumerate(masks):
+                if mask and _finite(oracle, found)[neuron]:
+                    return {name: float(found[name][neuron]) for name in oracle.model.states}
+    return None
+
+
+def _solve_edge(oracle: _Oracle, stretch: _Stretch, between: Callable[[Array], State]) -> tuple[Array, Array, Array]:
+    """How far along a line of states a single step begins to spike, how far from there is near, and for which neurons that is known."""
+    count, name = len(stretch.inputs), oracle.model.spike_state or oracle.model.states[0]
+
+    def spikes(part: Array) -> Array:
+        return np.array(oracle.run(between(part), stretch), bool)
+
+    low, high = np.full(count, np.nan), np.full(count, np.nan)
+    for trial in (0.0, -1.0, -3.0):
+        low = np.where(np.isnan(low) & ~spikes(np.full(count, trial)), trial, low)
+    for trial in (1.0, 1.5, 2.0, 4.0, 8.0):
+        high = np.where(np.isnan(high) & spikes(np.full(count, trial)), trial, high)
+    found = np.isfinite(low) & np.isfinite(high)
+    low, high = np.where(found, low, 0.0), np.where(found, high, 0.0)
+    for _ in range(48):
+        middle = (low + high) / 2
+        above = spikes(middle)
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    before, ends = between(low)[name], []
+    for part in (low, low - 1e-6):
+        state = between(part)
+        oracle.run(state, stretch)
+        ends.append(state[name])
+    slope = np.abs(ends[0] - ends[1]) / 1e-6
+    near = EDGE * np.abs(ends[0]) + 16 * MOVE * oracle.eps * np.abs(before)
+    found &= slope > 0.0
+    return low, np.where(found, near / np.where(found, slope, 1.0), 0.0), found
 
 
 def _grown(scale: Array, *states: Array) -> Array:
@@ -288,15 +439,16 @@ def _least_tolerance(oracle: _Oracle, scale: Any) -> Any:
     return 2 * (MOVE * oracle.eps + 10.0 ** (1 - DIGITS)) * scale
 
 
-def _deviation(oracle: _Oracle, inputs: Array, first: int, start: State, end: State, spikes: Sequence[int], scale: State) -> tuple[State, Array]:
+def _deviation(oracle: _Oracle, stretch: _Stretch, start: State, end: State, spikes: Sequence[int], scale: State) -> tuple[State, Array]:
     """How far moved states lead from the end, the largest of all copies, and whether all spike at the same steps."""
     state = {name: np.tile(values, MEMBERS) for name, values in start.items()}
-    found = [0] * (MEMBERS * len(inputs))
-    edges = [LENGTH * piece // PIECES for piece in range(PIECES + 1)]
+    count = len(stretch.inputs)
+    found = [0] * (MEMBERS * count)
+    edges = sorted({stretch.steps * piece // PIECES for piece in range(PIECES + 1)})
     for piece, (begin, stop) in enumerate(pairwise(edges)):
         oracle.move(state, piece, scale)
-        found = [mask | new << begin for mask, new in zip(found, oracle.run(state, inputs, first + begin, stop - begin))]
-    same = _finite(oracle, state) & np.array([mask == spikes[i % len(inputs)] for i, mask in enumerate(found)])
+        found = [mask | new << begin for mask, new in zip(found, oracle.run(state, stretch.part(begin, stop)))]
+    same = _finite(oracle, state) & np.array([mask == spikes[i % count] for i, mask in enumerate(found)])
     with np.errstate(invalid="ignore"):
         deviation = {name: np.abs(state[name].reshape(MEMBERS, -1) - end[name]).max(axis=0) for name in oracle.model.states}
     return deviation, same.reshape(MEMBERS, -1).all(axis=0)

@@ -7,8 +7,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from izhigen._version import __version__
 from izhigen.codegen.elementary import FORMATS
@@ -21,7 +24,7 @@ from izhigen.codegen.targets.target import Target
 from izhigen.errors import BackendError, ValueShapeError
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
-from izhigen.standalone.golden import Golden, compute_golden
+from izhigen.standalone.golden import LENGTH, Golden, choose_current, compute_golden
 
 MANIFEST, GENERATOR = "manifest.json", "izhigen"
 FORMAT = 1
@@ -29,15 +32,19 @@ FORMAT = 1
 
 
 HEADERS = frozenset("assert complex ctype errno fenv float inttypes iso646 limits locale math memory setjmp signal stdarg stdbool stddef stdint "
-                    "stdio stdlib string tgmath time wchar wctype".split())
-"""Headers of C and C++; a file of the same name would hide one."""
+                    "stdio stdlib string tgmath time wchar wctype "
+                    "alloca byteswap cdefs corecrt crtdefs endian features libgen malloc memory newlib poll pthread reent sal sched semaphore "
+                    "strings types unistd vcruntime xlocale "
+                    "builtin_types cuda cuda_runtime cuda_runtime_api device_types driver_types host_config host_defines vector_types".split())
+"""Headers of C and C++, and those that they include in common libraries; a file of the same name would hide one."""
 
 
 @dataclass(frozen=True)
 class Example:
     """The seed example: a step of current with Wiener noise, both within a part of the time.
 
-    ``current`` and ``noise`` are in units of the input; ``begin`` and ``end`` are fractions of the duration; times are in ms.
+    ``current`` and ``noise`` are in units of the input, the current as it is where it makes the model spike; ``begin`` and ``end`` are fractions
+    of the duration; times are in ms.
     """
 
     neurons: int = 10
@@ -93,23 +100,34 @@ class Project:
         old = _read_manifest(root)
         if not force:
             self._check_unharmed(root, old)
+        root.mkdir(parents=True, exist_ok=True)
+        _write_whole(root / MANIFEST, self._interim_manifest(old))  # so that the folder is known as ours should the rest not be written
         for path in sorted(old.keys() - self.files.keys()):
             (root / path).unlink(missing_ok=True)
+            for parent in (root / path).parents[:len(Path(path).parents) - 1]:
+                if parent.is_dir() and not any(parent.iterdir()):
+                    parent.rmdir()
         for path, text in self.files.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
-            (root / path).write_text(text, encoding="utf-8", newline="\n")
+            _write_whole(root / path, text)
         return root
 
-    def _check_unharmed(self, root: Path, old: Mapping[str, str]) -> None:
+    def _interim_manifest(self, old: Mapping[str, tuple[str, ...]]) -> str:
+        """A manifest of the files before and after; a file that stands in both may have either text."""
+        content = json.loads(self.files[MANIFEST])
+        content["before"] = {path: list(digests) for path, digests in sorted(old.items())}
+        return json.dumps(content, indent=1) + "\n"
+
+    def _check_unharmed(self, root: Path, old: Mapping[str, tuple[str, ...]]) -> None:
         is_ours = (root / MANIFEST).exists() or not root.is_dir()
-        foreign = [] if is_ours else sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
+        foreign = [] if is_ours else [str(p.relative_to(root)) for p in islice((p for p in root.rglob("*") if p.is_file()), 4)]
         if foreign:
             some = ", ".join(foreign[:3]) + (", ..." if len(foreign) > 3 else "")
             raise ValueShapeError(f"{root} is not empty and holds no izhigen project ({some}); "
                                   "name another folder, or use --force (force=True) to write into it")
         for path in sorted({*old, *self.files}):
             file = root / path
-            if path != MANIFEST and file.exists() and (path not in old or _digest(file.read_text(encoding="utf-8", errors="replace")) != old[path]):
+            if path != MANIFEST and file.exists() and _digest(file.read_text(encoding="utf-8", errors="replace")) not in old.get(path, ()):
                 raise ValueShapeError(f"{file} is not as izhigen wrote it; move it away, name another folder, or use --force (force=True) "
                                       "to replace it")
 
@@ -144,7 +162,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
     BackendError
         For a target without project templates, a number type that it lacks, or per-neuron parameters.
     ValueShapeError
-        For a model whose name would be that of another file of the project.
+        For a model whose name would be that of another file of the project, or a parameter beyond the number type.
     """
     found = find_target(target)
     root = _templates(found)
@@ -154,12 +172,15 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
         raise BackendError("a project has one value for each parameter, and inputs that it is given; per-neuron parameters, jumps and inputs "
                            "computed from time are for model.source(...)")
     found.check_dtype(request.dtype)
+    _check_range(request.model, request.dtype)
     kernel = replace(request, noisy_inputs=request.model.inputs if found.input_noise else ()).kernel()
     printer = found.printer(request.dtype)
     printer.elementary.update(found.functions)
     initial = initial_lines(request.model, printer)  # before the rest is printed, as it may call functions of its own
     values: dict[str, Any] = {**context(kernel, printer), "target": found.name, "initial": initial, "initial_reads": _names_read(request.model)}
-    values |= _project_values(request.model, kernel, found, compute_golden(kernel.step, request.dtype))
+    golden, example = compute_golden(kernel.step, request.dtype), Example()
+    current = choose_current(kernel.step, request.dtype, golden, example.current, (example.end - example.begin) * example.duration)
+    values |= _project_values(request.model, kernel, found, golden, replace(example, current=current))
     name = str(values["name"])
     sources = sorted(root.rglob("*.j2"))
     templates = resource_dir("templates")
@@ -192,18 +213,25 @@ def _check_names(name: str, files: Mapping[str, str], count: int) -> None:
                               "model.variant('another_name')")
 
 
+def _check_range(model: Declaration, dtype: str) -> None:
+    for name, value in model.parameters.items():
+        if abs(value) > float(np.finfo(dtype).max):
+            raise ValueShapeError(f"model {model.name!r}: parameter {name} = {value:g} does not fit {dtype}")
+
+
 def _names_read(model: Declaration) -> list[str]:
     """C names of the parameters that initial values read."""
     read = {name for expression in model.initial.values() for name in expression.names}
     return [c_name(p) for p in model.parameters if p in read]
 
 
-def _project_values(model: Declaration, kernel: Kernel, target: Target, golden: Golden) -> dict[str, Any]:
+def _project_values(model: Declaration, kernel: Kernel, target: Target, golden: Golden, example: Example) -> dict[str, Any]:
     """What the templates of projects print beside the kernel."""
     return {
         "version": __version__, "model": model.name, "description": model.description, "dtype": kernel.dtype, "method": kernel.step.method,
         "flags": target.flags, "suffix": target.suffix,
-        "equations": list(model.describe()), "example": Example(), "golden": _Printed(golden, FORMATS[kernel.dtype].suffix),
+        "equations": list(model.describe()), "example": example, "step": _FloatStep(example.dt),
+        "golden": _Printed(golden, FORMATS[kernel.dtype].suffix),
         "parameter_table": [Entry(p, model.unit_of(p), f"{v:.15g}") for p, v in model.parameters.items()],
         "state_table": [Entry(s, model.unit_of(s), plain_comment(model.initial[s].text) if s in model.initial else "0") for s in model.states],
         "input_table": [Entry(i, model.unit_of(i)) for i in model.inputs],
@@ -218,6 +246,15 @@ def _number(value: float) -> str:
     return text if re.search(r"[.e]", text) else f"{text}.0"
 
 
+class _FloatStep:
+    """A step as C text in single precision: the nearest number, what it lacks, its root, and how many make a ms."""
+
+    def __init__(self, dt: float) -> None:
+        head = np.float32(dt)
+        self.head, self.rest, self.root = str(head), str(np.float32(dt - float(head))), str(np.float32(np.sqrt(dt)))
+        self.per_ms = round(1 / dt)
+
+
 class _Printed:
     """A self test's values as C text."""
 
@@ -230,7 +267,8 @@ class _Printed:
 
         self.dt, self.seed, self.stride = _number(golden.dt), golden.seed, golden.segments[1].first_step
         self.parameters = [Default(c_name(name), _number(value)) for name, value in golden.parameters.items()]
-        self.inputs = [real(row) for row in golden.inputs]
+        self.inputs, self.noise, self.noisy = [real(row) for row in golden.inputs], real(golden.noise), golden.noisy
+        self.length, self.steps = LENGTH, [s.steps for s in golden.segments]
         self.initial, self.initial_tolerance = real(golden.initial), real(golden.initial_tolerance)
         self.start, self.end, self.tolerance = table("start"), table("end"), table("tolerance")
         self.last_spike = [s.last_spike for s in golden.segments]
@@ -254,20 +292,37 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _read_manifest(root: Path) -> dict[str, str]:
-    """Files and hashes of the project that a folder holds; empty where it holds none."""
+def project_files(folder: str | Path) -> list[str]:
+    """Paths of the project that a folder holds, the manifest among them."""
+    return sorted([*_read_manifest(Path(folder)), MANIFEST])
+
+
+def _read_manifest(root: Path) -> dict[str, tuple[str, ...]]:
+    """Files of the project that a folder holds, each with the hashes that it may have; empty where it holds none."""
     path = root / MANIFEST
     if not path.is_file():
         return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        files = {str(name): str(digest) for name, digest in content["files"].items()}
+        files = {str(name): tuple(map(str, digests)) for name, digests in content.get("before", {}).items()}
+        for name, digest in content["files"].items():
+            files[str(name)] = (*files.get(str(name), ()), str(digest))
         ours = content["generator"] == GENERATOR and all(_is_inside(name) for name in files)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         ours = False
     if not ours:
         raise ValueShapeError(f"{path} is not a manifest of izhigen; name another folder")
     return files
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file wholly or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8", newline="\n")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _is_inside(name: str) -> bool:

@@ -24,6 +24,8 @@ MODELS = {
     "Everything": EVERYTHING, "HodgkinHuxley": HODGKIN_HUXLEY.variant("HodgkinHuxley"),
     "Oscillator": iz.Model("Oscillator", "dV/dt = w\ndw/dt = -k*V - 0.1*w + I", inputs=["I"], parameters={"k": 1.0}, initial={"w": "exp(k) + sqrt(k)"}),
     "Pacemaker": iz.Model("Pacemaker", "dV/dt = 2 - V", threshold="V > 1", reset="V = 0"),
+    "Numbers": iz.Model("Numbers", "dv/dt = 0.04*v**2 + 5*v + 140 - u + I\ndu/dt = 0.02*(0.2*v - u)", threshold="v >= 30", reset="v = -65\nu = u + 8",
+                        inputs=["I"], initial={"v": -65.0, "u": -13.0}),
     "Names": iz.Model("Names", "dinput/dt = phase*tile - input*lane + steps_since_spike\ndneuron/dt = abs(floor(input)) - sqrt(input*input) + EOF",
                       parameters={"phase": 1.0, "tile": 2.0, "lane": 0.5, "EOF": 0.1}, inputs=["steps_since_spike"],
                       initial={"neuron": "log(phase + tile)"}),

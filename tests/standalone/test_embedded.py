@@ -2,6 +2,7 @@
 
 import ctypes
 import importlib.util
+import subprocess
 import sys
 from fractions import Fraction
 
@@ -42,7 +43,15 @@ def test_passes_its_self_test_on_an_emulated_board(tmp_path, core, name):
     need("arm-none-eabi-gcc", "qemu-system-arm", "make")
     flags, machine = CORES[core]
     project(name, "c-embedded").write(tmp_path)
-    assert "48 of 48 trajectories compared, 0 differences: passed" in run(["make", "-s", "qemu", f"CPU={' '.join(flags)}", f"MACHINE={machine}"], tmp_path)
+    assert "60 of 60 trajectories compared, 0 differences: passed" in run(["make", "-s", "qemu", f"CPU={' '.join(flags)}", f"MACHINE={machine}"], tmp_path)
+
+
+def test_the_example_on_the_board_prints_what_it_prints_here(tmp_path):
+    need("arm-none-eabi-gcc", "qemu-system-arm", "make")
+    project("IzhikevichRefLTC", "c-embedded").write(tmp_path)
+    printed = [subprocess.run(["sh", "-e", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+               for command in ("make -s main && ./main", "make -s qemu-main")]
+    assert printed[0] == printed[1] and printed[0].count("\n") > 20
 
 
 def test_a_failure_on_the_board_is_an_exit_code(tmp_path):
@@ -51,6 +60,29 @@ def test_a_failure_on_the_board_is_an_exit_code(tmp_path):
     written.write(tmp_path)
     (tmp_path / "IzhikevichLTC.c").write_text(written.files["IzhikevichLTC.c"].replace("parameter.d = 8.0f", "parameter.d = 8.1f"))
     assert "FAILED" in run(["make", "-s", "qemu"], tmp_path, code=2)  # make's own code
+
+
+def test_numbers_are_printed_with_seven_digits(tmp_path):
+    project("RS", "c-embedded").write(tmp_path)
+    values = [8388609.0, 8388611.0, 9999999.0, 9999998.0, 9999999.5e5, 1.0, 0.1, 12345.678, 3.4e38, 1e-30]
+    calls = "".join(f'write_real({value!r}f); write_text("\\n");' for value in values)
+    (tmp_path / "user.c").write_text(f'#include "output.h"\nint main(void) {{ {calls} return 0; }}\n')
+    run(["gcc", "-o", "user", "user.c", "output.c", "host.c"], tmp_path)
+    printed = run(["./user"], tmp_path).split()
+    assert printed[:4] == ["8.388609e6", "8.388611e6", "9.999999e6", "9.999998e6"]
+    np.testing.assert_allclose([float(text) for text in printed], np.float32(values), rtol=2e-6)
+    assert all(float(text.partition("e")[0]) < 10 for text in printed)
+
+
+def test_a_state_that_is_not_finite_is_told_beside_the_spikes(tmp_path):
+    need("arm-none-eabi-gcc", "qemu-system-arm", "make")
+    written = project("RS", "c-embedded")
+    written.write(tmp_path)
+    (tmp_path / "RS.c").write_text(written.files["RS.c"].replace("parameter.d = 8.0f", "parameter.d = INFINITY"))
+    for command, code in ((["./main"], 1), (["make", "-s", "qemu-main"], 2)):
+        run(["make", "-s", "main"], tmp_path)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == code and "not finite" in done.stderr and "finite" not in done.stdout
 
 
 def test_compiles_with_zig(tmp_path):

@@ -10,11 +10,18 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-static void check_count(int count, char **arguments)
+static const char usage[] = "usage: main [neurons] [ms] [step in ms] [seed]\n";
+
+static void check_arguments(int count, char **arguments)
 {
+    if (count > 1 && (strcmp(arguments[1], "-h") == 0 || strcmp(arguments[1], "--help") == 0)) {
+        fputs(usage, stdout);
+        exit(0);
+    }
     if (count > 5) {
-        fprintf(stderr, "too many arguments; usage: %s [neurons] [ms] [dt] [seed]\n", arguments[0]);
+        fprintf(stderr, "too many arguments\n%s", usage);
         exit(2);
     }
 }
@@ -24,7 +31,7 @@ static double read_number(const char *text, const char *what, double least, doub
     char *end;
     const double value = strtod(text, &end);
     if (end == text || *end != '\0' || !(value >= least && value <= most)) {
-        fprintf(stderr, "%s = %s: give a number from %g to %g\n", what, text, least, most);
+        fprintf(stderr, "%s = %s: give a number from %g to %g\n%s", what, text, least, most, usage);
         exit(2);
     }
     return value;
@@ -34,7 +41,7 @@ static int64_t read_whole(const char *text, const char *what, double least, doub
 {
     const double value = read_number(text, what, least, most);
     if (value != floor(value)) {
-        fprintf(stderr, "%s = %s: give a whole number\n", what, text);
+        fprintf(stderr, "%s = %s: give a whole number\n%s", what, text, usage);
         exit(2);
     }
     return (int64_t)value;
@@ -45,7 +52,7 @@ static int64_t count_whole_steps(double time, double dt)
 {
     const double steps = floor(time / dt + 0.5);
     if (!(steps >= 1.0 && steps <= 1e15) || fabs(time / dt - steps) > 1e-6) {
-        fprintf(stderr, "%g ms is not a whole number of steps of %g ms\n", time, dt);
+        fprintf(stderr, "%g ms is not a whole number of steps of %g ms\n%s", time, dt, usage);
         exit(2);
     }
     return (int64_t)steps;
@@ -93,6 +100,7 @@ static int64_t simulate(const struct IzhikevichLTC_population *population, struc
 
 int main(int count, char **arguments)
 {
+    check_arguments(count, arguments);
     const int64_t neurons = count > 1 ? read_whole(arguments[1], "neurons", 1, 1e9) : 10;
     const double duration = count > 2 ? read_number(arguments[2], "ms", 1e-9, 1e12) : 500.0;
     const double dt = count > 3 ? read_number(arguments[3], "dt", 1e-9, 1e6) : 0.1;
@@ -101,7 +109,6 @@ int main(int count, char **arguments)
     struct IzhikevichLTC_population population;
     struct IzhikevichLTC_run run;
     int64_t spikes;
-    check_count(count, arguments);
     IzhikevichLTC_defaults(&population, neurons, dt);
     IzhikevichLTC_prepare_run(&run, 0, 1);
     population.state.V = (float *)allocate(neurons, sizeof(float));
