@@ -95,7 +95,7 @@ struct IzhikevichLTC_status {
    unused ones are NULL. */
 struct IzhikevichLTC_run {
     int64_t first_step; /* step s of the call starts at t = (first_step + s)*dt */
-    int64_t steps;
+    int64_t steps; /* below 2^31 */
     int32_t follow_clock; /* whether status->clock counts as well: t = (clock + first_step + s)*dt */
     int32_t check_finite; /* whether to look for states and inputs that are not finite */
     struct {
@@ -108,8 +108,9 @@ struct IzhikevichLTC_run {
         float *V;
         float *u;
     } record;
-    /* spikes: a list of (first_step + s - key_step)*neurons + neuron in no order, and a flag a neuron for the last step */
-    int64_t spike_capacity, key_step;
+    /* spikes: a list of (first_step + s - key_step)*neurons + neuron in no order, and a flag a neuron for the last step. Spike number k
+       stands at k modulo spike_capacity; spikes_taken of them were read already, and their places are free. */
+    int64_t spike_capacity, spikes_taken, key_step;
     uint64_t *spike_key;
     uint8_t *spike_flag;
     /* moments of each neuron's spikes, over all calls: how many, step of the first and of the last one (-1 before any), and the
