@@ -170,6 +170,53 @@ int main(void)
 """
 
 
+def test_a_neuron_does_not_know_how_many_there_are(tmp_path):
+    """Full tiles, a short last one, and neurons alone give the same bits."""
+    project("Everything").write(tmp_path)
+    (tmp_path / "user.c").write_text(MANY)
+    run(["gcc", "-std=c99", "-O2", "-o", "user", "user.c", "Everything.c", "-lm"], tmp_path)
+    run(["./user"], tmp_path)
+
+
+MANY = """
+#include "Everything.h"
+#include <string.h>
+
+enum { NEURONS = 300, STEPS = 500 };
+static float state[2][NEURONS], alone[2][NEURONS], current[NEURONS], amplitude = 1.0f;
+static double last[NEURONS], last_alone[NEURONS];
+
+static void simulate(float state[2][NEURONS], double *last, int first, int neurons)
+{
+    struct Everything_population population;
+    struct Everything_run run;
+    Everything_defaults(&population, neurons, 0.1);
+    population.seed = 5;
+    population.first_index = first;
+    population.state.V = state[0] + first;
+    population.state.u = state[1] + first;
+    population.state.t_last_spike = last + first;
+    Everything_initialize(&population);
+    Everything_prepare_run(&run, 0, STEPS);
+    run.input.I.values = current + first;
+    run.input.I.neuron_stride = 1;
+    run.input.I.noise = &amplitude;
+    Everything_advance(&population, &run, 0, neurons);
+}
+
+int main(void)
+{
+    int n;
+    for (n = 0; n < NEURONS; n++)
+        current[n] = 0.1f * (float)n;
+    simulate(state, last, 0, NEURONS);
+    for (n = 0; n < NEURONS; n++)
+        simulate(alone, last_alone, n, 1);
+    return memcmp(state, alone, sizeof state) != 0 || memcmp(last, last_alone, sizeof last) != 0 || last[NEURONS - 1] < 0.0;
+}
+"""
+
+
 def mutants(text):
     """The source with one operator, one number or one reset changed, for every statement of the step and every default."""
     lines = text.splitlines()
