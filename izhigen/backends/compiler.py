@@ -159,18 +159,12 @@ def build(program: Program, *, again: bool = False) -> Built:
 
 def load_program(request: KernelRequest, target: str = "c") -> Program:
     """The program of a request for a target: as an earlier process rendered it, or derived and rendered now, and kept."""
-    folder = cache_dir()
-    path = folder / f"{c_name(request.model.name)}-{request.dtype}-{request.key(target)[:32]}.program.json"
+    path = cache_dir() / f"{c_name(request.model.name)}-{request.dtype}-{request.key(target)[:32]}.program.json"
     known = _read_program(path)
     if known is not None:
         return known
     program = request.program(target)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=_SCRATCH) as scratch:
-            _replace_text(path, json.dumps(asdict(program)), Path(scratch))
-    except OSError as problem:
-        raise _unwritable(folder, problem) from problem
+    _keep(path, json.dumps(asdict(program)).encode())
     return program
 
 
@@ -182,20 +176,20 @@ def kept_file(name: str, make: Callable[[], bytes]) -> Path:
     BackendError
         When the cache cannot be written.
     """
-    folder = cache_dir()
-    path = folder / name
-    if path.is_file():
-        return path
-    content = make()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=_SCRATCH) as scratch:
-            whole = Path(scratch) / name
-            whole.write_bytes(content)
-            os.replace(whole, path)
-    except OSError as problem:
-        raise _unwritable(folder, problem) from problem
+    path = cache_dir() / name
+    if not path.is_file():
+        _keep(path, make())
     return path
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Write a file of the cache, which readers see whole or not at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=_SCRATCH) as scratch:
+            _replace(path, content, Path(scratch))
+    except OSError as problem:
+        raise _unwritable(path.parent, problem) from problem
 
 
 def _read_program(path: Path) -> Program | None:
@@ -222,18 +216,18 @@ def _is_whole(library: Path) -> bool:
 def _compile_into(folder: Path, compiler: Compiler, program: Program, source: Path, library: Path) -> None:
     """Compile in a private folder and move the results in place, the library last, so that readers see whole files."""
     with tempfile.TemporaryDirectory(dir=folder, prefix=_SCRATCH) as scratch:
-        _replace_text(source, program.source, Path(scratch))
+        _replace(source, program.source.encode(), Path(scratch))
         built = Path(scratch) / library.name
         messages = compiler.build(source, built)
         record = {"izhigen": __version__, "compiler": list(compiler.command), "flags": list(FLAGS), "messages": messages,
                   "size": built.stat().st_size, "built": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-        _replace_text(source.with_suffix(".json"), json.dumps(record, indent=1), Path(scratch))
+        _replace(source.with_suffix(".json"), json.dumps(record, indent=1).encode(), Path(scratch))
         os.replace(built, library)
 
 
-def _replace_text(path: Path, text: str, scratch: Path) -> None:
+def _replace(path: Path, content: bytes, scratch: Path) -> None:
     temporary = scratch / path.name
-    temporary.write_text(text, encoding="utf-8")
+    temporary.write_bytes(content)
     os.replace(temporary, path)
 
 

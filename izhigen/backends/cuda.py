@@ -154,10 +154,8 @@ class CudaEngine:
     def _launch(self, block: Block, n: int) -> list[Any]:
         """Enqueue all of a block; what must live until it is done."""
         binding = self._binding
-        population, run = binding.population(block, n), binding.run(replace(block, record_neurons=self._chosen(block.record_neurons)))
-        run.constants = binding.pointer(f"struct {self._program.name}_constants *", self._constants)
-        run.status = binding.pointer(f"struct {self._program.name}_status *", self._status)
-        run.check_finite = block.check_finite
+        population = binding.population(block, n)
+        run = self._run(replace(block, record_neurons=self._chosen(block.record_neurons)))
         if block.collect_spikes:
             run.spike_capacity, run.key_step, run.spikes_taken = self._room_for_spikes(n), block.first_step, self._listed
             run.spike_key = binding.pointer("uint64_t *", self._list)
@@ -177,6 +175,14 @@ class CudaEngine:
         self._kernels["begin"]((1,), (1,), arguments)
         self._make_steps(block, n, population, run)
         return kept
+
+    def _run(self, block: Block) -> Any:
+        """What a kernel is told of a block, without its inputs and its list of spikes."""
+        run = self._binding.run(block)
+        run.constants = self._binding.pointer(f"struct {self._program.name}_constants *", self._constants)
+        run.status = self._binding.pointer(f"struct {self._program.name}_status *", self._status)
+        run.check_finite = block.check_finite
+        return run
 
     def _make_steps(self, block: Block, n: int, population: Any, run: Any) -> None:
         if block.steps_per_launch is None or block.steps_per_launch >= block.steps:
@@ -305,7 +311,11 @@ class CudaEngine:
 
     def _wait(self, report: _Report) -> Any:
         report.event.synchronize()
-        return self._binding.ffi.from_buffer(f"struct {self._program.name}_status *", report.status)
+        return self._read(report.status)
+
+    def _read(self, status: np.ndarray) -> Any:
+        """The struct that bytes of the host hold."""
+        return self._binding.ffi.from_buffer(f"struct {self._program.name}_status *", status)
 
     def _begin_again(self, n: int) -> None:
         """Empty the list of spikes, and launch all blocks under way anew: none of them has advanced since it was full."""
@@ -333,10 +343,7 @@ class CudaEngine:
     def prepare(self, block: Block) -> PreparedStep:
         """The block's one step as a function; see :class:`izhigen.backends.engine.Engine`."""
         n, binding = len(next(iter(block.state.values()))), self._binding
-        population, run = binding.population(block, n), binding.run(block)
-        run.constants = binding.pointer(f"struct {self._program.name}_constants *", self._constants)
-        run.status = binding.pointer(f"struct {self._program.name}_status *", self._status)
-        run.check_finite = block.check_finite
+        population, run = binding.population(block, n), self._run(block)
         slots = binding.inputs(run, block.inputs)
         fixed = self._by_value(population)[0]
         with self._space.use(), device_errors(f"one step of {n} neurons"):
@@ -355,7 +362,7 @@ class CudaEngine:
 
     def _bad_neuron(self) -> int | None:
         """Wait, and read whether the step left something that is not finite."""
-        status = self._binding.ffi.from_buffer(f"struct {self._program.name}_status *", bytearray(self._status.get().tobytes()))
+        status = self._read(self._status.get())
         if status.bad_neuron == NONE:
             return None
         self.recover()

@@ -219,12 +219,12 @@ class ShardedEngine:
         self.rewind_bytes = sum(engine.rewind_bytes for engine in self._engines)
         self.description = "; ".join(dict.fromkeys(engine.description for engine in self._engines))
 
-    def _blocks(self, block: Block) -> list[tuple[int, Any, Block]]:
-        """First neuron, engine and part of the block of each device that has neurons."""
+    def _blocks(self, block: Block) -> list[tuple[int, int, Any, Block]]:
+        """First neuron, the one after the last, engine and part of the block of each device that has neurons."""
         n = len(next(iter(block.state.values())))
         edges = self._space.edges(n)
-        return [(start, engine, self._part(block, k, start, stop)) for k, (engine, start, stop) in enumerate(zip(self._engines, edges, edges[1:]))
-                if stop > start]
+        found = enumerate(zip(self._engines, edges, edges[1:]))
+        return [(start, stop, engine, self._part(block, k, start, stop)) for k, (engine, start, stop) in found if stop > start]
 
     def _part(self, block: Block, k: int, start: int, stop: int) -> Block:
         def own(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -261,13 +261,13 @@ class ShardedEngine:
 
     def longest(self, block: Block) -> int:
         """Most steps of a block that all devices take."""
-        return min(engine.longest(part) for _, engine, part in self._blocks(block))
+        return min(engine.longest(part) for _, _, engine, part in self._blocks(block))
 
     def submit(self, block: Block) -> Pending:
         """Submit each device's part."""
         parts: list[tuple[int, Pending]] = []
         try:
-            for start, engine, part in self._blocks(block):
+            for start, _, engine, part in self._blocks(block):
                 parts.append((start, engine.submit(part)))
         except BackendError as problem:  # the devices that began finish, so that none has a block under way that nobody waits for
             for _, pending in parts:
@@ -291,9 +291,7 @@ class ShardedEngine:
 
     def prepare(self, block: Block) -> PreparedStep:
         """The block's one step as a function."""
-        n = len(next(iter(block.state.values())))
-        edges = self._space.edges(n)
-        parts = [(start, min(stop for stop in edges if stop > start), engine.prepare(part)) for start, engine, part in self._blocks(block)]
+        parts = [(start, stop, engine.prepare(part)) for start, stop, engine, part in self._blocks(block)]
 
         def step(first_step: int, inputs: Mapping[str, Source]) -> int | None:
             bad = []
