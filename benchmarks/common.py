@@ -39,8 +39,16 @@ def izhikevich(n: int, *, dtype: str = "float32", threads: int = 1, noise: float
 class Izhigen(Run):
     """izhigen, many steps a call."""
 
-    def __init__(self, n: int, *, record: tuple[str, ...] = (), neurons: Any = None, highest: float = HIGHEST_CURRENT, dtype: str = "float32",
-                 **options: Any) -> None:
+    def __init__(
+        self,
+        n: int,
+        *,
+        record: tuple[str, ...] = (),
+        neurons: Any = None,
+        highest: float = HIGHEST_CURRENT,
+        dtype: str = "float32",
+        **options: Any,
+    ) -> None:
         super().__init__(izhikevich(n, dtype=dtype, **options), {"I": currents(n, highest, dtype)}, record, neurons)
 
     def counts(self) -> int:
@@ -63,10 +71,14 @@ def show(n: int, rates: dict[str, Rates], reference: str) -> None:
 def options(description: str | None, name: str) -> argparse.ArgumentParser:
     """The options that every script has."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--save", type=Path, nargs="?", const=RESULTS / name, help=f"write the figures (default: results/{name})")
+    parser.add_argument(
+        "--save", type=Path, nargs="?", const=RESULTS / name, help=f"write the figures (default: results/{name})"
+    )
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.2, help="length of a run")
-    parser.add_argument("--quick", action="store_true", help="short runs of small populations: shows only that it works")
+    parser.add_argument(
+        "--quick", action="store_true", help="short runs of small populations: shows only that it works"
+    )
     return parser
 
 

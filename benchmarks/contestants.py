@@ -35,8 +35,11 @@ class Scalar:
     method, fixed_steps, least_steps = "exponential Euler", None, 1
 
     def __init__(self) -> None:
-        self.library = NativeLibrary((HERE / "scalar.c").read_text(encoding="utf-8"),
-                                     "int64_t scalar_steps(float *V, float *u, const float *I, int64_t n, int64_t steps, float dt);", PLAIN_FLAGS)
+        self.library = NativeLibrary(
+            (HERE / "scalar.c").read_text(encoding="utf-8"),
+            "int64_t scalar_steps(float *V, float *u, const float *I, int64_t n, int64_t steps, float dt);",
+            PLAIN_FLAGS,
+        )
 
     def prepare(self, n: int) -> Scalar:
         """A fresh population."""
@@ -61,9 +64,13 @@ class OneStep:
 
     def __init__(self, dtype: str = "float32", counted: bool = False) -> None:
         real, self.counted = REAL[dtype], counted
-        text = iz.load("Izhikevich").source("c", dtype=dtype) + (HERE / "one_step.c").read_text(encoding="utf-8").replace("{{real}}", real)
-        prototype = (f"void one_step_calls({real} *V, {real} *u, const {real} *I, uint8_t *spike, int64_t *moments, double *squares, "
-                     "int64_t neurons, int64_t first_step, int64_t steps);")
+        text = iz.load("Izhikevich").source("c", dtype=dtype) + (HERE / "one_step.c").read_text(
+            encoding="utf-8"
+        ).replace("{{real}}", real)
+        prototype = (
+            f"void one_step_calls({real} *V, {real} *u, const {real} *I, uint8_t *spike, int64_t *moments, double *squares, "
+            "int64_t neurons, int64_t first_step, int64_t steps);"
+        )
         self.dtype, self.real, self.library = dtype, real, NativeLibrary(text, prototype, tuple(FLAGS))
 
     def prepare(self, n: int) -> OneStep:
@@ -77,7 +84,10 @@ class OneStep:
     def run(self, steps: int) -> None:
         """Advance."""
         pointers = [self.library.pointer(f"{self.real} *", a) for a in (self.V, self.u, self.I)]
-        pointers += [self.library.pointer(kind, a) for kind, a in (("uint8_t *", self.flags), ("int64_t *", self.moments), ("double *", self.squares))]
+        pointers += [
+            self.library.pointer(kind, a)
+            for kind, a in (("uint8_t *", self.flags), ("int64_t *", self.moments), ("double *", self.squares))
+        ]
         self.library.functions.one_step_calls(*pointers, self.count, self.done, steps)
         self.done += steps
 
@@ -93,7 +103,10 @@ class BrainPy:
     install = "pip install 'brainpy==2.8.2' 'jax[cpu]'"
 
     def __init__(self, noise: bool = False) -> None:
-        self.noise, self.method = noise, "exponential Euler (exp_euler, with noise)" if noise else "exponential Euler (exp_auto)"
+        self.noise, self.method = (
+            noise,
+            "exponential Euler (exp_euler, with noise)" if noise else "exponential Euler (exp_auto)",
+        )
 
     @staticmethod
     def missing() -> str:
@@ -107,8 +120,14 @@ class BrainPy:
 
         bm.set_dt(DT)
         self.count, self.warm = n, set()
-        neurons = bp.dyn.Izhikevich(n, method="exp_euler" if self.noise else "exp_auto", noise=NOISE if self.noise else None,
-                                    V_initializer=bp.init.Constant(V0), u_initializer=bp.init.Constant(U0), **PARAMETERS)
+        neurons = bp.dyn.Izhikevich(
+            n,
+            method="exp_euler" if self.noise else "exp_auto",
+            noise=NOISE if self.noise else None,
+            V_initializer=bp.init.Constant(V0),
+            u_initializer=bp.init.Constant(U0),
+            **PARAMETERS,
+        )
         current, self.total = bm.asarray(currents(n)), bm.Variable(bm.zeros(n, dtype=np.int32))
 
         def step(i: Any) -> None:
@@ -181,11 +200,17 @@ class Brian2:
         b2.set_device("cpp_standalone", build_on_run=False)
         b2.defaultclock.dt = DT * b2.ms
         noise = f" + {NOISE}*xi/ms**0.5" if self.noise else ""
-        group = b2.NeuronGroup(self.count, f"""
+        group = b2.NeuronGroup(
+            self.count,
+            f"""
             dv/dt = (0.04*v**2 + 5*v + 140 - u + I)/ms{noise} : 1
-            du/dt = {PARAMETERS['a']}*({PARAMETERS['b']}*v - u)/ms : 1
+            du/dt = {PARAMETERS["a"]}*({PARAMETERS["b"]}*v - u)/ms : 1
             I : 1 (constant)
-            """, threshold="v >= 30", reset=f"v = {PARAMETERS['c']}; u += {PARAMETERS['d']}", method="euler")
+            """,
+            threshold="v >= 30",
+            reset=f"v = {PARAMETERS['c']}; u += {PARAMETERS['d']}",
+            method="euler",
+        )
         group.v, group.u, group.I = V0, U0, "20.0*i/(N - 1)"
         objects = [group]
         if monitored:

@@ -115,10 +115,17 @@ def measure(given: Any, sizes: tuple[int, ...], copied: Rates, peak: Rates) -> l
     for n in sizes:
         for what, candidate in settings(n):
             rate = in_turn({what: candidate}, given.seconds, given.repeats)[what]
-            facts = {"neurons": n, "share_of_copy": rate.median * each / copied.median, "operations_at_peak": peak.median / rate.median}
+            facts = {
+                "neurons": n,
+                "share_of_copy": rate.median * each / copied.median,
+                "operations_at_peak": peak.median / rate.median,
+            }
             rows.append(row(what, rate, bytes_per_step=each, **facts))
-            print(f"{n:>13,}  {what:<34} {rate.median / 1e9:10.3f} G/s  {facts['share_of_copy']:8.1%} of a copy of {each} bytes  "
-                  f"{facts['operations_at_peak']:7.1f} multiply-adds at peak", flush=True)
+            print(
+                f"{n:>13,}  {what:<34} {rate.median / 1e9:10.3f} G/s  {facts['share_of_copy']:8.1%} of a copy of {each} bytes  "
+                f"{facts['operations_at_peak']:7.1f} multiply-adds at peak",
+                flush=True,
+            )
     return rows
 
 
@@ -126,8 +133,13 @@ def device() -> dict[str, Any]:
     """The device, and the versions that figures depend on."""
     cupy = load_cupy()
     number = cupy.cuda.runtime.getDevice()
-    return {"device": cupy.cuda.runtime.getDeviceProperties(number)["name"].decode(), "memory": cupy.cuda.Device(number).mem_info[1],
-            "driver": cupy.cuda.runtime.driverGetVersion(), "runtime": cupy.cuda.runtime.runtimeGetVersion(), "cupy": getattr(cupy, "__version__", "")}
+    return {
+        "device": cupy.cuda.runtime.getDeviceProperties(number)["name"].decode(),
+        "memory": cupy.cuda.Device(number).mem_info[1],
+        "driver": cupy.cuda.runtime.driverGetVersion(),
+        "runtime": cupy.cuda.runtime.runtimeGetVersion(),
+        "cupy": getattr(cupy, "__version__", ""),
+    }
 
 
 def main() -> None:
@@ -141,9 +153,14 @@ def main() -> None:
     with cupy.cuda.Stream(non_blocking=True):
         limits = in_turn({"copy": Copy(min(COPY_BYTES, free // 64)), "peak": Peak()}, given.seconds, given.repeats)
         copied, peak = limits["copy"], limits["peak"]
-        print(f"{device()['device']}: copy {copied.median / 1e12:.3f} TB/s read and written, peak {peak.median / 1e12:.2f} T multiply-adds/s")
+        print(
+            f"{device()['device']}: copy {copied.median / 1e12:.3f} TB/s read and written, peak {peak.median / 1e12:.2f} T multiply-adds/s"
+        )
         rows = measure(given, tuple(n for n in sizes if 40 * n < free), copied, peak)
-    save(given.save, {"machine": {**machine(), **device()}, "copy": copied.as_data(), "peak": peak.as_data(), "rows": rows})
+    save(
+        given.save,
+        {"machine": {**machine(), **device()}, "copy": copied.as_data(), "peak": peak.as_data(), "rows": rows},
+    )
 
 
 if __name__ == "__main__":

@@ -49,12 +49,20 @@ def kernels(given: Any, dtype: str, limits: Limits) -> list[dict[str, Any]]:
         if name == "Izhikevich":
             candidates["floor"] = PeakCandidate(limits, NEURONS, FLOOR)
         rates = in_turn(candidates, given.seconds, given.repeats)
-        facts = {"dtype": dtype, "neurons": NEURONS, "operations": operations, "share_of_peak": rates[name].ratio(rates["peak"])}
+        facts = {
+            "dtype": dtype,
+            "neurons": NEURONS,
+            "operations": operations,
+            "share_of_peak": rates[name].ratio(rates["peak"]),
+        }
         if "floor" in rates:
             facts["share_of_floor"] = rates[name].ratio(rates["floor"])
         rows.append(row(name, rates[name], section="many steps a call", **facts))
         text = f"  {facts['share_of_floor']:.0%} of peak / {FLOOR}" if "floor" in rates else ""
-        print(f"{name:<20} {dtype} {rates[name].median / 1e6:10.1f} M/s  {facts['share_of_peak']:6.1%} of peak / {operations} operations{text}", flush=True)
+        print(
+            f"{name:<20} {dtype} {rates[name].median / 1e6:10.1f} M/s  {facts['share_of_peak']:6.1%} of peak / {operations} operations{text}",
+            flush=True,
+        )
     return rows
 
 
@@ -69,9 +77,23 @@ def one_step(given: Any, limits: Limits) -> list[dict[str, Any]]:
         bandwidth = limits.bandwidth(LEVELS[level], 1, given.seconds, given.repeats)
         rate = in_turn({"one step a call": candidate.prepare(n)}, given.seconds, given.repeats)["one step a call"]
         share = rate.median * each / bandwidth
-        rows.append(row("Izhikevich", rate, section="one step a call", dtype="float32", neurons=n, level=level, bytes_per_step=each,
-                        copy_bytes_per_second=bandwidth, share_of_copy=share))
-        print(f"Izhikevich, one step a call from C, {n:>11,} neurons ({level}): {rate.median / 1e6:8.1f} M/s  {share:6.1%} of a copy of {each} bytes", flush=True)
+        rows.append(
+            row(
+                "Izhikevich",
+                rate,
+                section="one step a call",
+                dtype="float32",
+                neurons=n,
+                level=level,
+                bytes_per_step=each,
+                copy_bytes_per_second=bandwidth,
+                share_of_copy=share,
+            )
+        )
+        print(
+            f"Izhikevich, one step a call from C, {n:>11,} neurons ({level}): {rate.median / 1e6:8.1f} M/s  {share:6.1%} of a copy of {each} bytes",
+            flush=True,
+        )
     return rows
 
 

@@ -34,8 +34,13 @@ CHECKED = (1_000, 2_000)
 SAME_METHOD, OTHER_METHOD = 0.01, 0.05
 RATE_HZ, TRACED = 10.0, 100
 RECORDS: dict[str, tuple[tuple[str, ...], bool]] = {
-    "counts only": (("count",), False), "nothing": ((), False), "spikes": (("spike",), False), f"traces of {TRACED} neurons": (("V",), True),
-    "first spikes": (("first_spike",), False), "intervals": (("isi",), False)}
+    "counts only": (("count",), False),
+    "nothing": ((), False),
+    "spikes": (("spike",), False),
+    f"traces of {TRACED} neurons": (("V",), True),
+    "first spikes": (("first_spike",), False),
+    "intervals": (("isi",), False),
+}
 """What is written down, and whether of chosen neurons only. Those that this version does not have are left out."""
 
 
@@ -65,7 +70,9 @@ def check_same(noise: bool, others: dict[str, Any]) -> list[dict[str, Any]]:
         candidates.append(("izhigen, float64", "exponential Euler", SAME_METHOD, lambda: _after(double, steps)))
     for what, peer in others.items():
         same = not noise and peer.method.startswith("exponential")
-        candidates.append((what, peer.method, SAME_METHOD if same else OTHER_METHOD, lambda peer=peer: peer.check(n, steps)))  # type: ignore[misc]
+        candidates.append(
+            (what, peer.method, SAME_METHOD if same else OTHER_METHOD, lambda peer=peer: peer.check(n, steps))
+        )  # type: ignore[misc]
     for what, method, allowed, count in candidates:
         found.append({"what": what, "method": method, "spikes": count(), "allowed": allowed})
     print(f"spikes of {n:,} neurons in {steps:,} steps{' with noise' if noise else ''}:")
@@ -85,19 +92,27 @@ def _after(candidate: Any, steps: int) -> int:
 def sizes_section(given: Any, limits: Limits, others: dict[str, Any]) -> list[dict[str, Any]]:
     """Rate against size, without noise; each neuron's spikes are counted, where many steps are made a call."""
     rows, all_cores = [], cores()
-    scalar, calls = Scalar(), {f"izhigen, {dtype}, one step a call from C": OneStep(dtype) for dtype in ("float32", "float64")}
+    scalar, calls = (
+        Scalar(),
+        {f"izhigen, {dtype}, one step a call from C": OneStep(dtype) for dtype in ("float32", "float64")},
+    )
     for n in given.sizes:
         candidates: dict[str, Any] = {"peak / 20": PeakCandidate(limits, n, FLOOR), "scalar loop": scalar.prepare(n)}
         for dtype in ("float32", "float64"):
             for threads in dict.fromkeys((1, all_cores)):
-                candidates[f"izhigen, {dtype}, {_cores(threads)}"] = Izhigen(n, record=("count",), dtype=dtype, threads=threads)
+                candidates[f"izhigen, {dtype}, {_cores(threads)}"] = Izhigen(
+                    n, record=("count",), dtype=dtype, threads=threads
+                )
         candidates.update({name: peer.prepare(n) for name, peer in calls.items()})
         population = izhikevich(n)
         candidates["izhigen, float32, one step a call from Python"] = StepByStep(population, {"I": currents(n)})
         candidates.update({name: peer.prepare(n) for name, peer in others.items()})
         rates = in_turn(candidates, given.seconds, given.repeats)
         show(n, rates, "scalar loop")
-        rows += [row(name, rate, section="sizes", neurons=n, method=getattr(candidates[name], "method", "exponential Euler")) for name, rate in rates.items()]
+        rows += [
+            row(name, rate, section="sizes", neurons=n, method=getattr(candidates[name], "method", "exponential Euler"))
+            for name, rate in rates.items()
+        ]
     return rows
 
 
@@ -105,7 +120,9 @@ def large_section(given: Any) -> list[dict[str, Any]]:
     """A hundred million neurons beside a hundred thousand, in turn."""
     available = _available_memory()
     if available < 60 * LARGE:
-        print(f"left out: {LARGE:,} neurons need about {60 * LARGE / 1e9:.0f} GB while they are made, {available / 1e9:.0f} are free")
+        print(
+            f"left out: {LARGE:,} neurons need about {60 * LARGE / 1e9:.0f} GB while they are made, {available / 1e9:.0f} are free"
+        )
         return []
     rows = []
     for threads in dict.fromkeys((1, cores())):
@@ -113,7 +130,11 @@ def large_section(given: Any) -> list[dict[str, Any]]:
         rates = in_turn({str(n): c for n, c in candidates.items()}, given.seconds, given.repeats)
         for n, rate in zip(candidates, rates.values()):
             show(n, {f"izhigen, float32, {_cores(threads)}": rate}, "")
-            rows.append(row(f"izhigen, float32, {_cores(threads)}", rate, section="large", neurons=n, method="exponential Euler"))
+            rows.append(
+                row(
+                    f"izhigen, float32, {_cores(threads)}", rate, section="large", neurons=n, method="exponential Euler"
+                )
+            )
     return rows
 
 
@@ -121,13 +142,19 @@ def noise_section(given: Any, others: dict[str, Any]) -> list[dict[str, Any]]:
     """Additive noise on V, spikes recorded where the peer does so."""
     rows = []
     for n in given.noise_sizes:
-        candidates: dict[str, Any] = {f"izhigen, {dtype}, {_cores(threads)}": Izhigen(n, dtype=dtype, threads=threads, noise=NOISE)
-                                      for dtype in ("float32", "float64") for threads in dict.fromkeys((1, cores()))}
+        candidates: dict[str, Any] = {
+            f"izhigen, {dtype}, {_cores(threads)}": Izhigen(n, dtype=dtype, threads=threads, noise=NOISE)
+            for dtype in ("float32", "float64")
+            for threads in dict.fromkeys((1, cores()))
+        }
         candidates["izhigen, float32, 1 core, spikes recorded"] = Izhigen(n, noise=NOISE, record=("spike",))
         candidates.update({name: peer.prepare(n) for name, peer in others.items()})
         rates = in_turn(candidates, given.seconds, given.repeats)
         show(n, rates, "izhigen, float32, 1 core")
-        rows += [row(name, rate, section="noise", neurons=n, method=getattr(candidates[name], "method", "exponential Euler")) for name, rate in rates.items()]
+        rows += [
+            row(name, rate, section="noise", neurons=n, method=getattr(candidates[name], "method", "exponential Euler"))
+            for name, rate in rates.items()
+        ]
     return rows
 
 
@@ -210,9 +237,15 @@ def main() -> None:
     """Measure and print; save as data when asked."""
     given = arguments()
     limits = Limits("float32")
-    packages = [name for name, peer in (("brainpy", BrainPy), ("jax", BrainPy), ("brian2", Brian2)) if not peer.missing()]
-    data: dict[str, Any] = {"machine": machine(*packages), "flags": {"izhigen": list(FLAGS), "scalar loop": list(PLAIN_FLAGS), "Brian2": BRIAN2_FLAGS},
-                            "same_work": [], "rows": []}
+    packages = [
+        name for name, peer in (("brainpy", BrainPy), ("jax", BrainPy), ("brian2", Brian2)) if not peer.missing()
+    ]
+    data: dict[str, Any] = {
+        "machine": machine(*packages),
+        "flags": {"izhigen": list(FLAGS), "scalar loop": list(PLAIN_FLAGS), "Brian2": BRIAN2_FLAGS},
+        "same_work": [],
+        "rows": [],
+    }
     others = {noise: peers(noise) for noise in (False, True) if ("noise" if noise else "sizes") in given.only}
     for noise, candidates in others.items():
         data["same_work"] += check_same(noise, candidates)

@@ -1,6 +1,6 @@
 """Rate against size for every candidate, from the saved figures.
 
-    python benchmarks/plot.py [--out docs/images/performance.png]
+python benchmarks/plot.py [--out docs/images/performance.png]
 """
 
 from __future__ import annotations
@@ -16,8 +16,13 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter
 
-STYLES = {"izhigen, float32": ("#0b5fa5", "o"), "izhigen, float64": ("#d1495b", "s"), "scalar loop": ("#555555", "v"), "BrainPy": ("#2a9d8f", "D"),
-          "Brian2": ("#e9a23b", "^")}
+STYLES = {
+    "izhigen, float32": ("#0b5fa5", "o"),
+    "izhigen, float64": ("#d1495b", "s"),
+    "scalar loop": ("#555555", "v"),
+    "BrainPy": ("#2a9d8f", "D"),
+    "Brian2": ("#e9a23b", "^"),
+}
 """Colour and marker by the beginning of a candidate's name."""
 
 
@@ -25,8 +30,14 @@ def style(name: str) -> dict:
     """Line of one candidate: full for one core and many steps a call, dashed for all cores, dotted for one step a call."""
     colour, marker = next(look for start, look in STYLES.items() if name.startswith(start))
     dashes = ":" if "one step a call from C" in name else "-." if "Python" in name else "--" if "cores" in name else "-"
-    return {"color": colour, "marker": marker, "linestyle": dashes, "markersize": 4.5, "linewidth": 1.5,
-            "markerfacecolor": "white" if dashes != "-" else colour}
+    return {
+        "color": colour,
+        "marker": marker,
+        "linestyle": dashes,
+        "markersize": 4.5,
+        "linewidth": 1.5,
+        "markerfacecolor": "white" if dashes != "-" else colour,
+    }
 
 
 def draw(out: Path) -> None:
@@ -40,11 +51,16 @@ def draw(out: Path) -> None:
             axes.plot(sizes, rates, color="black", linewidth=1, label="one core's peak of multiply-adds / 20")
         else:
             method = next(r["method"] for r in rows if r["what"] == name)
-            axes.plot(sizes, rates, label=name + (" (forward Euler)" if method == "forward Euler" else ""), **style(name))
+            axes.plot(
+                sizes, rates, label=name + (" (forward Euler)" if method == "forward Euler" else ""), **style(name)
+            )
     axes.set(xscale="log", yscale="log", xlabel="neurons", ylabel="neuron-steps per second")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))
-    axes.set_title(f"Izhikevich's neuron, exponential Euler, dt = 0.1 ms\n{data['machine']['processor']}, {data['machine']['cores']} cores, "
-                   f"{data['machine']['date']}", fontsize=10)
+    axes.set_title(
+        f"Izhikevich's neuron, exponential Euler, dt = 0.1 ms\n{data['machine']['processor']}, {data['machine']['cores']} cores, "
+        f"{data['machine']['date']}",
+        fontsize=10,
+    )
     axes.grid(True, which="major", linewidth=0.4)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

@@ -1,6 +1,6 @@
 """Tables of the documents, written from the saved figures between markers ``<!-- name:begin -->`` and ``<!-- name:end -->``.
 
-    python benchmarks/report.py
+python benchmarks/report.py
 """
 
 from __future__ import annotations
@@ -54,8 +54,10 @@ def on_machine(data: dict[str, Any]) -> str:
     machine = data["machine"]
     peers = "".join(f", {name} {machine[name]}" for name in ("brainpy", "jax", "brian2") if name in machine)
     load = f", load {machine['load']} before" if machine.get("load") is not None else ""
-    return (f"{machine['processor']}, {machine['cores']} cores{load}, {machine['compiler']}, izhigen {machine['izhigen']}, Python {machine['python']}, "
-            f"NumPy {machine['numpy']}{peers}; {machine['date']}.")
+    return (
+        f"{machine['processor']}, {machine['cores']} cores{load}, {machine['compiler']}, izhigen {machine['izhigen']}, Python {machine['python']}, "
+        f"NumPy {machine['numpy']}{peers}; {machine['date']}."
+    )
 
 
 def sizes_table(rows: list[Row], sizes: Iterable[int], names: Iterable[str]) -> str:
@@ -64,20 +66,37 @@ def sizes_table(rows: list[Row], sizes: Iterable[int], names: Iterable[str]) -> 
 
     def cell(name: str, n: int) -> str:
         found, scalar = pick(rows, what=name, neurons=n), pick(rows, what="scalar loop", neurons=n)
-        return "" if found is None else rate(found) if name == "scalar loop" else f"{rate(found)} ({times(ratio(found, scalar))})"
+        return (
+            ""
+            if found is None
+            else rate(found)
+            if name == "scalar loop"
+            else f"{rate(found)} ({times(ratio(found, scalar))})"
+        )
 
     lines = []
     for name in names:
         method = (pick(rows, what=name) or {}).get("method", "")
-        lines.append([name.replace("peak / 20", "one core's peak of multiply-adds / 20") + (f", {method}" if "Euler" in method and method != "exponential Euler" else ""),
-                      *(cell(name, n) for n in sizes)])
+        lines.append(
+            [
+                name.replace("peak / 20", "one core's peak of multiply-adds / 20")
+                + (f", {method}" if "Euler" in method and method != "exponential Euler" else ""),
+                *(cell(name, n) for n in sizes),
+            ]
+        )
     return table(["", *(f"{n:,}" for n in sizes)], lines)
 
 
 def same_work(peers: dict[str, Any]) -> str:
     """Spikes of every candidate over the same run."""
-    return table(["", "method", "spikes", "with noise"], [
-        [entry["what"], entry["method"], f"{entry['spikes']:,}", _noisy(peers, entry["what"])] for entry in peers["same_work"] if not entry["noise"]])
+    return table(
+        ["", "method", "spikes", "with noise"],
+        [
+            [entry["what"], entry["method"], f"{entry['spikes']:,}", _noisy(peers, entry["what"])]
+            for entry in peers["same_work"]
+            if not entry["noise"]
+        ],
+    )
 
 
 def _noisy(peers: dict[str, Any], what: str) -> str:
@@ -89,9 +108,17 @@ def noise(peers: dict[str, Any]) -> str:
     """Rates with additive noise."""
     rows = [r for r in peers["rows"] if r["section"] == "noise"]
     sizes = sorted({r["neurons"] for r in rows})
-    return table(["", *(f"{n:,}" for n in sizes)], [
-        [name + (f", {method}" if (method := (pick(rows, what=name) or {})["method"]) != "exponential Euler" else ""),
-         *(rate(pick(rows, what=name, neurons=n)) for n in sizes)] for name in dict.fromkeys(r["what"] for r in rows)])
+    return table(
+        ["", *(f"{n:,}" for n in sizes)],
+        [
+            [
+                name
+                + (f", {method}" if (method := (pick(rows, what=name) or {})["method"]) != "exponential Euler" else ""),
+                *(rate(pick(rows, what=name, neurons=n)) for n in sizes),
+            ]
+            for name in dict.fromkeys(r["what"] for r in rows)
+        ],
+    )
 
 
 def costs(peers: dict[str, Any], section: str, base: str) -> str:
@@ -101,19 +128,31 @@ def costs(peers: dict[str, Any], section: str, base: str) -> str:
 
     def cell(name: str, n: int) -> str:
         found = ratio(pick(rows, what=base, neurons=n), pick(rows, what=name, neurons=n))
-        return "" if found is None else rate(pick(rows, what=name, neurons=n)) + ("" if name == base else f" ({found - 1:+.0%} time)")
+        return (
+            ""
+            if found is None
+            else rate(pick(rows, what=name, neurons=n)) + ("" if name == base else f" ({found - 1:+.0%} time)")
+        )
 
-    return table(["", *(f"{n:,}" for n in sizes)], [[name, *(cell(name, n) for n in sizes)] for name in dict.fromkeys(r["what"] for r in rows)])
+    return table(
+        ["", *(f"{n:,}" for n in sizes)],
+        [[name, *(cell(name, n) for n in sizes)] for name in dict.fromkeys(r["what"] for r in rows)],
+    )
 
 
 def startup(peers: dict[str, Any]) -> str:
     """Start-up and memory."""
     seconds, memory = peers["startup"], peers["memory"][0]
-    return table(["", ""], [
-        ["`import izhigen`", f"{seconds['import']:.2f} s"], ["first step of a new model, after import", f"{seconds['first_step_cold']:.2f} s"],
-        ["first step of a model built before, after import", f"{seconds['first_step_cached']:.2f} s"],
-        [f"memory a neuron in float32, of {memory['neurons']:,}", f"{memory['after_run']:.1f} bytes"],
-        ["the most at any time, while they are made", f"{memory['highest']:.1f} bytes"]])
+    return table(
+        ["", ""],
+        [
+            ["`import izhigen`", f"{seconds['import']:.2f} s"],
+            ["first step of a new model, after import", f"{seconds['first_step_cold']:.2f} s"],
+            ["first step of a model built before, after import", f"{seconds['first_step_cached']:.2f} s"],
+            [f"memory a neuron in float32, of {memory['neurons']:,}", f"{memory['after_run']:.1f} bytes"],
+            ["the most at any time, while they are made", f"{memory['highest']:.1f} bytes"],
+        ],
+    )
 
 
 def models(limits: dict[str, Any]) -> str:
@@ -124,17 +163,36 @@ def models(limits: dict[str, Any]) -> str:
         found = pick(rows, what=name, dtype=dtype)
         return ["", ""] if found is None else [rate(found), f"{found['share_of_peak']:.0%}"]
 
-    return table(["model", "operations", "float32", "of peak / operations", "float64", "of peak / operations"], [
-        [name, str((pick(rows, what=name) or {})["operations"]), *cells(name, "float32"), *cells(name, "float64")]
-        for name in dict.fromkeys(r["what"] for r in rows)])
+    return table(
+        ["model", "operations", "float32", "of peak / operations", "float64", "of peak / operations"],
+        [
+            [name, str((pick(rows, what=name) or {})["operations"]), *cells(name, "float32"), *cells(name, "float64")]
+            for name in dict.fromkeys(r["what"] for r in rows)
+        ],
+    )
 
 
 def machine_limits(limits: dict[str, Any]) -> str:
     """Peaks, copies, and one step a call beside a copy."""
-    lines = [[f"multiply-adds of one core, {p['dtype']}", f"{p['multiply_adds_per_second'] / 1e9:.1f} G/s"] for p in limits["peaks"]]
-    lines += [[f"copy, {c['level']}, {c['threads']} thread{'s' if c['threads'] > 1 else ''}", f"{c['bytes_per_second'] / 1e9:.0f} GB/s"] for c in limits["copies"]]
-    lines += [[f"Izhikevich, one step a call, {r['neurons']:,} neurons ({r['level']})",
-               f"{rate(r)} M/s, {r['share_of_copy']:.0%} of a copy of {r['bytes_per_step']} bytes"] for r in limits["rows"] if r["section"] == "one step a call"]
+    lines = [
+        [f"multiply-adds of one core, {p['dtype']}", f"{p['multiply_adds_per_second'] / 1e9:.1f} G/s"]
+        for p in limits["peaks"]
+    ]
+    lines += [
+        [
+            f"copy, {c['level']}, {c['threads']} thread{'s' if c['threads'] > 1 else ''}",
+            f"{c['bytes_per_second'] / 1e9:.0f} GB/s",
+        ]
+        for c in limits["copies"]
+    ]
+    lines += [
+        [
+            f"Izhikevich, one step a call, {r['neurons']:,} neurons ({r['level']})",
+            f"{rate(r)} M/s, {r['share_of_copy']:.0%} of a copy of {r['bytes_per_step']} bytes",
+        ]
+        for r in limits["rows"]
+        if r["section"] == "one step a call"
+    ]
     return table(["", ""], lines)
 
 
@@ -144,23 +202,37 @@ def zoo(data: dict[str, Any]) -> str:
     sizes = sorted({r["neurons"] for r in rows})
 
     def cell(model: str, n: int) -> str:
-        own, scalar = pick(rows, model=model, neurons=n, what="izhigen, float32, 1 core"), pick(rows, model=model, neurons=n, what="scalar loop")
+        own, scalar = (
+            pick(rows, model=model, neurons=n, what="izhigen, float32, 1 core"),
+            pick(rows, model=model, neurons=n, what="scalar loop"),
+        )
         return f"{rate(own)} ({times(ratio(own, scalar))})"
 
-    return table(["", "equations", *(f"{n:,}" for n in sizes)], [
-        [model, str((pick(rows, model=model) or {})["equations"]), *(cell(model, n) for n in sizes)] for model in dict.fromkeys(r["model"] for r in rows)])
+    return table(
+        ["", "equations", *(f"{n:,}" for n in sizes)],
+        [
+            [model, str((pick(rows, model=model) or {})["equations"]), *(cell(model, n) for n in sizes)]
+            for model in dict.fromkeys(r["model"] for r in rows)
+        ],
+    )
 
 
 def targets(peers: dict[str, Any], zoo_data: dict[str, Any]) -> str:
     """What is aimed at, and what was measured."""
     rows, noisy, large = ([r for r in peers["rows"] if r["section"] == name] for name in ("sizes", "noise", "large"))
     record, parameters = ([r for r in peers["rows"] if r["section"] == name] for name in ("recording", "parameters"))
-    cores = next((r["what"] for r in rows if r["what"].startswith("izhigen, float32") and "cores" in r["what"]), "izhigen, float32, 1 core")
+    cores = next(
+        (r["what"] for r in rows if r["what"].startswith("izhigen, float32") and "cores" in r["what"]),
+        "izhigen, float32, 1 core",
+    )
     middle, most = 100_000, 1_000_000
 
     def against(a: str, b: str, *sizes: int, of: list[Row] = rows) -> str:
         found = [(n, ratio(pick(of, what=a, neurons=n), pick(of, what=b, neurons=n))) for n in sizes]
-        return ", ".join(f"{value:.2f}" if value < 10 else f"{value:.1f}" for _, value in found if value is not None) or "not measured"
+        return (
+            ", ".join(f"{value:.2f}" if value < 10 else f"{value:.1f}" for _, value in found if value is not None)
+            or "not measured"
+        )
 
     one, calls = "izhigen, float32, 1 core", "izhigen, float32, one step a call from C"
     sizes = (1_000, 10_000, middle, most)
@@ -172,26 +244,54 @@ def targets(peers: dict[str, Any], zoo_data: dict[str, Any]) -> str:
         ["one step a call, 1 core, over the scalar loop", ">= 10", against(calls, "scalar loop", *sizes)],
         ["over Brian2 C++ (forward Euler)", ">= 1.5", against(calls, "Brian2 C++, 1 core", *sizes)],
         ["all cores over one, from 10,000 neurons", ">= 1.8 (2 cores)", against(cores, one, 10_000, middle, most)],
-        ["all cores over BrainPy, 1,000 and 1,000,000 neurons", ">= 10, >= 5", against(cores, "BrainPy, all cores", 1_000, most)],
+        [
+            "all cores over BrainPy, 1,000 and 1,000,000 neurons",
+            ">= 10, >= 5",
+            against(cores, "BrainPy, all cores", 1_000, most),
+        ],
         ["100,000,000 neurons over 100,000", ">= 0.85", ", ".join(f"{r:.2f}" for r in in_turn if r) or "not measured"],
         ["float64 over float32", ">= 0.45", against("izhigen, float64, 1 core", one, *sizes)],
-        ["spikes recorded at 10 Hz, time over counts only", "<= 1.15", against("counts only", "spikes", 10_000, middle, most, of=record)],
-        ["traces of 100 neurons, time over counts only", "<= 1.10", against("counts only", "traces of 100 neurons", 10_000, middle, most, of=record)],
-        ["noise on V, 1 core, M/s", ">= 250", ", ".join(rate(pick(noisy, what=one, neurons=n)) for n in (10_000, most)) or "not measured"],
+        [
+            "spikes recorded at 10 Hz, time over counts only",
+            "<= 1.15",
+            against("counts only", "spikes", 10_000, middle, most, of=record),
+        ],
+        [
+            "traces of 100 neurons, time over counts only",
+            "<= 1.10",
+            against("counts only", "traces of 100 neurons", 10_000, middle, most, of=record),
+        ],
+        [
+            "noise on V, 1 core, M/s",
+            ">= 250",
+            ", ".join(rate(pick(noisy, what=one, neurons=n)) for n in (10_000, most)) or "not measured",
+        ],
         ["noise on V, over Brian2", ">= 6", against(one, "Brian2 C++, 1 core", 10_000, most, of=noisy)],
-        ["a, b, c, d for each neuron, time over one value each", "<= 1.5",
-         against("a, b, c, d for all", "a, b, c, d for each neuron", 10_000, middle, most, of=parameters)],
+        [
+            "a, b, c, d for each neuron, time over one value each",
+            "<= 1.5",
+            against("a, b, c, d for all", "a, b, c, d for each neuron", 10_000, middle, most, of=parameters),
+        ],
         ["other models over their scalar loops", ">= 8", _zoo_range(zoo_data)],
         ["memory a neuron, bytes", "<= 16", f"{memory['after_run']:.1f}" if memory else "not measured"],
-        ["first step: new model, known model; import, s", "<= 1.0, <= 0.15; <= 0.15",
-         f"{seconds['first_step_cold']:.2f}, {seconds['first_step_cached']:.2f}; {seconds['import']:.2f}" if seconds else "not measured"],
+        [
+            "first step: new model, known model; import, s",
+            "<= 1.0, <= 0.15; <= 0.15",
+            f"{seconds['first_step_cold']:.2f}, {seconds['first_step_cached']:.2f}; {seconds['import']:.2f}"
+            if seconds
+            else "not measured",
+        ],
     ]
     return table(["", "aim", "measured (sizes from small to large)"], lines)
 
 
 def _zoo_range(data: dict[str, Any]) -> str:
     rows = data["rows"]
-    found = [ratio(r, pick(rows, model=r["model"], neurons=r["neurons"], what="scalar loop")) for r in rows if r["what"].startswith("izhigen")]
+    found = [
+        ratio(r, pick(rows, model=r["model"], neurons=r["neurons"], what="scalar loop"))
+        for r in rows
+        if r["what"].startswith("izhigen")
+    ]
     return f"{min(found):.1f} to {max(found):.1f}"  # type: ignore[type-var]
 
 
@@ -201,11 +301,21 @@ def tables() -> dict[str, str]:
     rows = [r for r in peers["rows"] if r["section"] == "sizes"]
     names = list(dict.fromkeys(r["what"] for r in rows))
     short = [name for name in names if "one step" not in name and not name.startswith("peak")]
-    return {"machine": on_machine(peers), "short": sizes_table(rows, (1_000, 100_000, 1_000_000), short) + f"\n\n({on_machine(peers)})",
-            "sizes": sizes_table(rows, sorted({r["neurons"] for r in rows}), names), "same": same_work(peers), "noise": noise(peers),
-            "recording": f"At {peers['recording_rate_hz']:.1f} Hz on average:\n\n" + costs(peers, "recording", "counts only"),
-            "parameters": costs(peers, "parameters", "a, b, c, d for all"), "startup": startup(peers), "models": models(limits),
-            "limits": machine_limits(limits), "zoo": zoo(zoo_data), "targets": targets(peers, zoo_data)}
+    return {
+        "machine": on_machine(peers),
+        "short": sizes_table(rows, (1_000, 100_000, 1_000_000), short) + f"\n\n({on_machine(peers)})",
+        "sizes": sizes_table(rows, sorted({r["neurons"] for r in rows}), names),
+        "same": same_work(peers),
+        "noise": noise(peers),
+        "recording": f"At {peers['recording_rate_hz']:.1f} Hz on average:\n\n"
+        + costs(peers, "recording", "counts only"),
+        "parameters": costs(peers, "parameters", "a, b, c, d for all"),
+        "startup": startup(peers),
+        "models": models(limits),
+        "limits": machine_limits(limits),
+        "zoo": zoo(zoo_data),
+        "targets": targets(peers, zoo_data),
+    }
 
 
 def main() -> None:
@@ -214,7 +324,12 @@ def main() -> None:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for name, content in found.items():
-            text = re.sub(rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)", lambda m, new=content: f"{m[1]}{new}\n{m[2]}", text, flags=re.DOTALL)
+            text = re.sub(
+                rf"(<!-- {name}:begin -->\n).*?(<!-- {name}:end -->)",
+                lambda m, new=content: f"{m[1]}{new}\n{m[2]}",
+                text,
+                flags=re.DOTALL,
+            )
         page.write_text(text, encoding="utf-8")
         print(f"wrote the tables of {page.name}")
 

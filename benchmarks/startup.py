@@ -41,7 +41,9 @@ print((made - before) / n, (status("VmRSS") - before) / n, (peak - before) / n, 
 
 def _script(text: str, *arguments: str, cache: str | None = None) -> str:
     environment = dict(os.environ, **({"IZHIGEN_CACHE_DIR": cache} if cache else {}))
-    return subprocess.run([sys.executable, "-c", text, *arguments], env=environment, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", text, *arguments], env=environment, capture_output=True, text=True, check=True
+    ).stdout
 
 
 def startup(repeats: int) -> dict[str, float]:
@@ -53,11 +55,19 @@ def startup(repeats: int) -> dict[str, float]:
         with tempfile.TemporaryDirectory() as folder:
             cold.append(float(_script(FIRST_STEP, cache=folder)))
             warm.append(float(_script(FIRST_STEP, cache=folder)))
-    return {"import": statistics.median(imports), "first_step_cold": statistics.median(cold), "first_step_cached": statistics.median(warm)}
+    return {
+        "import": statistics.median(imports),
+        "first_step_cold": statistics.median(cold),
+        "first_step_cached": statistics.median(warm),
+    }
 
 
 def memory(n: int, threads: int) -> dict[str, float]:
     """Bytes a neuron in float32 beyond an array of currents of one's own (4 more) and without recordings: resident after making the population
     and after a run, and the most at any time."""
     names = ("population", "after_run", "highest_while_made", "highest")
-    return {"neurons": n, "threads": threads, **dict(zip(names, map(float, _script(MEMORY, str(n), str(threads)).split())))}
+    return {
+        "neurons": n,
+        "threads": threads,
+        **dict(zip(names, map(float, _script(MEMORY, str(n), str(threads)).split()))),
+    }

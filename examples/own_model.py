@@ -1,6 +1,6 @@
 """A model of one's own: an adaptive exponential integrate-and-fire neuron (Brette and Gerstner 2005), tonic and bursting.
 
-    python examples/own_model.py [--out FOLDER]
+python examples/own_model.py [--out FOLDER]
 """
 
 import argparse
@@ -22,12 +22,33 @@ adex = iz.Model(
     """,
     threshold="V >= V_peak",
     reset="V = V_r; w = w + b",
-    parameters={"C": 281.0, "g_L": 30.0, "E_L": -70.6, "V_T": -50.4, "Delta_T": 2.0, "a": 4.0, "tau_w": 144.0, "b": 80.5,
-                "V_r": -70.6, "V_peak": 0.0},
+    parameters={
+        "C": 281.0,
+        "g_L": 30.0,
+        "E_L": -70.6,
+        "V_T": -50.4,
+        "Delta_T": 2.0,
+        "a": 4.0,
+        "tau_w": 144.0,
+        "b": 80.5,
+        "V_r": -70.6,
+        "V_peak": 0.0,
+    },
     inputs=["I"],
     initial={"V": "E_L", "w": 0.0},
-    units={"C": "pF", "g_L": "nS", "E_L": "mV", "V_T": "mV", "Delta_T": "mV", "a": "nS", "tau_w": "ms", "b": "pA", "V_r": "mV",
-           "V_peak": "mV", "I": "pA"},
+    units={
+        "C": "pF",
+        "g_L": "nS",
+        "E_L": "mV",
+        "V_T": "mV",
+        "Delta_T": "mV",
+        "a": "nS",
+        "tau_w": "ms",
+        "b": "pA",
+        "V_r": "mV",
+        "V_peak": "mV",
+        "I": "pA",
+    },
 )
 
 
@@ -39,8 +60,14 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
 
     print(adex.derive().report())
-    pop = adex.population(2, dt=0.05, dtype="float64", V_r=np.array([-70.6, -45.4]), tau_w=np.array([144.0, 20.0]),
-                          b=np.array([80.5, 500.0]))
+    pop = adex.population(
+        2,
+        dt=0.05,
+        dtype="float64",
+        V_r=np.array([-70.6, -45.4]),
+        tau_w=np.array([144.0, 20.0]),
+        b=np.array([80.5, 500.0]),
+    )
     recording = pop.run(300.0, I=800.0, record=["V", "w", "spike"])
     print(f"spikes: tonic {recording.counts[0]}, bursting {recording.counts[1]}")
     recording.plot().savefig(options.out / "own_model.png", dpi=130)

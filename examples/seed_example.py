@@ -34,8 +34,10 @@ def measure(pop: iz.Population) -> str:
     started = time.perf_counter()
     recording = many.run(steps=steps, I=10.0)
     seconds = time.perf_counter() - started
-    return (f"{count * steps / seconds / 1e6:,.0f} million neuron-steps/s ({count:,} neurons, {steps} steps, one core, "
-            f"{len(recording.spike_times):,} spikes recorded)")
+    return (
+        f"{count * steps / seconds / 1e6:,.0f} million neuron-steps/s ({count:,} neurons, {steps} steps, one core, "
+        f"{len(recording.spike_times):,} spikes recorded)"
+    )
 
 
 def main() -> None:
@@ -51,8 +53,9 @@ def main() -> None:
     print(model.derive().report(), end="\n\n")
 
     pop = build(model, options.backend)
-    current = iz.inputs.section([0.0, 22.0, 0.0], [100.0, 300.0, 100.0]) \
-        + 10.0 * iz.inputs.wiener(500.0, n=10, t_start=100.0, t_end=400.0, seed=1)
+    current = iz.inputs.section([0.0, 22.0, 0.0], [100.0, 300.0, 100.0]) + 10.0 * iz.inputs.wiener(
+        500.0, n=10, t_start=100.0, t_end=400.0, seed=1
+    )
     recording = pop.run(500.0, I=current, record=["V", "u", "spike"])
 
     print(f"kernel: {pop.build_info}")
@@ -60,9 +63,13 @@ def main() -> None:
     print(f"spikes: {recording.counts.sum()} of 10 neurons in 500 ms; counts {' '.join(map(str, recording.counts))}")
     picture, plane = options.out / "seed_example.png", options.out / "state_plane.png"
     recording.plot(neurons=[0, 1, 2]).savefig(picture, dpi=130)
-    axes = iz.plot.state_plane(model, recording=recording, values={"I": 22.0}, limits={"V": (-90.0, 35.0), "u": (-20.0, 15.0)})
+    axes = iz.plot.state_plane(
+        model, recording=recording, values={"I": 22.0}, limits={"V": (-90.0, 35.0), "u": (-20.0, 15.0)}
+    )
     axes.figure.savefig(plane, dpi=130)
-    print(f"done: wrote {picture} and {plane}; try next: izhigen run RS --input 10 --plot rs.png, or examples/own_model.py")
+    print(
+        f"done: wrote {picture} and {plane}; try next: izhigen run RS --input 10 --plot rs.png, or examples/own_model.py"
+    )
 
 
 if __name__ == "__main__":

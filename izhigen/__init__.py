@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from izhigen.population import Population
     from izhigen.recording import Recording
 
-_LAZY = {"inputs": ("izhigen.inputs", None), "plot": ("izhigen.plot", None), "Population": ("izhigen.population", "Population"),
-         "Recording": ("izhigen.recording", "Recording")}
+_LAZY = {
+    "inputs": ("izhigen.inputs", None),
+    "plot": ("izhigen.plot", None),
+    "Population": ("izhigen.population", "Population"),
+    "Recording": ("izhigen.recording", "Recording"),
+}
 
 __all__ = ["IzhigenError", "Model", "Population", "Recording", "__version__", "inputs", "list_models", "load", "plot"]
 

@@ -31,8 +31,15 @@ class Model(Declaration):
 
         return derive_reported(self, method)
 
-    def source(self, target: str = "c", *, dtype: str = "float32", method: str = "exp_euler", per_neuron: tuple[str, ...] = (),
-               deltas: tuple[str, ...] = ()) -> str:
+    def source(
+        self,
+        target: str = "c",
+        *,
+        dtype: str = "float32",
+        method: str = "exp_euler",
+        per_neuron: tuple[str, ...] = (),
+        deltas: tuple[str, ...] = (),
+    ) -> str:
         """One readable, compilable file.
 
         Parameters
@@ -48,8 +55,15 @@ class Model(Declaration):
         """
         return self.program(target, dtype=dtype, method=method, per_neuron=per_neuron, deltas=deltas).source
 
-    def program(self, target: str = "c", *, dtype: str = "float32", method: str = "exp_euler", per_neuron: tuple[str, ...] = (),
-                deltas: tuple[str, ...] = ()) -> Any:
+    def program(
+        self,
+        target: str = "c",
+        *,
+        dtype: str = "float32",
+        method: str = "exp_euler",
+        per_neuron: tuple[str, ...] = (),
+        deltas: tuple[str, ...] = (),
+    ) -> Any:
         """The rendered program of a target: source, interface and content key.
 
         Raises
@@ -61,7 +75,15 @@ class Model(Declaration):
 
         return KernelRequest(self, method, dtype, tuple(per_neuron), tuple(deltas)).program(target)
 
-    def emit(self, folder: str | Path, *, target: str = "c", dtype: str = "float32", method: str = "exp_euler", force: bool = False) -> Path:
+    def emit(
+        self,
+        folder: str | Path,
+        *,
+        target: str = "c",
+        dtype: str = "float32",
+        method: str = "exp_euler",
+        force: bool = False,
+    ) -> Path:
         """Write a project of its own: header, source, example, self test, build files, README and manifest; the folder.
 
         Parameters

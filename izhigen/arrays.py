@@ -69,8 +69,10 @@ class HostSpace:
     def adopt(self, value: Any) -> Array | None:
         """None: NumPy reads what lies here by itself. An array of a device is refused."""
         if hasattr(value, "__cuda_array_interface__"):
-            raise BackendError("an array lies on a CUDA device, the population on the host; bring it over, as CuPy's .get() does, "
-                               "or take backend='cuda'")
+            raise BackendError(
+                "an array lies on a CUDA device, the population on the host; bring it over, as CuPy's .get() does, "
+                "or take backend='cuda'"
+            )
         return None
 
     def write(self, array: Array, values: Any) -> None:
@@ -111,7 +113,7 @@ def aligned_zeros(count: int, dtype: Any) -> Array:
     size = count * np.dtype(dtype).itemsize
     room = np.zeros(size + LINE, np.uint8)
     start = -room.ctypes.data % LINE
-    return room[start:start + size].view(dtype)
+    return room[start : start + size].view(dtype)
 
 
 def aligned(values: Array) -> Array:

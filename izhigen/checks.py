@@ -33,7 +33,13 @@ def check_count(name: str, value: Any) -> int:
 
 
 def check_size(size: Any) -> tuple[int, ...]:
-    axes = tuple(size.tolist()) if isinstance(size, np.ndarray) and size.ndim == 1 else tuple(size) if isinstance(size, (tuple, list)) else (size,)
+    axes = (
+        tuple(size.tolist())
+        if isinstance(size, np.ndarray) and size.ndim == 1
+        else tuple(size)
+        if isinstance(size, (tuple, list))
+        else (size,)
+    )
     if not axes:
         raise ValueShapeError("size=() is empty; give a number of neurons")
     shape = tuple(check_count("size", axis) for axis in axes)

@@ -19,8 +19,12 @@ from izhigen.store import check_new, is_store
 from izhigen.timegrid import whole_steps
 
 STIMULI = ("section", "constant", "ramp", "sinusoid", "square", "spike_train", "wiener", "ornstein_uhlenbeck")
-_INPUT_HELP = ("An input: 'NUMBER', 'KIND:key=value;...' (KIND of " + ", ".join(STIMULI) + "; lists with commas), a .npy or .csv file "
-               "(one row a step), or text in t. 'NAME=...' names the model's input (default: the first). Several for one input add up.")
+_INPUT_HELP = (
+    "An input: 'NUMBER', 'KIND:key=value;...' (KIND of "
+    + ", ".join(STIMULI)
+    + "; lists with commas), a .npy or .csv file "
+    "(one row a step), or text in t. 'NAME=...' names the model's input (default: the first). Several for one input add up."
+)
 
 BENCH_DURATION = 1000.0
 """ms that a stimulus without a duration lasts in a benchmark; all are quiet after their time."""
@@ -47,8 +51,16 @@ def list_command() -> None:
 
 
 _method = click.option("--method", default="exp_euler", show_default=True, help="Integration method.")
-_dtype = click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True, help="Number type.")
-_set = click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Set a parameter (or, for run, an initial state); repeatable.")
+_dtype = click.option(
+    "--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True, help="Number type."
+)
+_set = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set a parameter (or, for run, an initial state); repeatable.",
+)
 
 
 @cli.command()
@@ -75,7 +87,14 @@ def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -
 @cli.command()
 @click.argument("model")
 @click.option("-n", "--size", default=1, show_default=True, type=click.IntRange(1), help="Number of neurons.")
-@click.option("-T", "--duration", default=500.0, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Duration in ms.")
+@click.option(
+    "-T",
+    "--duration",
+    default=500.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Duration in ms.",
+)
 @click.option("--dt", default=0.1, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Step in ms.")
 @_method
 @_dtype
@@ -83,20 +102,53 @@ def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -
 @click.option("--device", type=click.IntRange(0), help="With cuda: the device.")
 @click.option("--sharding", default="", metavar="DEVICES", help="With cuda: several devices, separated by commas.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of noise, and of random stimuli without their own.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Seed of noise, and of random stimuli without their own.",
+)
 @_set
 @click.option("--input", "inputs", multiple=True, metavar="[NAME=]SPEC", help=_INPUT_HELP)
-@click.option("--record", default="", metavar="NAMES",
-              help="States to trace, and count, first_spike, isi; separated by commas. Spikes are always recorded.")
+@click.option(
+    "--record",
+    default="",
+    metavar="NAMES",
+    help="States to trace, and count, first_spike, isi; separated by commas. Spikes are always recorded.",
+)
 @click.option("--neurons", default="", metavar="INDICES", help="Neurons to record, separated by commas; default: all.")
 @click.option("--every", default=1, show_default=True, type=click.IntRange(1), help="Trace every that many steps.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the recording to a .npz file, or while the run goes on to a new .zarr store.")
-@click.option("--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw the recording to a picture.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write the recording to a .npz file, or while the run goes on to a new .zarr store.",
+)
+@click.option(
+    "--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw the recording to a picture."
+)
 @click.option("--progress/--no-progress", default=None, help="Show a progress bar (default: on a terminal, when long).")
-def run(model: str, size: int, duration: float, dt: float, method: str, dtype: str, backend: str, device: int | None, sharding: str, threads: int,
-        seed: int,
-        settings: tuple[str, ...], inputs: tuple[str, ...], record: str, neurons: str, every: int, out: Path | None, picture: Path | None,
-        progress: bool | None) -> None:
+def run(
+    model: str,
+    size: int,
+    duration: float,
+    dt: float,
+    method: str,
+    dtype: str,
+    backend: str,
+    device: int | None,
+    sharding: str,
+    threads: int,
+    seed: int,
+    settings: tuple[str, ...],
+    inputs: tuple[str, ...],
+    record: str,
+    neurons: str,
+    every: int,
+    out: Path | None,
+    picture: Path | None,
+    progress: bool | None,
+) -> None:
     """Simulate a population and print its spike counts; optionally save and draw it."""
     loaded: Any = iz.load(model)
     whole_steps(duration, dt)
@@ -104,14 +156,31 @@ def run(model: str, size: int, duration: float, dt: float, method: str, dtype: s
     states = [name.strip() for name in record.split(",") if name.strip()]
     if picture is not None and not states:
         states = [loaded.spike_state or loaded.states[0]]
-    pop = loaded.population(size, dt=dt, method=method, backend=backend, dtype=dtype, threads=threads, seed=seed, device=device,
-                            sharding=_indices(sharding, "--sharding"), **_settings(settings, (*loaded.parameters, *loaded.states), loaded.name))
+    pop = loaded.population(
+        size,
+        dt=dt,
+        method=method,
+        backend=backend,
+        dtype=dtype,
+        threads=threads,
+        seed=seed,
+        device=device,
+        sharding=_indices(sharding, "--sharding"),
+        **_settings(settings, (*loaded.parameters, *loaded.states), loaded.name),
+    )
     feeds = _inputs(inputs, loaded, duration, dt, seed)
     pop.run(0.0, progress=False, **feeds)  # builds and loads what the run needs, so that the time below is its own
     streamed = out is not None and is_store(out)
     started = time.perf_counter()
-    recording = pop.run(duration, record=[*dict.fromkeys([*states, "spike"])], every=every, progress=progress,
-                        neurons=_indices(neurons, "--neurons"), out=out if streamed else None, **feeds)
+    recording = pop.run(
+        duration,
+        record=[*dict.fromkeys([*states, "spike"])],
+        every=every,
+        progress=progress,
+        neurons=_indices(neurons, "--neurons"),
+        out=out if streamed else None,
+        **feeds,
+    )
     seconds = time.perf_counter() - started
     recording = recording.to_host()
     _summary(pop, recording, seconds)
@@ -154,12 +223,16 @@ def _summary(pop: Any, recording: Any, seconds: float) -> None:
     counts, count = recording.counts.ravel(), len(pop)
     simulated = recording.stop - recording.start
     steps = round(simulated / pop.dt)
-    click.echo(f"{pop.model.name}: {count} neuron{'s' if count != 1 else ''}, {simulated:g} ms in {steps} steps of {pop.dt:g} ms, "
-               f"{pop.method}, {pop.backend}, {pop.dtype.name}")
+    click.echo(
+        f"{pop.model.name}: {count} neuron{'s' if count != 1 else ''}, {simulated:g} ms in {steps} steps of {pop.dt:g} ms, "
+        f"{pop.method}, {pop.backend}, {pop.dtype.name}"
+    )
     click.echo(f"kernel:    {pop.build_info}")
     click.echo(f"time:      {seconds:.3g} s, {count * steps / max(seconds, 1e-9) / 1e6:.3g} million neuron-steps/s")
     recorded = "" if counts.size == count else f" of {counts.size} recorded neurons"
-    click.echo(f"spikes:    {counts.sum()} in all{recorded}; per neuron {counts.min()} to {counts.max()}, mean rate {recording.rates.mean():.3g} Hz")
+    click.echo(
+        f"spikes:    {counts.sum()} in all{recorded}; per neuron {counts.min()} to {counts.max()}, mean rate {recording.rates.mean():.3g} Hz"
+    )
     if counts.size <= 10:
         click.echo(f"counts:    {' '.join(map(str, counts))}")
 
@@ -174,13 +247,19 @@ def _draw(recording: Any, picture: Path) -> None:
 @cli.command()
 @click.argument("model")
 @click.option("--target", default="c", show_default=True, help="c, c-embedded, ...")
-@click.option("-o", "--out", metavar="DIR",
-              help="Folder of the project, or a file with the suffix of the target's sources (NAME.c) for the source alone; default: print it.")
+@click.option(
+    "-o",
+    "--out",
+    metavar="DIR",
+    help="Folder of the project, or a file with the suffix of the target's sources (NAME.c) for the source alone; default: print it.",
+)
 @_method
 @_dtype
 @_set
 @click.option("--force", is_flag=True, help="Overwrite files that izhigen did not write, or that were changed since.")
-def emit(model: str, target: str, out: str | None, method: str, dtype: str, settings: tuple[str, ...], force: bool) -> None:
+def emit(
+    model: str, target: str, out: str | None, method: str, dtype: str, settings: tuple[str, ...], force: bool
+) -> None:
     """Write a project for a model: header, source, example, self test, build files, README; or its source in one file."""
     loaded: Any = iz.load(model)
     changes = _settings(settings, tuple(loaded.parameters), loaded.name)
@@ -214,16 +293,34 @@ def _is_source_file(out: str, target: str) -> bool:
 
 @cli.command()
 @click.argument("model")
-@click.option("-n", "--sizes", default="1000,100000,1000000", show_default=True, metavar="SIZES", help="Numbers of neurons, separated by commas.")
+@click.option(
+    "-n",
+    "--sizes",
+    default="1000,100000,1000000",
+    show_default=True,
+    metavar="SIZES",
+    help="Numbers of neurons, separated by commas.",
+)
 @click.option("--dt", default=0.1, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Step in ms.")
 @_method
-@click.option("--dtype", type=click.Choice(["float32", "float64", "both"]), default="both", show_default=True, help="Number type.")
+@click.option(
+    "--dtype", type=click.Choice(["float32", "float64", "both"]), default="both", show_default=True, help="Number type."
+)
 @_set
 @click.option("--input", "inputs", multiple=True, metavar="[NAME=]SPEC", help=_INPUT_HELP)
 @click.option("--json", "data", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures to a file.")
 @click.option("--quick", is_flag=True, help="Short runs: figures that show only that it works.")
-def bench(model: str, sizes: str, dt: float, method: str, dtype: str, settings: tuple[str, ...], inputs: tuple[str, ...], data: Path | None,
-          quick: bool) -> None:
+def bench(
+    model: str,
+    sizes: str,
+    dt: float,
+    method: str,
+    dtype: str,
+    settings: tuple[str, ...],
+    inputs: tuple[str, ...],
+    data: Path | None,
+    quick: bool,
+) -> None:
     """Measure a model's kernel beside a scalar C loop of the same step and the machine's peak."""
     from izhigen.bench.model import Subject, bench_model
 
@@ -233,10 +330,11 @@ def bench(model: str, sizes: str, dt: float, method: str, dtype: str, settings: 
     feeds = {name: _quiet_after(value) for name, value in _inputs(inputs, loaded, BENCH_DURATION, dt, 0).items()}
     jumps = [name for name in feeds if name not in loaded.inputs]
     if jumps:
-        raise ValueShapeError(f"--input {jumps[0]}=...: a benchmark takes inputs of the model ({', '.join(loaded.inputs) or 'it has none'}), "
-                              "not jumps of a state")
-    subject = Subject(loaded, feeds, _settings(settings, (*loaded.parameters, *loaded.states), loaded.name),
-                      method, dt)
+        raise ValueShapeError(
+            f"--input {jumps[0]}=...: a benchmark takes inputs of the model ({', '.join(loaded.inputs) or 'it has none'}), "
+            "not jumps of a state"
+        )
+    subject = Subject(loaded, feeds, _settings(settings, (*loaded.parameters, *loaded.states), loaded.name), method, dt)
     result = bench_model(subject, counts, ("float32", "float64") if dtype == "both" else (dtype,), quick, click.echo)
     if data is not None:
         data.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -261,9 +359,15 @@ def cache(clear: bool) -> None:
         files, size = clear_cache()
         click.echo(f"removed {files} files ({size / 1e6:.2f} MB) from {folder}")
         return
-    kernels = [path for path in sorted(folder.glob("*")) if path.suffix in (".so", ".dylib", ".dll")] if folder.is_dir() else []
+    kernels = (
+        [path for path in sorted(folder.glob("*")) if path.suffix in (".so", ".dylib", ".dll")]
+        if folder.is_dir()
+        else []
+    )
     size = sum(path.stat().st_size for path in folder.glob("*") if path.is_file()) if folder.is_dir() else 0
-    click.echo(f"{folder}: {len(kernels)} kernels, {size / 1e6:.2f} MB (set IZHIGEN_CACHE_DIR to move it, --clear to empty it)")
+    click.echo(
+        f"{folder}: {len(kernels)} kernels, {size / 1e6:.2f} MB (set IZHIGEN_CACHE_DIR to move it, --clear to empty it)"
+    )
 
 
 # -- reading options --------------------------------------------------------------------------------------------------
@@ -275,7 +379,9 @@ def _settings(settings: tuple[str, ...], known: tuple[str, ...], model_name: str
         name, equals, value = setting.partition("=")
         name = name.strip()
         if equals and name not in known:
-            raise ValueShapeError(f"--set {setting}: model {model_name!r} has no {name!r}{suggest(name, known)} (known: {', '.join(known)})")
+            raise ValueShapeError(
+                f"--set {setting}: model {model_name!r} has no {name!r}{suggest(name, known)} (known: {', '.join(known)})"
+            )
         try:
             values[name] = float(value)
         except ValueError:
@@ -298,7 +404,9 @@ def _sizes(text: str) -> list[int]:
     except (ValueError, OverflowError):
         sizes = []
     if not sizes or min(sizes) < 1:
-        raise click.UsageError(f"--sizes {text!r}: expected numbers of neurons separated by commas, such as 1000,100000")
+        raise click.UsageError(
+            f"--sizes {text!r}: expected numbers of neurons separated by commas, such as 1000,100000"
+        )
     return sizes
 
 
@@ -309,7 +417,9 @@ def _inputs(specifications: tuple[str, ...], model: Any, duration: float, dt: fl
         head, equals, tail = specification.partition("=")
         named = equals and head.strip().isidentifier() and ":" not in head and head.strip() not in ("t",)
         if named and head.strip() not in names:
-            raise ValueShapeError(f"--input {specification!r}: model {model.name!r} has no input {head.strip()!r}{suggest(head.strip(), names)}")
+            raise ValueShapeError(
+                f"--input {specification!r}: model {model.name!r} has no input {head.strip()!r}{suggest(head.strip(), names)}"
+            )
         if not named and not model.inputs:
             raise ValueShapeError(f"--input {specification!r}: model {model.name!r} has no inputs")
         name, text = (head.strip(), tail) if named else (model.inputs[0], specification)
@@ -322,7 +432,9 @@ def _one_input(text: str, duration: float, dt: float, seed: int) -> Any:
     if colon and kind in STIMULI:
         return _stimulus(kind, rest, duration, seed)
     if colon and kind.isidentifier():
-        raise click.UsageError(f"--input {text!r}: no stimulus {kind!r}{suggest(kind, STIMULI)} (stimuli: {', '.join(STIMULI)})")
+        raise click.UsageError(
+            f"--input {text!r}: no stimulus {kind!r}{suggest(kind, STIMULI)} (stimuli: {', '.join(STIMULI)})"
+        )
     if text.endswith((".npy", ".csv")):
         return iz.inputs.from_array(text, dt)
     try:
@@ -339,14 +451,19 @@ def _stimulus(kind: str, text: str, duration: float, seed: int) -> Any:
         key, equals, value = part.partition("=")
         key = key.strip()
         if not equals or key not in accepted:
-            raise click.UsageError(f"--input {kind}: {part!r} is not one of {', '.join(f'{name}=...' for name in accepted)}{suggest(key, accepted)}")
+            raise click.UsageError(
+                f"--input {kind}: {part!r} is not one of {', '.join(f'{name}=...' for name in accepted)}{suggest(key, accepted)}"
+            )
         options[key] = _option(kind, key, value.strip())
     if "duration" in accepted:
         options.setdefault("duration", duration)
     if "seed" in accepted:
         options.setdefault("seed", seed)
-    missing = [name for name, parameter in inspect.signature(function).parameters.items()
-               if parameter.default is parameter.empty and name not in options]
+    missing = [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is parameter.empty and name not in options
+    ]
     if missing:
         raise click.UsageError(f"--input {kind}: {', '.join(missing)} missing, as in '{kind}:{missing[0]}=...'")
     lists = {"section": ("values", "durations"), "spike_train": ("times", "lengths", "sizes")}.get(kind, ())
@@ -379,7 +496,9 @@ def _total(parts: list[Any], duration: float) -> Any:
         return parts[0]
     numbers_only = [part for part in parts if isinstance(part, float)]
     others = [part for part in parts if not isinstance(part, float)]
-    stimuli = [part if isinstance(part, iz.inputs.Stimulus) else text_stimulus("input", part, duration) for part in others]
+    stimuli = [
+        part if isinstance(part, iz.inputs.Stimulus) else text_stimulus("input", part, duration) for part in others
+    ]
     if not stimuli:
         return sum(numbers_only)
     total = stimuli[0]
@@ -406,7 +525,9 @@ def main() -> None:
         click.echo(f"izhigen: error: {_one_line(str(problem))}", err=True)
         sys.exit(1)
     except MemoryError:
-        click.echo("izhigen: error: not enough memory; take fewer neurons, record fewer of them, or use --every", err=True)
+        click.echo(
+            "izhigen: error: not enough memory; take fewer neurons, record fewer of them, or use --every", err=True
+        )
         sys.exit(1)
     except BrokenPipeError:
         sys.exit(0)

@@ -75,8 +75,9 @@ class NonFiniteError(IzhigenError, ArithmeticError):
         The neuron's inputs in that step.
     """
 
-    def __init__(self, message: str, *, neuron: int, step: int, time: float,
-                 state: dict[str, float], inputs: dict[str, float]) -> None:
+    def __init__(
+        self, message: str, *, neuron: int, step: int, time: float, state: dict[str, float], inputs: dict[str, float]
+    ) -> None:
         super().__init__(message)
         self.neuron, self.step, self.time = neuron, step, time
         self.state, self.inputs = state, inputs
@@ -92,5 +93,7 @@ def _rebuild_non_finite(message: str, fields: dict[str, Any]) -> NonFiniteError:
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the nearest known name, or an empty string."""
     candidates = sorted(known, key=str.swapcase)  # 'mV' before 'MV'
-    near = [k for k in candidates if k.lower() == name.lower()][:1] or get_close_matches(name, candidates, n=1, cutoff=0.6)
+    near = [k for k in candidates if k.lower() == name.lower()][:1] or get_close_matches(
+        name, candidates, n=1, cutoff=0.6
+    )
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -87,7 +87,9 @@ def _without(stimulus: Stimulus, part: White | None) -> Stimulus:
     return stimulus if part is None else replace(stimulus, parts=tuple(p for p in stimulus.parts if p is not part))
 
 
-def make_feed(name: str, value: Any, layout: Layout, first_step: int, steps: int, dt: float, computed: KernelInput | None = None) -> Feed:
+def make_feed(
+    name: str, value: Any, layout: Layout, first_step: int, steps: int, dt: float, computed: KernelInput | None = None
+) -> Feed:
     """Understand one input of a run that starts at step ``first_step`` and has ``steps`` steps; ``computed`` is what the kernel takes over.
 
     Raises
@@ -104,12 +106,14 @@ def make_feed(name: str, value: Any, layout: Layout, first_step: int, steps: int
     flat = layout.per_neuron(array)
     rows = _as_series(array, layout, steps)
     if flat is not None and rows is not None and array.ndim > 1:
-        raise ValueShapeError(f"input {name!r}: shape {array.shape} could be one value per neuron or one row per step; "
-                              f"give it as (T, {', '.join(map(str, layout.shape))})")
+        raise ValueShapeError(
+            f"input {name!r}: shape {array.shape} could be one value per neuron or one row per step; "
+            f"give it as (T, {', '.join(map(str, layout.shape))})"
+        )
     if flat is not None:
         return _held(flat.reshape(1, -1), layout)
     if rows is not None:
-        return lambda offset, count: Source(_contiguous(rows[offset:offset + count], layout))
+        return lambda offset, count: Source(_contiguous(rows[offset : offset + count], layout))
     raise ValueShapeError(_explain(name, array, layout, steps))
 
 
@@ -117,7 +121,12 @@ def step_source(name: str, value: Any, layout: Layout, step: int, dt: float) -> 
     """One input of one step; the usual forms (a number, an array of the kernel's own type) without detours."""
     if (type(value) is float or type(value) is int) and -ORDINARY < value < ORDINARY:
         return Source(np.array([[value]], layout.dtype))
-    if type(value) is np.ndarray and value.dtype == layout.dtype and value.shape == layout.shape and value.flags.c_contiguous:
+    if (
+        type(value) is np.ndarray
+        and value.dtype == layout.dtype
+        and value.shape == layout.shape
+        and value.flags.c_contiguous
+    ):
         return Source(value.reshape(1, -1))
     with layout.space.use():
         return make_feed(name, value, layout, step, 1, dt)(0, 1)
@@ -137,8 +146,10 @@ def _contiguous(values: Array, layout: Layout) -> Array:
 def _as_numbers(name: str, value: Any, layout: Layout) -> Array:
     array = layout.read(value)
     if np.ma.is_masked(value) or array.dtype.kind not in "biuf":
-        raise ValueShapeError(f"input {name!r}: {type(value).__name__} holds no real numbers; give a number, an array, a stimulus of "
-                              "iz.inputs, or text in t")
+        raise ValueShapeError(
+            f"input {name!r}: {type(value).__name__} holds no real numbers; give a number, an array, a stimulus of "
+            "iz.inputs, or text in t"
+        )
     return array
 
 
@@ -153,7 +164,9 @@ def _as_series(array: Array, layout: Layout, steps: int) -> Array | None:
         return array.reshape(steps, -1)
     if layout.batch is not None and rest == (int(np.prod(layout.size)),):
         array, rest = array.reshape(steps, *layout.size), layout.size
-    if layout.batch is not None and (rest == layout.size or (len(rest) == len(layout.shape) and rest[0] == 1 and rest[1:] == layout.size)):
+    if layout.batch is not None and (
+        rest == layout.size or (len(rest) == len(layout.shape) and rest[0] == 1 and rest[1:] == layout.size)
+    ):
         spread = namespace(array).broadcast_to(array.reshape(steps, 1, *layout.size), (steps, *layout.shape))
         return spread.reshape(steps, -1)
     return None
@@ -161,8 +174,10 @@ def _as_series(array: Array, layout: Layout, steps: int) -> Array | None:
 
 def _explain(name: str, array: Array, layout: Layout, steps: int) -> str:
     shape = layout.shape
-    message = (f"input {name!r} has shape {array.shape}; give a number, one value per neuron {shape}, or one row per step "
-               f"({steps}, 1)" + (f" or {(steps, *shape)}" if shape != (1,) else ""))
+    message = (
+        f"input {name!r} has shape {array.shape}; give a number, one value per neuron {shape}, or one row per step "
+        f"({steps}, 1)" + (f" or {(steps, *shape)}" if shape != (1,) else "")
+    )
     if array.ndim == 1 and len(array) == steps:
         message += "; a bare 1-D array is per neuron: write values[:, None] for a time series"
     elif array.ndim >= 2 and array.shape[1:] in (shape, (1,)):
@@ -170,12 +185,16 @@ def _explain(name: str, array: Array, layout: Layout, steps: int) -> str:
     return message
 
 
-def _stimulus_feed(name: str, stimulus: Stimulus, layout: Layout, first_step: int, steps: int, dt: float, computed: KernelInput) -> Feed:
+def _stimulus_feed(
+    name: str, stimulus: Stimulus, layout: Layout, first_step: int, steps: int, dt: float, computed: KernelInput
+) -> Feed:
     stimulus.step_length(dt)
     length = stimulus.steps(dt)
     if first_step + steps > length:
-        raise ValueShapeError(f"input {name!r}: {stimulus.name} lasts {length * dt:g} ms but the run goes on to "
-                              f"{(first_step + steps) * dt:g} ms; make it longer, or add a section of zeros")
+        raise ValueShapeError(
+            f"input {name!r}: {stimulus.name} lasts {length * dt:g} ms but the run goes on to "
+            f"{(first_step + steps) * dt:g} ms; make it longer, or add a section of zeros"
+        )
     white, rest = computed.noise, _without(stimulus, computed.noise)
     numbers = None if computed.form is None else computed.form.numbers
 
@@ -183,15 +202,19 @@ def _stimulus_feed(name: str, stimulus: Stimulus, layout: Layout, first_step: in
         series = rest.rows(dt, first_step + offset, count)
         found = _as_series(series[:, None] if series.ndim == 1 else series, layout, count)
         if found is None:
-            raise ValueShapeError(f"input {name!r}: {stimulus.name} has {series.shape[1]} columns for {layout.count} neurons; "
-                                  f"give {'1' if layout.count == 1 else f'1 or {layout.count}'}")
+            raise ValueShapeError(
+                f"input {name!r}: {stimulus.name} has {series.shape[1]} columns for {layout.count} neurons; "
+                f"give {'1' if layout.count == 1 else f'1 or {layout.count}'}"
+            )
         return _contiguous(found, layout)
 
     def feed(offset: int, count: int) -> Source:
         given = rows(offset, count) if numbers is None else partial(rows, offset, count)
         if white is None:
             return Source(given, numbers=numbers)
-        amplitude = np.ascontiguousarray(white.factor * white.amplitude(dt, first_step + offset, count), dtype=layout.dtype)
+        amplitude = np.ascontiguousarray(
+            white.factor * white.amplitude(dt, first_step + offset, count), dtype=layout.dtype
+        )
         return Source(given, amplitude, white.seed, numbers)
 
     rows(0, min(steps, 1))  # columns that do not fit are refused before anything runs
@@ -214,7 +237,9 @@ def text_stimulus(name: str, text: str, duration: float) -> Stimulus:
     expression = parse_expression(text, f"input {name}")
     for symbol, column in expression.names.items():
         if symbol != "t" and symbol not in CONSTANTS:
-            raise ValueShapeError(f"input {name!r}, column {column}: {symbol!r} is not known; text for an input may use t (ms) and pi only")
+            raise ValueShapeError(
+                f"input {name!r}, column {column}: {symbol!r} is not known; text for an input may use t (ms) and pi only"
+            )
     return Stimulus(f"{text!r}", (Text(expression, duration),))
 
 
@@ -222,7 +247,19 @@ def check_input_names(names: Any, known: tuple[str, ...], model_name: str) -> No
     """Every given input must be one that the model has."""
     for name in names:
         if name not in known:
-            raise ValueShapeError(f"model {model_name!r} has no input {name!r}{suggest(name, known)} (inputs: {', '.join(known)})")
+            raise ValueShapeError(
+                f"model {model_name!r} has no input {name!r}{suggest(name, known)} (inputs: {', '.join(known)})"
+            )
 
 
-__all__ = ["Feed", "KernelInput", "Layout", "as_stimulus", "check_input_names", "kernel_input", "make_feed", "step_source", "text_stimulus"]
+__all__ = [
+    "Feed",
+    "KernelInput",
+    "Layout",
+    "as_stimulus",
+    "check_input_names",
+    "kernel_input",
+    "make_feed",
+    "step_source",
+    "text_stimulus",
+]

@@ -62,7 +62,9 @@ class Stimulus:
         if step is None:
             raise ValueShapeError(f"{self.name}: no step is known; give dt= or sample(dt)")
         if self.dt is not None and not math.isclose(step, self.dt, rel_tol=1e-9):
-            raise ValueShapeError(f"{self.name} was made with dt={self.dt:g} ms but is used at dt={step:g} ms; leave dt out to fit any step")
+            raise ValueShapeError(
+                f"{self.name} was made with dt={self.dt:g} ms but is used at dt={step:g} ms; leave dt out to fit any step"
+            )
         return step
 
     def steps(self, dt: float) -> int:
@@ -77,7 +79,9 @@ class Stimulus:
                 total = self._added(total, part.factor * part.rows(dt, first, count))
             return total
         except (TypeError, ValueError) as problem:
-            raise problem if isinstance(problem, IzhigenError) else ValueShapeError(f"{self.name}: {problem}") from problem
+            raise (
+                problem if isinstance(problem, IzhigenError) else ValueShapeError(f"{self.name}: {problem}")
+            ) from problem
 
     def _added(self, a: Array, b: Array) -> Array:
         if a.ndim != b.ndim:  # one series serves all neurons of the other
@@ -108,7 +112,9 @@ class Stimulus:
 
     def __add__(self, other: Any) -> Stimulus:
         if isinstance(other, Stimulus):
-            return Stimulus(f"{self.name} + {other.name}", self.parts + other.parts, self.dt if self.dt is not None else other.dt)
+            return Stimulus(
+                f"{self.name} + {other.name}", self.parts + other.parts, self.dt if self.dt is not None else other.dt
+            )
         if not isinstance(other, (int, float, np.number)):
             return NotImplemented
         return Stimulus(f"{self.name} + {other}", (*self.parts, Offset(float(other))), self.dt)
@@ -130,7 +136,11 @@ class Stimulus:
     def __mul__(self, factor: float) -> Stimulus:
         if not isinstance(factor, (int, float, np.number)):
             return NotImplemented
-        return Stimulus(f"{factor}*{self.name}", tuple(replace(part, factor=part.factor * float(factor)) for part in self.parts), self.dt)
+        return Stimulus(
+            f"{factor}*{self.name}",
+            tuple(replace(part, factor=part.factor * float(factor)) for part in self.parts),
+            self.dt,
+        )
 
     __rmul__ = __mul__
 
@@ -143,6 +153,7 @@ def _stimulus(name: str, duration: float, dt: float | None, part: Part) -> Stimu
 
 def _checked(function: F) -> F:
     """Wrong kinds of arguments (text for a number, a number for a list) become errors that name the stimulus."""
+
     @functools.wraps(function)
     def stimulus(*arguments: Any, **options: Any) -> Any:
         try:
@@ -159,7 +170,9 @@ def _checked(function: F) -> F:
 def section(values: Sequence[Any], durations: Sequence[float], dt: float | None = None) -> Stimulus:
     """Constant stretches one after another: ``values[i]`` (a number, or one per neuron) for ``durations[i]`` ms."""
     if len(values) != len(durations):
-        raise ValueShapeError(f"section: {len(values)} values but {len(durations)} durations; give one duration a value")
+        raise ValueShapeError(
+            f"section: {len(values)} values but {len(durations)} durations; give one duration a value"
+        )
     if not len(values) or any(d < 0 for d in durations):
         raise ValueShapeError("section: give at least one value, and durations that are not negative")
     shapes = {np.shape(v) for v in values if np.ndim(v)}
@@ -185,7 +198,10 @@ def constant(value: Any, duration: float | None = None, dt: float | None = None)
 def spike_train(times: Sequence[float], lengths: Any, sizes: Any, duration: float, dt: float | None = None) -> Stimulus:
     """Pulses: from ``times[i]`` for ``lengths[i]`` ms the value ``sizes[i]``; a single length or size serves all. Zero between."""
     count = len(times)
-    widths, heights = (np.broadcast_to(np.asarray(x, float), count) if np.ndim(x) == 0 else np.asarray(x, float) for x in (lengths, sizes))
+    widths, heights = (
+        np.broadcast_to(np.asarray(x, float), count) if np.ndim(x) == 0 else np.asarray(x, float)
+        for x in (lengths, sizes)
+    )
     if len(widths) != count or len(heights) != count:
         raise ValueShapeError(f"spike_train: {count} times but {len(widths)} lengths and {len(heights)} sizes")
     if not all(0 <= time < math.inf for time in times) or not (np.isfinite(widths).all() and (widths >= 0).all()):
@@ -195,31 +211,58 @@ def spike_train(times: Sequence[float], lengths: Any, sizes: Any, duration: floa
 
 
 @_checked
-def ramp(c_start: float, c_end: float, duration: float, t_start: float = 0.0, t_end: float | None = None, dt: float | None = None) -> Stimulus:
+def ramp(
+    c_start: float,
+    c_end: float,
+    duration: float,
+    t_start: float = 0.0,
+    t_end: float | None = None,
+    dt: float | None = None,
+) -> Stimulus:
     """A straight line from ``c_start`` to ``c_end``, both reached, over the steps from ``t_start`` to ``t_end``; zero elsewhere."""
     window = _window("ramp", duration, t_start, t_end)
     return _stimulus("ramp", duration, dt, Ramp(*window, float(c_start), float(c_end)))
 
 
 @_checked
-def sinusoid(amplitude: float, frequency: float, duration: float, dt: float | None = None, t_start: float = 0.0,
-             t_end: float | None = None, bias: bool = False) -> Stimulus:
+def sinusoid(
+    amplitude: float,
+    frequency: float,
+    duration: float,
+    dt: float | None = None,
+    t_start: float = 0.0,
+    t_end: float | None = None,
+    bias: bool = False,
+) -> Stimulus:
     """``amplitude*sin(2 pi f (t - t_start))`` from ``t_start`` to ``t_end`` (ms), f in Hz; plus the amplitude with ``bias``."""
     window = _window("sinusoid", duration, t_start, t_end)
     return _stimulus("sinusoid", duration, dt, Periodic(*window, False, float(amplitude), float(frequency), bool(bias)))
 
 
 @_checked
-def square(amplitude: float, frequency: float, duration: float, dt: float | None = None, bias: bool = False,
-           t_start: float = 0.0, t_end: float | None = None) -> Stimulus:
+def square(
+    amplitude: float,
+    frequency: float,
+    duration: float,
+    dt: float | None = None,
+    bias: bool = False,
+    t_start: float = 0.0,
+    t_end: float | None = None,
+) -> Stimulus:
     """A square wave of +-``amplitude`` (first half of a period positive), f in Hz; plus the amplitude with ``bias``."""
     window = _window("square", duration, t_start, t_end)
     return _stimulus("square", duration, dt, Periodic(*window, True, float(amplitude), float(frequency), bool(bias)))
 
 
 @_checked
-def wiener(duration: float, dt: float | None = None, n: int = 1, t_start: float = 0.0, t_end: float | None = None,
-           seed: int | None = None) -> Stimulus:
+def wiener(
+    duration: float,
+    dt: float | None = None,
+    n: int = 1,
+    t_start: float = 0.0,
+    t_end: float | None = None,
+    seed: int | None = None,
+) -> Stimulus:
     """Increments of a Wiener process, N(0, 1)*sqrt(dt), one column a neuron (``n``); zero outside ``t_start ... t_end``.
 
     The variates are those of the kernel's own generator, keyed by (seed, column, step). With one column a neuron they are drawn in the kernel.
@@ -229,8 +272,17 @@ def wiener(duration: float, dt: float | None = None, n: int = 1, t_start: float 
 
 
 @_checked
-def ornstein_uhlenbeck(mean: float, sigma: float, tau: float, duration: float, dt: float | None = None, n: int = 1,
-                       t_start: float = 0.0, t_end: float | None = None, seed: int | None = None) -> Stimulus:
+def ornstein_uhlenbeck(
+    mean: float,
+    sigma: float,
+    tau: float,
+    duration: float,
+    dt: float | None = None,
+    n: int = 1,
+    t_start: float = 0.0,
+    t_end: float | None = None,
+    seed: int | None = None,
+) -> Stimulus:
     """An Ornstein-Uhlenbeck process, dX = (mean - X)/tau dt + sigma dW, by Euler-Maruyama from X = mean; one column a neuron.
 
     BrainPy 2.8.2 draws its dW from a uniform distribution on [0, 1); here it is normal, as its documentation says.
@@ -239,7 +291,12 @@ def ornstein_uhlenbeck(mean: float, sigma: float, tau: float, duration: float, d
         raise ValueShapeError(f"ornstein_uhlenbeck: tau={tau!r} is not positive")
     window = _window("ornstein_uhlenbeck", duration, t_start, t_end)
     columns, key = _check_columns("ornstein_uhlenbeck", n), _check_seed("ornstein_uhlenbeck", seed)
-    return _stimulus("ornstein_uhlenbeck", duration, dt, OrnsteinUhlenbeck(*window, float(mean), float(sigma), float(tau), columns, key))
+    return _stimulus(
+        "ornstein_uhlenbeck",
+        duration,
+        dt,
+        OrnsteinUhlenbeck(*window, float(mean), float(sigma), float(tau), columns, key),
+    )
 
 
 def _check_columns(name: str, n: Any) -> int:
@@ -251,7 +308,9 @@ def _check_columns(name: str, n: Any) -> int:
 def _check_seed(name: str, seed: Any) -> int:
     if seed is not None and (not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64):
         raise ValueShapeError(f"{name}: seed={seed!r} is not a whole number from 0 to 2**64 - 1")
-    return secrets.randbits(63) if seed is None else int(seed)  # drawn once, so that sampling again gives the same series
+    return (
+        secrets.randbits(63) if seed is None else int(seed)
+    )  # drawn once, so that sampling again gives the same series
 
 
 def _window(name: str, duration: float, t_start: float, t_end: float | None) -> tuple[float, float, float]:
@@ -269,7 +328,9 @@ def from_array(values: Any, dt: float) -> Stimulus:
         values = _read_series(Path(values))
     given = np.asarray(values)
     if given.dtype.kind not in "biuf" or given.ndim < 1 or not len(given):
-        raise ValueShapeError(f"from_array: an array of {given.dtype} of shape {given.shape} is not a series of numbers, (T,) or (T, n)")
+        raise ValueShapeError(
+            f"from_array: an array of {given.dtype} of shape {given.shape} is not a series of numbers, (T,) or (T, n)"
+        )
     series = given.astype(np.float64)
     step = check_dt(dt)
     return _stimulus("from_array", len(series) * step, step, Series(series))
@@ -279,7 +340,11 @@ def _read_series(path: Path) -> Array:
     if not path.is_file():
         raise ValueShapeError(f"from_array: no file {str(path)!r}")
     try:
-        return np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.loadtxt(path, delimiter=",", comments="#")
+        return (
+            np.load(path, allow_pickle=False)
+            if path.suffix == ".npy"
+            else np.loadtxt(path, delimiter=",", comments="#")
+        )
     except (ValueError, EOFError, OSError) as problem:
         raise ValueShapeError(f"from_array: {path} holds no table of numbers ({problem})") from None
 
@@ -288,6 +353,25 @@ section_input, constant_input, spike_input, ramp_input = section, constant, spik
 sinusoidal_input, square_input, wiener_process, ou_process = sinusoid, square, wiener, ornstein_uhlenbeck
 sinusoidal, ou = sinusoid, ornstein_uhlenbeck
 
-__all__ = ["Stimulus", "constant", "constant_input", "from_array", "ornstein_uhlenbeck", "ou", "ou_process", "ramp", "ramp_input", "section",
-           "section_input", "sinusoid", "sinusoidal", "sinusoidal_input", "spike_input", "spike_train", "square", "square_input", "wiener",
-           "wiener_process"]
+__all__ = [
+    "Stimulus",
+    "constant",
+    "constant_input",
+    "from_array",
+    "ornstein_uhlenbeck",
+    "ou",
+    "ou_process",
+    "ramp",
+    "ramp_input",
+    "section",
+    "section_input",
+    "sinusoid",
+    "sinusoidal",
+    "sinusoidal_input",
+    "spike_input",
+    "spike_train",
+    "square",
+    "square_input",
+    "wiener",
+    "wiener_process",
+]

@@ -13,7 +13,9 @@ from izhigen.model.model import SPIKE_FIGURES
 
 Array = Any
 
-MOMENTS: Mapping[str, tuple[str, ...]] = dict(zip(SPIKE_FIGURES, (("count",), ("first_spike",), ("isi_mean", "isi_std"))))
+MOMENTS: Mapping[str, tuple[str, ...]] = dict(
+    zip(SPIKE_FIGURES, (("count",), ("first_spike",), ("isi_mean", "isi_std")))
+)
 """What ``record`` may ask for, and the arrays that it gives."""
 UNITS = {"count": "1", "first_spike": "ms", "isi_mean": "ms", "isi_std": "ms"}
 
@@ -35,7 +37,9 @@ def new_moments(space: Space, count: int, wanted: Collection[str]) -> Moments:
     """No spike so far; only what the wanted figures need."""
     moments = Moments(space.zeros(count, np.int64))
     if set(wanted) != {"count"}:
-        moments.first, moments.last, moments.squares = (space.zeros(count, dtype) for dtype in (np.int64, np.int64, np.float64))
+        moments.first, moments.last, moments.squares = (
+            space.zeros(count, dtype) for dtype in (np.int64, np.int64, np.float64)
+        )
         space.write(moments.first, -1)
         space.write(moments.last, -1)
     return moments
@@ -49,6 +53,10 @@ def summary(moments: Moments, wanted: Collection[str], dt: float) -> dict[str, A
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(intervals > 0, (moments.last - moments.first) / intervals, np.nan)
         square = np.where(intervals > 0, moments.squares / intervals, np.nan)
-    found = {"count": moments.count, "first_spike": np.where(moments.count > 0, (moments.first + 1) * dt, np.nan),
-             "isi_mean": mean * dt, "isi_std": np.sqrt(np.maximum(square - mean**2, 0.0)) * dt}
+    found = {
+        "count": moments.count,
+        "first_spike": np.where(moments.count > 0, (moments.first + 1) * dt, np.nan),
+        "isi_mean": mean * dt,
+        "isi_std": np.sqrt(np.maximum(square - mean**2, 0.0)) * dt,
+    }
     return {name: found[name] for group, names in MOMENTS.items() if group in wanted for name in names}

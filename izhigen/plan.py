@@ -68,7 +68,9 @@ class RecordingPlan:
     ``done`` counts the steps of the run. A buffer holds the rows that the sink has not been given yet.
     """
 
-    def __init__(self, subject: Subject, steps: int, record: str | Iterable[str], every: int, neurons: Any, out: Any = None) -> None:
+    def __init__(
+        self, subject: Subject, steps: int, record: str | Iterable[str], every: int, neurons: Any, out: Any = None
+    ) -> None:
         self._subject = subject
         wanted = _names(record, subject.model)
         self.every = check_count("every", every)
@@ -82,8 +84,10 @@ class RecordingPlan:
         columns = subject.count if self.neurons is None else len(self.neurons)
         rows = min(self._sink.rows, header.rows)
         self._chosen = chosen = None if self.neurons is None else self.neurons[self._order]
-        self._rows = {name: subject.space.rows(rows, chosen, subject.count, subject.dtypes[name])
-                      for name in sorted({_stored(name) for name in self.wanted})}
+        self._rows = {
+            name: subject.space.rows(rows, chosen, subject.count, subject.dtypes[name])
+            for name in sorted({_stored(name) for name in self.wanted})
+        }
         row_bytes = sum(buffer.dtype.itemsize for buffer in self._rows.values()) * columns
         self._at_once = max(LEAST_ROWS, CACHED_BYTES // max(row_bytes, 1)) * self.every
         self._written = self._spikes_found = 0
@@ -91,12 +95,21 @@ class RecordingPlan:
 
     def _header(self, steps: int) -> Header:
         subject, model = self._subject, self._subject.model
-        scalars = {name: value if isinstance(value, float) else "per neuron" for name, value in subject.parameters.items()}
-        info = {"model": model.name, **subject.about, "parameters": scalars,
-                "units": {name: "ms" if name == "t_last_spike" else model.unit_of(name) for name in self.wanted},
-                "threshold": model.threshold.text if model.threshold else "", "spike_state": model.spike_state or ""}
+        scalars = {
+            name: value if isinstance(value, float) else "per neuron" for name, value in subject.parameters.items()
+        }
+        info = {
+            "model": model.name,
+            **subject.about,
+            "parameters": scalars,
+            "units": {name: "ms" if name == "t_last_spike" else model.unit_of(name) for name in self.wanted},
+            "threshold": model.threshold.text if model.threshold else "",
+            "spike_state": model.spike_state or "",
+        }
         traces = {name: np.dtype(bool) if name == "refractory" else subject.dtypes[name] for name in self.wanted}
-        return Header(subject.shape, self.neurons, info, subject.steps_done * subject.dt, traces, self.spikes, steps // self.every)
+        return Header(
+            subject.shape, self.neurons, info, subject.steps_done * subject.dt, traces, self.spikes, steps // self.every
+        )
 
     # -- filling ----------------------------------------------------------------------------------------------------
 
@@ -110,7 +123,11 @@ class RecordingPlan:
     def attach(self, block: Block, done: int) -> None:
         """Tell a block that starts ``done`` steps into the run where to write."""
         first, stop = done // self.every, (done + block.steps) // self.every
-        block.record = {name: rows[first - self._written:stop - self._written] for name, rows in self._rows.items()} if stop > first else {}
+        block.record = (
+            {name: rows[first - self._written : stop - self._written] for name, rows in self._rows.items()}
+            if stop > first
+            else {}
+        )
         block.record_every = self.every
         block.record_phase = (first + 1) * self.every - 1 - done if block.record else -1
         block.record_neurons = self._chosen
@@ -122,7 +139,9 @@ class RecordingPlan:
         if spikes is None:
             return
         step, neuron = spikes.step, spikes.neuron
-        if isinstance(neuron, np.ndarray):  # on a device the choice would have to wait for the block, and is made at the end
+        if isinstance(
+            neuron, np.ndarray
+        ):  # on a device the choice would have to wait for the block, and is made at the end
             step, neuron = self._of_chosen(step, neuron)
         if len(step):
             self._found.append((step + done, neuron))
@@ -150,7 +169,9 @@ class RecordingPlan:
         times = indices = None
         if self.spikes:
             none = subject.space.gather(subject.space.zeros(0, np.int64))
-            step, indices = self._of_chosen(*(namespace(none).concatenate([none, *(found[k] for found in self._found)]) for k in (0, 1)))
+            step, indices = self._of_chosen(
+                *(namespace(none).concatenate([none, *(found[k] for found in self._found)]) for k in (0, 1))
+            )
             kept = slice(int((step < done).sum()))
             times, indices = (subject.steps_done + step[kept] + 1) * subject.dt, indices[kept]
         self._sink.write(Piece(ends * subject.dt, traces, times, indices), (subject.steps_done + done) * subject.dt)
@@ -165,7 +186,12 @@ class RecordingPlan:
         if self._moments is None:
             return {}
         space, moments = self._subject.space, self._moments
-        whole = Moments(*(None if part is None else space.gather(part) for part in (moments.count, moments.first, moments.last, moments.squares)))
+        whole = Moments(
+            *(
+                None if part is None else space.gather(part)
+                for part in (moments.count, moments.first, moments.last, moments.squares)
+            )
+        )
         flat = summary(whole, self.figures, self._subject.dt)
         if self.neurons is None:
             return {name: values.reshape(self._subject.shape) for name, values in flat.items()}
@@ -203,8 +229,10 @@ def _names(record: str | Iterable[str], model: Declaration) -> list[str]:
     known = (*model.all_states, "spike", *MOMENTS)
     for name in wanted:
         if name not in known:
-            raise ValueShapeError(f"record: {name!r} is not a state of model {model.name!r}{suggest(str(name), known)} "
-                                  f"(states: {', '.join(model.all_states)}; of spikes: spike, {', '.join(MOMENTS)})")
+            raise ValueShapeError(
+                f"record: {name!r} is not a state of model {model.name!r}{suggest(str(name), known)} "
+                f"(states: {', '.join(model.all_states)}; of spikes: spike, {', '.join(MOMENTS)})"
+            )
     return wanted
 
 

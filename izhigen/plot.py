@@ -25,7 +25,9 @@ def _figure(rows: int = 1, height: float = 2.2, **options: Any) -> tuple[Any, li
     """A new figure with rows of axes; a figure window only where pyplot has a display to show it on."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(rows, 1, figsize=(8.0, 0.8 + height * rows), squeeze=False, layout="constrained", **options)
+    figure, axes = plt.subplots(
+        rows, 1, figsize=(8.0, 0.8 + height * rows), squeeze=False, layout="constrained", **options
+    )
     return figure, list(axes[:, 0])
 
 
@@ -38,7 +40,10 @@ def _read(recording: Recording, name: str, columns: Sequence[int]) -> Any:
     values = recording[name]
     if values.ndim == 2:
         return fetch(values[:, list(columns)])
-    return np.stack([fetch(values[(slice(None), *map(int, np.unravel_index(column, recording.shape)))]) for column in columns], axis=1)
+    return np.stack(
+        [fetch(values[(slice(None), *map(int, np.unravel_index(column, recording.shape)))]) for column in columns],
+        axis=1,
+    )
 
 
 def _spikes(recording: Recording) -> tuple[Any, Any]:
@@ -55,11 +60,15 @@ def _columns(recording: Recording, neurons: Sequence[int] | None) -> list[tuple[
     place = {int(index): k for k, index in enumerate(available)}
     missing = [index for index in neurons if index not in place]
     if missing:
-        raise RecordingError(f"neuron {missing[0]} was not recorded (recorded: {len(available)} neurons, {available[0]} ... {available[-1]})")
+        raise RecordingError(
+            f"neuron {missing[0]} was not recorded (recorded: {len(available)} neurons, {available[0]} ... {available[-1]})"
+        )
     return [(place[index], int(index)) for index in neurons]
 
 
-def traces(recording: Recording, name: str | None = None, *, neurons: Sequence[int] | None = None, ax: Axes = None) -> Axes:
+def traces(
+    recording: Recording, name: str | None = None, *, neurons: Sequence[int] | None = None, ax: Axes = None
+) -> Axes:
     """Draw a state over time, one line a neuron; spikes of the threshold's state are marked above its trace.
 
     ``name`` defaults to the first recorded state; ``neurons`` to the first six.
@@ -70,9 +79,13 @@ def traces(recording: Recording, name: str | None = None, *, neurons: Sequence[i
     axes = _figure()[1][0] if ax is None else ax
     columns = _columns(recording, neurons)
     values, t = _read(recording, chosen, [column for column, _ in columns]), np.asarray(recording.t)
-    marked = _spikes(recording) if recording.spike_times is not None and chosen == recording.info.get("spike_state") else None
+    marked = (
+        _spikes(recording)
+        if recording.spike_times is not None and chosen == recording.info.get("spike_state")
+        else None
+    )
     for (_, index), trace in zip(columns, values.T):
-        line, = axes.plot(t, trace, lw=0.9, label=f"neuron {index}")
+        (line,) = axes.plot(t, trace, lw=0.9, label=f"neuron {index}")
         if marked is not None:
             times = marked[0][marked[1] == index]
             top = values.max() + 0.06 * np.ptp(values) if values.size else 0.0
@@ -101,7 +114,9 @@ def raster(recording: Recording, *, ax: Axes = None) -> Axes:
     return axes
 
 
-def recording(recording: Recording, *, states: Sequence[str] | None = None, neurons: Sequence[int] | None = None) -> Any:
+def recording(
+    recording: Recording, *, states: Sequence[str] | None = None, neurons: Sequence[int] | None = None
+) -> Any:
     """Draw each recorded state and, below, the raster; returns the figure."""
     names = list(recording.traces) if states is None else list(states)
     with_raster = recording.spike_times is not None and bool(recording.info.get("threshold"))
@@ -119,12 +134,23 @@ def recording(recording: Recording, *, states: Sequence[str] | None = None, neur
         if ax.get_legend() is not None:
             ax.get_legend().remove()  # the first row names the neurons for all
     info = recording.info
-    figure.suptitle(f"{info.get('model', '')}  ({info.get('method', '')}, dt = {info.get('dt', 0):g} ms)", fontsize="medium")
+    figure.suptitle(
+        f"{info.get('model', '')}  ({info.get('method', '')}, dt = {info.get('dt', 0):g} ms)", fontsize="medium"
+    )
     return figure
 
 
-def state_plane(model: Declaration, x: str | None = None, y: str | None = None, *, limits: Mapping[str, tuple[float, float]] | None = None,
-                values: Mapping[str, float] | None = None, recording: Recording | None = None, neuron: int = 0, ax: Axes = None) -> Axes:
+def state_plane(
+    model: Declaration,
+    x: str | None = None,
+    y: str | None = None,
+    *,
+    limits: Mapping[str, tuple[float, float]] | None = None,
+    values: Mapping[str, float] | None = None,
+    recording: Recording | None = None,
+    neuron: int = 0,
+    ax: Axes = None,
+) -> Axes:
     """Draw the plane of two states: their nullclines and flow, computed from the equations, and a recorded path.
 
     Parameters
@@ -149,10 +175,13 @@ def state_plane(model: Declaration, x: str | None = None, y: str | None = None, 
     fixed = _plane_values(model, values or {})
     path = {}
     if recording is not None:
-        (column, _), = _columns(recording, [neuron])
+        ((column, _),) = _columns(recording, [neuron])
         path = {name: _read(recording, name, [column])[:, 0] for name in (x, y)}
     landmarks = _landmarks(model, fixed)
-    edges = {name: (limits or {}).get(name) or _limits(path.get(name), [fixed[name], *landmarks.get(name, {}).values()]) for name in (x, y)}
+    edges = {
+        name: (limits or {}).get(name) or _limits(path.get(name), [fixed[name], *landmarks.get(name, {}).values()])
+        for name in (x, y)
+    }
     grid = np.meshgrid(*(np.linspace(*edges[name], 241) for name in (x, y)))
     slopes = _slopes(model, {**fixed, x: grid[0], y: grid[1]}, (x, y))
     axes = _figure(1, 4.4)[1][0] if ax is None else ax
@@ -160,7 +189,16 @@ def state_plane(model: Declaration, x: str | None = None, y: str | None = None, 
     dx, dy = (slope / (high - low) for slope, (low, high) in zip(slopes, (edges[x], edges[y])))
     length = np.hypot(dx, dy) + 1e-30
     part = (slice(step // 2, None, step),) * 2
-    axes.quiver(grid[0][part], grid[1][part], (dx / length)[part], (dy / length)[part], color="0.75", width=0.0022, angles="uv", scale=45)
+    axes.quiver(
+        grid[0][part],
+        grid[1][part],
+        (dx / length)[part],
+        (dy / length)[part],
+        color="0.75",
+        width=0.0022,
+        angles="uv",
+        scale=45,
+    )
     handles = []
     for name, slope, color in ((x, slopes[0], "tab:blue"), (y, slopes[1], "tab:orange")):
         axes.contour(*grid, slope, levels=[0.0], colors=[color], linewidths=1.6)
@@ -175,7 +213,9 @@ def state_plane(model: Declaration, x: str | None = None, y: str | None = None, 
     axes.set_xlabel(_label(x, model.unit_of(x)))
     axes.set_ylabel(_label(y, model.unit_of(y)))
     axes.legend(handles=handles, fontsize="small", loc="best")
-    axes.set_title(f"{model.name}: " + ", ".join(f"{name} = {fixed[name]:g}" for name in model.inputs), fontsize="medium")
+    axes.set_title(
+        f"{model.name}: " + ", ".join(f"{name} = {fixed[name]:g}" for name in model.inputs), fontsize="medium"
+    )
     return axes
 
 

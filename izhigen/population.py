@@ -15,12 +15,29 @@ from izhigen.backends.engine import Block, Engine, PreparedStep, Source
 from izhigen.checks import check_batch, check_count, check_dtype, check_seed, check_size
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import DerivationError, NonFiniteError, ValueShapeError, suggest
-from izhigen.feeding import Feed, KernelInput, Layout, as_stimulus, check_input_names, kernel_input, make_feed, step_source
+from izhigen.feeding import (
+    Feed,
+    KernelInput,
+    Layout,
+    as_stimulus,
+    check_input_names,
+    kernel_input,
+    make_feed,
+    step_source,
+)
 from izhigen.model.model import Declaration
 from izhigen.plan import RecordingPlan, Subject
 from izhigen.progress import interruptible, progress_bar
 from izhigen.recording import Recording
-from izhigen.running import SPIKE_FLAG, Runner, bad_input_error, bad_input_text, find_bad_input, find_bad_input_anywhere, non_finite
+from izhigen.running import (
+    SPIKE_FLAG,
+    Runner,
+    bad_input_error,
+    bad_input_text,
+    find_bad_input,
+    find_bad_input_anywhere,
+    non_finite,
+)
 from izhigen.timegrid import check_dt, whole_steps
 from izhigen.values import initial_states, read_value
 from izhigen.views import ParameterView, StateView
@@ -76,9 +93,23 @@ class Population:
         When the backend cannot run here; says what to install.
     """
 
-    def __init__(self, model: Declaration, size: int | tuple[int, ...] = 1, *, dt: float = 0.1, method: str = "exp_euler", backend: str = "c",
-                 dtype: Any = "float32", threads: int = 1, seed: int = 0, batch: int | None = None, device: Any = None, sharding: Any = None,
-                 steps_per_launch: int | None = None, **values: Any) -> None:
+    def __init__(
+        self,
+        model: Declaration,
+        size: int | tuple[int, ...] = 1,
+        *,
+        dt: float = 0.1,
+        method: str = "exp_euler",
+        backend: str = "c",
+        dtype: Any = "float32",
+        threads: int = 1,
+        seed: int = 0,
+        batch: int | None = None,
+        device: Any = None,
+        sharding: Any = None,
+        steps_per_launch: int | None = None,
+        **values: Any,
+    ) -> None:
         # Private names only: every other attribute belongs to the model, as in pop.V and pop.a.
         self._model = model
         self._dt = check_dt(dt)
@@ -107,34 +138,57 @@ class Population:
         known = (*self._model.parameters, *self._model.states, *(["t_last_spike"] if self._model.refractory else []))
         for name in values:
             if name in self._model.inputs:
-                raise ValueShapeError(f"{name!r} is an input of model {self._model.name!r}: give it to run({name}=...) or step({name}=...)")
+                raise ValueShapeError(
+                    f"{name!r} is an input of model {self._model.name!r}: give it to run({name}=...) or step({name}=...)"
+                )
             if name not in known:
-                raise ValueShapeError(f"model {self._model.name!r} has no parameter or state {name!r}{suggest(name, known)} "
-                                      f"(parameters: {', '.join(self._model.parameters)}; states: {', '.join(self._model.states)})")
+                raise ValueShapeError(
+                    f"model {self._model.name!r} has no parameter or state {name!r}{suggest(name, known)} "
+                    f"(parameters: {', '.join(self._model.parameters)}; states: {', '.join(self._model.states)})"
+                )
 
     def _value(self, name: str, value: Any, layout: Layout | None = None) -> float | Array:
         rng = np.random.default_rng([self._seed, *name.encode()])
-        found = read_value(name, value, layout or self._layout, rng, np.float64 if name in TIMES and self._model.refractory else self._dtype)
-        if name == "tau_ref" and self._model.refractory and (least := found if isinstance(found, float) else float(found.min())) < 0:
+        found = read_value(
+            name,
+            value,
+            layout or self._layout,
+            rng,
+            np.float64 if name in TIMES and self._model.refractory else self._dtype,
+        )
+        if (
+            name == "tau_ref"
+            and self._model.refractory
+            and (least := found if isinstance(found, float) else float(found.min())) < 0
+        ):
             raise ValueShapeError(f"tau_ref = {least:g} is negative; a refractory period is a time in ms from 0 on")
         return found
 
     def reset(self, batch: int | Any | None = ...) -> None:
         """Set the states to their initial values and time to 0; ``batch`` changes the batch axis (None removes it)."""
         with self._space.use():
-            self._reset(self._layout if batch is ... else Layout(self._layout.size, check_batch(batch), self._dtype, self._space))
+            self._reset(
+                self._layout
+                if batch is ...
+                else Layout(self._layout.size, check_batch(batch), self._dtype, self._space)
+            )
 
     def _reset(self, layout: Layout) -> None:
         parameters = self._parameters
         if layout != self._layout or not parameters:
-            parameters = {name: self._value(name, self._given.get(name, default), layout) for name, default in self._model.parameters.items()}
+            parameters = {
+                name: self._value(name, self._given.get(name, default), layout)
+                for name, default in self._model.parameters.items()
+            }
         fresh = self._fresh_states(layout, parameters)
         # Nothing above changes the population, so a value that does not fit leaves it as it was.
         self._layout, self._parameters, self._steps_done = layout, parameters, 0
         self._prepared.clear()
         self._last_spike_flag = self._space.zeros(layout.count, np.uint8)
         for name, values in fresh.items():
-            if name not in self._state or self._state[name].shape != (layout.count,):  # arrays that a user holds stay live
+            if name not in self._state or self._state[name].shape != (
+                layout.count,
+            ):  # arrays that a user holds stay live
                 self._state[name] = self._space.zeros(layout.count, values.dtype)
             self._space.write(self._state[name], values)
 
@@ -146,7 +200,9 @@ class Population:
 
     def _fresh_states(self, layout: Layout, parameters: Mapping[str, Any]) -> dict[str, Array]:
         """Initial state arrays of a layout."""
-        given = {name: self._value(name, self._given[name], layout) for name in self._model.states if name in self._given}
+        given = {
+            name: self._value(name, self._given[name], layout) for name in self._model.states if name in self._given
+        }
         fresh = initial_states(self._model, given, parameters, self._dtype)
         if self._model.refractory:
             last = self._value("t_last_spike", self._given.get("t_last_spike", NEVER), layout)
@@ -250,7 +306,9 @@ class Population:
             return self.state[name]
         if name in self._parameters:
             return self.parameters[name]
-        raise AttributeError(f"a population of {self._model.name!r} has no {name!r}{suggest(name, [*self._model.all_states, *self._parameters])}")
+        raise AttributeError(
+            f"a population of {self._model.name!r} has no {name!r}{suggest(name, [*self._model.all_states, *self._parameters])}"
+        )
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("_"):
@@ -260,8 +318,10 @@ class Population:
         elif name in self._parameters:
             self.parameters[name] = value
         else:
-            raise AttributeError(f"{name!r} cannot be set: it is neither a state nor a parameter of model {self._model.name!r}"
-                                 f"{suggest(name, [*self._model.all_states, *self._parameters])}")
+            raise AttributeError(
+                f"{name!r} cannot be set: it is neither a state nor a parameter of model {self._model.name!r}"
+                f"{suggest(name, [*self._model.all_states, *self._parameters])}"
+            )
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self._model.all_states, *self._parameters]
@@ -270,16 +330,20 @@ class Population:
         return self._layout.shape[0]
 
     def __repr__(self) -> str:
-        return (f"<Population of {self._model.name}: {'x'.join(map(str, self.shape))} neurons, dt={self._dt:g} ms, {self.method}, "
-                f"{self._backend}, {self._dtype.name}, t={self.t:g} ms>")
+        return (
+            f"<Population of {self._model.name}: {'x'.join(map(str, self.shape))} neurons, dt={self._dt:g} ms, {self.method}, "
+            f"{self._backend}, {self._dtype.name}, t={self.t:g} ms>"
+        )
 
     # -- stepping ---------------------------------------------------------------------------------------------------
 
     def __call__(self, *values: Any, **inputs: Any) -> Array:
         """One step; positional values go to the model's inputs in their order. See :meth:`step`."""
         if len(values) > len(self._model.inputs):
-            raise ValueShapeError(f"model {self._model.name!r} has {len(self._model.inputs)} inputs ({', '.join(self._model.inputs)}), "
-                                  f"{len(values)} values given")
+            raise ValueShapeError(
+                f"model {self._model.name!r} has {len(self._model.inputs)} inputs ({', '.join(self._model.inputs)}), "
+                f"{len(values)} values given"
+            )
         for name, value in zip(self._model.inputs, values):
             if name in inputs:
                 raise ValueShapeError(f"input {name!r} is given twice")
@@ -308,7 +372,9 @@ class Population:
             Naming the neuron, time, state and inputs.
         """
         names, deltas = self._input_names(inputs)
-        sources = {name: step_source(name, inputs.get(name, 0.0), self._layout, self._steps_done, self._dt) for name in names}
+        sources = {
+            name: step_source(name, inputs.get(name, 0.0), self._layout, self._steps_done, self._dt) for name in names
+        }
         if check_finite:
             bad_input = find_bad_input(sources, {})
             if bad_input is not None:
@@ -323,18 +389,38 @@ class Population:
     def _after_the_step(self, neuron: int, sources: Mapping[str, Source]) -> NonFiniteError:
         """What a step left not finite; an input that lies on a device is looked at only now."""
         bad = find_bad_input_anywhere(sources)
-        return non_finite(self, neuron if bad is None else bad.neuron, sources, 0, "its state is now", ahead=0,
-                          subject=None if bad is None else bad_input_text(bad))
+        return non_finite(
+            self,
+            neuron if bad is None else bad.neuron,
+            sources,
+            0,
+            "its state is now",
+            ahead=0,
+            subject=None if bad is None else bad_input_text(bad),
+        )
 
-    def _prepared_step(self, deltas: tuple[str, ...], sources: Mapping[str, Source], check_finite: bool) -> PreparedStep:
+    def _prepared_step(
+        self, deltas: tuple[str, ...], sources: Mapping[str, Source], check_finite: bool
+    ) -> PreparedStep:
         """One step with the arrays and numbers that the population holds now; kept until one of them is replaced."""
         key = (deltas, check_finite)
         if key not in self._prepared:
             self._prepared[key] = self._engine(deltas).prepare(self._block(sources, 1, check_finite))
         return self._prepared[key]
 
-    def run(self, duration: float | None = None, *, steps: int | None = None, record: str | Iterable[str] = ("spike",), every: int = 1,
-            neurons: Any = None, progress: bool | None = None, check_finite: bool = True, out: str | Path | None = None, **inputs: Any) -> Recording:
+    def run(
+        self,
+        duration: float | None = None,
+        *,
+        steps: int | None = None,
+        record: str | Iterable[str] = ("spike",),
+        every: int = 1,
+        neurons: Any = None,
+        progress: bool | None = None,
+        check_finite: bool = True,
+        out: str | Path | None = None,
+        **inputs: Any,
+    ) -> Recording:
         """Advance by a duration and write down what is asked for.
 
         Parameters
@@ -376,10 +462,21 @@ class Population:
             When ``out`` exists or cannot be written. Nothing is simulated when it cannot be created.
         """
         with self._space.use():
-            return self._run(self._count_steps(duration, steps), record, every, neurons, progress, check_finite, out, inputs)
+            return self._run(
+                self._count_steps(duration, steps), record, every, neurons, progress, check_finite, out, inputs
+            )
 
-    def _run(self, count: int, record: str | Iterable[str], every: int, neurons: Any, progress: bool | None, check_finite: bool,
-             out: str | Path | None, inputs: Mapping[str, Any]) -> Recording:
+    def _run(
+        self,
+        count: int,
+        record: str | Iterable[str],
+        every: int,
+        neurons: Any,
+        progress: bool | None,
+        check_finite: bool,
+        out: str | Path | None,
+        inputs: Mapping[str, Any],
+    ) -> Recording:
         engine, feeds = self._prepared_run(inputs, count)
         plan = RecordingPlan(self._subject(), count, record, every, neurons, out)
         start = self._steps_done
@@ -408,17 +505,36 @@ class Population:
             # Text without a value at any time, such as 1/(t - t): its rows say where.
             computed = {name: replace(part, form=None) for name, part in computed.items()}
             engine = self._engine(deltas, computed)
-        feeds = {name: make_feed(name, value, self._layout, self._steps_done, count, self._dt, computed[name]) for name, value in values.items()}
+        feeds = {
+            name: make_feed(name, value, self._layout, self._steps_done, count, self._dt, computed[name])
+            for name, value in values.items()
+        }
         return engine, feeds
 
     def _subject(self) -> Subject:
-        about = {"method": self.method, "dt": self._dt, "dtype": self._dtype.name, "backend": self._backend, "seed": self._seed}
-        return Subject(self._model, self.shape, self._dt, self._steps_done, {name: values.dtype for name, values in self._state.items()},
-                       dict(self._parameters), about, self._space)
+        about = {
+            "method": self.method,
+            "dt": self._dt,
+            "dtype": self._dtype.name,
+            "backend": self._backend,
+            "seed": self._seed,
+        }
+        return Subject(
+            self._model,
+            self.shape,
+            self._dt,
+            self._steps_done,
+            {name: values.dtype for name, values in self._state.items()},
+            dict(self._parameters),
+            about,
+            self._space,
+        )
 
     def _count_steps(self, duration: float | None, steps: int | None) -> int:
         if (duration is None) == (steps is None):
-            raise ValueShapeError("run takes either a duration in ms, as in run(500.0), or a number of steps, as in run(steps=5000)")
+            raise ValueShapeError(
+                "run takes either a duration in ms, as in run(500.0), or a number of steps, as in run(steps=5000)"
+            )
         if steps is None:
             return whole_steps(duration, self._dt)  # type: ignore[arg-type]
         if isinstance(steps, bool) or not isinstance(steps, numbers.Integral) or steps < 0:
@@ -435,10 +551,22 @@ class Population:
             self._known_inputs[given] = (*model.inputs, *(f"{s}_delta" for s in deltas)), deltas
         return self._known_inputs[given]
 
-    def _block(self, sources: Mapping[str, Source], steps: int, check_finite: bool, first_step: int | None = None) -> Block:
-        return Block(first_step=self._steps_done if first_step is None else first_step, steps=steps, dt=self._dt, seed=self._seed,
-                     state=self._state, parameters=self._parameters, inputs=sources, spike_flag=self._last_spike_flag,
-                     threads=self._threads, check_finite=check_finite, steps_per_launch=self._steps_per_launch)
+    def _block(
+        self, sources: Mapping[str, Source], steps: int, check_finite: bool, first_step: int | None = None
+    ) -> Block:
+        return Block(
+            first_step=self._steps_done if first_step is None else first_step,
+            steps=steps,
+            dt=self._dt,
+            seed=self._seed,
+            state=self._state,
+            parameters=self._parameters,
+            inputs=sources,
+            spike_flag=self._last_spike_flag,
+            threads=self._threads,
+            check_finite=check_finite,
+            steps_per_launch=self._steps_per_launch,
+        )
 
     # -- copies of the state ----------------------------------------------------------------------------------------
 

@@ -35,6 +35,12 @@ def progress_bar(progress: bool | None, steps: int, dt: float) -> Iterator[Any]:
     from tqdm import tqdm
 
     disable = None if progress is None else not progress
-    with tqdm(total=steps, unit="step", disable=disable, delay=1.0 if progress is None else 0.0, leave=bool(progress),
-              desc=f"{steps * dt:g} ms") as bar:
+    with tqdm(
+        total=steps,
+        unit="step",
+        disable=disable,
+        delay=1.0 if progress is None else 0.0,
+        leave=bool(progress),
+        desc=f"{steps * dt:g} ms",
+    ) as bar:
         yield bar

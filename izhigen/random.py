@@ -46,7 +46,9 @@ def normal_rows(seed: int, first_index: int, n: int, first_step: int, steps: int
     """
     neuron = (np.uint64(first_index) + np.arange(n, dtype=np.uint64))[None, :]
     block = np.arange(first_step >> 2, ((first_step + steps - 1) >> 2) + 1, dtype=np.uint64)[:, None]
-    counter = np.broadcast_arrays(neuron & _LOW, (neuron >> np.uint64(32)) ^ np.uint64(stream << 16), block & _LOW, block >> np.uint64(32))
+    counter = np.broadcast_arrays(
+        neuron & _LOW, (neuron >> np.uint64(32)) ^ np.uint64(stream << 16), block & _LOW, block >> np.uint64(32)
+    )
     words = philox4x32(counter, (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF))
     bits = 24 if np.dtype(dtype) == np.float32 else 32
     fractions = (words >> np.uint32(32 - bits)).astype(np.float64)
@@ -56,4 +58,4 @@ def normal_rows(seed: int, first_index: int, n: int, first_step: int, steps: int
         angle = 2.0 * np.pi * (fractions[pair + 1] / 2.0**bits)
         rows[:, pair], rows[:, pair + 1] = radius * np.cos(angle), radius * np.sin(angle)
     start = first_step & 3
-    return rows.reshape(-1, n)[start:start + steps]
+    return rows.reshape(-1, n)[start : start + steps]

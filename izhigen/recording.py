@@ -84,8 +84,10 @@ class Recording:
             return self.figures[name]
         if name not in self.traces:
             have = self.names
-            raise RecordingError(f"{name!r} was not recorded{suggest(name, have)} (recorded: {', '.join(have) or 'nothing'}); "
-                                 f"ask for it with record=[{name!r}]")
+            raise RecordingError(
+                f"{name!r} was not recorded{suggest(name, have)} (recorded: {', '.join(have) or 'nothing'}); "
+                f"ask for it with record=[{name!r}]"
+            )
         return self.traces[name]
 
     def __contains__(self, name: object) -> bool:
@@ -105,7 +107,9 @@ class Recording:
 
     def _need_spikes(self) -> None:
         if self.spike_times is None:
-            raise RecordingError("spikes were not recorded; ask for them with record=['spike'], or for their number with record=['count']")
+            raise RecordingError(
+                "spikes were not recorded; ask for them with record=['spike'], or for their number with record=['count']"
+            )
 
     @property
     def counts(self) -> Array:
@@ -149,9 +153,16 @@ class Recording:
         """The same recording with NumPy arrays: itself, where it has them already."""
         if self.store is not None:
             return self
-        times, indices = (None if values is None else fetch(values) for values in (self.spike_times, self.spike_indices))
-        return replace(self, traces={name: fetch(values) for name, values in self.traces.items()}, spike_times=times, spike_indices=indices,
-                       figures={name: fetch(values) for name, values in self.figures.items()})
+        times, indices = (
+            None if values is None else fetch(values) for values in (self.spike_times, self.spike_indices)
+        )
+        return replace(
+            self,
+            traces={name: fetch(values) for name, values in self.traces.items()},
+            spike_times=times,
+            spike_indices=indices,
+            figures={name: fetch(values) for name, values in self.figures.items()},
+        )
 
     def save(self, path: str | Path) -> None:
         """Write everything to a new Zarr store when the path ends in ``.zarr``, else to a NumPy ``.npz`` file, whose suffix may be left out.
@@ -167,8 +178,15 @@ class Recording:
         self.to_host()._save_file(path)
 
     def _save_file(self, path: str | Path) -> None:
-        meta = {"info": dict(self.info), "shape": list(self.shape), "start": self.start, "stop": self.stop, "interrupted": self.interrupted,
-                "traces": list(self.traces), "figures": list(self.figures)}
+        meta = {
+            "info": dict(self.info),
+            "shape": list(self.shape),
+            "start": self.start,
+            "stop": self.stop,
+            "interrupted": self.interrupted,
+            "traces": list(self.traces),
+            "figures": list(self.figures),
+        }
         arrays = {"t": self.t, "meta": np.array(json.dumps(meta))}
         arrays.update({f"trace_{name}": values for name, values in self.traces.items()})
         arrays.update({f"figure_{name}": values for name, values in self.figures.items()})
@@ -205,10 +223,19 @@ class Recording:
                 read = {name: file[name] for name in file.files}
         except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as problem:
             raise RecordingError(f"{path} is not a recording that izhigen saved ({problem})") from problem
-        return cls(t=read["t"], traces={name: read[f"trace_{name}"] for name in meta["traces"]}, shape=tuple(meta["shape"]),
-                   neurons=read.get("neurons"), info=meta["info"], start=meta["start"], stop=meta["stop"],
-                   spike_times=read.get("spike_times"), spike_indices=read.get("spike_indices"),
-                   figures={name: read[f"figure_{name}"] for name in meta.get("figures", ())}, interrupted=meta["interrupted"])
+        return cls(
+            t=read["t"],
+            traces={name: read[f"trace_{name}"] for name in meta["traces"]},
+            shape=tuple(meta["shape"]),
+            neurons=read.get("neurons"),
+            info=meta["info"],
+            start=meta["start"],
+            stop=meta["stop"],
+            spike_times=read.get("spike_times"),
+            spike_indices=read.get("spike_indices"),
+            figures={name: read[f"figure_{name}"] for name in meta.get("figures", ())},
+            interrupted=meta["interrupted"],
+        )
 
     def to_xarray(self) -> Any:
         """An ``xarray.Dataset`` with labelled axes and units (install the extra ``xarray``); of a store, read where it is indexed."""
@@ -216,7 +243,10 @@ class Recording:
             import xarray
         except ImportError:
             raise RecordingError("to_xarray needs xarray: pip install 'izhigen[xarray]'") from None
-        attributes = {key: value if isinstance(value, (str, int, float)) else json.dumps(value) for key, value in self.info.items()}
+        attributes = {
+            key: value if isinstance(value, (str, int, float)) else json.dumps(value)
+            for key, value in self.info.items()
+        }
         if self.store is not None:
             # A store whose run was killed in the middle of a write has arrays of several lengths, which xarray refuses.
             with contextlib.suppress(ValueError):
@@ -225,8 +255,13 @@ class Recording:
                 return data if self.spike_times is None else data.isel(spike=slice(len(self.spike_times)))
         here, coordinates = self.to_host(), axes_of(self.shape, self.neurons)
         units = self.info.get("units", {})
-        variables = {name: (["time", *coordinates], values, {"units": units.get(name, "")}) for name, values in here.traces.items()}
-        variables.update({name: (list(coordinates), values, {"units": UNITS[name]}) for name, values in here.figures.items()})
+        variables = {
+            name: (["time", *coordinates], values, {"units": units.get(name, "")})
+            for name, values in here.traces.items()
+        }
+        variables.update(
+            {name: (list(coordinates), values, {"units": UNITS[name]}) for name, values in here.figures.items()}
+        )
         if here.spike_times is not None:
             variables["spike_time"] = (["spike"], here.spike_times, {"units": "ms"})
             variables["spike_neuron"] = (["spike"], here.spike_indices, {})
@@ -240,8 +275,10 @@ class Recording:
 
     def __repr__(self) -> str:
         spikes = "" if self.spike_times is None else f", {len(self.spike_times)} spikes"
-        return (f"<Recording of {self.info.get('model', '?')}: {self.start:g} to {self.stop:g} ms, {int(np.prod(self.shape))} neurons, "
-                f"traces {list(self.traces)} of {len(self.t)} rows{spikes}>")
+        return (
+            f"<Recording of {self.info.get('model', '?')}: {self.start:g} to {self.stop:g} ms, {int(np.prod(self.shape))} neurons, "
+            f"traces {list(self.traces)} of {len(self.t)} rows{spikes}>"
+        )
 
 
 def _parts(length: int, size: int) -> Iterator[slice]:

@@ -81,8 +81,10 @@ def _lines(step: Step, kernel: Kernel) -> Iterator[str]:
     yield from _hoisted(kernel)
     yield from _short_forms(step, kernel)
     yield f"body: {kernel.counts}"
-    yield f"body: {kernel.operations} operations ({as_written(step).total} as derived) and {kernel.bytes_per_step} bytes a neuron-step " \
-          f"({kernel.dtype}, one step a call)"
+    yield (
+        f"body: {kernel.operations} operations ({as_written(step).total} as derived) and {kernel.bytes_per_step} bytes a neuron-step "
+        f"({kernel.dtype}, one step a call)"
+    )
 
 
 def _short_forms(step: Step, kernel: Kernel) -> Iterator[str]:
@@ -113,7 +115,11 @@ def _noise_meaning(step: Step, index: int) -> str:
 
 
 def _hoisted(kernel: Kernel) -> Iterator[str]:
-    for title, statements in (("once a call", kernel.uniform), ("once a call and neuron", kernel.neuron), ("once a step", kernel.per_step)):
+    for title, statements in (
+        ("once a call", kernel.uniform),
+        ("once a call and neuron", kernel.neuron),
+        ("once a step", kernel.per_step),
+    ):
         for statement in statements:
             yield f"hoisted, {title}: {statement.symbol} = {statement.expression}"
 
@@ -136,17 +142,25 @@ def _update(step: Step, equation: StateEquation) -> Iterator[str]:
 
 
 def _short(expression: Any) -> str:
-    return str(expression) if sp.count_ops(expression) < 200 else f"({sp.count_ops(expression)} operations; see the generated source)"
+    return (
+        str(expression)
+        if sp.count_ops(expression) < 200
+        else f"({sp.count_ops(expression)} operations; see the generated source)"
+    )
 
 
 def _latex(step: Step) -> str:
-    rows = [rf"\text{{{step.model.name.replace('_', chr(92) + '_')}, {step.method.replace('_', ' ')}:}}\quad & {step.scheme.formula}"]
+    rows = [
+        rf"\text{{{step.model.name.replace('_', chr(92) + '_')}, {step.method.replace('_', ' ')}:}}\quad & {step.scheme.formula}"
+    ]
     for held in step.system.held:
         rows.append(rf"{sp.latex(held.symbol)} &= {sp.latex(held.expression)}")
     for equation in step.system.equations:
         state = sp.latex(equation.state)
         rows.append(rf"\frac{{d{state}}}{{dt}} &= {sp.latex(equation.rhs)} && \text{{{equation.kind.value}}}")
-        rows.append(rf"J_{{{state}}} &= {sp.latex(equation.rate)} && \text{{{'proved' if equation.proved else 'linearized'}}}")
+        rows.append(
+            rf"J_{{{state}}} &= {sp.latex(equation.rate)} && \text{{{'proved' if equation.proved else 'linearized'}}}"
+        )
         rows.append(rf"{state}' &= {sp.latex(step.updates[equation.state.name])}")
     if step.model.refractory:
         state = sp.latex(symbol(step.model.refractory.state))

@@ -60,8 +60,16 @@ class Runner:
     As many blocks as the engine takes are under way at once; what was found in one is looked at while the later ones run.
     """
 
-    def __init__(self, population: Population, plan: RecordingPlan, engine: Engine, feeds: Mapping[str, Feed], check_finite: bool) -> None:
-        self._population, self._plan, self._engine, self._feeds, self._check = population, plan, engine, feeds, check_finite
+    def __init__(
+        self, population: Population, plan: RecordingPlan, engine: Engine, feeds: Mapping[str, Feed], check_finite: bool
+    ) -> None:
+        self._population, self._plan, self._engine, self._feeds, self._check = (
+            population,
+            plan,
+            engine,
+            feeds,
+            check_finite,
+        )
         self._start = population._steps_done
         self._keeps = check_finite and population._state_bytes() <= engine.rewind_bytes
         # Where no copy leads back to a state that is not finite, several devices have to stop after the same block.
@@ -138,7 +146,10 @@ class Runner:
         if found.bad_step is not None:  # an input that the kernel computes; nothing was advanced
             self._abandon(part.offset)
             self._engine.recover()
-            self._bad, self._bad_sources = _bad_computed_input(part.block.inputs, found.bad_step), dict(part.block.inputs)
+            self._bad, self._bad_sources = (
+                _bad_computed_input(part.block.inputs, found.bad_step),
+                dict(part.block.inputs),
+            )
             part = self._again(part, self._bad.row)
             found = part.wait()
         done = part.offset + part.block.steps
@@ -180,7 +191,9 @@ class Runner:
 
     def _again(self, part: _Part, steps: int) -> _Part:
         """The first steps of a block once more."""
-        block = self._block({name: source.part(0, max(steps, 1)) for name, source in part.block.inputs.items()}, steps, part.offset)
+        block = self._block(
+            {name: source.part(0, max(steps, 1)) for name, source in part.block.inputs.items()}, steps, part.offset
+        )
         self._plan.attach(block, part.offset)
         self._submitted = part.offset + steps
         return _Part(part.offset, block, self._engine.submit(block))
@@ -218,7 +231,12 @@ class Runner:
         while done < block.steps:
             kept = {name: values.copy() for name, values in population._snapshot(0).items()}
             count = max(1, min(size, block.steps - done) // 2)
-            half = self._block({name: source.part(done, count) for name, source in block.inputs.items()}, count, part.offset + done, True)
+            half = self._block(
+                {name: source.part(done, count) for name, source in block.inputs.items()},
+                count,
+                part.offset + done,
+                True,
+            )
             worse = engine.submit(half)().bad_neuron
             if worse is None:
                 done, population._steps_done = done + count, population._steps_done + count
@@ -277,8 +295,9 @@ def _bad_computed_input(sources: Mapping[str, Source], row: int) -> BadInput:
 
 def bad_input_error(population: Population, bad: BadInput, sources: Mapping[str, Source]) -> NonFiniteError:
     """The error for an input that is not finite; the population stands before the step concerned."""
-    return non_finite(population, bad.neuron, sources, bad.row, "the population is left before it, with",
-                      subject=bad_input_text(bad))
+    return non_finite(
+        population, bad.neuron, sources, bad.row, "the population is left before it, with", subject=bad_input_text(bad)
+    )
 
 
 def bad_input_text(bad: BadInput) -> str:
@@ -286,23 +305,42 @@ def bad_input_text(bad: BadInput) -> str:
     return f"input {bad.name!r} of neuron {bad.neuron} is infinite or undefined"
 
 
-def non_finite(population: Population, neuron: int, sources: Mapping[str, Source], row: int, then: str, ahead: int = 1,
-               subject: str | None = None) -> NonFiniteError:
+def non_finite(
+    population: Population,
+    neuron: int,
+    sources: Mapping[str, Source],
+    row: int,
+    then: str,
+    ahead: int = 1,
+    subject: str | None = None,
+) -> NonFiniteError:
     """The error for a neuron in the step ``ahead`` of the present one, whose inputs stand in a row of the sources."""
     step, dt, state = population._steps_done - 1 + ahead, population.dt, population._state_of(neuron)
     inputs = {name: source.value(row, neuron, step) for name, source in sources.items()}
     shown = ", ".join(f"{name}={value:g}" for name, value in (*state.items(), *inputs.items()))
     what = subject or f"neuron {neuron} became infinite or undefined"
-    return NonFiniteError(f"{what} in step {step} (t = {(step + 1) * dt:g} ms); {then} {shown}. "
-                          "Check the inputs, or take a smaller dt; check_finite=False lets it go on", neuron=neuron, step=step,
-                          time=(step + 1) * dt, state=state, inputs=inputs)
+    return NonFiniteError(
+        f"{what} in step {step} (t = {(step + 1) * dt:g} ms); {then} {shown}. "
+        "Check the inputs, or take a smaller dt; check_finite=False lets it go on",
+        neuron=neuron,
+        step=step,
+        time=(step + 1) * dt,
+        state=state,
+        inputs=inputs,
+    )
 
 
 def _non_finite_within(population: Population, neuron: int, block: Block) -> NonFiniteError:
     """The error for a population too large to keep a copy of: the block is known, the step is not."""
     last, dt = block.first_step + block.steps - 1, population.dt
-    return NonFiniteError(f"neuron {neuron} became infinite or undefined in one of the steps {block.first_step} to {last} "
-                          f"(t = {block.first_step * dt:g} to {(last + 1) * dt:g} ms); the population is left after them. "
-                          "Its states are too large to keep a copy that would tell the step: run this neuron alone, check the inputs, "
-                          "or take a smaller dt; check_finite=False lets it go on", neuron=neuron, step=last, time=(last + 1) * dt,
-                          state=population._state_of(neuron), inputs={})
+    return NonFiniteError(
+        f"neuron {neuron} became infinite or undefined in one of the steps {block.first_step} to {last} "
+        f"(t = {block.first_step * dt:g} to {(last + 1) * dt:g} ms); the population is left after them. "
+        "Its states are too large to keep a copy that would tell the step: run this neuron alone, check the inputs, "
+        "or take a smaller dt; check_finite=False lets it go on",
+        neuron=neuron,
+        step=last,
+        time=(last + 1) * dt,
+        state=population._state_of(neuron),
+        inputs={},
+    )

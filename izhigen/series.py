@@ -70,7 +70,9 @@ class Text(Part):
 
     def rows(self, dt: float, first: int, count: int) -> Array:
         with np.errstate(all="ignore"):
-            return np.broadcast_to(np.asarray(self.expression.evaluate({"t": (first + np.arange(count)) * dt}), np.float64), count)
+            return np.broadcast_to(
+                np.asarray(self.expression.evaluate({"t": (first + np.arange(count)) * dt}), np.float64), count
+            )
 
     def text(self, dt: float) -> str | None:
         return f"({self.expression.text})"
@@ -107,7 +109,7 @@ class Pulses(Part):
         last = min(count, self.steps(dt) - first)
         for time, width, size in self.pulses:
             start = steps_in(time, dt) - first
-            series[max(start, 0):max(min(start + steps_in(width, dt), last), 0)] = size
+            series[max(start, 0) : max(min(start + steps_in(width, dt), last), 0)] = size
         return series
 
 
@@ -144,7 +146,11 @@ class Ramp(Windowed):
         start, stop = self.window(dt)
         k = first + np.arange(count)
         fraction = (k - start) / max(stop - start - 1, 1)
-        line = np.where(k == stop - 1, self.c_end if stop - start > 1 else self.c_start, self.c_start + (self.c_end - self.c_start) * fraction)
+        line = np.where(
+            k == stop - 1,
+            self.c_end if stop - start > 1 else self.c_start,
+            self.c_start + (self.c_end - self.c_start) * fraction,
+        )
         return np.where((k >= start) & (k < stop), line, 0.0)
 
     def text(self, dt: float) -> str | None:
@@ -196,7 +202,9 @@ class White(Windowed):
         return math.sqrt(dt) * ((k >= start) & (k < stop))
 
     def rows(self, dt: float, first: int, count: int) -> Array:
-        return self.amplitude(dt, first, count)[:, None] * normal_rows(self.seed, 0, self.columns, first, count, 0, np.float64)
+        return self.amplitude(dt, first, count)[:, None] * normal_rows(
+            self.seed, 0, self.columns, first, count, 0, np.float64
+        )
 
 
 @dataclass(frozen=True)
@@ -217,7 +225,9 @@ class OrnsteinUhlenbeck(Windowed):
         if end <= begin:
             return values
         known = [k for d, k in self._reached if d == dt and start < k <= begin]
-        position = max(known, default=start)  # a run asks for one block after the other, so the walk goes on from the last
+        position = max(
+            known, default=start
+        )  # a run asks for one block after the other, so the walk goes on from the last
         x = self._reached.get((dt, position), np.full(self.columns, self.mean))
         while position < end:
             block = min(end, position + 1024) - position
@@ -244,6 +254,6 @@ class Series(Part):
 
     def rows(self, dt: float, first: int, count: int) -> Array:
         rows = np.zeros((count, *self.values.shape[1:]))
-        taken = self.values[first:first + count]
-        rows[:len(taken)] = taken
+        taken = self.values[first : first + count]
+        rows[: len(taken)] = taken
         return rows

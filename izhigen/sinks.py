@@ -48,8 +48,19 @@ class MemorySink:
 
     def finish(self, stop: float, interrupted: bool, figures: Mapping[str, Any]) -> Recording:
         header, piece = self._header, self._piece
-        return Recording(t=piece.t, traces=piece.traces, shape=header.shape, neurons=header.neurons, info=header.info, start=header.start,
-                         stop=stop, spike_times=piece.spike_times, spike_indices=piece.spike_indices, figures=figures, interrupted=interrupted)
+        return Recording(
+            t=piece.t,
+            traces=piece.traces,
+            shape=header.shape,
+            neurons=header.neurons,
+            info=header.info,
+            start=header.start,
+            stop=stop,
+            spike_times=piece.spike_times,
+            spike_indices=piece.spike_indices,
+            figures=figures,
+            interrupted=interrupted,
+        )
 
 
 class StoreSink:

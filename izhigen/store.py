@@ -97,7 +97,7 @@ class StoredArray:
         keys = key if isinstance(key, tuple) else (key,)
         if sum(part is Ellipsis for part in keys) == 1:
             place = next(k for k, part in enumerate(keys) if part is Ellipsis)
-            keys = (*keys[:place], *[slice(None)] * (self.ndim - len(keys) + 1), *keys[place + 1:])
+            keys = (*keys[:place], *[slice(None)] * (self.ndim - len(keys) + 1), *keys[place + 1 :])
         first, *rest = keys
         if isinstance(first, slice):
             rows = range(self.shape[0])[first]
@@ -150,7 +150,9 @@ def _zarr() -> Any:
     except ImportError:
         raise RecordingError(f"a recording in a {SUFFIX} store needs zarr: pip install 'izhigen[xarray]'") from None
     if int(zarr.__version__.partition(".")[0]) < 3:
-        raise RecordingError(f"a recording in a {SUFFIX} store needs zarr 3 or newer, not {zarr.__version__}: pip install 'izhigen[xarray]'")
+        raise RecordingError(
+            f"a recording in a {SUFFIX} store needs zarr 3 or newer, not {zarr.__version__}: pip install 'izhigen[xarray]'"
+        )
     return zarr
 
 
@@ -171,7 +173,9 @@ class StoreWriter:
 
     def __init__(self, path: Any, header: Header) -> None:
         self.path, self._header = check_new(path), header
-        row_bytes = max(8, sum(np.dtype(dtype).itemsize for dtype in header.traces.values()) * math.prod(header.row_shape))
+        row_bytes = max(
+            8, sum(np.dtype(dtype).itemsize for dtype in header.traces.values()) * math.prod(header.row_shape)
+        )
         most = max(1, PIECE_BYTES // row_bytes)
         chunk_rows = rows_a_chunk(header, most)
         self.rows = most // chunk_rows * chunk_rows
@@ -181,7 +185,9 @@ class StoreWriter:
         taken = {TIME, SPIKE_TIME, SPIKE_NEURON, "spike", *axes, *UNITS}
         for name in header.traces:
             if name in taken:
-                raise RecordingError(f"{self.path}: state {name!r} has the name of an array of the store; rename the state, or run without out")
+                raise RecordingError(
+                    f"{self.path}: state {name!r} has the name of an array of the store; rename the state, or run without out"
+                )
         with self._told():
             self.path.mkdir()
         try:
@@ -205,8 +211,18 @@ class StoreWriter:
             self._array(SPIKE_TIME, (0,), (SERIES_CHUNK,), np.float64, ("spike",), units="ms")
             self._array(SPIKE_NEURON, (0,), (SERIES_CHUNK,), np.int64, ("spike",))
 
-    def _array(self, name: str, shape: tuple[int, ...], chunks: tuple[int, ...], dtype: Any, axes: tuple[str, ...], **attributes: Any) -> Any:
-        return self._group.create_array(name, shape=shape, chunks=chunks, dtype=dtype, dimension_names=axes, attributes=attributes)
+    def _array(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        chunks: tuple[int, ...],
+        dtype: Any,
+        axes: tuple[str, ...],
+        **attributes: Any,
+    ) -> Any:
+        return self._group.create_array(
+            name, shape=shape, chunks=chunks, dtype=dtype, dimension_names=axes, attributes=attributes
+        )
 
     def append(self, piece: Piece, stop: float) -> None:
         """Write a piece and count it in; ``stop`` is the time (ms) until which all is then written."""
@@ -237,7 +253,14 @@ class StoreWriter:
         axes = tuple(axes_of(self._header.shape, self._header.neurons))
         with self._told(), warnings.catch_warnings():
             for name, values in figures.items():
-                self._array(name, values.shape, chunk_shape(1, values.shape, values.itemsize)[1:], values.dtype, axes, units=UNITS[name])[:] = values
+                self._array(
+                    name,
+                    values.shape,
+                    chunk_shape(1, values.shape, values.itemsize)[1:],
+                    values.dtype,
+                    axes,
+                    units=UNITS[name],
+                )[:] = values
             self._figures = tuple(figures)
             self._count(stop, interrupted)
             # xarray looks for all metadata in one place, as it writes it; zarr warns that other programs may not.
@@ -246,9 +269,23 @@ class StoreWriter:
 
     def _count(self, stop: float, interrupted: bool) -> None:
         header = self._header
-        self._group.attrs.put({**header.info, "recording": {
-            "shape": list(header.shape), "start": header.start, "stop": stop, "interrupted": interrupted, "rows": self._rows, "spikes": self._spikes,
-            "traces": list(header.traces), "figures": list(self._figures), "with_spikes": header.spikes, "all_neurons": header.neurons is None}})
+        self._group.attrs.put(
+            {
+                **header.info,
+                "recording": {
+                    "shape": list(header.shape),
+                    "start": header.start,
+                    "stop": stop,
+                    "interrupted": interrupted,
+                    "rows": self._rows,
+                    "spikes": self._spikes,
+                    "traces": list(header.traces),
+                    "figures": list(self._figures),
+                    "with_spikes": header.spikes,
+                    "all_neurons": header.neurons is None,
+                },
+            }
+        )
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -258,7 +295,11 @@ class StoreWriter:
         except OSError as problem:
             with contextlib.suppress(OSError, AttributeError, KeyError):
                 self._cut()
-            safe = f"its first {self._rows} rows and {self._spikes} spikes are safe" if self._rows or self._spikes else "nothing was recorded there"
+            safe = (
+                f"its first {self._rows} rows and {self._spikes} spikes are safe"
+                if self._rows or self._spikes
+                else "nothing was recorded there"
+            )
             raise RecordingError(f"{self.path} cannot be written: {problem}; {safe}") from problem
 
     def _cut(self) -> None:
@@ -282,7 +323,9 @@ def chunk_shape(rows: int, row_shape: tuple[int, ...], itemsize: int) -> tuple[i
 
 def rows_a_chunk(header: Header, most: int) -> int:
     """Rows of a chunk, at most ``most`` and no more than the run has."""
-    row_bytes = max((np.dtype(dtype).itemsize for dtype in header.traces.values()), default=8) * math.prod(header.row_shape)
+    row_bytes = max((np.dtype(dtype).itemsize for dtype in header.traces.values()), default=8) * math.prod(
+        header.row_shape
+    )
     return max(1, min(max(CHUNK_BYTES // max(row_bytes, 1), CHUNK_ROWS), most, header.rows))
 
 
@@ -305,11 +348,19 @@ def read_store(path: str | Path) -> dict[str, Any]:
         info = dict(group.attrs)
         about = info.pop("recording")
         rows, spikes = about["rows"], about["spikes"]
-        return {"t": StoredArray(group[TIME], rows), "traces": {name: StoredArray(group[name], rows) for name in about["traces"]},
-                "figures": {name: group[name][:] for name in about["figures"]},
-                "shape": tuple(about["shape"]), "neurons": None if about["all_neurons"] else group["neuron"][:], "info": info,
-                "start": about["start"], "stop": about["stop"], "interrupted": about["interrupted"],
-                "spike_times": StoredArray(group[SPIKE_TIME], spikes) if about["with_spikes"] else None,
-                "spike_indices": StoredArray(group[SPIKE_NEURON], spikes) if about["with_spikes"] else None, "store": Path(path)}
+        return {
+            "t": StoredArray(group[TIME], rows),
+            "traces": {name: StoredArray(group[name], rows) for name in about["traces"]},
+            "figures": {name: group[name][:] for name in about["figures"]},
+            "shape": tuple(about["shape"]),
+            "neurons": None if about["all_neurons"] else group["neuron"][:],
+            "info": info,
+            "start": about["start"],
+            "stop": about["stop"],
+            "interrupted": about["interrupted"],
+            "spike_times": StoredArray(group[SPIKE_TIME], spikes) if about["with_spikes"] else None,
+            "spike_indices": StoredArray(group[SPIKE_NEURON], spikes) if about["with_spikes"] else None,
+            "store": Path(path),
+        }
     except (OSError, KeyError, TypeError, ValueError) as problem:
         raise RecordingError(f"{path} is not a recording that izhigen saved ({problem})") from problem

@@ -19,7 +19,9 @@ def check_dt(dt: object) -> float:
     """A positive finite step, or an error."""
     if isinstance(dt, bool) or not isinstance(dt, numbers.Real) or not math.isfinite(float(dt)) or float(dt) <= 0:
         raise ValueShapeError(f"dt={dt!r} is not a step: give a positive number of ms")
-    return float(str(dt)) if isinstance(dt, np.float32) else float(dt)  # np.float32(0.1) means 0.1 ms, not 0.10000000149
+    return (
+        float(str(dt)) if isinstance(dt, np.float32) else float(dt)
+    )  # np.float32(0.1) means 0.1 ms, not 0.10000000149
 
 
 def first_step_at_or_after(time: float, dt: float) -> int:
@@ -35,12 +37,19 @@ def whole_steps(duration: float, dt: float, what: str = "duration") -> int:
     ValueShapeError
         For a negative or non-finite duration, or one that is no multiple of dt.
     """
-    if isinstance(duration, bool) or not isinstance(duration, numbers.Real) or not math.isfinite(float(duration)) or float(duration) < 0:
+    if (
+        isinstance(duration, bool)
+        or not isinstance(duration, numbers.Real)
+        or not math.isfinite(float(duration))
+        or float(duration) < 0
+    ):
         raise ValueShapeError(f"{what}={duration!r} is not a duration: give a number of ms that is not negative")
     if float(duration) / dt > MOST_STEPS:
         raise ValueShapeError(f"{what}={duration:g} ms is more than {MOST_STEPS:g} steps of dt={dt:g} ms")
     steps = round(float(duration) / dt)
     if abs(float(duration) / dt - steps) > max(TOLERANCE, 1e-12 * steps):
-        raise ValueShapeError(f"{what}={duration:g} ms is not a whole number of steps of dt={dt:g} ms; "
-                              f"{steps * dt:g} ms would be, or give steps=")
+        raise ValueShapeError(
+            f"{what}={duration:g} ms is not a whole number of steps of dt={dt:g} ms; "
+            f"{steps * dt:g} ms would be, or give steps="
+        )
     return steps

@@ -26,8 +26,10 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
         try:
             value = value(int(np.prod(layout.size)), rng)
         except Exception as problem:  # a user's function may raise anything
-            raise ValueShapeError(f"{name}: the callable failed with {type(problem).__name__}: {problem}; it is called as f(n, rng) "
-                                  "and returns n numbers") from problem
+            raise ValueShapeError(
+                f"{name}: the callable failed with {type(problem).__name__}: {problem}; it is called as f(n, rng) "
+                "and returns n numbers"
+            ) from problem
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
         number = float(value)
         with np.errstate(over="ignore"):
@@ -36,19 +38,25 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
         return number
     array = layout.read(value)
     if array.dtype.kind not in "iuf" or isinstance(value, bool):
-        raise ValueShapeError(f"{name}: {type(value).__name__} is not a number, an array of numbers, or a callable f(n, rng)")
+        raise ValueShapeError(
+            f"{name}: {type(value).__name__} is not a number, an array of numbers, or a callable f(n, rng)"
+        )
     if array.ndim == 0:
         return read_value(name, float(array), layout, rng, dtype)
     flat = layout.per_neuron(array, dtype)
     if flat is None:
-        raise ValueShapeError(f"{name} has shape {array.shape}, but the population has {layout.shape}; give a number or an array of that shape")
+        raise ValueShapeError(
+            f"{name} has shape {array.shape}, but the population has {layout.shape}; give a number or an array of that shape"
+        )
     bad = namespace(flat).flatnonzero(~namespace(flat).isfinite(flat))
     if len(bad):
         raise ValueShapeError(f"{name} is not finite for neuron {int(bad[0])} ({float(flat[bad[0]])})")
     return layout.space.send(flat) if isinstance(flat, np.ndarray) else flat
 
 
-def initial_states(model: Declaration, given: Mapping[str, float | Array], parameters: Mapping[str, Any], dtype: Any) -> dict[str, Array]:
+def initial_states(
+    model: Declaration, given: Mapping[str, float | Array], parameters: Mapping[str, Any], dtype: Any
+) -> dict[str, Array]:
     """Every state variable's value of no axis, or array of one value a neuron: given values, else the model's initial expressions, else 0.
 
     An initial expression may read parameters and other states (their initial values), and is evaluated in double precision where it can be.
@@ -66,7 +74,9 @@ def initial_states(model: Declaration, given: Mapping[str, float | Array], param
             if other in model.states:
                 resolve(other)
         with np.errstate(all="ignore"):  # on the host: its functions are not all a device's
-            values[state] = expression.evaluate({name: _on_host(values[name]) for name in expression.names if name in values})
+            values[state] = expression.evaluate(
+                {name: _on_host(values[name]) for name in expression.names if name in values}
+            )
 
     for state in model.states:
         resolve(state)
@@ -86,8 +96,10 @@ def _in_type(model: Declaration, state: str, value: Any, dtype: Any) -> Array:
     bad = xp.flatnonzero(~xp.isfinite(converted))
     if len(bad):
         neuron = int(bad[0])
-        raise ValueShapeError(f"the initial value of {state!r} is not finite in {np.dtype(dtype).name} for neuron {neuron} "
-                              f"({float(number.reshape(-1)[neuron])}); check {expression_of(model, state)}")
+        raise ValueShapeError(
+            f"the initial value of {state!r} is not finite in {np.dtype(dtype).name} for neuron {neuron} "
+            f"({float(number.reshape(-1)[neuron])}); check {expression_of(model, state)}"
+        )
     return converted
 
 

@@ -65,7 +65,9 @@ class ParameterView(MutableMapping[str, Any]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         if name not in self._population._parameters:
-            raise ValueShapeError(f"model {self._population._model.name!r} has no parameter {name!r}{suggest(name, self)}")
+            raise ValueShapeError(
+                f"model {self._population._model.name!r} has no parameter {name!r}{suggest(name, self)}"
+            )
         self._population._set_parameter(name, value)
 
     def __delitem__(self, name: str) -> None:

@@ -19,20 +19,32 @@ Izhikevich = Model(
     parameters={"p1": 0.04, "p2": 5.0, "p3": 140.0, "a": 0.02, "b": 0.2, "c": -65.0, "d": 8.0, "V_th": 30.0},
     inputs=["I"],
     initial={"V": -70.0, "u": "b*V"},
-    units={"p1": "1/(mV*ms)", "p2": "1/ms", "p3": "mV/ms", "a": "1/ms", "b": "1", "c": "mV", "d": "mV", "V_th": "mV",
-           "I": "mV/ms"},
+    units={
+        "p1": "1/(mV*ms)",
+        "p2": "1/ms",
+        "p3": "mV/ms",
+        "a": "1/ms",
+        "b": "1",
+        "c": "mV",
+        "d": "mV",
+        "V_th": "mV",
+        "I": "mV/ms",
+    },
 )
 
 IzhikevichLTC = Izhikevich.variant(
-    "IzhikevichLTC", description="Izhikevich's neuron with a liquid time constant: added currents shape the linear part",
+    "IzhikevichLTC",
+    description="Izhikevich's neuron with a liquid time constant: added currents shape the linear part",
 ).with_liquid_time_constant()
 
 IzhikevichRef = Izhikevich.variant(
-    "IzhikevichRef", description="Izhikevich's neuron with a refractory period",
+    "IzhikevichRef",
+    description="Izhikevich's neuron with a refractory period",
 ).with_refractory(tau_ref=0.0)
 
 IzhikevichRefLTC = IzhikevichRef.variant(
-    "IzhikevichRefLTC", description="Izhikevich's neuron with a refractory period and a liquid time constant",
+    "IzhikevichRefLTC",
+    description="Izhikevich's neuron with a refractory period and a liquid time constant",
 ).with_liquid_time_constant()
 
 RS = Izhikevich.variant("RS", description="regular spiking (Izhikevich 2003)", a=0.02, b=0.2, c=-65.0, d=8.0)
@@ -52,9 +64,29 @@ izhikevich2007 = Model(
     """,
     threshold="v >= v_peak",
     reset="v = c; u = u + d",
-    parameters={"C": 100.0, "k": 0.7, "v_r": -60.0, "v_t": -40.0, "v_peak": 35.0, "a": 0.03, "b": -2.0, "c": -50.0, "d": 100.0},
+    parameters={
+        "C": 100.0,
+        "k": 0.7,
+        "v_r": -60.0,
+        "v_t": -40.0,
+        "v_peak": 35.0,
+        "a": 0.03,
+        "b": -2.0,
+        "c": -50.0,
+        "d": 100.0,
+    },
     inputs=["I"],
     initial={"v": "v_r", "u": 0.0},
-    units={"C": "pF", "k": "pA/mV**2", "v_r": "mV", "v_t": "mV", "v_peak": "mV", "a": "1/ms", "b": "pA/mV", "c": "mV", "d": "pA",
-           "I": "pA"},
+    units={
+        "C": "pF",
+        "k": "pA/mV**2",
+        "v_r": "mV",
+        "v_t": "mV",
+        "v_peak": "mV",
+        "a": "1/ms",
+        "b": "pA/mV",
+        "c": "mV",
+        "d": "pA",
+        "I": "pA",
+    },
 )

@@ -20,7 +20,9 @@ ROOT = Path(__file__).parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-goldens", action="store_true", help="write the golden sources anew instead of comparing with them")
+    parser.addoption(
+        "--update-goldens", action="store_true", help="write the golden sources anew instead of comparing with them"
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

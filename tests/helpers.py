@@ -52,7 +52,9 @@ def _evaluate(e: Any, values: dict[Any, Any]) -> Pair:
         value, relative = mpmath.mpf(1), mpmath.mpf(len(parts))
         for v, s in parts:
             value *= v
-        scale = sum(s * abs(mpmath.fprod([w for k, (w, _) in enumerate(parts) if k != i])) for i, (_, s) in enumerate(parts))
+        scale = sum(
+            s * abs(mpmath.fprod([w for k, (w, _) in enumerate(parts) if k != i])) for i, (_, s) in enumerate(parts)
+        )
         return value, scale + relative * abs(value)
     if e.is_Pow:
         (base, s), (exponent, _) = parts
@@ -77,7 +79,14 @@ def _holds(condition: Any, values: dict[Any, Any]) -> bool:
     if isinstance(condition, sp.Not):
         return not _holds(condition.args[0], values)
     left, right = (_evaluate(a, values)[0] for a in condition.args)
-    return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right, "==": left == right, "!=": left != right}[condition.rel_op]
+    return {
+        "<": left < right,
+        "<=": left <= right,
+        ">": left > right,
+        ">=": left >= right,
+        "==": left == right,
+        "!=": left != right,
+    }[condition.rel_op]
 
 
 def _block(e: Any, entries: list[Any]) -> Any:
@@ -100,10 +109,20 @@ def _phi1(z: Any) -> Pair:
 
 
 _FUNCTIONS = {
-    "exp": lambda v: (mpmath.exp(v), mpmath.exp(v)), "log": lambda v: (mpmath.log(v), 1 / v), "sin": lambda v: (mpmath.sin(v), 1),
-    "cos": lambda v: (mpmath.cos(v), 1), "tan": lambda v: (mpmath.tan(v), 1 + mpmath.tan(v) ** 2), "tanh": lambda v: (mpmath.tanh(v), 1 - mpmath.tanh(v) ** 2),
-    "sinh": lambda v: (mpmath.sinh(v), mpmath.cosh(v)), "cosh": lambda v: (mpmath.cosh(v), mpmath.sinh(v)), "erf": lambda v: (mpmath.erf(v), 2),
-    "expm1": lambda v: (mpmath.expm1(v), mpmath.exp(v)), "log1p": lambda v: (mpmath.log1p(v), 1 / (1 + v)), "phi1": _phi1,
-    "absolute": lambda v: (abs(v), 1), "signum": lambda v: (mpmath.sign(v), 0), "heaviside": lambda v: (mpmath.mpf(1 if v >= 0 else 0), 0),
+    "exp": lambda v: (mpmath.exp(v), mpmath.exp(v)),
+    "log": lambda v: (mpmath.log(v), 1 / v),
+    "sin": lambda v: (mpmath.sin(v), 1),
+    "cos": lambda v: (mpmath.cos(v), 1),
+    "tan": lambda v: (mpmath.tan(v), 1 + mpmath.tan(v) ** 2),
+    "tanh": lambda v: (mpmath.tanh(v), 1 - mpmath.tanh(v) ** 2),
+    "sinh": lambda v: (mpmath.sinh(v), mpmath.cosh(v)),
+    "cosh": lambda v: (mpmath.cosh(v), mpmath.sinh(v)),
+    "erf": lambda v: (mpmath.erf(v), 2),
+    "expm1": lambda v: (mpmath.expm1(v), mpmath.exp(v)),
+    "log1p": lambda v: (mpmath.log1p(v), 1 / (1 + v)),
+    "phi1": _phi1,
+    "absolute": lambda v: (abs(v), 1),
+    "signum": lambda v: (mpmath.sign(v), 0),
+    "heaviside": lambda v: (mpmath.mpf(1 if v >= 0 else 0), 0),
     "floor_": lambda v: (mpmath.floor(v), 0),
 }

@@ -41,7 +41,12 @@ def quick(*arguments):
 def test_a_library_model(tmp_path):
     file = tmp_path / "figures.json"
     text = quick("RS", "-n", "100,700", "--input", "10", "--json", str(file))
-    assert "same step as the scalar loop" in text and "operations" in text and "peak" in text and f"izhigen {iz.__version__}" in text
+    assert (
+        "same step as the scalar loop" in text
+        and "operations" in text
+        and "peak" in text
+        and f"izhigen {iz.__version__}" in text
+    )
     data = json.loads(file.read_text())
     assert data["model"] == "RS" and data["inputs"] == {"I": "10.0"} and data["machine"]["compiler"]
     assert [k["dtype"] for k in data["kernels"]] == ["float32", "float64"]
@@ -49,15 +54,38 @@ def test_a_library_model(tmp_path):
     for dtype in ("float32", "float64"):
         for n in (100, 700):
             rows = {r["what"]: r for r in data["rows"] if r["dtype"] == dtype and r["neurons"] == n}
-            assert {"scalar loop", "1 core", "1 core, spikes recorded", "1 core, one step a call from Python"} <= set(rows)
-            assert rows["scalar loop"]["ratio_to_scalar"] == 1 and all(min(r["values"]) <= r["rate"] <= max(r["values"]) for r in rows.values())
+            assert {"scalar loop", "1 core", "1 core, spikes recorded", "1 core, one step a call from Python"} <= set(
+                rows
+            )
+            assert rows["scalar loop"]["ratio_to_scalar"] == 1 and all(
+                min(r["values"]) <= r["rate"] <= max(r["values"]) for r in rows.values()
+            )
             assert rows["1 core"]["share_of_peak"] > 0
 
 
 def test_a_file_of_ones_own(tmp_path):
     (tmp_path / "own.py").write_text(OWN)
-    text = quick(f"{tmp_path / 'own.py'}:hh", "-n", "300", "--dtype", "float32", "--dt", "0.02", "--input", "10", "--set", "C=1.1", "--method", "rk4")
-    assert "Gates, rk4, float32" in text and "spikes recorded" not in text and "scalar loop" in text and "float64" not in text
+    text = quick(
+        f"{tmp_path / 'own.py'}:hh",
+        "-n",
+        "300",
+        "--dtype",
+        "float32",
+        "--dt",
+        "0.02",
+        "--input",
+        "10",
+        "--set",
+        "C=1.1",
+        "--method",
+        "rk4",
+    )
+    assert (
+        "Gates, rk4, float32" in text
+        and "spikes recorded" not in text
+        and "scalar loop" in text
+        and "float64" not in text
+    )
 
 
 @pytest.mark.parametrize("change", [lambda m: m, lambda m: m.with_noise(**{m.states[0]: 0.5})], ids=["plain", "noisy"])
@@ -97,9 +125,18 @@ def test_limits_and_rates():
     assert machine("click")["click"] == version("click") and machine()["compiler"] in machine_line(machine())
 
 
-@pytest.mark.parametrize(("arguments", "code", "words"), [
-    (["RSS"], 1, "no model 'RSS'"), (["RS", "-n", "x"], 2, "numbers of neurons"), (["RS", "-n", "0"], 2, "numbers of neurons"), (["RS", "--set", "q=1"], 1, "has no 'q'"),
-    (["RS", "--json", "/no/such/x.json"], 1, "no folder"), (["RS", "--method", "rk5"], 1, "no method"), (["RS", "--input", "J=1"], 1, "no input 'J'")])
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["RSS"], 1, "no model 'RSS'"),
+        (["RS", "-n", "x"], 2, "numbers of neurons"),
+        (["RS", "-n", "0"], 2, "numbers of neurons"),
+        (["RS", "--set", "q=1"], 1, "has no 'q'"),
+        (["RS", "--json", "/no/such/x.json"], 1, "no folder"),
+        (["RS", "--method", "rk5"], 1, "no method"),
+        (["RS", "--input", "J=1"], 1, "no input 'J'"),
+    ],
+)
 def test_errors(capsys, monkeypatch, arguments, code, words):
     monkeypatch.setattr(sys, "argv", ["izhigen", "bench", *arguments])
     with pytest.raises(SystemExit) as caught:
@@ -115,7 +152,9 @@ def test_the_documents_show_the_saved_figures(monkeypatch):
     report = importlib.import_module("report")
     pages = "\n".join(page.read_text() for page in report.PAGES)
     for name, content in report.tables().items():
-        assert f"<!-- {name}:begin -->\n{content}\n<!-- {name}:end -->" in pages, f"table {name}: run benchmarks/report.py"
+        assert f"<!-- {name}:begin -->\n{content}\n<!-- {name}:end -->" in pages, (
+            f"table {name}: run benchmarks/report.py"
+        )
 
 
 def test_the_device_benchmark_measures_every_setting(tmp_path, monkeypatch, device):
@@ -125,5 +164,7 @@ def test_the_device_benchmark_measures_every_setting(tmp_path, monkeypatch, devi
         monkeypatch.setattr("izhigen.bench.timing.MOST_STEPS", 64)
     importlib.import_module("device").main()
     data = json.loads((tmp_path / "device.json").read_text())
-    assert len({row["what"] for row in data["rows"]}) == 8 and all(row["rate"] > 0 and row["share_of_copy"] > 0 for row in data["rows"])
+    assert len({row["what"] for row in data["rows"]}) == 8 and all(
+        row["rate"] > 0 and row["share_of_copy"] > 0 for row in data["rows"]
+    )
     assert {"device", "driver", "cupy", "date"} <= set(data["machine"])

@@ -42,17 +42,57 @@ def test_show():
 
 def test_run_writes_recording_and_picture(tmp_path):
     out, picture = tmp_path / "x.npz", tmp_path / "x.png"
-    text = ok("run", "IzhikevichLTC", "-n", "5", "-T", "100", "--set", "a=0.1", "--set", "V=-65", "--input", "section:values=0,22;durations=20,80",
-              "--input", "wiener:n=5", "--record", "V,u", "--every", "2", "--out", str(out), "--plot", str(picture), "--seed", "3", "--threads", "2")
+    text = ok(
+        "run",
+        "IzhikevichLTC",
+        "-n",
+        "5",
+        "-T",
+        "100",
+        "--set",
+        "a=0.1",
+        "--set",
+        "V=-65",
+        "--input",
+        "section:values=0,22;durations=20,80",
+        "--input",
+        "wiener:n=5",
+        "--record",
+        "V,u",
+        "--every",
+        "2",
+        "--out",
+        str(out),
+        "--plot",
+        str(picture),
+        "--seed",
+        "3",
+        "--threads",
+        "2",
+    )
     assert "5 neurons, 100 ms" in text and "spikes:" in text
     recording = iz.Recording.load(out)
     assert recording["V"].shape == (500, 5) and recording.info["parameters"]["a"] == 0.1
     assert picture.stat().st_size > 5000
 
 
-@pytest.mark.parametrize("specification", [
-    "10", "I=10", "10*sin(t/20)", "I=5 + t/50", "constant:value=10", "ramp:c_start=0;c_end=20", "sinusoid:amplitude=20;frequency=10;bias=true", "square:amplitude=9;frequency=20",
-    "spike_train:times=10,20;lengths=1;sizes=50", "wiener:t_start=10", "ornstein_uhlenbeck:mean=10;sigma=1;tau=5", "V_delta=0.1"])
+@pytest.mark.parametrize(
+    "specification",
+    [
+        "10",
+        "I=10",
+        "10*sin(t/20)",
+        "I=5 + t/50",
+        "constant:value=10",
+        "ramp:c_start=0;c_end=20",
+        "sinusoid:amplitude=20;frequency=10;bias=true",
+        "square:amplitude=9;frequency=20",
+        "spike_train:times=10,20;lengths=1;sizes=50",
+        "wiener:t_start=10",
+        "ornstein_uhlenbeck:mean=10;sigma=1;tau=5",
+        "V_delta=0.1",
+    ],
+)
 def test_every_input(specification):
     assert "spikes:" in ok("run", "RS", "-T", "50", "--backend", "numpy", "--dt", "0.5", "--input", specification)
 
@@ -61,24 +101,50 @@ def test_input_files_and_sums(tmp_path):
     np.savetxt(tmp_path / "i.csv", np.full(100, 10.0))
     np.save(tmp_path / "i.npy", np.full((100, 2), 10.0))
     common = ("run", "RS", "-n", "2", "-T", "50", "--dt", "0.5", "--backend", "numpy")
-    assert ok(*common, "--input", str(tmp_path / "i.csv")).splitlines()[-1] == ok(*common, "--input", f"I={tmp_path / 'i.npy'}").splitlines()[-1]
+    assert (
+        ok(*common, "--input", str(tmp_path / "i.csv")).splitlines()[-1]
+        == ok(*common, "--input", f"I={tmp_path / 'i.npy'}").splitlines()[-1]
+    )
     summed = ok(*common, "--input", "section:values=4;durations=50", "--input", "3", "--input", "3 + 0*t")
     assert summed.splitlines()[-1] == ok(*common, "--input", "10").splitlines()[-1]
 
 
-@pytest.mark.parametrize(("arguments", "code", "words"), [
-    (["run", "RSS"], 1, "no model 'RSS'"), (["run", "RS", "--input", "foo:x=1"], 2, "no stimulus 'foo'"), (["run", "RS", "--input", "J=1"], 1, "no input 'J'"),
-    (["run", "RS", "--input", "sin("], 1, "not a valid expression"), (["run", "RS", "--set", "a"], 2, "NAME=NUMBER"), (["run", "RS", "--set", "q=1"], 1, "has no 'q'"),
-    (["run", "RS", "--input", "section:values=1,2"], 2, "durations missing"), (["run", "RS", "--input", "section:values=x;durations=1"], 2, "not a number"),
-    (["run", "RS", "--input", "ramp:start=1"], 2, "is not one of"), (["run", "RS", "-n", "0"], 2, "Invalid value"), (["run", "RS", "--record", "W"], 1, "not a state"),
-    (["run", "RS", "--out", "x.txt"], 2, ".npz"), (["run", "RS", "--method", "rk5"], 1, "no method"), (["run", "RS", "--backend", "gpu"], 1, "no backend"),
-    (["run", "RS", "-T", "0.25"], 1, "whole number of steps"), (["show", "absent.py:m"], 1, "no file"), (["nothing"], 2, "No such command"),
-    (["run", "RS", "--plot", "/no/such/folder/x.png"], 1, "no folder /no/such/folder"), (["run", "RS", "--out", "/no/such/x.npz"], 1, "no folder"),
-    (["run", "RS", "--plot", "x.foo"], 2, "must end in one of"), (["run", "RS", "--set", "size=4"], 1, "has no 'size'"), (["run", "RS", "-T", "nan"], 1, "not a duration"),
-    (["run", "RS", "-T", "1e300"], 1, "more than"), (["run", "RS", "--input", "inf", "-T", "1"], 1, "neuron 0"), (["run", "RS", "-n", "100000000000000000"], 1, "more than"),
-    (["run", "RS", "--input", "ramp:c_start=1,2;c_end=5"], 2, "takes one number"), (["run", "RS", "--input", "sinusoid:amplitude=1;frequency=1;bias=maybe"], 2, "neither"),
-    (["run", "RS", "--input", "wiener:seed=-1"], 1, "seed=-1"), (["run", "RS", "--input", "spike_train:times=nan;lengths=1;sizes=1"], 1, "finite"),
-    (["run", "RS", "--neurons", "x"], 2, "indices"), (["run", "RS", "--input", "absent.npy"], 1, "no file")])
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["run", "RSS"], 1, "no model 'RSS'"),
+        (["run", "RS", "--input", "foo:x=1"], 2, "no stimulus 'foo'"),
+        (["run", "RS", "--input", "J=1"], 1, "no input 'J'"),
+        (["run", "RS", "--input", "sin("], 1, "not a valid expression"),
+        (["run", "RS", "--set", "a"], 2, "NAME=NUMBER"),
+        (["run", "RS", "--set", "q=1"], 1, "has no 'q'"),
+        (["run", "RS", "--input", "section:values=1,2"], 2, "durations missing"),
+        (["run", "RS", "--input", "section:values=x;durations=1"], 2, "not a number"),
+        (["run", "RS", "--input", "ramp:start=1"], 2, "is not one of"),
+        (["run", "RS", "-n", "0"], 2, "Invalid value"),
+        (["run", "RS", "--record", "W"], 1, "not a state"),
+        (["run", "RS", "--out", "x.txt"], 2, ".npz"),
+        (["run", "RS", "--method", "rk5"], 1, "no method"),
+        (["run", "RS", "--backend", "gpu"], 1, "no backend"),
+        (["run", "RS", "-T", "0.25"], 1, "whole number of steps"),
+        (["show", "absent.py:m"], 1, "no file"),
+        (["nothing"], 2, "No such command"),
+        (["run", "RS", "--plot", "/no/such/folder/x.png"], 1, "no folder /no/such/folder"),
+        (["run", "RS", "--out", "/no/such/x.npz"], 1, "no folder"),
+        (["run", "RS", "--plot", "x.foo"], 2, "must end in one of"),
+        (["run", "RS", "--set", "size=4"], 1, "has no 'size'"),
+        (["run", "RS", "-T", "nan"], 1, "not a duration"),
+        (["run", "RS", "-T", "1e300"], 1, "more than"),
+        (["run", "RS", "--input", "inf", "-T", "1"], 1, "neuron 0"),
+        (["run", "RS", "-n", "100000000000000000"], 1, "more than"),
+        (["run", "RS", "--input", "ramp:c_start=1,2;c_end=5"], 2, "takes one number"),
+        (["run", "RS", "--input", "sinusoid:amplitude=1;frequency=1;bias=maybe"], 2, "neither"),
+        (["run", "RS", "--input", "wiener:seed=-1"], 1, "seed=-1"),
+        (["run", "RS", "--input", "spike_train:times=nan;lengths=1;sizes=1"], 1, "finite"),
+        (["run", "RS", "--neurons", "x"], 2, "indices"),
+        (["run", "RS", "--input", "absent.npy"], 1, "no file"),
+    ],
+)
 def test_errors(capsys, monkeypatch, arguments, code, words):
     found, text = fails(capsys, monkeypatch, *arguments)
     assert found == code and words in text
@@ -86,9 +152,16 @@ def test_errors(capsys, monkeypatch, arguments, code, words):
     assert len(text.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize(("source", "words"), [
-    ("from izhigen import Model\nm = Model('m', 'dV/dt = -V'", "SyntaxError"), ("import no_such_module\nm = 1", "line 1: the file failed with ModuleNotFoundError"),
-    ("x = 1\nm = 1/0", "line 2: the file failed with ZeroDivisionError"), ("import sys\nsys.exit(3)\nm = 1", "SystemExit"), ("m = 1", "declares no izhigen.Model")])
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("from izhigen import Model\nm = Model('m', 'dV/dt = -V'", "SyntaxError"),
+        ("import no_such_module\nm = 1", "line 1: the file failed with ModuleNotFoundError"),
+        ("x = 1\nm = 1/0", "line 2: the file failed with ZeroDivisionError"),
+        ("import sys\nsys.exit(3)\nm = 1", "SystemExit"),
+        ("m = 1", "declares no izhigen.Model"),
+    ],
+)
 def test_bad_files_are_one_line(capsys, monkeypatch, tmp_path, source, words):
     (tmp_path / "bad.py").write_text(source)
     code, text = fails(capsys, monkeypatch, "show", f"{tmp_path}/bad.py:m")
@@ -109,14 +182,25 @@ def test_emit_projects_and_sources(tmp_path, capsys, monkeypatch):
         assert "README.md" in ok("emit", "RS", "--target", target, "-o", str(tmp_path / target), "--set", "d=6")
         assert "| `d` | mV | 6 |" in (tmp_path / target / "README.md").read_text()
     for target in target_names():
-        assert "RS" in ok("emit", "RS", "--target", target) and ok("show", "RS", "--source", target) == ok("emit", "RS", "--target", target)
-    assert "wrote" in ok("emit", "RS", "-o", str(tmp_path / "RS.c")) and "wrote" in ok("emit", "FS", "-o", str(tmp_path / "RS.c"))
+        assert "RS" in ok("emit", "RS", "--target", target) and ok("show", "RS", "--source", target) == ok(
+            "emit", "RS", "--target", target
+        )
+    assert "wrote" in ok("emit", "RS", "-o", str(tmp_path / "RS.c")) and "wrote" in ok(
+        "emit", "FS", "-o", str(tmp_path / "RS.c")
+    )
     (tmp_path / "mine.c").write_text("int mine;")
-    for arguments, words in ((("-o", str(tmp_path / "mine.c")), "was not written by izhigen"), (("-o", str(tmp_path)), "holds no izhigen project"),
-                             (("--target", "fortran"), "target 'fortran' is not available"), (("--target", "c-embedded", "--dtype", "float64"), "float32 only")):
+    for arguments, words in (
+        (("-o", str(tmp_path / "mine.c")), "was not written by izhigen"),
+        (("-o", str(tmp_path)), "holds no izhigen project"),
+        (("--target", "fortran"), "target 'fortran' is not available"),
+        (("--target", "c-embedded", "--dtype", "float64"), "float32 only"),
+    ):
         code, text = fails(capsys, monkeypatch, "emit", "RS", *arguments)
         assert code == 1 and words in text and len(text.strip().splitlines()) == 1
-    for arguments, words in ((("-o", ""), "--out is empty"), (("-o", str(tmp_path / "x.c"), "--target", "cuda"), "end in .cu, not in .c")):
+    for arguments, words in (
+        (("-o", ""), "--out is empty"),
+        (("-o", str(tmp_path / "x.c"), "--target", "cuda"), "end in .cu, not in .c"),
+    ):
         code, text = fails(capsys, monkeypatch, "emit", "RS", *arguments)
         assert code == 2 and words in text
     ok("emit", "RS", "-o", str(tmp_path / "mine.c"), "--force")
@@ -146,7 +230,9 @@ def test_emit_and_cache(tmp_path, monkeypatch):
 
 def test_a_users_own_file(tmp_path):
     path = tmp_path / "mine.py"
-    path.write_text("from izhigen import Model\nleak = Model('leak', 'dV/dt = -V/10 + I : mV', threshold='V > 5', reset='V = 0', inputs=['I'])\n")
+    path.write_text(
+        "from izhigen import Model\nleak = Model('leak', 'dV/dt = -V/10 + I : mV', threshold='V > 5', reset='V = 0', inputs=['I'])\n"
+    )
     assert "leak: 1 neuron," in ok("run", f"{path}:leak", "-T", "50", "--input", "2")
 
 

@@ -32,8 +32,12 @@ def test_ramp():
 
 def test_periodic():
     times = np.arange(500) * 0.1
-    np.testing.assert_allclose(np.asarray(inputs.sinusoid(2, 50, 50, dt=0.1)), 2 * np.sin(2 * np.pi * 0.05 * times), atol=1e-12)
-    np.testing.assert_allclose(np.asarray(inputs.sinusoid(2, 50, 50, dt=0.1, bias=True)), 2 + 2 * np.sin(2 * np.pi * 0.05 * times), atol=1e-12)
+    np.testing.assert_allclose(
+        np.asarray(inputs.sinusoid(2, 50, 50, dt=0.1)), 2 * np.sin(2 * np.pi * 0.05 * times), atol=1e-12
+    )
+    np.testing.assert_allclose(
+        np.asarray(inputs.sinusoid(2, 50, 50, dt=0.1, bias=True)), 2 + 2 * np.sin(2 * np.pi * 0.05 * times), atol=1e-12
+    )
     shifted = np.asarray(inputs.sinusoid(2, 50, 50, dt=0.1, t_start=10, t_end=40))
     np.testing.assert_allclose(shifted[100:400], 2 * np.sin(2 * np.pi * 0.05 * times[:300]), atol=1e-12)
     assert not shifted[:100].any() and not shifted[400:].any()
@@ -92,17 +96,41 @@ def test_a_step_is_needed_and_must_fit():
         inputs.ramp(0, 1, 10, dt=0.1).sample(0.2)
 
 
-@pytest.mark.parametrize("make", [
-    lambda: inputs.section([1], [1, 2]), lambda: inputs.section([], []), lambda: inputs.section([1], [-1]), lambda: inputs.constant([1, 2]),
-    lambda: inputs.ramp(0, 1, 10, t_start=8, t_end=5), lambda: inputs.sinusoid(1, 1, -5), lambda: inputs.wiener(10, n=0), lambda: inputs.spike_train([-1], 1, 1, 5),
-    lambda: inputs.ornstein_uhlenbeck(0, 1, 0, 10), lambda: inputs.spike_train([1, 2], [1, 2, 3], 1, 5),
-    lambda: inputs.section(5.0, 10.0), lambda: inputs.constant(5.0), lambda: inputs.spike_train(5.0, 1, 1, 10), lambda: inputs.section([1, 2], ["a", 2]),
-    lambda: inputs.sinusoid(1, "x", 10).sample(0.1), lambda: inputs.ramp("a", 1, 10.0).sample(0.1), lambda: inputs.square(1.0, 10.0, 100.0, 0.1, False, None)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: inputs.section([1], [1, 2]),
+        lambda: inputs.section([], []),
+        lambda: inputs.section([1], [-1]),
+        lambda: inputs.constant([1, 2]),
+        lambda: inputs.ramp(0, 1, 10, t_start=8, t_end=5),
+        lambda: inputs.sinusoid(1, 1, -5),
+        lambda: inputs.wiener(10, n=0),
+        lambda: inputs.spike_train([-1], 1, 1, 5),
+        lambda: inputs.ornstein_uhlenbeck(0, 1, 0, 10),
+        lambda: inputs.spike_train([1, 2], [1, 2, 3], 1, 5),
+        lambda: inputs.section(5.0, 10.0),
+        lambda: inputs.constant(5.0),
+        lambda: inputs.spike_train(5.0, 1, 1, 10),
+        lambda: inputs.section([1, 2], ["a", 2]),
+        lambda: inputs.sinusoid(1, "x", 10).sample(0.1),
+        lambda: inputs.ramp("a", 1, 10.0).sample(0.1),
+        lambda: inputs.square(1.0, 10.0, 100.0, 0.1, False, None),
+    ],
+)
 def test_bad_stimuli(make):
     with pytest.raises(ValueShapeError):
         make()
 
 
 def test_names_of_brainpy():
-    assert inputs.section_input is inputs.section and inputs.wiener_process is inputs.wiener and inputs.ou_process is inputs.ornstein_uhlenbeck
-    assert inputs.sinusoidal_input is inputs.sinusoid and inputs.square_input is inputs.square and inputs.spike_input is inputs.spike_train
+    assert (
+        inputs.section_input is inputs.section
+        and inputs.wiener_process is inputs.wiener
+        and inputs.ou_process is inputs.ornstein_uhlenbeck
+    )
+    assert (
+        inputs.sinusoidal_input is inputs.sinusoid
+        and inputs.square_input is inputs.square
+        and inputs.spike_input is inputs.spike_train
+    )

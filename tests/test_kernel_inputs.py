@@ -26,7 +26,9 @@ SHAPES = {
     "wiener": inputs.wiener(DURATION, n=N, seed=5, t_start=10.0) * 3,
     "table and wiener": inputs.section([0, 12], [20, 50]) + inputs.wiener(DURATION, n=N, seed=2**63),
     "sine and wiener": inputs.sinusoid(6, 30, DURATION, bias=True) + 2 * inputs.wiener(DURATION, n=N, seed=1),
-    "two wieners": inputs.wiener(DURATION, n=N, seed=1) + inputs.wiener(DURATION, n=N, seed=2) + inputs.section([10.0], [DURATION]),
+    "two wieners": inputs.wiener(DURATION, n=N, seed=1)
+    + inputs.wiener(DURATION, n=N, seed=2)
+    + inputs.section([10.0], [DURATION]),
     "one column": inputs.section([10.0], [DURATION]) + inputs.wiener(DURATION, seed=4),
     "ornstein_uhlenbeck": inputs.ornstein_uhlenbeck(8.0, 1.0, 5.0, DURATION, n=N, seed=3),
 }
@@ -36,7 +38,7 @@ def trace(value, backend="c", dtype="float64", pieces=(STEPS,), **options):
     pop = MODEL.population(N, dt=DT, backend=backend, dtype=dtype, **options)
     rows, start = [], 0
     for steps in pieces:
-        part = value[start:start + steps] if isinstance(value, np.ndarray) else value
+        part = value[start : start + steps] if isinstance(value, np.ndarray) else value
         rows.append(pop.run(steps=steps, I=part, record=["V"]).to_host()["V"])
         start += steps
     return np.concatenate(rows)
@@ -59,22 +61,57 @@ def test_threads_and_number_type(name):
     assert close.mean() > 0.97
 
 
-@pytest.mark.parametrize("text", ["10", "t", "22*where(t > 20, 1, 0)", "where(t >= 10 and not t > 30, 5 + t**2/100, max(1, 12 - t))", "8 + 4*sin(2*pi*t/25)*exp(-t/40)",
-                                  "10*heaviside(t - 5)", "clip(t, 3, 14)", "floor(t/10) + abs(t - 30)/3", "8 + sign(t - 35)*4", "5*exprel(t/70)", "1e1 + 2.5E-1*t", "(t - 5)**2/100", "(t - 5)**3/1e4",
-                                  "1/(t + 1)**2 + sin(t)**3", "((t + 1)**2)**2/1e7", "sqrt(t) + (t + 1)**1.5/100 + (t + 2)**-2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "10",
+        "t",
+        "22*where(t > 20, 1, 0)",
+        "where(t >= 10 and not t > 30, 5 + t**2/100, max(1, 12 - t))",
+        "8 + 4*sin(2*pi*t/25)*exp(-t/40)",
+        "10*heaviside(t - 5)",
+        "clip(t, 3, 14)",
+        "floor(t/10) + abs(t - 30)/3",
+        "8 + sign(t - 35)*4",
+        "5*exprel(t/70)",
+        "1e1 + 2.5E-1*t",
+        "(t - 5)**2/100",
+        "(t - 5)**3/1e4",
+        "1/(t + 1)**2 + sin(t)**3",
+        "((t + 1)**2)**2/1e7",
+        "sqrt(t) + (t + 1)**1.5/100 + (t + 2)**-2",
+    ],
+)
 def test_text_gives_what_its_values_give(text, device):
     times = np.arange(STEPS) * DT
     values = np.broadcast_to(parse_expression(text, "I").evaluate({"t": times}), STEPS)
-    for backend in ("c", "numpy", *(["cuda"] if "where" in text or "**" in text else [])):  # every new form is built for a device
-        close = np.isclose(trace(text, backend), trace(np.ascontiguousarray(values)[:, None], backend), rtol=1e-7, atol=1e-7)
+    for backend in (
+        "c",
+        "numpy",
+        *(["cuda"] if "where" in text or "**" in text else []),
+    ):  # every new form is built for a device
+        close = np.isclose(
+            trace(text, backend), trace(np.ascontiguousarray(values)[:, None], backend), rtol=1e-7, atol=1e-7
+        )
         assert close.mean() > 0.999
 
 
 def test_what_the_kernel_computes():
     layout = Layout((N,), None, np.dtype(np.float32))
     kinds = {name: kernel_input(stimulus, layout, DT) for name, stimulus in SHAPES.items()}
-    assert {name for name, kind in kinds.items() if kind.form} == {"sinusoid", "square", "ramp", "sum", "sine and wiener"}
-    assert {name for name, kind in kinds.items() if kind.noise} == {"wiener", "table and wiener", "sine and wiener", "two wieners"}
+    assert {name for name, kind in kinds.items() if kind.form} == {
+        "sinusoid",
+        "square",
+        "ramp",
+        "sum",
+        "sine and wiener",
+    }
+    assert {name for name, kind in kinds.items() if kind.noise} == {
+        "wiener",
+        "table and wiener",
+        "sine and wiener",
+        "two wieners",
+    }
 
 
 def test_another_number_needs_no_other_kernel(monkeypatch):
@@ -109,7 +146,10 @@ def test_text_that_becomes_infinite_is_named_before_it_reaches_the_state(backend
 def test_a_power_in_text_keeps_its_precision_beside_one_in_the_model(device):
     model = iz.Model("Powers", "dV/dt = (-V + 0.1*tanh(V)**4 + 0.1*tanh(V)**5 + I)/10", inputs=["I"])
     text = "1e6*((t + 1e4)**4 - (t + 9999)**4)/1e12 - 4e6"
-    found = [model.population(1, dt=DT, backend=backend).run(steps=5, I=text, record=["V"]).to_host()["V"] for backend in ("c", "numpy", "cuda")]
+    found = [
+        model.population(1, dt=DT, backend=backend).run(steps=5, I=text, record=["V"]).to_host()["V"]
+        for backend in ("c", "numpy", "cuda")
+    ]
     for other in found[1:]:
         np.testing.assert_allclose(other, found[0], rtol=1e-4)
 

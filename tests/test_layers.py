@@ -7,9 +7,32 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "izhigen"
-ORDER = [["errors", "_version", "resources", "timegrid", "arrays"], ["model"], ["derive"], ["codegen"], ["random", "backends"],
-         ["series"], ["inputs"], ["feeding"], ["values"], ["standalone"], ["checks", "progress", "moments"], ["store"], ["recording"], ["sinks"], ["plan"], ["running"], ["views"], ["population"],
-         ["report"], ["plot"], ["api"], ["__init__"], ["bench"], ["cli"]]
+ORDER = [
+    ["errors", "_version", "resources", "timegrid", "arrays"],
+    ["model"],
+    ["derive"],
+    ["codegen"],
+    ["random", "backends"],
+    ["series"],
+    ["inputs"],
+    ["feeding"],
+    ["values"],
+    ["standalone"],
+    ["checks", "progress", "moments"],
+    ["store"],
+    ["recording"],
+    ["sinks"],
+    ["plan"],
+    ["running"],
+    ["views"],
+    ["population"],
+    ["report"],
+    ["plot"],
+    ["api"],
+    ["__init__"],
+    ["bench"],
+    ["cli"],
+]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 LAZY = {("recording", "plot"), ("api", "population"), ("views", "population"), ("running", "population")}
 """Imports inside functions that put off loading: a recording draws itself, and a model makes its population; a view and a run name the population's type."""
@@ -24,9 +47,15 @@ def imports(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "izhigen":
             parts = node.module.split(".")
-            yield from ([parts[1]] if len(parts) > 1 else [a.name if a.name in RANK else "__init__" for a in node.names])
+            yield from (
+                [parts[1]] if len(parts) > 1 else [a.name if a.name in RANK else "__init__" for a in node.names]
+            )
         elif isinstance(node, ast.Import):
-            yield from (a.name.split(".")[1] if "." in a.name else "__init__" for a in node.names if a.name.split(".")[0] == "izhigen")
+            yield from (
+                a.name.split(".")[1] if "." in a.name else "__init__"
+                for a in node.names
+                if a.name.split(".")[0] == "izhigen"
+            )
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))

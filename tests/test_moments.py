@@ -14,8 +14,12 @@ def expected(times, indices, neurons):
     """Count, first time, mean and standard deviation of the intervals of each neuron, from a list of spikes."""
     trains = [times[indices == k] for k in neurons]
     none = np.array([np.nan])
-    return (np.array([len(t) for t in trains]), np.array([t[0] if len(t) else np.nan for t in trains]),
-            np.array([np.mean(np.diff(t) if len(t) > 1 else none) for t in trains]), np.array([np.std(np.diff(t) if len(t) > 1 else none) for t in trains]))
+    return (
+        np.array([len(t) for t in trains]),
+        np.array([t[0] if len(t) else np.nan for t in trains]),
+        np.array([np.mean(np.diff(t) if len(t) > 1 else none) for t in trains]),
+        np.array([np.std(np.diff(t) if len(t) > 1 else none) for t in trains]),
+    )
 
 
 def population(backend, dtype, size=523, **options):
@@ -36,10 +40,16 @@ def test_figures_agree_with_the_spikes(backend, dtype):
 
 
 def test_one_spike_has_a_time_and_no_interval(backend):
-    pop = iz.Model("Ramp", "dV/dt = I", threshold="V >= 1", reset="V = 0", inputs=["I"]).population(3, dt=1.0, backend=backend)
+    pop = iz.Model("Ramp", "dV/dt = I", threshold="V >= 1", reset="V = 0", inputs=["I"]).population(
+        3, dt=1.0, backend=backend
+    )
     recording = pop.run(10.0, I=[0.0, 0.15, 0.0], record=FIGURES).to_host()
     assert recording["count"].tolist() == [0, 1, 0] and recording["first_spike"][1] == 7.0
-    assert np.isnan(recording["first_spike"][[0, 2]]).all() and np.isnan(recording["isi"].mean).all() and np.isnan(recording["isi"].std).all()
+    assert (
+        np.isnan(recording["first_spike"][[0, 2]]).all()
+        and np.isnan(recording["isi"].mean).all()
+        and np.isnan(recording["isi"].std).all()
+    )
 
 
 def test_a_run_that_goes_on_counts_anew_and_keeps_absolute_times(backend):
@@ -55,7 +65,12 @@ def test_shapes_chosen_neurons_and_counts_without_spikes(backend):
     recording = pop.run(200.0, I=10.0, record=FIGURES).to_host()
     assert recording["count"].shape == recording["isi"].mean.shape == (2, 3, 4)
     np.testing.assert_array_equal(recording.counts, recording["count"])
-    assert recording.rates.shape == (2, 3, 4) and recording.names == FIGURES and "isi" in recording and "spike" not in recording
+    assert (
+        recording.rates.shape == (2, 3, 4)
+        and recording.names == FIGURES
+        and "isi" in recording
+        and "spike" not in recording
+    )
     chosen = population(backend, "float32", 12).run(200.0, I=np.arange(12.0), record=FIGURES, neurons=[7, 2]).to_host()
     whole = population(backend, "float32", 12).run(200.0, I=np.arange(12.0), record=FIGURES).to_host()
     np.testing.assert_array_equal(chosen["first_spike"], whole["first_spike"][[7, 2]])
@@ -66,7 +81,9 @@ def test_saved_and_read_again(tmp_path, suffix, backend):
     made = population(backend, "float32", 5).run(200.0, I=np.arange(5.0) * 3, record=[*FIGURES, "V"])
     made.save(tmp_path / f"run.{suffix}")
     recording, again = made.to_host(), Recording.load(tmp_path / f"run.{suffix}")
-    streamed = population(backend, "float32", 5).run(200.0, I=np.arange(5.0) * 3, record=[*FIGURES, "V"], out=tmp_path / "streamed.zarr")
+    streamed = population(backend, "float32", 5).run(
+        200.0, I=np.arange(5.0) * 3, record=[*FIGURES, "V"], out=tmp_path / "streamed.zarr"
+    )
     for other in (again, streamed):
         assert other.names == recording.names
         for name in ("count", "first_spike", "isi"):

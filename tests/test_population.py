@@ -60,15 +60,32 @@ def test_every_form_of_input_is_the_same_input(backend):
     n, steps = 7, 150
     series = 15 + 5 * np.sin(np.arange(steps) * 0.1 / 3)
     forms = {
-        "column": series[:, None], "matrix": np.repeat(series[:, None], n, axis=1), "text": "15 + 5*sin(t/3)", "fortran": np.asfortranarray(np.repeat(series[:, None], n, 1)),
-        "strided": np.repeat(series[:, None], 2 * n, axis=1)[:, ::2], "list": [[v] for v in series], "stimulus": iz.inputs.from_array(series, 0.1),
-        "matrix stimulus": iz.inputs.from_array(np.repeat(series[:, None], n, axis=1), 0.1)}
+        "column": series[:, None],
+        "matrix": np.repeat(series[:, None], n, axis=1),
+        "text": "15 + 5*sin(t/3)",
+        "fortran": np.asfortranarray(np.repeat(series[:, None], n, 1)),
+        "strided": np.repeat(series[:, None], 2 * n, axis=1)[:, ::2],
+        "list": [[v] for v in series],
+        "stimulus": iz.inputs.from_array(series, 0.1),
+        "matrix stimulus": iz.inputs.from_array(np.repeat(series[:, None], n, axis=1), 0.1),
+    }
     results = {name: traces(population(n, backend), 15.0, I=value)["V"] for name, value in forms.items()}
     for name, values in results.items():
         np.testing.assert_array_equal(values, results["column"], err_msg=name)
-    constants = [12.0, 12, np.float32(12), np.full(n, 12.0), [12.0] * n, np.full((steps, 1), 12.0), "12", np.array(12.0)]
+    constants = [
+        12.0,
+        12,
+        np.float32(12),
+        np.full(n, 12.0),
+        [12.0] * n,
+        np.full((steps, 1), 12.0),
+        "12",
+        np.array(12.0),
+    ]
     for value in constants:
-        np.testing.assert_array_equal(traces(population(n, backend), 15.0, I=value)["V"], traces(population(n, backend), 15.0, I=12.0)["V"])
+        np.testing.assert_array_equal(
+            traces(population(n, backend), 15.0, I=value)["V"], traces(population(n, backend), 15.0, I=12.0)["V"]
+        )
 
 
 def test_a_bare_vector_is_per_neuron_never_time(backend):
@@ -78,30 +95,66 @@ def test_a_bare_vector_is_per_neuron_never_time(backend):
     assert recording.counts[0] == 0 < recording.counts[2]
 
 
-@pytest.mark.parametrize(("inputs", "words"), [
-    ({"J": 1.0}, "no input 'J'"), ({"I": np.zeros((9, 3))}, "9 rows but the run has 100"), ({"I": np.zeros((100, 2))}, "shape"), ({"I": "sin(x)"}, "column 5: 'x'"),
-    ({"I": "sin("}, "not a valid"), ({"I": [[1.0], [1.0, 2.0]]}, "no real numbers"), ({"I": 1j}, "no real numbers"), ({"I": object()}, "no real numbers"),
-    ({"V_dleta": 1.0}, "did you mean 'V_delta'"), ({"I": iz.inputs.constant([(1.0, 5.0)])}, "lasts 5 ms but the run goes on to 10 ms")])
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ({"J": 1.0}, "no input 'J'"),
+        ({"I": np.zeros((9, 3))}, "9 rows but the run has 100"),
+        ({"I": np.zeros((100, 2))}, "shape"),
+        ({"I": "sin(x)"}, "column 5: 'x'"),
+        ({"I": "sin("}, "not a valid"),
+        ({"I": [[1.0], [1.0, 2.0]]}, "no real numbers"),
+        ({"I": 1j}, "no real numbers"),
+        ({"I": object()}, "no real numbers"),
+        ({"V_dleta": 1.0}, "did you mean 'V_delta'"),
+        ({"I": iz.inputs.constant([(1.0, 5.0)])}, "lasts 5 ms but the run goes on to 10 ms"),
+    ],
+)
 def test_bad_inputs(inputs, words, backend):
     with pytest.raises(iz.IzhigenError, match=words):
         population(3, backend).run(10.0, **inputs)
 
 
-@pytest.mark.parametrize(("values", "words"), [
-    ({"aa": 1.0}, "no parameter or state 'aa'"), ({"I": 1.0}, "is an input"), ({"a": np.zeros(4)}, "shape"), ({"a": "x"}, "not a number"), ({"a": np.nan}, "not finite"),
-    ({"V": [0.0, np.inf, 0.0]}, "neuron 1"), ({"dt": -1.0}, "positive number of ms"), ({"size": 0}, "positive whole"), ({"size": 2.5}, "positive whole"),
-    ({"dtype": "float16"}, "float32"), ({"threads": 0}, "positive"), ({"seed": -1}, "seed"), ({"backend": "cuad"}, "no backend"), ({"method": "rk5"}, "no method"),
-    ({"batch": 0}, "positive")])
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"aa": 1.0}, "no parameter or state 'aa'"),
+        ({"I": 1.0}, "is an input"),
+        ({"a": np.zeros(4)}, "shape"),
+        ({"a": "x"}, "not a number"),
+        ({"a": np.nan}, "not finite"),
+        ({"V": [0.0, np.inf, 0.0]}, "neuron 1"),
+        ({"dt": -1.0}, "positive number of ms"),
+        ({"size": 0}, "positive whole"),
+        ({"size": 2.5}, "positive whole"),
+        ({"dtype": "float16"}, "float32"),
+        ({"threads": 0}, "positive"),
+        ({"seed": -1}, "seed"),
+        ({"backend": "cuad"}, "no backend"),
+        ({"method": "rk5"}, "no method"),
+        ({"batch": 0}, "positive"),
+    ],
+)
 def test_bad_values(values, words):
     options = {"size": 3, "dt": 0.1, **values}
     with pytest.raises(iz.IzhigenError, match=words):
         RS.population(options.pop("size"), **options)
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (((), {}), "either a duration"), (((10.0,), {"steps": 5}), "either a duration"), (((0.25,), {}), "not a whole number of steps"), (((-1.0,), {}), "not a duration"),
-    (((1.0,), {"record": ["W"]}), "not a state"), (((1.0,), {"every": 0}), "positive"), (((1.0,), {"neurons": [9]}), "outside"),
-    (((1.0,), {"neurons": [1, 1]}), "twice"), (((), {"steps": 1.5}), "number of steps")])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (((), {}), "either a duration"),
+        (((10.0,), {"steps": 5}), "either a duration"),
+        (((0.25,), {}), "not a whole number of steps"),
+        (((-1.0,), {}), "not a duration"),
+        (((1.0,), {"record": ["W"]}), "not a state"),
+        (((1.0,), {"every": 0}), "positive"),
+        (((1.0,), {"neurons": [9]}), "outside"),
+        (((1.0,), {"neurons": [1, 1]}), "twice"),
+        (((), {"steps": 1.5}), "number of steps"),
+    ],
+)
 def test_bad_runs(arguments, words, backend):
     with pytest.raises(ValueShapeError, match=words):
         population(3, backend).run(*arguments[0], **arguments[1])
@@ -114,7 +167,11 @@ def test_durations_are_counted_without_truncation(backend):
     assert pop.t == pytest.approx(0.3)
 
 
-@pytest.mark.parametrize("model", [RS, iz.load("IzhikevichRefLTC").with_noise(V=1.0).variant("Noisy", tau_ref=2.0)], ids=["plain", "refractory with noise"])
+@pytest.mark.parametrize(
+    "model",
+    [RS, iz.load("IzhikevichRefLTC").with_noise(V=1.0).variant("Noisy", tau_ref=2.0)],
+    ids=["plain", "refractory with noise"],
+)
 def test_continuing_equals_one_long_run(model, backend, dtype):
     stimulus = iz.inputs.section([5.0, 20.0], [7.0, 33.0]) + iz.inputs.wiener(40.0, seed=1)
     options = dict(record=["V", "u", "spike"], I=stimulus, V_delta="0.01*sin(t)")
@@ -155,8 +212,16 @@ def test_nothing_is_lost_when_every_neuron_spikes_every_step(monkeypatch):
 
 def test_backends_agree_on_per_neuron_parameters(dtype, device):
     rng = np.random.default_rng(0)
-    values = {"a": rng.uniform(0.02, 0.1, 50), "b": rng.uniform(0.2, 0.25, 50), "c": rng.uniform(-65, -50, 50), "d": rng.uniform(2, 8, 50), "V_th": rng.uniform(25, 35, 50)}
-    counts = [host(population(50, backend, dtype, **values).run(200.0, I=12.0).counts) for backend in ("c", "numpy", "cuda")]
+    values = {
+        "a": rng.uniform(0.02, 0.1, 50),
+        "b": rng.uniform(0.2, 0.25, 50),
+        "c": rng.uniform(-65, -50, 50),
+        "d": rng.uniform(2, 8, 50),
+        "V_th": rng.uniform(25, 35, 50),
+    }
+    counts = [
+        host(population(50, backend, dtype, **values).run(200.0, I=12.0).counts) for backend in ("c", "numpy", "cuda")
+    ]
     assert max(abs(found.sum() - counts[0].sum()) for found in counts) <= 0.02 * counts[0].sum()
     one = population(50, "c", **values).run(20.0, I=12.0, record=["V"])["V"]
     for k in (0, 17, 49):
@@ -171,8 +236,20 @@ def test_a_callable_that_fails_is_named():
 
 
 def test_values_by_callable_and_assignment_between_runs(backend):
-    pop = population(64, backend, a=lambda n, rng: rng.uniform(0.02, 0.1, n), V=lambda n, rng: -70 + 5 * rng.standard_normal(n), seed=5)
-    again = population(64, backend, a=lambda n, rng: rng.uniform(0.02, 0.1, n), V=lambda n, rng: -70 + 5 * rng.standard_normal(n), seed=5)
+    pop = population(
+        64,
+        backend,
+        a=lambda n, rng: rng.uniform(0.02, 0.1, n),
+        V=lambda n, rng: -70 + 5 * rng.standard_normal(n),
+        seed=5,
+    )
+    again = population(
+        64,
+        backend,
+        a=lambda n, rng: rng.uniform(0.02, 0.1, n),
+        V=lambda n, rng: -70 + 5 * rng.standard_normal(n),
+        seed=5,
+    )
     np.testing.assert_array_equal(host(pop.parameters["a"]), host(again.a))
     np.testing.assert_array_equal(host(pop.V), host(again.V))
     assert len(np.unique(host(pop.V))) == 64
@@ -231,8 +308,8 @@ def test_refractory_states(backend):
     spike_rows = np.flatnonzero(recording["spike"][:, 1])
     assert len(spike_rows) >= 3 and np.diff(spike_rows).min() > 50
     for row in spike_rows[:-1]:
-        assert held[row:row + 50].all()
-        assert np.ptp(recording["V"][row:row + 50, 1]) == 0.0
+        assert held[row : row + 50].all()
+        assert np.ptp(recording["V"][row : row + 50, 1]) == 0.0
         assert recording["t_last_spike"][row + 3, 1] == pytest.approx(row * 0.1)
     np.testing.assert_array_equal(host(pop.refractory), recording["refractory"][-1])
 

@@ -15,14 +15,21 @@ def full(backend):
 
 
 def again(backend, **options):
-    return iz.load("RS").population(300, dt=0.1, backend=backend, dtype="float64").run(60.0, I=CURRENTS, **options).to_host()
+    return (
+        iz.load("RS")
+        .population(300, dt=0.1, backend=backend, dtype="float64")
+        .run(60.0, I=CURRENTS, **options)
+        .to_host()
+    )
 
 
 def test_times_are_the_ends_of_steps(full):
     _, recording = full
     np.testing.assert_allclose(recording.t, np.arange(1, 601) * 0.1)
     times, indices = recording.spikes
-    assert (np.diff(times) >= 0).all() and all(np.diff(indices[times == t]).min(initial=1) > 0 for t in np.unique(times)[:5])
+    assert (np.diff(times) >= 0).all() and all(
+        np.diff(indices[times == t]).min(initial=1) > 0 for t in np.unique(times)[:5]
+    )
     assert (recording["V"][recording["spike"]] == -65.0).all(), "values are those after the reset"
 
 
@@ -32,11 +39,15 @@ def test_decimation(full):
     np.testing.assert_array_equal(every["V"], recording["V"][6::7])
     np.testing.assert_array_equal(every.t, recording.t[6::7])
     np.testing.assert_array_equal(every.spikes[0], recording.spikes[0])
-    windows = recording["spike"][:7 * (600 // 7)].reshape(-1, 7, 300).any(axis=1)
+    windows = recording["spike"][: 7 * (600 // 7)].reshape(-1, 7, 300).any(axis=1)
     np.testing.assert_array_equal(every["spike"], windows)
 
 
-@pytest.mark.parametrize("chosen", [[5, 299, 0, 256], [280], slice(250, 270), np.arange(300) % 100 == 3], ids=["unsorted", "one", "slice", "mask"])
+@pytest.mark.parametrize(
+    "chosen",
+    [[5, 299, 0, 256], [280], slice(250, 270), np.arange(300) % 100 == 3],
+    ids=["unsorted", "one", "slice", "mask"],
+)
 def test_subsets(full, chosen):
     backend, recording = full
     part = again(backend, record=["V", "spike"], neurons=chosen, every=3)

@@ -22,7 +22,18 @@ def same(stepped, run):
 def test_a_step_is_a_run_of_one_step(backend, dtype):
     stepped, run = pair(backend, dtype=dtype, tau_ref=1.0)
     current = np.linspace(0.0, 30.0, N)
-    for value in (current, current.astype(dtype), 12.0, 7, np.float32(3.5), np.array(4.0), list(current), "t + 1", iz.inputs.constant(5.0, 100.0), current):
+    for value in (
+        current,
+        current.astype(dtype),
+        12.0,
+        7,
+        np.float32(3.5),
+        np.array(4.0),
+        list(current),
+        "t + 1",
+        iz.inputs.constant(5.0, 100.0),
+        current,
+    ):
         held = np.asarray(value) if isinstance(value, list) else value
         spike = stepped.step(I=value)
         recording = run.run(steps=1, I=held, record=["spike"])
@@ -32,9 +43,18 @@ def test_a_step_is_a_run_of_one_step(backend, dtype):
 
 def test_changes_between_steps_take_effect(backend):
     stepped, run = pair(backend)
-    changes = [lambda p: None, lambda p: setattr(p, "a", 0.1), lambda p: setattr(p, "V", -50.0), lambda p: setattr(p, "a", np.linspace(0.02, 0.1, N)),
-               lambda p: p.a.__setitem__(slice(None), 0.05), lambda p: setattr(p, "a", 0.02), lambda p: p.reset(), lambda p: p.reset(batch=2),
-               lambda p: p.reset(batch=None), lambda p: p.u.__imul__(0.5)]
+    changes = [
+        lambda p: None,
+        lambda p: setattr(p, "a", 0.1),
+        lambda p: setattr(p, "V", -50.0),
+        lambda p: setattr(p, "a", np.linspace(0.02, 0.1, N)),
+        lambda p: p.a.__setitem__(slice(None), 0.05),
+        lambda p: setattr(p, "a", 0.02),
+        lambda p: p.reset(),
+        lambda p: p.reset(batch=2),
+        lambda p: p.reset(batch=None),
+        lambda p: p.u.__imul__(0.5),
+    ]
     for change in changes:
         for pop in (stepped, run):
             change(pop)
@@ -85,7 +105,12 @@ def test_a_bad_input_or_shape_is_refused_before_the_step(backend):
 
 def test_a_population_too_large_to_copy_names_the_block(monkeypatch):
     monkeypatch.setattr("izhigen.backends.engine.HostEngine.rewind_bytes", 0)
-    pop = iz.Model("E", "dV/dt = V*V", parameters={}).population(4, dt=1.0, dtype="float32", method="euler", V=[0.0, 2.0, 0.0, 0.0])
-    with pytest.raises(NonFiniteError, match=r"neuron 1 became infinite or undefined in one of the steps 0 to 49 .*run this neuron alone"):
+    pop = iz.Model("E", "dV/dt = V*V", parameters={}).population(
+        4, dt=1.0, dtype="float32", method="euler", V=[0.0, 2.0, 0.0, 0.0]
+    )
+    with pytest.raises(
+        NonFiniteError,
+        match=r"neuron 1 became infinite or undefined in one of the steps 0 to 49 .*run this neuron alone",
+    ):
         pop.run(50.0)
     assert pop.t == 50.0

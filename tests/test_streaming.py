@@ -33,7 +33,9 @@ def small(monkeypatch):
 def same(stored, kept):
     """Everything that two recordings say is equal, bit for bit."""
     assert stored.names == kept.names and stored.shape == kept.shape and stored.info == dict(kept.info)
-    assert (stored.start, stored.stop, stored.interrupted) == (kept.start, kept.stop, kept.interrupted) and repr(stored) == repr(kept)
+    assert (stored.start, stored.stop, stored.interrupted) == (kept.start, kept.stop, kept.interrupted) and repr(
+        stored
+    ) == repr(kept)
     np.testing.assert_array_equal(stored.t, kept.t)
     np.testing.assert_array_equal(stored.neurons, kept.neurons)
     for name in kept.names:
@@ -50,11 +52,23 @@ def same(stored, kept):
 
 
 CASES = {
-    "prime": (101, {}, {}), "grid": ((3, 7), {}, {"record": ["u", "V", "spike"]}), "batch": ((5, 4), {"batch": 3}, {}), "one": (1, {}, {}),
-    "unsorted": (101, {}, {"neurons": [88, 3, 100, 0], "every": 3}), "decimated": (101, {}, {"every": 7}), "late": (11, {}, {"every": 999}),
-    "mask in a batch": (10, {"batch": 2}, {"neurons": np.arange(20) % 3 == 1}), "traces alone": (31, {}, {"record": "V"}),
-    "spikes alone": (101, {}, {"record": ["spike"]}), "nothing": (5, {}, {"record": []}), "none of them": (5, {}, {"neurons": []}),
-    "refractory": (37, {"tau_ref": np.linspace(1, 9, 37)}, {"record": ["refractory", "V", "t_last_spike", "spike"], "neurons": [30, 9, 12], "every": 2}),
+    "prime": (101, {}, {}),
+    "grid": ((3, 7), {}, {"record": ["u", "V", "spike"]}),
+    "batch": ((5, 4), {"batch": 3}, {}),
+    "one": (1, {}, {}),
+    "unsorted": (101, {}, {"neurons": [88, 3, 100, 0], "every": 3}),
+    "decimated": (101, {}, {"every": 7}),
+    "late": (11, {}, {"every": 999}),
+    "mask in a batch": (10, {"batch": 2}, {"neurons": np.arange(20) % 3 == 1}),
+    "traces alone": (31, {}, {"record": "V"}),
+    "spikes alone": (101, {}, {"record": ["spike"]}),
+    "nothing": (5, {}, {"record": []}),
+    "none of them": (5, {}, {"neurons": []}),
+    "refractory": (
+        37,
+        {"tau_ref": np.linspace(1, 9, 37)},
+        {"record": ["refractory", "V", "t_last_spike", "spike"], "neurons": [30, 9, 12], "every": 2},
+    ),
 }
 
 
@@ -85,9 +99,28 @@ def test_many_spikes_end_a_piece_early(tmp_path, backend, small, monkeypatch):
 
 def test_indices_read_what_they_ask_for(tmp_path, small):
     one, two = (RS.population((4, 6), dt=0.1) for _ in range(2))
-    kept, stored = one.run(50.0, I=10.0, record=["V"])["V"], two.run(50.0, I=10.0, record=["V"], out=tmp_path / "x.zarr")["V"]
-    for key in (3, -1, np.int64(7), slice(10, 20), slice(-5, None), slice(20, 10), slice(None, None, 7), slice(None, None, -1), (5, 2, 1),
-                (slice(3, 9), 2), (Ellipsis, 1), (0, Ellipsis), Ellipsis, (slice(None), slice(1, 3), slice(None, None, 2)), [4, 2], np.arange(500) % 5 == 0):
+    kept, stored = (
+        one.run(50.0, I=10.0, record=["V"])["V"],
+        two.run(50.0, I=10.0, record=["V"], out=tmp_path / "x.zarr")["V"],
+    )
+    for key in (
+        3,
+        -1,
+        np.int64(7),
+        slice(10, 20),
+        slice(-5, None),
+        slice(20, 10),
+        slice(None, None, 7),
+        slice(None, None, -1),
+        (5, 2, 1),
+        (slice(3, 9), 2),
+        (Ellipsis, 1),
+        (0, Ellipsis),
+        Ellipsis,
+        (slice(None), slice(1, 3), slice(None, None, 2)),
+        [4, 2],
+        np.arange(500) % 5 == 0,
+    ):
         found = stored[key]
         assert type(found) is type(kept[key]) and found.dtype == kept.dtype
         np.testing.assert_array_equal(found, kept[key])
@@ -109,7 +142,11 @@ def test_memory_is_bounded(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 150e6
     finally:
         tracemalloc.stop()
-    assert recording["V"].size * 4 == 400_000_000 and part.shape == (10,) and counts.sum() == len(recording.spike_times) > 0
+    assert (
+        recording["V"].size * 4 == 400_000_000
+        and part.shape == (10,)
+        and counts.sum() == len(recording.spike_times) > 0
+    )
 
 
 def test_chunks_are_of_sensible_size():
@@ -124,10 +161,17 @@ def test_chunks_are_of_sensible_size():
 def test_xarray_opens_the_store(tmp_path, small, recwarn):
     xarray = pytest.importorskip("xarray")
     one, two = (RS.population((3, 5), dt=0.1) for _ in range(2))
-    kept, stored = one.run(80.0, I=20.0, record=["V", "spike"]), two.run(80.0, I=20.0, record=["V", "spike"], out=tmp_path / "x.zarr")
+    kept, stored = (
+        one.run(80.0, I=20.0, record=["V", "spike"]),
+        two.run(80.0, I=20.0, record=["V", "spike"], out=tmp_path / "x.zarr"),
+    )
     expected = kept.to_xarray()
     for data in (stored.to_xarray(), xarray.open_zarr(tmp_path / "x.zarr", chunks=None)):
-        assert data.V.dims == ("time", "axis_0", "axis_1") and data.V.attrs == {"units": "mV"} and data.time.attrs == {"units": "ms"}
+        assert (
+            data.V.dims == ("time", "axis_0", "axis_1")
+            and data.V.attrs == {"units": "mV"}
+            and data.time.attrs == {"units": "ms"}
+        )
         assert not data.V.variable._in_memory, "values are read when they are asked for"
         xarray.testing.assert_equal(data, expected)
         assert data.spike_neuron.dtype == np.int64 and data.attrs["model"] == "RS" and data.attrs["dt"] == 0.1
@@ -139,7 +183,10 @@ def test_xarray_opens_the_store(tmp_path, small, recwarn):
 
 def test_saving_and_drawing(tmp_path, small):
     one, two = (RS.population((3, 5), dt=0.1) for _ in range(2))
-    kept, stored = one.run(80.0, I=20.0, record=["V", "u", "spike"]), two.run(80.0, I=20.0, record=["V", "u", "spike"], out=tmp_path / "x.zarr")
+    kept, stored = (
+        one.run(80.0, I=20.0, record=["V", "u", "spike"]),
+        two.run(80.0, I=20.0, record=["V", "u", "spike"], out=tmp_path / "x.zarr"),
+    )
     stored.save(tmp_path / "x.npz")
     same(iz.Recording.load(tmp_path / "x.npz"), kept)
     for k, recording in enumerate((kept, stored)):
@@ -164,7 +211,12 @@ def test_interrupted(tmp_path, backend, small):
     timer.start()
     stored = two.run(1e6, I=10.0, record=["V", "spike"], neurons=[3, 1], every=100, out=tmp_path / "x.zarr")
     timer.join()
-    assert stored.interrupted and 0 < stored.stop < 1e6 and stored.stop == two.t and len(stored.t) == round(two.t / 0.1) // 100
+    assert (
+        stored.interrupted
+        and 0 < stored.stop < 1e6
+        and stored.stop == two.t
+        and len(stored.t) == round(two.t / 0.1) // 100
+    )
     kept = one.run(steps=round(two.t / 0.1), I=10.0, record=["V", "spike"], neurons=[3, 1], every=100).to_host()
     np.testing.assert_array_equal(stored["V"], kept["V"])
     np.testing.assert_array_equal(stored.spikes, kept.spikes)
@@ -195,7 +247,9 @@ def test_bad_input_in_the_middle(backend, tmp_path, small):
         pop.run(300.0, I=current, record=["V", "spike"], out=tmp_path / "x.zarr")
     stored = iz.Recording.load(tmp_path / "x.zarr")
     assert stored.interrupted and stored.stop == 250.0
-    np.testing.assert_array_equal(stored["V"], RS.population(7, dt=0.1, backend=backend).run(250.0, I=10.0, record=["V"]).to_host()["V"])
+    np.testing.assert_array_equal(
+        stored["V"], RS.population(7, dt=0.1, backend=backend).run(250.0, I=10.0, record=["V"]).to_host()["V"]
+    )
 
 
 def fill_disk(monkeypatch, allowed, recover=False):
@@ -221,11 +275,19 @@ def test_full_disk(allowed, recover, tmp_path, small, monkeypatch):
     pop = RS.population(101, dt=0.1)
     with monkeypatch.context() as patch:
         fill_disk(patch, allowed, recover)
-        with pytest.raises(RecordingError, match=r"x\.zarr cannot be written: .*No space left.*; its first \d+ rows and \d+ spikes are safe") as problem:
+        with pytest.raises(
+            RecordingError,
+            match=r"x\.zarr cannot be written: .*No space left.*; its first \d+ rows and \d+ spikes are safe",
+        ) as problem:
             pop.run(100.0, I=30.0, record=["V", "u", "spike"], out=tmp_path / "x.zarr")
     stored = iz.Recording.load(tmp_path / "x.zarr")
     rows = len(stored.t)
-    assert f"first {rows} rows" in str(problem.value) and 0 < rows < 1000 and stored.interrupted and stored.stop == pytest.approx(rows * 0.1)
+    assert (
+        f"first {rows} rows" in str(problem.value)
+        and 0 < rows < 1000
+        and stored.interrupted
+        and stored.stop == pytest.approx(rows * 0.1)
+    )
     for name in ("V", "u"):
         np.testing.assert_array_equal(stored[name], kept[name][:rows])
     before = kept.spikes[0] <= stored.stop
@@ -245,7 +307,7 @@ def test_a_store_is_read_while_it_is_written(tmp_path, small, monkeypatch):
     assert len(seen) > 5 and not whole.interrupted
     for part in seen:
         assert part.interrupted and part.stop == pytest.approx(len(part.t) * 0.1)
-        np.testing.assert_array_equal(part["V"], whole["V"][:len(part.t)])
+        np.testing.assert_array_equal(part["V"], whole["V"][: len(part.t)])
         assert part.to_xarray().sizes["time"] == len(part.t)
 
 
@@ -274,7 +336,11 @@ def test_paths_that_cannot_be(tmp_path):
     refused("", r"must end in \.zarr")
     for wrong in (3, True, ["x.zarr"], object()):
         refused(wrong, "is not a path such as 'run.zarr'", ValueShapeError)
-    assert (tmp_path / "file.zarr").read_text() == "kept" and sorted(os.listdir(tmp_path)) == ["file.zarr", "link.zarr", "old.zarr"]
+    assert (tmp_path / "file.zarr").read_text() == "kept" and sorted(os.listdir(tmp_path)) == [
+        "file.zarr",
+        "link.zarr",
+        "old.zarr",
+    ]
 
 
 def test_other_mistakes_create_no_store(tmp_path):
@@ -292,7 +358,9 @@ def test_a_store_that_cannot_be_created_is_not_left_behind(tmp_path, monkeypatch
     fill_disk(monkeypatch, 3)
     refused(tmp_path / "x.zarr", "x.zarr cannot be written: .*No space left.*; nothing was recorded")
     assert not list(tmp_path.iterdir())
-    monkeypatch.setattr(pathlib.Path, "mkdir", lambda self: (_ for _ in ()).throw(PermissionError(13, "Permission denied", str(self))))
+    monkeypatch.setattr(
+        pathlib.Path, "mkdir", lambda self: (_ for _ in ()).throw(PermissionError(13, "Permission denied", str(self)))
+    )
     refused(tmp_path / "x.zarr", "Permission denied")
 
 

@@ -65,7 +65,8 @@ class Binding:
         run.spike_flag = self.pointer("uint8_t *", block.spike_flag)
         if block.moments is not None:
             run.count, run.first_spike, run.last_spike = (
-                self.pointer("int64_t *", a) for a in (block.moments.count, block.moments.first, block.moments.last))
+                self.pointer("int64_t *", a) for a in (block.moments.count, block.moments.first, block.moments.last)
+            )
             run.interval_squares = self.pointer("double *", block.moments.squares)
         return run
 
@@ -80,7 +81,9 @@ class Binding:
         """Point an input at given values."""
         values = source.values
         rows, columns = values.shape
-        target.values = self.ffi.from_buffer(self._reals, values) if self._address is None else self.pointer(self.real, values)
+        target.values = (
+            self.ffi.from_buffer(self._reals, values) if self._address is None else self.pointer(self.real, values)
+        )
         target.step_stride = columns if rows > 1 else 0
         target.neuron_stride = 1 if columns > 1 else 0
         self._set_noise(target, source)

@@ -126,7 +126,9 @@ class CEngine(HostEngine):
     def _spike_lists(self, count: int, block: Block) -> list[_SpikeList]:
         capacity = max(SPIKE_BUFFER, self._program.tile * block.steps)
         if len(self._lists) < count or len(self._lists[0].step) < capacity:
-            self._lists = [_SpikeList(np.empty(capacity, np.int64), np.empty(capacity, np.int64), []) for _ in range(count)]
+            self._lists = [
+                _SpikeList(np.empty(capacity, np.int64), np.empty(capacity, np.int64), []) for _ in range(count)
+            ]
         for spikes in self._lists:
             spikes.taken = []
         return self._lists[:count]
@@ -157,7 +159,9 @@ def _check_sizes(block: Block, n: int) -> None:
     arrays = {**block.state, **{k: v for k, v in block.parameters.items() if isinstance(v, np.ndarray)}}
     wrong = [name for name, array in arrays.items() if array.shape != (n,)]
     arrays_in = {name: source.values for name, source in block.inputs.items() if source.numbers is None}
-    wrong += [name for name, values in arrays_in.items() if 1 < values.shape[0] < block.steps or values.shape[1] not in (1, n)]
+    wrong += [
+        name for name, values in arrays_in.items() if 1 < values.shape[0] < block.steps or values.shape[1] not in (1, n)
+    ]
     if wrong:
         raise ValueShapeError(f"{wrong[0]} does not have one value for each of {n} neurons")
 

@@ -25,7 +25,16 @@ from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, CompileError
 
-FLAGS = ("-std=c99", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-fPIC", "-shared")
+FLAGS = (
+    "-std=c99",
+    "-O3",
+    "-march=native",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=fast",
+    "-fPIC",
+    "-shared",
+)
 """Never ``-ffast-math``: at link time it sets flush-to-zero for the whole process, and it takes NaN's meaning away."""
 
 LIBRARY_SUFFIX = ".dll" if sys.platform == "win32" else ".dylib" if sys.platform == "darwin" else ".so"
@@ -59,8 +68,10 @@ class Compiler:
         arguments = [*self.command, *FLAGS, "-o", str(library), str(source), "-lm"]
         done = subprocess.run(arguments, capture_output=True, text=True, check=False)
         if done.returncode != 0 or not library.is_file():
-            raise CompileError(f"{self.command[0]} failed on {source} (exit code {done.returncode}):\n{done.stderr.strip()}\n"
-                               f"command: {shlex.join(arguments)}")
+            raise CompileError(
+                f"{self.command[0]} failed on {source} (exit code {done.returncode}):\n{done.stderr.strip()}\n"
+                f"command: {shlex.join(arguments)}"
+            )
         return done.stderr
 
 
@@ -77,10 +88,14 @@ def find_compiler() -> Compiler:
         try:
             command = shlex.split(named)
         except ValueError as problem:
-            raise BackendError(f"the environment names CC={named!r}, which is no command ({problem}); unset CC or correct it") from None
+            raise BackendError(
+                f"the environment names CC={named!r}, which is no command ({problem}); unset CC or correct it"
+            ) from None
         path = shutil.which(command[0])
         if path is None:
-            raise BackendError(f"the environment names CC={named!r}, which is no program on the path; unset CC or correct it")
+            raise BackendError(
+                f"the environment names CC={named!r}, which is no program on the path; unset CC or correct it"
+            )
         return Compiler((path, *command[1:]))
     for name in ("cc", "gcc", "clang"):
         path = shutil.which(name)
@@ -88,8 +103,10 @@ def find_compiler() -> Compiler:
             return Compiler((path,))
     if importlib.util.find_spec("ziglang") is not None:
         return Compiler((sys.executable, "-m", "ziglang", "cc", "-fno-sanitize=all"))
-    raise BackendError("no C compiler found (tried $CC, cc, gcc, clang and the ziglang package); install gcc or clang, "
-                       "or 'pip install izhigen[zig]', or use backend='numpy'")
+    raise BackendError(
+        "no C compiler found (tried $CC, cc, gcc, clang and the ziglang package); install gcc or clang, "
+        "or 'pip install izhigen[zig]', or use backend='numpy'"
+    )
 
 
 def cache_dir() -> Path:
@@ -135,7 +152,9 @@ def build(program: Program, *, again: bool = False) -> Built:
         When there is no compiler, or the cache cannot be written.
     """
     compiler = find_compiler()
-    key = hashlib.sha256("\n".join((program.key, compiler.identity, " ".join(FLAGS), _processor())).encode()).hexdigest()[:32]
+    key = hashlib.sha256(
+        "\n".join((program.key, compiler.identity, " ".join(FLAGS), _processor())).encode()
+    ).hexdigest()[:32]
     folder = cache_dir()
     stem = f"{program.name}-{program.dtype}-{key}"
     library, source = folder / f"{stem}{LIBRARY_SUFFIX}", folder / f"{stem}.c"
@@ -201,7 +220,9 @@ def _read_program(path: Path) -> Program | None:
 
 
 def _unwritable(folder: Path, problem: OSError) -> BackendError:
-    return BackendError(f"the kernel cache {folder} cannot be written ({problem}); set IZHIGEN_CACHE_DIR to a folder that can")
+    return BackendError(
+        f"the kernel cache {folder} cannot be written ({problem}); set IZHIGEN_CACHE_DIR to a folder that can"
+    )
 
 
 def _is_whole(library: Path) -> bool:
@@ -219,8 +240,14 @@ def _compile_into(folder: Path, compiler: Compiler, program: Program, source: Pa
         _replace(source, program.source.encode(), Path(scratch))
         built = Path(scratch) / library.name
         messages = compiler.build(source, built)
-        record = {"izhigen": __version__, "compiler": list(compiler.command), "flags": list(FLAGS), "messages": messages,
-                  "size": built.stat().st_size, "built": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        record = {
+            "izhigen": __version__,
+            "compiler": list(compiler.command),
+            "flags": list(FLAGS),
+            "messages": messages,
+            "size": built.stat().st_size,
+            "built": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
         _replace(source.with_suffix(".json"), json.dumps(record, indent=1).encode(), Path(scratch))
         os.replace(built, library)
 

@@ -80,13 +80,18 @@ class CudaEngine:
         self._dtype = np.dtype(program.dtype)
         with space.use(), device_errors(program.name):
             self._module = load_kernels(program, OPTIONS, space)
-            self._kernels = {part: self._module.get_function(f"{program.name}_{part}") for part in ("begin", "advance", "step", "tick")}
+            self._kernels = {
+                part: self._module.get_function(f"{program.name}_{part}")
+                for part in ("begin", "advance", "step", "tick")
+            }
             if f"{program.name}_series" in program.source:
                 self._kernels["series"] = self._module.get_function(f"{program.name}_series")
             device = self._cupy.cuda.Device(space.number)
             self.pace = device.attributes["MultiProcessorCount"] * OPERATIONS_A_CORE * CLOCK
             self.rewind_bytes = device.mem_info[1] // REWIND_SHARE
-            sizes = {part: self._binding.ffi.sizeof(f"struct {program.name}_{part}") for part in ("status", "constants")}
+            sizes = {
+                part: self._binding.ffi.sizeof(f"struct {program.name}_{part}") for part in ("status", "constants")
+            }
             self._constants = self._cupy.empty(sizes["constants"], np.uint8)
             self._status = self._cupy.empty(sizes["status"], np.uint8)
         self._free_reports: list[_Report] = []
@@ -102,7 +107,9 @@ class CudaEngine:
         name = self._cupy.cuda.runtime.getDeviceProperties(space.number)["name"].decode()
         self.description = f"compiled by NVRTC for device {space.number} ({name})"
         self.recover()
-        with space.use():  # compiling took long anyway, and a population may be made here and run on a stream that waits for no other
+        with (
+            space.use()
+        ):  # compiling took long anyway, and a population may be made here and run on a stream that waits for no other
             self._cupy.cuda.get_current_stream().synchronize()
 
     def _new_report(self) -> _Report:
@@ -128,7 +135,10 @@ class CudaEngine:
     def _room_for_spikes(self, n: int) -> int:
         if self._list is None or len(self._list) < n:
             with self._space.use(), device_errors(f"the list of spikes of {n} neurons"):
-                free = self._cupy.cuda.Device(self._space.number).mem_info[0] + self._cupy.get_default_memory_pool().free_bytes()
+                free = (
+                    self._cupy.cuda.Device(self._space.number).mem_info[0]
+                    + self._cupy.get_default_memory_pool().free_bytes()
+                )
                 self._list = self._cupy.empty(max(n, min(max(LEAST_LIST, LIST_SHARE * n), free // 32)), np.uint64)
         return len(self._list)
 
@@ -157,7 +167,11 @@ class CudaEngine:
         population = binding.population(block, n)
         run = self._run(replace(block, record_neurons=self._chosen(block.record_neurons)))
         if block.collect_spikes:
-            run.spike_capacity, run.key_step, run.spikes_taken = self._room_for_spikes(n), block.first_step, self._listed
+            run.spike_capacity, run.key_step, run.spikes_taken = (
+                self._room_for_spikes(n),
+                block.first_step,
+                self._listed,
+            )
             run.spike_key = binding.pointer("uint64_t *", self._list)
         kept: list[Any] = [block]
         for name, target in binding.inputs(run, block.inputs):
@@ -166,7 +180,10 @@ class CudaEngine:
             if source.numbers is None:
                 binding.set_input(target, source)
             else:
-                room, numbers = self._cupy.empty(block.steps, self._dtype), self._cupy.asarray(np.array(source.numbers, np.float64))
+                room, numbers = (
+                    self._cupy.empty(block.steps, self._dtype),
+                    self._cupy.asarray(np.array(source.numbers, np.float64)),
+                )
                 binding.set_series(target, source, room, numbers)
                 kept += [room, numbers]
         arguments = self._by_value(population, run)
@@ -213,9 +230,15 @@ class CudaEngine:
 
     def _is_repeatable(self, block: Block) -> bool:
         """Whether every step is the same launch but for its time: nothing is written down, and inputs are held."""
-        held = all(source.numbers is None and len(source.values) == 1 and (source.noise is None or len(source.noise) == 1)
-                   for source in block.inputs.values())
-        return held and block.steps_per_launch == 1 and not (block.record or block.collect_spikes or block.moments is not None)
+        held = all(
+            source.numbers is None and len(source.values) == 1 and (source.noise is None or len(source.noise) == 1)
+            for source in block.inputs.values()
+        )
+        return (
+            held
+            and block.steps_per_launch == 1
+            and not (block.record or block.collect_spikes or block.moments is not None)
+        )
 
     def _repeat(self, block: Block, n: int, population: Any, run: Any) -> None:
         """One step a launch, many launches at once by a CUDA graph; the device counts the steps."""
@@ -225,7 +248,9 @@ class CudaEngine:
             run.first_step, run.follow_clock = 0, 1
             key = b"".join(a.tobytes() for a in self._by_value(population, run))
             if key not in self._graphs:
-                self._graphs = {key: self._capture(n, population, run)}  # one is kept: its arrays are those of the population
+                self._graphs = {
+                    key: self._capture(n, population, run)
+                }  # one is kept: its arrays are those of the population
             self._status[:8].view(np.int64).fill(block.first_step)
             for _ in range(whole):
                 self._graphs[key].launch()
@@ -248,8 +273,12 @@ class CudaEngine:
 
     def _by_value(self, *structs: Any) -> tuple[Array, ...]:
         """Structs as CuPy passes them by value: arrays without axes that hold their bytes."""
-        return tuple(np.frombuffer(bytes(self._binding.ffi.buffer(struct)), f"V{self._binding.ffi.sizeof(struct[0])}").reshape(())
-                     for struct in structs)
+        return tuple(
+            np.frombuffer(bytes(self._binding.ffi.buffer(struct)), f"V{self._binding.ffi.sizeof(struct[0])}").reshape(
+                ()
+            )
+            for struct in structs
+        )
 
     def _start(self, part: str, neurons: int, per_thread: int, arguments: tuple[Array, ...]) -> None:
         if (part, neurons) not in self._shapes:
@@ -299,12 +328,19 @@ class CudaEngine:
                 status, repeated = self._wait(report), True
             self._under_way.remove(launched)
             launched.kept, stopped, count = [], status.stopped, status.spikes
-            bad_neuron, bad_step = (found if block.check_finite and found != NONE else None for found in (status.bad_neuron, status.bad_step))
+            bad_neuron, bad_step = (
+                found if block.check_finite and found != NONE else None
+                for found in (status.bad_neuron, status.bad_step)
+            )
             self._free_reports.append(report)
             if stopped:
-                launched.found = Advanced(self._no_spikes() if block.collect_spikes else None, bad_step=bad_step, is_repeated=repeated)
+                launched.found = Advanced(
+                    self._no_spikes() if block.collect_spikes else None, bad_step=bad_step, is_repeated=repeated
+                )
                 return launched.found
-            launched.found = Advanced(None, bad_neuron, is_repeated=repeated)  # known even where there is no memory for the spikes
+            launched.found = Advanced(
+                None, bad_neuron, is_repeated=repeated
+            )  # known even where there is no memory for the spikes
             if block.collect_spikes:
                 launched.found = replace(launched.found, spikes=self._take(count, n))
             return launched.found
@@ -329,7 +365,7 @@ class CudaEngine:
         """The spikes that a block appended, in order of step and neuron. The list goes on at its beginning after its end."""
         size, first = len(self._list), self._listed % len(self._list)
         taken, self._listed = count - self._listed, count
-        parts = [self._list[first:first + taken], self._list[:max(first + taken - size, 0)]]
+        parts = [self._list[first : first + taken], self._list[: max(first + taken - size, 0)]]
         keys = self._cupy.sort(self._cupy.concatenate(parts))
         step = (keys // np.uint64(n)).astype(np.int64)
         return Spikes(step, (keys - step.astype(np.uint64) * np.uint64(n)).astype(np.int64))
@@ -374,7 +410,9 @@ def open_space(device: Any = None, sharding: Any = None) -> Space:
     cupy = load_cupy()
     if sharding is not None:
         if device is not None:
-            raise ValueShapeError(f"device={device!r} and sharding={sharding!r} are both given; sharding names the devices")
+            raise ValueShapeError(
+                f"device={device!r} and sharding={sharding!r} are both given; sharding names the devices"
+            )
         return ShardedSpace([DeviceSpace(number) for number in check_sharding(sharding)])
     return DeviceSpace(cupy.cuda.runtime.getDevice() if device is None else check_device("device", device))
 

@@ -33,17 +33,23 @@ def load_cupy() -> Any:
     try:
         import cupy
     except ImportError as problem:
-        raise BackendError(f"backend 'cuda' needs CuPy, which cannot be imported ({_line(problem)}); {INSTALL}") from None
+        raise BackendError(
+            f"backend 'cuda' needs CuPy, which cannot be imported ({_line(problem)}); {INSTALL}"
+        ) from None
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as problem:
         if "NoDevice" in str(problem):
             count = 0
         else:
-            raise BackendError(f"backend 'cuda' found no working CUDA driver ({_line(problem)}); install or update NVIDIA's driver, "
-                               "or use backend='c'") from None
+            raise BackendError(
+                f"backend 'cuda' found no working CUDA driver ({_line(problem)}); install or update NVIDIA's driver, "
+                "or use backend='c'"
+            ) from None
     if count < 1:
-        raise BackendError("backend 'cuda' found no CUDA device; check nvidia-smi and CUDA_VISIBLE_DEVICES, or use backend='c'")
+        raise BackendError(
+            "backend 'cuda' found no CUDA device; check nvidia-smi and CUDA_VISIBLE_DEVICES, or use backend='c'"
+        )
     return cupy
 
 
@@ -75,14 +81,20 @@ def device_errors(what: str) -> Iterator[None]:
         raise
     except cupy.cuda.memory.OutOfMemoryError as problem:
         free, total = cupy.cuda.Device().mem_info
-        raise BackendError(f"the device has no memory left for {what} ({_line(problem)}; {free / 1e9:.3g} of {total / 1e9:.3g} GB are free); "
-                           "take fewer neurons, record less or into out='run.zarr', or several devices with sharding=[...]") from None
+        raise BackendError(
+            f"the device has no memory left for {what} ({_line(problem)}; {free / 1e9:.3g} of {total / 1e9:.3g} GB are free); "
+            "take fewer neurons, record less or into out='run.zarr', or several devices with sharding=[...]"
+        ) from None
     except cupy.cuda.compiler.CompileException as problem:
-        raise CompileError(f"NVRTC refused the kernel of {what}: {_error_line(problem)}; report it, with model.source('cuda'), "
-                           "or use backend='c'") from problem
+        raise CompileError(
+            f"NVRTC refused the kernel of {what}: {_error_line(problem)}; report it, with model.source('cuda'), "
+            "or use backend='c'"
+        ) from problem
     except (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError) as problem:
-        raise BackendError(f"the device failed on {what} ({_line(problem)}); results since the last call are lost: make the population anew, "
-                           "and check nvidia-smi") from None
+        raise BackendError(
+            f"the device failed on {what} ({_line(problem)}); results since the last call are lost: make the population anew, "
+            "and check nvidia-smi"
+        ) from None
     except RuntimeError as problem:
         if "nvrtc" not in str(problem).lower():
             raise
@@ -101,8 +113,11 @@ def check_device(name: str, device: Any) -> int:
     number = device.id if isinstance(device, cupy.cuda.Device) else device
     count = cupy.cuda.runtime.getDeviceCount()
     if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or not 0 <= number < count:
-        raise BackendError(f"{name}={device!r}: there is no such device; the devices are 0 to {count - 1}" if count > 1 else
-                           f"{name}={device!r}: there is no such device; the only one is 0")
+        raise BackendError(
+            f"{name}={device!r}: there is no such device; the devices are 0 to {count - 1}"
+            if count > 1
+            else f"{name}={device!r}: there is no such device; the only one is 0"
+        )
     return int(number)
 
 
@@ -154,7 +169,9 @@ class DeviceSpace:
         if found is None:
             return None
         if found.device.id != self.number:
-            raise BackendError(f"an array lies on device {found.device.id}, the population on device {self.number}; move one of them")
+            raise BackendError(
+                f"an array lies on device {found.device.id}, the population on device {self.number}; move one of them"
+            )
         return found
 
     def write(self, array: Array, values: Any) -> None:
@@ -193,5 +210,8 @@ def load_kernels(program: Program, options: tuple[str, ...], space: DeviceSpace)
         device = cupy.cuda.Device(space.number)
         key = "\n".join((program.key, device.compute_capability, str(cupy.cuda.nvrtc.getVersion()), *options))
         stem = f"{program.name}-{program.dtype}-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
-        path = kept_file(f"{stem}.cubin", lambda: cupy.cuda.compiler.compile_using_nvrtc(program.source, options, cache_in_memory=True)[0])
+        path = kept_file(
+            f"{stem}.cubin",
+            lambda: cupy.cuda.compiler.compile_using_nvrtc(program.source, options, cache_in_memory=True)[0],
+        )
         return cupy.RawModule(path=str(path))

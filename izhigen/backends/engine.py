@@ -50,12 +50,16 @@ class Source:
         value = self.values[row if self.values.shape[0] > 1 else 0, neuron if self.values.shape[1] > 1 else 0]
         if self.noise is None:
             return float(value)
-        return float(value + self.noise[row if len(self.noise) > 1 else 0] * normals(self.seed, neuron, 1, step, 0, self.values.dtype)[0])
+        return float(
+            value
+            + self.noise[row if len(self.noise) > 1 else 0]
+            * normals(self.seed, neuron, 1, step, 0, self.values.dtype)[0]
+        )
 
     def part(self, offset: int, steps: int) -> Source:
         """The same input over some of the steps."""
-        values = self.values[offset:offset + steps] if len(self.values) > 1 else self.values
-        noise = self.noise[offset:offset + steps] if self.noise is not None and len(self.noise) > 1 else self.noise
+        values = self.values[offset : offset + steps] if len(self.values) > 1 else self.values
+        noise = self.noise[offset : offset + steps] if self.noise is not None and len(self.noise) > 1 else self.noise
         return Source(values, noise, self.seed, self.numbers)
 
 
@@ -202,8 +206,10 @@ def host_space(device: Any, sharding: Any) -> HostSpace:
     """The memory of the process, for a backend that has no devices."""
     for name, value in (("device", device), ("sharding", sharding)):
         if value is not None:
-            raise BackendError(f"{name}={value!r} chooses among devices, and this backend has none; "
-                               "take backend='cuda', or threads= to share the work")
+            raise BackendError(
+                f"{name}={value!r} chooses among devices, and this backend has none; "
+                "take backend='cuda', or threads= to share the work"
+            )
     return HOST
 
 

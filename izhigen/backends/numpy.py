@@ -30,7 +30,13 @@ LARGEST_EXPONENT = {np.dtype(np.float32): 88.37, np.dtype(np.float64): 709.08}
 
 
 def _phi1(z: Array) -> Array:
-    return f.exprel(np.where(z > LARGEST_EXPONENT[np.asarray(z).dtype], np.asarray(z).dtype.type(LARGEST_EXPONENT[np.asarray(z).dtype]), z))
+    return f.exprel(
+        np.where(
+            z > LARGEST_EXPONENT[np.asarray(z).dtype],
+            np.asarray(z).dtype.type(LARGEST_EXPONENT[np.asarray(z).dtype]),
+            z,
+        )
+    )
 
 
 def _phi1_block(row: Any, column: Any, *entries: Any) -> Array:
@@ -57,7 +63,7 @@ def _block_covariance(row: Any, column: Any, source: Any, *entries: Any) -> Arra
     """An entry of int_0^1 exp(Zs) D exp(Zs)^T ds, from exp of [[-Z, D], [0, Z^T]] (Van Loan 1978) halved until it is small."""
     size = math.isqrt(len(entries))
     values = np.broadcast_arrays(*(np.asarray(e, np.float64) for e in entries))
-    z = np.stack([np.stack(values[k * size:(k + 1) * size], axis=-1) for k in range(size)], axis=-2)
+    z = np.stack([np.stack(values[k * size : (k + 1) * size], axis=-1) for k in range(size)], axis=-2)
     largest = np.nanmax(np.abs(z).sum(axis=-1), initial=0.0)
     halvings = int(min(max(np.ceil(np.log2(largest)) + 3, 0), 60)) if np.isfinite(largest) and largest > 0 else 0
     van_loan = np.zeros((*z.shape[:-2], 2 * size, 2 * size))
@@ -76,14 +82,38 @@ def _block_covariance(row: Any, column: Any, source: Any, *entries: Any) -> Arra
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh, "sinh": np.sinh, "cosh": np.cosh,
-    "erf": f.FUNCTIONS["erf"].numpy, "absolute": np.abs, "signum": np.sign, "floor_": np.floor, "expm1": np.expm1, "log1p": np.log1p,
-    "heaviside": f.FUNCTIONS["heaviside"].numpy, "maximum": f.FUNCTIONS["max"].numpy, "minimum": f.FUNCTIONS["min"].numpy,
-    "where": np.where, "phi1": _phi1, "phi2": f.phi2, "phi3": f.phi3,
-    "phi1_block": _phi1_block, "block_covariance": _block_covariance,
+    "exp": np.exp,
+    "log": np.log,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "tanh": np.tanh,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "erf": f.FUNCTIONS["erf"].numpy,
+    "absolute": np.abs,
+    "signum": np.sign,
+    "floor_": np.floor,
+    "expm1": np.expm1,
+    "log1p": np.log1p,
+    "heaviside": f.FUNCTIONS["heaviside"].numpy,
+    "maximum": f.FUNCTIONS["max"].numpy,
+    "minimum": f.FUNCTIONS["min"].numpy,
+    "where": np.where,
+    "phi1": _phi1,
+    "phi2": f.phi2,
+    "phi3": f.phi3,
+    "phi1_block": _phi1_block,
+    "block_covariance": _block_covariance,
 }
 _RELATIONS: dict[str, Callable[..., Any]] = {
-    "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal, "!=": np.not_equal}
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "==": np.equal,
+    "!=": np.not_equal,
+}
 
 
 class Evaluator:
@@ -134,7 +164,7 @@ def _power(exponent: Any) -> Callable[..., Any]:
 
 def _first_bad_step(block: Block) -> int | None:
     """The first step for which an input computed from time is not finite."""
-    series = [source.values[:block.steps, 0] for source in block.inputs.values() if source.numbers is not None]
+    series = [source.values[: block.steps, 0] for source in block.inputs.values() if source.numbers is not None]
     places = (np.flatnonzero(~np.isfinite(values)) for values in series)
     return min((int(place[0]) for place in places if len(place)), default=None)
 
@@ -156,7 +186,6 @@ class NumpyEngine(HostEngine):
 
     description = "no compilation: NumPy evaluates the step"
     pace, least_steps = 1e8, 1
-
 
     def __init__(self, step: Step, dtype: str, deltas: tuple[str, ...], cost: int) -> None:
         self.method, self.cost = step.method, cost
@@ -188,7 +217,9 @@ class NumpyEngine(HostEngine):
                 _update(block.moments, np.flatnonzero(spike), block.first_step + s)
             if s == next_record:
                 for name, rows in block.record.items():
-                    rows[row] = block.state[name] if block.record_neurons is None else block.state[name][block.record_neurons]
+                    rows[row] = (
+                        block.state[name] if block.record_neurons is None else block.state[name][block.record_neurons]
+                    )
                 row, next_record = row + 1, next_record + block.record_every
         if block.spike_flag is not None and block.steps:
             block.spike_flag[:] = spike
@@ -200,6 +231,7 @@ class NumpyEngine(HostEngine):
 
     def prepare(self, block: Block) -> PreparedStep:
         """The block's one step as a function; see :class:`izhigen.backends.engine.Engine`."""
+
         def step(first_step: int, inputs: Mapping[str, Source]) -> int | None:
             return self.advance(replace(block, first_step=first_step, inputs=inputs)).bad_neuron
 
@@ -219,12 +251,20 @@ class NumpyEngine(HostEngine):
     def _one_step(self, block: Block, k: int, n: int, parameters: Environment, inputs: Environment) -> np.ndarray:
         """Integrate, jump, hold, compare, reset, in that order."""
         time = k * block.dt
-        values: dict[str, Any] = {**parameters, **inputs, DT.name: self.dtype.type(block.dt), T.name: self.dtype.type(time), **block.state}
+        values: dict[str, Any] = {
+            **parameters,
+            **inputs,
+            DT.name: self.dtype.type(block.dt),
+            T.name: self.dtype.type(time),
+            **block.state,
+        }
         for name, evaluate in self._assignments:
             values[name] = evaluate(values)
         increments = {name: evaluate(values) for name, evaluate in self._increments}
         for name, stream, evaluate in self._noise:
-            increments[name] = increments[name] + evaluate(values) * normals(block.seed, block.first_index, n, k, stream, self.dtype)
+            increments[name] = increments[name] + evaluate(values) * normals(
+                block.seed, block.first_index, n, k, stream, self.dtype
+            )
         for name in self.deltas:
             increments[name] = increments[name] + inputs[f"{name}_delta"]
         new = {name: block.state[name] + increment for name, increment in increments.items()}
@@ -237,7 +277,9 @@ class NumpyEngine(HostEngine):
             after = {**values, **new}
             spike = np.broadcast_to(self._threshold(after), n)
             resets = {name: evaluate(after) for name, evaluate in self._resets}
-            new = {name: np.where(spike, resets[name], value) if name in resets else value for name, value in new.items()}
+            new = {
+                name: np.where(spike, resets[name], value) if name in resets else value for name, value in new.items()
+            }
         for name, value in new.items():
             block.state[name][:] = value
         if self.step.model.refractory:

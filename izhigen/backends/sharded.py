@@ -147,7 +147,7 @@ class ShardedArray(NDArrayOperatorsMixin):
             values[key] = fetch(value) if hasattr(value, "get") else value
             flat, start = values.reshape(*self.shape[:-1], -1).reshape(-1), 0
             for part in self.parts:
-                part.set(np.ascontiguousarray(flat[start:start + part.size]))
+                part.set(np.ascontiguousarray(flat[start : start + part.size]))
                 start += part.size
 
     def __repr__(self) -> str:
@@ -182,7 +182,9 @@ class ShardedSpace:
         """An empty array; each device has the columns of its own neurons."""
         edges = self.edges(n)
         places = edges if neurons is None else np.searchsorted(neurons, edges).tolist()
-        return ShardedArray([space.rows(count, None, b - a, dtype) for space, a, b in zip(self.parts, places, places[1:])])
+        return ShardedArray(
+            [space.rows(count, None, b - a, dtype) for space, a, b in zip(self.parts, places, places[1:])]
+        )
 
     def send(self, values: np.ndarray) -> Array:
         """Copies of the parts on the devices."""
@@ -224,20 +226,34 @@ class ShardedEngine:
         n = len(next(iter(block.state.values())))
         edges = self._space.edges(n)
         found = enumerate(zip(self._engines, edges, edges[1:]))
-        return [(start, stop, engine, self._part(block, k, start, stop)) for k, (engine, start, stop) in found if stop > start]
+        return [
+            (start, stop, engine, self._part(block, k, start, stop))
+            for k, (engine, start, stop) in found
+            if stop > start
+        ]
 
     def _part(self, block: Block, k: int, start: int, stop: int) -> Block:
         def own(values: Mapping[str, Any]) -> dict[str, Any]:
-            return {name: value.parts[k] if isinstance(value, ShardedArray) else value for name, value in values.items()}
+            return {
+                name: value.parts[k] if isinstance(value, ShardedArray) else value for name, value in values.items()
+            }
 
         neurons, record = self._chosen(block.record_neurons, k, start, stop), own(block.record)
         if neurons is not None:
             record = record if len(neurons) else {}
         moments = None if block.moments is None else Moments(**own(vars(block.moments)))
-        return replace(block, state=own(block.state), parameters=own(block.parameters), first_index=block.first_index + start, record=record,
-                       inputs={name: self._source(source, start, stop) for name, source in block.inputs.items()},
-                       record_neurons=neurons, record_phase=block.record_phase if record else -1, moments=moments,
-                       spike_flag=None if block.spike_flag is None else block.spike_flag.parts[k])
+        return replace(
+            block,
+            state=own(block.state),
+            parameters=own(block.parameters),
+            first_index=block.first_index + start,
+            record=record,
+            inputs={name: self._source(source, start, stop) for name, source in block.inputs.items()},
+            record_neurons=neurons,
+            record_phase=block.record_phase if record else -1,
+            moments=moments,
+            spike_flag=None if block.spike_flag is None else block.spike_flag.parts[k],
+        )
 
     def _source(self, source: Source, start: int, stop: int) -> Source:
         """A device's part of an input; the same one for the same input, so that what is held is sent once."""
@@ -269,18 +285,26 @@ class ShardedEngine:
         try:
             for start, _, engine, part in self._blocks(block):
                 parts.append((start, engine.submit(part)))
-        except BackendError as problem:  # the devices that began finish, so that none has a block under way that nobody waits for
+        except (
+            BackendError
+        ) as problem:  # the devices that began finish, so that none has a block under way that nobody waits for
             for _, pending in parts:
                 pending()
-            raise BackendError(f"{problem}; neurons of the devices before it are a block ahead now: reset the population, "
-                               "or make it anew") from problem
+            raise BackendError(
+                f"{problem}; neurons of the devices before it are a block ahead now: reset the population, "
+                "or make it anew"
+            ) from problem
 
         def wait() -> Advanced:
             found = [(start, pending()) for start, pending in parts]
             bad = [start + part.bad_neuron for start, part in found if part.bad_neuron is not None]
             steps = [part.bad_step for _, part in found if part.bad_step is not None]
-            spikes = _merged([(start, part.spikes) for start, part in found]) if block.collect_spikes and not steps else None
-            return Advanced(spikes, min(bad, default=None), min(steps, default=None), any(part.is_repeated for _, part in found))
+            spikes = (
+                _merged([(start, part.spikes) for start, part in found]) if block.collect_spikes and not steps else None
+            )
+            return Advanced(
+                spikes, min(bad, default=None), min(steps, default=None), any(part.is_repeated for _, part in found)
+            )
 
         return wait
 
@@ -296,7 +320,9 @@ class ShardedEngine:
         def step(first_step: int, inputs: Mapping[str, Source]) -> int | None:
             bad = []
             for start, stop, advance in parts:
-                found = advance(first_step, {name: self._source(source, start, stop) for name, source in inputs.items()})
+                found = advance(
+                    first_step, {name: self._source(source, start, stop) for name, source in inputs.items()}
+                )
                 if found is not None:
                     bad.append(start + found)
             return min(bad, default=None)

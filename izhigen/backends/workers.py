@@ -44,7 +44,9 @@ class Workers:
             self._queues, self._process = [], os.getpid()
         while len(self._queues) < len(tasks) - 1:
             self._queues.append(SimpleQueue())
-            threading.Thread(target=_serve, args=(self._queues[-1],), daemon=True, name=f"izhigen-{len(self._queues)}").start()
+            threading.Thread(
+                target=_serve, args=(self._queues[-1],), daemon=True, name=f"izhigen-{len(self._queues)}"
+            ).start()
         outcome: Outcome = SimpleQueue()
         failures: list[BaseException | None] = []
         for queue, task in zip(self._queues, tasks[1:]):

@@ -83,7 +83,9 @@ class Limits:
     def _copy(self, pool: ThreadPoolExecutor, pairs: list, rounds: int) -> float:
         def work(pair: tuple[np.ndarray, np.ndarray]) -> None:
             kind = f"{self.real} *"
-            self._library.functions.copy(self._library.pointer(kind, pair[0]), self._library.pointer(kind, pair[1]), len(pair[0]), rounds)
+            self._library.functions.copy(
+                self._library.pointer(kind, pair[0]), self._library.pointer(kind, pair[1]), len(pair[0]), rounds
+            )
 
         started = time.perf_counter()
         list(pool.map(work, pairs))

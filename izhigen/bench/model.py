@@ -39,15 +39,18 @@ class Run:
     fixed_steps: int | None = None
     least_steps = 64
 
-    def __init__(self, population: Population, inputs: Mapping[str, Any], record: tuple[str, ...] = (), neurons: Any = None) -> None:
+    def __init__(
+        self, population: Population, inputs: Mapping[str, Any], record: tuple[str, ...] = (), neurons: Any = None
+    ) -> None:
         self.population, self.inputs, self.record, self.neurons = population, dict(inputs), record, neurons
         self.count = len(population)
         self.recording: Any = None
 
     def run(self, steps: int) -> None:
         """Advance by many steps in one call."""
-        self.recording = self.population.run(steps=steps, record=self.record, neurons=self.neurons, check_finite=False, progress=False,
-                                             **self.inputs)
+        self.recording = self.population.run(
+            steps=steps, record=self.record, neurons=self.neurons, check_finite=False, progress=False, **self.inputs
+        )
         if self.recording.interrupted:
             raise KeyboardInterrupt
 
@@ -101,7 +104,9 @@ def check_same(subject: Subject, dtype: str, loop: Callable[..., Any] = ScalarLo
         When they do not compute the same thing, or the model has no scalar loop.
     """
     population = subject.population(CHECKED_NEURONS, dtype)
-    for values in population.state.values():  # equal neurons would spike in one step, and one rounding would move all of them
+    for (
+        values
+    ) in population.state.values():  # equal neurons would spike in one step, and one rounding would move all of them
         values *= np.linspace(1 - SPREAD, 1 + SPREAD, CHECKED_NEURONS, dtype=values.dtype)
     scalar = loop(population, subject.inputs)
     noisy = bool(population.kernel.step.noise)
@@ -115,11 +120,15 @@ def check_same(subject: Subject, dtype: str, loop: Callable[..., Any] = ScalarLo
             difference = max(_apart(values, population.state[name]) for name, values in scalar.state.items())
     allowed = 2 + COUNT_TOLERANCE * max(spikes, scalar.spikes) + (5 * np.sqrt(spikes + scalar.spikes) if noisy else 0)
     if not all(np.isfinite(values).all() for values in (*scalar.state.values(), *population.state.values())):
-        raise BackendError(f"the states are not finite after {CHECKED_STEPS} steps of {subject.dt:g} ms, in the scalar loop or in the kernel; "
-                           "take a smaller step (--dt), or other inputs")
+        raise BackendError(
+            f"the states are not finite after {CHECKED_STEPS} steps of {subject.dt:g} ms, in the scalar loop or in the kernel; "
+            "take a smaller step (--dt), or other inputs"
+        )
     if abs(spikes - scalar.spikes) > allowed or not difference <= STATE_TOLERANCE:
-        raise BackendError(f"the scalar loop and the kernel do not compute the same thing: {scalar.spikes} and {spikes} spikes of {CHECKED_NEURONS} "
-                           f"neurons in {CHECKED_STEPS} steps, states {difference:.1g} apart after {first}; the rates would not be comparable")
+        raise BackendError(
+            f"the scalar loop and the kernel do not compute the same thing: {scalar.spikes} and {spikes} spikes of {CHECKED_NEURONS} "
+            f"neurons in {CHECKED_STEPS} steps, states {difference:.1g} apart after {first}; the rates would not be comparable"
+        )
     seconds = CHECKED_NEURONS * CHECKED_STEPS * subject.dt / 1000
     return Sameness(scalar.spikes, spikes, difference, spikes / seconds)
 
@@ -130,7 +139,9 @@ def _apart(a: Any, b: Any) -> float:
     return float(np.quantile(np.abs(a - b) / scale, 0.99))
 
 
-def _candidates(subject: Subject, n: int, dtype: str, limits: Limits, operations: int, with_scalar: bool) -> dict[str, Any]:
+def _candidates(
+    subject: Subject, n: int, dtype: str, limits: Limits, operations: int, with_scalar: bool
+) -> dict[str, Any]:
     """Everything that is measured at one size in one number type."""
     threads = cores()
     spiking = subject.model.threshold is not None
@@ -150,8 +161,13 @@ def _candidates(subject: Subject, n: int, dtype: str, limits: Limits, operations
     return candidates
 
 
-def bench_model(subject: Subject, sizes: tuple[int, ...] = (1_000, 100_000, 1_000_000), dtypes: tuple[str, ...] = ("float32", "float64"),
-                quick: bool = False, echo: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
+def bench_model(
+    subject: Subject,
+    sizes: tuple[int, ...] = (1_000, 100_000, 1_000_000),
+    dtypes: tuple[str, ...] = ("float32", "float64"),
+    quick: bool = False,
+    echo: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
     """Measure a model; the figures as data. Each finished line of the table goes to ``echo``.
 
     Raises
@@ -160,21 +176,39 @@ def bench_model(subject: Subject, sizes: tuple[int, ...] = (1_000, 100_000, 1_00
         When the kernel and the scalar loop differ.
     """
     seconds, repeats = (0.004, 2) if quick else (0.06, 5)
-    result: dict[str, Any] = {"machine": machine(), "model": subject.model.name, "method": subject.method, "dt": subject.dt,
-                              "inputs": {name: str(value) for name, value in subject.inputs.items()}, "values": dict(subject.values),
-                              "kernels": [], "rows": []}
+    result: dict[str, Any] = {
+        "machine": machine(),
+        "model": subject.model.name,
+        "method": subject.method,
+        "dt": subject.dt,
+        "inputs": {name: str(value) for name, value in subject.inputs.items()},
+        "values": dict(subject.values),
+        "kernels": [],
+        "rows": [],
+    }
     echo(machine_line(result["machine"]))
     for dtype in dtypes:
         kernel, limits = subject.population(1, dtype).kernel, Limits(dtype)
         same, refused = _checked(subject, dtype)
-        facts = {"dtype": dtype, "operations": kernel.operations, "bytes_per_step": kernel.bytes_per_step,
-                 "peak_multiply_adds": limits.peak(seconds, repeats).rate, "scalar_loop": refused or "same",
-                 **({} if same is None else {"scalar_spikes": same.scalar_spikes, "spikes": same.spikes, "mean_rate_hz": same.rate_hz})}
+        facts = {
+            "dtype": dtype,
+            "operations": kernel.operations,
+            "bytes_per_step": kernel.bytes_per_step,
+            "peak_multiply_adds": limits.peak(seconds, repeats).rate,
+            "scalar_loop": refused or "same",
+            **(
+                {}
+                if same is None
+                else {"scalar_spikes": same.scalar_spikes, "spikes": same.spikes, "mean_rate_hz": same.rate_hz}
+            ),
+        }
         result["kernels"].append(facts)
         for line in _facts(subject, facts):
             echo(line)
         for n in sizes:
-            rates = in_turn(_candidates(subject, n, dtype, limits, kernel.operations, same is not None), seconds, repeats)
+            rates = in_turn(
+                _candidates(subject, n, dtype, limits, kernel.operations, same is not None), seconds, repeats
+            )
             for row in _rows(rates, n, dtype):
                 result["rows"].append(row)
                 echo(_row_text(row))
@@ -192,8 +226,10 @@ def _checked(subject: Subject, dtype: str) -> tuple[Sameness | None, str]:
 
 def _facts(subject: Subject, facts: Mapping[str, Any]) -> Iterator[str]:
     yield ""
-    yield (f"{subject.model.name}, {subject.method}, {facts['dtype']}: {facts['operations']} operations and {facts['bytes_per_step']} bytes a "
-           f"neuron-step; one core's peak {facts['peak_multiply_adds'] / 1e9:.1f} G multiply-adds/s")
+    yield (
+        f"{subject.model.name}, {subject.method}, {facts['dtype']}: {facts['operations']} operations and {facts['bytes_per_step']} bytes a "
+        f"neuron-step; one core's peak {facts['peak_multiply_adds'] / 1e9:.1f} G multiply-adds/s"
+    )
     if "spikes" not in facts:
         yield f"no scalar loop: {facts['scalar_loop']}"
     else:
@@ -202,9 +238,15 @@ def _facts(subject: Subject, facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _sameness(subject: Subject, facts: Mapping[str, Any]) -> str:
-    quiet = "; no spikes in this time, so recording them costs nothing" if facts["spikes"] == 0 and subject.model.threshold is not None else ""
-    return (f"same step as the scalar loop: {facts['scalar_spikes']} spikes there, {facts['spikes']} in the kernel "
-           f"({CHECKED_NEURONS} neurons, {CHECKED_STEPS} steps, {facts['mean_rate_hz']:.3g} Hz){quiet}")
+    quiet = (
+        "; no spikes in this time, so recording them costs nothing"
+        if facts["spikes"] == 0 and subject.model.threshold is not None
+        else ""
+    )
+    return (
+        f"same step as the scalar loop: {facts['scalar_spikes']} spikes there, {facts['spikes']} in the kernel "
+        f"({CHECKED_NEURONS} neurons, {CHECKED_STEPS} steps, {facts['mean_rate_hz']:.3g} Hz){quiet}"
+    )
 
 
 def _rows(rates: Mapping[str, Rates], n: int, dtype: str) -> Iterator[dict[str, Any]]:

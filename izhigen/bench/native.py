@@ -42,7 +42,9 @@ class NativeLibrary:
         arguments = [*find_compiler().command, *flags, "-o", str(library), str(path), "-lm"]
         done = subprocess.run(arguments, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise CompileError(f"a benchmark does not compile:\n{done.stderr.strip()}\ncommand: {shlex.join(arguments)}")
+            raise CompileError(
+                f"a benchmark does not compile:\n{done.stderr.strip()}\ncommand: {shlex.join(arguments)}"
+            )
         self.ffi = cffi.FFI()
         self.ffi.cdef(prototypes)
         self.functions: Any = self.ffi.dlopen(str(library))

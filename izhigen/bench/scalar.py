@@ -59,17 +59,36 @@ def render_scalar(kernel: Kernel, dt: float, parameters: Mapping[str, float]) ->
     read = set().union(*(s.expression.free_symbols for s in loop if s.symbol != REFRACTORY))
     lines = {part: [_line(s, printer) for s in getattr(kernel, part)] for part in ("per_step", "body", "stores")}
     values = _constants(kernel, dt, parameters)
-    constants = [_Line(c_name(name), printer.format.real, printer.literal(value)) for name, value in values.items()
-                 if name in {s.name for s in read}]
+    constants = [
+        _Line(c_name(name), printer.format.real, printer.literal(value))
+        for name, value in values.items()
+        if name in {s.name for s in read}
+    ]
     if kernel.refractory:
         constants.append(_Line("refractory_period", "double", repr(float(parameters[TAU_REF.name]))))
     model = kernel.step.model
-    return environment().get_template("c/scalar.c.j2").render(
-        name=model.name, real=printer.format.real, suffix=printer.format.suffix, functions=printer.plain, **lines,
-        powers=["\n".join(printer.power_function(n)) for n in sorted(printer.powers)], constants=constants,
-        states=[c_name(s.symbol.name) for s in kernel.stores], inputs=[c_name(i) for i in model.inputs], dt=repr(dt),
-        noise=[c_name(xi.name) for xi, _ in kernel.step.variates], refractory=kernel.refractory, spikes=kernel.spikes,
-        reads_t=T in read, reads_time=kernel.refractory or T in read, **_numbers(printer, kernel.dtype))
+    return (
+        environment()
+        .get_template("c/scalar.c.j2")
+        .render(
+            name=model.name,
+            real=printer.format.real,
+            suffix=printer.format.suffix,
+            functions=printer.plain,
+            **lines,
+            powers=["\n".join(printer.power_function(n)) for n in sorted(printer.powers)],
+            constants=constants,
+            states=[c_name(s.symbol.name) for s in kernel.stores],
+            inputs=[c_name(i) for i in model.inputs],
+            dt=repr(dt),
+            noise=[c_name(xi.name) for xi, _ in kernel.step.variates],
+            refractory=kernel.refractory,
+            spikes=kernel.spikes,
+            reads_t=T in read,
+            reads_time=kernel.refractory or T in read,
+            **_numbers(printer, kernel.dtype),
+        )
+    )
 
 
 def _line(statement: Statement, printer: CPrinter) -> _Line:
@@ -82,7 +101,10 @@ def _line(statement: Statement, printer: CPrinter) -> _Line:
 def _constants(kernel: Kernel, dt: float, parameters: Mapping[str, float]) -> dict[str, float]:
     """Parameters and what is hoisted from them, as numbers."""
     evaluate = Evaluator("float64").compile
-    values: dict[str, Any] = {**{name: np.float64(value) for name, value in parameters.items()}, DT.name: np.float64(dt)}
+    values: dict[str, Any] = {
+        **{name: np.float64(value) for name, value in parameters.items()},
+        DT.name: np.float64(dt),
+    }
     for statement in kernel.uniform:
         values[statement.symbol.name] = evaluate(statement.expression)(values)
     return {name: float(value) for name, value in values.items()}
@@ -90,16 +112,22 @@ def _constants(kernel: Kernel, dt: float, parameters: Mapping[str, float]) -> di
 
 def _numbers(printer: CPrinter, dtype: str) -> dict[str, Any]:
     """Spelled constants of the template's own functions."""
+
     def series(order: int) -> str:
         text = printer.literal(sp.Rational(1, math.factorial(order + SERIES_TERMS[dtype])))
         for k in range(SERIES_TERMS[dtype] - 1, -1, -1):
             text = f"{printer.literal(sp.Rational(1, math.factorial(order + k)))} + z * ({text})"
         return text
 
-    return {"phi_series": [(order, series(order)) for order in (2, 3)], "small": SMALL[dtype],
-            "inverse_factorial": {k: printer.literal(sp.Rational(1, math.factorial(k))) for k in (1, 2)},
-            "half": printer.literal(sp.Rational(1, 2)), "uniforms": printer.literal(2**23), "minus_two": f"({printer._print(sp.Integer(-2))})",
-            "two_pi": printer.literal(2 * sp.pi)}
+    return {
+        "phi_series": [(order, series(order)) for order in (2, 3)],
+        "small": SMALL[dtype],
+        "inverse_factorial": {k: printer.literal(sp.Rational(1, math.factorial(k))) for k in (1, 2)},
+        "half": printer.literal(sp.Rational(1, 2)),
+        "uniforms": printer.literal(2**23),
+        "minus_two": f"({printer._print(sp.Integer(-2))})",
+        "two_pi": printer.literal(2 * sp.pi),
+    }
 
 
 class ScalarLoop:
@@ -137,15 +165,28 @@ class ScalarLoop:
     def run(self, steps: int) -> float:
         """Advance, and add to the number of spikes; the seconds of the loop itself, without those of preparing its inputs."""
         library, layout = self._library, Layout((self.count,), None, np.dtype(self.dtype))
-        feeds = [self._values(make_feed(name, value, layout, self.steps_done, steps, self.dt)(0, steps)) for name, value in self._inputs.items()]
+        feeds = [
+            self._values(make_feed(name, value, layout, self.steps_done, steps, self.dt)(0, steps))
+            for name, value in self._inputs.items()
+        ]
         kind = f"{self._real} *"
         state = library.ffi.new(f"{self._real} *[]", [library.pointer(kind, a) for a in self.state.values()])
-        given = library.ffi.new(f"const {self._real} *[]", [library.pointer(kind, a) for a in feeds] or [library.ffi.NULL])
+        given = library.ffi.new(
+            f"const {self._real} *[]", [library.pointer(kind, a) for a in feeds] or [library.ffi.NULL]
+        )
         step_stride = library.ffi.new("int64_t[]", [a.shape[1] if a.shape[0] > 1 else 0 for a in feeds] or [0])
         neuron_stride = library.ffi.new("int64_t[]", [1 if a.shape[1] > 1 else 0 for a in feeds] or [0])
         started = time.perf_counter()
-        self.spikes += library.functions.scalar_steps(state, library.pointer("double *", self.last_spike), given, step_stride, neuron_stride,
-                                                      self.steps_done, steps, self.count)
+        self.spikes += library.functions.scalar_steps(
+            state,
+            library.pointer("double *", self.last_spike),
+            given,
+            step_stride,
+            neuron_stride,
+            self.steps_done,
+            steps,
+            self.count,
+        )
         seconds = time.perf_counter() - started
         self.steps_done += steps
         return seconds

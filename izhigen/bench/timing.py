@@ -109,11 +109,22 @@ def machine(*packages: str) -> dict[str, Any]:
     info = Path("/proc/cpuinfo")
     lines = info.read_text(errors="replace").splitlines() if info.is_file() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    shown = subprocess.run([*find_compiler().command, "--version"], capture_output=True, text=True, check=False).stdout.splitlines()
-    return {"date": date.today().isoformat(), "processor": names[0] if names else platform.processor(), "cores": cores(),
-            "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
-            "architecture": platform.machine(), "system": platform.system(), "compiler": shown[0] if shown else "",
-            "python": platform.python_version(), "izhigen": __version__, "numpy": np.__version__, **{name: version(name) for name in packages}}
+    shown = subprocess.run(
+        [*find_compiler().command, "--version"], capture_output=True, text=True, check=False
+    ).stdout.splitlines()
+    return {
+        "date": date.today().isoformat(),
+        "processor": names[0] if names else platform.processor(),
+        "cores": cores(),
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+        "architecture": platform.machine(),
+        "system": platform.system(),
+        "compiler": shown[0] if shown else "",
+        "python": platform.python_version(),
+        "izhigen": __version__,
+        "numpy": np.__version__,
+        **{name: version(name) for name in packages},
+    }
 
 
 def machine_line(info: Mapping[str, Any]) -> str:

@@ -47,7 +47,10 @@ class Plan:
 
     def mapped(self, rule: Callable[[Any], Any]) -> Plan:
         """The same with a rule applied to every right-hand side."""
-        return Plan(tuple(Assignment(a.symbol, rule(a.expression)) for a in self.assignments), tuple(rule(i) for i in self.increments))
+        return Plan(
+            tuple(Assignment(a.symbol, rule(a.expression)) for a in self.assignments),
+            tuple(rule(i) for i in self.increments),
+        )
 
 
 class Score:
@@ -83,7 +86,7 @@ class Score:
             operations = dict(own_operations(part, self.free))
             if part.is_Add:
                 products = [a for a in part.args if not self.free(a) and multiplies(a, self.free)]
-                fused.update(products[:operations["multiply-add"]])
+                fused.update(products[: operations["multiply-add"]])
                 operations["multiplication"] = 0
             costs[part] = sum(n * COST.get(kind, OTHER_CALL) for kind, n in operations.items())
             waiting += part.args
@@ -167,7 +170,7 @@ def _degree(term: Any, variable: sp.Symbol) -> tuple[int, Any]:
     for place, factor in enumerate(factors):
         base, exponent = (factor.base, factor.exp) if factor.is_Pow else (factor, sp.S.One)
         if base == variable and exponent.is_Integer and exponent > 0:
-            rest = factors[:place] + factors[place + 1:]
+            rest = factors[:place] + factors[place + 1 :]
             if not any(variable in other.free_symbols for other in rest):
                 return int(exponent), sp.Mul(*rest)
     return 0, term
@@ -188,7 +191,9 @@ def join_exponentials(expression: Any) -> Any:
         exponentials = [a for a in part.args if isinstance(a, sp.exp)] if part.is_Mul else []
         if len(exponentials) < 2:
             return part
-        return sp.Mul(sp.exp(sp.Add(*(e.args[0] for e in exponentials))), *(a for a in part.args if a not in exponentials))
+        return sp.Mul(
+            sp.exp(sp.Add(*(e.args[0] for e in exponentials))), *(a for a in part.args if a not in exponentials)
+        )
 
     return _rebuilt(expression, rule)
 
@@ -256,9 +261,9 @@ def _replaced(plan: Plan, place: int, expression: Any) -> Plan:
     count = len(plan.assignments)
     if place < count:
         changed = replace(plan.assignments[place], expression=expression)
-        return Plan((*plan.assignments[:place], changed, *plan.assignments[place + 1:]), plan.increments)
+        return Plan((*plan.assignments[:place], changed, *plan.assignments[place + 1 :]), plan.increments)
     place -= count
-    return Plan(plan.assignments, (*plan.increments[:place], expression, *plan.increments[place + 1:]))
+    return Plan(plan.assignments, (*plan.increments[:place], expression, *plan.increments[place + 1 :]))
 
 
 def scale_folded(plan: Plan, name: sp.Symbol, free: Free, fresh: Callable[[str], sp.Symbol]) -> Plan | None:
@@ -273,7 +278,9 @@ def scale_folded(plan: Plan, name: sp.Symbol, free: Free, fresh: Callable[[str],
     if any(scaled in (a.symbol, *a.expression.free_symbols) for a in plan.assignments):
         return None
     folded = plan.mapped(lambda e: _without_coefficient(e, name, scaled, free) if name in e.free_symbols else e)
-    assignments = tuple(Assignment(scaled, coefficient * a.expression) if a.symbol == name else a for a in folded.assignments)
+    assignments = tuple(
+        Assignment(scaled, coefficient * a.expression) if a.symbol == name else a for a in folded.assignments
+    )
     return Plan(assignments, folded.increments)
 
 
@@ -282,7 +289,9 @@ def _coefficients(expression: Any, name: sp.Symbol, free: Free) -> set[Any]:
     if expression == name:
         return {sp.S.One}
     if expression.is_Mul and name in expression.args:
-        inner = set().union(*(_coefficients(a, name, free) for a in expression.args if a != name and name in a.free_symbols))
+        inner = set().union(
+            *(_coefficients(a, name, free) for a in expression.args if a != name and name in a.free_symbols)
+        )
         return inner | {sp.Mul(*(a for a in expression.args if free(a)))}
     return set().union(*(_coefficients(a, name, free) for a in expression.args if name in a.free_symbols))
 
@@ -291,7 +300,11 @@ def _without_coefficient(expression: Any, name: sp.Symbol, scaled: sp.Symbol, fr
     """The symbol times its constant, replaced by the scaled symbol."""
     if not expression.args or name not in expression.free_symbols:
         return expression
-    kept = [a for a in expression.args if not free(a)] if expression.is_Mul and name in expression.args else expression.args
+    kept = (
+        [a for a in expression.args if not free(a)]
+        if expression.is_Mul and name in expression.args
+        else expression.args
+    )
     return expression.func(*(scaled if a == name else _without_coefficient(a, name, scaled, free) for a in kept))
 
 
@@ -303,11 +316,19 @@ def _linear_form(step: Step, plan: Plan, name: sp.Symbol) -> Plan | None:
     """
     first = {a.symbol: a.expression for a in step.assignments}
     for equation, increment in zip(step.system.equations, plan.increments):
-        if not equation.proved or equation.kind is not EquationClass.LINEAR_STATE_RATE or first.get(name) != equation.rhs:
+        if (
+            not equation.proved
+            or equation.kind is not EquationClass.LINEAR_STATE_RATE
+            or first.get(name) != equation.rhs
+        ):
             continue
         rates = {DT * equation.rate, sp.Add(*(DT * term for term in sp.Add.make_args(equation.rate)))}
         for term in sp.Add.make_args(increment):
-            rate = [a.args[0] for a in term.args if isinstance(a, f.phi1) and first.get(a.args[0]) in rates] if term.is_Mul else []
+            rate = (
+                [a.args[0] for a in term.args if isinstance(a, f.phi1) and first.get(a.args[0]) in rates]
+                if term.is_Mul
+                else []
+            )
             if rate and term == DT * f.phi1(rate[0]) * name:
                 return _with_linear_form(step, plan, name, rate[0], equation)
     return None
@@ -317,7 +338,12 @@ def _with_linear_form(step: Step, plan: Plan, name: sp.Symbol, rate: sp.Symbol, 
     rest = equation.rhs.xreplace({equation.state: sp.S.Zero})
     scaled = step.system.intermediate(f"dt_{name.name}")
     readers = [e for e in plan.expressions if name in e.free_symbols]
-    if len(readers) != 1 or readers[0] not in plan.increments or rest.has(sp.zoo, sp.nan, sp.oo) or scaled in _defined(plan):
+    if (
+        len(readers) != 1
+        or readers[0] not in plan.increments
+        or rest.has(sp.zoo, sp.nan, sp.oo)
+        or scaled in _defined(plan)
+    ):
         return None
     assignments = [a for a in plan.assignments if a.symbol != name]
     after = 1 + next(i for i, a in enumerate(assignments) if a.symbol == rate)
@@ -395,7 +421,9 @@ class _Shared:
         return self.names[value]
 
 
-def shared_powers(expressions: Iterable[Any], fresh: Callable[[], sp.Symbol], largest: Any) -> tuple[dict[sp.Symbol, Any], list[Any]]:
+def shared_powers(
+    expressions: Iterable[Any], fresh: Callable[[], sp.Symbol], largest: Any
+) -> tuple[dict[sp.Symbol, Any], list[Any]]:
     """Values from which several powers or functions follow: definitions, and the expressions in terms of them.
 
     - ``exp(n*x)`` beside ``exp(x)``, n an integer up to :data:`HIGHEST_MULTIPLE`, as its power: the relative error is n times as large.
@@ -407,10 +435,16 @@ def shared_powers(expressions: Iterable[Any], fresh: Callable[[], sp.Symbol], la
     shared = _Shared(fresh)
     given = list(expressions)
     for function in (sp.exp, f.phi1):
-        calls = {call.args[0]: call for call in sorted(set().union(*(e.atoms(function) for e in given)), key=sp.default_sort_key)}
+        calls = {
+            call.args[0]: call
+            for call in sorted(set().union(*(e.atoms(function) for e in given)), key=sp.default_sort_key)
+        }
         for z, call in calls.items() if len(calls) > 1 else ():
             multiples = range(HIGHEST_MULTIPLE, 1, -1) if function is sp.exp else (2,)
-            n, root = next(((n, calls[z / n]) for n in multiples if z / n in calls and calls[z / n] not in shared.replaced), (0, None))
+            n, root = next(
+                ((n, calls[z / n]) for n in multiples if z / n in calls and calls[z / n] not in shared.replaced),
+                (0, None),
+            )
             if root is not None and function is sp.exp:
                 shared.replaced[call] = shared.name(root) ** n
             elif root is not None:

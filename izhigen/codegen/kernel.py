@@ -174,7 +174,9 @@ class _Placer:
 
     def __init__(self, placements: dict[sp.Symbol, Placement], namer: Namer) -> None:
         self.placements, self.namer = placements, namer
-        self.lists: dict[Placement, list[Statement]] = {p: [] for p in (Placement.UNIFORM, Placement.NEURON, Placement.STEP)}
+        self.lists: dict[Placement, list[Statement]] = {
+            p: [] for p in (Placement.UNIFORM, Placement.NEURON, Placement.STEP)
+        }
         self.hoisted: dict[Any, sp.Symbol] = {}
         self.owner = ""
 
@@ -215,8 +217,9 @@ class _Placer:
 
     def named(self, expression: Any) -> Any:
         """A symbol that stands for the expression, computed once at its own placement."""
-        if not expression.args or (expression.is_Mul and expression.args[0] == -1 and len(expression.args) == 2
-                                   and not expression.args[1].args):
+        if not expression.args or (
+            expression.is_Mul and expression.args[0] == -1 and len(expression.args) == 2 and not expression.args[1].args
+        ):
             return expression
         level = self.place(expression)
         if level is Placement.BOTH:
@@ -235,8 +238,14 @@ def kind_of(expression: Any) -> Kind:
     return Kind.CONDITION if isinstance(expression, Boolean) and not expression.is_Symbol else Kind.REAL
 
 
-def build_kernel(step: Step, dtype: str = "float32", per_neuron: Iterable[str] = (), deltas: Iterable[str] = (),
-                 noisy_inputs: Iterable[str] = (), timed_inputs: Iterable[tuple[str, str]] = ()) -> Kernel:
+def build_kernel(
+    step: Step,
+    dtype: str = "float32",
+    per_neuron: Iterable[str] = (),
+    deltas: Iterable[str] = (),
+    noisy_inputs: Iterable[str] = (),
+    timed_inputs: Iterable[tuple[str, str]] = (),
+) -> Kernel:
     """Place the statements of a step.
 
     Parameters
@@ -266,14 +275,23 @@ def build_kernel(step: Step, dtype: str = "float32", per_neuron: Iterable[str] =
     jumped = tuple(s for s in model.states if s in set(deltas))
     placements = {symbol(p): Placement.NEURON if p in chosen else Placement.UNIFORM for p in model.parameters}
     placements.update({DT: Placement.UNIFORM, T: Placement.STEP})
-    varying = [*step.states, *(symbol(i) for i in model.inputs), *(n.xi for n in step.noise), *(symbol(f"{s}_delta") for s in jumped),
-               REFRACTORY, SPIKE, LAST_SPIKE]
+    varying = [
+        *step.states,
+        *(symbol(i) for i in model.inputs),
+        *(n.xi for n in step.noise),
+        *(symbol(f"{s}_delta") for s in jumped),
+        REFRACTORY,
+        SPIKE,
+        LAST_SPIKE,
+    ]
     placements.update(dict.fromkeys(varying, Placement.BOTH))
     namer = Namer(s.name for s in placements)
     placer = _Placer(placements, namer)
     body, stores = _body(step, jumped, placer)
     ranges = _placed_bounds(step, placer)
-    shared_body, shared_stores = _share(_alive(body, stores), stores, _Sharer(namer, named_definitions(step), LARGEST[dtype]))
+    shared_body, shared_stores = _share(
+        _alive(body, stores), stores, _Sharer(namer, named_definitions(step), LARGEST[dtype])
+    )
     short = tuple(s for s in ranges if s.argument in {statement.symbol for statement in shared_body})
     shared_body = tuple(_with_ranged_phi1(s, short) for s in shared_body)
     loop = [*shared_body, *shared_stores]
@@ -284,8 +302,21 @@ def build_kernel(step: Step, dtype: str = "float32", per_neuron: Iterable[str] =
     checked = [Statement(s.at_bound, s.argument, Kind.REAL) for s in short]
     guard = _alive([s for s in shared_body if s.symbol not in (SPIKE, REFRACTORY)], checked, keep=()) if short else []
     noisy = tuple(i for i in (*model.inputs, *(f"{s}_delta" for s in jumped)) if i in set(noisy_inputs))
-    return Kernel(step, dtype, neuron_parameters, jumped, tuple(uniform), tuple(neuron), tuple(per_step), shared_body, shared_stores, noisy, short,
-                  tuple(guard), tuple(_timed(name, text) for name, text in timed_inputs))
+    return Kernel(
+        step,
+        dtype,
+        neuron_parameters,
+        jumped,
+        tuple(uniform),
+        tuple(neuron),
+        tuple(per_step),
+        shared_body,
+        shared_stores,
+        noisy,
+        short,
+        tuple(guard),
+        tuple(_timed(name, text) for name, text in timed_inputs),
+    )
 
 
 def _timed(name: str, text: str) -> Statement:
@@ -369,7 +400,9 @@ def _plan(step: Step, placements: dict[sp.Symbol, Placement]) -> Plan:
 
     for assignment in step.assignments:
         levels[assignment.symbol] = place(assignment.expression)
-    return economical(step, named_definitions(step), lambda e: place(e) is not Placement.BOTH, lambda e: place(e) is Placement.NEURON)
+    return economical(
+        step, named_definitions(step), lambda e: place(e) is not Placement.BOTH, lambda e: place(e) is Placement.NEURON
+    )
 
 
 def _read_once_inlined(body: Iterable[Statement], stores: Iterable[Statement]) -> list[Any]:
@@ -386,7 +419,9 @@ def _read_once_inlined(body: Iterable[Statement], stores: Iterable[Statement]) -
     return [*kept, *(s.expression.xreplace(inlined) for s in stores)]
 
 
-def _alive(statements: list[Statement], readers: list[Statement], keep: tuple[sp.Symbol, ...] = (SPIKE, REFRACTORY)) -> list[Statement]:
+def _alive(
+    statements: list[Statement], readers: list[Statement], keep: tuple[sp.Symbol, ...] = (SPIKE, REFRACTORY)
+) -> list[Statement]:
     """The statements that something later reads (a stage of a state that no right-hand side reads is not one), and those to keep."""
     needed = set(keep).union(*(s.expression.free_symbols for s in readers))
     kept: list[Statement] = []
@@ -436,14 +471,18 @@ def _is_one_product(value: Any) -> bool:
     return bool(value.is_Mul and len(value.args) == 2 and not any(a.args for a in value.args))
 
 
-def _share(body: list[Statement], stores: list[Statement], sharer: _Sharer) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
+def _share(
+    body: list[Statement], stores: list[Statement], sharer: _Sharer
+) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
     """Give every repeated subexpression of the body a statement before its first use."""
     everything = body + stores
     temporaries = sp.numbered_symbols("shared_expression_", real=True)
-    powers, plain = shared_powers([s.expression for s in everything if s.symbol != REFRACTORY], lambda: next(temporaries), sharer.largest)
+    powers, plain = shared_powers(
+        [s.expression for s in everything if s.symbol != REFRACTORY], lambda: next(temporaries), sharer.largest
+    )
     found, reduced = sp.cse([*powers.values(), *plain], symbols=temporaries)
     replacements = _in_order([*found, *zip(powers, reduced)])
-    reduced = reduced[len(powers):]
+    reduced = reduced[len(powers) :]
     readers = [*(e for _, e in replacements), *reduced]
     renamed: dict[sp.Symbol, Any] = {}
     inlined: dict[sp.Symbol, Any] = {}

@@ -32,8 +32,15 @@ class Namer:
         """A name that spells the expression when that is short, else one that says whose part it is."""
         spelled = _spell(expression)
         if spelled is None or len(spelled) > MAX_LENGTH:
-            part = "factor" if expression.is_Mul else "term" if expression.is_Add else "power" if expression.is_Pow \
+            part = (
+                "factor"
+                if expression.is_Mul
+                else "term"
+                if expression.is_Add
+                else "power"
+                if expression.is_Pow
                 else type(expression).__name__.lower()
+            )
             spelled = f"{owner}_{part}" if owner else part
         return self.fixed(spelled)
 

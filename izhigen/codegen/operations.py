@@ -18,8 +18,23 @@ from sympy.logic.boolalg import BooleanFunction
 from izhigen.derive import functions as f
 
 COST = {
-    "multiply-add": 1, "addition": 1, "multiplication": 1, "select": 1, "comparison": 1, "absolute": 1, "maximum": 1, "minimum": 1,
-    "division": 8, "sqrt": 8, "exp": 12, "expm1": 16, "phi1": 16, "tanh": 24, "pow": 60, "phi1_block": 200, "block_covariance": 400,
+    "multiply-add": 1,
+    "addition": 1,
+    "multiplication": 1,
+    "select": 1,
+    "comparison": 1,
+    "absolute": 1,
+    "maximum": 1,
+    "minimum": 1,
+    "division": 8,
+    "sqrt": 8,
+    "exp": 12,
+    "expm1": 16,
+    "phi1": 16,
+    "tanh": 24,
+    "pow": 60,
+    "phi1_block": 200,
+    "block_covariance": 400,
 }
 """Vector instructions of about the time of one multiply-add, read from the generated code; they only rank forms of one expression."""
 OTHER_CALL = 30
@@ -53,7 +68,12 @@ class Operations:
         return dict(self.kinds).get(kind, 0)
 
     def __str__(self) -> str:
-        return ", ".join(f"{number} {kind}{'s' if number > 1 and kind in _ARITHMETIC else ''}" for kind, number in self.kinds) or "nothing"
+        return (
+            ", ".join(
+                f"{number} {kind}{'s' if number > 1 and kind in _ARITHMETIC else ''}" for kind, number in self.kinds
+            )
+            or "nothing"
+        )
 
 
 def count(expressions: Iterable[Any]) -> Operations:
@@ -63,10 +83,16 @@ def count(expressions: Iterable[Any]) -> Operations:
         for part in sp.preorder_traversal(expression):
             found.update(dict(own_operations(part)))
     order = {kind: place for place, kind in enumerate(_ARITHMETIC)}
-    return Operations(tuple(sorted(((k, n) for k, n in found.items() if n), key=lambda item: (order.get(item[0], len(order)), item[0]))))
+    return Operations(
+        tuple(
+            sorted(((k, n) for k, n in found.items() if n), key=lambda item: (order.get(item[0], len(order)), item[0]))
+        )
+    )
 
 
-def own_operations(node: Any, free: Callable[[Any], bool] = lambda part: not part.args and part.is_number) -> tuple[tuple[str, int], ...]:
+def own_operations(
+    node: Any, free: Callable[[Any], bool] = lambda part: not part.args and part.is_number
+) -> tuple[tuple[str, int], ...]:
     """The operations of a node without those of its arguments; arguments for which ``free`` holds are one value together."""
     if not node.args:
         return ()
@@ -129,5 +155,9 @@ def _power(node: Any) -> tuple[tuple[str, int], ...]:
         return ("multiplication", n.bit_length() + n.bit_count() - 2), ("division", int(bool(exponent < 0)))
     if exponent.is_Rational and exponent.q == 2:
         whole = (abs(int(exponent.p)) - 1) // 2
-        return (("sqrt", 1), ("multiplication", whole.bit_length() + whole.bit_count() - 1 if whole else 0), ("division", int(bool(exponent < 0))))
+        return (
+            ("sqrt", 1),
+            ("multiplication", whole.bit_length() + whole.bit_count() - 1 if whole else 0),
+            ("division", int(bool(exponent < 0))),
+        )
     return (("pow", 1),)

@@ -78,8 +78,14 @@ class NoiseVariable:
 @cache
 def environment() -> jinja2.Environment:
     """The template environment: undefined names are errors, and white space is as written."""
-    return jinja2.Environment(loader=jinja2.FileSystemLoader(resource_dir("templates")), undefined=jinja2.StrictUndefined,
-                              trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resource_dir("templates")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
 
 
 def tile_size(kernel: Kernel) -> int:
@@ -109,39 +115,62 @@ def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
     uniform_parameters = [symbol(p) for p in kernel.uniform_parameters]
     uniform = [*uniform_parameters, DT, *(s.symbol for s in kernel.uniform)]
     refractory_uniform = kernel.refractory and TAU_REF.name not in kernel.per_neuron
-    lines = {part: [_line(s, printer) for s in getattr(kernel, part)] for part in ("uniform", "neuron", "per_step", "guard", "body", "stores")}
+    lines = {
+        part: [_line(s, printer) for s in getattr(kernel, part)]
+        for part in ("uniform", "neuron", "per_step", "guard", "body", "stores")
+    }
     tile = tile_size(kernel)
     used_uniform = variables(uniform, kernel.neuron, loop)
     read_names = frozenset(c_name(s.name) for s in _symbols_read((*kernel.neuron, *loop)))
     body_lanes = _read_lanes(lanes, loop)
     given = {c_name(p) for p in kernel.per_neuron}
     return {
-        "name": c_name(model.name), "f": form, "tile": tile, "group": min(GROUP, tile),
-        "lines": lines, "functions": _functions(kernel, printer),
+        "name": c_name(model.name),
+        "f": form,
+        "tile": tile,
+        "group": min(GROUP, tile),
+        "lines": lines,
+        "functions": _functions(kernel, printer),
         "zero": printer.literal(0),
         "head": [plain_comment(line) for line in _head(kernel)],
         "states": [Variable(c_name(s), form.real, _note(model, s)) for s in model.states],
-        "inputs": [Variable(c_name(i), form.real, _note(model, i)) for i in kernel.inputs], "noisy_inputs": [c_name(i) for i in kernel.noisy_inputs],
+        "inputs": [Variable(c_name(i), form.real, _note(model, i)) for i in kernel.inputs],
+        "noisy_inputs": [c_name(i) for i in kernel.noisy_inputs],
         "timed_inputs": [_timed_line(s) for s in kernel.timed_inputs],
         "uniform_parameters": [Variable(c_name(p), "double", _note(model, p)) for p in kernel.uniform_parameters],
-        "neuron_parameters": [Variable(c_name(p), "double" if _is_time(kernel, p) else form.real, _note(model, p)) for p in kernel.per_neuron],
+        "neuron_parameters": [
+            Variable(c_name(p), "double" if _is_time(kernel, p) else form.real, _note(model, p))
+            for p in kernel.per_neuron
+        ],
         "noise": [NoiseVariable(c_name(xi.name), stream) for xi, stream in kernel.step.variates],
-        "uniform": used_uniform, "has_constants": bool(used_uniform or refractory_uniform or kernel.short),
+        "uniform": used_uniform,
+        "has_constants": bool(used_uniform or refractory_uniform or kernel.short),
         "uniform_inputs": variables([*uniform_parameters, DT], kernel.uniform, kernel.neuron, loop),
-        "uniform_in_neuron": variables(uniform, kernel.neuron), "uniform_in_body": variables(uniform, loop),
+        "uniform_in_neuron": variables(uniform, kernel.neuron),
+        "uniform_in_body": variables(uniform, loop),
         "uniform_in_guard": variables(uniform, kernel.guard),
-        "lanes": lanes, "lanes_in_body": body_lanes, "values_in_body": [lane for lane in body_lanes if lane.name != "spike"],
-        "values_read": _read_lanes(lanes, loop, every_state=False), "held": [lane for lane in lanes if lane.name != "spike"],
-        "read_names": read_names, "reads_inputs": any(c_name(i) in read_names for i in kernel.inputs),
+        "lanes": lanes,
+        "lanes_in_body": body_lanes,
+        "values_in_body": [lane for lane in body_lanes if lane.name != "spike"],
+        "values_read": _read_lanes(lanes, loop, every_state=False),
+        "held": [lane for lane in lanes if lane.name != "spike"],
+        "read_names": read_names,
+        "reads_inputs": any(c_name(i) in read_names for i in kernel.inputs),
         "guard_lanes": _read_lanes(lanes, kernel.guard, every_state=False),
-        "neuron_in_prepare": [lane for lane in _read_lanes(lanes, kernel.neuron, every_state=False) if lane.name in given],
+        "neuron_in_prepare": [
+            lane for lane in _read_lanes(lanes, kernel.neuron, every_state=False) if lane.name in given
+        ],
         "neuron_times": [lane for lane in lanes if kernel.refractory and lane.name == c_name(TAU_REF.name)],
         "copied_types": sorted({lane.type for lane in lanes if lane.source}),
         "record_arrays": [lane for lane in lanes if lane.source.startswith("state.")],
-        "short_arguments": [c_name(s.argument.name) for s in kernel.short], "short_bounds": [c_name(s.at_bound.name) for s in kernel.short],
+        "short_arguments": [c_name(s.argument.name) for s in kernel.short],
+        "short_bounds": [c_name(s.at_bound.name) for s in kernel.short],
         "short_range": printer.literal(SHORT_RANGE),
-        "reads_t": T in _symbols_read(loop), "reads_time": kernel.refractory or T in _symbols_read(loop),
-        "refractory": kernel.refractory, "refractory_uniform": refractory_uniform, "spikes": kernel.spikes,
+        "reads_t": T in _symbols_read(loop),
+        "reads_time": kernel.refractory or T in _symbols_read(loop),
+        "refractory": kernel.refractory,
+        "refractory_uniform": refractory_uniform,
+        "spikes": kernel.spikes,
     }
 
 
@@ -158,7 +187,10 @@ def plain_comment(text: str) -> str:
 
 def initial_lines(model: Declaration, printer: CPrinter) -> list[Line]:
     """Statements that compute the initial value of every state, each reading only parameters and states before it."""
-    waiting = {symbol(s): lower(model.initial[s], f"initial value of {s}") if s in model.initial else sp.S.Zero for s in model.states}
+    waiting = {
+        symbol(s): lower(model.initial[s], f"initial value of {s}") if s in model.initial else sp.S.Zero
+        for s in model.states
+    }
     lines: list[Line] = []
     while waiting:
         for state in [s for s, value in waiting.items() if not value.free_symbols & waiting.keys()]:
@@ -192,7 +224,11 @@ def _lanes(kernel: Kernel, form: FloatFormat) -> list[Lane]:
 def _read_lanes(lanes: list[Lane], statements: Iterable[Statement], every_state: bool = True) -> list[Lane]:
     """The lanes that statements read; with ``every_state`` also those that a step writes and the times that it compares."""
     names = {c_name(s.name) for s in _symbols_read(statements)} - {"spike"}
-    return [lane for lane in lanes if lane.name in names or (every_state and (not lane.read_only or lane.name == "refractory_period"))]
+    return [
+        lane
+        for lane in lanes
+        if lane.name in names or (every_state and (not lane.read_only or lane.name == "refractory_period"))
+    ]
 
 
 def _is_time(kernel: Kernel, parameter: str) -> bool:
@@ -232,8 +268,13 @@ def _functions(kernel: Kernel, printer: CPrinter) -> list[str]:
         wanted.add(printer.CLOCK)
     powers = ["\n".join(printer.power_function(n)) + "\n" for n in sorted(printer.powers)]
     parts = sorted({(n, "product") for n, _ in printer.blocks}) + sorted(printer.blocks)
-    matrix = {"f": printer.format, "w": FORMATS[printer.WIDE], "fabs": type(printer)(printer.WIDE).library("fabs"), "terms": BLOCK_TERMS,
-              "function": printer.FUNCTION}
+    matrix = {
+        "f": printer.format,
+        "w": FORMATS[printer.WIDE],
+        "fabs": type(printer)(printer.WIDE).library("fabs"),
+        "terms": BLOCK_TERMS,
+        "function": printer.FUNCTION,
+    }
     blocks = [environment().get_template(f"math/block_{name}.j2").render(matrix, n=n) for n, name in parts]
     return powers + elementary_texts(printer, in_order(wanted, printer.PROVIDED)) + blocks
 
@@ -241,14 +282,30 @@ def _functions(kernel: Kernel, printer: CPrinter) -> list[str]:
 def elementary_texts(printer: CPrinter, names: Iterable[str]) -> list[str]:
     """The text of elementary functions in the printer's precision, in the given order."""
     form = printer.format
-    series = {order: [printer.literal(sp.Rational(1, math.factorial(k + order))) for k in range(form.series_terms)] for order in (1, 2, 3)}
-    numbers = {**constants(printer.number.__name__), "phi_series": series,
-               "inverse_factorial": {k: printer.literal(sp.Rational(1, math.factorial(k))) for k in (1, 2, 3)},
-               "zero": printer.literal(0), "quarter": printer.literal(sp.Rational(1, 4)), "half": printer.literal(sp.Rational(1, 2)),
-               "one": printer.literal(1), "two": printer.literal(2), "four": printer.literal(4),
-               "function": printer.FUNCTION, "inline": printer.INLINE, "always_inline": printer.ALWAYS_INLINE,
-               "fabs": printer.library("fabs"), "sqrt": printer.library("sqrt"), "floor": printer.library("floor")}
-    return [environment().get_template(f"math/{printer.TEMPLATES.get(name, name)}.j2").render(numbers) for name in names]
+    series = {
+        order: [printer.literal(sp.Rational(1, math.factorial(k + order))) for k in range(form.series_terms)]
+        for order in (1, 2, 3)
+    }
+    numbers = {
+        **constants(printer.number.__name__),
+        "phi_series": series,
+        "inverse_factorial": {k: printer.literal(sp.Rational(1, math.factorial(k))) for k in (1, 2, 3)},
+        "zero": printer.literal(0),
+        "quarter": printer.literal(sp.Rational(1, 4)),
+        "half": printer.literal(sp.Rational(1, 2)),
+        "one": printer.literal(1),
+        "two": printer.literal(2),
+        "four": printer.literal(4),
+        "function": printer.FUNCTION,
+        "inline": printer.INLINE,
+        "always_inline": printer.ALWAYS_INLINE,
+        "fabs": printer.library("fabs"),
+        "sqrt": printer.library("sqrt"),
+        "floor": printer.library("floor"),
+    }
+    return [
+        environment().get_template(f"math/{printer.TEMPLATES.get(name, name)}.j2").render(numbers) for name in names
+    ]
 
 
 def _head(kernel: Kernel) -> Iterator[str]:

@@ -50,8 +50,14 @@ class KernelRequest:
         from izhigen.codegen.kernel import build_kernel
         from izhigen.derive.step import derive_step
 
-        return build_kernel(derive_step(self.model, self.method), self.dtype, self.per_neuron, self.deltas, self.noisy_inputs,
-                            self.timed_inputs)
+        return build_kernel(
+            derive_step(self.model, self.method),
+            self.dtype,
+            self.per_neuron,
+            self.deltas,
+            self.noisy_inputs,
+            self.timed_inputs,
+        )
 
     def program(self, target: str = "c") -> Program:
         """The kernel's program for a target; see :func:`izhigen.codegen.targets.target_names`."""
@@ -61,7 +67,17 @@ class KernelRequest:
 
     def key(self, target: str = "c") -> str:
         """SHA-256 of everything that the program depends on: the model's content, the choices, and the code that derives and renders."""
-        choices = (target, self.model.content, self.method, self.dtype, self.per_neuron, self.deltas, self.noisy_inputs, self.timed_inputs, _code())
+        choices = (
+            target,
+            self.model.content,
+            self.method,
+            self.dtype,
+            self.per_neuron,
+            self.deltas,
+            self.noisy_inputs,
+            self.timed_inputs,
+            _code(),
+        )
         return hashlib.sha256(repr(choices).encode()).hexdigest()
 
 

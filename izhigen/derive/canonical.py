@@ -14,14 +14,23 @@ from izhigen.model.model import Declaration
 def _meaning(expression: Expression, where: str) -> Any:
     """The SymPy value, with every comparison written in one direction."""
     value = lower(expression, where)
-    return value.xreplace({r: r.reversed for r in value.atoms(sp.core.relational.Relational)
-                           if sp.default_sort_key(r.lhs) > sp.default_sort_key(r.rhs)})
+    return value.xreplace(
+        {
+            r: r.reversed
+            for r in value.atoms(sp.core.relational.Relational)
+            if sp.default_sort_key(r.lhs) > sp.default_sort_key(r.rhs)
+        }
+    )
 
 
 def canonical_form(model: Declaration) -> tuple[Any, ...]:
     """SymPy values of every part, with names; units, descriptions and the writing of equations play no part."""
     return (
-        model.name, model.inputs, tuple(sorted(model.parameters.items())), model.liquid, model.refractory,
+        model.name,
+        model.inputs,
+        tuple(sorted(model.parameters.items())),
+        model.liquid,
+        model.refractory,
         tuple((e.name, e.is_ode, _meaning(e.expression, e.where)) for e in model.equations),
         None if model.threshold is None else _meaning(model.threshold, "threshold"),
         tuple((r.state, _meaning(r.expression, "reset")) for r in model.reset),

@@ -33,4 +33,6 @@ def bounded_expand(expression: Any) -> Any:
     """Products and integer powers of sums multiplied out where the result stays small; arguments of functions stay as they are."""
     if expanded_terms(expression) > MOST_TERMS:
         return expression
-    return sp.expand(expression, deep=False, power_base=False, power_exp=False, log=False, func=False, trig=False, basic=False)
+    return sp.expand(
+        expression, deep=False, power_base=False, power_exp=False, log=False, func=False, trig=False, basic=False
+    )

@@ -14,16 +14,43 @@ from izhigen.model.expressions import Binary, Call, Compare, Expression, Logical
 from izhigen.model.from_sympy import RECIPROCALS
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "exp": sp.exp, "log": sp.log, "sqrt": sp.sqrt, "sin": sp.sin, "cos": sp.cos, "tan": sp.tan, "tanh": sp.tanh,
-    "sinh": sp.sinh, "cosh": sp.cosh, "erf": sp.erf, "abs": f.absolute, "sign": f.signum, "heaviside": f.heaviside,
-    "floor": f.floor_, "expm1": f.expm1, "log1p": f.log1p, "exprel": f.phi1, "where": f.where,
-    "min": lambda *a: reduce(f.minimum, a), "max": lambda *a: reduce(f.maximum, a),
+    "exp": sp.exp,
+    "log": sp.log,
+    "sqrt": sp.sqrt,
+    "sin": sp.sin,
+    "cos": sp.cos,
+    "tan": sp.tan,
+    "tanh": sp.tanh,
+    "sinh": sp.sinh,
+    "cosh": sp.cosh,
+    "erf": sp.erf,
+    "abs": f.absolute,
+    "sign": f.signum,
+    "heaviside": f.heaviside,
+    "floor": f.floor_,
+    "expm1": f.expm1,
+    "log1p": f.log1p,
+    "exprel": f.phi1,
+    "where": f.where,
+    "min": lambda *a: reduce(f.minimum, a),
+    "max": lambda *a: reduce(f.maximum, a),
     "clip": lambda x, low, high: f.minimum(f.maximum(x, low), high),
 }
 _OPERATIONS: dict[str, Callable[..., Any]] = {
-    "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b, "**": lambda a, b: a ** b,
-    "<": sp.Lt, "<=": sp.Le, ">": sp.Gt, ">=": sp.Ge, "==": sp.Eq, "!=": sp.Ne,
-    "and": sp.And, "or": sp.Or, "not": sp.Not,
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "**": lambda a, b: a**b,
+    "<": sp.Lt,
+    "<=": sp.Le,
+    ">": sp.Gt,
+    ">=": sp.Ge,
+    "==": sp.Eq,
+    "!=": sp.Ne,
+    "and": sp.And,
+    "or": sp.Or,
+    "not": sp.Not,
 }
 
 
@@ -56,7 +83,11 @@ def _reciprocal(name: str) -> Callable[[Any], Any]:
     return lambda x: 1 / function(x)
 
 
-_FOREIGN = {sp.Abs: f.absolute, sp.sign: f.signum, **{getattr(sp, name): _reciprocal(of) for name, of in RECIPROCALS.items()}}
+_FOREIGN = {
+    sp.Abs: f.absolute,
+    sp.sign: f.signum,
+    **{getattr(sp, name): _reciprocal(of) for name, of in RECIPROCALS.items()},
+}
 
 
 def own_functions(expression: Any) -> Any:

@@ -48,12 +48,18 @@ class ShortRange:
         """Lines that say why the short form may be used, and for which steps at the default parameters."""
         inputs = sorted(s.name for s in self.expression.free_symbols - self.at_bound.free_symbols - {self.state})
         rest = f" with {', '.join(inputs)} = 0" if inputs else ""
-        lines = [f"phi1({self.argument}): short form for |{self.argument}| <= {SHORT_RANGE}, where {self.argument} = {self.expression}",
-                 f"  above: {self.state} < {self.bound} after a step (threshold), so {self.argument} < {self.at_bound}{rest}"]
+        lines = [
+            f"phi1({self.argument}): short form for |{self.argument}| <= {SHORT_RANGE}, where {self.argument} = {self.expression}",
+            f"  above: {self.state} < {self.bound} after a step (threshold), so {self.argument} < {self.at_bound}{rest}",
+        ]
         slope = sp.diff(self.at_bound.xreplace(defaults), DT)
         if slope.is_number and slope > 0:
-            lines[-1] += f", which is at most {SHORT_RANGE} for dt <= {float(SHORT_RANGE / slope):.4g} ms at the default parameters"
-        lines.append(f"  below and at the start: every step of a tile checks |{self.argument}| first; a neuron outside takes the full form")
+            lines[-1] += (
+                f", which is at most {SHORT_RANGE} for dt <= {float(SHORT_RANGE / slope):.4g} ms at the default parameters"
+            )
+        lines.append(
+            f"  below and at the start: every step of a tile checks |{self.argument}| first; a neuron outside takes the full form"
+        )
         return tuple(lines)
 
 

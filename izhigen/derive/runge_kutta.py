@@ -19,8 +19,9 @@ from izhigen.derive.system import System
 Coefficient = Any
 
 
-def runge_kutta(name: str, order: int, a: Sequence[Sequence[Coefficient]], b: Sequence[Coefficient],
-                aliases: tuple[str, ...] = ()) -> Scheme:
+def runge_kutta(
+    name: str, order: int, a: Sequence[Sequence[Coefficient]], b: Sequence[Coefficient], aliases: tuple[str, ...] = ()
+) -> Scheme:
     """A scheme from its tableau: ``a`` strictly lower triangular (row i has i entries), ``b`` the weights.
 
     Coefficients are exact: integers, SymPy numbers, or strings such as ``"1/3"``. The nodes are c_i = sum_j a_ij.
@@ -37,10 +38,14 @@ def runge_kutta(name: str, order: int, a: Sequence[Sequence[Coefficient]], b: Se
 
 
 def _euler_maruyama(system: System) -> tuple[tuple[Assignment, ...], tuple[NoiseTerm, ...]]:
-    return (), tuple(noise_term(system, index, amplitude * sp.sqrt(DT)) for index, amplitude in noise_amplitudes(system).items())
+    return (), tuple(
+        noise_term(system, index, amplitude * sp.sqrt(DT)) for index, amplitude in noise_amplitudes(system).items()
+    )
 
 
-def _advance(system: System, rows: list[list[Any]], weights: list[Any]) -> tuple[tuple[Assignment, ...], tuple[Any, ...]]:
+def _advance(
+    system: System, rows: list[list[Any]], weights: list[Any]
+) -> tuple[tuple[Assignment, ...], tuple[Any, ...]]:
     assignments: list[Assignment] = []
     slopes: list[list[sp.Symbol]] = []
     for stage, row in enumerate(rows, start=1):
@@ -55,7 +60,9 @@ def _advance(system: System, rows: list[list[Any]], weights: list[Any]) -> tuple
         for name, equation in zip(names, system.equations):
             assignments.append(Assignment(name, equation.rhs.xreplace(replaced)))
         slopes.append(names)
-    increments = tuple(DT * sum((w * k[i] for w, k in zip(weights, slopes)), sp.S.Zero) for i in range(len(system.states)))
+    increments = tuple(
+        DT * sum((w * k[i] for w, k in zip(weights, slopes)), sp.S.Zero) for i in range(len(system.states))
+    )
     return tuple(assignments), increments
 
 

@@ -63,7 +63,11 @@ def _exact(value: float) -> sp.Rational:
 def _apply(model: D, potential: sp.Symbol, scale: Any, bias: Any) -> D:
     definitions = algebraic_definitions(model)
     sides = {symbol(e.name): lower(e.expression, e.where, definitions) for e in model.equations if e.is_ode}
-    additive = [s for s in (*sides, *map(symbol, model.inputs)) if s != potential and _enters_additively(s, sides[potential], sides)]
+    additive = [
+        s
+        for s in (*sides, *map(symbol, model.inputs))
+        if s != potential and _enters_additively(s, sides[potential], sides)
+    ]
     meaning: dict[sp.Symbol, Any] = {potential: scale * potential - bias}
     for name in additive:
         meaning[name] = scale * name + (_rest(name, sides[name], potential, -bias) if name in sides else 0)
@@ -77,14 +81,28 @@ def _apply(model: D, potential: sp.Symbol, scale: Any, bias: Any) -> D:
 
     scaled = {potential: -bias, **{name: meaning[name] - scale * name for name in additive}}
     equations = tuple(_equation(e, change, scaled, scale) for e in model.equations)
-    resets = tuple(ResetAssignment(r.state, change(r.expression, f"reset of {r.state}", scale, scaled[symbol(r.state)]))
-                   if symbol(r.state) in scaled else ResetAssignment(r.state, change(r.expression, f"reset of {r.state}"))
-                   for r in model.reset)
-    currents = tuple(Current(change(c.expression, "current", scale if symbol(c.to) in scaled else 1), c.to) for c in model.currents)
-    noise = tuple(Noise(n.state, change(n.amplitude, "noise", scale if symbol(n.state) in scaled else 1)) for n in model.noise)
+    resets = tuple(
+        ResetAssignment(r.state, change(r.expression, f"reset of {r.state}", scale, scaled[symbol(r.state)]))
+        if symbol(r.state) in scaled
+        else ResetAssignment(r.state, change(r.expression, f"reset of {r.state}"))
+        for r in model.reset
+    )
+    currents = tuple(
+        Current(change(c.expression, "current", scale if symbol(c.to) in scaled else 1), c.to) for c in model.currents
+    )
+    noise = tuple(
+        Noise(n.state, change(n.amplitude, "noise", scale if symbol(n.state) in scaled else 1)) for n in model.noise
+    )
     units: Mapping[str, str] = {name: unit for name, unit in model.units.items() if symbol(name) not in scaled}
-    return model._with(equations=equations, threshold=condition(model.threshold, "threshold") if model.threshold else None, reset=resets,
-                       currents=currents, noise=noise, initial=_initial(model, change, scaled, scale), units=MappingProxyType(dict(units)))
+    return model._with(
+        equations=equations,
+        threshold=condition(model.threshold, "threshold") if model.threshold else None,
+        reset=resets,
+        currents=currents,
+        noise=noise,
+        initial=_initial(model, change, scaled, scale),
+        units=MappingProxyType(dict(units)),
+    )
 
 
 def _enters_additively(name: sp.Symbol, side: Any, sides: Mapping[sp.Symbol, Any]) -> bool:

@@ -33,7 +33,7 @@ def _rewrite_product(product: Any) -> Any:
     for index, factor in enumerate(factors):
         if not (factor.is_Pow and factor.exp == -1):
             continue
-        rest = factors[:index] + factors[index + 1:]
+        rest = factors[:index] + factors[index + 1 :]
         replaced = _over_exponential(factor.base, rest) or _over_linear(factor.base, rest)
         if replaced is not None:
             return _rewrite_product(replaced) if replaced.is_Mul else replaced
@@ -49,7 +49,7 @@ def _over_exponential(denominator: Any, numerators: list[Any]) -> Any:
     for index, numerator in enumerate(numerators):
         ratio = _proportion(numerator, w)
         if ratio is not None:
-            others = numerators[:index] + numerators[index + 1:]
+            others = numerators[:index] + numerators[index + 1 :]
             return sp.Mul(ratio / scale, *others) / phi1(w)
     return None
 
@@ -63,7 +63,7 @@ def _over_linear(denominator: Any, numerators: list[Any]) -> Any:
         scale, w = matched
         ratio = _proportion(denominator, w)
         if ratio is not None:
-            others = numerators[:index] + numerators[index + 1:]
+            others = numerators[:index] + numerators[index + 1 :]
             return sp.Mul(scale / ratio, *others) * phi1(w)
     return None
 

@@ -125,7 +125,9 @@ class Step:
         inlined: dict[sp.Symbol, Any] = {}
         for assignment in self.assignments:
             inlined[assignment.symbol] = assignment.expression.xreplace(inlined)
-        return MappingProxyType({state.name: self.new_value(i).xreplace(inlined) for i, state in enumerate(self.states)})
+        return MappingProxyType(
+            {state.name: self.new_value(i).xreplace(inlined) for i, state in enumerate(self.states)}
+        )
 
 
 def method_names() -> list[str]:
@@ -173,14 +175,19 @@ def derive_step(model: Declaration, method: str = "exp_euler") -> Step:
         threshold = lower(model.threshold, "threshold", system.definitions)
         if threshold in (sp.true, sp.false):
             raise DerivationError(f"threshold: {model.threshold.text!r} is {threshold} whatever the state is")
-    resets = tuple(Assignment(symbol(r.state), lower(r.expression, f"reset of {r.state}", system.definitions)) for r in model.reset)
+    resets = tuple(
+        Assignment(symbol(r.state), lower(r.expression, f"reset of {r.state}", system.definitions)) for r in model.reset
+    )
     spread, noise = scheme.noise(system)
     return Step(system, scheme, held + assignments + spread, increments, noise, threshold, resets)
 
 
 def noise_amplitudes(system: System) -> dict[int, Any]:
     """Amplitude of the white noise on each noisy state, by the state's index."""
-    return {system.model.states.index(n.state): remove_singularities(lower(n.amplitude, f"noise on {n.state}")) for n in system.model.noise}
+    return {
+        system.model.states.index(n.state): remove_singularities(lower(n.amplitude, f"noise on {n.state}"))
+        for n in system.model.noise
+    }
 
 
 def noise_term(system: System, index: int, factor: Any, source: int | None = None) -> NoiseTerm:
@@ -189,4 +196,16 @@ def noise_term(system: System, index: int, factor: Any, source: int | None = Non
     return NoiseTerm(system.states[index], system.intermediate(f"xi_{system.states[drawn].name}"), factor, drawn)
 
 
-__all__ = ["Assignment", "DT", "NoiseTerm", "Scheme", "Step", "T", "derive_step", "find_scheme", "method_names", "noise_amplitudes", "noise_term"]
+__all__ = [
+    "Assignment",
+    "DT",
+    "NoiseTerm",
+    "Scheme",
+    "Step",
+    "T",
+    "derive_step",
+    "find_scheme",
+    "method_names",
+    "noise_amplitudes",
+    "noise_term",
+]

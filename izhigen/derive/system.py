@@ -84,7 +84,6 @@ class System:
         """Symbols of the parameters, in order."""
         return tuple(symbol(name) for name in self.model.parameters)
 
-
     def intermediate(self, name: str) -> sp.Symbol:
         """The symbol of an intermediate value: the name, with underscores after it while the model has one like it."""
         return fresh_symbol(self.model, name)
@@ -153,15 +152,19 @@ def build_system(model: Declaration) -> System:
     varying = set(states) | {symbol(n) for n in model.inputs} | {h.symbol for h in held} | {T}
     blocks = _linear_blocks(jacobian, states, sides, varying)
     in_block = {index for block in blocks for index in block}
-    equations = tuple(_classify(states[i], sides[i], jacobian[i, i], varying, i in in_block) for i in range(len(states)))
+    equations = tuple(
+        _classify(states[i], sides[i], jacobian[i, i], varying, i in in_block) for i in range(len(states))
+    )
     return System(model, equations, held, sp.ImmutableMatrix(jacobian), blocks, definitions)
 
 
 def _derivative(side: Any, state: sp.Symbol, states: list[sp.Symbol], where: str) -> Any:
     derivative = own_functions(sp.diff(side, state))
     if derivative.has(sp.Derivative, sp.DiracDelta, sp.Subs, sp.re, sp.im):
-        raise DerivationError(f"{where}: no usable derivative with respect to {state}; it contains "
-                              f"{derivative.atoms(sp.Function) or derivative}")
+        raise DerivationError(
+            f"{where}: no usable derivative with respect to {state}; it contains "
+            f"{derivative.atoms(sp.Function) or derivative}"
+        )
     if derivative.has(sp.zoo, sp.nan):
         raise DerivationError(f"{where}: the derivative with respect to {state} is not finite")
     return remove_singularities(_tidy(derivative, states))
@@ -202,7 +205,9 @@ def _classify(state: sp.Symbol, side: Any, rate: Any, varying: set[sp.Symbol], c
     return StateEquation(state, side, rate, remainder, kind, proved)
 
 
-def _linear_blocks(jacobian: sp.Matrix, states: list[sp.Symbol], sides: list[Any], varying: set[sp.Symbol]) -> tuple[tuple[int, ...], ...]:
+def _linear_blocks(
+    jacobian: sp.Matrix, states: list[sp.Symbol], sides: list[Any], varying: set[sp.Symbol]
+) -> tuple[tuple[int, ...], ...]:
     """Strongly connected groups of two or more states whose equations are all linear in the group's states, with parameters as rates.
 
     Where a rate varies (with another state, an input or time), a function of the matrix would be due in every step of every neuron, for no higher

@@ -59,8 +59,10 @@ _DANGLING_START = re.compile(r"\s*(?:[-+*/),<>]|(?:and|or)\b)")
 def check_name(name: str, where: str) -> str:
     """A legal symbol name (ASCII letters, digits, underscore, starting with a letter), or an error."""
     if not isinstance(name, str) or not _NAME.match(name) or len(name) > 64:
-        raise EquationError(f"{name!r} is not a name: use at most 64 ASCII letters, digits and underscores, "
-                            "starting with a letter", where)
+        raise EquationError(
+            f"{name!r} is not a name: use at most 64 ASCII letters, digits and underscores, starting with a letter",
+            where,
+        )
     if keyword.iskeyword(name):
         raise EquationError(f"{name!r} is a word of Python, which the parser cannot read as a name; rename it", where)
     return name
@@ -92,7 +94,7 @@ def _split_unit(text: str) -> tuple[str, str, str]:
     for position, character in enumerate(text):
         depth += (character == "(") - (character == ")")
         if character == ":" and depth <= 0:
-            return text[:position], ":", text[position + 1:]
+            return text[:position], ":", text[position + 1 :]
     return text, "", ""
 
 
@@ -100,16 +102,23 @@ def _parse_line(number: int, line: str) -> Equation:
     place = f"line {number}"
     match = _LEFT_SIDE.match(line)
     if match is None:
-        raise EquationError(f"expected 'dx/dt = expression : unit' or 'name = expression : unit', found {line.strip()!r}", place)
+        raise EquationError(
+            f"expected 'dx/dt = expression : unit' or 'name = expression : unit', found {line.strip()!r}", place
+        )
     left = re.sub(r"\s*/\s*", "/", match.group("left"))
     ode = _ODE.match(left)
     if ode is None and "/" in left:
-        raise EquationError(f"the left side {left!r} is neither 'dx/dt' nor a name; time is in ms and its derivative is written dx/dt", place)
+        raise EquationError(
+            f"the left side {left!r} is neither 'dx/dt' nor a name; time is in ms and its derivative is written dx/dt",
+            place,
+        )
     name = check_name(ode.group(1) if ode else left, place)
     where = f"equation d{name}/dt" if ode else f"equation {name}"
-    right, colon, unit = _split_unit(line[match.end():])
+    right, colon, unit = _split_unit(line[match.end() :])
     if "(unless refractory)" in unit.replace("  ", " "):
-        raise EquationError("'(unless refractory)' is not part of the language; use model.with_refractory(tau_ref=...)", where)
+        raise EquationError(
+            "'(unless refractory)' is not part of the language; use model.with_refractory(tau_ref=...)", where
+        )
     if colon and not unit.strip():
         raise EquationError("a unit is missing after ':' (write 1 for none, or leave out the colon)", where)
     unit = check_unit(unit, where) if colon else ""
@@ -129,8 +138,10 @@ def parse_equations(source: str | Mapping[object, object]) -> tuple[Equation, ..
     elif isinstance(source, Mapping):
         equations = tuple(_from_pair(key, value) for key, value in source.items())
     else:
-        raise EquationError("equations are a block of text or a mapping {state: expression}, "
-                            f"not {type(source).__name__}", "equations")
+        raise EquationError(
+            f"equations are a block of text or a mapping {{state: expression}}, not {type(source).__name__}",
+            "equations",
+        )
     if not equations:
         raise EquationError("no equation found; write lines such as 'dV/dt = -V/tau + I : mV'", "equations")
     return equations
@@ -167,9 +178,13 @@ def parse_reset(source: object) -> tuple[ResetAssignment, ...]:
     elif isinstance(source, str):
         pairs = _reset_pairs(source)
     else:
-        raise EquationError(f"a reset is text such as 'V = c; u = u + d' or a mapping, not {type(source).__name__}", "reset")
-    return tuple(ResetAssignment(state, parse_expression(text, f"reset of {state}", offset=offset))
-                 for state, text, offset in pairs)
+        raise EquationError(
+            f"a reset is text such as 'V = c; u = u + d' or a mapping, not {type(source).__name__}", "reset"
+        )
+    return tuple(
+        ResetAssignment(state, parse_expression(text, f"reset of {state}", offset=offset))
+        for state, text, offset in pairs
+    )
 
 
 def _reset_pairs(source: str) -> list[tuple[str, str, int]]:
@@ -183,7 +198,7 @@ def _reset_pairs(source: str) -> list[tuple[str, str, int]]:
         if assignment is None:
             raise EquationError(f"expected 'state = expression', found {part.strip()!r}", "reset", match.start() + 1)
         state, operator = assignment.group(1), assignment.group(2)
-        value = part[assignment.end():]
+        value = part[assignment.end() :]
         if operator:
             pairs.append((state, f"{state} {operator} ({value.strip()})", 0))
         else:

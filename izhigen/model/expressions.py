@@ -143,7 +143,13 @@ def walk(node: Node) -> Iterator[Node]:
 
 _ARITHMETIC: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
 _COMPARISONS: dict[type[ast.cmpop], str] = {
-    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!="}
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+}
 _HINTS: dict[type[ast.AST], str] = {
     ast.BitXor: "'^' is not a power here: write '**'",
     ast.FloorDiv: "'//' is not supported: write floor(a/b)",
@@ -178,11 +184,15 @@ class _Parser:
         if not text.strip():
             raise self.error("an expression is missing here")
         if len(text) > MAX_LENGTH:
-            raise self.error(f"the expression has {len(text)} characters, more than {MAX_LENGTH}; "
-                             "split it with algebraic lines 'name = expression'")
+            raise self.error(
+                f"the expression has {len(text)} characters, more than {MAX_LENGTH}; "
+                "split it with algebraic lines 'name = expression'"
+            )
         if not text.isascii():
             position = next(i for i, character in enumerate(text) if not character.isascii())
-            raise self.error(f"character {text[position]!r} is not ASCII; spell the name in ASCII letters", column=position)
+            raise self.error(
+                f"character {text[position]!r} is not ASCII; spell the name in ASCII letters", column=position
+            )
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -198,8 +208,11 @@ class _Parser:
 
     def node(self, node: ast.AST, depth: int) -> Node:
         if depth > MAX_DEPTH:
-            raise self.error(f"the expression is nested deeper than {MAX_DEPTH} levels; "
-                             "split it with algebraic lines 'name = expression'", node)
+            raise self.error(
+                f"the expression is nested deeper than {MAX_DEPTH} levels; "
+                "split it with algebraic lines 'name = expression'",
+                node,
+            )
         method = getattr(self, "on_" + type(node).__name__.lower(), None)
         if method is None:
             what = _HINTS.get(type(node), f"{type(node).__name__} is not part of the equation language")
@@ -210,13 +223,17 @@ class _Parser:
     def number(self, node: ast.AST, depth: int, role: str) -> Node:
         result = self.node(node, depth)
         if isinstance(result, (Compare, Logical)):
-            raise self.error(f"a condition stands where a number is due ({role}); wrap it as where(condition, 1, 0)", node)
+            raise self.error(
+                f"a condition stands where a number is due ({role}); wrap it as where(condition, 1, 0)", node
+            )
         return result
 
     def condition(self, node: ast.AST, depth: int, role: str) -> Node:
         result = self.node(node, depth)
         if not isinstance(result, (Compare, Logical)):
-            raise self.error(f"a number stands where a condition is due ({role}); write a comparison such as x > 0", node)
+            raise self.error(
+                f"a number stands where a condition is due ({role}); write a comparison such as x > 0", node
+            )
         return result
 
     def on_constant(self, node: ast.Constant, depth: int) -> Node:
@@ -224,7 +241,7 @@ class _Parser:
             raise self.error(f"{node.value!r} is not a number", node)
         if isinstance(node.value, complex):
             raise self.error("constants must be real; an imaginary number stands here", node)
-        literal = self.text[node.col_offset:node.end_col_offset].replace("_", "").lower()
+        literal = self.text[node.col_offset : node.end_col_offset].replace("_", "").lower()
         if len(literal) > MAX_DIGITS:
             raise self.error(f"a number has more than {MAX_DIGITS} characters", node)
         if isinstance(node.value, float) and not math.isfinite(node.value):
@@ -238,7 +255,7 @@ class _Parser:
             raise self.error(f"write the number {literal} in decimal", node) from None
         if abs(value) > Fraction(10) ** MAX_MAGNITUDE:
             raise self.error(f"the number {literal} is too large", node)
-        if value and abs(value) < Fraction(1, 10 ** MAX_MAGNITUDE):
+        if value and abs(value) < Fraction(1, 10**MAX_MAGNITUDE):
             raise self.error(f"the number {literal} is too small", node)
         return Number(value)
 
@@ -281,7 +298,9 @@ class _Parser:
             return self.number(node.left, depth, f"left of '{operator}'")
         self.chain += 1
         if self.chain > MAX_TERMS:
-            raise self.error(f"more than {MAX_TERMS} terms in a row; split them with algebraic lines 'name = expression'", node)
+            raise self.error(
+                f"more than {MAX_TERMS} terms in a row; split them with algebraic lines 'name = expression'", node
+            )
         left = self.number(node.left, depth - 1, f"left of '{operator}'")
         self.chain -= 1
         return left
@@ -305,8 +324,10 @@ class _Parser:
         name = node.func.id
         spec = FUNCTIONS.get(name)
         if spec is None:
-            raise self.error(f"unknown function {name!r}{suggest(name, FUNCTIONS)} "
-                             f"(functions: {', '.join(sorted(FUNCTIONS))})", node.func)
+            raise self.error(
+                f"unknown function {name!r}{suggest(name, FUNCTIONS)} (functions: {', '.join(sorted(FUNCTIONS))})",
+                node.func,
+            )
         if node.keywords:
             raise self.error(f"{name}() takes no named arguments", node)
         count = len(node.args)
@@ -381,7 +402,9 @@ def parse_expression(text: str, where: str = "expression", *, kind: str = "numbe
     tree = _Parser(text, where, offset).parse()
     is_condition = isinstance(tree, (Compare, Logical))
     if kind == "number" and is_condition:
-        raise EquationError("a condition stands where a number is due; wrap it as where(condition, 1, 0)", where, offset + 1)
+        raise EquationError(
+            "a condition stands where a number is due; wrap it as where(condition, 1, 0)", where, offset + 1
+        )
     if kind == "condition" and not is_condition:
         raise EquationError("a comparison such as 'V >= V_th' is due here, not a number", where, offset + 1)
     return Expression(text.split("#")[0].strip(), tree)
@@ -409,8 +432,17 @@ def _evaluate(node: Node, values: Mapping[str, Any]) -> Any:
 
 
 _OPERATIONS: dict[str, Any] = {
-    "+": np.add, "-": np.subtract, "*": np.multiply, "/": _divide, "**": _power,
-    "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal, "==": np.equal, "!=": np.not_equal,
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": _divide,
+    "**": _power,
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "==": np.equal,
+    "!=": np.not_equal,
     "and": lambda *parts: np.logical_and.reduce(np.broadcast_arrays(*parts)),
     "or": lambda *parts: np.logical_or.reduce(np.broadcast_arrays(*parts)),
     "not": np.logical_not,

@@ -39,7 +39,12 @@ def _lifted(node: Node, numbers: list[float]) -> str:
         return f"(-{_lifted(node.operand, numbers)})"
     if isinstance(node, (Binary, Compare)):
         left, right = _lifted(node.left, numbers), node.right
-        if node.operator == "**" and isinstance(right, Number) and right.value.denominator == 1 and abs(right.value) <= LARGEST_EXPONENT:
+        if (
+            node.operator == "**"
+            and isinstance(right, Number)
+            and right.value.denominator == 1
+            and abs(right.value) <= LARGEST_EXPONENT
+        ):
             return f"({left}**({right.value}))"
         return f"({left} {node.operator} {_lifted(right, numbers)})"
     parts = [_lifted(part, numbers) for part in (node.operands if isinstance(node, Logical) else node.arguments)]

@@ -10,10 +10,33 @@ from sympy.printing.str import StrPrinter
 
 from izhigen.errors import EquationError
 
-_RENAMED = {"Abs": "abs", "absolute": "abs", "sign": "sign", "signum": "sign", "Max": "max", "Min": "min", "maximum": "max",
-            "minimum": "min", "Heaviside": "heaviside", "heaviside": "heaviside", "floor": "floor", "floor_": "floor",
-            "phi1": "exprel", "expm1": "expm1", "log1p": "log1p", "exp": "exp", "log": "log", "sin": "sin", "cos": "cos",
-            "tan": "tan", "tanh": "tanh", "sinh": "sinh", "cosh": "cosh", "erf": "erf", "where": "where"}
+_RENAMED = {
+    "Abs": "abs",
+    "absolute": "abs",
+    "sign": "sign",
+    "signum": "sign",
+    "Max": "max",
+    "Min": "min",
+    "maximum": "max",
+    "minimum": "min",
+    "Heaviside": "heaviside",
+    "heaviside": "heaviside",
+    "floor": "floor",
+    "floor_": "floor",
+    "phi1": "exprel",
+    "expm1": "expm1",
+    "log1p": "log1p",
+    "exp": "exp",
+    "log": "log",
+    "sin": "sin",
+    "cos": "cos",
+    "tan": "tan",
+    "tanh": "tanh",
+    "sinh": "sinh",
+    "cosh": "cosh",
+    "erf": "erf",
+    "where": "where",
+}
 
 
 RECIPROCALS = {"sec": "cos", "csc": "sin", "cot": "tan", "sech": "cosh", "csch": "sinh", "coth": "tanh"}

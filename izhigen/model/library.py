@@ -26,7 +26,9 @@ def _public_names(path: Path) -> list[str]:
     except (SyntaxError, ValueError) as problem:
         raise ModelError(f"{path} is not valid Python ({problem})") from problem
     for node in body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
         names += [target.id for target in targets if isinstance(target, ast.Name) and not target.id.startswith("_")]
     return names
 
@@ -52,7 +54,11 @@ def _execute(path: Path) -> ModuleType:
 
 def _models_of(path: Path) -> dict[str, Declaration]:
     module = _execute(path)
-    return {name: value for name, value in vars(module).items() if isinstance(value, Declaration) and not name.startswith("_")}
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, Declaration) and not name.startswith("_")
+    }
 
 
 def list_models() -> list[str]:
@@ -79,8 +85,10 @@ def load(name: str) -> Declaration:
         if name in _public_names(path):
             return _models_of(path)[name]
     known = list_models()
-    raise ModelNotFoundError(f"no model {name!r} in the library{suggest(name, known)} (models: {', '.join(known)}; "
-                             "or a file as path/to/file.py:NAME)")
+    raise ModelNotFoundError(
+        f"no model {name!r} in the library{suggest(name, known)} (models: {', '.join(known)}; "
+        "or a file as path/to/file.py:NAME)"
+    )
 
 
 def _load_from_file(path: Path, name: str) -> Declaration:

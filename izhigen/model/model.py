@@ -17,10 +17,12 @@ from izhigen.model.units import check_unit
 
 D = TypeVar("D", bound="Declaration")
 
-INTERFACE_NAMES = frozenset("""
+INTERFACE_NAMES = frozenset(
+    """
     self model size dt method backend dtype threads seed batch device sharding steps_per_launch
     duration steps record every neurons progress check_finite out run step reset state parameters spike shape kernel build_info t
-    """.split())
+    """.split()
+)
 """Options and attributes of populations, which states, parameters and inputs must not be called."""
 MOST_LINES = 300
 """Most algebraic lines of a model."""
@@ -80,19 +82,51 @@ class Declaration:
     refractory: Refractory | None
     noise: tuple[Noise, ...]
 
-    _FIELDS = ("name", "equations", "threshold", "reset", "parameters", "inputs", "initial", "units", "description",
-               "currents", "liquid", "refractory", "noise")
+    _FIELDS = (
+        "name",
+        "equations",
+        "threshold",
+        "reset",
+        "parameters",
+        "inputs",
+        "initial",
+        "units",
+        "description",
+        "currents",
+        "liquid",
+        "refractory",
+        "noise",
+    )
 
-    def __init__(self, name: str, equations: str | Mapping[Any, Any], threshold: Any = None, reset: Any = None,
-                 parameters: Mapping[str, float] | None = None, inputs: Iterable[str] = (),
-                 initial: Mapping[str, Any] | None = None, *, units: Mapping[str, str] | None = None,
-                 description: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        equations: str | Mapping[Any, Any],
+        threshold: Any = None,
+        reset: Any = None,
+        parameters: Mapping[str, float] | None = None,
+        inputs: Iterable[str] = (),
+        initial: Mapping[str, Any] | None = None,
+        *,
+        units: Mapping[str, str] | None = None,
+        description: str = "",
+    ) -> None:
         parsed = parse_equations(equations)
         self._fill(
-            name=check_name(name, "model name"), equations=parsed, threshold=_parse_threshold(threshold),
-            reset=parse_reset(reset), parameters=_parse_parameters(parameters or {}), inputs=_parse_inputs(inputs),
-            initial=_parse_initial(initial or {}, parsed), units=MappingProxyType(dict(units or {})),
-            description=str(description), currents=(), liquid=False, refractory=None, noise=())
+            name=check_name(name, "model name"),
+            equations=parsed,
+            threshold=_parse_threshold(threshold),
+            reset=parse_reset(reset),
+            parameters=_parse_parameters(parameters or {}),
+            inputs=_parse_inputs(inputs),
+            initial=_parse_initial(initial or {}, parsed),
+            units=MappingProxyType(dict(units or {})),
+            description=str(description),
+            currents=(),
+            liquid=False,
+            refractory=None,
+            noise=(),
+        )
 
     def _fill(self, **fields: Any) -> None:
         for key in self._FIELDS:
@@ -113,7 +147,9 @@ class Declaration:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for key, value in state.items():
-            object.__setattr__(self, key, MappingProxyType(value) if key in ("parameters", "initial", "units") else value)
+            object.__setattr__(
+                self, key, MappingProxyType(value) if key in ("parameters", "initial", "units") else value
+            )
 
     def _with(self: D, **changes: Any) -> D:
         fields = {key: changes.get(key, getattr(self, key)) for key in self._FIELDS}
@@ -154,9 +190,19 @@ class Declaration:
 
     # -- composition ------------------------------------------------------------------------------------------------
 
-    def variant(self: D, name: str | None = None, *, threshold: Any = ..., reset: Any = ..., equations: Any = ...,
-                inputs: Any = ..., initial: Mapping[str, Any] | None = None, units: Mapping[str, str] | None = None,
-                description: str | None = None, **parameters: float) -> D:
+    def variant(
+        self: D,
+        name: str | None = None,
+        *,
+        threshold: Any = ...,
+        reset: Any = ...,
+        equations: Any = ...,
+        inputs: Any = ...,
+        initial: Mapping[str, Any] | None = None,
+        units: Mapping[str, str] | None = None,
+        description: str | None = None,
+        **parameters: float,
+    ) -> D:
         """Return a model with another name, other parameter defaults, or replaced parts.
 
         Keyword arguments that are parameter names set their defaults. With ``equations`` replaced, new parameters
@@ -184,19 +230,24 @@ class Declaration:
         if not replaced:
             for key in new_parameters:
                 if key not in self.parameters:
-                    raise ModelError(f"model {self.name!r} has no parameter {key!r}{suggest(key, self.parameters)} "
-                                     f"(parameters: {', '.join(self.parameters)})")
+                    raise ModelError(
+                        f"model {self.name!r} has no parameter {key!r}{suggest(key, self.parameters)} "
+                        f"(parameters: {', '.join(self.parameters)})"
+                    )
         merged = {**self.parameters, **new_parameters}
         if replaced:
             trial = {**{k: getattr(self, k) for k in self._FIELDS}, **changes}
             read = _names_read(trial)
             merged = {key: value for key, value in merged.items() if key in read or key in new_parameters}
-            changes["units"] = MappingProxyType({k: v for k, v in changes.get("units", self.units).items()
-                                                 if k in merged or k in trial["inputs"]})
+            changes["units"] = MappingProxyType(
+                {k: v for k, v in changes.get("units", self.units).items() if k in merged or k in trial["inputs"]}
+            )
         changes["parameters"] = MappingProxyType(merged)
         return self._with(**changes)
 
-    def with_current(self: D, expression: Any, inputs: Iterable[str] = (), *, to: str | None = None, **parameters: float) -> D:
+    def with_current(
+        self: D, expression: Any, inputs: Iterable[str] = (), *, to: str | None = None, **parameters: float
+    ) -> D:
         """Return a model with a current added to an input, such as ``with_current("g*(E - V)", inputs=["g"], E=0.0)``.
 
         The current is evaluated at the step's start and held during the step, unless the model has a liquid time
@@ -204,20 +255,27 @@ class Declaration:
         (default: the first one).
         """
         if not self.inputs:
-            raise ModelError(f"model {self.name!r} has no input that a current could add to; declare one with inputs=['I'] "
-                             "and use it in an equation")
+            raise ModelError(
+                f"model {self.name!r} has no input that a current could add to; declare one with inputs=['I'] "
+                "and use it in an equation"
+            )
         target = self.inputs[0] if to is None else to
         if target not in self.inputs:
             raise ModelError(f"to={target!r} is not an input of model {self.name!r}{suggest(target, self.inputs)}")
         added = _parse_parameters(parameters)
         for key in added:
             if key in self.parameters:
-                raise ModelError(f"parameter {key!r} exists already in model {self.name!r}; give the current's parameter "
-                                 "another name, or leave it out to share the existing one")
+                raise ModelError(
+                    f"parameter {key!r} exists already in model {self.name!r}; give the current's parameter "
+                    "another name, or leave it out to share the existing one"
+                )
         place = f"current {len(self.currents) + 1}"
         current = Current(parse_expression(expression_text(expression, place), place), target)
-        return self._with(currents=(*self.currents, current), inputs=(*self.inputs, *_parse_inputs(inputs)),
-                          parameters=MappingProxyType({**self.parameters, **added}))
+        return self._with(
+            currents=(*self.currents, current),
+            inputs=(*self.inputs, *_parse_inputs(inputs)),
+            parameters=MappingProxyType({**self.parameters, **added}),
+        )
 
     def with_liquid_time_constant(self: D) -> D:
         """Return a model whose added currents enter the equations symbolically, so that they shape the linear part."""
@@ -230,14 +288,21 @@ class Declaration:
         """
         held = state or self.spike_state
         if self.threshold is None or held is None:
-            raise ModelError(f"model {self.name!r} has no threshold on a state, so it has no spikes to be refractory after")
+            raise ModelError(
+                f"model {self.name!r} has no threshold on a state, so it has no spikes to be refractory after"
+            )
         if held not in self.states:
-            raise ModelError(f"with_refractory: {held!r} is not a state of model {self.name!r}{suggest(held, self.states)}")
+            raise ModelError(
+                f"with_refractory: {held!r} is not a state of model {self.name!r}{suggest(held, self.states)}"
+            )
         if self.refractory is None and "tau_ref" in self.parameters:
-            raise ModelError(f"parameter 'tau_ref' exists already in model {self.name!r} and means something else there; rename it")
+            raise ModelError(
+                f"parameter 'tau_ref' exists already in model {self.name!r} and means something else there; rename it"
+            )
         parameters = MappingProxyType({**self.parameters, **_parse_parameters({"tau_ref": tau_ref})})
-        return self._with(refractory=Refractory(held), parameters=parameters,
-                          units=MappingProxyType({**self.units, "tau_ref": "ms"}))
+        return self._with(
+            refractory=Refractory(held), parameters=parameters, units=MappingProxyType({**self.units, "tau_ref": "ms"})
+        )
 
     def with_noise(self: D, **amplitudes: Any) -> D:
         """Return a model with additive white noise, ``dx = f dt + g dW``, such as ``with_noise(V=3.0)``.
@@ -251,13 +316,17 @@ class Declaration:
         terms = {term.state: term for term in self.noise}
         for state, amplitude in amplitudes.items():
             if state not in self.states:
-                raise ModelError(f"with_noise: {state!r} is not a state of model {self.name!r}{suggest(state, self.states)}")
+                raise ModelError(
+                    f"with_noise: {state!r} is not a state of model {self.name!r}{suggest(state, self.states)}"
+                )
             text = expression_text(amplitude, f"noise on {state}")
             if isinstance(amplitude, numbers.Real):
                 text = f"sigma_{state}"
                 if text in self.parameters and state not in terms:
-                    raise ModelError(f"parameter {text!r} exists already in model {self.name!r} and means something else there; rename it, "
-                                     f"or give the amplitude as text, with_noise({state}={text!r})")
+                    raise ModelError(
+                        f"parameter {text!r} exists already in model {self.name!r} and means something else there; rename it, "
+                        f"or give the amplitude as text, with_noise({state}={text!r})"
+                    )
                 parameters.update(_parse_parameters({text: float(amplitude)}))
             terms[state] = Noise(state, parse_expression(text, f"noise on {state}"))
         ordered = tuple(terms[state] for state in self.states if state in terms)
@@ -283,16 +352,29 @@ class Declaration:
     @property
     def content(self) -> str:
         """Text that is the same for two declarations exactly when their parsed parts are."""
-        parts = [self.name, self.description, self.liquid, self.refractory, self.noise, self.currents, self.inputs,
-                 [(e.name, e.expression.tree, e.unit, e.is_ode) for e in self.equations],
-                 self.threshold and self.threshold.tree, [(r.state, r.expression.tree) for r in self.reset],
-                 sorted(self.parameters.items()), list(self.parameters), sorted(self.units.items()),
-                 [(key, value.tree) for key, value in self.initial.items()]]
+        parts = [
+            self.name,
+            self.description,
+            self.liquid,
+            self.refractory,
+            self.noise,
+            self.currents,
+            self.inputs,
+            [(e.name, e.expression.tree, e.unit, e.is_ode) for e in self.equations],
+            self.threshold and self.threshold.tree,
+            [(r.state, r.expression.tree) for r in self.reset],
+            sorted(self.parameters.items()),
+            list(self.parameters),
+            sorted(self.units.items()),
+            [(key, value.tree) for key, value in self.initial.items()],
+        ]
         return repr(parts)
 
     def __repr__(self) -> str:
-        return (f"{type(self).__name__}({self.name!r}, states={list(self.states)}, inputs={list(self.inputs)}, "
-                f"parameters={dict(self.parameters)})")
+        return (
+            f"{type(self).__name__}({self.name!r}, states={list(self.states)}, inputs={list(self.inputs)}, "
+            f"parameters={dict(self.parameters)})"
+        )
 
     def __str__(self) -> str:
         return "\n".join([self.name, *("    " + line for line in self.describe())])
@@ -317,8 +399,9 @@ def _parse_parameters(parameters: Mapping[str, Any]) -> Mapping[str, float]:
     for key, value in parameters.items():
         name = check_name(str(key), "parameters")
         if isinstance(value, (bool, complex)) or not isinstance(value, numbers.Real):
-            raise ModelError(f"parameter {name!r} = {value!r} is not a real number; per-neuron values go to "
-                             "model.population(...)")
+            raise ModelError(
+                f"parameter {name!r} = {value!r} is not a real number; per-neuron values go to model.population(...)"
+            )
         try:
             result[name] = float(value)
         except OverflowError:
@@ -387,8 +470,12 @@ def _check(model: Declaration) -> None:
     for state, expression in model.initial.items():
         _check_names(expression, parameters_and_states, f"initial value of {state}")
     for noise in model.noise:
-        _check_names(noise.amplitude, set(model.parameters) | set(CONSTANTS), f"noise on {noise.state}",
-                     "; noise is additive, so its amplitude may use parameters only")
+        _check_names(
+            noise.amplitude,
+            set(model.parameters) | set(CONSTANTS),
+            f"noise on {noise.state}",
+            "; noise is additive, so its amplitude may use parameters only",
+        )
     _check_reset(model)
     _check_parts(model)
     for name in model.units:
@@ -405,18 +492,28 @@ def _check(model: Declaration) -> None:
 def _check_unique(model: Declaration) -> None:
     for name in model.states:
         if name in SPIKE_FIGURES:
-            raise ModelError(f"model {model.name!r}: state {name!r} clashes: recordings have a {name!r} of spikes; rename it")
-    kinds = [("equation", [e.name for e in model.equations]), ("parameter", list(model.parameters)), ("input", list(model.inputs)),
-             ("built-in input", list(model.delta_inputs)),
-             ("built-in state", list(DERIVED_STATES))]
+            raise ModelError(
+                f"model {model.name!r}: state {name!r} clashes: recordings have a {name!r} of spikes; rename it"
+            )
+    kinds = [
+        ("equation", [e.name for e in model.equations]),
+        ("parameter", list(model.parameters)),
+        ("input", list(model.inputs)),
+        ("built-in input", list(model.delta_inputs)),
+        ("built-in state", list(DERIVED_STATES)),
+    ]
     seen: dict[str, str] = {}
     for kind, names in kinds:
         for name in names:
             if name in INTERFACE_NAMES:
-                raise ModelError(f"model {model.name!r}: {kind} {name!r} clashes: populations have an option or attribute {name!r}; rename it")
+                raise ModelError(
+                    f"model {model.name!r}: {kind} {name!r} clashes: populations have an option or attribute {name!r}; rename it"
+                )
             if name in RESERVED:
                 what = "a function" if name in FUNCTIONS else "a constant" if name in CONSTANTS else "reserved"
-                raise ModelError(f"model {model.name!r}: {kind} {name!r} clashes: {name!r} is {what} of the language; rename it")
+                raise ModelError(
+                    f"model {model.name!r}: {kind} {name!r} clashes: {name!r} is {what} of the language; rename it"
+                )
             if name in seen:
                 again = f"defined twice as {kind}" if seen[name] == kind else f"both {seen[name]} and {kind}"
                 raise ModelError(f"model {model.name!r}: {name!r} is {again}; rename one of them")
@@ -436,11 +533,15 @@ def _check_reset(model: Declaration) -> None:
     seen: set[str] = set()
     for assignment in model.reset:
         if assignment.state not in model.states:
-            raise ModelError(f"reset: no state {assignment.state!r}{suggest(assignment.state, model.states)} "
-                             f"(states: {', '.join(model.states)})")
+            raise ModelError(
+                f"reset: no state {assignment.state!r}{suggest(assignment.state, model.states)} "
+                f"(states: {', '.join(model.states)})"
+            )
         if assignment.state in seen:
-            raise ModelError(f"reset: {assignment.state!r} is assigned twice; all assignments read the values before the reset, "
-                             "so write one")
+            raise ModelError(
+                f"reset: {assignment.state!r} is assigned twice; all assignments read the values before the reset, "
+                "so write one"
+            )
         seen.add(assignment.state)
 
 
@@ -449,14 +550,18 @@ def _check_parts(model: Declaration) -> None:
     held = [("a refractory period", model.refractory.state)] if model.refractory else []
     for what, state in [*held, *(("noise", noise.state) for noise in model.noise)]:
         if state not in model.states:
-            raise ModelError(f"model {model.name!r} has {what} on {state!r}, which is no state of it any more (states: {', '.join(model.states)}); "
-                             "compose it again from a model without")
+            raise ModelError(
+                f"model {model.name!r} has {what} on {state!r}, which is no state of it any more (states: {', '.join(model.states)}); "
+                "compose it again from a model without"
+            )
     if model.refractory and model.threshold is None:
         raise ModelError(f"model {model.name!r} has a refractory period but no threshold")
     for current in model.currents:
         if current.to not in model.inputs:
-            raise ModelError(f"model {model.name!r} has a current {current.expression.text!r} that adds to {current.to!r}, which is no input of it "
-                             f"any more (inputs: {', '.join(model.inputs)})")
+            raise ModelError(
+                f"model {model.name!r} has a current {current.expression.text!r} that adds to {current.to!r}, which is no input of it "
+                f"any more (inputs: {', '.join(model.inputs)})"
+            )
 
 
 def _check_size(model: Declaration) -> None:
@@ -467,6 +572,7 @@ def _check_size(model: Declaration) -> None:
 
 def _check_inlined(name: str, expression: Expression, done: dict[str, tuple[int, int]]) -> tuple[int, int]:
     """Size and depth of an expression with the lines it reads inlined; an error beyond what can be derived in reasonable time."""
+
     def measure(node: Any) -> tuple[int, int]:
         if isinstance(node, Name):
             return done.get(node.id, (1, 1))
@@ -475,8 +581,10 @@ def _check_inlined(name: str, expression: Expression, done: dict[str, tuple[int,
 
     size, depth = measure(expression.tree)
     if size > MOST_NODES or depth > MOST_DEPTH:
-        raise ModelError(f"equation {name}: with all lines inlined it has {size} parts nested {depth} deep, more than {MOST_NODES} and {MOST_DEPTH}; "
-                         "make a slow part a state of its own, or simplify")
+        raise ModelError(
+            f"equation {name}: with all lines inlined it has {size} parts nested {depth} deep, more than {MOST_NODES} and {MOST_DEPTH}; "
+            "make a slow part a state of its own, or simplify"
+        )
     return size, depth
 
 
@@ -486,7 +594,7 @@ def _check_acyclic(definitions: Mapping[str, Expression], what: str) -> dict[str
 
     def visit(name: str, path: tuple[str, ...]) -> None:
         if name in path:
-            raise ModelError(f"{what} are cyclic: {' -> '.join((*path[path.index(name):], name))}; break the circle")
+            raise ModelError(f"{what} are cyclic: {' -> '.join((*path[path.index(name) :], name))}; break the circle")
         if name not in done:
             for other in definitions[name].names:
                 if other in definitions:

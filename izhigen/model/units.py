@@ -24,7 +24,10 @@ def check_unit(text: str, where: str) -> str:
     while position < len(unit):
         match = _TOKEN.match(unit, position)
         if match is None:
-            raise EquationError(f"{unit!r} is not a unit: {unit[position]!r} is out of place (units look like mV, 1/ms, uA/cm**2)", where)
+            raise EquationError(
+                f"{unit!r} is not a unit: {unit[position]!r} is out of place (units look like mV, 1/ms, uA/cm**2)",
+                where,
+            )
         name = match.group("name")
         if name and name not in KNOWN:
             near = suggest(name, KNOWN)
@@ -32,6 +35,8 @@ def check_unit(text: str, where: str) -> str:
         tokens.append("x" if name or match.group("number") else match.group("operator"))
         position = match.end()
     shape = "".join(tokens)
-    if unit.count("(") != unit.count(")") or not re.fullmatch(r"x(?:(?:\*\*-?|[*/])\(?x(?:(?:\*\*-?|[*/])x)*\)?)*", shape):
+    if unit.count("(") != unit.count(")") or not re.fullmatch(
+        r"x(?:(?:\*\*-?|[*/])\(?x(?:(?:\*\*-?|[*/])x)*\)?)*", shape
+    ):
         raise EquationError(f"{unit!r} is not a unit (units look like mV, 1/ms, uA/cm**2; 1 for none)", where)
     return unit

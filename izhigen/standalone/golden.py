@@ -151,10 +151,16 @@ class _Oracle:
         self.model, self.dtype, self.variates = step.model, np.dtype(dtype), step.variates
         self.eps = float(np.finfo(self.dtype).eps)
         changed = {TAU_REF.name: _between_steps(step.model.parameters[TAU_REF.name])} if step.model.refractory else {}
-        self.parameters = {name: float(self.dtype.type(changed.get(name, value))) for name, value in step.model.parameters.items()}
+        self.parameters = {
+            name: float(self.dtype.type(changed.get(name, value))) for name, value in step.model.parameters.items()
+        }
         self.changed = changed
-        increments = [i + sum(n.factor * n.xi for n in step.noise if n.state == s) for s, i in zip(step.states, step.increments)]
-        hoisted, self._constants = _without_constants(replace(step, increments=tuple(increments), noise=()), self.parameters)
+        increments = [
+            i + sum(n.factor * n.xi for n in step.noise if n.state == s) for s, i in zip(step.states, step.increments)
+        ]
+        hoisted, self._constants = _without_constants(
+            replace(step, increments=tuple(increments), noise=()), self.parameters
+        )
         self._engine = NumpyEngine(hoisted, "float64", (), 0)
 
     def initial(self, count: int) -> State:
@@ -175,8 +181,12 @@ class _Oracle:
         copies, fed = count // neurons, stretch.fed(self.dtype)
         sources = {name: Source(np.tile(fed[:, :, k], copies)) for k, name in enumerate(self.model.inputs)}
         for xi, stream in self.variates:
-            sources[xi.name] = Source(np.tile(normal_rows(SEED, 0, neurons, first, steps, stream, self.dtype).astype(np.float64), copies))
-        found = self._engine.advance(Block(first, steps, DT, SEED, state, self._constants, sources, collect_spikes=True))
+            sources[xi.name] = Source(
+                np.tile(normal_rows(SEED, 0, neurons, first, steps, stream, self.dtype).astype(np.float64), copies)
+            )
+        found = self._engine.advance(
+            Block(first, steps, DT, SEED, state, self._constants, sources, collect_spikes=True)
+        )
         masks = [0] * count
         if found.spikes is not None:
             for step, neuron in zip(found.spikes.step.tolist(), found.spikes.neuron.tolist()):
@@ -185,7 +195,10 @@ class _Oracle:
 
     def rounded(self, state: State) -> State:
         """The states as they are printed, and then held in the kernel's precision; 0 for one that is not finite."""
-        return {name: values.copy() if name == "t_last_spike" else np.array([self._rounded(x) for x in values]) for name, values in state.items()}
+        return {
+            name: values.copy() if name == "t_last_spike" else np.array([self._rounded(x) for x in values])
+            for name, values in state.items()
+        }
 
     def _rounded(self, value: float) -> float:
         with np.errstate(over="ignore"):
@@ -195,7 +208,9 @@ class _Oracle:
     def move(self, copies: State, piece: int, scale: State) -> None:
         """Move every state of the copies by some units in the last place of the neuron's largest value, up or down."""
         for k, name in enumerate(self.model.states):
-            signs = [1 - 2 * ((2654435761 * (31 * piece + 7 * k + 3 * i + 1) >> 13) & 1) for i in range(len(copies[name]))]
+            signs = [
+                1 - 2 * ((2654435761 * (31 * piece + 7 * k + 3 * i + 1) >> 13) & 1) for i in range(len(copies[name]))
+            ]
             copies[name] += MOVE * self.eps * np.resize(scale[name], len(signs)) * np.array(signs, np.float64)
 
 
@@ -246,19 +261,33 @@ def compute_golden(step: Step, dtype: str) -> Golden:
     inputs, stride = _choose_inputs(oracle)
     segments = list(_segments(oracle, inputs, stride))
     if not any(segment.checked for segment in segments):
-        raise DerivationError(f"model {step.model.name!r}: no self test can be made, as every trajectory from the initial state leaves the range of "
-                              f"{dtype} or moves its spikes with the last digit; set other initial values or parameters")
+        raise DerivationError(
+            f"model {step.model.name!r}: no self test can be made, as every trajectory from the initial state leaves the range of "
+            f"{dtype} or moves its spikes with the last digit; set other initial values or parameters"
+        )
     noise, noisy = tuple(_two_digits(NOISE * (float(np.abs(column).max()) or 1.0)) for column in inputs.T), -1
     if noise:
-        noisy, noise, segment = len(segments), *_noisy_segment(oracle, _Stretch(len(segments) * stride, LENGTH, inputs, noise))
+        noisy, noise, segment = (
+            len(segments),
+            *_noisy_segment(oracle, _Stretch(len(segments) * stride, LENGTH, inputs, noise)),
+        )
         segments.append(segment)
     segments += _edges(oracle, inputs, stride, len(segments))
     start = oracle.initial(1)
     initial = tuple(in_digits(float(start[name][0])) for name in step.model.states)
     largest = max(abs(x) for x in initial) or 1.0
     tolerance = tuple(_two_digits(_least_tolerance(oracle, max(abs(x), largest / 10))) for x in initial)
-    return Golden(DT, SEED, oracle.changed, tuple(tuple(row) for row in inputs.tolist()), noise, noisy, initial, tolerance,
-                  tuple(segments))
+    return Golden(
+        DT,
+        SEED,
+        oracle.changed,
+        tuple(tuple(row) for row in inputs.tolist()),
+        noise,
+        noisy,
+        initial,
+        tolerance,
+        tuple(segments),
+    )
 
 
 def _choose_inputs(oracle: _Oracle) -> tuple[Array, int]:
@@ -267,9 +296,16 @@ def _choose_inputs(oracle: _Oracle) -> tuple[Array, int]:
     None at all; the largest that leaves it quiet; one that makes it spike; and one that does so with all inputs in use.
     """
     width = len(oracle.model.inputs)
-    candidates = np.array([[level, *(other * (1 + 0.3 * k) for k in range(width - 1))][:width]
-                           for other in OTHER_LEVELS[:1 if width < 2 else None] for level in (LEVELS if width else (0.0,))])
-    candidates = np.array([[float(oracle.dtype.type(x)) for x in row] for row in candidates]).reshape(len(candidates), width)
+    candidates = np.array(
+        [
+            [level, *(other * (1 + 0.3 * k) for k in range(width - 1))][:width]
+            for other in OTHER_LEVELS[: 1 if width < 2 else None]
+            for level in (LEVELS if width else (0.0,))
+        ]
+    )
+    candidates = np.array([[float(oracle.dtype.type(x)) for x in row] for row in candidates]).reshape(
+        len(candidates), width
+    )
     for stride in STRIDES:
         counts, finite = _try(oracle, candidates, stride)
         if counts.any():
@@ -282,7 +318,11 @@ def _choose_inputs(oracle: _Oracle) -> tuple[Array, int]:
     together = [i for i in range(len(alone), len(candidates)) if finite[i]]
     first_spiking = spiking[min(1, len(spiking) - 1)] if spiking else (quiet[len(quiet) // 2] if quiet else 0)
     below = [i for i in quiet if i < first_spiking]
-    fourth = max(together, key=lambda i: (counts[i] > 0, i // len(alone), -counts[i])) if together else min(first_spiking + 1, len(alone) - 1)
+    fourth = (
+        max(together, key=lambda i: (counts[i] > 0, i // len(alone), -counts[i]))
+        if together
+        else min(first_spiking + 1, len(alone) - 1)
+    )
     chosen: list[Any] = [0, below[-1] if below else 0, first_spiking, fourth]
     return candidates[chosen], stride
 
@@ -345,12 +385,25 @@ def _segment(oracle: _Oracle, stretch: _Stretch, state: State, scale: State) -> 
     scale.update({name: _grown(scale[name], start[name], state[name]) for name in names})
     deviation, stable = _deviation(oracle, stretch, start, state, spikes, scale)
     checked = finite_before & stable & _finite(oracle, state)
-    tolerance = {name: np.where(checked, MARGIN * deviation[name] + _least_tolerance(oracle, scale[name]), 0.0) for name in names}
+    tolerance = {
+        name: np.where(checked, MARGIN * deviation[name] + _least_tolerance(oracle, scale[name]), 0.0) for name in names
+    }
     end = {name: np.where(checked, state[name], 0.0) for name in names}
-    last = [round(t / DT) if t > NEVER else -1 for t in start["t_last_spike"].tolist()] if oracle.model.refractory else [-1] * count
-    return Segment(stretch.first, stretch.steps, _rows(start, names), _rows(end, names),
-                   _rows({n: [_two_digits(x) for x in v] for n, v in tolerance.items()}, names), tuple(last),
-                   tuple(mask if c else 0 for mask, c in zip(spikes, checked)), sum(1 << i for i, c in enumerate(checked) if c)), state
+    last = (
+        [round(t / DT) if t > NEVER else -1 for t in start["t_last_spike"].tolist()]
+        if oracle.model.refractory
+        else [-1] * count
+    )
+    return Segment(
+        stretch.first,
+        stretch.steps,
+        _rows(start, names),
+        _rows(end, names),
+        _rows({n: [_two_digits(x) for x in v] for n, v in tolerance.items()}, names),
+        tuple(last),
+        tuple(mask if c else 0 for mask, c in zip(spikes, checked)),
+        sum(1 << i for i, c in enumerate(checked) if c),
+    ), state
 
 
 def _noisy_segment(oracle: _Oracle, stretch: _Stretch) -> tuple[tuple[float, ...], Segment]:
@@ -439,7 +492,9 @@ def _least_tolerance(oracle: _Oracle, scale: Any) -> Any:
     return 2 * (MOVE * oracle.eps + 10.0 ** (1 - DIGITS)) * scale
 
 
-def _deviation(oracle: _Oracle, stretch: _Stretch, start: State, end: State, spikes: Sequence[int], scale: State) -> tuple[State, Array]:
+def _deviation(
+    oracle: _Oracle, stretch: _Stretch, start: State, end: State, spikes: Sequence[int], scale: State
+) -> tuple[State, Array]:
     """How far moved states lead from the end, the largest of all copies, and whether all spike at the same steps."""
     state = {name: np.tile(values, MEMBERS) for name, values in start.items()}
     count = len(stretch.inputs)
@@ -450,7 +505,9 @@ def _deviation(oracle: _Oracle, stretch: _Stretch, start: State, end: State, spi
         found = [mask | new << begin for mask, new in zip(found, oracle.run(state, stretch.part(begin, stop)))]
     same = _finite(oracle, state) & np.array([mask == spikes[i % count] for i, mask in enumerate(found)])
     with np.errstate(invalid="ignore"):
-        deviation = {name: np.abs(state[name].reshape(MEMBERS, -1) - end[name]).max(axis=0) for name in oracle.model.states}
+        deviation = {
+            name: np.abs(state[name].reshape(MEMBERS, -1) - end[name]).max(axis=0) for name in oracle.model.states
+        }
     return deviation, same.reshape(MEMBERS, -1).all(axis=0)
 
 

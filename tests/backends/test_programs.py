@@ -28,13 +28,18 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_a_known_kernel_starts_without_sympy(cache):
-    outputs = [subprocess.run([sys.executable, "-c", FIRST_STEP], capture_output=True, text=True, check=True).stdout.strip() for _ in range(2)]
+    outputs = [
+        subprocess.run([sys.executable, "-c", FIRST_STEP], capture_output=True, text=True, check=True).stdout.strip()
+        for _ in range(2)
+    ]
     assert outputs == ["exp_euler ['filelock', 'jinja2', 'sympy']", "exp_euler []"]
 
 
 def test_import_loads_nothing_heavy():
     code = "import sys, izhigen; print(sorted({'sympy', 'jinja2', 'cffi', 'matplotlib', 'tqdm', 'click', 'xarray', 'zarr'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_kept_once_and_read_again(cache, monkeypatch):
@@ -54,9 +59,17 @@ def test_a_file_that_is_not_whole_is_derived_again(cache, text):
 
 def test_the_key_follows_everything_that_shapes_the_program(monkeypatch):
     model = REQUEST.model
-    others = [replace(REQUEST, model=model.variant(a=0.03)), replace(REQUEST, model=model.variant(threshold="V > V_th")), replace(REQUEST, method="rk4"),
-              replace(REQUEST, dtype="float64"), replace(REQUEST, per_neuron=("a",)), replace(REQUEST, deltas=("V",)), replace(REQUEST, noisy_inputs=("I",)),
-              replace(REQUEST, timed_inputs=(("I", "c0*t"),)), replace(REQUEST, model=model.with_noise(V=1.0))]
+    others = [
+        replace(REQUEST, model=model.variant(a=0.03)),
+        replace(REQUEST, model=model.variant(threshold="V > V_th")),
+        replace(REQUEST, method="rk4"),
+        replace(REQUEST, dtype="float64"),
+        replace(REQUEST, per_neuron=("a",)),
+        replace(REQUEST, deltas=("V",)),
+        replace(REQUEST, noisy_inputs=("I",)),
+        replace(REQUEST, timed_inputs=(("I", "c0*t"),)),
+        replace(REQUEST, model=model.with_noise(V=1.0)),
+    ]
     keys = {other.key() for other in others} | {REQUEST.key()}
     assert len(keys) == len(others) + 1
     monkeypatch.setattr("izhigen.codegen.request._code", lambda: ("another version",))

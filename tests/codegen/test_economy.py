@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 import izhigen as iz
 from izhigen import Model
 from izhigen.codegen import economy
-from izhigen.codegen.economy import horner, is_only_added, join_exponentials, over_common_denominators, shared_powers, spread_coefficient
+from izhigen.codegen.economy import (
+    horner,
+    is_only_added,
+    join_exponentials,
+    over_common_denominators,
+    shared_powers,
+    spread_coefficient,
+)
 from izhigen.codegen.kernel import as_written, build_kernel
 from izhigen.codegen.operations import count
 from izhigen.codegen.printers.c import CPrinter
@@ -25,9 +32,20 @@ from tests.end_to_end.test_random_models import FAMILIES
 from tests.helpers import first_order_error, host
 
 x, y, z, c, d = (symbol(name) for name in "xyzcd")
-EXPONENTIAL = Model("EIF", "dV/dt = (E - V + D*exp((V - T)/D))/tau + I/C", threshold="V >= 0", reset="V = E", inputs=["I"],
-                    parameters={"E": -65.0, "D": 2.0, "T": -50.0, "tau": 20.0, "C": 250.0})
-OTHERS = {"AdEx": FAMILIES["AdEx"], "exponential integrate-and-fire": EXPONENTIAL, "Hodgkin-Huxley": HODGKIN_HUXLEY, "five states": FAMILIES["Synapses"]}
+EXPONENTIAL = Model(
+    "EIF",
+    "dV/dt = (E - V + D*exp((V - T)/D))/tau + I/C",
+    threshold="V >= 0",
+    reset="V = E",
+    inputs=["I"],
+    parameters={"E": -65.0, "D": 2.0, "T": -50.0, "tau": 20.0, "C": 250.0},
+)
+OTHERS = {
+    "AdEx": FAMILIES["AdEx"],
+    "exponential integrate-and-fire": EXPONENTIAL,
+    "Hodgkin-Huxley": HODGKIN_HUXLEY,
+    "five states": FAMILIES["Synapses"],
+}
 MODELS = {**{name: iz.load(name) for name in iz.list_models()}, **OTHERS}
 number = st.floats(-30, 30).filter(lambda v: abs(v) > 1e-3)
 
@@ -50,7 +68,9 @@ def in_floats(expression, values):
         return np.prod(parts)
     if expression.is_Pow:
         return parts[0] ** float(expression.exp)
-    return {"exp": np.exp, "minimum": min, "phi1": lambda w: np.float64(mpmath.expm1(w) / w) if w else np.float64(1)}[type(expression).__name__](*parts)
+    return {"exp": np.exp, "minimum": min, "phi1": lambda w: np.float64(mpmath.expm1(w) / w) if w else np.float64(1)}[
+        type(expression).__name__
+    ](*parts)
 
 
 def assert_same(before, after, values, ulps=40):
@@ -105,7 +125,9 @@ def test_phi1_of_twice_an_argument_never_overflows():
     definitions, (_, twice) = shared([f.phi1(x), f.phi1(2 * x)])
     (name,) = definitions
     for argument in (-1e300, -700.0, 0.0, 300.0, 709.0):
-        value = in_floats(twice, {x: argument, name: np.float64(mpmath.expm1(min(argument, 709.0)) / argument if argument else 1.0)})
+        value = in_floats(
+            twice, {x: argument, name: np.float64(mpmath.expm1(min(argument, 709.0)) / argument if argument else 1.0)}
+        )
         assert np.isfinite(value) and value >= 0
 
 
@@ -149,7 +171,11 @@ def test_half_integer_powers_use_the_square_root(power, backend, dtype):
     assert "pow" not in CPrinter("float64").doprint(sp.Symbol("x") ** sp.Rational(power))
     pop = model.population(3, dt=1.0, backend=backend, dtype=dtype, x=0.0, y=[-1.5, 0.3, 40.0])
     pop.step()
-    np.testing.assert_allclose(host(pop.state["x"]), (np.array([-1.5, 0.3, 40.0]) + 2) ** float(power), rtol=1e-6 if dtype == "float32" else 1e-14)
+    np.testing.assert_allclose(
+        host(pop.state["x"]),
+        (np.array([-1.5, 0.3, 40.0]) + 2) ** float(power),
+        rtol=1e-6 if dtype == "float32" else 1e-14,
+    )
 
 
 def test_sums_are_printed_so_that_products_are_contracted():
@@ -161,12 +187,29 @@ def test_sums_are_printed_so_that_products_are_contracted():
 
 def test_counting():
     operations = count([x * y + c, sp.exp(x) / y, f.where(x > y, x, -y), x**4, (x + y) / (c * d), sp.sqrt(x) ** 3])
-    assert dict(operations.kinds) == {"multiply-add": 1, "addition": 1, "multiplication": 4, "division": 2, "comparison": 1, "select": 1, "exp": 1, "sqrt": 1}
+    assert dict(operations.kinds) == {
+        "multiply-add": 1,
+        "addition": 1,
+        "multiplication": 4,
+        "division": 2,
+        "comparison": 1,
+        "select": 1,
+        "exp": 1,
+        "sqrt": 1,
+    }
     assert operations.total == 12 and str(count([x])) == "nothing"
     assert str(count([x * y + c, f.phi1(x)])) == "1 multiply-add, 1 phi1"
 
 
-EXPECTED = {"Izhikevich": 13, "IzhikevichLTC": 13, "IzhikevichRef": 16, "izhikevich2007": 15, "AdEx": 16, "Hodgkin-Huxley": 43, "five states": 19}
+EXPECTED = {
+    "Izhikevich": 13,
+    "IzhikevichLTC": 13,
+    "IzhikevichRef": 16,
+    "izhikevich2007": 15,
+    "AdEx": 16,
+    "Hodgkin-Huxley": 43,
+    "five states": 19,
+}
 
 
 def test_counts_of_known_models():
@@ -191,7 +234,9 @@ def table():
         step = derive_step(model)
         counts = build_kernel(step).counts
         alike.setdefault((as_written(step).total, counts.total, str(counts)), []).append(name)
-    rows += [f"| {', '.join(names)} | {before} | {after} | {kinds} |" for (before, after, kinds), names in alike.items()]
+    rows += [
+        f"| {', '.join(names)} | {before} | {after} | {kinds} |" for (before, after, kinds), names in alike.items()
+    ]
     return "\n".join(rows) + "\n"
 
 

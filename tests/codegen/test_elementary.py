@@ -12,7 +12,16 @@ from izhigen.derive import functions as f
 from tests.codegen.test_printer import compiled
 
 x = sp.Symbol("x", real=True)
-FUNCTIONS = {"phi1": f.phi1(x), "exp": sp.exp(x), "expm1": f.expm1(x), "tanh": sp.tanh(x), "sinh": sp.sinh(x), "cosh": sp.cosh(x), "phi2": f.phi2(x), "phi3": f.phi3(x)}
+FUNCTIONS = {
+    "phi1": f.phi1(x),
+    "exp": sp.exp(x),
+    "expm1": f.expm1(x),
+    "tanh": sp.tanh(x),
+    "sinh": sp.sinh(x),
+    "cosh": sp.cosh(x),
+    "phi2": f.phi2(x),
+    "phi3": f.phi3(x),
+}
 BOUNDS = {"phi1": 2.5, "exp": 2.0, "expm1": 3.0, "tanh": 4.0, "sinh": 4.0, "cosh": 3.0, "phi2": 8.0, "phi3": 24.0}
 """Units in the last place, each a little above the largest error found over a million arguments."""
 
@@ -80,8 +89,19 @@ def test_special_values(library):
     dtype, functions = library
     call = {name: (lambda z, k=k: float(getattr(functions, f"f{k}")(z, 0.0))) for k, name in enumerate(FUNCTIONS)}
     nan, inf = float("nan"), float("inf")
-    assert call["phi1"](0.0) == 1.0 and call["phi2"](0.0) == 0.5 and call["exp"](0.0) == 1.0 and call["expm1"](0.0) == 0.0
+    assert (
+        call["phi1"](0.0) == 1.0 and call["phi2"](0.0) == 0.5 and call["exp"](0.0) == 1.0 and call["expm1"](0.0) == 0.0
+    )
     assert all(np.isnan(function(nan)) for function in call.values())
-    assert call["exp"](inf) == inf and call["exp"](-inf) == 0.0 and call["expm1"](inf) == inf and call["expm1"](-inf) == -1.0
-    assert call["phi1"](-inf) == 0.0 and np.isfinite(call["phi1"](1e6)) and call["phi1"](-1e6) == pytest.approx(1e-6, rel=1e-6)
+    assert (
+        call["exp"](inf) == inf
+        and call["exp"](-inf) == 0.0
+        and call["expm1"](inf) == inf
+        and call["expm1"](-inf) == -1.0
+    )
+    assert (
+        call["phi1"](-inf) == 0.0
+        and np.isfinite(call["phi1"](1e6))
+        and call["phi1"](-1e6) == pytest.approx(1e-6, rel=1e-6)
+    )
     assert call["tanh"](inf) == 1.0 and call["tanh"](-inf) == -1.0

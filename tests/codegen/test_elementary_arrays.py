@@ -31,18 +31,42 @@ LIBRARIES = list(itertools.product(("gcc", "clang"), NUMBERS, CONTRACTIONS))
 @cache
 def built(folder, compiler, dtype, contraction):
     printer, real = CPrinter(dtype), FORMATS[dtype].real
-    lines = ["#include <math.h>", "#include <stdint.h>", "#include <string.h>", *elementary_texts(printer, in_order(set(ARGUMENTS)))]
+    lines = [
+        "#include <math.h>",
+        "#include <stdint.h>",
+        "#include <string.h>",
+        *elementary_texts(printer, in_order(set(ARGUMENTS))),
+    ]
     for name, count in ARGUMENTS.items():
         given = [f"const {real} *{letter}" for letter in "xy"[:count]]
         values = ", ".join(f"{letter}[i]" for letter in "xy"[:count])
-        lines += [f"void loop_{name}({', '.join(given)}, {real} *out, int n);",
-                  f"void loop_{name}({', '.join(given)}, {real} *out, int n) {{ int i; for (i = 0; i < n; i++) out[i] = iz_{name}({values}); }}"]
-    lines += ["int fuses(void);", "#ifdef __FP_FAST_FMA", "int fuses(void) { return 1; }", "#else", "int fuses(void) { return 0; }", "#endif"]
+        lines += [
+            f"void loop_{name}({', '.join(given)}, {real} *out, int n);",
+            f"void loop_{name}({', '.join(given)}, {real} *out, int n) {{ int i; for (i = 0; i < n; i++) out[i] = iz_{name}({values}); }}",
+        ]
+    lines += [
+        "int fuses(void);",
+        "#ifdef __FP_FAST_FMA",
+        "int fuses(void) { return 1; }",
+        "#else",
+        "int fuses(void) { return 0; }",
+        "#endif",
+    ]
     source, library = folder / f"{dtype}.c", folder / f"{compiler}-{dtype}-{contraction}.so"
     source.write_text("\n".join(lines) + "\n")
-    flags = [*(f for f in STRICT if not f.startswith("-ffp-contract")), "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math"]
-    subprocess.run([compiler, *flags, f"-ffp-contract={contraction}", "-fPIC", "-shared", "-o", str(library), str(source), "-lm"],
-                   check=True, capture_output=True, text=True)
+    flags = [
+        *(f for f in STRICT if not f.startswith("-ffp-contract")),
+        "-O3",
+        "-march=native",
+        "-fno-math-errno",
+        "-fno-trapping-math",
+    ]
+    subprocess.run(
+        [compiler, *flags, f"-ffp-contract={contraction}", "-fPIC", "-shared", "-o", str(library), str(source), "-lm"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     return ctypes.CDLL(str(library))
 
 
@@ -55,7 +79,9 @@ class Functions:
     def __call__(self, name, *arrays):
         given = [np.ascontiguousarray(a, self.number) for a in arrays]
         out = np.empty_like(given[0])
-        getattr(self.library, f"loop_{name}")(*(a.ctypes.data_as(ctypes.c_void_p) for a in (*given, out)), ctypes.c_int(len(out)))
+        getattr(self.library, f"loop_{name}")(
+            *(a.ctypes.data_as(ctypes.c_void_p) for a in (*given, out)), ctypes.c_int(len(out))
+        )
         return out
 
 
@@ -81,8 +107,17 @@ def over_bit_patterns(low, high, count, number, rng):
 
 
 def trigonometric_arguments(limit, count, number, rng, signs):
-    multiples = rng.choice(np.arange(1, 63_000), count // 2, replace=False) * (np.pi / 2) if count < 120_000 else np.arange(1, 63_000) * (np.pi / 2)
-    return [signs(over_bit_patterns(1e-6, limit, count, number, rng)), rng.uniform(-100, 100, count), rng.uniform(-limit, limit, count), multiples]
+    multiples = (
+        rng.choice(np.arange(1, 63_000), count // 2, replace=False) * (np.pi / 2)
+        if count < 120_000
+        else np.arange(1, 63_000) * (np.pi / 2)
+    )
+    return [
+        signs(over_bit_patterns(1e-6, limit, count, number, rng)),
+        rng.uniform(-100, 100, count),
+        rng.uniform(-limit, limit, count),
+        multiples,
+    ]
 
 
 @cache
@@ -101,9 +136,17 @@ def arguments(name, dtype):
     if name == "log":
         parts = [patterns, rng.uniform(0.5, 2, count), near_one()]
     elif name == "log1p":
-        parts = [patterns, -over_bit_patterns(info.smallest_subnormal, 1 - info.epsneg, count, number, rng), rng.uniform(-0.99, 4, count)]
+        parts = [
+            patterns,
+            -over_bit_patterns(info.smallest_subnormal, 1 - info.epsneg, count, number, rng),
+            rng.uniform(-0.99, 4, count),
+        ]
     elif name == "erf":
-        parts = [signs(over_bit_patterns(info.smallest_subnormal, 7, count, number, rng)), rng.uniform(-6, 6, count), rng.uniform(0.5, 1.5, count)]
+        parts = [
+            signs(over_bit_patterns(info.smallest_subnormal, 7, count, number, rng)),
+            rng.uniform(-6, 6, count),
+            rng.uniform(0.5, 1.5, count),
+        ]
     elif name == "phi1_near":
         parts = [signs(over_bit_patterns(1e-12, 1, count, number, rng)), rng.uniform(-1, 1, count)]
     elif name == "pow":
@@ -119,8 +162,16 @@ def arguments(name, dtype):
     return x, np.nan_to_num(y, nan=3.0).clip(info.min, info.max).astype(number)
 
 
-EXACT = {"log": np.log, "log1p": np.log1p, "sin": np.sin, "cos": np.cos, "tan": np.tan, "erf": scipy.special.erf, "pow": np.power,
-         "phi1_near": lambda z: np.expm1(z) / z}
+EXACT = {
+    "log": np.log,
+    "log1p": np.log1p,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "erf": scipy.special.erf,
+    "pow": np.power,
+    "phi1_near": lambda z: np.expm1(z) / z,
+}
 
 
 @cache
@@ -134,7 +185,10 @@ def rounded_and_rest(name, dtype):
             return rounded, np.where(np.isfinite(rounded), exact - rounded, 0)
     functions = {"log1p": mpmath.log1p, "phi1_near": lambda z: mpmath.expm1(z) / z, "pow": mpmath.power}
     with mpmath.workdps(60):
-        exact = [functions.get(name, getattr(mpmath, name, None))(*(mpmath.mpf(float(v)) for v in values)) for values in zip(*given)]
+        exact = [
+            functions.get(name, getattr(mpmath, name, None))(*(mpmath.mpf(float(v)) for v in values))
+            for values in zip(*given)
+        ]
         rounded = np.array([float(e) for e in exact])
         return rounded, np.array([float(e - r) if np.isfinite(r) else 0.0 for e, r in zip(exact, rounded)])
 
@@ -152,7 +206,9 @@ def test_error_in_ulp(setting, name):
     error = np.abs(difference) / np.spacing(np.abs(rounded[ordinary])).astype(np.float64)
     worst = int(np.argmax(np.where(np.isnan(error), np.inf, error)))
     bound = FUSED.get(name, BOUNDS[name]) if fused else BOUNDS[name]
-    assert error[worst] <= bound, f"{name} at {[float(a[ordinary][worst]) for a in arguments(name, dtype)]}: {error[worst]:.2f} ulp"
+    assert error[worst] <= bound, (
+        f"{name} at {[float(a[ordinary][worst]) for a in arguments(name, dtype)]}: {error[worst]:.2f} ulp"
+    )
 
 
 NAN, INF = float("nan"), float("inf")
@@ -183,7 +239,23 @@ def test_special_values_of_pow(setting):
     dtype, _, functions = setting
     info, number = np.finfo(NUMBERS[dtype]), NUMBERS[dtype]
     odd = 2.0**info.nmant + 1
-    size = [0.0, 1.0, 2.0, 0.5, 3.0, 4.0, 1.5, INF, info.max, info.tiny, info.smallest_subnormal, 1 + info.eps, 1 - info.epsneg, odd, 2 * odd]
+    size = [
+        0.0,
+        1.0,
+        2.0,
+        0.5,
+        3.0,
+        4.0,
+        1.5,
+        INF,
+        info.max,
+        info.tiny,
+        info.smallest_subnormal,
+        1 + info.eps,
+        1 - info.epsneg,
+        odd,
+        2 * odd,
+    ]
     values = np.array([*size, *(-float(v) for v in size), NAN]).astype(number)
     x, y = (a.ravel() for a in np.meshgrid(values, values))
     with np.errstate(all="ignore"):
@@ -209,13 +281,27 @@ def test_large_angles(setting):
         with mpmath.workdps(60):
             exact = np.array([float(function(mpmath.mpf(float(v)))) for v in x])
         assert (np.abs(found - exact) <= np.spacing(x) + 2 * np.finfo(number).eps).all()
-        everywhere = functions(name, np.concatenate([x, over_bit_patterns(1e-3, np.finfo(number).max, 100_000, number, np.random.default_rng(3))]))
+        everywhere = functions(
+            name,
+            np.concatenate(
+                [x, over_bit_patterns(1e-3, np.finfo(number).max, 100_000, number, np.random.default_rng(3))]
+            ),
+        )
         assert (np.abs(everywhere) <= 1).all()
     beyond = np.array([1.01 * high, np.finfo(number).max, -1.01 * high])
-    assert (functions("sin", beyond) == 0).all() and (functions("cos", beyond) == 1).all() and (functions("tan", beyond) == 0).all()
+    assert (
+        (functions("sin", beyond) == 0).all()
+        and (functions("cos", beyond) == 1).all()
+        and (functions("tan", beyond) == 0).all()
+    )
 
 
-JOINS = {"log": [0.5, 0.5**0.5, 1.0, 2.0**0.5, 2.0], "log1p": [0.5**0.5 - 1, 2.0**0.5 - 1, 1.0], "erf": [1.0, 1.5], "phi1_near": [0.5]}
+JOINS = {
+    "log": [0.5, 0.5**0.5, 1.0, 2.0**0.5, 2.0],
+    "log1p": [0.5**0.5 - 1, 2.0**0.5 - 1, 1.0],
+    "erf": [1.0, 1.5],
+    "phi1_near": [0.5],
+}
 
 
 @pytest.mark.parametrize("name", JOINS)
@@ -238,5 +324,8 @@ def test_compilers_agree_to_the_bit_without_fusing(folder, dtype, name):
     for compiler in ("gcc", "clang"):
         if shutil.which(compiler) is None:
             pytest.skip(f"{compiler} is not installed")
-    found = [Functions(built(folder, compiler, dtype, "off"), NUMBERS[dtype])(name, *arguments(name, dtype)) for compiler in ("gcc", "clang")]
+    found = [
+        Functions(built(folder, compiler, dtype, "off"), NUMBERS[dtype])(name, *arguments(name, dtype))
+        for compiler in ("gcc", "clang")
+    ]
     np.testing.assert_array_equal(*found)

@@ -9,7 +9,9 @@ import pytest
 
 from tests.codegen.test_source import FULL, MODELS
 
-NEEDS_HIPCC = pytest.mark.skipif(shutil.which("hipcc") is None, reason="hipcc is not installed (Debian: apt install hipcc)")
+NEEDS_HIPCC = pytest.mark.skipif(
+    shutil.which("hipcc") is None, reason="hipcc is not installed (Debian: apt install hipcc)"
+)
 
 
 def test_differs_from_cuda_in_headers_and_wavefronts_only():
@@ -28,7 +30,22 @@ def test_compiles_for_amd_devices(tmp_path, name, dtype, device):
     model = MODELS[name]
     source = tmp_path / "kernel.hip"
     source.write_text(model.source("hip", dtype=dtype, per_neuron=tuple(model.parameters)[:2], deltas=model.states[:1]))
-    command = ["hipcc", "-x", "hip", f"--offload-arch={device}", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-pass-failed", "-c", str(source),
-               "-o", str(tmp_path / "kernel.o")]
-    done = subprocess.run(command, env={**os.environ, "HIP_PLATFORM": "amd"}, capture_output=True, text=True, check=False)
+    command = [
+        "hipcc",
+        "-x",
+        "hip",
+        f"--offload-arch={device}",
+        "-O2",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-Wno-pass-failed",
+        "-c",
+        str(source),
+        "-o",
+        str(tmp_path / "kernel.o"),
+    ]
+    done = subprocess.run(
+        command, env={**os.environ, "HIP_PLATFORM": "amd"}, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,8 @@ from izhigen.derive.lowering import symbol
 from izhigen.derive.step import derive_step
 
 HODGKIN_HUXLEY = Model(
-    "HH", """
+    "HH",
+    """
     dV/dt = (I - gNa*m**3*h*(V - ENa) - gK*n**4*(V - EK) - gL*(V - EL))/C : mV
     alpha_m = 0.1*(V + 40)/(1 - exp(-(V + 40)/10))
     beta_m = 4*exp(-(V + 65)/18)
@@ -22,8 +23,12 @@ HODGKIN_HUXLEY = Model(
     dm/dt = alpha_m*(1 - m) - beta_m*m : 1
     dh/dt = alpha_h*(1 - h) - beta_h*h : 1
     dn/dt = alpha_n*(1 - n) - beta_n*n : 1
-    """, threshold="V >= 20", parameters=dict(gNa=120.0, ENa=50.0, gK=36.0, EK=-77.0, gL=0.3, EL=-54.4, C=1.0), inputs=["I"],
-    initial={"V": -65.0, "m": 0.05, "h": 0.6, "n": 0.32})
+    """,
+    threshold="V >= 20",
+    parameters=dict(gNa=120.0, ENa=50.0, gK=36.0, EK=-77.0, gL=0.3, EL=-54.4, C=1.0),
+    inputs=["I"],
+    initial={"V": -65.0, "m": 0.05, "h": 0.6, "n": 0.32},
+)
 
 
 def names(statements):
@@ -50,9 +55,15 @@ def test_time_only_values_are_computed_once_a_step():
 
 
 def test_statements_read_only_what_stands_before_them():
-    for model in (iz.load("IzhikevichRefLTC").with_current("g*(E - V)", inputs=["g"], E=0.0).with_noise(V=1.0), HODGKIN_HUXLEY):
+    for model in (
+        iz.load("IzhikevichRefLTC").with_current("g*(E - V)", inputs=["g"], E=0.0).with_noise(V=1.0),
+        HODGKIN_HUXLEY,
+    ):
         kernel = build_kernel(derive_step(model), per_neuron=list(model.parameters)[:2], deltas=["V"])
-        known = {symbol(s) for s in (*model.states, *model.parameters, *model.inputs, "dt", "t", "V_delta", "xi_V", "t_last_spike")}
+        known = {
+            symbol(s)
+            for s in (*model.states, *model.parameters, *model.inputs, "dt", "t", "V_delta", "xi_V", "t_last_spike")
+        }
         for statement in (*kernel.uniform, *kernel.neuron, *kernel.per_step, *kernel.body):
             assert statement.expression.free_symbols <= known, statement
             assert statement.symbol not in known
@@ -61,7 +72,9 @@ def test_statements_read_only_what_stands_before_them():
 
 def test_repeated_parts_are_computed_once_and_carry_the_users_names():
     kernel = build_kernel(derive_step(HODGKIN_HUXLEY))
-    assert {"dt_alpha_m", "dt_beta_m", "dt_beta_h", "dt_beta_n"} <= set(names(kernel.body))  # each rate is only wanted times dt
+    assert {"dt_alpha_m", "dt_beta_m", "dt_beta_h", "dt_beta_n"} <= set(
+        names(kernel.body)
+    )  # each rate is only wanted times dt
     exponentials = [a for s in kernel.body for a in s.expression.atoms(sp.exp)]
     assert len(exponentials) == len(set(exponentials)) == 3  # exp(-(V + 65)/20) is a power of exp(-(V + 65)/80)
 

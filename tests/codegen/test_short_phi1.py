@@ -33,10 +33,17 @@ def test_only_where_the_threshold_bounds_an_affine_argument():
 def test_the_report_prints_the_proof_with_the_largest_step():
     report = IZHIKEVICH.derive().report()
     assert re.search(r"phi1\(z_V\): short form for \|z_V\| <= 1, where z_V = 2\*V\*dt\*p1 \+ dt\*p2", report)
-    assert "V < V_th after a step (threshold), so z_V < 2*V_th*dt*p1 + dt*p2, which is at most 1 for dt <= 0.1351 ms" in report
+    assert (
+        "V < V_th after a step (threshold), so z_V < 2*V_th*dt*p1 + dt*p2, which is at most 1 for dt <= 0.1351 ms"
+        in report
+    )
     assert "short form" not in Model("E", "dV/dt = -V + exp(V/2)", threshold="V >= 20", reset="V = 0").derive().report()
-    (found,) = short_ranges(derive_step(IZHIKEVICH.with_current("g*(E - V)", inputs=["g"], E=0.0).with_liquid_time_constant()))
-    assert found.at_bound.free_symbols == short_ranges(derive_step(IZHIKEVICH))[0].at_bound.free_symbols and "with g = 0" in "".join(found.proof({}))
+    (found,) = short_ranges(
+        derive_step(IZHIKEVICH.with_current("g*(E - V)", inputs=["g"], E=0.0).with_liquid_time_constant())
+    )
+    assert found.at_bound.free_symbols == short_ranges(derive_step(IZHIKEVICH))[
+        0
+    ].at_bound.free_symbols and "with g = 0" in "".join(found.proof({}))
 
 
 def run(n, dtype, outlier, steps=40, threads=1, dt=0.1):

@@ -16,23 +16,54 @@ from tests.conftest import ROOT
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 STRICT = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror", "-ffp-contract=off"]
-FULL = iz.load("IzhikevichRefLTC").with_current("g*(E - V)", inputs=["g"], E=0.0).with_noise(V=1.0).variant("Everything")
+FULL = (
+    iz.load("IzhikevichRefLTC").with_current("g*(E - V)", inputs=["g"], E=0.0).with_noise(V=1.0).variant("Everything")
+)
 OSCILLATOR = iz.Model("Oscillator", "dV/dt = w\ndw/dt = -k*V - 0.1*w + I", inputs=["I"], parameters={"k": 1.0})
-MODELS = {"Izhikevich": iz.load("Izhikevich"), "HH": HODGKIN_HUXLEY, "Everything": FULL, "Oscillator": OSCILLATOR,
-          "izhikevich2007": iz.load("izhikevich2007")}
+MODELS = {
+    "Izhikevich": iz.load("Izhikevich"),
+    "HH": HODGKIN_HUXLEY,
+    "Everything": FULL,
+    "Oscillator": OSCILLATOR,
+    "izhikevich2007": iz.load("izhikevich2007"),
+}
 
 
 ODD = {
-    "tau_ref in an equation": iz.Model("A", "dV/dt = 2 - V", threshold="V > 1", reset="V = 0").with_refractory(2.0).variant("A", equations="dV/dt = 2 - V/tau_ref", reset="V = 0.1*tau_ref"),
+    "tau_ref in an equation": iz.Model("A", "dV/dt = 2 - V", threshold="V > 1", reset="V = 0")
+    .with_refractory(2.0)
+    .variant("A", equations="dV/dt = 2 - V/tau_ref", reset="V = 0.1*tau_ref"),
     "tau_ref without a refractory period": iz.Model("A", "dV/dt = 2 - V/tau_ref", parameters={"tau_ref": 1.0}),
-    "conditions of parameters": iz.Model("A", "dV/dt = where((a > 0.5) and (V > 0.1), -V*V, 1) + where(a > b, V, 2)", parameters={"a": 1.0, "b": 2.0}),
+    "conditions of parameters": iz.Model(
+        "A", "dV/dt = where((a > 0.5) and (V > 0.1), -V*V, 1) + where(a > b, V, 2)", parameters={"a": 1.0, "b": 2.0}
+    ),
     "perfect integrator": iz.Model("A", "dV/dt = I", inputs=["I"]),
-    "functions of SymPy's own": iz.Model("A", "dV/dt = sqrt(V**2) + sqrt(a**2*V**4) + tan(V + pi/2) + (V**2)**0.5 + sign(V - 1)", parameters={"a": 1.0}),
-    "constants of functions": iz.Model("A", "dV/dt = V*max(pi, 3) + abs(-pi)*V + sign(pi)*V + floor(pi) + clip(tanh(0.9), 0, 1) + sqrt(2)"),
-    "names of the generator and of headers": iz.Model("A", "dV/dt = phase*tile - V*lane + INT64_MAX + FP_NAN*int_ + offsetof*UINTMAX_MAX + x_t\nx_t = near*far\ndlane/dt = -lane*constants",
-                                                      parameters={"phase": 1.0, "tile": 2.0, "INT64_MAX": 3.0, "offsetof": 0.1, "UINTMAX_MAX": 0.2, "FP_NAN": 1.0, "int_": 1.0, "near": 1.0, "far": 2.0, "constants": 0.1}).with_noise(V=1.0),
+    "functions of SymPy's own": iz.Model(
+        "A", "dV/dt = sqrt(V**2) + sqrt(a**2*V**4) + tan(V + pi/2) + (V**2)**0.5 + sign(V - 1)", parameters={"a": 1.0}
+    ),
+    "constants of functions": iz.Model(
+        "A", "dV/dt = V*max(pi, 3) + abs(-pi)*V + sign(pi)*V + floor(pi) + clip(tanh(0.9), 0, 1) + sqrt(2)"
+    ),
+    "names of the generator and of headers": iz.Model(
+        "A",
+        "dV/dt = phase*tile - V*lane + INT64_MAX + FP_NAN*int_ + offsetof*UINTMAX_MAX + x_t\nx_t = near*far\ndlane/dt = -lane*constants",
+        parameters={
+            "phase": 1.0,
+            "tile": 2.0,
+            "INT64_MAX": 3.0,
+            "offsetof": 0.1,
+            "UINTMAX_MAX": 0.2,
+            "FP_NAN": 1.0,
+            "int_": 1.0,
+            "near": 1.0,
+            "far": 2.0,
+            "constants": 0.1,
+        },
+    ).with_noise(V=1.0),
     "noise in a block": iz.Model("A", "dV/dt = -a*V + w\ndw/dt = -V - 0.1*w", parameters={"a": 1.0}).with_noise(V=1.0),
-    "comments": iz.Model("A", "dV/dt = -V", threshold="V > 1  # /* x", reset="V = 0", description="a */ int evil; /* b"),
+    "comments": iz.Model(
+        "A", "dV/dt = -V", threshold="V > 1  # /* x", reset="V = 0", description="a */ int evil; /* b"
+    ),
     "many maxima": iz.Model("A", "dV/dt = max(" + ", ".join(f"{k}*V" for k in range(1, 30)) + ")"),
 }
 
@@ -49,7 +80,9 @@ def test_golden_sources(name, target, request):
     if request.config.getoption("--update-goldens"):
         path.parent.mkdir(exist_ok=True)
         path.write_text(source)
-    assert source == path.read_text(), "the generated source changed; look at the difference, then run pytest --update-goldens"
+    assert source == path.read_text(), (
+        "the generated source changed; look at the difference, then run pytest --update-goldens"
+    )
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
@@ -61,8 +94,17 @@ def test_compiles_without_warnings(tmp_path, compiler, name, dtype, placement):
         pytest.skip(f"{compiler} is not installed")
     model = MODELS[name]
     source = tmp_path / "kernel.c"
-    source.write_text(model.source("c", dtype=dtype, per_neuron=() if placement is tuple else placement(model), deltas=model.states[:1]))
-    done = subprocess.run([compiler, *STRICT, "-c", str(source), "-o", str(tmp_path / "kernel.o")], capture_output=True, text=True, check=False)
+    source.write_text(
+        model.source(
+            "c", dtype=dtype, per_neuron=() if placement is tuple else placement(model), deltas=model.states[:1]
+        )
+    )
+    done = subprocess.run(
+        [compiler, *STRICT, "-c", str(source), "-o", str(tmp_path / "kernel.o")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -75,12 +117,22 @@ def test_odd_models_compile_without_warnings_and_agree(tmp_path, name, dtype, de
             source = tmp_path / "kernel.c"
             source.write_text(model.source("c", dtype=dtype, method=method, per_neuron=placement))
             assert source.stat().st_size < 100_000
-            done = subprocess.run(["cc", *STRICT, "-Wcomment", "-c", str(source), "-o", str(tmp_path / "kernel.o")], capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                ["cc", *STRICT, "-Wcomment", "-c", str(source), "-o", str(tmp_path / "kernel.o")],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
             assert done.returncode == 0, done.stderr
     for values in ({}, {p: [v, v] for p, v in model.parameters.items()}):
         on_device = values and dtype == "float32"  # one kernel of a model
         backends = ["c", "numpy", *(["cuda"] if on_device else [])]
-        found = [model.population(2, dt=0.01, backend=backend, dtype=dtype, V=0.3, **values).run(0.05, record=["V"]).to_host()["V"] for backend in backends]
+        found = [
+            model.population(2, dt=0.01, backend=backend, dtype=dtype, V=0.3, **values)
+            .run(0.05, record=["V"])
+            .to_host()["V"]
+            for backend in backends
+        ]
         for other in found[1:]:
             np.testing.assert_allclose(found[0], other, rtol=1e-4 if dtype == "float32" else 1e-10)
 
@@ -93,21 +145,44 @@ def test_a_description_never_becomes_code():
 def test_other_methods_compile_without_warnings(tmp_path, method):
     source = tmp_path / "kernel.c"
     source.write_text(HODGKIN_HUXLEY.source("c", method=method))
-    done = subprocess.run(["cc", *STRICT, "-c", str(source), "-o", str(tmp_path / "kernel.o")], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["cc", *STRICT, "-c", str(source), "-o", str(tmp_path / "kernel.o")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_the_same_bytes_under_any_hash_seed():
-    code = (f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom tests.codegen.test_source import MODELS\n"
-            "sys.stdout.write(''.join(m.source('c', method=k) for m in MODELS.values() for k in ('exp_euler', 'rk4')))")
-    outputs = [subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
-               for seed in ("1", "2", "77")]
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom tests.codegen.test_source import MODELS\n"
+        "sys.stdout.write(''.join(m.source('c', method=k) for m in MODELS.values() for k in ('exp_euler', 'rk4')))"
+    )
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "77")
+    ]
     assert outputs[0] and outputs[0] == outputs[1] == outputs[2]
 
 
 def test_the_head_comment_tells_what_it_is():
     head = iz.load("IzhikevichLTC").source("c").split("*/")[0]
-    for text in ("dV/dt = p1*V**2 + p2*V + p3 - u + I : mV", "exp_euler", "phi1(z)", "p1 = 0.04 1/(mV*ms)", "Input I mV/ms", "linearized", "reset: V = c; u = u + d"):
+    for text in (
+        "dV/dt = p1*V**2 + p2*V + p3 - u + I : mV",
+        "exp_euler",
+        "phi1(z)",
+        "p1 = 0.04 1/(mV*ms)",
+        "Input I mV/ms",
+        "linearized",
+        "reset: V = c; u = u + d",
+    ):
         assert text in head
 
 
@@ -143,7 +218,9 @@ def test_runs_clean_under_sanitizers(tmp_path):
     source.write_text(FULL.source("c", per_neuron=("a", "tau_ref")) + MAIN)
     program = tmp_path / "kernel"
     flags = ["-std=c99", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    built = subprocess.run(["cc", *flags, str(source), "-o", str(program), "-lm"], capture_output=True, text=True, check=False)
+    built = subprocess.run(
+        ["cc", *flags, str(source), "-o", str(program), "-lm"], capture_output=True, text=True, check=False
+    )
     if built.returncode != 0 and "cannot find" in built.stderr:
         pytest.skip("the compiler has no sanitizer runtime")
     assert built.returncode == 0, built.stderr

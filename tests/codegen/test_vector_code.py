@@ -15,15 +15,27 @@ from izhigen.backends.compiler import FLAGS
 from tests.codegen.test_kernel import HODGKIN_HUXLEY
 
 MODELS = {
-    "Izhikevich": iz.load("Izhikevich"), "HodgkinHuxley": HODGKIN_HUXLEY,
-    "AdEx": Model("AdEx", "dV/dt = (g*(E - V) + g*D*exp((V - T)/D) - w + I)/C\ndw/dt = (a*(V - E) - w)/tau", threshold="V >= 0", reset="V = E; w = w + b", inputs=["I"],
-                  parameters={"g": 30.0, "E": -70.6, "D": 2.0, "T": -50.4, "C": 281.0, "a": 4.0, "tau": 144.0, "b": 80.5}),
+    "Izhikevich": iz.load("Izhikevich"),
+    "HodgkinHuxley": HODGKIN_HUXLEY,
+    "AdEx": Model(
+        "AdEx",
+        "dV/dt = (g*(E - V) + g*D*exp((V - T)/D) - w + I)/C\ndw/dt = (a*(V - E) - w)/tau",
+        threshold="V >= 0",
+        reset="V = E; w = w + b",
+        inputs=["I"],
+        parameters={"g": 30.0, "E": -70.6, "D": 2.0, "T": -50.4, "C": 281.0, "a": 4.0, "tau": 144.0, "b": 80.5},
+    ),
     "Powers": Model("Powers", "dV/dt = -V**1.5 + log(1 + V**2) + sin(V)*cos(t) + tanh(V) + I", inputs=["I"]),
 }
 TARGETS = {  # flags, and a multiply-add of whole vectors in each number type
-    "avx2": (["-mavx2", "-mfma"], {"float32": r"vfn?m(?:add|sub)\d+ps\s+.*%ymm", "float64": r"vfn?m(?:add|sub)\d+pd\s+.*%ymm"}),
-    "avx512": (["-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mprefer-vector-width=512"],
-               {"float32": r"vfn?m(?:add|sub)\d+ps\s+.*%zmm", "float64": r"vfn?m(?:add|sub)\d+pd\s+.*%zmm"}),
+    "avx2": (
+        ["-mavx2", "-mfma"],
+        {"float32": r"vfn?m(?:add|sub)\d+ps\s+.*%ymm", "float64": r"vfn?m(?:add|sub)\d+pd\s+.*%ymm"},
+    ),
+    "avx512": (
+        ["-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mprefer-vector-width=512"],
+        {"float32": r"vfn?m(?:add|sub)\d+ps\s+.*%zmm", "float64": r"vfn?m(?:add|sub)\d+pd\s+.*%zmm"},
+    ),
 }
 KEPT = [flag for flag in FLAGS if flag not in ("-march=native", "-fPIC", "-shared")]
 
@@ -31,7 +43,9 @@ KEPT = [flag for flag in FLAGS if flag not in ("-march=native", "-fPIC", "-share
 def assembly(command, tmp_path, model, dtype, flags):
     source, output = tmp_path / "kernel.c", tmp_path / "kernel.s"
     source.write_text(model.source("c", dtype=dtype))
-    done = subprocess.run([*command, *KEPT, *flags, "-S", "-o", str(output), str(source)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, *KEPT, *flags, "-S", "-o", str(output), str(source)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return output.read_text()
 

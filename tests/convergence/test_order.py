@@ -10,14 +10,18 @@ from izhigen.derive.step import find_scheme, method_names
 from tests.helpers import host
 
 SCALAR = Model("Scalar", "dV/dt = 1 - V**2 + 0.3*exp(-V)", initial={"V": 0.1})
-COUPLED = Model("FitzHughNagumo", "dV/dt = V - V**3/3 - w + 0.5\ndw/dt = 0.4*(V + 0.7 - 0.8*w)", initial={"V": -1.0, "w": 1.0})
+COUPLED = Model(
+    "FitzHughNagumo", "dV/dt = V - V**3/3 - w + 0.5\ndw/dt = 0.4*(V + 0.7 - 0.8*w)", initial={"V": -1.0, "w": 1.0}
+)
 DRIVEN = Model("Driven", "dV/dt = -V*(1 + 0.5*sin(t)) + cos(2*t)", initial={"V": 0.5})
 
 
 def slopes(model):
-    return {"Scalar": lambda t, y: [1 - y[0] ** 2 + 0.3 * np.exp(-y[0])],
-            "FitzHughNagumo": lambda t, y: [y[0] - y[0] ** 3 / 3 - y[1] + 0.5, 0.4 * (y[0] + 0.7 - 0.8 * y[1])],
-            "Driven": lambda t, y: [-y[0] * (1 + 0.5 * np.sin(t)) + np.cos(2 * t)]}[model.name]
+    return {
+        "Scalar": lambda t, y: [1 - y[0] ** 2 + 0.3 * np.exp(-y[0])],
+        "FitzHughNagumo": lambda t, y: [y[0] - y[0] ** 3 / 3 - y[1] + 0.5, 0.4 * (y[0] + 0.7 - 0.8 * y[1])],
+        "Driven": lambda t, y: [-y[0] * (1 + 0.5 * np.sin(t)) + np.cos(2 * t)],
+    }[model.name]
 
 
 def observed_order(model, method, duration=2.0):
@@ -61,12 +65,27 @@ def test_exact_on_a_linear_equation_and_two_half_steps_equal_one(backend):
     assert halves == pytest.approx(whole, abs=1e-12)
 
 
-@pytest.mark.parametrize("matrix", [((0.0, 1.0), (-1.0, 0.0)), ((-0.1, 1.0), (-1.0, -0.1)), ((-1.0, 1.0), (-0.25, -2.0)), ((-1.0, 1.0), (1.0, -1.0)),
-                                    ((2.0, -5.0), (1.0, -2.0)), ((-30.0, 1.0), (1.0, -0.001)), ((0.5, 0.25), (0.25, 0.5))],
-                         ids=["rotation", "damped", "equal rates", "singular", "pure imaginary", "stiff", "growing"])
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        ((0.0, 1.0), (-1.0, 0.0)),
+        ((-0.1, 1.0), (-1.0, -0.1)),
+        ((-1.0, 1.0), (-0.25, -2.0)),
+        ((-1.0, 1.0), (1.0, -1.0)),
+        ((2.0, -5.0), (1.0, -2.0)),
+        ((-30.0, 1.0), (1.0, -0.001)),
+        ((0.5, 0.25), (0.25, 0.5)),
+    ],
+    ids=["rotation", "damped", "equal rates", "singular", "pure imaginary", "stiff", "growing"],
+)
 def test_pairs_of_linear_equations_are_exact(matrix, backend):
     (a, b), (c, d) = matrix
-    model = Model("Pair", "dx/dt = a*x + b*y + 1\ndy/dt = c*x + d*y - 2", parameters=dict(a=a, b=b, c=c, d=d), initial={"x": 1.0, "y": -0.5})
+    model = Model(
+        "Pair",
+        "dx/dt = a*x + b*y + 1\ndy/dt = c*x + d*y - 2",
+        parameters=dict(a=a, b=b, c=c, d=d),
+        initial={"x": 1.0, "y": -0.5},
+    )
     full = np.array([[a, b, 1.0], [c, d, -2.0], [0.0, 0.0, 0.0]])
     for dt, steps in ((0.4, 1), (0.1, 20), (5.0, 1)):
         expected = expm(full * dt * steps) @ [1.0, -0.5, 1.0]
@@ -79,7 +98,9 @@ def test_larger_blocks_are_exact(backend):
     for size in (3, 4):
         matrix = rng.normal(size=(size, size))
         states = [f"x{k}" for k in range(size)]
-        lines = [f"d{s}/dt = " + " + ".join(f"a{i}{j}*x{j}" for j in range(size)) + f" + {i}" for i, s in enumerate(states)]
+        lines = [
+            f"d{s}/dt = " + " + ".join(f"a{i}{j}*x{j}" for j in range(size)) + f" + {i}" for i, s in enumerate(states)
+        ]
         values = {f"a{i}{j}": float(matrix[i, j]) for i in range(size) for j in range(size)}
         model = Model("Block", "\n".join(lines), parameters=values, initial=dict.fromkeys(states, 1.0))
         full = np.zeros((size + 1, size + 1))
@@ -92,8 +113,16 @@ def test_larger_blocks_are_exact(backend):
 
 def test_equations_coupled_by_rates_that_vary_are_taken_one_by_one(backend):
     """An adaptive neuron with a conductance: V's rate varies with g, so V and w are no block; the step is that of each alone."""
-    model = Model("Adaptive", "dV/dt = (-V - w + g*(5 - V))/10\ndw/dt = (0.5*V - w)/30\ndg/dt = -g/4", initial={"V": 1.0, "w": 0.3, "g": 2.0})
-    assert [e.kind.value for e in model.derive().system.equations] == ["linear, state rate", "linear, parameter rate", "linear, parameter rate"]
+    model = Model(
+        "Adaptive",
+        "dV/dt = (-V - w + g*(5 - V))/10\ndw/dt = (0.5*V - w)/30\ndg/dt = -g/4",
+        initial={"V": 1.0, "w": 0.3, "g": 2.0},
+    )
+    assert [e.kind.value for e in model.derive().system.equations] == [
+        "linear, state rate",
+        "linear, parameter rate",
+        "linear, parameter rate",
+    ]
     V, w, g, dt = 1.0, 0.3, 2.0, 0.5
     found = run(model, dt, 1, backend)
     rate = -(1 + g) / 10
@@ -125,7 +154,10 @@ def test_noise_in_a_linear_block_has_the_covariance_of_the_flow(backend, dtype, 
 
 def test_block_noise_is_drawn_alike_on_all_backends(dtype, device):
     model = Model("OU2", "dV/dt = -V/5 - w\ndw/dt = V/2 - w/5").with_noise(V=1.0)
-    rows = [model.population(300, dt=0.5, backend=b, dtype=dtype, seed=3).run(20.0, record=["V", "w"]).to_host() for b in ("c", "numpy", "cuda")]
+    rows = [
+        model.population(300, dt=0.5, backend=b, dtype=dtype, seed=3).run(20.0, record=["V", "w"]).to_host()
+        for b in ("c", "numpy", "cuda")
+    ]
     for name in ("V", "w"):
         for other in rows[1:]:
             np.testing.assert_allclose(rows[0][name], other[name], atol=2e-4 if dtype == "float32" else 1e-10)

@@ -24,8 +24,22 @@ NAMES_OF_NUMPY = """
     float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool_ intp dtype nan inf newaxis pi finfo iinfo result_type
     can_cast promote_types integer floating ndim size shape
 """.split()
-OPTIONS = ("-ftz=false", "-fmad=", "--fmad=", "-std=", "--std=", "-D", "--define-macro=", "-lineinfo", "--generate-line-info", "-w", "-default-device",
-           "-maxrregcount=", "--maxrregcount=", "--device-as-default-execution-space")
+OPTIONS = (
+    "-ftz=false",
+    "-fmad=",
+    "--fmad=",
+    "-std=",
+    "--std=",
+    "-D",
+    "--define-macro=",
+    "-lineinfo",
+    "--generate-line-info",
+    "-w",
+    "-default-device",
+    "-maxrregcount=",
+    "--maxrregcount=",
+    "--device-as-default-execution-space",
+)
 """Options of NVRTC that sources may be built with. None relaxes arithmetic."""
 
 
@@ -54,8 +68,10 @@ def kernel_argument(value: Any) -> Any:
         return np.uintp(value.data.ptr)
     if isinstance(value, np.ndarray):
         if value.size != 1:
-            raise TypeError(f"You are trying to pass a numpy.ndarray of shape {value.shape} as a kernel parameter. "
-                            "Only numpy.ndarrays of size one can be passed by value.")
+            raise TypeError(
+                f"You are trying to pass a numpy.ndarray of shape {value.shape} as a kernel parameter. "
+                "Only numpy.ndarrays of size one can be passed by value."
+            )
         return value.reshape(()).copy()
     if isinstance(value, (bool, float, complex)) and not isinstance(value, np.generic):
         return np.asarray(value)
@@ -92,7 +108,10 @@ class RawKernel:
             raise TypeError("grid and block of a launch are tuples")
         if shared_mem:
             raise ValueError("shared memory is not made believe")
-        blocks, threads = max(1, extent(tuple(max(1, n) for n in grid))), max(1, extent(tuple(max(1, n) for n in block)))
+        blocks, threads = (
+            max(1, extent(tuple(max(1, n) for n in grid))),
+            max(1, extent(tuple(max(1, n) for n in block))),
+        )
         if threads > self.max_threads_per_block:
             raise CUDADriverError("CUDA_ERROR_INVALID_VALUE: invalid argument")
         run = self._module.prepare(self.name, blocks, threads, [kernel_argument(a) for a in args])
@@ -108,12 +127,28 @@ def _run(run: Any, _alive: Any) -> None:
 class RawModule:
     """A CUDA source; like CuPy's, it is compiled when its first kernel is asked for."""
 
-    def __init__(self, code: str | None = None, *, path: str | None = None, options: tuple[str, ...] = (), backend: str = "nvrtc",
-                 translate_cucomplex: bool = False, enable_cooperative_groups: bool = False,
-                 name_expressions: Sequence[str] | None = None, jitify: bool = False) -> None:
+    def __init__(
+        self,
+        code: str | None = None,
+        *,
+        path: str | None = None,
+        options: tuple[str, ...] = (),
+        backend: str = "nvrtc",
+        translate_cucomplex: bool = False,
+        enable_cooperative_groups: bool = False,
+        name_expressions: Sequence[str] | None = None,
+        jitify: bool = False,
+    ) -> None:
         if path is not None and code is None:  # the double's machine code is the source
             code = Path(path).read_text()
-        if code is None or backend != "nvrtc" or name_expressions or enable_cooperative_groups or jitify or translate_cucomplex:
+        if (
+            code is None
+            or backend != "nvrtc"
+            or name_expressions
+            or enable_cooperative_groups
+            or jitify
+            or translate_cucomplex
+        ):
             raise ValueError("only sources of kernels with C names, for NVRTC, are made believe")
         if not isinstance(options, tuple):
             raise TypeError(f"Argument 'options' has incorrect type (expected tuple, got {type(options).__name__})")
@@ -125,7 +160,9 @@ class RawModule:
         """Build the source."""
         unknown = [o for o in self.options if not o.startswith(OPTIONS)]
         if unknown:
-            raise CompileException(f"nvrtc: error: unrecognized option {unknown[0]} found", self.code, "source.cu", self.options, "nvrtc")
+            raise CompileException(
+                f"nvrtc: error: unrecognized option {unknown[0]} found", self.code, "source.cu", self.options, "nvrtc"
+            )
         try:
             self._built = HostModule(self.code, (*FLAGS, *(o for o in self.options if o.startswith("-D"))))
         except BuildError as problem:
@@ -145,8 +182,15 @@ class RawModule:
         return RawKernel(self.module, name, self.options)
 
 
-def compile_using_nvrtc(source: str, options: tuple[str, ...] = (), arch: str | None = None, filename: str = "kern.cu",
-                        name_expressions: Any = None, log_stream: Any = None, cache_in_memory: bool = False) -> tuple[bytes, None]:
+def compile_using_nvrtc(
+    source: str,
+    options: tuple[str, ...] = (),
+    arch: str | None = None,
+    filename: str = "kern.cu",
+    name_expressions: Any = None,
+    log_stream: Any = None,
+    cache_in_memory: bool = False,
+) -> tuple[bytes, None]:
     """Build a source to see whether it can be; what :class:`RawModule` then loads is the source."""
     RawModule(source, options=options).compile()
     return source.encode(), None
@@ -172,8 +216,16 @@ def getDeviceCount() -> int:
 def getDeviceProperties(device: int) -> dict[str, Any]:
     if not 0 <= device < machine().devices:
         raise CUDARuntimeError(101)
-    return {"name": b"Make-believe GPU", "major": 8, "minor": 0, "multiProcessorCount": machine().processors, "warpSize": 32,
-            "maxThreadsPerBlock": 1024, "maxThreadsPerMultiProcessor": 2048, "totalGlobalMem": machine().memory}
+    return {
+        "name": b"Make-believe GPU",
+        "major": 8,
+        "minor": 0,
+        "multiProcessorCount": machine().processors,
+        "warpSize": 32,
+        "maxThreadsPerBlock": 1024,
+        "maxThreadsPerMultiProcessor": 2048,
+        "totalGlobalMem": machine().memory,
+    }
 
 
 def empty_pinned(shape: Any, dtype: Any = float, order: str = "C") -> np.ndarray:
@@ -213,23 +265,56 @@ def modules() -> dict[str, ModuleType]:
     """The modules of the double by name."""
     queue = device_queue
     runtime = _module(
-        "cupy_backends.cuda.api.runtime", CUDARuntimeError=CUDARuntimeError, getDeviceCount=getDeviceCount, getDeviceProperties=getDeviceProperties,
-        getDevice=lambda: machine().device, setDevice=lambda device: queue.Device(device).use() and None,
-        deviceSynchronize=lambda: queue.Device().synchronize(), driverGetVersion=lambda: 12090, runtimeGetVersion=lambda: 12090,
-        memGetInfo=lambda: queue.Device().mem_info, streamCaptureModeGlobal=0, streamCaptureModeThreadLocal=1, streamCaptureModeRelaxed=2, is_hip=False)
-    driver = _module("cupy_backends.cuda.api.driver", CUDADriverError=CUDADriverError, occupancyMaxPotentialBlockSize=occupancyMaxPotentialBlockSize,
-                     occupancyMaxActiveBlocksPerMultiprocessor=occupancyMaxActiveBlocksPerMultiprocessor)
+        "cupy_backends.cuda.api.runtime",
+        CUDARuntimeError=CUDARuntimeError,
+        getDeviceCount=getDeviceCount,
+        getDeviceProperties=getDeviceProperties,
+        getDevice=lambda: machine().device,
+        setDevice=lambda device: queue.Device(device).use() and None,
+        deviceSynchronize=lambda: queue.Device().synchronize(),
+        driverGetVersion=lambda: 12090,
+        runtimeGetVersion=lambda: 12090,
+        memGetInfo=lambda: queue.Device().mem_info,
+        streamCaptureModeGlobal=0,
+        streamCaptureModeThreadLocal=1,
+        streamCaptureModeRelaxed=2,
+        is_hip=False,
+    )
+    driver = _module(
+        "cupy_backends.cuda.api.driver",
+        CUDADriverError=CUDADriverError,
+        occupancyMaxPotentialBlockSize=occupancyMaxPotentialBlockSize,
+        occupancyMaxActiveBlocksPerMultiprocessor=occupancyMaxActiveBlocksPerMultiprocessor,
+    )
     compiler = _module("cupy.cuda.compiler", CompileException=CompileException, compile_using_nvrtc=compile_using_nvrtc)
     memory = _module("cupy.cuda.memory", OutOfMemoryError=OutOfMemoryError)
     streams = {name: getattr(queue, name) for name in ("Stream", "ExternalStream", "Event", "get_current_stream")}
     cuda = _module(
-        "cupy.cuda", **streams, Device=queue.Device, Graph=queue.Graph, runtime=runtime, driver=driver, compiler=compiler, memory=memory,
-        stream=_module("cupy.cuda.stream", **streams), is_available=lambda: machine().devices > 0,
-        nvrtc=_module("cupy_backends.cuda.libs.nvrtc", getVersion=lambda: (12, 9)), get_elapsed_time=lambda start, end: 0.0,
-        alloc_pinned_memory=lambda size: machine().pin(size).data)
-    cupy = _module("cupy", __version__="14.2.0", ndarray=device_array.ndarray, cuda=cuda, RawModule=RawModule, **device_array.FUNCTIONS,
-                   **{name: getattr(np, name) for name in NAMES_OF_NUMPY}, get_default_memory_pool=MemoryPool,
-                   get_array_module=lambda *args: cupy if any(isinstance(a, device_array.ndarray) for a in args) else np)
+        "cupy.cuda",
+        **streams,
+        Device=queue.Device,
+        Graph=queue.Graph,
+        runtime=runtime,
+        driver=driver,
+        compiler=compiler,
+        memory=memory,
+        stream=_module("cupy.cuda.stream", **streams),
+        is_available=lambda: machine().devices > 0,
+        nvrtc=_module("cupy_backends.cuda.libs.nvrtc", getVersion=lambda: (12, 9)),
+        get_elapsed_time=lambda start, end: 0.0,
+        alloc_pinned_memory=lambda size: machine().pin(size).data,
+    )
+    cupy = _module(
+        "cupy",
+        __version__="14.2.0",
+        ndarray=device_array.ndarray,
+        cuda=cuda,
+        RawModule=RawModule,
+        **device_array.FUNCTIONS,
+        **{name: getattr(np, name) for name in NAMES_OF_NUMPY},
+        get_default_memory_pool=MemoryPool,
+        get_array_module=lambda *args: cupy if any(isinstance(a, device_array.ndarray) for a in args) else np,
+    )
     api = _module("cupy_backends.cuda.api", runtime=runtime, driver=driver)
     backends = _module("cupy_backends.cuda", api=api)
     cupyx = _module("cupyx", empty_pinned=empty_pinned, zeros_pinned=zeros_pinned)

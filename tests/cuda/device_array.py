@@ -56,7 +56,12 @@ class ndarray:
     @property
     def data(self) -> Any:
         """Where the array lies; an array without elements lies nowhere."""
-        return SimpleNamespace(ptr=self._host.ctypes.data if self.size else 0, device=self.device, device_id=self.device.id, mem=self._memory)
+        return SimpleNamespace(
+            ptr=self._host.ctypes.data if self.size else 0,
+            device=self.device,
+            device_id=self.device.id,
+            mem=self._memory,
+        )
 
     @property
     def device(self) -> Device:
@@ -64,17 +69,28 @@ class ndarray:
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
-        return {"shape": self.shape, "typestr": self.dtype.str, "descr": self.dtype.descr, "version": 3, "data": (self.data.ptr, False),
-                "strides": None if self._host.flags.c_contiguous else self.strides, "stream": 1}
+        return {
+            "shape": self.shape,
+            "typestr": self.dtype.str,
+            "descr": self.dtype.descr,
+            "version": 3,
+            "data": (self.data.ptr, False),
+            "strides": None if self._host.flags.c_contiguous else self.strides,
+            "stream": 1,
+        }
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return (2, self.device.id)
 
-    def __dlpack__(self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None) -> Any:
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
+    ) -> Any:
         return _relabel(self._host.__dlpack__(), 2, self.device.id)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy array explicitly.")
+        raise TypeError(
+            "Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy array explicitly."
+        )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method != "__call__" or ufunc.__name__ not in FUNCTIONS:
@@ -87,11 +103,15 @@ class ndarray:
         found = FUNCTIONS.get(function.__name__)
         return NotImplemented if found is None else found(*args, **kwargs)
 
-    def get(self, stream: Any = None, order: str = "C", out: np.ndarray | None = None, blocking: bool = True) -> np.ndarray:
+    def get(
+        self, stream: Any = None, order: str = "C", out: np.ndarray | None = None, blocking: bool = True
+    ) -> np.ndarray:
         """A copy on the host. Not blocking, it arrives when its stream is synchronised, or an event recorded after it."""
         target = np.full(self.nbytes, POISON, np.uint8).view(self.dtype).reshape(self.shape) if out is None else out
         if not isinstance(target, np.ndarray) or target.dtype != self.dtype:
-            raise TypeError(f"{getattr(target, 'dtype', type(target))} array cannot be obtained from {self.dtype} array")
+            raise TypeError(
+                f"{getattr(target, 'dtype', type(target))} array cannot be obtained from {self.dtype} array"
+            )
         if target.shape != self.shape:
             raise ValueError(f"Shape mismatch. Expected shape: {self.shape}, actual shape: {target.shape}")
         if out is not None and not target.flags.c_contiguous:
@@ -160,7 +180,9 @@ class ndarray:
             found = self._host[own]
             if isinstance(found, np.ndarray):
                 return found
-            return self._host[(*own, ...) if isinstance(own, tuple) else (own, ...)]  # a view, where NumPy takes the element out
+            return self._host[
+                (*own, ...) if isinstance(own, tuple) else (own, ...)
+            ]  # a view, where NumPy takes the element out
 
         if _is_basic(own):
             return _wrap(taken(), [self])
@@ -217,7 +239,9 @@ def _root(array: np.ndarray) -> np.ndarray:
 def _check_device(array: ndarray) -> None:
     here = machine().device
     if array._memory.device_id != here:
-        raise ValueError(f"Array device must be same as the current device: array device = {array._memory.device_id} while current = {here}")
+        raise ValueError(
+            f"Array device must be same as the current device: array device = {array._memory.device_id} while current = {here}"
+        )
 
 
 def _unwrap(value: Any) -> Any:
@@ -235,7 +259,9 @@ def _unwrap(value: Any) -> Any:
 def _index(index: Any) -> Any:
     if isinstance(index, tuple):
         return tuple(_index(i) for i in index)
-    if isinstance(index, slice) and any(isinstance(bound, (ndarray, np.ndarray)) for bound in (index.start, index.stop, index.step)):
+    if isinstance(index, slice) and any(
+        isinstance(bound, (ndarray, np.ndarray)) for bound in (index.start, index.stop, index.step)
+    ):
         raise TypeError("a bound of a slice has to be a number: an array of CuPy has no __index__")
     return _unwrap(index)
 
@@ -249,7 +275,11 @@ def _is_basic(index: Any) -> bool:
 def _wrap(value: Any, sources: list[ndarray]) -> Any:
     """A result of NumPy as arrays of the device; what shares its memory with an operand goes on doing so."""
     if isinstance(value, (tuple, list)):
-        return type(value)(*(_wrap(v, sources) for v in value)) if hasattr(value, "_fields") else type(value)(_wrap(v, sources) for v in value)
+        return (
+            type(value)(*(_wrap(v, sources) for v in value))
+            if hasattr(value, "_fields")
+            else type(value)(_wrap(v, sources) for v in value)
+        )
     host = np.asarray(value)
     for source in sources:
         if host is source._host:
@@ -303,13 +333,26 @@ def from_dlpack(array: Any, *, device: Any = None, copy: bool | None = None) -> 
 def _at(address: int, shape: Any, dtype: Any, strides: Any, owner: Any) -> np.ndarray:
     """The array at an address; its owner lives as long."""
     dtype = np.dtype(dtype)
-    span = sum((n - 1) * s for n, s in zip(shape, strides)) + dtype.itemsize if strides else int(np.prod(shape)) * dtype.itemsize
+    span = (
+        sum((n - 1) * s for n, s in zip(shape, strides)) + dtype.itemsize
+        if strides
+        else int(np.prod(shape)) * dtype.itemsize
+    )
     content = (ctypes.c_char * (span if address else 0)).from_address(address) if address else (ctypes.c_char * 0)()
     content._owner = owner
     return np.ndarray(shape, dtype, content, strides=strides)
 
 
-def array(obj: Any, dtype: Any = None, copy: bool = True, order: str = "K", subok: bool = False, ndmin: int = 0, *, blocking: bool = False) -> ndarray:
+def array(
+    obj: Any,
+    dtype: Any = None,
+    copy: bool = True,
+    order: str = "K",
+    subok: bool = False,
+    ndmin: int = 0,
+    *,
+    blocking: bool = False,
+) -> ndarray:
     """A new array on the current device; the only way in for NumPy's, besides ``set``."""
     if isinstance(obj, ndarray):
         if not copy and dtype in (None, obj.dtype) and obj._memory.device_id == machine().device:
@@ -319,7 +362,9 @@ def array(obj: Any, dtype: Any = None, copy: bool = True, order: str = "K", subo
         return _wrap(content.copy(), [])
     if hasattr(obj, "__cuda_array_interface__"):
         given = obj.__cuda_array_interface__
-        own = ndarray._of(_at(given["data"][0], given["shape"], given["typestr"], given.get("strides"), obj), Memory(machine().device))
+        own = ndarray._of(
+            _at(given["data"][0], given["shape"], given["typestr"], given.get("strides"), obj), Memory(machine().device)
+        )
         return array(own, dtype, copy)
     if machine().current().captured is not None:
         raise CUDARuntimeError(900)
@@ -387,13 +432,49 @@ DELEGATED = """
 """.split()
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: _delegate(name) for name in DELEGATED},
-    **{f.__name__: f for f in (array, asarray, ascontiguousarray, asnumpy, empty, full, zeros, ones, empty_like, zeros_like, copyto, from_dlpack)}}
+    **{
+        f.__name__: f
+        for f in (
+            array,
+            asarray,
+            ascontiguousarray,
+            asnumpy,
+            empty,
+            full,
+            zeros,
+            ones,
+            empty_like,
+            zeros_like,
+            copyto,
+            from_dlpack,
+        )
+    },
+}
 """The functions of the namespace, by name; NumPy's functions given arrays of the device come here too."""
 
 METHODS = "sum min max any all argmax argmin prod mean cumsum argsort searchsorted nonzero clip take repeat squeeze transpose".split()
-OPERATORS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide", "mod": "remainder",
-             "pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor", "lshift": "left_shift", "rshift": "right_shift"}
-COMPARISONS = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+OPERATORS = {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "divide",
+    "floordiv": "floor_divide",
+    "mod": "remainder",
+    "pow": "power",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+    "lshift": "left_shift",
+    "rshift": "right_shift",
+}
+COMPARISONS = {
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+}
 UNARY = {"neg": "negative", "pos": "positive", "invert": "invert", "abs": "absolute"}
 
 

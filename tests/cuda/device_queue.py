@@ -18,10 +18,14 @@ from typing import Any
 
 import numpy as np
 
-ERRORS = {1: "cudaErrorInvalidValue: invalid argument", 100: "cudaErrorNoDevice: no CUDA-capable device is detected",
-          101: "cudaErrorInvalidDevice: invalid device ordinal", 400: "cudaErrorInvalidResourceHandle: invalid resource handle",
-          900: "cudaErrorStreamCaptureUnsupported: operation not permitted when stream is capturing",
-          906: "cudaErrorStreamCaptureImplicit: operation would make the legacy stream depend on a capturing blocking stream"}
+ERRORS = {
+    1: "cudaErrorInvalidValue: invalid argument",
+    100: "cudaErrorNoDevice: no CUDA-capable device is detected",
+    101: "cudaErrorInvalidDevice: invalid device ordinal",
+    400: "cudaErrorInvalidResourceHandle: invalid resource handle",
+    900: "cudaErrorStreamCaptureUnsupported: operation not permitted when stream is capturing",
+    906: "cudaErrorStreamCaptureImplicit: operation would make the legacy stream depend on a capturing blocking stream",
+}
 POISON = 0xFF
 """Every byte of memory that nothing has been written to: NaN, -1, or a number too large."""
 
@@ -42,7 +46,9 @@ class OutOfMemoryError(MemoryError):
     """A device's memory is used up."""
 
     def __init__(self, size: int, total: int, limit: int = 0) -> None:
-        super().__init__(f"Out of memory allocating {size:,} bytes (allocated so far: {total:,} bytes, limit set to: {limit:,} bytes).")
+        super().__init__(
+            f"Out of memory allocating {size:,} bytes (allocated so far: {total:,} bytes, limit set to: {limit:,} bytes)."
+        )
 
 
 class Queue:
@@ -176,7 +182,9 @@ class Machine:
         size = -(-nbytes // 512) * 512
         if self.used[device] + size > self.memory and not any(q.captured is not None for q in self.queues.values()):
             for queue in [self.null[device], *self.queues.values()]:
-                self.drain(queue, queue.put)  # work that waits holds on to memory that a pool would have given out again
+                self.drain(
+                    queue, queue.put
+                )  # work that waits holds on to memory that a pool would have given out again
             gc.collect()
         if self.used[device] + size > self.memory:
             raise OutOfMemoryError(size, self.used[device], self.memory)
@@ -198,7 +206,9 @@ class Machine:
     def is_pinned(self, array: np.ndarray) -> bool:
         """Whether an array of the host lies in pinned memory."""
         address = array.ctypes.data
-        return any(start <= address and address + array.nbytes <= start + size for start, size in list(self.pinned.items()))
+        return any(
+            start <= address and address + array.nbytes <= start + size for start, size in list(self.pinned.items())
+        )
 
 
 class Memory:
@@ -214,8 +224,6 @@ _machines: list[Machine] = [Machine(devices=0)]
 def machine() -> Machine:
     """The machine that tests have installed."""
     return _machines[-1]
-
-
 
 
 class Device:
@@ -264,8 +272,15 @@ class Device:
 
     @property
     def attributes(self) -> dict[str, int]:
-        return {"MultiProcessorCount": machine().processors, "MaxThreadsPerBlock": 1024, "MaxThreadsPerMultiProcessor": 2048,
-                "WarpSize": 32, "MaxGridDimX": 2147483647, "ComputeCapabilityMajor": 8, "ComputeCapabilityMinor": 0}
+        return {
+            "MultiProcessorCount": machine().processors,
+            "MaxThreadsPerBlock": 1024,
+            "MaxThreadsPerMultiProcessor": 2048,
+            "WarpSize": 32,
+            "MaxGridDimX": 2147483647,
+            "ComputeCapabilityMajor": 8,
+            "ComputeCapabilityMinor": 0,
+        }
 
 
 class _BaseStream:
@@ -293,7 +308,9 @@ class _BaseStream:
         """Make this the calling thread's stream."""
         here = machine().device
         if self.device_id not in (-1, here):
-            raise RuntimeError(f"The device that the stream is created on ({self.device_id}) does not match with the current device ({here})")
+            raise RuntimeError(
+                f"The device that the stream is created on ({self.device_id}) does not match with the current device ({here})"
+            )
         machine().streams[here] = self
         return self
 
@@ -356,7 +373,9 @@ class Stream(_BaseStream):
     null: Stream
     ptds: Stream
 
-    def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: int | None = None) -> None:
+    def __init__(
+        self, null: bool = False, non_blocking: bool = False, ptds: bool = False, priority: int | None = None
+    ) -> None:
         if null:
             super().__init__(0, -1)
             return
@@ -424,7 +443,9 @@ class Graph:
     """Work captured from a stream, to be done as often as one likes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise NotImplementedError("currently this class cannot be initiated by the user and must be created via stream capture")
+        raise NotImplementedError(
+            "currently this class cannot be initiated by the user and must be created via stream capture"
+        )
 
     @classmethod
     def _of(cls, captured: list[Callable[[], Any]]) -> Graph:

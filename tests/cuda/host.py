@@ -53,7 +53,9 @@ def _build(source: str, tail: str, flags: tuple[str, ...]) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "source.cu").write_text(source)
     (folder / "program.cpp").write_text(f'#include "{HEADER}"\n#include "source.cu"\n{tail}')
-    made = subprocess.run(["g++", *flags, "program.cpp", "-o", "program"], cwd=folder, capture_output=True, text=True, check=False)
+    made = subprocess.run(
+        ["g++", *flags, "program.cpp", "-o", "program"], cwd=folder, capture_output=True, text=True, check=False
+    )
     if made.returncode:
         raise BuildError(made.stderr)
     return folder / "program"
@@ -71,9 +73,11 @@ def launch_bounds(source: str) -> dict[str, int]:
 
 def _shim(name: str) -> str:
     """C functions around a kernel that ctypes can call."""
-    return (f'extern "C" int parameters_{name}(size_t *sizes) {{ return on_host::parameters({name}, sizes); }}\n'
-            f'extern "C" void launch_{name}(void **args, unsigned grid, unsigned block, int reverse, unsigned os_threads) '
-            f"{{ on_host::launch({name}, args, grid, block, reverse != 0, os_threads); }}\n")
+    return (
+        f'extern "C" int parameters_{name}(size_t *sizes) {{ return on_host::parameters({name}, sizes); }}\n'
+        f'extern "C" void launch_{name}(void **args, unsigned grid, unsigned block, int reverse, unsigned os_threads) '
+        f"{{ on_host::launch({name}, args, grid, block, reverse != 0, os_threads); }}\n"
+    )
 
 
 def as_argument(value: Any) -> ctypes.Array:
@@ -81,7 +85,9 @@ def as_argument(value: Any) -> ctypes.Array:
     if isinstance(value, np.ndarray) and value.ndim:
         value = np.uintp(value.ctypes.data)
     content = value.tobytes() if isinstance(value, (np.generic, np.ndarray)) else bytes(value)
-    words = (ctypes.c_longdouble * (len(content) // ctypes.sizeof(ctypes.c_longdouble) + 1))()  # for the alignment of any type
+    words = (
+        ctypes.c_longdouble * (len(content) // ctypes.sizeof(ctypes.c_longdouble) + 1)
+    )()  # for the alignment of any type
     ctypes.memmove(words, content, len(content))
     argument = (ctypes.c_char * len(content)).from_buffer(words)
     return argument
@@ -110,7 +116,9 @@ class HostModule:
         count(sizes)
         return list(sizes)
 
-    def launch(self, name: str, grid: Any, block: Any, args: Sequence[Any], reverse: bool = False, os_threads: int = 1) -> None:
+    def launch(
+        self, name: str, grid: Any, block: Any, args: Sequence[Any], reverse: bool = False, os_threads: int = 1
+    ) -> None:
         """Run a kernel for all threads, blocks spread over OS threads (:data:`ONE_OS_THREAD_EACH`: each CUDA thread is one)."""
         self.prepare(name, grid, block, args)(reverse, os_threads)
 
@@ -144,7 +152,10 @@ def _sanitizer(name: str) -> tuple[str, ...] | str:
             program = _build("", "int main() { return 0; }\n", (*FLAGS, f"-fsanitize={name}"))
         except BuildError as problem:
             return f"g++ cannot build with -fsanitize={name}: {problem}"
-        for before in ((), ("setarch", "-R")):  # the thread sanitizer of older compilers wants addresses that are not random
+        for before in (
+            (),
+            ("setarch", "-R"),
+        ):  # the thread sanitizer of older compilers wants addresses that are not random
             if before and shutil.which(before[0]) is None:
                 continue
             tried = subprocess.run([*before, str(program)], capture_output=True, text=True, check=False)

@@ -115,7 +115,7 @@ def _text(program: ctypes.c_void_p, what: str) -> bytes:
     _check(getattr(library, f"nvrtcGet{what}Size")(program, ctypes.byref(size)), what)
     content = ctypes.create_string_buffer(max(1, size.value))
     _check(getattr(library, f"nvrtcGet{what}")(program, content), what)
-    return content.raw[:size.value]
+    return content.raw[: size.value]
 
 
 def read_kernels(log: str) -> dict[str, Kernel]:
@@ -143,9 +143,14 @@ def compile(source: str, arch: str, options: Sequence[str] = ()) -> Compiled:
         raise NvrtcError(library)
     given = [f"-arch={arch}", "--std=c++17", "--ptxas-options=-v", *options]
     program = ctypes.c_void_p()
-    _check(library.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"source.cu", 0, None, None), "nvrtcCreateProgram")
+    _check(
+        library.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"source.cu", 0, None, None),
+        "nvrtcCreateProgram",
+    )
     try:
-        status = library.nvrtcCompileProgram(program, len(given), (ctypes.c_char_p * len(given))(*(o.encode() for o in given)))
+        status = library.nvrtcCompileProgram(
+            program, len(given), (ctypes.c_char_p * len(given))(*(o.encode() for o in given))
+        )
         log = _text(program, "ProgramLog").rstrip(b"\0").decode(errors="replace")
         if status:
             raise NvrtcError(f"{library.nvrtcGetErrorString(status).decode()} with {' '.join(given)}:\n{log}")

@@ -45,9 +45,25 @@ def add(cupy):
     return lambda x, by=1.0: kernel((2,), (32,), (job(x, by),))
 
 
-@pytest.mark.parametrize("use", [np.asarray, np.array, lambda x: np.ones(3) + x, lambda x: x + np.ones(3), lambda x: np.add(np.ones(3), x), lambda x: x < np.ones(3),
-                                 lambda x: np.concatenate([x, np.ones(3)]), lambda x: np.float32(1) in np.ones(3) + x, lambda x: [1, 2, 3][x[0]],
-                                 lambda x: x[:x[0]], lambda x: x[np.arange(2)], lambda x: np.hypot(x, x), np.median, np.add.reduce])
+@pytest.mark.parametrize(
+    "use",
+    [
+        np.asarray,
+        np.array,
+        lambda x: np.ones(3) + x,
+        lambda x: x + np.ones(3),
+        lambda x: np.add(np.ones(3), x),
+        lambda x: x < np.ones(3),
+        lambda x: np.concatenate([x, np.ones(3)]),
+        lambda x: np.float32(1) in np.ones(3) + x,
+        lambda x: [1, 2, 3][x[0]],
+        lambda x: x[: x[0]],
+        lambda x: x[np.arange(2)],
+        lambda x: np.hypot(x, x),
+        np.median,
+        np.add.reduce,
+    ],
+)
 def test_nothing_becomes_a_numpy_array_by_itself(cupy, use):
     with pytest.raises(TypeError):
         use(cupy.ones(3, cupy.float64))
@@ -73,7 +89,20 @@ def test_results_stay_on_the_device(cupy, machine):
     x = cupy.asarray(np.array([3.0, 1.0, 2.0]))
     before = machine.synchronisations
     y = np.sqrt(x) * 2 + np.float32(1)
-    for result in (y, x[1], x.max(), x > 1, (x > 1).any(), cupy.where(x > 1, x, 0), np.sum(x), cupy.isfinite(x).all(), -x, 2 - x, divmod(x, 2)[0], np.maximum(x, 2)):
+    for result in (
+        y,
+        x[1],
+        x.max(),
+        x > 1,
+        (x > 1).any(),
+        cupy.where(x > 1, x, 0),
+        np.sum(x),
+        cupy.isfinite(x).all(),
+        -x,
+        2 - x,
+        divmod(x, 2)[0],
+        np.maximum(x, 2),
+    ):
         assert isinstance(result, cupy.ndarray)
     assert machine.synchronisations == before
     assert (float(x[1]), int(x.max()), bool(x.any()), x[2].item(), x.argmax().item()) == (1, 3, True, 2, 0)
@@ -91,10 +120,18 @@ def test_views_share_memory_and_copies_do_not(cupy):
     element = x[11]
     element[...] = 99
     assert x.tolist() == [7, 8, 2, 50, 4, 5, -1, -1, 8, 9, 10, 99]
-    assert x[2:].data.ptr == x.data.ptr + 16 and x.copy().data.ptr != x.data.ptr and x.ravel().view(cupy.float64).dtype == np.float64
+    assert (
+        x[2:].data.ptr == x.data.ptr + 16
+        and x.copy().data.ptr != x.data.ptr
+        and x.ravel().view(cupy.float64).dtype == np.float64
+    )
     x.sort()
     assert x[:2].tolist() == [-1, -1] and x.astype(cupy.int64, copy=False) is x and len(list(x.reshape(3, 4).T)) == 4
-    assert (cupy.empty(4) != cupy.empty(4)).all() and cupy.empty(2, "i4").tolist() == [-1, -1] and cupy.empty(0).data.ptr == 0
+    assert (
+        (cupy.empty(4) != cupy.empty(4)).all()
+        and cupy.empty(2, "i4").tolist() == [-1, -1]
+        and cupy.empty(0).data.ptr == 0
+    )
 
 
 def test_memory_is_taken_over_without_copies(cupy):
@@ -132,7 +169,11 @@ def test_kernels_run_when_somebody_waits(cupy, machine, add):
 @needs_compiler
 @pytest.mark.parametrize("waits", [False, True])
 def test_a_missing_wait_between_streams_shows(cupy, add, waits):
-    x, first, second = cupy.zeros(10, cupy.float32), cupy.cuda.Stream(non_blocking=True), cupy.cuda.Stream(non_blocking=True)
+    x, first, second = (
+        cupy.zeros(10, cupy.float32),
+        cupy.cuda.Stream(non_blocking=True),
+        cupy.cuda.Stream(non_blocking=True),
+    )
     with first:
         add(x)
         event = first.record()
@@ -161,7 +202,14 @@ def test_graphs_keep_the_arguments_of_their_capture(cupy, machine, add):
         stream.begin_capture()
         add(x, 1.0)
         add(x, 2.0)
-        for refused in (stream.synchronize, x.get, by.item, cupy.cuda.Device().synchronize, lambda: x + 1, lambda: float(by[0])):
+        for refused in (
+            stream.synchronize,
+            x.get,
+            by.item,
+            cupy.cuda.Device().synchronize,
+            lambda: x + 1,
+            lambda: float(by[0]),
+        ):
             with pytest.raises(cupy.cuda.runtime.CUDARuntimeError, match="capturing"):
                 refused()
         assert stream.is_capturing()
@@ -208,9 +256,16 @@ def test_arguments_of_kernels(cupy):
 def test_kernels_and_what_they_take(cupy, machine):
     driver = sys.modules["cupy_backends.cuda.api.driver"]
     kernel = cupy.RawModule(code=ADD, options=("-fmad=false",)).get_function("add")
-    assert kernel.max_threads_per_block == 128 and kernel.num_regs > 0 and kernel.local_size_bytes == 0 and machine.options == [("-fmad=false",)]
+    assert (
+        kernel.max_threads_per_block == 128
+        and kernel.num_regs > 0
+        and kernel.local_size_bytes == 0
+        and machine.options == [("-fmad=false",)]
+    )
     grid, block = driver.occupancyMaxPotentialBlockSize(kernel.kernel.ptr, 0, 0)
-    assert 1 <= block <= 128 and grid == 2 * driver.occupancyMaxActiveBlocksPerMultiprocessor(kernel.kernel.ptr, block, 0)
+    assert 1 <= block <= 128 and grid == 2 * driver.occupancyMaxActiveBlocksPerMultiprocessor(
+        kernel.kernel.ptr, block, 0
+    )
     with pytest.raises(driver.CUDADriverError, match="INVALID_VALUE"):
         kernel((1,), (256,), (job(cupy.zeros(1, "f4")),))
     with pytest.raises(driver.CUDADriverError, match="NOT_FOUND"):
@@ -219,7 +274,11 @@ def test_kernels_and_what_they_take(cupy, machine):
 
 @needs_compiler
 def test_compile_errors_come_with_the_first_kernel(cupy):
-    for code, options, text in (("int f(", (), "error"), (ADD, ("--no-such-option",), "unrecognized"), (ADD, ("--use_fast_math",), "unrecognized")):
+    for code, options, text in (
+        ("int f(", (), "error"),
+        (ADD, ("--no-such-option",), "unrecognized"),
+        (ADD, ("--use_fast_math",), "unrecognized"),
+    ):
         module = cupy.RawModule(code=code, options=options)
         with pytest.raises(cupy.cuda.compiler.CompileException, match=text):
             module.get_function("add")
@@ -232,7 +291,12 @@ def test_devices_keep_apart(cupy, add):
         x, stream, event = cupy.zeros(3, cupy.float32), cuda.Stream(), cuda.Event()
         assert device.id == x.device.id == cuda.runtime.getDevice() == 1
     kernel = cupy.RawModule(code=APPEND).get_function("append")
-    for wrong in (lambda: x + 1, lambda: x.fill(1), lambda: kernel((1,), (1,), (x, np.int32(0), x, x)), lambda: x[x > 1]):
+    for wrong in (
+        lambda: x + 1,
+        lambda: x.fill(1),
+        lambda: kernel((1,), (1,), (x, np.int32(0), x, x)),
+        lambda: x[x > 1],
+    ):
         with pytest.raises(ValueError, match="array device = 1 while current = 0"):
             wrong()
     with pytest.raises(RuntimeError, match="does not match"), stream:
@@ -247,7 +311,9 @@ def test_devices_keep_apart(cupy, add):
 def test_a_thread_begins_on_the_first_device(cupy):
     seen = []
     with cupy.cuda.Device(1), cupy.cuda.Stream() as stream:
-        thread = threading.Thread(target=lambda: seen.extend((cupy.cuda.Device().id, cupy.cuda.get_current_stream().ptr)))
+        thread = threading.Thread(
+            target=lambda: seen.extend((cupy.cuda.Device().id, cupy.cuda.get_current_stream().ptr))
+        )
         thread.start()
         thread.join()
         assert cupy.cuda.get_current_stream() == stream and cupy.cuda.ExternalStream(stream.ptr) == stream
@@ -301,7 +367,11 @@ def test_nothing_is_here_that_cupy_has_not():
             if member.startswith("__"):
                 continue
             assert hasattr(real, member), f"{name}.{member}"
-            if isinstance(own, type) and own.__module__.startswith("tests.cuda") and own.__name__ not in ("MemoryPool",):
+            if (
+                isinstance(own, type)
+                and own.__module__.startswith("tests.cuda")
+                and own.__name__ not in ("MemoryPool",)
+            ):
                 methods = [m for m in vars(own) if not m.startswith("_") and m not in ("queue", "mark", "pinned")]
                 missing = [m for m in methods if not hasattr(getattr(real, member), m)]
                 assert not missing, f"{name}.{member}: {missing}"

@@ -80,7 +80,10 @@ def test_arrays_of_the_device_are_taken_without_a_copy(cupy, way):
     rows = cupy.asarray(np.random.default_rng(1).uniform(0, 30, (50, 300)).astype(np.float32))
     assert make_feed("I", rows, pop._layout, 0, 50, 0.1)(20, 10).values.data.ptr == rows[20:].data.ptr
     plain = population(a=np.linspace(0, 30, 300)), population(a=given)
-    same(plain[0].run(steps=50, I=host(rows), record=EVERYTHING[:2]), plain[1].run(steps=50, I=rows, record=EVERYTHING[:2]))
+    same(
+        plain[0].run(steps=50, I=host(rows), record=EVERYTHING[:2]),
+        plain[1].run(steps=50, I=rows, record=EVERYTHING[:2]),
+    )
     for one in plain:
         one.step(I=value if one is plain[1] else host(given))
     same_state(*plain)
@@ -98,8 +101,19 @@ def test_other_types_and_orders_are_converted(cupy):
 def test_states_and_recordings_stay_and_are_shared(cupy):
     pop = population((20, 15), NOISY, tau_ref=np.linspace(1, 3, 300))
     recording = pop.run(50.0, I=20.0, record=EVERYTHING)
-    arrays = [pop.V, pop.refractory, pop.spike, pop.tau_ref, pop(20.0), *(recording[name] for name in EVERYTHING[:-1]), *recording["isi"], recording["isi"].cv,
-              *recording.spikes, recording.counts, recording.rates]
+    arrays = [
+        pop.V,
+        pop.refractory,
+        pop.spike,
+        pop.tau_ref,
+        pop(20.0),
+        *(recording[name] for name in EVERYTHING[:-1]),
+        *recording["isi"],
+        recording["isi"].cv,
+        *recording.spikes,
+        recording.counts,
+        recording.rates,
+    ]
     assert all(isinstance(array, cupy.ndarray) for array in arrays) and type(recording.t) is np.ndarray
     assert cupy.from_dlpack(recording["V"]).data.ptr == recording["V"].data.ptr
     over = cupy.from_dlpack(pop.V)
@@ -119,18 +133,30 @@ def test_states_and_recordings_stay_and_are_shared(cupy):
 def test_arrays_of_a_device_are_no_arrays_of_the_host(cupy):
     given = cupy.asarray(np.full(300, 0.05, np.float32))
     for use in (lambda pop: pop.run(1.0, I=given), lambda pop: pop.step(I=given), lambda pop: setattr(pop, "a", given)):
-        with pytest.raises(BackendError, match="an array lies on a CUDA device, the population on the host; bring it over") as problem:
+        with pytest.raises(
+            BackendError, match="an array lies on a CUDA device, the population on the host; bring it over"
+        ) as problem:
             use(population(backend="c"))
         assert "\n" not in str(problem.value)
     with pytest.raises(iz.IzhigenError, match="holds no real numbers"):
         population().run(1.0, I=cupy.asarray(np.ones(300, complex)))
     for neurons in (cupy.asarray(np.array([7, 2])), cupy.asarray(np.arange(300) % 100 == 3)):
-        same(population().run(5.0, I=9.0, record="V", neurons=neurons), population().run(5.0, I=9.0, record="V", neurons=host(neurons)))
+        same(
+            population().run(5.0, I=9.0, record="V", neurons=neurons),
+            population().run(5.0, I=9.0, record="V", neurons=host(neurons)),
+        )
 
 
 def test_initial_expressions_of_any_kind(cupy):
-    model = iz.Model("Odd", "dV/dt = -V*a\ndu/dt = -u", parameters={"a": 1.0}, initial={
-        "V": "where(a > 1, exp(a), max(a, 0.3))", "u": "V**2 + abs(sin(a)) + clip(a, 0, 1) + exprel(a) + floor(a) + sign(a - 1)"})
+    model = iz.Model(
+        "Odd",
+        "dV/dt = -V*a\ndu/dt = -u",
+        parameters={"a": 1.0},
+        initial={
+            "V": "where(a > 1, exp(a), max(a, 0.3))",
+            "u": "V**2 + abs(sin(a)) + clip(a, 0, 1) + exprel(a) + floor(a) + sign(a - 1)",
+        },
+    )
     a = np.linspace(0, 2, 100)
     expected = population(100, model, a=a, backend="c")
     for options in ({}, *({"sharding": sharding} for sharding in devices())):
@@ -201,7 +227,10 @@ def test_states_too_large_to_copy(cupy, monkeypatch):
     model, start = iz.Model("E", "dV/dt = V*V", parameters={}), np.where(np.arange(64) == 40, 0.06, 0.001)
     for sharding in [None, *devices()]:
         pop, clean = (population(64, model, dt=1.0, method="euler", V=start, sharding=sharding) for _ in range(2))
-        with pytest.raises(NonFiniteError, match=r"neuron 40 became infinite or undefined in one of the steps 20 to 29 .*run this neuron alone"):
+        with pytest.raises(
+            NonFiniteError,
+            match=r"neuron 40 became infinite or undefined in one of the steps 20 to 29 .*run this neuron alone",
+        ):
             pop.run(500.0)
         clean.run(30.0, check_finite=False)
         assert pop.t == 30.0
@@ -224,10 +253,18 @@ def test_computed_inputs_that_are_not_finite_are_named_over_many_blocks(cupy, mo
 def options_of(name):
     """A run's options: recordings, noise, series, what the kernel computes."""
     rows = np.random.default_rng(4).uniform(0, 30, (500, 300))
-    return {"plain": {"I": 20.0, "record": EVERYTHING}, "rows": {"I": rows, "record": ["V", "spike"], "every": 7, "neurons": [5, 299, 0]},
-            "text": {"I": "15 + 10*sin(t/5)", "record": ["u", "count"], "every": 3}, "noise": {"I": iz.inputs.wiener(50.0, n=300, seed=3) * 9, "record": ["V", "isi"]},
-            "both": {"I": iz.inputs.sinusoid(20, 30, 50.0) + iz.inputs.wiener(50.0, n=300, seed=3), "V_delta": 0.1, "record": "spike"},
-            "nothing": {"I": 20.0, "record": ()}}[name]
+    return {
+        "plain": {"I": 20.0, "record": EVERYTHING},
+        "rows": {"I": rows, "record": ["V", "spike"], "every": 7, "neurons": [5, 299, 0]},
+        "text": {"I": "15 + 10*sin(t/5)", "record": ["u", "count"], "every": 3},
+        "noise": {"I": iz.inputs.wiener(50.0, n=300, seed=3) * 9, "record": ["V", "isi"]},
+        "both": {
+            "I": iz.inputs.sinusoid(20, 30, 50.0) + iz.inputs.wiener(50.0, n=300, seed=3),
+            "V_delta": 0.1,
+            "record": "spike",
+        },
+        "nothing": {"I": 20.0, "record": ()},
+    }[name]
 
 
 @pytest.mark.parametrize("name", ["plain", "rows", "text", "noise", "both", "nothing"])
@@ -261,7 +298,7 @@ def test_a_run_of_many_blocks_waits_for_none_but_the_oldest(cupy, device, monkey
     monkeypatch.setattr(device, "synchronise", synchronise)
     before = device.synchronisations
     pop.run(steps=1000, I=10.0, record=())
-    assert device.synchronisations - before == 100 and min(behind[:-cuda.DEPTH]) > 0
+    assert device.synchronisations - before == 100 and min(behind[: -cuda.DEPTH]) > 0
     before = device.synchronisations
     for _ in range(20):
         pop.step(I=10.0, check_finite=False)
@@ -312,7 +349,9 @@ def test_graphs_repeat_single_steps_with_held_inputs(cupy, device):
         assert device.graph_launches == 3 + 3 + 2
         same_state(pop, expected)
     same_state(run(population(steps_per_launch=1)), expected)
-    assert device.graph_launches == 16, "the default stream, which cannot be captured, replays what another one captured"
+    assert device.graph_launches == 16, (
+        "the default stream, which cannot be captured, replays what another one captured"
+    )
 
 
 def test_steps_that_are_not_waited_for(cupy):
@@ -325,7 +364,9 @@ def test_steps_that_are_not_waited_for(cupy):
 
 
 def test_a_list_of_spikes_that_is_full_is_emptied(cupy, monkeypatch):
-    leak = iz.Model("Leak", "dV/dt = -V/tau + I", parameters={"tau": 10.0}, inputs=["I"], threshold="V >= 1", reset="V = 0")
+    leak = iz.Model(
+        "Leak", "dV/dt = -V/tau + I", parameters={"tau": 10.0}, inputs=["I"], threshold="V >= 1", reset="V = 0"
+    )
     current = np.where(np.arange(100) % 3, 100.0, 0.05)
     expected = population(100, leak).run(steps=400, I=current)
     monkeypatch.setattr(cuda, "LEAST_LIST", 100)
@@ -353,12 +394,22 @@ def test_a_list_of_spikes_is_read_while_it_fills(cupy, monkeypatch, n):
     steps = 4000 if n == 1000 else 120
     rec = pop.run(steps=steps, I=1.0)
     assert len(launched) == -(-steps // pop._engine_in_use.longest(launched[0][1].block))
-    assert len(rec.spike_times) == int(rec.counts.sum()) == n * round(len(rec.spike_times) / n) and n * steps / 12 < len(rec.spike_times)
+    assert len(rec.spike_times) == int(rec.counts.sum()) == n * round(
+        len(rec.spike_times) / n
+    ) and n * steps / 12 < len(rec.spike_times)
 
 
 def test_a_full_list_leads_back_to_the_right_step(cupy, monkeypatch):
     """Copies of the states that were asked for behind a block that was refused are not those that their place says."""
-    blow = iz.Model("Blow", "dV/dt = I\ndw/dt = where(w > 0, w*w*k, 0)", inputs=["I"], threshold="V >= 1", reset="V = 0", parameters={"k": 1e-3}, initial={"w": 10.1})
+    blow = iz.Model(
+        "Blow",
+        "dV/dt = I\ndw/dt = where(w > 0, w*w*k, 0)",
+        inputs=["I"],
+        threshold="V >= 1",
+        reset="V = 0",
+        parameters={"k": 1e-3},
+        initial={"w": 10.1},
+    )
     expected = blow.population(50, dt=0.1, backend="c")
     with pytest.raises(NonFiniteError) as known:
         expected.run(steps=2000, I=4.0)
@@ -402,7 +453,9 @@ def test_refractory_periods_end_where_those_of_c_do(cupy, monkeypatch, flags):
     import tests.cuda.cupy_on_host as double
 
     monkeypatch.setattr(double, "FLAGS", (*double.FLAGS, *flags))
-    model = iz.Model("Held", "dV/dt = I - V/tau", inputs=["I"], threshold="V >= 1", reset="V = 0", parameters={"tau": 10.0}).with_refractory(2.0)
+    model = iz.Model(
+        "Held", "dV/dt = I - V/tau", inputs=["I"], threshold="V >= 1", reset="V = 0", parameters={"tau": 10.0}
+    ).with_refractory(2.0)
     current = np.linspace(0.15, 2.0, 64)
     found = []
     for backend, steps in (("c", None), ("cuda", None), ("cuda", 1)):
@@ -448,8 +501,16 @@ def devices():
 @pytest.mark.parametrize(("size", "batch"), [(300, None), (5, None), (33, None), ((4, 25), 3), (1, None)])
 def test_sharded_neurons_give_what_one_device_gives(cupy, size, batch):
     n = int(np.prod(size))
-    values = {"b": np.linspace(0.2, 0.26, n).reshape(size), "tau_ref": np.linspace(1, 3, n).reshape(size), "seed": 9, "batch": batch}
-    inputs = {"I": iz.inputs.sinusoid(20, 30, 1e3) + iz.inputs.wiener(1e3, n=n * (batch or 1), seed=3), "V_delta": np.linspace(0, 0.1, n).reshape(size)}
+    values = {
+        "b": np.linspace(0.2, 0.26, n).reshape(size),
+        "tau_ref": np.linspace(1, 3, n).reshape(size),
+        "seed": 9,
+        "batch": batch,
+    }
+    inputs = {
+        "I": iz.inputs.sinusoid(20, 30, 1e3) + iz.inputs.wiener(1e3, n=n * (batch or 1), seed=3),
+        "V_delta": np.linspace(0, 0.1, n).reshape(size),
+    }
     one = population(size, NOISY, **values)
     expected = one.run(60.0, **inputs, record=EVERYTHING)
     for sharding in devices():
@@ -461,7 +522,12 @@ def test_sharded_neurons_give_what_one_device_gives(cupy, size, batch):
     np.testing.assert_array_equal(*flags)
     same_state(pop, one)
     rows = np.random.default_rng(0).uniform(0, 30, (50, *one.shape))
-    chosen = {"neurons": np.arange(n * (batch or 1))[::-3], "every": 4, "I": rows, "record": ["V", "spike", "count", "refractory"]}
+    chosen = {
+        "neurons": np.arange(n * (batch or 1))[::-3],
+        "every": 4,
+        "I": rows,
+        "record": ["V", "spike", "count", "refractory"],
+    }
     same(pop.run(steps=50, **chosen), one.run(steps=50, **chosen))
     pop.V, pop.a = one.V, 0.05
     one.a = 0.05
@@ -512,7 +578,9 @@ def test_the_second_device_alone(cupy):
         given = cupy.asarray(np.linspace(0, 30, 300, dtype=np.float32))
     population(device=1, a=given).run(1.0, I=given)
     for wrong in (lambda: population(a=given), lambda: population().run(1.0, I=given), lambda: population()(given)):
-        with pytest.raises(BackendError, match="an array lies on device 1, the population on device 0; move one of them"):
+        with pytest.raises(
+            BackendError, match="an array lies on device 1, the population on device 0; move one of them"
+        ):
             wrong()
 
 
@@ -535,7 +603,9 @@ def test_choices_that_cannot_be(cupy):
     refused("sharding=9: there is no such device", sharding=[0, 9])
     refused("are both given; sharding names the devices", iz.IzhigenError, device=0, sharding=[0])
     for backend in ("c", "numpy"):
-        refused("device=0 chooses among devices, and this backend has none; take backend='cuda'", backend=backend, device=0)
+        refused(
+            "device=0 chooses among devices, and this backend has none; take backend='cuda'", backend=backend, device=0
+        )
         refused(r"sharding=\[0\] chooses among devices", backend=backend, sharding=[0])
 
 
@@ -549,7 +619,9 @@ def test_without_cupy(monkeypatch):
         return true(name, *rest, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    refused(r"backend 'cuda' needs CuPy, which cannot be imported \(libcupy.so: no such file\); pip install 'izhigen\[cuda12\]'")
+    refused(
+        r"backend 'cuda' needs CuPy, which cannot be imported \(libcupy.so: no such file\); pip install 'izhigen\[cuda12\]'"
+    )
     load_cupy.cache_clear()
 
 
@@ -566,7 +638,9 @@ def test_without_a_driver_or_a_device(monkeypatch):
 
     runtime = sys.modules["cupy"].cuda.runtime
     monkeypatch.setattr(runtime, "getDeviceCount", fail)
-    refused(r"found no working CUDA driver \(cudaErrorInsufficientDriver.*\); install or update NVIDIA's driver, or use backend='c'")
+    refused(
+        r"found no working CUDA driver \(cudaErrorInsufficientDriver.*\); install or update NVIDIA's driver, or use backend='c'"
+    )
     load_cupy.cache_clear()
 
 

@@ -61,7 +61,9 @@ def test_every_thread_runs_once(grid, block, reverse, os_threads):
 def test_atomics(reverse, os_threads):
     value = np.random.default_rng(1).integers(2, 12, 500).astype("i4")
     count, least, last = np.zeros(16, "u8"), np.full(1, 99, "i4"), np.full(1, -1, "i8")
-    HostModule(HISTOGRAM).launch("histogram", 8, 64, [value, count, least, last, np.int32(value.size)], reverse, os_threads)
+    HostModule(HISTOGRAM).launch(
+        "histogram", 8, 64, [value, count, least, last, np.int32(value.size)], reverse, os_threads
+    )
     assert (count == np.bincount(value, minlength=16)).all() and least[0] == value.min() and last[0] == value.max()
 
 
@@ -71,7 +73,11 @@ def test_lists_filled_a_warp_at_a_time(grid, block, reverse, os_threads):
     value, out, count = np.arange(700, dtype="i4"), np.full(700, -1, "i4"), np.zeros(1, "u8")
     HostModule(APPEND).launch("append", grid, block, [value, np.int32(700), out, count], reverse, os_threads)
     expected = value[value % 3 == 0]
-    assert count[0] == expected.size and (np.sort(out[:expected.size]) == expected).all() and (out[expected.size:] == -1).all()
+    assert (
+        count[0] == expected.size
+        and (np.sort(out[: expected.size]) == expected).all()
+        and (out[expected.size :] == -1).all()
+    )
 
 
 def test_order_is_the_one_asked_for():
@@ -99,8 +105,15 @@ def test_arguments_must_be_those_of_the_kernel():
         module.launch("append", (1, 2), 1, [value, np.int32(4), value, count])
 
 
-@pytest.mark.parametrize("broken", ["int f(", "__device__ void f() { __syncthreads(); }", "__device__ void f(uint64_t *p) { atomicAdd(p, 1ul); }",
-                                    "__device__ int f() { int unused; return 0; }"])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "int f(",
+        "__device__ void f() { __syncthreads(); }",
+        "__device__ void f(uint64_t *p) { atomicAdd(p, 1ul); }",
+        "__device__ int f() { int unused; return 0; }",
+    ],
+)
 def test_what_cuda_has_not_and_warnings_do_not_build(broken):
     with pytest.raises(BuildError, match="error"):
         HostModule(ADD + broken)
@@ -131,7 +144,9 @@ int main()
 @pytest.mark.parametrize("os_threads", [ONE_OS_THREAD_EACH, 2])
 @pytest.mark.parametrize("adding,found", [("atomicAdd(p, v)", False), ("*(p) += (v)", True)])
 def test_thread_sanitizer_tells_races_from_atomics(os_threads, adding, found):
-    outcome = run_program(f"#define ADD_TO(p, v) {adding}\n{RACE}", RACE_MAIN.replace("OS_THREADS", str(os_threads)), "thread")
+    outcome = run_program(
+        f"#define ADD_TO(p, v) {adding}\n{RACE}", RACE_MAIN.replace("OS_THREADS", str(os_threads)), "thread"
+    )
     if found:
         assert outcome.status != 0 and "data race" in outcome.output, outcome.output
     else:

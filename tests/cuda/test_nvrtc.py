@@ -26,7 +26,10 @@ extern "C" __global__ void many(const float *x, float *out, const int n)
 def test_each_kernel_is_reported():
     compiled = nvrtc.compile(ADD + APPEND, ARCH)
     assert compiled.cubin[:4] == b"\x7fELF" and set(compiled.kernels) == {"vectors_add", "append"}
-    assert all(0 < k.registers <= 64 and (k.stack, k.spill_stores, k.spill_loads) == (0, 0, 0) for k in compiled.kernels.values())
+    assert all(
+        0 < k.registers <= 64 and (k.stack, k.spill_stores, k.spill_loads) == (0, 0, 0)
+        for k in compiled.kernels.values()
+    )
 
 
 def test_spilling_is_reported():
@@ -46,8 +49,14 @@ def test_warnings_are_in_the_log():
     assert "warning" not in nvrtc.compile(ADD, ARCH).log
 
 
-@pytest.mark.parametrize("source,options,text", [("int f(", [], r"source\.cu\(1\): error"), (ADD, ["--no-such-option"], "no-such-option"),
-                                                 (HISTOGRAM, [], r"stdint\.h")])
+@pytest.mark.parametrize(
+    "source,options,text",
+    [
+        ("int f(", [], r"source\.cu\(1\): error"),
+        (ADD, ["--no-such-option"], "no-such-option"),
+        (HISTOGRAM, [], r"stdint\.h"),
+    ],
+)
 def test_errors_carry_the_text(source, options, text):
     with pytest.raises(nvrtc.NvrtcError, match=text):
         nvrtc.compile(source, ARCH, options)

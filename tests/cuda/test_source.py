@@ -56,11 +56,17 @@ def test_library_models_compile_without_spills(arch, dtype, request):
         counted[name] = {kernel.removeprefix(f"{name}_"): use.registers for kernel, use in compiled.kernels.items()}
     known = json.loads(REGISTERS.read_text()) if REGISTERS.is_file() else {}
     if request.config.getoption("--update-goldens"):
-        known = known if known.get("nvrtc") == nvrtc.version() else {"nvrtc": nvrtc.version(), "izhigen": iz.__version__, "registers": {}}
+        known = (
+            known
+            if known.get("nvrtc") == nvrtc.version()
+            else {"nvrtc": nvrtc.version(), "izhigen": iz.__version__, "registers": {}}
+        )
         known["registers"].setdefault(dtype, {})[arch] = counted
         REGISTERS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
     if known["nvrtc"] == nvrtc.version():
-        assert counted == known["registers"][dtype][arch], "registers changed; look at the difference, then run pytest --update-goldens"
+        assert counted == known["registers"][dtype][arch], (
+            "registers changed; look at the difference, then run pytest --update-goldens"
+        )
 
 
 @nvrtc.needs_nvrtc
@@ -77,7 +83,13 @@ def test_other_models_compile_without_spills(name):
 @nvrtc.needs_nvrtc
 def test_inputs_computed_from_time_compile():
     compiled = nvrtc.compile(TIMED.program("cuda").source, "sm_75")
-    assert {"IzhikevichLTC_series", "IzhikevichLTC_begin", "IzhikevichLTC_advance", "IzhikevichLTC_step", "IzhikevichLTC_tick"} == set(compiled.kernels)
+    assert {
+        "IzhikevichLTC_series",
+        "IzhikevichLTC_begin",
+        "IzhikevichLTC_advance",
+        "IzhikevichLTC_step",
+        "IzhikevichLTC_tick",
+    } == set(compiled.kernels)
     assert "warning" not in compiled.log
 
 
@@ -86,17 +98,25 @@ def test_nothing_is_included_at_run_time_and_no_arithmetic_is_relaxed():
     outside = source.split("#else\n", 1)[0]
     assert "#include" not in outside and "fast" not in source.lower()
     with_headers = source.split("#else\n", 1)[1].split("#endif")[0]
-    assert with_headers.split() == "#include <math.h> #include <stddef.h> #include <stdint.h> #include <string.h>".split()
+    assert (
+        with_headers.split() == "#include <math.h> #include <stddef.h> #include <stdint.h> #include <string.h>".split()
+    )
 
 
 # -- text -------------------------------------------------------------------------------------------------------------
 
 
 def test_the_same_bytes_under_any_hash_seed():
-    code = (f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom tests.codegen.test_source import MODELS\n"
-            "sys.stdout.write(''.join(m.source('cuda') for m in MODELS.values()))")
-    outputs = {subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True).stdout
-               for seed in ("1", "2")}
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom tests.codegen.test_source import MODELS\n"
+        "sys.stdout.write(''.join(m.source('cuda') for m in MODELS.values()))"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in ("1", "2")
+    }
     assert len(outputs) == 1 and outputs.pop()
 
 
@@ -115,7 +135,9 @@ def recorded(model, backend, dtype, **values):
     inputs = {name: rng.uniform(0, 40, (STEPS, 333 if k else 1)).astype(dtype) for k, name in enumerate(model.inputs)}
     inputs[f"{state}_delta"] = rng.normal(0, 1.0, (STEPS, 333)).astype(dtype)
     wanted = [*model.all_states, *(("spike", "count", "isi") if model.threshold else ())]
-    rec = pop.run(steps=STEPS, record=wanted, neurons=rng.permutation(333)[:50], every=3, check_finite=False, **inputs).to_host()
+    rec = pop.run(
+        steps=STEPS, record=wanted, neurons=rng.permutation(333)[:50], every=3, check_finite=False, **inputs
+    ).to_host()
     found = {name: rec[name] for name in wanted if name != "isi"}
     if "isi" in wanted:
         found.update(mean=rec["isi"].mean, std=rec["isi"].std, times=rec.spikes[0], neurons=rec.spikes[1])
@@ -125,7 +147,9 @@ def recorded(model, backend, dtype, **values):
 @pytest.fixture
 def without_contraction(monkeypatch: pytest.MonkeyPatch) -> None:
     """The C backend rounds every product, as g++ is told to for the CUDA source."""
-    monkeypatch.setattr(compiler, "FLAGS", tuple(flag.replace("contract=fast", "contract=off") for flag in compiler.FLAGS))
+    monkeypatch.setattr(
+        compiler, "FLAGS", tuple(flag.replace("contract=fast", "contract=off") for flag in compiler.FLAGS)
+    )
 
 
 @needs_compiler

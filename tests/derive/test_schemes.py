@@ -13,8 +13,21 @@ TABLEAUS = [name for name in method_names() if name != "exp_euler"]
 
 
 def test_all_methods_are_found():
-    assert set(method_names()) == {"exp_euler", "euler", "midpoint", "heun2", "ralston2", "rk2", "rk3", "heun3", "ralston3", "ssprk3", "rk4",
-                                   "ralston4", "rk4_38rule"}
+    assert set(method_names()) == {
+        "exp_euler",
+        "euler",
+        "midpoint",
+        "heun2",
+        "ralston2",
+        "rk2",
+        "rk3",
+        "heun3",
+        "ralston3",
+        "ssprk3",
+        "rk4",
+        "ralston4",
+        "rk4_38rule",
+    }
     assert find_scheme("exp_auto") is find_scheme("exp_euler")
 
 
@@ -31,7 +44,9 @@ def test_exp_euler_is_the_formula():
     step = iz.load("Izhikevich").derive()
     V, u, I, p1, p2, p3 = (symbol(n) for n in ("V", "u", "I", "p1", "p2", "p3"))
     expected = V + DT * phi1(DT * (2 * p1 * V + p2)) * (p1 * V**2 + p2 * V + p3 - u + I)
-    difference = (step.updates["V"] - expected).subs({V: -60, u: -10, I: 3, p1: sp.Rational(1, 25), p2: 5, p3: 140, DT: sp.Rational(1, 10)})
+    difference = (step.updates["V"] - expected).subs(
+        {V: -60, u: -10, I: 3, p1: sp.Rational(1, 25), p2: 5, p3: 140, DT: sp.Rational(1, 10)}
+    )
     assert abs(difference.evalf(30)) < 1e-25
 
 
@@ -60,4 +75,6 @@ def test_report_and_latex():
     assert "hoisted, once a call" in report and "operations" in report and "bytes a neuron-step" in report
     latex = step.latex()
     assert latex.startswith("\\begin{align*}") and "\\varphi_{1}" in latex
-    assert "held during the step" in iz.load("Izhikevich").with_current("g*(E - V)", inputs=["g"], E=0.0).derive().report()
+    assert (
+        "held during the step" in iz.load("Izhikevich").with_current("g*(E - V)", inputs=["g"], E=0.0).derive().report()
+    )

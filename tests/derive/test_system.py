@@ -18,21 +18,27 @@ def kinds(equations, **parts):
     return [e.kind for e in build_system(Model("M", equations, **parts)).equations]
 
 
-@pytest.mark.parametrize(("equations", "expected"), [
-    ("dV/dt = k + I", [EquationClass.CONSTANT]),
-    ("dV/dt = (k - V)/tau", [EquationClass.LINEAR_PARAMETER_RATE]),
-    ("dV/dt = k*(1 - V) - tau*V + I", [EquationClass.LINEAR_PARAMETER_RATE]),
-    ("dV/dt = I*(k - V)", [EquationClass.LINEAR_STATE_RATE]),
-    ("dV/dt = w*(k - V)\ndw/dt = -w*V", [EquationClass.LINEAR_STATE_RATE, EquationClass.LINEAR_STATE_RATE]),
-    ("dV/dt = sin(t)*V", [EquationClass.LINEAR_STATE_RATE]),
-    ("dV/dt = k*V**2 - tau*V + I", [EquationClass.QUADRATIC]),
-    ("dV/dt = (V - k)*(V - tau)", [EquationClass.QUADRATIC]),
-    ("dV/dt = exp(V)", [EquationClass.NONLINEAR]), ("dV/dt = V - V**3/3", [EquationClass.NONLINEAR]),
-    ("dV/dt = abs(V)", [EquationClass.NONLINEAR]), ("dV/dt = 1/V", [EquationClass.NONLINEAR]),
-    ("dV/dt = w\ndw/dt = -V", [EquationClass.COUPLED_LINEAR] * 2),
-    ("dV/dt = -V + w\ndw/dt = -w + V + heaviside(V - 1)", [EquationClass.LINEAR_PARAMETER_RATE] * 2),
-    ("dV/dt = -V + w\ndw/dt = -w", [EquationClass.LINEAR_PARAMETER_RATE] * 2),
-    ("dV/dt = -V + w\ndw/dt = -w + V**2", [EquationClass.LINEAR_PARAMETER_RATE] * 2)])
+@pytest.mark.parametrize(
+    ("equations", "expected"),
+    [
+        ("dV/dt = k + I", [EquationClass.CONSTANT]),
+        ("dV/dt = (k - V)/tau", [EquationClass.LINEAR_PARAMETER_RATE]),
+        ("dV/dt = k*(1 - V) - tau*V + I", [EquationClass.LINEAR_PARAMETER_RATE]),
+        ("dV/dt = I*(k - V)", [EquationClass.LINEAR_STATE_RATE]),
+        ("dV/dt = w*(k - V)\ndw/dt = -w*V", [EquationClass.LINEAR_STATE_RATE, EquationClass.LINEAR_STATE_RATE]),
+        ("dV/dt = sin(t)*V", [EquationClass.LINEAR_STATE_RATE]),
+        ("dV/dt = k*V**2 - tau*V + I", [EquationClass.QUADRATIC]),
+        ("dV/dt = (V - k)*(V - tau)", [EquationClass.QUADRATIC]),
+        ("dV/dt = exp(V)", [EquationClass.NONLINEAR]),
+        ("dV/dt = V - V**3/3", [EquationClass.NONLINEAR]),
+        ("dV/dt = abs(V)", [EquationClass.NONLINEAR]),
+        ("dV/dt = 1/V", [EquationClass.NONLINEAR]),
+        ("dV/dt = w\ndw/dt = -V", [EquationClass.COUPLED_LINEAR] * 2),
+        ("dV/dt = -V + w\ndw/dt = -w + V + heaviside(V - 1)", [EquationClass.LINEAR_PARAMETER_RATE] * 2),
+        ("dV/dt = -V + w\ndw/dt = -w", [EquationClass.LINEAR_PARAMETER_RATE] * 2),
+        ("dV/dt = -V + w\ndw/dt = -w + V**2", [EquationClass.LINEAR_PARAMETER_RATE] * 2),
+    ],
+)
 def test_classes(equations, expected):
     assert kinds(equations, parameters={"k": 2.0, "tau": 3.0}, inputs=["I"]) == expected
 
@@ -44,7 +50,9 @@ def test_a_hidden_dependence_is_inlined_before_differentiating():
 
 
 def test_linear_part_is_proved():
-    equation = build_system(Model("M", "dV/dt = g*(E - V) - (V - 3)/tau", parameters={"g": 1.0, "E": 0.0, "tau": 10.0})).equations[0]
+    equation = build_system(
+        Model("M", "dV/dt = g*(E - V) - (V - 3)/tau", parameters={"g": 1.0, "E": 0.0, "tau": 10.0})
+    ).equations[0]
     assert equation.proved
     assert sp.expand(equation.rate * V + equation.remainder - equation.rhs) == 0
     assert V not in equation.rate.free_symbols | equation.remainder.free_symbols
@@ -56,13 +64,24 @@ def test_currents_shape_the_rate_only_with_a_liquid_time_constant():
     assert build_system(model.with_liquid_time_constant()).equations[0].rate == -1 - symbol("g")
 
 
-@pytest.mark.parametrize(("rate", "expected"), [
-    ("0.01*(V + 55)/(1 - exp(-0.1*(V + 55)))", "1/(10*phi1(-V/10 - 11/2))"), ("0.1*(V + 40)/(1 - exp(-(V + 40)/10))", "1/phi1(-V/10 - 4)"),
-    ("0.032*(15 - V + v)/(exp((15 - V + v)/5) - 1)", "4/(25*phi1(-V/5 + v/5 + 3))"), ("0.28*(V - v - 40)/(exp((V - v - 40)/5) - 1)", "7/(5*phi1(V/5 - v/5 - 8))"),
-    ("(25 - V)/(10*(exp((25 - V)/10) - 1))", "1/phi1(5/2 - V/10)"), ("0.01*(10 - V)/(exp(1 - 0.1*V) - 1)", "1/(10*phi1(1 - V/10))"),
-    ("-0.32*(V + 54)/(exp(-(V + 54)/4) - 1)", "32/(25*phi1(-V/4 - 27/2))"), ("(0.1 - 0.01*V)/(exp(1 - 0.1*V) - 1)", "1/(10*phi1(1 - V/10))"),
-    ("(2.5 - 0.1*V)/(exp(2.5 - 0.1*V) - 1)", "1/phi1(5/2 - V/10)"), ("V/expm1(V/10)", "10/phi1(V/10)"), ("(exp(V/3) - 1)/V", "phi1(V/3)/3"),
-    ("3*V/(2 - 2*exp(-V))", "3/(2*phi1(-V))"), ("0.1*(V + 35)/(1 - exp(-0.1*(V + 35)))", "1/phi1(-V/10 - 7/2)")])
+@pytest.mark.parametrize(
+    ("rate", "expected"),
+    [
+        ("0.01*(V + 55)/(1 - exp(-0.1*(V + 55)))", "1/(10*phi1(-V/10 - 11/2))"),
+        ("0.1*(V + 40)/(1 - exp(-(V + 40)/10))", "1/phi1(-V/10 - 4)"),
+        ("0.032*(15 - V + v)/(exp((15 - V + v)/5) - 1)", "4/(25*phi1(-V/5 + v/5 + 3))"),
+        ("0.28*(V - v - 40)/(exp((V - v - 40)/5) - 1)", "7/(5*phi1(V/5 - v/5 - 8))"),
+        ("(25 - V)/(10*(exp((25 - V)/10) - 1))", "1/phi1(5/2 - V/10)"),
+        ("0.01*(10 - V)/(exp(1 - 0.1*V) - 1)", "1/(10*phi1(1 - V/10))"),
+        ("-0.32*(V + 54)/(exp(-(V + 54)/4) - 1)", "32/(25*phi1(-V/4 - 27/2))"),
+        ("(0.1 - 0.01*V)/(exp(1 - 0.1*V) - 1)", "1/(10*phi1(1 - V/10))"),
+        ("(2.5 - 0.1*V)/(exp(2.5 - 0.1*V) - 1)", "1/phi1(5/2 - V/10)"),
+        ("V/expm1(V/10)", "10/phi1(V/10)"),
+        ("(exp(V/3) - 1)/V", "phi1(V/3)/3"),
+        ("3*V/(2 - 2*exp(-V))", "3/(2*phi1(-V))"),
+        ("0.1*(V + 35)/(1 - exp(-0.1*(V + 35)))", "1/phi1(-V/10 - 7/2)"),
+    ],
+)
 def test_gating_rates_lose_their_holes(rate, expected):
     found = remove_singularities(lower(parse_expression(rate), "rate"))
     names = {"phi1": phi1, "V": V, "v": symbol("v")}
@@ -82,7 +101,9 @@ def test_alpha_n_and_its_slope_at_the_hole():
 
 
 def test_an_input_means_its_sum_in_the_threshold_too(backend):
-    model = Model("A", "tot = I\ndV/dt = -V + tot", threshold="tot > 2", inputs=["I"], reset="V = 0").with_current("5.0")
+    model = Model("A", "tot = I\ndV/dt = -V + tot", threshold="tot > 2", inputs=["I"], reset="V = 0").with_current(
+        "5.0"
+    )
     for variant in (model, model.with_liquid_time_constant()):
         assert variant.population(1, backend=backend).run(1.0).counts[0] == 10
 
@@ -100,7 +121,11 @@ def test_what_would_explode_ends_soon():
     assert build_system(nasty).equations[0].kind is EquationClass.NONLINEAR
     logistic = "\n".join(f"a{k + 1} = a{k}*(1 - a{k})" for k in range(20))
     chain = "\n".join(f"a{k + 1} = sin(a{k})" for k in range(250))
-    for block in (logistic + "\na0 = V\ndV/dt = a20", chain + "\na0 = V\ndV/dt = a250", "dV/dt = a400\n" + "\n".join(f"a{k} = a{k - 1} + 1" for k in range(400, 0, -1)) + "\na0 = V"):
+    for block in (
+        logistic + "\na0 = V\ndV/dt = a20",
+        chain + "\na0 = V\ndV/dt = a250",
+        "dV/dt = a400\n" + "\n".join(f"a{k} = a{k - 1} + 1" for k in range(400, 0, -1)) + "\na0 = V",
+    ):
         with pytest.raises(IzhigenError, match="more than"):
             Model("M", block)
     for text in ("((V + 1)**64)**64", "V*(((1.0001**64)**64)**64)", "V*1e-999999999"):

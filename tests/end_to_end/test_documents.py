@@ -30,14 +30,25 @@ def test_code_blocks_run_and_print_what_they_show(page, tmp_path, monkeypatch, r
         if block["output"] is None:
             assert not printed.getvalue(), "a block that prints shows its output in a text block below"
         elif request.config.getoption("--update-goldens"):
-            page.write_text(page.read_text().replace(block.group(), block.group().replace(f"```text\n{block['output']}```", f"```text\n{printed.getvalue()}```")))
+            page.write_text(
+                page.read_text().replace(
+                    block.group(),
+                    block.group().replace(f"```text\n{block['output']}```", f"```text\n{printed.getvalue()}```"),
+                )
+            )
         else:
             assert VARYING.sub("~", printed.getvalue()).split() == VARYING.sub("~", block["output"]).split()
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
 def test_examples_run_and_end_in_a_line_that_says_what_was_done(example, tmp_path):
-    done = subprocess.run([sys.executable, str(example), "--out", str(tmp_path)], capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, str(example), "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("done: wrote")
     assert all(path.stat().st_size > 5000 for path in tmp_path.glob("*.png"))
@@ -48,4 +59,7 @@ def test_import_is_light():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     code = "import sys, izhigen as iz; iz.load('IzhikevichLTC'); print('sympy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+        == "False"
+    )

@@ -13,10 +13,23 @@ CASES = {
     "AdEx": (FAMILIES["AdEx"], {"V": -52.3, "w": 14.0}, {"I": 500.0}),
     "HH at a hole": (FAMILIES["HH"], {"V": -40.0, "m": 0.1, "h": 0.5, "n": 0.4}, {"I": 5.0}),
     "HH": (FAMILIES["HH"], {"V": -31.7, "m": 0.3, "h": 0.2, "n": 0.5}, {"I": 5.0}),
-    "names like the generator's": (iz.Model("N", "dV/dt = V*V - f_V*V + z_V\ndu/dt = f_V - u*V + xi_V*k1_V*V_stage2",
-                                            parameters={"f_V": 0.5, "z_V": 0.1, "xi_V": 0.2, "k1_V": 0.7, "V_stage2": 1.1}), {"V": 0.3, "u": 1.0}, {}),
-    "stiff and stepwise": (iz.Model("S", "dV/dt = where(V > 1, -50*(V - 1), 2 - V) + max(w, V) - floor(V)\ndw/dt = abs(V - w)*clip(w, 0, 2)*heaviside(w)"),
-                           {"V": 1.3, "w": 0.4}, {}),
+    "names like the generator's": (
+        iz.Model(
+            "N",
+            "dV/dt = V*V - f_V*V + z_V\ndu/dt = f_V - u*V + xi_V*k1_V*V_stage2",
+            parameters={"f_V": 0.5, "z_V": 0.1, "xi_V": 0.2, "k1_V": 0.7, "V_stage2": 1.1},
+        ),
+        {"V": 0.3, "u": 1.0},
+        {},
+    ),
+    "stiff and stepwise": (
+        iz.Model(
+            "S",
+            "dV/dt = where(V > 1, -50*(V - 1), 2 - V) + max(w, V) - floor(V)\ndw/dt = abs(V - w)*clip(w, 0, 2)*heaviside(w)",
+        ),
+        {"V": 1.3, "w": 0.4},
+        {},
+    ),
 }
 
 

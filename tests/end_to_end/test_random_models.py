@@ -19,12 +19,37 @@ DT = 0.05
 
 def terms():
     leaf = st.sampled_from(["V", "w", "I", "p", "q", "tau", "0.3", "2", "1.25"])
-    binary = st.sampled_from(["({} + {})", "({} - {})", "({} * {})", "({} / (2.5 + abs({})))", "max({}, {})", "min({}, {})"])
-    unary = st.sampled_from(["exp(-abs({}) / 4)", "tanh({})", "sin({})", "cos({} / 2)", "sqrt(({})**2 + 0.1)", "log(({})**2 + 1.5)", "({})**2", "({} / 3)**3",
-                             "exprel(-abs({}))", "-({})", "1 / (1 + exp(-({}) / 3))", "abs({})", "heaviside({})", "clip({}, -2, 2)", "(({}) + 4)/(1 - exp(-0.5*(({}) + 4)) + 2)"])
-    return st.recursive(leaf, lambda e: st.one_of(
-        st.builds(lambda form, a, b: form.format(a, b), binary, e, e), st.builds(lambda form, a: form.replace("{}", a), unary, e),
-        st.builds("where({} > {}, {}, {})".format, e, e, e, e)), max_leaves=9)
+    binary = st.sampled_from(
+        ["({} + {})", "({} - {})", "({} * {})", "({} / (2.5 + abs({})))", "max({}, {})", "min({}, {})"]
+    )
+    unary = st.sampled_from(
+        [
+            "exp(-abs({}) / 4)",
+            "tanh({})",
+            "sin({})",
+            "cos({} / 2)",
+            "sqrt(({})**2 + 0.1)",
+            "log(({})**2 + 1.5)",
+            "({})**2",
+            "({} / 3)**3",
+            "exprel(-abs({}))",
+            "-({})",
+            "1 / (1 + exp(-({}) / 3))",
+            "abs({})",
+            "heaviside({})",
+            "clip({}, -2, 2)",
+            "(({}) + 4)/(1 - exp(-0.5*(({}) + 4)) + 2)",
+        ]
+    )
+    return st.recursive(
+        leaf,
+        lambda e: st.one_of(
+            st.builds(lambda form, a, b: form.format(a, b), binary, e, e),
+            st.builds(lambda form, a: form.replace("{}", a), unary, e),
+            st.builds("where({} > {}, {}, {})".format, e, e, e, e),
+        ),
+        max_leaves=9,
+    )
 
 
 def check(model, backend, dtype, method="exp_euler"):
@@ -36,7 +61,13 @@ def check(model, backend, dtype, method="exp_euler"):
     eps = float(np.finfo(number).eps)
     for name, update in step.updates.items():
         for k in range(3):
-            values = {symbol("V"): STATES["V"][k], symbol("w"): STATES["w"][k], symbol("I"): INPUT[k], symbol("dt"): DT, symbol("t"): 0.0}
+            values = {
+                symbol("V"): STATES["V"][k],
+                symbol("w"): STATES["w"][k],
+                symbol("I"): INPUT[k],
+                symbol("dt"): DT,
+                symbol("t"): 0.0,
+            }
             values |= {symbol(key): value for key, value in PARAMETERS.items()}
             values = {key: float(number(value)) for key, value in values.items()}
             exact, scale = first_order_error(update, values)
@@ -44,13 +75,17 @@ def check(model, backend, dtype, method="exp_euler"):
             assert abs(found - exact) <= 24 * eps * scale, (name, k, found, exact, scale * eps, str(model))
 
 
-COMMON = dict(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+COMMON = dict(
+    deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 
 
 @settings(max_examples=25, **COMMON)
 @given(first=terms(), second=terms())
 def test_exponential_euler_of_random_equations(first, second):
-    model = Model("Random", f"dV/dt = {first} - V/tau\ndw/dt = p*V - q*w + x\nx = {second}", parameters=PARAMETERS, inputs=["I"])
+    model = Model(
+        "Random", f"dV/dt = {first} - V/tau\ndw/dt = p*V - q*w + x\nx = {second}", parameters=PARAMETERS, inputs=["I"]
+    )
     for backend, dtype in (("c", "float32"), ("c", "float64"), ("numpy", "float64")):
         check(model, backend, dtype)
 
@@ -58,7 +93,11 @@ def test_exponential_euler_of_random_equations(first, second):
 @settings(max_examples=6, **{**COMMON, "suppress_health_check": list(HealthCheck)})
 @given(first=terms(), second=terms())
 def test_random_equations_on_a_device(device, first, second):
-    check(Model("Random", f"dV/dt = {first} - V/tau\ndw/dt = p*V - q*w + {second}", parameters=PARAMETERS, inputs=["I"]), "cuda", "float32")
+    check(
+        Model("Random", f"dV/dt = {first} - V/tau\ndw/dt = p*V - q*w + {second}", parameters=PARAMETERS, inputs=["I"]),
+        "cuda",
+        "float32",
+    )
 
 
 @settings(max_examples=6, **COMMON)
@@ -70,18 +109,32 @@ def test_runge_kutta_of_random_equations(first, second, method):
 
 
 FAMILIES = {
-    "AdEx": Model("AdEx", """
+    "AdEx": Model(
+        "AdEx",
+        """
         dV/dt = (g*(E - V) + g*D*exp((V - T)/D) - w + I)/C
-        dw/dt = (a*(V - E) - w)/tau""", threshold="V >= -40", reset="V = E; w = w + b", inputs=["I"], initial={"V": "E"},
-                  parameters={"C": 281.0, "g": 30.0, "E": -70.6, "T": -50.4, "D": 2.0, "a": 4.0, "tau": 144.0, "b": 80.5}),
+        dw/dt = (a*(V - E) - w)/tau""",
+        threshold="V >= -40",
+        reset="V = E; w = w + b",
+        inputs=["I"],
+        initial={"V": "E"},
+        parameters={"C": 281.0, "g": 30.0, "E": -70.6, "T": -50.4, "D": 2.0, "a": 4.0, "tau": 144.0, "b": 80.5},
+    ),
     "HH": __import__("tests.codegen.test_kernel", fromlist=["HODGKIN_HUXLEY"]).HODGKIN_HUXLEY,
-    "Synapses": Model("Synapses", """
+    "Synapses": Model(
+        "Synapses",
+        """
         dV/dt = ((E - V) + R*(g_e*(0 - V) + g_i*(-80 - V)) + I)/tau
         dg_e/dt = h_e - g_e/5
         dh_e/dt = -h_e/5
         dg_i/dt = -g_i/10
-        dtheta/dt = (T - theta)/50""", threshold="V >= theta", reset="V = E; theta = theta + 2; h_e = h_e + 0.01", inputs=["I"],
-                      initial={"V": "E", "theta": "T", "g_i": 0.02}, parameters={"E": -65.0, "T": -50.0, "R": 10.0, "tau": 20.0}),
+        dtheta/dt = (T - theta)/50""",
+        threshold="V >= theta",
+        reset="V = E; theta = theta + 2; h_e = h_e + 0.01",
+        inputs=["I"],
+        initial={"V": "E", "theta": "T", "g_i": 0.02},
+        parameters={"E": -65.0, "T": -50.0, "R": 10.0, "tau": 20.0},
+    ),
 }
 
 

@@ -10,8 +10,15 @@ import izhigen as iz
 from izhigen import Model
 from izhigen.errors import EquationError, IzhigenError, ModelError
 
-PARTS = dict(name="M", equations="dV/dt = (E - V)/tau + I : mV\ndu/dt = -u : 1", threshold="V >= V_th", reset="V = E; u = u + 1",
-             parameters={"E": -65.0, "tau": 10.0, "V_th": -50.0}, inputs=["I"], initial={"V": "E"})
+PARTS = dict(
+    name="M",
+    equations="dV/dt = (E - V)/tau + I : mV\ndu/dt = -u : 1",
+    threshold="V >= V_th",
+    reset="V = E; u = u + 1",
+    parameters={"E": -65.0, "tau": 10.0, "V_th": -50.0},
+    inputs=["I"],
+    initial={"V": "E"},
+)
 
 
 BARE = dict(threshold=None, reset=None, initial=None)
@@ -30,32 +37,36 @@ def test_a_good_model_and_what_it_knows():
     assert "dV/dt" in str(model)
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"equations": "dV/dt = (E - V)/tua + I"}, "undefined name 'tua'; did you mean 'tau'"),
-    ({"equations": "dV/dt = -V\ndV/dt = -2*V"}, "defined twice"),
-    ({**BARE, "equations": "dV/dt = -x\nx = y\ny = x"}, "cyclic: x -> y -> x"),
-    ({**BARE, "equations": "x = 1"}, "no differential equation"),
-    ({**BARE, "equations": "dexp/dt = -1"}, "clashes"),
-    ({**BARE, "equations": "dt/dt = 1"}, "clashes"),
-    ({"parameters": {**PARTS["parameters"], "dt": 0.1}}, "clashes"),
-    ({"parameters": {**PARTS["parameters"], "I": 0.1}}, "both parameter and input"),
-    ({"parameters": {**PARTS["parameters"], "V_delta": 0.1}}, "built-in input"),
-    ({"parameters": {**PARTS["parameters"], "E": float("nan")}}, "not finite"),
-    ({"parameters": {**PARTS["parameters"], "E": "x"}}, "not a real number"),
-    ({"parameters": {**PARTS["parameters"], "E": 1j}}, "not a real number"),
-    ({"reset": "W = E"}, "no state 'W'"),
-    ({"reset": "V = E; V = 2"}, "assigned twice"),
-    ({"reset": "V = q"}, "undefined name 'q'"),
-    ({"threshold": "V"}, "comparison"),
-    ({"threshold": "V = V_th"}, "comparison"),
-    ({"threshold": None}, "reset but no threshold"),
-    ({"inputs": "I"}, "list"),
-    ({"initial": {"W": 1.0}}, "no state 'W'"),
-    ({"initial": {"V": "I"}}, "undefined name 'I'"),
-    ({"initial": {"V": "u", "u": "V"}}, "cyclic"),
-    ({"units": {"E": "mVolt"}}, "unknown unit"),
-    ({"units": {"EE": "mV"}}, "neither a parameter nor an input"),
-    ({"name": "my model"}, "not a name")])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"equations": "dV/dt = (E - V)/tua + I"}, "undefined name 'tua'; did you mean 'tau'"),
+        ({"equations": "dV/dt = -V\ndV/dt = -2*V"}, "defined twice"),
+        ({**BARE, "equations": "dV/dt = -x\nx = y\ny = x"}, "cyclic: x -> y -> x"),
+        ({**BARE, "equations": "x = 1"}, "no differential equation"),
+        ({**BARE, "equations": "dexp/dt = -1"}, "clashes"),
+        ({**BARE, "equations": "dt/dt = 1"}, "clashes"),
+        ({"parameters": {**PARTS["parameters"], "dt": 0.1}}, "clashes"),
+        ({"parameters": {**PARTS["parameters"], "I": 0.1}}, "both parameter and input"),
+        ({"parameters": {**PARTS["parameters"], "V_delta": 0.1}}, "built-in input"),
+        ({"parameters": {**PARTS["parameters"], "E": float("nan")}}, "not finite"),
+        ({"parameters": {**PARTS["parameters"], "E": "x"}}, "not a real number"),
+        ({"parameters": {**PARTS["parameters"], "E": 1j}}, "not a real number"),
+        ({"reset": "W = E"}, "no state 'W'"),
+        ({"reset": "V = E; V = 2"}, "assigned twice"),
+        ({"reset": "V = q"}, "undefined name 'q'"),
+        ({"threshold": "V"}, "comparison"),
+        ({"threshold": "V = V_th"}, "comparison"),
+        ({"threshold": None}, "reset but no threshold"),
+        ({"inputs": "I"}, "list"),
+        ({"initial": {"W": 1.0}}, "no state 'W'"),
+        ({"initial": {"V": "I"}}, "undefined name 'I'"),
+        ({"initial": {"V": "u", "u": "V"}}, "cyclic"),
+        ({"units": {"E": "mVolt"}}, "unknown unit"),
+        ({"units": {"EE": "mV"}}, "neither a parameter nor an input"),
+        ({"name": "my model"}, "not a name"),
+    ],
+)
 def test_bad_declarations(changes, words):
     with pytest.raises(IzhigenError, match=words):
         declare(**changes)
@@ -64,15 +75,36 @@ def test_bad_declarations(changes, words):
 def test_text_and_sympy_declarations_are_equal():
     V, u, I, a, b, E = sp.symbols("V u I a b E")
     common = dict(name="S", threshold="V >= 0", parameters={"a": 0.02, "b": 0.2, "E": 1.0}, inputs=["I"])
-    text = Model(equations="dV/dt = 0.04*V**2 + 5*V + 140 - u + I + exp(-V/3)\ndu/dt = where(V > E, a*(b*V - u), max(u, 2))", **common)
-    symbolic = Model(equations={V: 0.04 * V**2 + 5 * V + 140 - u + I + sp.exp(-V / 3), u: sp.Piecewise((a * (b * V - u), V > E), (sp.Max(2, u), True))}, **common)
+    text = Model(
+        equations="dV/dt = 0.04*V**2 + 5*V + 140 - u + I + exp(-V/3)\ndu/dt = where(V > E, a*(b*V - u), max(u, 2))",
+        **common,
+    )
+    symbolic = Model(
+        equations={
+            V: 0.04 * V**2 + 5 * V + 140 - u + I + sp.exp(-V / 3),
+            u: sp.Piecewise((a * (b * V - u), V > E), (sp.Max(2, u), True)),
+        },
+        **common,
+    )
     assert text == symbolic
     assert hash(text) == hash(symbolic)
     assert text != text.variant(a=0.03)
     assert text != text.variant("T")
 
 
-@pytest.mark.parametrize("expression", ["V**0.5", "V**1.5", "exp(V)**0.5", "1.5**V", "V*(u + 1)**1.5", "0.1*V - 2.5*u/0.3", "(V + 0.5)*(-1.5)", "-(V - 1.25)**2/0.5"])
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "V**0.5",
+        "V**1.5",
+        "exp(V)**0.5",
+        "1.5**V",
+        "V*(u + 1)**1.5",
+        "0.1*V - 2.5*u/0.3",
+        "(V + 0.5)*(-1.5)",
+        "-(V - 1.25)**2/0.5",
+    ],
+)
 def test_sympy_floats_keep_their_value(expression):
     V, u = sp.symbols("V u")
     given = sp.sympify(expression, locals={"V": V, "u": u})
@@ -84,11 +116,17 @@ def test_sympy_floats_keep_their_value(expression):
 def test_numbers_of_numpy_are_numbers():
     import numpy as np
 
-    model = declare(initial={"V": np.float64(-60.0)}, reset={"V": np.int64(3)}, parameters={**PARTS["parameters"], "E": np.float32(1.5)}).with_noise(V=np.float32(3))
+    model = declare(
+        initial={"V": np.float64(-60.0)},
+        reset={"V": np.int64(3)},
+        parameters={**PARTS["parameters"], "E": np.float32(1.5)},
+    ).with_noise(V=np.float32(3))
     assert float(model.initial["V"].evaluate({})) == -60.0
 
 
-@pytest.mark.parametrize("name", ["progress", "check_finite", "size", "run", "state", "steps", "t_last_spike", "refractory", "lambda"])
+@pytest.mark.parametrize(
+    "name", ["progress", "check_finite", "size", "run", "state", "steps", "t_last_spike", "refractory", "lambda"]
+)
 def test_names_of_the_interface_are_refused(name):
     for changes in ({"inputs": ["I", name]}, {"parameters": {**PARTS["parameters"], name: 1.0}}):
         with pytest.raises(IzhigenError, match=f"'{name}'"):
@@ -101,7 +139,11 @@ def test_interface_names_cover_what_populations_have():
     from izhigen.model.model import INTERFACE_NAMES
     from izhigen.population import Population
 
-    options = {name for function in (Population.__init__, Population.run, Population.step) for name in inspect.signature(function).parameters}
+    options = {
+        name
+        for function in (Population.__init__, Population.run, Population.step)
+        for name in inspect.signature(function).parameters
+    }
     attributes = {name for name in vars(Population) if not name.startswith("_")}
     assert (options | attributes) - {"values", "inputs"} <= INTERFACE_NAMES
 
@@ -170,7 +212,9 @@ def test_composition_never_takes_over_a_parameter_or_loses_its_state():
     with pytest.raises(ModelError, match="refractory period on 'V', which is no state"):
         declare().with_refractory(2.0).variant("X", equations="dw/dt = -w + I", reset="w = 0", threshold="w > 1")
     with pytest.raises(ModelError, match="adds to 'I', which is no input"):
-        declare().with_current("g*(E - V)", inputs=["g"]).variant("Z", inputs=["J", "g"], equations="dV/dt = -V + J", reset="V = 0")
+        declare().with_current("g*(E - V)", inputs=["g"]).variant(
+            "Z", inputs=["J", "g"], equations="dV/dt = -V + J", reset="V = 0"
+        )
 
 
 def test_composition_order_does_not_matter_for_what_is_meant():
@@ -181,7 +225,20 @@ def test_composition_order_does_not_matter_for_what_is_meant():
 
 def test_library_lists_and_loads():
     names = iz.list_models()
-    assert {"Izhikevich", "IzhikevichLTC", "IzhikevichRef", "IzhikevichRefLTC", "RS", "IB", "CH", "FS", "TC", "RZ", "LTS", "izhikevich2007"} <= set(names)
+    assert {
+        "Izhikevich",
+        "IzhikevichLTC",
+        "IzhikevichRef",
+        "IzhikevichRefLTC",
+        "RS",
+        "IB",
+        "CH",
+        "FS",
+        "TC",
+        "RZ",
+        "LTS",
+        "izhikevich2007",
+    } <= set(names)
     for name in names:
         assert iz.load(name).name == name
         assert iz.load(name).description
@@ -189,7 +246,9 @@ def test_library_lists_and_loads():
 
 def test_load_from_a_file(tmp_path):
     path = tmp_path / "mine.py"
-    path.write_text("from izhigen import Model\nmine = Model('mine', 'dV/dt = -V')\nother = Model('other', 'dV/dt = V')\n")
+    path.write_text(
+        "from izhigen import Model\nmine = Model('mine', 'dV/dt = -V')\nother = Model('other', 'dV/dt = V')\n"
+    )
     assert iz.load(f"{path}:mine").name == "mine"
     with pytest.raises(IzhigenError, match="several models"):
         iz.load(str(path))

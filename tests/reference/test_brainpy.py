@@ -20,9 +20,20 @@ def run_case(name, backend, dtype):
         model = model.with_current(f"g{k}*(E{k} - V)", **{f"g{k}": current["g"], f"E{k}": current["E"]})
     if config["scaling"]:
         model = model.scaled(*map(tuple, config["scaling"]))
-    values = {key: np.asarray(value) if isinstance(value, list) else value for key, value in config["parameters"].items()}
+    values = {
+        key: np.asarray(value) if isinstance(value, list) else value for key, value in config["parameters"].items()
+    }
     inputs = {"I": data["I"], **({"V_delta": np.asarray(config["delta"])} if config["delta"] else {})}
-    pop = model.population(config["n"], dt=config["dt"], method=config["method"], backend=backend, dtype=dtype, V=data["V0"], u=data["u0"], **values)
+    pop = model.population(
+        config["n"],
+        dt=config["dt"],
+        method=config["method"],
+        backend=backend,
+        dtype=dtype,
+        V=data["V0"],
+        u=data["u0"],
+        **values,
+    )
     return data, pop.run(steps=config["steps"], record=["V", "u", "spike"], **inputs).to_host()
 
 

@@ -26,13 +26,17 @@ def spike_times(pattern, dt, backend="c", dtype="float64"):
     parameters = {("V_th" if key == "Vth" else key): float(value) for key, value in pattern["params"].items()}
     model = iz.load("Izhikevich").variant("Pattern", **parameters)
     if pattern["u_equation"] != "a*(b*V-u)":
-        model = model.variant("Pattern", equations=f"dV/dt = p1*V**2 + p2*V + p3 - u + I\ndu/dt = {pattern['u_equation']}")
+        model = model.variant(
+            "Pattern", equations=f"dV/dt = p1*V**2 + p2*V + p3 - u + I\ndu/dt = {pattern['u_equation']}"
+        )
     steps = round(pattern["T"] / dt)
     pop = model.population(1, dt=dt, backend=backend, dtype=dtype, V=float(pattern["V0"]), u=float(pattern["u0"]))
     return pop.run(steps=steps, I=mean_input(pattern, dt, steps)[:, None]).spike_times
 
 
-CASES = [(p, dt) for p in PATTERNS for dt in (0.25, 0.1, 0.05, 0.025, 0.01) if dt <= p["largest_dt_with_exact_count"][SCHEME]]
+CASES = [
+    (p, dt) for p in PATTERNS for dt in (0.25, 0.1, 0.05, 0.025, 0.01) if dt <= p["largest_dt_with_exact_count"][SCHEME]
+]
 """Each pattern at every step up to the largest at which the method has its exact count."""
 
 
@@ -51,8 +55,24 @@ def test_pattern(pattern, dt):
 def test_spike_time_error_is_of_first_order():
     """Without locating the crossing every scheme is of first order through spikes (NUMERICS, section 5)."""
     steps = np.array([0.25, 0.1, 0.05, 0.025, 0.01])
-    chosen = [p for p in PATTERNS if p["name"] in ("tonic spiking", "mixed mode", "spike frequency adaptation", "class 1 excitable", "integrator",
-                                                   "rebound spike", "inhibition-induced spiking", "class 2 excitable", "tonic bursting")]
-    errors = [np.mean(np.concatenate([np.abs(spike_times(p, dt) - p["spike_times_ref_ms"]) for p in chosen])) for dt in steps]
+    chosen = [
+        p
+        for p in PATTERNS
+        if p["name"]
+        in (
+            "tonic spiking",
+            "mixed mode",
+            "spike frequency adaptation",
+            "class 1 excitable",
+            "integrator",
+            "rebound spike",
+            "inhibition-induced spiking",
+            "class 2 excitable",
+            "tonic bursting",
+        )
+    ]
+    errors = [
+        np.mean(np.concatenate([np.abs(spike_times(p, dt) - p["spike_times_ref_ms"]) for p in chosen])) for dt in steps
+    ]
     order = np.polyfit(np.log(steps), np.log(errors), 1)[0]
     assert abs(order - 1.0) <= 0.15, (order, errors)

@@ -15,20 +15,44 @@ from izhigen.standalone.project import Project, build_project
 from tests.codegen.test_kernel import HODGKIN_HUXLEY
 
 STRICT = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Werror"]
-LANGUAGES = {"C99": ["gcc", "-std=c99", *STRICT], "C++17": ["g++", "-std=c++17", "-x", "c++", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]}
+LANGUAGES = {
+    "C99": ["gcc", "-std=c99", *STRICT],
+    "C++17": ["g++", "-std=c++17", "-x", "c++", "-Wall", "-Wextra", "-Wpedantic", "-Werror"],
+}
 
-EVERYTHING = iz.load("IzhikevichRefLTC").with_current("g*(E - V)", inputs=["g"], E=0.0).with_noise(V=1.0, u=0.1).variant(
-    "Everything", equations="dV/dt = p1*V**2 + p2*V + p3 - u + I + 2*sin(t/20)\ndu/dt = a*(b*V - u)")
+EVERYTHING = (
+    iz.load("IzhikevichRefLTC")
+    .with_current("g*(E - V)", inputs=["g"], E=0.0)
+    .with_noise(V=1.0, u=0.1)
+    .variant("Everything", equations="dV/dt = p1*V**2 + p2*V + p3 - u + I + 2*sin(t/20)\ndu/dt = a*(b*V - u)")
+)
 MODELS = {
     **{name: iz.load(name) for name in iz.list_models()},
-    "Everything": EVERYTHING, "HodgkinHuxley": HODGKIN_HUXLEY.variant("HodgkinHuxley"),
-    "Oscillator": iz.Model("Oscillator", "dV/dt = w\ndw/dt = -k*V - 0.1*w + I", inputs=["I"], parameters={"k": 1.0}, initial={"w": "exp(k) + sqrt(k)"}),
+    "Everything": EVERYTHING,
+    "HodgkinHuxley": HODGKIN_HUXLEY.variant("HodgkinHuxley"),
+    "Oscillator": iz.Model(
+        "Oscillator",
+        "dV/dt = w\ndw/dt = -k*V - 0.1*w + I",
+        inputs=["I"],
+        parameters={"k": 1.0},
+        initial={"w": "exp(k) + sqrt(k)"},
+    ),
     "Pacemaker": iz.Model("Pacemaker", "dV/dt = 2 - V", threshold="V > 1", reset="V = 0"),
-    "Numbers": iz.Model("Numbers", "dv/dt = 0.04*v**2 + 5*v + 140 - u + I\ndu/dt = 0.02*(0.2*v - u)", threshold="v >= 30", reset="v = -65\nu = u + 8",
-                        inputs=["I"], initial={"v": -65.0, "u": -13.0}),
-    "Names": iz.Model("Names", "dinput/dt = phase*tile - input*lane + steps_since_spike\ndneuron/dt = abs(floor(input)) - sqrt(input*input) + EOF",
-                      parameters={"phase": 1.0, "tile": 2.0, "lane": 0.5, "EOF": 0.1}, inputs=["steps_since_spike"],
-                      initial={"neuron": "log(phase + tile)"}),
+    "Numbers": iz.Model(
+        "Numbers",
+        "dv/dt = 0.04*v**2 + 5*v + 140 - u + I\ndu/dt = 0.02*(0.2*v - u)",
+        threshold="v >= 30",
+        reset="v = -65\nu = u + 8",
+        inputs=["I"],
+        initial={"v": -65.0, "u": -13.0},
+    ),
+    "Names": iz.Model(
+        "Names",
+        "dinput/dt = phase*tile - input*lane + steps_since_spike\ndneuron/dt = abs(floor(input)) - sqrt(input*input) + EOF",
+        parameters={"phase": 1.0, "tile": 2.0, "lane": 0.5, "EOF": 0.1},
+        inputs=["steps_since_spike"],
+        initial={"neuron": "log(phase + tile)"},
+    ),
 }
 
 

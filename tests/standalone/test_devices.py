@@ -11,7 +11,21 @@ from tests.cuda.host import needs_compiler
 from tests.standalone.conftest import need, project, run
 
 RUNTIME = ROOT / "tests" / "cuda" / "runtime"
-ON_HOST = ["g++", "-std=c++17", "-O1", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-pthread", "-x", "c++", f"-I{RUNTIME}", "-I."]
+ON_HOST = [
+    "g++",
+    "-std=c++17",
+    "-O1",
+    "-ffp-contract=off",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wno-unknown-pragmas",
+    "-pthread",
+    "-x",
+    "c++",
+    f"-I{RUNTIME}",
+    "-I.",
+]
 
 
 def built(written, folder, program, flags=()):
@@ -22,13 +36,23 @@ def built(written, folder, program, flags=()):
 
 
 @needs_compiler
-@pytest.mark.parametrize(("name", "dtype", "method", "flags"), [
-    ("IzhikevichLTC", "float32", "exp_euler", ["-fsanitize=address,undefined"]), ("izhikevich2007", "float64", "exp_euler", []),
-    ("Everything", "float32", "exp_euler", ["-fsanitize=address,undefined"]), ("Everything", "float64", "exp_euler", []),
-    ("HodgkinHuxley", "float32", "rk4", []), ("Oscillator", "float32", "exp_euler", []), ("Pacemaker", "float32", "exp_euler", []),
-    ("Names", "float64", "exp_euler", [])])
+@pytest.mark.parametrize(
+    ("name", "dtype", "method", "flags"),
+    [
+        ("IzhikevichLTC", "float32", "exp_euler", ["-fsanitize=address,undefined"]),
+        ("izhikevich2007", "float64", "exp_euler", []),
+        ("Everything", "float32", "exp_euler", ["-fsanitize=address,undefined"]),
+        ("Everything", "float64", "exp_euler", []),
+        ("HodgkinHuxley", "float32", "rk4", []),
+        ("Oscillator", "float32", "exp_euler", []),
+        ("Pacemaker", "float32", "exp_euler", []),
+        ("Names", "float64", "exp_euler", []),
+    ],
+)
 def test_self_tests_pass_on_the_host(tmp_path, name, dtype, method, flags):
-    assert "0 differences: passed" in run([built(project(name, "cuda", dtype, method), tmp_path, "selftest", flags)], tmp_path)
+    assert "0 differences: passed" in run(
+        [built(project(name, "cuda", dtype, method), tmp_path, "selftest", flags)], tmp_path
+    )
 
 
 @needs_compiler
@@ -36,7 +60,11 @@ def test_a_mutated_kernel_fails_and_says_what_differs(tmp_path):
     written = project("IzhikevichRefLTC", "cuda")
     written.write(tmp_path)
     source = tmp_path / f"{written.name}.cu"
-    for old, new in (("spike ? d + u_new", "spike ? d - u_new"), ("V_new >= V_th", "V_new >= V_th + 2.0f"), ("step_now < neuron->release", "0")):
+    for old, new in (
+        ("spike ? d + u_new", "spike ? d - u_new"),
+        ("V_new >= V_th", "V_new >= V_th + 2.0f"),
+        ("step_now < neuron->release", "0"),
+    ):
         text = written.files[source.name]
         assert old in text
         source.write_text(text.replace(old, new))
@@ -63,7 +91,9 @@ def test_the_example_of_the_readme_runs_and_the_header_is_c(tmp_path):
     (tmp_path / "user.cu").write_text(re.search(r"```c\n(.*?)```", written.files["README.md"], re.DOTALL)[1])
     run([*ON_HOST, "-o", "user", "user.cu", f"{written.name}.cu"], tmp_path)
     assert re.match(r"[1-9]\d{4,} spikes, V = ", run(["./user"], tmp_path))
-    (tmp_path / "user.c").write_text(f'#include <stddef.h>\n#include "{written.name}.h"\nint main(void) {{ return 0; }}\n')
+    (tmp_path / "user.c").write_text(
+        f'#include <stddef.h>\n#include "{written.name}.h"\nint main(void) {{ return 0; }}\n'
+    )
     run(["gcc", "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-c", "user.c"], tmp_path)
 
 
@@ -71,22 +101,35 @@ def test_the_example_of_the_readme_runs_and_the_header_is_c(tmp_path):
 def test_a_population_of_none_is_nothing(tmp_path):
     written = project("IzhikevichLTC", "cuda")
     written.write(tmp_path)
-    (tmp_path / "none.cu").write_text(f'#include "{written.name}.h"\nint main() {{ struct {written.name}_population p; struct {written.name}_device d; struct {written.name}_run r; '
-                                      f"{written.name}_defaults(&p, 0, 0.1); int e = {written.name}_allocate(&p, &d) || {written.name}_initialize(&p, &d, 0); "
-                                      f"{written.name}_prepare_run(&r, &d, 0, 5); return e || {written.name}_launch(&p, &r, 0) || {written.name}_free(&p, &d); }}\n")
+    (tmp_path / "none.cu").write_text(
+        f'#include "{written.name}.h"\nint main() {{ struct {written.name}_population p; struct {written.name}_device d; struct {written.name}_run r; '
+        f"{written.name}_defaults(&p, 0, 0.1); int e = {written.name}_allocate(&p, &d) || {written.name}_initialize(&p, &d, 0); "
+        f"{written.name}_prepare_run(&r, &d, 0, 5); return e || {written.name}_launch(&p, &r, 0) || {written.name}_free(&p, &d); }}\n"
+    )
     run([*ON_HOST, "-fsanitize=address,undefined", "-o", "none", "none.cu", f"{written.name}.cu"], tmp_path)
     run(["./none"], tmp_path)
 
 
 @pytest.mark.parametrize("name", ["IzhikevichRefLTC", "Everything"])
-@pytest.mark.parametrize(("target", "compiler", "options", "environment"), [
-    ("cuda", "nvcc", ["FLAGS=-O1 -std=c++14 -Xcompiler -Wall,-Wextra -Werror all-warnings"], {}),
-    ("hip", "hipcc", ["ARCH=gfx90a", "FLAGS=-O1 -Wall -Wextra -Werror -Wno-pass-failed"], {"HIP_PLATFORM": "amd"})])
+@pytest.mark.parametrize(
+    ("target", "compiler", "options", "environment"),
+    [
+        ("cuda", "nvcc", ["FLAGS=-O1 -std=c++14 -Xcompiler -Wall,-Wextra -Werror all-warnings"], {}),
+        ("hip", "hipcc", ["ARCH=gfx90a", "FLAGS=-O1 -Wall -Wextra -Werror -Wno-pass-failed"], {"HIP_PLATFORM": "amd"}),
+    ],
+)
 def test_make_with_the_targets_own_compiler(tmp_path, name, target, compiler, options, environment):
     """Programs come out; without a device they say so."""
     need("make", compiler)
     project(name, target).write(tmp_path)
-    done = subprocess.run(["make", "-s", *options], cwd=tmp_path, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["make", "-s", *options],
+        cwd=tmp_path,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     found = subprocess.run(["./selftest"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "passed" in found.stdout or "memory of the device: " in found.stderr

@@ -43,14 +43,18 @@ def test_passes_its_self_test_on_an_emulated_board(tmp_path, core, name):
     need("arm-none-eabi-gcc", "qemu-system-arm", "make")
     flags, machine = CORES[core]
     project(name, "c-embedded").write(tmp_path)
-    assert "60 of 60 trajectories compared, 0 differences: passed" in run(["make", "-s", "qemu", f"CPU={' '.join(flags)}", f"MACHINE={machine}"], tmp_path)
+    assert "60 of 60 trajectories compared, 0 differences: passed" in run(
+        ["make", "-s", "qemu", f"CPU={' '.join(flags)}", f"MACHINE={machine}"], tmp_path
+    )
 
 
 def test_the_example_on_the_board_prints_what_it_prints_here(tmp_path):
     need("arm-none-eabi-gcc", "qemu-system-arm", "make")
     project("IzhikevichRefLTC", "c-embedded").write(tmp_path)
-    printed = [subprocess.run(["sh", "-e", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-               for command in ("make -s main && ./main", "make -s qemu-main")]
+    printed = [
+        subprocess.run(["sh", "-e", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        for command in ("make -s main && ./main", "make -s qemu-main")
+    ]
     assert printed[0] == printed[1] and printed[0].count("\n") > 20
 
 
@@ -58,7 +62,9 @@ def test_a_failure_on_the_board_is_an_exit_code(tmp_path):
     need("arm-none-eabi-gcc", "qemu-system-arm", "make")
     written = project("IzhikevichLTC", "c-embedded")
     written.write(tmp_path)
-    (tmp_path / "IzhikevichLTC.c").write_text(written.files["IzhikevichLTC.c"].replace("parameter.d = 8.0f", "parameter.d = 8.1f"))
+    (tmp_path / "IzhikevichLTC.c").write_text(
+        written.files["IzhikevichLTC.c"].replace("parameter.d = 8.0f", "parameter.d = 8.1f")
+    )
     assert "FAILED" in run(["make", "-s", "qemu"], tmp_path, code=2)  # make's own code
 
 
@@ -105,11 +111,15 @@ def functions(tmp_path_factory):
     """The functions that stand in for the C library's, as a shared library of this machine."""
     folder = tmp_path_factory.mktemp("functions")
     texts = elementary_texts(EmbeddedPrinter("float32"), in_order({"sqrt", "floor", "time", "variate"}))
-    exported = "\n".join(f"void all_{name}(const float *x, float *y, int n)\n{{\n    int i;\n    for (i = 0; i < n; i++)\n        y[i] = iz_{name}(x[i]);\n}}"
-                         for name in ("sqrt", "floor", "fabs"))
+    exported = "\n".join(
+        f"void all_{name}(const float *x, float *y, int n)\n{{\n    int i;\n    for (i = 0; i < n; i++)\n        y[i] = iz_{name}(x[i]);\n}}"
+        for name in ("sqrt", "floor", "fabs")
+    )
     head = "#include <stdint.h>\n#define INFINITY iz_from_bits(0x7F800000u)\n#define NAN iz_from_bits(0x7FC00000u)\n"
-    other = "float time_of(int64_t step, float dt, float rest) { return iz_time(step, dt, rest); }\n" \
-            "float variate(uint64_t seed, int64_t neuron, int64_t step) { return iz_variate(seed, neuron, step, 3u); }\n"
+    other = (
+        "float time_of(int64_t step, float dt, float rest) { return iz_time(step, dt, rest); }\n"
+        "float variate(uint64_t seed, int64_t neuron, int64_t step) { return iz_variate(seed, neuron, step, 3u); }\n"
+    )
     (folder / "functions.c").write_text(head + "\n".join(texts) + exported + "\n" + other)
     run(["gcc", "-std=c99", "-O2", "-shared", "-fPIC", "-o", "functions.so", "functions.c"], folder)
     return ctypes.CDLL(str(folder / "functions.so"))
@@ -118,7 +128,23 @@ def functions(tmp_path_factory):
 @pytest.mark.parametrize("name", ["sqrt", "floor", "fabs"])
 def test_own_functions_are_exact(functions, name):
     bits = np.random.default_rng(1).integers(0, 2**32, 1_000_000, dtype=np.uint32)
-    special = np.array([0, 0x80000000, 1, 0x007FFFFF, 0x00800000, 0x7F7FFFFF, 0x7F800000, 0xFF800000, 0x7FC00000, 0x3F7FFFFF, 0xBF000001, 0x4B000000], np.uint32)
+    special = np.array(
+        [
+            0,
+            0x80000000,
+            1,
+            0x007FFFFF,
+            0x00800000,
+            0x7F7FFFFF,
+            0x7F800000,
+            0xFF800000,
+            0x7FC00000,
+            0x3F7FFFFF,
+            0xBF000001,
+            0x4B000000,
+        ],
+        np.uint32,
+    )
     near = np.arange(0x3F7FF000, 0x3F801000, dtype=np.uint32)
     x = np.concatenate([bits, special, near]).view(np.float32)
     y = np.empty_like(x)

@@ -41,26 +41,41 @@ def built(folder, written, target, flags=("-O1",)):
 @pytest.mark.parametrize("file", ["NAME.h", "main.c"])
 def test_golden_files(target, file, request):
     name = "IzhikevichLTC"
-    wanted = [path for path in project(name, target).files if Path(path).stem == Path(file.replace("NAME", name)).stem
-              and path.endswith(".h") == file.endswith(".h")]
+    wanted = [
+        path
+        for path in project(name, target).files
+        if Path(path).stem == Path(file.replace("NAME", name)).stem and path.endswith(".h") == file.endswith(".h")
+    ]
     for path in wanted:
         if target == "hip":  # CUDA's but for a few words, and built where hipcc is present
             continue
         if file == "main.c" or path.endswith(".h"):
-            text, golden = project(name, target).files[path].replace(iz.__version__, "VERSION"), GOLDEN / target / "project" / path
+            text, golden = (
+                project(name, target).files[path].replace(iz.__version__, "VERSION"),
+                GOLDEN / target / "project" / path,
+            )
             if request.config.getoption("--update-goldens"):
                 golden.parent.mkdir(parents=True, exist_ok=True)
                 golden.write_text(text)
-            assert text == golden.read_text(), "the project changed; look at the difference, then run pytest --update-goldens"
+            assert text == golden.read_text(), (
+                "the project changed; look at the difference, then run pytest --update-goldens"
+            )
 
 
 @pytest.mark.parametrize("target", project_targets())
 def test_the_manifest_tells_what_it_is(target):
     files = project("IzhikevichLTC", target).files
     manifest = json.loads(files[MANIFEST])
-    assert manifest["version"] == iz.__version__ and manifest["model"] == "IzhikevichLTC" and manifest["target"] == target and manifest["flags"]
+    assert (
+        manifest["version"] == iz.__version__
+        and manifest["model"] == "IzhikevichLTC"
+        and manifest["target"] == target
+        and manifest["flags"]
+    )
     assert manifest["model_sha256"] == hashlib.sha256(MODELS["IzhikevichLTC"].content.encode()).hexdigest()
-    assert manifest["files"] == {path: hashlib.sha256(text.encode()).hexdigest() for path, text in files.items() if path != MANIFEST}
+    assert manifest["files"] == {
+        path: hashlib.sha256(text.encode()).hexdigest() for path, text in files.items() if path != MANIFEST
+    }
     assert {"README.md", "Makefile"} <= set(files)
     everything = "".join(files.values())
     assert str(ROOT) not in everything and "\r" not in everything and str(Path.home()) + "/" not in everything
@@ -72,17 +87,33 @@ def test_every_model_of_the_library_passes_its_self_test(tmp_path, target, name)
     assert "passed" in built(tmp_path, project(name, target), target, ("-O0",))
 
 
-@pytest.mark.parametrize(("name", "target", "dtype", "method"), [
-    ("IzhikevichRefLTC", "c", "float64", "exp_euler"), ("Everything", "c", "float32", "exp_euler"), ("Everything", "c", "float64", "heun2"),
-    ("Everything", "c-embedded", "float32", "exp_euler"), ("HodgkinHuxley", "c", "float64", "rk4"), ("HodgkinHuxley", "c-embedded", "float32", "rk4"),
-    ("HodgkinHuxley", "c-embedded", "float32", "exp_euler"), ("Oscillator", "c", "float32", "exp_euler"), ("Oscillator", "c-embedded", "float32", "exp_euler"),
-    ("Pacemaker", "c", "float32", "exp_euler"), ("Pacemaker", "c-embedded", "float32", "euler"), ("Names", "c", "float64", "exp_euler"),
-    ("Names", "c-embedded", "float32", "exp_euler")])
+@pytest.mark.parametrize(
+    ("name", "target", "dtype", "method"),
+    [
+        ("IzhikevichRefLTC", "c", "float64", "exp_euler"),
+        ("Everything", "c", "float32", "exp_euler"),
+        ("Everything", "c", "float64", "heun2"),
+        ("Everything", "c-embedded", "float32", "exp_euler"),
+        ("HodgkinHuxley", "c", "float64", "rk4"),
+        ("HodgkinHuxley", "c-embedded", "float32", "rk4"),
+        ("HodgkinHuxley", "c-embedded", "float32", "exp_euler"),
+        ("Oscillator", "c", "float32", "exp_euler"),
+        ("Oscillator", "c-embedded", "float32", "exp_euler"),
+        ("Pacemaker", "c", "float32", "exp_euler"),
+        ("Pacemaker", "c-embedded", "float32", "euler"),
+        ("Names", "c", "float64", "exp_euler"),
+        ("Names", "c-embedded", "float32", "exp_euler"),
+    ],
+)
 def test_other_models_and_methods_build_without_warnings_and_pass(tmp_path, name, target, dtype, method):
     written = project(name, target, dtype, method)
-    assert "passed" in built(tmp_path, written, target, ("-O2", *STRICT, *(["-Wdouble-promotion"] if target == "c-embedded" else [])))
+    assert "passed" in built(
+        tmp_path, written, target, ("-O2", *STRICT, *(["-Wdouble-promotion"] if target == "c-embedded" else []))
+    )
     run(["gcc", "-std=c99", *STRICT, "-o", "main", "main.c", *sources(name, target)], tmp_path)
-    if method != "rk4":  # of Hodgkin and Huxley's neuron with this noise: another step is too long for it, and the example says so
+    if (
+        method != "rk4"
+    ):  # of Hodgkin and Huxley's neuron with this noise: another step is too long for it, and the example says so
         assert run(["./main"], tmp_path).startswith("time_ms,neuron\n")
 
 
@@ -102,8 +133,10 @@ def test_sources_are_also_another_language(tmp_path, target, language):
 def test_a_program_in_cpp_uses_the_library_in_c(tmp_path):
     need("g++")
     project("IzhikevichLTC").write(tmp_path)
-    (tmp_path / "user.cpp").write_text('#include "IzhikevichLTC.h"\nint main() {\n    IzhikevichLTC_population p;\n    IzhikevichLTC_defaults(&p, 1, 0.1);\n'
-                                       "    return p.parameter.V_th == 30.0 && p.state.V == nullptr ? 0 : 1;\n}\n")
+    (tmp_path / "user.cpp").write_text(
+        '#include "IzhikevichLTC.h"\nint main() {\n    IzhikevichLTC_population p;\n    IzhikevichLTC_defaults(&p, 1, 0.1);\n'
+        "    return p.parameter.V_th == 30.0 && p.state.V == nullptr ? 0 : 1;\n}\n"
+    )
     run(["gcc", "-c", "IzhikevichLTC.c"], tmp_path)
     run(["g++", "-Wall", "-Wextra", "-Werror", "user.cpp", "IzhikevichLTC.o", "-lm", "-o", "user"], tmp_path)
     run(["./user"], tmp_path)
@@ -225,9 +258,9 @@ def mutants(text):
             yield index, re.sub(r"= (-?[\d.e+-]+)f;", lambda m: f"= {float(m[1]) * 1.02 + 1e-3!r}f;", line)
         statement = re.match(r"\s+(?:const float|population->state\.)\S* ?\S* = (?!population|iz_variate|input)", line)
         if statement and "at_threshold" not in line and "constants" not in line:
-            for operator in re.finditer(r" ([-+*]) ", line[statement.end():]):
+            for operator in re.finditer(r" ([-+*]) ", line[statement.end() :]):
                 place = statement.end() + operator.start()
-                yield index, line[:place] + (" - " if operator[1] == "+" else " + ") + line[place + 3:]
+                yield index, line[:place] + (" - " if operator[1] == "+" else " + ") + line[place + 3 :]
         if "? 1u" in line:
             yield index, line.replace("? 1u", "? 3u")
         if " >= " in line and "spike" in line:
@@ -259,7 +292,11 @@ def test_a_mutated_kernel_in_c_fails_and_says_what_differs(tmp_path):
     written = project("IzhikevichLTC")
     written.write(tmp_path)
     text = written.files["IzhikevichLTC.c"]
-    for before, after in (("dt * p3", "dt * p3 * 1.01f"), ("V * b - u", "V * b + u"), ("spike ? d + u_new", "spike ? u_new")):
+    for before, after in (
+        ("dt * p3", "dt * p3 * 1.01f"),
+        ("V * b - u", "V * b + u"),
+        ("spike ? d + u_new", "spike ? u_new"),
+    ):
         assert before in text
         (tmp_path / "IzhikevichLTC.c").write_text(text.replace(before, after))
         run(["gcc", "-o", "selftest", "selftest.c", "IzhikevichLTC.c", "-lm"], tmp_path)
@@ -282,10 +319,22 @@ def test_the_example_gives_the_spikes_of_the_library(tmp_path):
         assert target != "c" or f"{len(rows)} spikes" in done.stderr
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (["x"], "neurons = x: give a number from 1"), (["0"], "neurons = 0"), (["2.5"], "whole number"), (["1", "-3"], "ms = -3"), (["1", "10", "nan"], "dt = nan"),
-    (["1", "1", "0.3"], "whole number of steps"), (["1", "1", "0.1", "-1"], "seed = -1"), (["1", "1", "0.1", "1", "1"], "usage"), (["10x"], "10x"),
-    (["1", "1", "0.3"], "usage: main"), (["x"], "usage: main")])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["x"], "neurons = x: give a number from 1"),
+        (["0"], "neurons = 0"),
+        (["2.5"], "whole number"),
+        (["1", "-3"], "ms = -3"),
+        (["1", "10", "nan"], "dt = nan"),
+        (["1", "1", "0.3"], "whole number of steps"),
+        (["1", "1", "0.1", "-1"], "seed = -1"),
+        (["1", "1", "0.1", "1", "1"], "usage"),
+        (["10x"], "10x"),
+        (["1", "1", "0.3"], "usage: main"),
+        (["x"], "usage: main"),
+    ],
+)
 def test_the_examples_arguments_are_checked(example, arguments, words):
     assert words in run(["./main", *arguments], example, code=2)
 
@@ -316,7 +365,16 @@ def example(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("name", "target"), [("IzhikevichRefLTC", "c"), ("Oscillator", "c"), ("Pacemaker", "c"), ("IzhikevichRefLTC", "c-embedded"), ("Pacemaker", "c-embedded")])
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        ("IzhikevichRefLTC", "c"),
+        ("Oscillator", "c"),
+        ("Pacemaker", "c"),
+        ("IzhikevichRefLTC", "c-embedded"),
+        ("Pacemaker", "c-embedded"),
+    ],
+)
 def test_the_example_of_the_readme_compiles_and_runs(tmp_path, name, target):
     written = project(name, target)
     written.write(tmp_path)
@@ -346,9 +404,17 @@ def test_make_and_cmake(tmp_path, target):
 
 
 def test_the_same_bytes_under_another_hash_seed():
-    code = (f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom tests.standalone.conftest import project\n"
-            "sys.stdout.write(''.join(p + t for g in ('c', 'c-embedded') for p, t in project('Everything', g).files.items()))")
-    found = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": "77"}, capture_output=True, text=True, check=True).stdout
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom tests.standalone.conftest import project\n"
+        "sys.stdout.write(''.join(p + t for g in ('c', 'c-embedded') for p, t in project('Everything', g).files.items()))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONHASHSEED": "77"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     assert found == "".join(p + t for g in HOST for p, t in project("Everything", g).files.items())
 
 
@@ -389,11 +455,15 @@ def test_a_write_that_broke_off_is_taken_up_again(tmp_path, monkeypatch, last):
             patch.setattr(Path, "replace", broken)
             project("RS").write(tmp_path / folder)
         project("IB").write(tmp_path / folder)
-        assert sorted(str(p.relative_to(tmp_path / folder)) for p in (tmp_path / folder).rglob("*")) == sorted(project("IB").files)
+        assert sorted(str(p.relative_to(tmp_path / folder)) for p in (tmp_path / folder).rglob("*")) == sorted(
+            project("IB").files
+        )
         assert json.loads((tmp_path / folder / MANIFEST).read_text()) == json.loads(project("IB").files[MANIFEST])
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"generator": "other", "files": {}}', '{"generator": "izhigen", "files": {"../evil": "0"}}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"generator": "other", "files": {}}', '{"generator": "izhigen", "files": {"../evil": "0"}}']
+)
 def test_foreign_manifests_are_refused(tmp_path, text):
     (tmp_path / MANIFEST).write_text(text)
     with pytest.raises(ValueShapeError, match="not a manifest"):

@@ -45,8 +45,27 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     """Precision in which functions of matrices are computed."""
     REFRACTORY, SHORT_FORM = "time_now - t_last_spike <= refractory_period", "form"
     """Whether a neuron is held, and what tells which form of phi1 serves, in the words of the templates."""
-    _OWN_FUNCTIONS = frozenset({"exp", "expm1", "phi1", "phi2", "phi3", "tanh", "sinh", "cosh", "log", "log1p", "sin", "cos", "tan", "erf",
-                                "maximum", "minimum", "signum"})
+    _OWN_FUNCTIONS = frozenset(
+        {
+            "exp",
+            "expm1",
+            "phi1",
+            "phi2",
+            "phi3",
+            "tanh",
+            "sinh",
+            "cosh",
+            "log",
+            "log1p",
+            "sin",
+            "cos",
+            "tan",
+            "erf",
+            "maximum",
+            "minimum",
+            "signum",
+        }
+    )
     _LIBRARY_FUNCTIONS = {"floor_": "floor", "absolute": "fabs"}
 
     def __init__(self, dtype: str) -> None:
@@ -61,7 +80,9 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
         """A number rounded to the precision, with its suffix; exact for every value that the precision holds."""
         text = repr(self.number(float(sp.N(value, 25)))).split("(")[-1].rstrip(")")
         if "inf" in text or "nan" in text:
-            raise DerivationError(f"the constant {value} is outside the range of {self.number.__name__}; use dtype='float64'")
+            raise DerivationError(
+                f"the constant {value} is outside the range of {self.number.__name__}; use dtype='float64'"
+            )
         if not any(mark in text for mark in ".e"):
             text += ".0"
         return text + self.format.suffix
@@ -80,7 +101,9 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     def _print_Number(self, expr: Any) -> str:
         return self.literal(expr) if expr >= 0 else f"-{self.literal(-expr)}"
 
-    _print_Integer = _print_Rational = _print_Float = _print_Half = _print_One = _print_Zero = _print_NegativeOne = _print_Number
+    _print_Integer = _print_Rational = _print_Float = _print_Half = _print_One = _print_Zero = _print_NegativeOne = (
+        _print_Number
+    )
 
     def _print_NumberSymbol(self, expr: Any) -> str:
         return self.literal(expr)
@@ -101,21 +124,24 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
         numerator, denominator = [], []
         for factor in expr.args:
             if factor.is_Pow and factor.exp.is_Integer and factor.exp < 0:
-                denominator.append(factor.base ** -factor.exp)
+                denominator.append(factor.base**-factor.exp)
             else:
                 numerator.append(factor)
         top = " * ".join(self.operand(a, ATOM) for a in numerator) or self.literal(1)
         if not denominator:
             return top
-        bottom = self.operand(denominator[0], ATOM) if len(denominator) == 1 \
+        bottom = (
+            self.operand(denominator[0], ATOM)
+            if len(denominator) == 1
             else "(" + " * ".join(self.operand(a, ATOM) for a in denominator) + ")"
+        )
         return f"{top} / {bottom}"
 
     def _print_Pow(self, expr: Any) -> str:
         base, exponent = expr.args
         if exponent.is_Integer:
             if exponent.is_negative:
-                return f"{self.literal(1)} / {self.operand(base ** -exponent, ATOM)}"
+                return f"{self.literal(1)} / {self.operand(base**-exponent, ATOM)}"
             if exponent <= 3 and base.is_Symbol:
                 return "(" + " * ".join([self._print(base)] * int(exponent)) + ")"
             self.powers.add(int(exponent))
@@ -128,7 +154,7 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     def _half_power(self, base: Any, exponent: Any) -> str:
         """x**(n + 1/2) as x**n * sqrt(x), which over- and underflows where the power does."""
         root = self._library_call("sqrt", self._print(base))
-        whole = (abs(exponent) - sp.Rational(1, 2))
+        whole = abs(exponent) - sp.Rational(1, 2)
         product = f"{self._print(base**whole) if whole > 1 else self.operand(base, ATOM)} * {root}" if whole else root
         if exponent > 0:
             return f"({product})" if whole else root
@@ -144,7 +170,9 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
             return self._library_call(self._LIBRARY_FUNCTIONS[name], arguments)
         raise DerivationError(f"{name}() has no C spelling")
 
-    _print_exp = _print_log = _print_sin = _print_cos = _print_tan = _print_tanh = _print_sinh = _print_cosh = _print_Function
+    _print_exp = _print_log = _print_sin = _print_cos = _print_tan = _print_tanh = _print_sinh = _print_cosh = (
+        _print_Function
+    )
     _print_erf = _print_expm1 = _print_log1p = _print_Function
 
     def _print_phi1_ranged(self, expr: Any) -> str:

@@ -8,7 +8,11 @@ from izhigen.codegen.printers.c import CPrinter
 class CudaPrinter(CPrinter):
     """Prints for one thread of a device; what it calls is C."""
 
-    FUNCTION, INLINE, ALWAYS_INLINE = "static __device__", "static __device__ __forceinline__", "static __device__ __forceinline__"
+    FUNCTION, INLINE, ALWAYS_INLINE = (
+        "static __device__",
+        "static __device__ __forceinline__",
+        "static __device__ __forceinline__",
+    )
     VARIATES = "variate"
     PROVIDED = CPrinter.PROVIDED | {"inlining"}
     REFRACTORY, SHORT_FORM = "step_now < neuron->release", "constants->short_reach"

@@ -19,8 +19,11 @@ class LibraryPrinter(CPrinter):
         Functions of the template that the printed text calls.
     """
 
-    _IN_LIBRARY = {**{name: name for name in ("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "tanh", "sinh", "cosh", "erf")},
-                   "maximum": "fmax", "minimum": "fmin"}
+    _IN_LIBRARY = {
+        **{name: name for name in ("exp", "expm1", "log", "log1p", "sin", "cos", "tan", "tanh", "sinh", "cosh", "erf")},
+        "maximum": "fmax",
+        "minimum": "fmin",
+    }
     _NEEDS = {"phi1": ("phi1",), "phi2": ("phi1", "phi2"), "phi3": ("phi1", "phi2", "phi3"), "signum": ("signum",)}
 
     def __init__(self, dtype: str) -> None:
@@ -37,7 +40,9 @@ class LibraryPrinter(CPrinter):
             return f"plain_{name}({arguments})"
         return super()._print_Function(expr)
 
-    _print_exp = _print_expm1 = _print_tanh = _print_sinh = _print_cosh = _print_log = _print_sin = _print_cos = _print_Function
+    _print_exp = _print_expm1 = _print_tanh = _print_sinh = _print_cosh = _print_log = _print_sin = _print_cos = (
+        _print_Function
+    )
     _print_tan = _print_erf = _print_log1p = _print_Function
 
     def _print_Pow(self, expr: Any) -> str:
@@ -49,6 +54,7 @@ class LibraryPrinter(CPrinter):
 
     def _print_phi1_ranged(self, expr: Any) -> str:
         return str(self._print(phi1(*expr.args)))
+
 
 class TimePrinter(LibraryPrinter):
     """Spells an expression of time in double precision; its numbers c0, c1, ... stand in an array ``c``."""

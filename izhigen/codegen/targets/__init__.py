@@ -13,7 +13,9 @@ _SUPPORT = ("target",)
 
 def target_names() -> list[str]:
     """Names of the targets, found as the files of this folder; ``-`` in a name is ``_`` in its file's."""
-    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__) if module.name not in _SUPPORT)
+    return sorted(
+        module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__) if module.name not in _SUPPORT
+    )
 
 
 def find_target(name: str) -> Target:

@@ -5,5 +5,12 @@ from __future__ import annotations
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.targets.target import Target
 
-TARGET = Target("c", ".c", CPrinter, "c", "population.c.j2", tiled=True,
-                flags=("-std=c99", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"))
+TARGET = Target(
+    "c",
+    ".c",
+    CPrinter,
+    "c",
+    "population.c.j2",
+    tiled=True,
+    flags=("-std=c99", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"),
+)

@@ -61,7 +61,9 @@ class Target:
     def check_dtype(self, dtype: str) -> None:
         """Refuse a number type that the target does not have."""
         if dtype in FORMATS and dtype not in self.dtypes:
-            raise BackendError(f"target {self.name!r} computes in {' or '.join(self.dtypes)} only, not in {dtype}; give dtype={self.dtypes[0]!r}")
+            raise BackendError(
+                f"target {self.name!r} computes in {' or '.join(self.dtypes)} only, not in {dtype}; give dtype={self.dtypes[0]!r}"
+            )
 
     def render(self, kernel: Kernel) -> Program:
         """The program of a kernel: one file without dependencies but the target's own library.
@@ -77,4 +79,14 @@ class Target:
         source = environment().get_template(f"{self.folder}/{self.template}").render(values, interface=interface)
         name = str(values["name"])
         tile = values["tile"] if self.tiled else 1
-        return Program(name, self.name, kernel.dtype, source, interface, f"{name}_{self.entry}", tile, kernel.step.method, kernel.counts.cost)
+        return Program(
+            name,
+            self.name,
+            kernel.dtype,
+            source,
+            interface,
+            f"{name}_{self.entry}",
+            tile,
+            kernel.step.method,
+            kernel.counts.cost,
+        )

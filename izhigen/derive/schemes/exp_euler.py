@@ -79,7 +79,11 @@ def _noise(system: System) -> tuple[tuple[Assignment, ...], tuple[NoiseTerm, ...
             assignments += added
             terms += spread
     in_block = {index for block in system.blocks for index in block}
-    terms += [noise_term(system, index, amplitude * _single_noise(system, index)) for index, amplitude in amplitudes.items() if index not in in_block]
+    terms += [
+        noise_term(system, index, amplitude * _single_noise(system, index))
+        for index, amplitude in amplitudes.items()
+        if index not in in_block
+    ]
     return tuple(assignments), tuple(terms)
 
 
@@ -91,7 +95,9 @@ def _single_noise(system: System, index: int) -> Any:
     return sp.sqrt(DT * phi1(2 * scaled))
 
 
-def _block_noise(system: System, block: tuple[int, ...], amplitudes: dict[int, Any]) -> tuple[list[Assignment], list[NoiseTerm]]:
+def _block_noise(
+    system: System, block: tuple[int, ...], amplitudes: dict[int, Any]
+) -> tuple[list[Assignment], list[NoiseTerm]]:
     """The covariance of a step, dt int_0^1 exp(Zs) G G^T exp(Zs)^T ds, by its Cholesky factor (Van Loan 1978, IEEE TAC 23:395)."""
     names = [system.states[k].name for k in block]
     matrix = [_scaled_rate(system.jacobian[r, c]) for r in block for c in block]
@@ -103,7 +109,9 @@ def _block_noise(system: System, block: tuple[int, ...], amplitudes: dict[int, A
         for column in range(row + 1):
             covariance = DT * sp.Add(*(g**2 * block_covariance(row, column, source, *matrix) for source, g in sources))
             rest = covariance - sum((factor[row, k] * factor[column, k] for k in range(column)), sp.S.Zero)
-            pivot = factor.get((column, column))  # 0 where no noise has reached the state, and what stands under it is 0 then
+            pivot = factor.get(
+                (column, column)
+            )  # 0 where no noise has reached the state, and what stands under it is 0 then
             value = sp.sqrt(maximum(rest, 0)) if pivot is None else rest * pivot / maximum(pivot**2, LEAST_VARIANCE)
             factor[row, column] = system.intermediate(f"noise_{names[row]}_{names[column]}")
             assignments.append(Assignment(factor[row, column], value))
@@ -112,5 +120,10 @@ def _block_noise(system: System, block: tuple[int, ...], amplitudes: dict[int, A
 
 
 SCHEME = Scheme(
-    name="exp_euler", order=1, aliases=("exp_auto", "exponential_euler"), advance=_advance, noise=_noise,
-    formula=r"x' = x + \Delta t\,\varphi_1(\Delta t\,J)\,f,\quad J = \partial f/\partial x")
+    name="exp_euler",
+    order=1,
+    aliases=("exp_auto", "exponential_euler"),
+    advance=_advance,
+    noise=_noise,
+    formula=r"x' = x + \Delta t\,\varphi_1(\Delta t\,J)\,f,\quad J = \partial f/\partial x",
+)
