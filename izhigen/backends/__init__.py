@@ -11,7 +11,7 @@ from izhigen.backends.engine import Engine
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, suggest
 
-_SUPPORT = ("binding", "compiler", "device", "engine", "sharded", "workers")
+_SUPPORT = ("arithmetic_probe", "binding", "cache", "compiler", "device", "engine", "sharded", "workers")
 
 
 def backend_names() -> list[str]:

@@ -1,29 +1,28 @@
-"""Finding a C compiler, and building shared libraries once: a cache on disk, keyed by content."""
+"""Finding a C compiler, keeping it to IEEE arithmetic, and building shared libraries once, into the cache."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import json
 import os
 import platform
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from izhigen._version import __version__
+from izhigen.backends.cache import Cache, cache_dir, cache_limit, clear_cache, file_stem, kept_file, open_cache, sha256
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, CompileError
+from izhigen.resources import resource_dir
 
 FLAGS = (
     "-std=c99",
@@ -37,25 +36,70 @@ FLAGS = (
 )
 """Never ``-ffast-math``: at link time it sets flush-to-zero for the whole process, and it takes NaN's meaning away."""
 
+GUARDS = (
+    "-fno-fast-math",
+    "-fno-unsafe-math-optimizations",
+    "-fno-associative-math",
+    "-fno-reciprocal-math",
+    "-fno-finite-math-only",
+    "-fsigned-zeros",
+    "-fno-rounding-math",
+    "-fno-signaling-nans",
+    "-fno-single-precision-constant",
+    "-fexcess-precision=standard",
+    "-mrecip=none",
+    "-mfpmath=sse",
+    "-mno-daz-ftz",
+    "-fdenormal-fp-math=ieee",
+    "-ffp-eval-method=source",
+    "-fno-approx-func",
+    "-fhonor-nans",
+    "-fhonor-infinities",
+    "-fno-pack-struct",
+    "-fvisibility=default",
+)
+"""Go between the words of ``$CC`` and :data:`FLAGS` where the compiler knows them: they switch off what changes results or
+the layout of structs, and at link time keep ``crtfastmath.o`` out."""
+
 LIBRARY_SUFFIX = ".dll" if sys.platform == "win32" else ".dylib" if sys.platform == "darwin" else ".so"
-
-
-_SCRATCH = "izhigen-building-"
-_OURS = re.compile(r"\w+-float(?:32|64)-[0-9a-f]{32}\.(?:c|json|program\.json|lock|so|dylib|dll|cubin)")
+LONGEST_CHECK = 120.0
+"""Seconds after which a compiler that was given a few lines hangs; zig's first use builds its C library."""
+LONGEST_BUILD = 3600.0
+"""Seconds after which a compiler hangs."""
+_COMPLAINT = re.compile(r"\b(?:error|warning|unknown|unrecognized|unsupported)\b")
+ANOTHER = "set CC to another compiler, or use backend='numpy'"
 
 
 @dataclass(frozen=True)
 class Compiler:
-    """A C compiler as the beginning of an argument list."""
+    """A C compiler as the beginning of an argument list, and the guards that it knows."""
 
     command: tuple[str, ...]
+    guards: tuple[str, ...] = ()
 
     @property
     def identity(self) -> str:
-        """Path, size and time of the executable: another compiler, or an upgraded one, builds again."""
-        path = Path(self.command[0]).resolve()
-        status = path.stat()
-        return f"{' '.join(self.command)} {path} {status.st_size} {status.st_mtime_ns}"
+        """Path, size and time of the programs that the command names: another or an upgraded compiler builds again."""
+        found = (shutil.which(word) for word in self.command if not word.startswith("-"))
+        programs = [Path(path).resolve() for path in found if path is not None]
+        files = [(path, path.stat()) for path in programs]
+        return " ".join((*self.command, *(f"{path} {s.st_size} {s.st_mtime_ns}" for path, s in files)))
+
+    def arguments(self, flags: tuple[str, ...], source: Path, library: Path) -> list[str]:
+        """The command that compiles a source."""
+        return [*self.command, *self.guards, *flags, "-o", str(library), str(source), "-lm"]
+
+    def compile(
+        self, flags: tuple[str, ...], source: Path, library: Path, longest: float = LONGEST_BUILD
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the compiler; its temporary files go beside the library.
+
+        Raises
+        ------
+        BackendError
+            When it cannot be run, or does not end in ``longest`` seconds.
+        """
+        return _run(f"the compiler '{self}'", self.arguments(flags, source, library), longest, library.parent)
 
     def build(self, source: Path, library: Path) -> str:
         """Compile a source to a shared library; the compiler's messages.
@@ -64,15 +108,46 @@ class Compiler:
         ------
         CompileError
             With the compiler's text and the source's path.
+        BackendError
+            When it cannot be run.
         """
-        arguments = [*self.command, *FLAGS, "-o", str(library), str(source), "-lm"]
-        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        done = self.compile(FLAGS, source, library)
         if done.returncode != 0 or not library.is_file():
             raise CompileError(
-                f"{self.command[0]} failed on {source} (exit code {done.returncode}):\n{done.stderr.strip()}\n"
-                f"command: {shlex.join(arguments)}"
+                f"{self.command[0]} failed on {source} ({_end(done)}):\n{done.stderr.strip()}\n"
+                f"command: {shlex.join(self.arguments(FLAGS, source, library))}"
             )
         return done.stderr
+
+    def __str__(self) -> str:
+        return shlex.join(self.command)
+
+
+def _run(what: str, arguments: list[str], longest: float, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program that keeps its temporary files in a folder, and say in one line what is in the way."""
+    try:
+        return subprocess.run(
+            arguments,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=longest,
+            env={**os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))},
+        )
+    except subprocess.TimeoutExpired:
+        problem = f"did not end in {longest:g} seconds"
+    except (OSError, ValueError) as error:
+        problem = f"cannot be run ({error})"
+    raise BackendError(f"{what} {problem}; {ANOTHER}")
+
+
+def _end(done: subprocess.CompletedProcess[str]) -> str:
+    """How a compiler that built nothing ended."""
+    if done.returncode < 0:
+        return f"signal {-done.returncode}: {signal.strsignal(-done.returncode) or 'unknown'}"
+    return f"exit code {done.returncode}" + (", but no library" if done.returncode == 0 else "")
 
 
 def find_compiler() -> Compiler:
@@ -85,18 +160,7 @@ def find_compiler() -> Compiler:
     """
     named = os.environ.get("CC", "").strip()
     if named:
-        try:
-            command = shlex.split(named)
-        except ValueError as problem:
-            raise BackendError(
-                f"the environment names CC={named!r}, which is no command ({problem}); unset CC or correct it"
-            ) from None
-        path = shutil.which(command[0])
-        if path is None:
-            raise BackendError(
-                f"the environment names CC={named!r}, which is no program on the path; unset CC or correct it"
-            )
-        return Compiler((path, *command[1:]))
+        return Compiler(_command(named))
     for name in ("cc", "gcc", "clang"):
         path = shutil.which(name)
         if path is not None:
@@ -109,14 +173,100 @@ def find_compiler() -> Compiler:
     )
 
 
-def cache_dir() -> Path:
-    """Where built kernels are kept: ``$IZHIGEN_CACHE_DIR``, or the user's cache folder."""
-    named = os.environ.get("IZHIGEN_CACHE_DIR")
-    if named:
-        return Path(named).expanduser().absolute()
-    import platformdirs
+def _command(named: str) -> tuple[str, ...]:
+    """The words of ``$CC``: a program's path, which may have spaces, or a command as a shell reads it."""
+    whole = shutil.which(named)
+    if whole is not None:
+        return (whole,)
+    try:
+        words = shlex.split(named, posix=os.name != "nt")
+    except ValueError as problem:
+        raise BackendError(
+            f"the environment names CC={named!r}, which is no command ({problem}); unset CC or correct it"
+        ) from None
+    path = shutil.which(words[0])
+    if path is None:
+        what = "no program on the path"
+        if words[0] and Path(words[0]).exists():
+            what = "a folder" if Path(words[0]).is_dir() else "not executable"
+        raise BackendError(f"the environment names CC={named!r}, which is {what}; unset CC or correct it")
+    return (path, *words[1:])
 
-    return Path(platformdirs.user_cache_dir("izhigen", appauthor=False))
+
+# -- arithmetic -------------------------------------------------------------------------------------------------------
+
+
+def guarded_compiler() -> Compiler:
+    """The compiler with the guards that it knows, after a look at its arithmetic; asked once, then kept.
+
+    Raises
+    ------
+    BackendError
+        When there is no compiler, it cannot be run, or its arithmetic is not IEEE 754's whatever it is told.
+    """
+    compiler, cache = find_compiler(), open_cache()
+    asked = "\n".join((compiler.identity, *GUARDS, *FLAGS, _check_source().read_text(encoding="utf-8"), sys.executable))
+    name = f"compiler-{sha256(asked.encode('utf-8', 'surrogateescape'))[:32]}.json"
+    if (known := _known_guards(cache, name)) is not None:
+        return replace(compiler, guards=known)
+    stem = Path(name).stem
+    with cache.building(stem), cache.scratch(stem) as scratch:
+        if (known := _known_guards(cache, name)) is not None:
+            return replace(compiler, guards=known)
+        library = scratch / f"arithmetic{LIBRARY_SUFFIX}"
+        guarded = _with_known_guards(compiler, library)
+        _check_arithmetic(guarded, library)
+        cache.keep_record(name, {"command": str(compiler), "guards": list(guarded.guards)})
+        return guarded
+
+
+def _known_guards(cache: Cache, name: str) -> tuple[str, ...] | None:
+    record = cache.read_record(name)
+    if record is None:
+        return None
+    cache.touch(name)
+    return tuple(record["guards"])
+
+
+def _check_source() -> Path:
+    return resource_dir("templates") / "checks" / "arithmetic.c"
+
+
+def _with_known_guards(compiler: Compiler, library: Path) -> Compiler:
+    """Build the check with all guards but those that the compiler complains of, until there are no complaints."""
+    guards: tuple[str, ...] = GUARDS
+    while True:
+        guarded = replace(compiler, guards=guards)
+        done = guarded.compile(FLAGS, _check_source(), library, LONGEST_CHECK)
+        complaints = "\n".join(line for line in done.stderr.splitlines() if _COMPLAINT.search(line))
+        named = set(re.findall(r"-[fm][\w=-]+", complaints))
+        kept = tuple(guard for guard in guards if guard not in named)
+        if kept == guards:
+            if done.returncode == 0 and library.is_file():
+                return guarded
+            reason = f"{_end(done)}: {_first_line(done.stderr)}"
+            raise BackendError(f"the compiler '{compiler}' cannot build a small library ({reason}); {ANOTHER}")
+        guards = kept
+
+
+def _check_arithmetic(compiler: Compiler, library: Path) -> None:
+    """Load a library in a process of its own, and compare what it computes with what IEEE 754 says."""
+    probe = Path(__file__).with_name("arithmetic_probe.py")
+    what = f"what the compiler '{compiler}' builds"
+    done = _run(what, [sys.executable, "-I", "-S", str(probe), str(library)], LONGEST_CHECK, library.parent)
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or [_end(done)])[-1]
+        raise BackendError(f"{what} cannot be used by this Python ({reason}); {ANOTHER}")
+    if done.stdout.strip():
+        faults = done.stdout.strip()
+        raise BackendError(
+            f"the compiler '{compiler}' leaves IEEE arithmetic, whatever it is told: {faults}; {ANOTHER}"
+        )
+
+
+def _first_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return next((line.strip() for line in lines if "error" in line.lower()), lines[0] if lines else "it said nothing")
 
 
 @lru_cache(maxsize=1)
@@ -149,123 +299,93 @@ def build(program: Program, *, again: bool = False) -> Built:
     CompileError
         With the compiler's text and the source's path.
     BackendError
-        When there is no compiler, or the cache cannot be written.
+        When there is no compiler, or the cache cannot be written or is not one's own.
     """
-    compiler = find_compiler()
-    key = hashlib.sha256(
-        "\n".join((program.key, compiler.identity, " ".join(FLAGS), _processor())).encode()
-    ).hexdigest()[:32]
-    folder = cache_dir()
-    stem = f"{program.name}-{program.dtype}-{key}"
-    library, source = folder / f"{stem}{LIBRARY_SUFFIX}", folder / f"{stem}.c"
-    command = " ".join((*compiler.command, *FLAGS))
-    if _is_whole(library) and not again:
-        return Built(library, source, command, False, 0.0)
-    from filelock import FileLock
+    compiler, cache = find_compiler(), open_cache()
+    key = "\n".join((program.key, compiler.identity, *GUARDS, *FLAGS, _processor()))
+    stem = file_stem(program.name, program.dtype, sha256(key.encode("utf-8", "surrogateescape")))
+    built = Built(
+        cache.folder / f"{stem}{LIBRARY_SUFFIX}",
+        cache.folder / f"{stem}.c",
+        " ".join((*compiler.command, *FLAGS)),
+        False,
+        0.0,
+    )
+    if not again and _is_kept(cache, built.library, program):
+        return built
+    with cache.building(stem):
+        if not again and _is_kept(cache, built.library, program):
+            return built
+        started = time.perf_counter()
+        _compile(cache, guarded_compiler(), program, built)
+        built = replace(built, fresh=True, seconds=time.perf_counter() - started)
+    cache.tidy(cache_limit(), stem)
+    return built
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{stem}.lock")
-        with lock:
-            if _is_whole(library) and not again:
-                return Built(library, source, command, False, 0.0)
-            started = time.perf_counter()
-            _compile_into(folder, compiler, program, source, library)
-            return Built(library, source, command, True, time.perf_counter() - started)
-    except OSError as problem:
-        raise _unwritable(folder, problem) from problem
+
+def _is_kept(cache: Cache, library: Path, program: Program) -> bool:
+    """Whether a library is there as it was built from this program; any other could do anything to the process."""
+    record = cache.read_record(f"{library.stem}.json")
+    if record is None or record.get("program") != program.key:
+        return False
+    content = cache.read(library.name)
+    if content is None or record.get("sha256") != sha256(content):
+        return False
+    cache.touch(f"{library.stem}.json")
+    return True
+
+
+def _compile(cache: Cache, compiler: Compiler, program: Program, built: Built) -> None:
+    """Compile in a folder of its own; the library follows its record in place, so that readers see whole files."""
+    stem = built.library.stem
+    source = cache.keep(built.source.name, program.source.encode())
+    with cache.scratch(stem) as scratch:
+        library = scratch / built.library.name
+        messages = compiler.build(source, library)
+        with cache.writing():
+            library.chmod(0o700)
+            record = {
+                "izhigen": __version__,
+                "compiler": list(compiler.command),
+                "flags": [*compiler.guards, *FLAGS],
+                "messages": messages,
+                "program": program.key,
+                "sha256": sha256(library.read_bytes()),
+                "built": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            }
+            cache.keep_record(f"{stem}.json", record)
+            os.replace(library, built.library)
 
 
 def load_program(request: KernelRequest, target: str = "c") -> Program:
-    """The program of a request for a target: as an earlier process rendered it, or derived and rendered now, and kept."""
-    path = cache_dir() / f"{c_name(request.model.name)}-{request.dtype}-{request.key(target)[:32]}.program.json"
-    known = _read_program(path)
-    if known is not None:
-        return known
+    """The program of a request for a target: as an earlier process rendered it, or derived now, and kept."""
+    cache, key = open_cache(), request.key(target)
+    name = f"{file_stem(c_name(request.model.name), request.dtype, key)}.program.json"
+    record = cache.read_record(name) or {}
+    if record.pop("request", None) == key:
+        try:
+            program = Program(**record)
+        except TypeError:  # one of another version
+            pass
+        else:
+            cache.touch(name)
+            return program
     program = request.program(target)
-    _keep(path, json.dumps(asdict(program)).encode())
+    cache.keep_record(name, {**asdict(program), "request": key})
     return program
 
 
-def kept_file(name: str, make: Callable[[], bytes]) -> Path:
-    """A file of the cache; made now where it is not there.
-
-    Raises
-    ------
-    BackendError
-        When the cache cannot be written.
-    """
-    path = cache_dir() / name
-    if not path.is_file():
-        _keep(path, make())
-    return path
-
-
-def _keep(path: Path, content: bytes) -> None:
-    """Write a file of the cache, which readers see whole or not at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=_SCRATCH) as scratch:
-            _replace(path, content, Path(scratch))
-    except OSError as problem:
-        raise _unwritable(path.parent, problem) from problem
-
-
-def _read_program(path: Path) -> Program | None:
-    """A program that was kept; None where there is none, or one that is not whole."""
-    try:
-        return Program(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, TypeError, ValueError):
-        return None
-
-
-def _unwritable(folder: Path, problem: OSError) -> BackendError:
-    return BackendError(
-        f"the kernel cache {folder} cannot be written ({problem}); set IZHIGEN_CACHE_DIR to a folder that can"
-    )
-
-
-def _is_whole(library: Path) -> bool:
-    """Whether a library is there with the size it was built with; loading a truncated one would kill the process."""
-    try:
-        record = json.loads(library.with_suffix(".json").read_text(encoding="utf-8"))
-        return bool(library.stat().st_size == record["size"])
-    except (OSError, KeyError, ValueError):
-        return False
-
-
-def _compile_into(folder: Path, compiler: Compiler, program: Program, source: Path, library: Path) -> None:
-    """Compile in a private folder and move the results in place, the library last, so that readers see whole files."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=_SCRATCH) as scratch:
-        _replace(source, program.source.encode(), Path(scratch))
-        built = Path(scratch) / library.name
-        messages = compiler.build(source, built)
-        record = {
-            "izhigen": __version__,
-            "compiler": list(compiler.command),
-            "flags": list(FLAGS),
-            "messages": messages,
-            "size": built.stat().st_size,
-            "built": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        }
-        _replace(source.with_suffix(".json"), json.dumps(record, indent=1).encode(), Path(scratch))
-        os.replace(built, library)
-
-
-def _replace(path: Path, content: bytes, scratch: Path) -> None:
-    temporary = scratch / path.name
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
-
-
-def clear_cache() -> tuple[int, int]:
-    """Remove every built kernel, and nothing else that lies there; how many files and bytes went."""
-    folder, files, size = cache_dir(), 0, 0
-    for path in sorted(folder.glob("*")) if folder.is_dir() else []:
-        if path.is_dir() and path.name.startswith(_SCRATCH):
-            shutil.rmtree(path, ignore_errors=True)
-        if _OURS.fullmatch(path.name) and path.is_file():
-            size += path.stat().st_size
-            path.unlink(missing_ok=True)
-            files += 1
-    return files, size
+__all__ = [
+    "FLAGS",
+    "GUARDS",
+    "LIBRARY_SUFFIX",
+    "Built",
+    "Compiler",
+    "build",
+    "cache_dir",
+    "clear_cache",
+    "find_compiler",
+    "guarded_compiler",
+    "kept_file",
+    "load_program",
+]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.backends.compiler import kept_file
+from izhigen.backends.cache import kept_file
 from izhigen.codegen.program import Program
 from izhigen.errors import BackendError, CompileError, IzhigenError, ValueShapeError
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import cffi
 
-from izhigen.backends.compiler import LIBRARY_SUFFIX, find_compiler
+from izhigen.backends.compiler import LIBRARY_SUFFIX, guarded_compiler
 from izhigen.errors import CompileError
 
 PLAIN_FLAGS = ("-std=c99", "-O3", "-march=native", "-fPIC", "-shared")
@@ -39,12 +38,11 @@ class NativeLibrary:
         path = Path(self._folder.name) / "source.c"
         library = path.with_suffix(LIBRARY_SUFFIX)
         path.write_text(source, encoding="utf-8")
-        arguments = [*find_compiler().command, *flags, "-o", str(library), str(path), "-lm"]
-        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        compiler = guarded_compiler()
+        done = compiler.compile(flags, path, library)
         if done.returncode != 0:
-            raise CompileError(
-                f"a benchmark does not compile:\n{done.stderr.strip()}\ncommand: {shlex.join(arguments)}"
-            )
+            command = shlex.join(compiler.arguments(flags, path, library))
+            raise CompileError(f"a benchmark does not compile:\n{done.stderr.strip()}\ncommand: {command}")
         self.ffi = cffi.FFI()
         self.ffi.cdef(prototypes)
         self.functions: Any = self.ffi.dlopen(str(library))

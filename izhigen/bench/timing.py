@@ -110,7 +110,7 @@ def machine(*packages: str) -> dict[str, Any]:
     lines = info.read_text(errors="replace").splitlines() if info.is_file() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     shown = subprocess.run(
-        [*find_compiler().command, "--version"], capture_output=True, text=True, check=False
+        [*find_compiler().command, "--version"], capture_output=True, encoding="utf-8", errors="replace", check=False
     ).stdout.splitlines()
     return {
         "date": date.today().isoformat(),
