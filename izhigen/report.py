@@ -9,14 +9,18 @@ from typing import Any
 import sympy as sp
 
 from izhigen.codegen.kernel import Kernel, as_written, build_kernel
+from izhigen.derive.expansion import tree_size
 from izhigen.derive.lowering import symbol
 from izhigen.derive.ranges import short_ranges
 from izhigen.derive.step import Step, derive_step
-from izhigen.derive.system import EquationClass, StateEquation
+from izhigen.derive.system import MOST_BLOCK, EquationClass, StateEquation
 from izhigen.model.model import Declaration
 
 MOST_OPERATIONS = 40
 """Longer updates are shown in terms of their intermediates."""
+MOST_SHOWN = 10_000
+"""Expressions of more parts are not counted for showing."""
+LONG_UPDATE = "too long to show; see the report or the generated source"
 _MEANING = {
     EquationClass.CONSTANT: "exact while the other terms are constant",
     EquationClass.LINEAR_PARAMETER_RATE: "exact while the other terms are constant; its exponential is computed once a call",
@@ -53,13 +57,13 @@ def _meaning(step: Step, equation: StateEquation) -> str:
 def _linear_text(equation: StateEquation, exponential: bool) -> Iterator[str]:
     state = equation.state
     if equation.kind is EquationClass.CONSTANT:
-        yield f"right-hand side free of {state}: d{state}/dt = {equation.rhs}"
+        yield f"right-hand side free of {state}: d{state}/dt = {_short(equation.rhs)}"
     elif equation.proved:
-        yield f"A*{state} + B  with A = {equation.rate}"
-        yield " " * len(f"A*{state} + B  with ") + f"B = {equation.remainder}"
+        yield f"A*{state} + B  with A = {_short(equation.rate)}"
+        yield " " * len(f"A*{state} + B  with ") + f"B = {_short(equation.remainder)}"
         yield f"proof: A = df/d{equation.state} is free of {equation.state}, and f has no jumps in it, so A*{equation.state} + B equals f"
     else:
-        yield f"linearized: J = {equation.rate} still depends on {state}" if exponential else f"J = {equation.rate}"
+        yield f"linearized: J = {_short(equation.rate)} still depends on {state}" if exponential else f"J = {_short(equation.rate)}"
 
 
 def _lines(step: Step, kernel: Kernel) -> Iterator[str]:
@@ -67,9 +71,16 @@ def _lines(step: Step, kernel: Kernel) -> Iterator[str]:
     yield f"{step.model.name}, method {step.method} (order {step.scheme.order} for smooth systems), time in ms"
     for held in step.system.held:
         yield f"  held during the step: {held.symbol} = {held.expression}"
+    for block in step.system.large_blocks if exponential else ():
+        names = [step.states[index].name for index in block]
+        shown = ", ".join(names[:6]) + (f", ... {names[-1]}" if len(names) > 7 else "".join(f", {n}" for n in names[6:]))
+        yield (
+            f"  linear block of {len(names)} states ({shown}): too large for its matrix (more than {MOST_BLOCK}), so its "
+            "equations are taken one by one"
+        )
     for equation in step.system.equations:
         yield ""
-        yield f"d{equation.state}/dt = {equation.rhs}"
+        yield f"d{equation.state}/dt = {_short(equation.rhs)}"
         meaning = f" ({_meaning(step, equation)})" if exponential else ""
         yield f"  class      {equation.kind.value}{meaning}"
         first, *rest = _linear_text(equation, exponential)
@@ -126,8 +137,8 @@ def _hoisted(kernel: Kernel) -> Iterator[str]:
 
 def _update(step: Step, equation: StateEquation) -> Iterator[str]:
     """The update in one line where it is short, else in terms of the intermediates that it reads."""
-    whole = step.updates[equation.state.name]
-    if sp.count_ops(whole) <= MOST_OPERATIONS:
+    whole = step.short_updates.get(equation.state.name)
+    if whole is not None and sp.count_ops(whole) <= MOST_OPERATIONS:
         yield f"  update     {equation.state}' = {whole}"
         return
     value = step.new_value(step.states.index(equation.state))
@@ -142,11 +153,12 @@ def _update(step: Step, equation: StateEquation) -> Iterator[str]:
 
 
 def _short(expression: Any) -> str:
-    return (
-        str(expression)
-        if sp.count_ops(expression) < 200
-        else f"({sp.count_ops(expression)} operations; see the generated source)"
-    )
+    """An expression, or how many operations it has where those are many."""
+    operations = sp.count_ops(expression) if tree_size(expression) <= MOST_SHOWN else MOST_SHOWN
+    if operations < 200:
+        return str(expression)
+    about = "more than " if operations == MOST_SHOWN else ""
+    return f"({about}{operations} operations; see the generated source)"
 
 
 def _latex(step: Step) -> str:
@@ -161,7 +173,9 @@ def _latex(step: Step) -> str:
         rows.append(
             rf"J_{{{state}}} &= {sp.latex(equation.rate)} && \text{{{'proved' if equation.proved else 'linearized'}}}"
         )
-        rows.append(rf"{state}' &= {sp.latex(step.updates[equation.state.name])}")
+        update = step.short_updates.get(equation.state.name)
+        shown = rf"\text{{{LONG_UPDATE}}}" if update is None else sp.latex(update)
+        rows.append(rf"{state}' &= {shown}")
     if step.model.refractory:
         state = sp.latex(symbol(step.model.refractory.state))
         rows.append(rf"{state}' &= {state} && \text{{while }} t - t_{{last}} \leq \tau_{{ref}}")

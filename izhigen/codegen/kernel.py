@@ -56,7 +56,7 @@ class Statement:
     kind: Kind
 
 
-class phi1_ranged(sp.Function):  # type: ignore[misc]
+class phi1_ranged(f.OwnFunction):
     """phi1 of an argument that the kernel checks."""
 
 
@@ -160,13 +160,18 @@ TAU_REF = symbol("tau_ref")
 
 def as_written(step: Step) -> Operations:
     """The operations of a step as derived: every update inlined, nothing shared, nothing computed outside the loop."""
-    expressions = list(step.updates.values())
+    short = step.short_updates
+    expressions = list(short.values())
     if step.model.refractory:
         expressions.append(f.where(sp.Le(T - LAST_SPIKE, TAU_REF, evaluate=False), symbol("old"), symbol("new")))
     if step.threshold is not None:
         expressions.append(step.threshold)
     expressions += [f.where(SPIKE, reset.expression, symbol("new")) for reset in step.resets]
-    return count(expressions)
+    long = [step.new_value(i) for i, state in enumerate(step.states) if state.name not in short]
+    counted: dict[sp.Symbol, Operations] = {}
+    for assignment in step.assignments if long else ():
+        counted[assignment.symbol] = count([assignment.expression], counted)
+    return count([*expressions, *long], counted)
 
 
 class _Placer:

@@ -7,7 +7,7 @@ Signs, numbers and copies count nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,12 +76,14 @@ class Operations:
         )
 
 
-def count(expressions: Iterable[Any]) -> Operations:
-    """The operations of expressions as they are printed, each computed where it stands."""
+def count(expressions: Iterable[Any], inlined: Mapping[Any, Operations] | None = None) -> Operations:
+    """The operations of expressions as they are printed, each computed where it stands; ``inlined`` tells those that a symbol stands for."""
     found: Counter[str] = Counter()
     for expression in expressions:
         for part in sp.preorder_traversal(expression):
             found.update(dict(own_operations(part)))
+            if inlined and part in inlined:
+                found.update(dict(inlined[part].kinds))
     order = {kind: place for place, kind in enumerate(_ARITHMETIC)}
     return Operations(
         tuple(

@@ -319,9 +319,11 @@ def _head(kernel: Kernel) -> Iterator[str]:
         yield from _wrapped(line)
     yield ""
     yield f"Step of length dt, method {step.method}, with phi1(z) = (exp(z) - 1)/z"
-    for equation, (name, update) in zip(step.system.equations, step.updates.items()):
+    for equation in step.system.equations:
+        update = step.short_updates.get(equation.state.name)
         how = equation.kind.value + ("" if equation.proved else ", linearized")
-        yield from _wrapped(f"{name}' = {update if sp.count_ops(update) < 120 else 'see the body'}    ({how})")
+        shown = "see the body" if update is None or sp.count_ops(update) >= 120 else update
+        yield from _wrapped(f"{equation.state}' = {shown}    ({how})")
     yield ""
     if model.parameters:
         yield "Parameters (default, unit)"

@@ -1,7 +1,12 @@
-"""Expansion with a bound: user expressions may multiply out to more terms than there is memory for."""
+"""Sizes of expressions, and expansion with a bound: user expressions may multiply out to more terms than there is memory for.
+
+An expression is a graph whose parts are shared; written out as a tree it may be exponentially larger. What walks over trees (as most of
+SymPy does) is asked only for what :func:`tree_size` says is small.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import comb
 from typing import Any
 
@@ -11,11 +16,33 @@ MOST_TERMS = 400
 """Expressions that would expand to more terms than this stay as they are."""
 
 
+def tree_size(expression: Any, inlined: Mapping[Any, int] | None = None) -> int:
+    """The number of parts of an expression written out as a tree; ``inlined`` tells how many a symbol stands for."""
+    known: dict[Any, int] = dict(inlined or {})
+
+    def size(part: Any) -> int:
+        if part not in known:
+            known[part] = 1 + sum(size(a) for a in part.args)
+        return known[part]
+
+    return size(expression)
+
+
 def expanded_terms(expression: Any) -> int:
     """An upper bound on the number of terms after expansion; sums inside functions count on their own."""
-    if not expression.args:
+    return _expanded_terms(expression, {})
+
+
+def _expanded_terms(expression: Any, known: dict[Any, int]) -> int:
+    if expression not in known:
+        known[expression] = _terms_of(expression, [_expanded_terms(a, known) for a in expression.args])
+    return known[expression]
+
+
+def _terms_of(expression: Any, sizes: list[int]) -> int:
+    """The same of an expression whose arguments expand to terms of these numbers."""
+    if not sizes:
         return 1
-    sizes = [expanded_terms(a) for a in expression.args]
     if expression.is_Add:
         return min(sum(sizes), MOST_TERMS + 1)
     if expression.is_Mul:

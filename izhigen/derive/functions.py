@@ -20,7 +20,16 @@ def _real(parts: Any) -> bool | None:
     return True if all(part.is_real for part in parts) else None
 
 
-class _Phi(sp.Function):  # type: ignore[misc]
+class OwnFunction(sp.Function):  # type: ignore[misc]
+    """Base of every function of ours: a number, whatever its arguments are.
+
+    A condition among the arguments has no commutativity, from which SymPy would conclude that the value is no real number.
+    """
+
+    is_commutative = True
+
+
+class _Phi(OwnFunction):
     """Base of the phi functions; subclasses set ``order``."""
 
     order = 0
@@ -93,7 +102,7 @@ class phi3(_Phi):
 _PHI: dict[int, type[_Phi]] = {1: phi1, 2: phi2, 3: phi3}
 
 
-class phi1_block(sp.Function):
+class phi1_block(OwnFunction):
     """``phi1_block(row, column, z11, z12, ...)``: an entry of phi1 of a square matrix given row by row (rows count from 0)."""
 
     @property
@@ -105,7 +114,7 @@ class phi1_block(sp.Function):
         return _real(self.args)
 
 
-class block_covariance(sp.Function):
+class block_covariance(OwnFunction):
     """``block_covariance(row, column, source, z11, z12, ...)``: an entry of int_0^1 exp(Zs) D exp(Zs)^T ds, D = 1 at (source, source) only.
 
     Times dt and the squared amplitude it is the covariance that white noise on one state of a linear block spreads over the block in a step.
@@ -120,7 +129,7 @@ class block_covariance(sp.Function):
         return _real(self.args)
 
 
-class _AlmostEverywhere(sp.Function):  # type: ignore[misc]
+class _AlmostEverywhere(OwnFunction):
     """A piecewise constant function: derivative zero almost everywhere."""
 
     def fdiff(self, argindex: int = 1) -> Any:
@@ -161,7 +170,7 @@ class floor_(_AlmostEverywhere):
         return sp.floor(x) if x.is_Number else None
 
 
-class absolute(sp.Function):  # type: ignore[misc]
+class absolute(OwnFunction):
     """Magnitude; derivative signum(x)."""
 
     @classmethod
@@ -175,7 +184,7 @@ class absolute(sp.Function):  # type: ignore[misc]
         return self.args[0].is_real
 
 
-class _Extreme(sp.Function):
+class _Extreme(OwnFunction):
     """The larger or the smaller of two, in canonical order; at a tie the derivative is that of the first."""
 
     sign = 0
@@ -209,7 +218,7 @@ class minimum(_Extreme):
     sign = -1
 
 
-class where(sp.Function):  # type: ignore[misc]
+class where(OwnFunction):
     """``where(condition, a, b)``: a select; its derivative is the select of the derivatives."""
 
     nargs = 3
@@ -230,7 +239,7 @@ class where(sp.Function):  # type: ignore[misc]
         return _real(self.args[1:])
 
 
-class expm1(sp.Function):  # type: ignore[misc]
+class expm1(OwnFunction):
     """exp(x) - 1, accurate near 0."""
 
     @classmethod
@@ -250,7 +259,7 @@ class expm1(sp.Function):  # type: ignore[misc]
         return (sp.exp(self.args[0]) - 1)._eval_evalf(prec) if self.args[0].is_number else None
 
 
-class log1p(sp.Function):  # type: ignore[misc]
+class log1p(OwnFunction):
     """log(1 + x), accurate near 0."""
 
     @classmethod

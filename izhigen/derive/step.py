@@ -13,11 +13,16 @@ from typing import Any
 import sympy as sp
 
 from izhigen.derive import schemes
+from izhigen.derive.expansion import tree_size
 from izhigen.derive.lowering import DT, T, lower, symbol
 from izhigen.derive.singularities import remove_singularities
 from izhigen.derive.system import System, build_system
 from izhigen.errors import DerivationError, suggest
 from izhigen.model.model import Declaration
+
+
+MOST_INLINED = 2_000
+"""Updates of more parts, with all intermediates inlined, are not shown or counted as one expression."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,20 @@ class Step:
         return MappingProxyType(
             {state.name: self.new_value(i).xreplace(inlined) for i, state in enumerate(self.states)}
         )
+
+
+    @cached_property
+    def short_updates(self) -> Mapping[str, Any]:
+        """Those of :attr:`updates` that are small: stages that read one another multiply when they are inlined."""
+        sizes: dict[sp.Symbol, int] = {}
+        inlined: dict[sp.Symbol, Any] = {}
+        for assignment in self.assignments:
+            sizes[assignment.symbol] = tree_size(assignment.expression, sizes)
+            if sizes[assignment.symbol] <= MOST_INLINED:
+                inlined[assignment.symbol] = assignment.expression.xreplace(inlined)
+        values = {state.name: self.new_value(i) for i, state in enumerate(self.states)}
+        short = (name for name, value in values.items() if tree_size(value, sizes) <= MOST_INLINED)
+        return MappingProxyType({name: values[name].xreplace(inlined) for name in short})
 
 
 def method_names() -> list[str]:

@@ -10,7 +10,8 @@ from typing import Any
 import sympy as sp
 
 from izhigen.derive import functions as f
-from izhigen.derive.expansion import bounded_expand
+from izhigen.derive.derivative import derivative
+from izhigen.derive.expansion import bounded_expand, tree_size
 from izhigen.derive.lowering import DT, T, lower, own_functions, symbol
 from izhigen.derive.singularities import remove_singularities
 from izhigen.errors import DerivationError
@@ -71,6 +72,8 @@ class System:
     held: tuple[HeldCurrent, ...]
     jacobian: sp.ImmutableMatrix
     blocks: tuple[tuple[int, ...], ...]
+    large_blocks: tuple[tuple[int, ...], ...]
+    """Linear blocks of more than :data:`MOST_BLOCK` states, whose equations are taken one by one."""
     definitions: Mapping[str, Any] = field(compare=False, repr=False)
     """Algebraic variables and inputs as the equations mean them: an input with the currents added to it (or their held sum)."""
 
@@ -150,26 +153,33 @@ def build_system(model: Declaration) -> System:
         for j, state in enumerate(states):
             jacobian[i, j] = _derivative(side, state, states, ode.where)
     varying = set(states) | {symbol(n) for n in model.inputs} | {h.symbol for h in held} | {T}
-    blocks = _linear_blocks(jacobian, states, sides, varying)
+    linear = _linear_blocks(jacobian, states, sides, varying)
+    blocks = tuple(block for block in linear if len(block) <= MOST_BLOCK)
+    large = tuple(block for block in linear if len(block) > MOST_BLOCK)
     in_block = {index for block in blocks for index in block}
     equations = tuple(
         _classify(states[i], sides[i], jacobian[i, i], varying, i in in_block) for i in range(len(states))
     )
-    return System(model, equations, held, sp.ImmutableMatrix(jacobian), blocks, definitions)
+    return System(model, equations, held, sp.ImmutableMatrix(jacobian), blocks, large, definitions)
 
 
 def _derivative(side: Any, state: sp.Symbol, states: list[sp.Symbol], where: str) -> Any:
-    derivative = own_functions(sp.diff(side, state))
-    if derivative.has(sp.Derivative, sp.DiracDelta, sp.Subs, sp.re, sp.im):
+    if state not in side.free_symbols:
+        return sp.S.Zero
+    slope = own_functions(derivative(side, state))
+    if slope.has(sp.Derivative, sp.DiracDelta, sp.Subs, sp.re, sp.im):
         raise DerivationError(
-            f"{where}: no usable derivative with respect to {state}; it contains "
-            f"{derivative.atoms(sp.Function) or derivative}"
+            f"{where}: no usable derivative with respect to {state}; it contains {slope.atoms(sp.Function) or slope}"
         )
-    if derivative.has(sp.zoo, sp.nan):
+    if slope.has(sp.zoo, sp.nan):
         raise DerivationError(f"{where}: the derivative with respect to {state} is not finite")
-    return remove_singularities(_tidy(derivative, states))
+    return remove_singularities(_tidy(slope, states))
 
 
+MOST_BLOCK = 8
+"""Most states of a linear block that share one propagator: its matrix costs n squared multiply-adds a step and n squared constants."""
+MOST_PARTS = 1_000
+"""Larger slopes are not differentiated again to learn whether they are linear or constant: they count as nonlinear."""
 _STEPWISE = (f.where, f.heaviside, f.signum, f.floor_, f.maximum, f.minimum, f.absolute)
 
 
@@ -179,7 +189,7 @@ def _tidy(expression: Any, states: Iterable[sp.Symbol]) -> Any:
     Expanding higher powers, as of ``(V - E)**6``, would lose all digits to cancellation.
     """
     names = [s for s in states if s in expression.free_symbols]
-    if names and not expression.is_polynomial(*names):
+    if names and (tree_size(expression) > MOST_PARTS or not expression.is_polynomial(*names)):
         return expression
     if any(sp.diff(expression, a, b) != 0 for a in names for b in names):
         return expression
@@ -199,10 +209,24 @@ def _classify(state: sp.Symbol, side: Any, rate: Any, varying: set[sp.Symbol], c
     elif proved:
         kind = EquationClass.LINEAR_STATE_RATE if rate.free_symbols & varying else EquationClass.LINEAR_PARAMETER_RATE
     else:
-        curvature = bounded_expand(sp.diff(rate, state))
-        quadratic = smooth and state not in curvature.free_symbols and curvature != 0
+        quadratic = smooth and tree_size(rate) <= MOST_PARTS and _is_linear(rate, state)
         kind = EquationClass.QUADRATIC if quadratic else EquationClass.NONLINEAR
     return StateEquation(state, side, rate, remainder, kind, proved)
+
+
+def _is_linear(rate: Any, state: sp.Symbol) -> bool:
+    curvature = bounded_expand(sp.diff(rate, state))
+    return state not in curvature.free_symbols and curvature != 0
+
+
+def _reached(start: int, reads: list[list[int]]) -> set[int]:
+    """The states that a state depends on, directly or through others, and itself."""
+    found, waiting = {start}, [start]
+    while waiting:
+        new = set(reads[waiting.pop()]) - found
+        found |= new
+        waiting += new
+    return found
 
 
 def _linear_blocks(
@@ -214,21 +238,18 @@ def _linear_blocks(
     order; those equations are taken one by one.
     """
     count = len(states)
-    reach = [[i == j or jacobian[i, j] != 0 for j in range(count)] for i in range(count)]
-    for k in range(count):
-        for i in range(count):
-            for j in range(count):
-                reach[i][j] = reach[i][j] or (reach[i][k] and reach[k][j])
+    reads = [[j for j in range(count) if jacobian[i, j] != 0] for i in range(count)]
+    reach = [_reached(i, reads) for i in range(count)]
     blocks: list[tuple[int, ...]] = []
     seen: set[int] = set()
     for i in range(count):
-        group = tuple(j for j in range(count) if reach[i][j] and reach[j][i])
+        group = tuple(j for j in range(count) if j in reach[i] and i in reach[j])
         if i in seen or len(group) < 2:
             continue
         seen.update(group)
         members = {states[j] for j in group}
         smooth = not any(part.free_symbols & members for j in group for part in sides[j].atoms(*_STEPWISE))
-        if smooth and not any(jacobian[a, b].free_symbols & varying for a in group for b in group):
+        if smooth and not any(jacobian[a, b].free_symbols & varying for a in group for b in reads[a] if b in group):
             blocks.append(group)
     return tuple(blocks)
 
