@@ -19,6 +19,9 @@ Array = Any
 INSTALL = "pip install 'izhigen[cuda12]' (or izhigen[cuda13], to match the driver), or use backend='c'"
 """What brings CuPy."""
 WARP = 32
+LARGEST_BLOCK = 256
+"""Threads of a block: asked for the best occupancy, a driver may answer with one block of 1,024 a multiprocessor, which then has nothing to do
+while the last warps of that block finish."""
 
 
 @cache
@@ -188,15 +191,15 @@ class DeviceSpace:
 
 
 def launch_shape(kernel: Any, neurons: int, per_thread: int, space: DeviceSpace) -> tuple[int, int]:
-    """Blocks and threads a block of a launch: the block size of the best occupancy, but no fewer blocks than multiprocessors."""
+    """Blocks and threads a block of a launch: the block size of the best occupancy, none too large, but no fewer blocks than multiprocessors."""
     from cupy_backends.cuda.api import driver
 
     with space.use():
-        _, best = driver.occupancyMaxPotentialBlockSize(kernel.kernel.ptr, 0, 0)
+        _, best = driver.occupancyMaxPotentialBlockSize(kernel.kernel.ptr, 0, LARGEST_BLOCK)
         processors = space.cupy.cuda.Device(space.number).attributes["MultiProcessorCount"]
     threads = max(1, -(-neurons // per_thread))
-    spread = -(-threads // processors)  # threads a block, if all multiprocessors are to have one
-    block = max(WARP, min(best, -(-spread // WARP) * WARP))
+    spread = threads // processors  # threads a block, if all multiprocessors are to have one
+    block = max(WARP, min(best, spread // WARP * WARP))
     return -(-threads // block), block
 
 

@@ -202,8 +202,8 @@ def occupancyMaxActiveBlocksPerMultiprocessor(func: int, blockSize: int, dynamic
 
 
 def occupancyMaxPotentialBlockSize(func: int, dynamicSMemSize: int, blockSizeLimit: int) -> tuple[int, int]:
-    """The least grid that fills the device, and the block for it."""
-    block = min(blockSizeLimit or 1024, machine().functions[func].max_threads_per_block, 128)
+    """The least grid that fills the device, and the block for it: the largest that may be (0: no limit), as drivers answer."""
+    block = min(blockSizeLimit or 1024, machine().functions[func].max_threads_per_block)
     return machine().processors * occupancyMaxActiveBlocksPerMultiprocessor(func, block, dynamicSMemSize), block
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import izhigen as iz
 from izhigen.backends import cuda
-from izhigen.backends.device import load_cupy
+from izhigen.backends.device import launch_shape, load_cupy
 from izhigen.errors import BackendError, CompileError, NonFiniteError
 from izhigen.feeding import make_feed
 from tests.cuda.cupy_on_host import install
@@ -281,6 +281,17 @@ def test_launches_of_any_length_give_the_same(cupy, name, monkeypatch):
         pop = population(300, NOISY, steps_per_launch=steps)
         same(pop.run(50.0, **options), expected)
         np.testing.assert_array_equal(host(pop.spike), host(whole.spike))
+
+
+def test_blocks_are_of_few_threads_and_all_multiprocessors_have_one(cupy):
+    """An answer to the question for the best occupancy may be one block of 1,024 a multiprocessor."""
+    pop = population()
+    kernel = pop._engine_in_use._kernels["advance"]
+    processors = cupy.cuda.Device().attributes["MultiProcessorCount"]
+    for n in (1, 255, 256, 257, 40 * processors, 60 * processors, 10**7):
+        blocks, threads = launch_shape(kernel, n, 1, pop._space)
+        assert 32 <= threads <= 256 and threads % 32 == 0 and (blocks - 1) * threads < n <= blocks * threads
+        assert blocks >= min(processors, -(-n // 32)), "no multiprocessor is idle for want of a warp"
 
 
 @needs_double
