@@ -20,8 +20,8 @@ INSTALL = "pip install 'izhigen[cuda12]' (or izhigen[cuda13], to match the drive
 """What brings CuPy."""
 WARP = 32
 LARGEST_BLOCK = 256
-"""Threads of a block: asked for the best occupancy, a driver may answer with one block of 1,024 a multiprocessor, which then has nothing to do
-while the last warps of that block finish."""
+"""Threads of a block: asked for the best occupancy, a driver may answer with one block of 1,024 a multiprocessor, which
+then has nothing to do while the last warps of that block finish."""
 
 
 @cache
@@ -191,7 +191,7 @@ class DeviceSpace:
 
 
 def launch_shape(kernel: Any, neurons: int, per_thread: int, space: DeviceSpace) -> tuple[int, int]:
-    """Blocks and threads a block of a launch: the block size of the best occupancy, none too large, but no fewer blocks than multiprocessors."""
+    """Blocks and threads a block of a launch: the block of the best occupancy, but no fewer blocks than multiprocessors."""
     from cupy_backends.cuda.api import driver
 
     with space.use():
