@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -274,6 +274,7 @@ def modules() -> dict[str, ModuleType]:
         deviceSynchronize=lambda: queue.Device().synchronize(),
         driverGetVersion=lambda: 12090,
         runtimeGetVersion=lambda: 12090,
+        pointerGetAttributes=lambda place: SimpleNamespace(device=machine().device_of(place), devicePointer=place),
         memGetInfo=lambda: queue.Device().mem_info,
         streamCaptureModeGlobal=0,
         streamCaptureModeThreadLocal=1,

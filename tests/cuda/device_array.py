@@ -15,10 +15,22 @@ from typing import Any
 
 import numpy as np
 
-from tests.cuda.device_queue import POISON, CUDARuntimeError, Device, Memory, get_current_stream, machine
+from tests.cuda.device_queue import (
+    POISON,
+    CUDARuntimeError,
+    Device,
+    ExternalStream,
+    Memory,
+    get_current_stream,
+    machine,
+)
 
 KNOWS_ITS_LENGTH_ONLY_THEN = {"flatnonzero", "nonzero", "argwhere", "unique", "bincount", "repeat"}
 """Functions whose results have a shape that depends on values: CuPy waits for the device to learn it."""
+
+
+LEGACY = 1
+"""The null stream's name in the protocols, where 0 is none."""
 
 
 class ndarray:
@@ -76,7 +88,7 @@ class ndarray:
             "version": 3,
             "data": (self.data.ptr, False),
             "strides": None if self._host.flags.c_contiguous else self.strides,
-            "stream": 1,
+            "stream": get_current_stream().ptr or LEGACY,
         }
 
     def __dlpack_device__(self) -> tuple[int, int]:
@@ -85,6 +97,9 @@ class ndarray:
     def __dlpack__(
         self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
     ) -> Any:
+        here = get_current_stream()
+        if stream not in (None, -1, here.ptr or LEGACY):
+            ExternalStream(0 if stream == LEGACY else stream).wait_event(here.record())
         return _relabel(self._host.__dlpack__(), 2, self.device.id)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
@@ -353,14 +368,20 @@ def _delegate(name: str) -> Callable[..., Any]:
 
 
 def from_dlpack(array: Any, *, device: Any = None, copy: bool | None = None) -> ndarray:
-    """The same memory as an array of this or another library; stricter than CuPy: memory of the host is refused."""
+    """The same memory as an array of this or another library, whose stream the current one waits for."""
     kind, number = array.__dlpack_device__()
-    if kind != 2:
-        raise BufferError("only memory of a CUDA device is taken over")
+    if kind not in (2, 13):
+        raise TypeError("CPU arrays cannot be directly imported to CuPy.")
+    with Device(number):
+        stream = get_current_stream().ptr or LEGACY
+        try:
+            capsule = array.__dlpack__(stream=stream, max_version=(1, 0), copy=copy)
+        except TypeError:
+            capsule = array.__dlpack__(stream=stream)
 
     class Exported:
         def __dlpack__(self, **_: Any) -> Any:
-            return _relabel(array.__dlpack__(stream=1), 1, 0)
+            return _relabel(capsule, 1, 0)
 
         def __dlpack_device__(self) -> tuple[int, int]:
             return (1, 0)
@@ -374,14 +395,14 @@ def from_dlpack(array: Any, *, device: Any = None, copy: bool | None = None) -> 
 def _at(address: int, shape: Any, dtype: Any, strides: Any, owner: Any) -> np.ndarray:
     """The array at an address; its owner lives as long."""
     dtype = np.dtype(dtype)
-    span = (
-        sum((n - 1) * s for n, s in zip(shape, strides)) + dtype.itemsize
-        if strides
-        else int(np.prod(shape)) * dtype.itemsize
-    )
-    content = (ctypes.c_char * (span if address else 0)).from_address(address) if address else (ctypes.c_char * 0)()
+    if not address:
+        return np.empty(shape, dtype)
+    steps = [(n - 1) * s for n, s in zip(shape, strides)] if strides else [int(np.prod(shape) - 1) * dtype.itemsize]
+    below = sum(min(step, 0) for step in steps)
+    span = sum(max(step, 0) for step in steps) - below + dtype.itemsize
+    content = (ctypes.c_char * span).from_address(address + below)
     content._owner = owner
-    return np.ndarray(shape, dtype, content, strides=strides)
+    return np.ndarray(shape, dtype, content, offset=-below, strides=strides)
 
 
 def array(
@@ -408,9 +429,12 @@ def array(
         return made if obj.device.id == here else _wrap(made._host, [])
     if hasattr(obj, "__cuda_array_interface__"):
         given = obj.__cuda_array_interface__
+        place, stream = given["data"][0], given.get("stream")
         own = ndarray._of(
-            _at(given["data"][0], given["shape"], given["typestr"], given.get("strides"), obj), Memory(machine().device)
+            _at(place, given["shape"], given["typestr"], given.get("strides"), obj), Memory(machine().device_of(place))
         )
+        if stream is not None:
+            ExternalStream(0 if stream == LEGACY else stream).synchronize()
         return array(own, dtype, copy)
     if machine().current().captured is not None:
         raise CUDARuntimeError(900)

@@ -80,6 +80,7 @@ class Machine:
         self.functions: dict[int, Any] = {}
         self.used = [0] * devices
         self.pinned: dict[int, int] = {}
+        self._places: list[tuple[int, int, weakref.ref[Memory]]] = []
         self.null = [Queue(device, blocking=True) for device in range(devices)]
         self.queues: dict[int, Queue] = {}
         self._lock = threading.RLock()
@@ -190,7 +191,17 @@ class Machine:
         memory = Memory(device)
         self.used[device] += size
         weakref.finalize(memory, self._free, device, size, host)
+        self._places.append((host.ctypes.data, host.nbytes, weakref.ref(memory)))
         return memory
+
+    def device_of(self, place: int) -> int:
+        """The device that an address lies on; the current one for none."""
+        self._places = [known for known in self._places if known[2]() is not None]
+        for start, size, memory in self._places:
+            owner = memory()
+            if owner is not None and start <= place < start + size:
+                return owner.device_id
+        return self.device
 
     def _free(self, device: int, size: int, host: np.ndarray) -> None:
         self.used[device] -= size

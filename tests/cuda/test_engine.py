@@ -1,6 +1,7 @@
 """Backend cuda: what is special to devices. On the machine's own device where it has one, else on the double; some tests need the double."""
 
 import builtins
+import contextlib
 import pkgutil
 import sys
 
@@ -57,13 +58,22 @@ def same_state(one, two):
 
 
 class Through:
-    """An array of another library, of which only one protocol is known."""
+    """An array of another library, of which only one protocol is known, or one refuses what is asked."""
 
-    def __init__(self, array, protocol):
-        if protocol == "interface":
+    def __init__(self, array, protocol, stream=None, refusal=None):
+        self.array, self.stream, self.refusal = array, stream, refusal
+        if protocol in ("interface", "both"):
             self.__cuda_array_interface__ = array.__cuda_array_interface__
-        else:
-            self.__dlpack__, self.__dlpack_device__ = array.__dlpack__, array.__dlpack_device__
+        if protocol in ("dlpack", "both"):
+            self.__dlpack_device__ = array.__dlpack_device__
+            self.__dlpack__ = self.export
+
+    def export(self, **options):
+        """As the library does whose current stream is another than ours."""
+        if self.refusal is not None:
+            raise self.refusal
+        with self.stream or contextlib.nullcontext():
+            return self.array.__dlpack__(**options)
 
 
 # -- arrays stay where they are -----------------------------------------------------------------------------------------
@@ -87,6 +97,61 @@ def test_arrays_of_the_device_are_taken_without_a_copy(cupy, way):
     for one in plain:
         one.step(I=value if one is plain[1] else host(given))
     same_state(*plain)
+
+
+def test_dlpack_orders_streams_and_the_host_waits_for_none(cupy, device):
+    """The library computes on a stream of its own what the next step reads; it offers the array interface too."""
+    expected, theirs = population(), cupy.cuda.Stream(non_blocking=True)
+    current = np.linspace(0, 30, 300, dtype=np.float32)
+    given = cupy.zeros(300, np.float32)
+    pop = population()
+    cupy.cuda.Device().synchronize()
+    waited = device.synchronisations if device else None
+    with cupy.cuda.Stream(non_blocking=True) as ours:
+        for k in range(5):
+            with theirs:
+                given += cupy.linspace(0, 30, 300, dtype=np.float32)
+            pop.step(I=Through(given, "both", theirs), check_finite=False)
+        assert waited is None or device.synchronisations == waited
+    ours.synchronize()
+    for k in range(5):
+        expected.step(I=(k + 1) * current)
+    np.testing.assert_allclose(host(pop.V), host(expected.V), rtol=1e-5)
+
+
+def test_what_dlpack_refuses_comes_by_the_interface(cupy):
+    given = cupy.asarray(np.linspace(0, 30, 300, dtype=np.float32))
+    pop = population()
+    for refusal in (BufferError("strides"), RuntimeError("bool"), TypeError("old"), NotImplementedError("bfloat16")):
+        assert pop._layout.read(Through(given, "both", refusal=refusal)).data.ptr == given.data.ptr
+        with pytest.raises(
+            iz.IzhigenError, match=f"Through cannot be read where it lies .{refusal}.; give it detached"
+        ):
+            pop.step(I=Through(given, "dlpack", refusal=refusal))
+    turned = cupy.asarray(np.linspace(30, 0, 300, dtype=np.float32))[::-1]
+    flags = given > 15
+    for way in ("interface", "dlpack"):
+        for strided in (turned, cupy.asarray(np.repeat(np.linspace(0, 30, 300, dtype=np.float32), 2))[::2]):
+            one, other = population(), population()
+            one.step(I=Through(strided, way))
+            other.step(I=given)
+            same_state(one, other)
+        one, other = population(), population()
+        one.step(I=Through(flags, way))
+        other.step(I=host(flags).astype(float))
+        same_state(one, other)
+    assert pop._layout.space.adopt(np.ones(3)) is None and pop._layout.space.adopt([1, 2]) is None
+
+
+@needs_double
+@pytest.mark.parametrize("way", ["interface", "dlpack", "both"])
+def test_an_array_of_another_device_is_refused_whatever_shows_it(cupy, way):
+    with cupy.cuda.Device(1):
+        given = cupy.asarray(np.linspace(0, 30, 300, dtype=np.float32))
+    with pytest.raises(BackendError, match="an array lies on device 1, the population on device 0; move one of them"):
+        population().step(I=Through(given, way))
+    population(device=1).step(I=Through(given, way))
+    population(sharding=[0, 1]).step(I=Through(given, way))
 
 
 def test_other_types_and_orders_are_converted(cupy):
