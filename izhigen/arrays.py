@@ -104,8 +104,14 @@ def beside(array: Array) -> Any:
 
 
 def fetch(array: Array) -> np.ndarray:
-    """An array on the host: the same one where it lies there already."""
-    return array if isinstance(array, np.ndarray) else np.asarray(array.get())
+    """An array on the host: the same one where it lies there already, else a copy made after all work on its device's stream.
+
+    CuPy's ``get`` alone copies on the stream of the device that is current, which knows nothing of work on another.
+    """
+    if isinstance(array, (np.ndarray, np.generic)):
+        return np.asarray(array)
+    with beside(array):
+        return np.asarray(array.get())
 
 
 def aligned_zeros(count: int, dtype: Any) -> Array:

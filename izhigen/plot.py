@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.arrays import fetch
+from izhigen.arrays import beside, fetch
 from izhigen.errors import RecordingError, ValueShapeError, suggest
 from izhigen.model.expressions import Compare, Expression, Name
 from izhigen.model.model import Declaration
@@ -38,12 +38,13 @@ def _label(name: str, unit: str) -> str:
 def _read(recording: Recording, name: str, columns: Sequence[int]) -> Any:
     """Columns of a trace as (rows, columns); of a recording on disk, no others are kept in memory."""
     values = recording[name]
-    if values.ndim == 2:
-        return fetch(values[:, list(columns)])
-    return np.stack(
-        [fetch(values[(slice(None), *map(int, np.unravel_index(column, recording.shape)))]) for column in columns],
-        axis=1,
-    )
+    with beside(values):
+        if values.ndim == 2:
+            return fetch(values[:, list(columns)])
+        return np.stack(
+            [fetch(values[(slice(None), *map(int, np.unravel_index(column, recording.shape)))]) for column in columns],
+            axis=1,
+        )
 
 
 def _spikes(recording: Recording) -> tuple[Any, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from izhigen.arrays import fetch
 from izhigen.backends import create_engine, open_space
 from izhigen.backends.engine import Block, Engine, PreparedStep, Source
 from izhigen.checks import check_batch, check_count, check_dtype, check_seed, check_size
@@ -483,7 +484,9 @@ class Population:
         try:
             with interruptible() as interrupted, progress_bar(progress, count, self._dt) as bar:
                 Runner(self, plan, engine, feeds, check_finite).run(count, interrupted.is_set, bar.update)
-                return plan.recording(self._steps_done - start, interrupted.is_set())
+                recording = plan.recording(self._steps_done - start, interrupted.is_set())
+                engine.finish()
+                return recording
         except BaseException as problem:
             try:
                 plan.abandon(self._steps_done - start, problem)
@@ -571,7 +574,7 @@ class Population:
     # -- copies of the state ----------------------------------------------------------------------------------------
 
     def _state_of(self, neuron: int) -> dict[str, float]:
-        return {name: float(self._state[name][neuron]) for name in self._model.states}
+        return {name: float(fetch(self._state[name][neuron])) for name in self._model.states}
 
     def _state_bytes(self) -> int:
         return sum(values.nbytes for values in self._state.values())

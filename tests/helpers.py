@@ -8,6 +8,7 @@ from typing import Any
 import mpmath
 import sympy as sp
 
+from izhigen.arrays import fetch
 from izhigen.derive import functions as f
 
 Pair = tuple[Any, Any]
@@ -26,7 +27,7 @@ def real_device() -> bool:
 
 def host(values: Any) -> Any:
     """An array as NumPy's, wherever it lies."""
-    return values.get() if hasattr(values, "get") and hasattr(values, "dtype") else values
+    return fetch(values) if hasattr(values, "get") and hasattr(values, "dtype") else values
 
 
 def first_order_error(expression: Any, values: dict[Any, float]) -> tuple[float, float]:

@@ -117,6 +117,11 @@ class CudaEngine:
 
         return _Report(cupyx.empty_pinned(self._status.size, np.uint8), self._cupy.cuda.Event(disable_timing=True))
 
+    def finish(self) -> None:
+        """Wait for all that was asked for on the present stream: the last block, and what was made of its spikes."""
+        with self._space.use(), device_errors(f"the last steps of {self._program.name}"):
+            self._cupy.cuda.get_current_stream().synchronize()
+
     def recover(self) -> None:
         """Clear what the device found, and empty the list of spikes."""
         status = self._binding.ffi.new(f"struct {self._program.name}_status *")

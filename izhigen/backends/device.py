@@ -19,6 +19,11 @@ Array = Any
 INSTALL = "pip install 'izhigen[cuda12]' (or izhigen[cuda13], to match the driver), or use backend='c'"
 """What brings CuPy."""
 WARP = 32
+DLPACK_DEVICES = (2, 13)
+"""kDLCUDA and kDLCUDAManaged."""
+LARGEST_BLOCK = 256
+"""Threads of a block: asked for the best occupancy, a driver may answer with one block of 1,024 a multiprocessor, which
+then has nothing to do while the last warps of that block finish."""
 
 
 @cache
@@ -149,19 +154,52 @@ class DeviceSpace:
             return self.cupy.asarray(values)
 
     def shared(self, value: Any) -> Array | None:
-        """What CuPy can see of an array of any library on any device, without a copy; None for anything else."""
-        if isinstance(value, self.cupy.ndarray):
+        """What CuPy can see of an array of any library on any device, without a copy; None for anything else.
+
+        By DLPack where the library has it: the stream that is current here then waits for the library's, and the host for neither. The CUDA
+        array interface, which has the host wait or gives no order at all, serves where there is no DLPack or it refuses.
+
+        Raises
+        ------
+        ValueShapeError
+            For an array of a device that both refuse, such as a tensor that requires a gradient.
+        """
+        cupy = self.cupy
+        if isinstance(value, cupy.ndarray):
             return value
-        try:
-            if hasattr(value, "__cuda_array_interface__"):
-                with self.use():
-                    return self.cupy.asarray(value)
-        except RuntimeError as problem:  # a tensor that is part of a computation of gradients
-            raise ValueShapeError(f"{type(value).__name__}: {_line(problem)}; give it detached") from None
-        if hasattr(value, "__dlpack_device__") and value.__dlpack_device__()[0] in (2, 13):  # kDLCUDA, kDLCUDAManaged
-            with self.use():
-                return self.cupy.from_dlpack(value)
+        refusals = (BufferError, RuntimeError, TypeError, ValueError, NotImplementedError)
+        problem: BaseException | None = None
+        with self.use(), device_errors(f"an array of type {type(value).__name__}"):
+            for take in (self._from_dlpack, self._from_interface):
+                try:
+                    found = take(value)
+                except cupy.cuda.runtime.CUDARuntimeError:  # a refusal of the device, not of the library
+                    raise
+                except refusals as refusal:
+                    problem = problem or refusal
+                    continue
+                if found is not None:
+                    return found
+        if problem is not None:
+            raise ValueShapeError(
+                f"{type(value).__name__} cannot be read where it lies ({_line(problem)}); give it detached, and as real "
+                "numbers of a common type"
+            ) from None
         return None
+
+    def _from_dlpack(self, value: Any) -> Array | None:
+        if not hasattr(value, "__dlpack__") or not hasattr(value, "__dlpack_device__"):
+            return None
+        return self.cupy.from_dlpack(value) if value.__dlpack_device__()[0] in DLPACK_DEVICES else None
+
+    def _from_interface(self, value: Any) -> Array | None:
+        interface = getattr(value, "__cuda_array_interface__", None)
+        if interface is None:
+            return None
+        place = interface["data"][0]
+        number = self.cupy.cuda.runtime.pointerGetAttributes(place).device if place else self.number
+        with self.cupy.cuda.Device(number):  # where CuPy would copy an array of another device
+            return self.cupy.asarray(value)
 
     def adopt(self, value: Any) -> Array | None:
         """A CuPy array, or what another library keeps on this device (DLPack, or the CUDA array interface), without a copy."""
@@ -188,15 +226,15 @@ class DeviceSpace:
 
 
 def launch_shape(kernel: Any, neurons: int, per_thread: int, space: DeviceSpace) -> tuple[int, int]:
-    """Blocks and threads a block of a launch: the block size of the best occupancy, but no fewer blocks than multiprocessors."""
+    """Blocks and threads a block of a launch: the block of the best occupancy, but no fewer blocks than multiprocessors."""
     from cupy_backends.cuda.api import driver
 
     with space.use():
-        _, best = driver.occupancyMaxPotentialBlockSize(kernel.kernel.ptr, 0, 0)
+        _, best = driver.occupancyMaxPotentialBlockSize(kernel.kernel.ptr, 0, LARGEST_BLOCK)
         processors = space.cupy.cuda.Device(space.number).attributes["MultiProcessorCount"]
     threads = max(1, -(-neurons // per_thread))
-    spread = -(-threads // processors)  # threads a block, if all multiprocessors are to have one
-    block = max(WARP, min(best, -(-spread // WARP) * WARP))
+    spread = threads // processors  # threads a block, if all multiprocessors are to have one
+    block = max(WARP, min(best, spread // WARP * WARP))
     return -(-threads // block), block
 
 

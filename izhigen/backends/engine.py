@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
-from izhigen.arrays import HOST, HostSpace
+from izhigen.arrays import HOST, HostSpace, fetch
 from izhigen.errors import BackendError
 from izhigen.random import normals
 
@@ -48,13 +48,11 @@ class Source:
     def value(self, row: int, neuron: int, step: int) -> float:
         """The value of a neuron in a row, with the variate of that neuron and step where the kernel adds one."""
         value = self.values[row if self.values.shape[0] > 1 else 0, neuron if self.values.shape[1] > 1 else 0]
+        found = fetch(value)[()]
         if self.noise is None:
-            return float(value)
-        return float(
-            value
-            + self.noise[row if len(self.noise) > 1 else 0]
-            * normals(self.seed, neuron, 1, step, 0, self.values.dtype)[0]
-        )
+            return float(found)
+        amplitude = self.noise[row if len(self.noise) > 1 else 0]
+        return float(found + amplitude * normals(self.seed, neuron, 1, step, 0, self.values.dtype)[0])
 
     def part(self, offset: int, steps: int) -> Source:
         """The same input over some of the steps."""
@@ -190,6 +188,10 @@ class Engine(Protocol):
         """Begin to advance the states of a block in place; blocks are advanced in the order of their submission."""
         ...
 
+    def finish(self) -> None:
+        """Wait until all that was asked for is done, what a recording is made of included: any stream may then read it."""
+        ...
+
     def recover(self) -> None:
         """Take blocks again after one of them failed."""
         ...
@@ -231,6 +233,9 @@ class HostEngine:
     def longest(self, block: Block) -> int:
         """Most steps of a block."""
         return LONGEST_BLOCK
+
+    def finish(self) -> None:
+        """Nothing is under way."""
 
     def recover(self) -> None:
         """Nothing to do."""

@@ -95,11 +95,11 @@ class ShardedArray(NDArrayOperatorsMixin):
 
     def all(self) -> bool:
         """Whether all values are true."""
-        return all(bool(found) for found in self._each(lambda part: part.all()))
+        return all(self._each(lambda part: bool(part.all())))
 
     def min(self) -> float:
         """The least value."""
-        return min(float(found) for found in self._each(lambda part: part.min() if part.size else np.inf))
+        return min(self._each(lambda part: float(part.min()) if part.size else np.inf))
 
     def get(self) -> np.ndarray:
         """All values on the host."""
@@ -147,7 +147,8 @@ class ShardedArray(NDArrayOperatorsMixin):
             values[key] = fetch(value) if hasattr(value, "get") else value
             flat, start = values.reshape(*self.shape[:-1], -1).reshape(-1), 0
             for part in self.parts:
-                part.set(np.ascontiguousarray(flat[start : start + part.size]))
+                with part.device:  # whose stream the copy joins
+                    part.set(np.ascontiguousarray(flat[start : start + part.size]))
                 start += part.size
 
     def __repr__(self) -> str:
@@ -307,6 +308,11 @@ class ShardedEngine:
             )
 
         return wait
+
+    def finish(self) -> None:
+        """Wait for all devices."""
+        for engine in self._engines:
+            engine.finish()
 
     def recover(self) -> None:
         """Take blocks again after one of them failed."""

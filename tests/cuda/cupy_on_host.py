@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -202,8 +202,8 @@ def occupancyMaxActiveBlocksPerMultiprocessor(func: int, blockSize: int, dynamic
 
 
 def occupancyMaxPotentialBlockSize(func: int, dynamicSMemSize: int, blockSizeLimit: int) -> tuple[int, int]:
-    """The least grid that fills the device, and the block for it."""
-    block = min(blockSizeLimit or 1024, machine().functions[func].max_threads_per_block, 128)
+    """The least grid that fills the device, and the block for it: the largest that may be (0: no limit), as drivers answer."""
+    block = min(blockSizeLimit or 1024, machine().functions[func].max_threads_per_block)
     return machine().processors * occupancyMaxActiveBlocksPerMultiprocessor(func, block, dynamicSMemSize), block
 
 
@@ -274,6 +274,7 @@ def modules() -> dict[str, ModuleType]:
         deviceSynchronize=lambda: queue.Device().synchronize(),
         driverGetVersion=lambda: 12090,
         runtimeGetVersion=lambda: 12090,
+        pointerGetAttributes=lambda place: SimpleNamespace(device=machine().device_of(place), devicePointer=place),
         memGetInfo=lambda: queue.Device().mem_info,
         streamCaptureModeGlobal=0,
         streamCaptureModeThreadLocal=1,

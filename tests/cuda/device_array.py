@@ -15,10 +15,22 @@ from typing import Any
 
 import numpy as np
 
-from tests.cuda.device_queue import POISON, CUDARuntimeError, Device, Memory, machine
+from tests.cuda.device_queue import (
+    POISON,
+    CUDARuntimeError,
+    Device,
+    ExternalStream,
+    Memory,
+    get_current_stream,
+    machine,
+)
 
 KNOWS_ITS_LENGTH_ONLY_THEN = {"flatnonzero", "nonzero", "argwhere", "unique", "bincount", "repeat"}
 """Functions whose results have a shape that depends on values: CuPy waits for the device to learn it."""
+
+
+LEGACY = 1
+"""The null stream's name in the protocols, where 0 is none."""
 
 
 class ndarray:
@@ -29,8 +41,8 @@ class ndarray:
 
     def __init__(self, shape: Any, dtype: Any = float) -> None:
         host = np.empty(shape, dtype)
-        host.view(np.uint8).reshape(-1)[...] = POISON if host.ndim and host.size else 0
-        self._host, self._memory = host, machine().allocate(host.nbytes, machine().device)
+        _poison(host)
+        self._host, self._memory = host, machine().allocate(host, machine().device)
 
     @classmethod
     def _of(cls, host: np.ndarray, memory: Memory) -> ndarray:
@@ -76,7 +88,7 @@ class ndarray:
             "version": 3,
             "data": (self.data.ptr, False),
             "strides": None if self._host.flags.c_contiguous else self.strides,
-            "stream": 1,
+            "stream": get_current_stream().ptr or LEGACY,
         }
 
     def __dlpack_device__(self) -> tuple[int, int]:
@@ -85,6 +97,9 @@ class ndarray:
     def __dlpack__(
         self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
     ) -> Any:
+        here = get_current_stream()
+        if stream not in (None, -1, here.ptr or LEGACY):
+            ExternalStream(0 if stream == LEGACY else stream).wait_event(here.record())
         return _relabel(self._host.__dlpack__(), 2, self.device.id)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
@@ -116,13 +131,24 @@ class ndarray:
             raise ValueError(f"Shape mismatch. Expected shape: {self.shape}, actual shape: {target.shape}")
         if out is not None and not target.flags.c_contiguous:
             raise RuntimeError("`out` cannot be specified when copying to non-contiguous ndarray")
-        queue = machine().current(self.device.id) if stream is None else stream.queue
+        queue = self._queue(stream)
+        if not self._host.flags.c_contiguous and queue.device != self.device.id:  # it is made contiguous there first
+            raise RuntimeError(
+                f"The device that the stream is created on ({queue.device}) does not match with the current device "
+                f"({self.device.id})"
+            )
         if blocking and queue.captured is not None:
             raise CUDARuntimeError(900)
         machine().enqueue(queue, partial(np.copyto, target, self._host))
         if blocking:
             machine().synchronise(queue)
         return target
+
+    def _queue(self, stream: Any) -> Any:
+        """The work that a copy joins. As in CuPy it is that of the *current* device's stream, whatever device the array lies on; only the
+        null stream, which every device has, is the array's own."""
+        chosen = get_current_stream() if stream is None else stream
+        return chosen.queue if chosen.ptr else machine().null[self.device.id]
 
     def set(self, arr: np.ndarray, stream: Any = None) -> None:
         """Copy from the host: from pinned memory when the copy is done, from other memory as it is now."""
@@ -134,7 +160,7 @@ class ndarray:
             raise ValueError(f"Shape mismatch. Old shape: {self.shape}, new shape: {arr.shape}")
         if not self._host.flags.forc:
             raise RuntimeError("Cannot set to non-contiguous array")
-        queue = machine().current(self.device.id) if stream is None else stream.queue
+        queue = self._queue(stream)
         source = arr if machine().is_pinned(arr) else arr.copy()
         machine().enqueue(queue, partial(np.copyto, self._host, source))
         if stream is None and queue is machine().null[self.device.id]:
@@ -187,7 +213,7 @@ class ndarray:
         if _is_basic(own):
             return _wrap(taken(), [self])
         _check_device(self)
-        return _wrap(machine().now(taken, waits=masked), [self])
+        return _call(lambda _: taken(), masked, (self,), {})
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if isinstance(value, np.ndarray) and value.ndim:
@@ -219,6 +245,10 @@ class ndarray:
     def sort(self, axis: int = -1) -> None:
         _check_device(self)
         machine().later(partial(self._host.sort, axis))
+
+
+def _poison(host: np.ndarray) -> None:
+    host[...] = np.frombuffer(bytes([POISON]) * host.itemsize, host.dtype)[0]
 
 
 def _relabel(capsule: Any, device_type: int, device_id: int) -> Any:
@@ -286,7 +316,7 @@ def _wrap(value: Any, sources: list[ndarray]) -> Any:
             return source
         if _root(host) is _root(source._host):
             return ndarray._of(host, source._memory)
-    return ndarray._of(host, machine().allocate(host.nbytes, machine().device))
+    return ndarray._of(host, machine().allocate(host, machine().device))
 
 
 def _arrays(value: Any) -> list[ndarray]:
@@ -298,9 +328,35 @@ def _arrays(value: Any) -> list[ndarray]:
 
 
 def _call(function: Callable[..., Any], waits: bool, args: tuple, kwargs: dict[str, Any]) -> Any:
-    """Have NumPy do a function on the device's arrays."""
+    """Have NumPy do a function on the device's arrays, when its turn comes; ``waits``: the host waits for it.
+
+    NumPy is asked twice: at once, whatever the operands hold by now, for the shape and type of what comes out; and in turn, for its values.
+    """
     own, named = _unwrap(args), {name: _unwrap(value) for name, value in kwargs.items()}
-    return _wrap(machine().now(lambda: function(*own, **named), waits), [*_arrays(args), *_arrays(kwargs)])
+    sources = [*_arrays(args), *_arrays(kwargs)]
+    if "out" in kwargs:
+        machine().later(partial(function, *own, **named))
+        return kwargs["out"]
+    if waits:
+        return _wrap(machine().now(lambda: function(*own, **named), waits), sources)
+    machine().refuse_capture()
+    with np.errstate(all="ignore"):
+        found = function(*own, **named)
+    result = _wrap(found, sources)
+    fresh = [a for a in _arrays(result) if not any(a._memory is source._memory for source in sources)]
+    if fresh:
+        for array in fresh:
+            _poison(array._host)
+        machine().later(partial(_fill, [a._host for a in _arrays(result)], function, own, named))
+    return result
+
+
+def _fill(hosts: list[np.ndarray], function: Callable[..., Any], own: Any, named: dict[str, Any]) -> None:
+    """Do a function in its turn, and write what comes out where it was promised."""
+    found = function(*own, **named)
+    for host, value in zip(hosts, found if isinstance(found, (tuple, list)) else [found], strict=True):
+        if not np.shares_memory(host, value):
+            host[...] = value
 
 
 def _delegate(name: str) -> Callable[..., Any]:
@@ -312,14 +368,20 @@ def _delegate(name: str) -> Callable[..., Any]:
 
 
 def from_dlpack(array: Any, *, device: Any = None, copy: bool | None = None) -> ndarray:
-    """The same memory as an array of this or another library; stricter than CuPy: memory of the host is refused."""
+    """The same memory as an array of this or another library, whose stream the current one waits for."""
     kind, number = array.__dlpack_device__()
-    if kind != 2:
-        raise BufferError("only memory of a CUDA device is taken over")
+    if kind not in (2, 13):
+        raise TypeError("CPU arrays cannot be directly imported to CuPy.")
+    with Device(number):
+        stream = get_current_stream().ptr or LEGACY
+        try:
+            capsule = array.__dlpack__(stream=stream, max_version=(1, 0), copy=copy)
+        except TypeError:
+            capsule = array.__dlpack__(stream=stream)
 
     class Exported:
         def __dlpack__(self, **_: Any) -> Any:
-            return _relabel(array.__dlpack__(stream=1), 1, 0)
+            return _relabel(capsule, 1, 0)
 
         def __dlpack_device__(self) -> tuple[int, int]:
             return (1, 0)
@@ -333,14 +395,14 @@ def from_dlpack(array: Any, *, device: Any = None, copy: bool | None = None) -> 
 def _at(address: int, shape: Any, dtype: Any, strides: Any, owner: Any) -> np.ndarray:
     """The array at an address; its owner lives as long."""
     dtype = np.dtype(dtype)
-    span = (
-        sum((n - 1) * s for n, s in zip(shape, strides)) + dtype.itemsize
-        if strides
-        else int(np.prod(shape)) * dtype.itemsize
-    )
-    content = (ctypes.c_char * (span if address else 0)).from_address(address) if address else (ctypes.c_char * 0)()
+    if not address:
+        return np.empty(shape, dtype)
+    steps = [(n - 1) * s for n, s in zip(shape, strides)] if strides else [int(np.prod(shape) - 1) * dtype.itemsize]
+    below = sum(min(step, 0) for step in steps)
+    span = sum(max(step, 0) for step in steps) - below + dtype.itemsize
+    content = (ctypes.c_char * span).from_address(address + below)
     content._owner = owner
-    return np.ndarray(shape, dtype, content, strides=strides)
+    return np.ndarray(shape, dtype, content, offset=-below, strides=strides)
 
 
 def array(
@@ -354,17 +416,25 @@ def array(
     blocking: bool = False,
 ) -> ndarray:
     """A new array on the current device; the only way in for NumPy's, besides ``set``."""
+    here = machine().device
     if isinstance(obj, ndarray):
-        if not copy and dtype in (None, obj.dtype) and obj._memory.device_id == machine().device:
+        if not copy and dtype in (None, obj.dtype) and obj._memory.device_id == here:
             return obj
         with obj.device:
-            content = _call(lambda a: np.array(a, dtype), False, (obj,), {})._host
-        return _wrap(content.copy(), [])
+            made = _call(lambda a: np.array(a, dtype), False, (obj,), {})
+            if obj.device.id != here:
+                machine().drain(
+                    machine().current(), machine().current().put
+                )  # CuPy has the streams wait for each other
+        return made if obj.device.id == here else _wrap(made._host, [])
     if hasattr(obj, "__cuda_array_interface__"):
         given = obj.__cuda_array_interface__
+        place, stream = given["data"][0], given.get("stream")
         own = ndarray._of(
-            _at(given["data"][0], given["shape"], given["typestr"], given.get("strides"), obj), Memory(machine().device)
+            _at(place, given["shape"], given["typestr"], given.get("strides"), obj), Memory(machine().device_of(place))
         )
+        if stream is not None:
+            ExternalStream(0 if stream == LEGACY else stream).synchronize()
         return array(own, dtype, copy)
     if machine().current().captured is not None:
         raise CUDARuntimeError(900)
@@ -372,7 +442,9 @@ def array(
     if content.dtype.kind not in "biufc":
         raise ValueError(f"Unsupported dtype {content.dtype}")
     machine().synchronisations += blocking
-    return machine().now(lambda: _wrap(content, []))
+    made = ndarray(content.shape, content.dtype)
+    machine().later(partial(np.copyto, made._host, content))
+    return made
 
 
 def asarray(a: Any, dtype: Any = None, order: Any = None, *, blocking: bool = False) -> ndarray:

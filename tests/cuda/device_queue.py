@@ -80,6 +80,7 @@ class Machine:
         self.functions: dict[int, Any] = {}
         self.used = [0] * devices
         self.pinned: dict[int, int] = {}
+        self._places: list[tuple[int, int, weakref.ref[Memory]]] = []
         self.null = [Queue(device, blocking=True) for device in range(devices)]
         self.queues: dict[int, Queue] = {}
         self._lock = threading.RLock()
@@ -158,28 +159,27 @@ class Machine:
         return stream.queue if stream is not None and stream.ptr else self.null[device]
 
     def now(self, work: Callable[[], Any], waits: bool = False) -> Any:
-        """Do work on the current stream, after all that is there, and return its result; ``waits``: it keeps the host waiting.
-
-        Stricter than CuPy: while a stream captures, array functions are refused, since a graph would take them up unnoticed.
-        """
+        """Do work on the current stream, after all that is there, and return its result; ``waits``: it keeps the host waiting."""
         queue, results = self.current(), []
-        if queue.captured is not None:
-            raise CUDARuntimeError(900)
+        self.refuse_capture()
         self.enqueue(queue, lambda: results.append(work()))
         self.synchronisations += waits
         self.drain(queue, queue.put)
         return results[0]
 
-    def later(self, work: Callable[[], Any]) -> None:
-        """Do work that only writes into arrays that exist: at once, or, while the current stream captures, with the graph."""
+    def refuse_capture(self) -> None:
+        """Stricter than CuPy: while a stream captures, array functions are refused, since a graph would take them up unnoticed."""
         if self.current().captured is not None:
-            self.enqueue(self.current(), work)
-        else:
-            self.now(work)
+            raise CUDARuntimeError(900)
 
-    def allocate(self, nbytes: int, device: int) -> Memory:
-        """Account for memory of a device, in units of 512 bytes as CuPy's pool does."""
-        size = -(-nbytes // 512) * 512
+    def later(self, work: Callable[[], Any]) -> None:
+        """Put work that only writes into arrays that exist on the current stream."""
+        self.enqueue(self.current(), work)
+
+    def allocate(self, host: np.ndarray, device: int) -> Memory:
+        """Account for memory of a device, in units of 512 bytes as CuPy's pool does. Given back, it is not used again before the work that
+        was there has been done, since a pool gives it to later work of the same stream."""
+        size = -(-host.nbytes // 512) * 512
         if self.used[device] + size > self.memory and not any(q.captured is not None for q in self.queues.values()):
             for queue in [self.null[device], *self.queues.values()]:
                 self.drain(
@@ -190,11 +190,24 @@ class Machine:
             raise OutOfMemoryError(size, self.used[device], self.memory)
         memory = Memory(device)
         self.used[device] += size
-        weakref.finalize(memory, self._free, device, size)
+        weakref.finalize(memory, self._free, device, size, host)
+        self._places.append((host.ctypes.data, host.nbytes, weakref.ref(memory)))
         return memory
 
-    def _free(self, device: int, size: int) -> None:
+    def device_of(self, place: int) -> int:
+        """The device that an address lies on; the current one for none."""
+        self._places = [known for known in self._places if known[2]() is not None]
+        for start, size, memory in self._places:
+            owner = memory()
+            if owner is not None and start <= place < start + size:
+                return owner.device_id
+        return self.device
+
+    def _free(self, device: int, size: int, host: np.ndarray) -> None:
         self.used[device] -= size
+        for queue in [self.null[device], *self.queues.values()]:
+            if queue.done < queue.put and queue.device == device:
+                queue.add(partial(id, host))
 
     def pin(self, nbytes: int) -> np.ndarray:
         """Bytes of the host that the device copies from and to while the host goes on."""

@@ -144,7 +144,7 @@ def test_memory_is_taken_over_without_copies(cupy):
     again = cupy.asarray(Foreign())
     over[0], again[5] = 20, 50
     assert x.tolist() == [0, 1, 20, 3, 4, 50] and over.device.id == 0
-    with pytest.raises(BufferError):
+    with pytest.raises(TypeError, match="CPU arrays"):
         cupy.from_dlpack(np.ones(3))
 
 
@@ -152,6 +152,7 @@ def test_memory_is_taken_over_without_copies(cupy):
 def test_kernels_run_when_somebody_waits(cupy, machine, add):
     x, out = cupy.zeros(100, cupy.float32), sys.modules["cupyx"].empty_pinned(100, np.float32)
     stream = cupy.cuda.Stream(non_blocking=True)
+    cupy.cuda.Device().synchronize()
     before = machine.synchronisations
     with stream:
         for _ in range(5):
@@ -174,6 +175,7 @@ def test_a_missing_wait_between_streams_shows(cupy, add, waits):
         cupy.cuda.Stream(non_blocking=True),
         cupy.cuda.Stream(non_blocking=True),
     )
+    cupy.cuda.Device().synchronize()
     with first:
         add(x)
         event = first.record()
@@ -181,6 +183,35 @@ def test_a_missing_wait_between_streams_shows(cupy, add, waits):
         second.wait_event(event)
     assert (x.get(stream=second) == waits).all()
     first.synchronize()
+
+
+def test_functions_are_done_in_their_turn(cupy):
+    """What they give has its shape at once, and its values when their stream has come to it."""
+    x, stream = cupy.arange(4, dtype=cupy.float32), cupy.cuda.Stream(non_blocking=True)
+    cupy.cuda.Device().synchronize()
+    with stream:
+        y = x * 2
+        y[1] += 5
+        total, split = y.sum(), divmod(y, 2)
+    assert y.shape == (4,) and np.isnan(y.get(stream=cupy.cuda.Stream.null)).any()
+    stream.synchronize()
+    assert y.tolist() == [0, 7, 4, 6] and float(total) == 17 and split[1].tolist() == [0, 1, 0, 0]
+
+
+def test_a_copy_to_the_host_joins_the_stream_of_the_current_device(cupy):
+    """As CuPy's: of another device's work it knows nothing, unless both are on the null stream."""
+    with cupy.cuda.Device(1):
+        x, stream = cupy.zeros(3), cupy.cuda.Stream(non_blocking=True)
+        assert x.get().tolist() == [0, 0, 0]
+        with stream:
+            x += 1
+    with cupy.cuda.Stream(non_blocking=True):
+        assert x.get().tolist() == [0, 0, 0]
+        x.set(np.full(3, 7.0))
+        with pytest.raises(RuntimeError, match="does not match"):
+            x[::2].get()
+        with cupy.cuda.Device(1), stream:
+            assert x.get().tolist() != [7, 7, 7]
 
 
 @needs_compiler
@@ -230,6 +261,7 @@ def test_graphs_keep_the_arguments_of_their_capture(cupy, machine, add):
 def test_pinned_memory_is_read_when_the_copy_is_done(cupy):
     pinned, plain = sys.modules["cupyx"].zeros_pinned(3), np.zeros(3)
     x, y, stream = cupy.ones(3), cupy.ones(3), cupy.cuda.Stream(non_blocking=True)
+    cupy.cuda.Device().synchronize()
     x.set(pinned, stream=stream)
     y.set(plain, stream=stream)
     pinned[:] = plain[:] = 7

@@ -1,6 +1,7 @@
 """Backend cuda: what is special to devices. On the machine's own device where it has one, else on the double; some tests need the double."""
 
 import builtins
+import contextlib
 import pkgutil
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 
 import izhigen as iz
 from izhigen.backends import cuda
-from izhigen.backends.device import load_cupy
+from izhigen.backends.device import launch_shape, load_cupy
 from izhigen.errors import BackendError, CompileError, NonFiniteError
 from izhigen.feeding import make_feed
 from tests.cuda.cupy_on_host import install
@@ -57,13 +58,22 @@ def same_state(one, two):
 
 
 class Through:
-    """An array of another library, of which only one protocol is known."""
+    """An array of another library, of which only one protocol is known, or one refuses what is asked."""
 
-    def __init__(self, array, protocol):
-        if protocol == "interface":
+    def __init__(self, array, protocol, stream=None, refusal=None):
+        self.array, self.stream, self.refusal = array, stream, refusal
+        if protocol in ("interface", "both"):
             self.__cuda_array_interface__ = array.__cuda_array_interface__
-        else:
-            self.__dlpack__, self.__dlpack_device__ = array.__dlpack__, array.__dlpack_device__
+        if protocol in ("dlpack", "both"):
+            self.__dlpack_device__ = array.__dlpack_device__
+            self.__dlpack__ = self.export
+
+    def export(self, **options):
+        """As the library does whose current stream is another than ours."""
+        if self.refusal is not None:
+            raise self.refusal
+        with self.stream or contextlib.nullcontext():
+            return self.array.__dlpack__(**options)
 
 
 # -- arrays stay where they are -----------------------------------------------------------------------------------------
@@ -87,6 +97,61 @@ def test_arrays_of_the_device_are_taken_without_a_copy(cupy, way):
     for one in plain:
         one.step(I=value if one is plain[1] else host(given))
     same_state(*plain)
+
+
+def test_dlpack_orders_streams_and_the_host_waits_for_none(cupy, device):
+    """The library computes on a stream of its own what the next step reads; it offers the array interface too."""
+    expected, theirs = population(), cupy.cuda.Stream(non_blocking=True)
+    current = np.linspace(0, 30, 300, dtype=np.float32)
+    given = cupy.zeros(300, np.float32)
+    pop = population()
+    cupy.cuda.Device().synchronize()
+    waited = device.synchronisations if device else None
+    with cupy.cuda.Stream(non_blocking=True) as ours:
+        for k in range(5):
+            with theirs:
+                given += cupy.linspace(0, 30, 300, dtype=np.float32)
+            pop.step(I=Through(given, "both", theirs), check_finite=False)
+        assert waited is None or device.synchronisations == waited
+    ours.synchronize()
+    for k in range(5):
+        expected.step(I=(k + 1) * current)
+    np.testing.assert_allclose(host(pop.V), host(expected.V), rtol=1e-5)
+
+
+def test_what_dlpack_refuses_comes_by_the_interface(cupy):
+    given = cupy.asarray(np.linspace(0, 30, 300, dtype=np.float32))
+    pop = population()
+    for refusal in (BufferError("strides"), RuntimeError("bool"), TypeError("old"), NotImplementedError("bfloat16")):
+        assert pop._layout.read(Through(given, "both", refusal=refusal)).data.ptr == given.data.ptr
+        with pytest.raises(
+            iz.IzhigenError, match=f"Through cannot be read where it lies .{refusal}.; give it detached"
+        ):
+            pop.step(I=Through(given, "dlpack", refusal=refusal))
+    turned = cupy.asarray(np.linspace(30, 0, 300, dtype=np.float32))[::-1]
+    flags = given > 15
+    for way in ("interface", "dlpack"):
+        for strided in (turned, cupy.asarray(np.repeat(np.linspace(0, 30, 300, dtype=np.float32), 2))[::2]):
+            one, other = population(), population()
+            one.step(I=Through(strided, way))
+            other.step(I=given)
+            same_state(one, other)
+        one, other = population(), population()
+        one.step(I=Through(flags, way))
+        other.step(I=host(flags).astype(float))
+        same_state(one, other)
+    assert pop._layout.space.adopt(np.ones(3)) is None and pop._layout.space.adopt([1, 2]) is None
+
+
+@needs_double
+@pytest.mark.parametrize("way", ["interface", "dlpack", "both"])
+def test_an_array_of_another_device_is_refused_whatever_shows_it(cupy, way):
+    with cupy.cuda.Device(1):
+        given = cupy.asarray(np.linspace(0, 30, 300, dtype=np.float32))
+    with pytest.raises(BackendError, match="an array lies on device 1, the population on device 0; move one of them"):
+        population().step(I=Through(given, way))
+    population(device=1).step(I=Through(given, way))
+    population(sharding=[0, 1]).step(I=Through(given, way))
 
 
 def test_other_types_and_orders_are_converted(cupy):
@@ -283,9 +348,20 @@ def test_launches_of_any_length_give_the_same(cupy, name, monkeypatch):
         np.testing.assert_array_equal(host(pop.spike), host(whole.spike))
 
 
+def test_blocks_are_of_few_threads_and_all_multiprocessors_have_one(cupy):
+    """An answer to the question for the best occupancy may be one block of 1,024 a multiprocessor."""
+    pop = population()
+    kernel = pop._engine_in_use._kernels["advance"]
+    processors = cupy.cuda.Device().attributes["MultiProcessorCount"]
+    for n in (1, 255, 256, 257, 40 * processors, 60 * processors, 10**7):
+        blocks, threads = launch_shape(kernel, n, 1, pop._space)
+        assert 32 <= threads <= 256 and threads % 32 == 0 and (blocks - 1) * threads < n <= blocks * threads
+        assert blocks >= min(processors, -(-n // 32)), "no multiprocessor is idle for want of a warp"
+
+
 @needs_double
 def test_a_run_of_many_blocks_waits_for_none_but_the_oldest(cupy, device, monkeypatch):
-    """One wait a block, for one that was submitted ``depth`` blocks before; the queue is never drained."""
+    """One wait a block, for one that was submitted ``depth`` blocks before; the queue is drained at the end only."""
     monkeypatch.setattr(cuda, "LONGEST_BLOCK", 10)
     pop = population()
     pop.run(steps=10, I=10.0, record=())
@@ -298,7 +374,7 @@ def test_a_run_of_many_blocks_waits_for_none_but_the_oldest(cupy, device, monkey
     monkeypatch.setattr(device, "synchronise", synchronise)
     before = device.synchronisations
     pop.run(steps=1000, I=10.0, record=())
-    assert device.synchronisations - before == 100 and min(behind[: -cuda.DEPTH]) > 0
+    assert device.synchronisations - before == 101 and min(behind[: -cuda.DEPTH - 1]) > 0
     before = device.synchronisations
     for _ in range(20):
         pop.step(I=10.0, check_finite=False)
@@ -317,6 +393,17 @@ def test_the_callers_stream_is_used(cupy):
                 one.step(I=20.0, check_finite=False)
         stream.synchronize()
         same_state(pop, expected)
+
+
+def test_a_recording_is_whole_when_the_run_returns(cupy):
+    """What is made of the last block's spikes too: whoever reads it need not know the stream of the run."""
+    wanted = ["V", *EVERYTHING[3:]]
+    expected = population().run(60.0, I=20.0, record=wanted).to_host()
+    for options in ({}, {"sharding": [0, 0]}):
+        pop = population(**options)
+        with cupy.cuda.Stream(non_blocking=True):
+            recording = pop.run(60.0, I=20.0, record=wanted)
+        same(recording, expected)
 
 
 @needs_double
@@ -535,6 +622,52 @@ def test_sharded_neurons_give_what_one_device_gives(cupy, size, batch):
     for made in (pop, one):
         made.reset(batch=2)
     same(pop.run(5.0, I=20.0, record=["V", "spike"]), one.run(5.0, I=20.0, record=["V", "spike"]))
+
+
+@pytest.fixture
+def own_streams(cupy):
+    """On each device a stream of its own is the current one, which no other waits for."""
+    before = []
+    for number in range(cupy.cuda.runtime.getDeviceCount()):
+        with cupy.cuda.Device(number):
+            before.append(cupy.cuda.get_current_stream())
+            cupy.cuda.Stream(non_blocking=True).use()
+    yield
+    for number, stream in enumerate(before):
+        with cupy.cuda.Device(number):
+            cupy.cuda.get_current_stream().synchronize()
+            stream.use()
+
+
+def test_each_device_is_read_and_written_on_its_own_stream(cupy, own_streams):
+    """CuPy copies on the stream of the device that is current, and that stream knows nothing of work on another device."""
+    for sharding in devices():
+        pop, clean = population(sharding=sharding), population()
+        for made in (pop, clean):
+            for _ in range(20):
+                made.step(I=30.0, check_finite=False)
+        same_state(pop, clean)
+        for made in (pop, clean):
+            made.step(I=30.0, check_finite=False)
+            made.V[140:290] = -50.0
+            made.u = np.linspace(-14, -10, 300)
+            made.step(I=30.0, check_finite=False)
+        same_state(pop, clean)
+        assert pop.state["V"].min() == clean.V.min() and (pop.V > -100).all()
+
+
+@needs_double
+def test_the_second_device_is_read_from_the_first(cupy, own_streams):
+    """What a population on another device than the current one gives away."""
+    pop, clean = population(device=1), population()
+    for made in (pop, clean):
+        for _ in range(20):
+            made.step(I=30.0, check_finite=False)
+    same_state(pop, clean)
+    same(*(made.run(30.0, I=30.0, record=EVERYTHING[:2] + EVERYTHING[3:]) for made in (pop, clean)))
+    recording = pop.run(30.0, I=30.0, record=["V", "spike"])
+    recording.plot(neurons=[3, 14])
+    assert pop._state_of(7) == {name: float(host(pop.state[name])[7]) for name in ("V", "u")}
 
 
 def test_sharded_states_that_are_not_finite_are_named(cupy, monkeypatch):

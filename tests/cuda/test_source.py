@@ -13,11 +13,12 @@ from izhigen.backends.cuda import OPTIONS
 from izhigen.codegen.request import KernelRequest
 from tests.codegen.test_source import FULL, MODELS, ODD
 from tests.conftest import ROOT
-from tests.cuda import nvrtc
+from tests.cuda import machine_code, nvrtc
 from tests.cuda.host import needs_compiler, run_program
 from tests.helpers import host
 
 REGISTERS = ROOT / "benchmarks" / "results" / "cuda_registers.json"
+INSTRUCTIONS = ROOT / "benchmarks" / "results" / "cuda_instructions.json"
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90")
 RS = iz.load("IzhikevichLTC")
 TIMED = KernelRequest(RS, timed_inputs=(("I", "c0*sin(t) + exp(-t) + floor(k/3)"),), noisy_inputs=("I",))
@@ -67,6 +68,55 @@ def test_library_models_compile_without_spills(arch, dtype, request):
         assert counted == known["registers"][dtype][arch], (
             "registers changed; look at the difference, then run pytest --update-goldens"
         )
+
+
+def slots_a_step(compiled, kernel, arch):
+    """Issue slots of one step in the loops of ``advance``: with inputs that are held, and with one row a step; and what is done between two
+    words of spikes, once in 32 steps."""
+    source_steps = 8
+    found = machine_code.loops(machine_code.instructions(compiled.cubin, kernel, int(arch[3:])))
+    inner = sorted((loop for loop in found if loop.is_innermost), key=lambda loop: -arithmetic(loop))
+    held = next(loop for loop in inner if not loop.names["LDG"] and not loop.names["STG"])
+    rows = next(loop for loop in inner if loop.names["LDG"])
+    between = min((o for o in found if o.first < held.first and held.last < o.last), key=lambda o: o.last - o.first)
+    return {"held": held.slots / source_steps, "rows": rows.slots / source_steps, "between": between.slots}
+
+
+def arithmetic(loop):
+    return loop.names["FFMA"] + loop.names["DFMA"]
+
+
+@nvrtc.needs_nvrtc
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_loops_take_no_more_than_they_did(arch, dtype, request):
+    """A list of spikes, or figures of them, takes no instruction in the loop: spikes are bits of a word until the loop is left."""
+    compiled = nvrtc.compile(RS.source("cuda", dtype=dtype), arch, OPTIONS)
+    counted = slots_a_step(compiled, "IzhikevichLTC_advance", arch)
+    if request.config.getoption("--update-goldens"):
+        known = json.loads(INSTRUCTIONS.read_text())
+        known.update(nvrtc=nvrtc.version(), izhigen=iz.__version__)
+        known["now"].setdefault(dtype, {})[arch] = counted
+        INSTRUCTIONS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+    known = json.loads(INSTRUCTIONS.read_text())
+    if known["nvrtc"] == nvrtc.version():
+        assert counted == known["now"][dtype][arch], (
+            "the loops changed; look at the difference, then run pytest --update-goldens"
+        )
+    if dtype == "float32":
+        assert counted["held"] + counted["between"] / 32 < 27 and counted["rows"] < 35
+
+
+@nvrtc.needs_nvrtc
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_a_single_step_asks_for_all_that_it_needs_before_it_looks_at_any(arch):
+    """Four neurons a thread, each with two states and an input; what is computed first would wait for what was loaded first."""
+    code = machine_code.instructions(
+        nvrtc.compile(RS.source("cuda"), arch, OPTIONS).cubin, "IzhikevichLTC_step", int(arch[3:])
+    )
+    first = next(k for k, one in enumerate(code) if one.name in ("FADD", "FFMA", "FMUL", "FSETP"))
+    loads = [k for k, one in enumerate(code) if one.name == "LDG"]
+    assert len(loads) > 4 * 3 and max(loads) < first
 
 
 @nvrtc.needs_nvrtc
