@@ -12,6 +12,7 @@ import numpy as np
 
 from izhigen.arrays import fetch
 from izhigen.errors import RecordingError, ValueShapeError, suggest
+from izhigen.lines import bind_lines, line_names
 from izhigen.model.expressions import Compare, Expression, Name
 from izhigen.model.model import Declaration
 from izhigen.recording import Recording
@@ -235,27 +236,9 @@ def _plane_values(model: Declaration, values: Mapping[str, float]) -> dict[str, 
 
 def _slopes(model: Declaration, values: dict[str, Any], names: tuple[str, str]) -> list[Any]:
     """Right-hand sides on a grid, with algebraic lines evaluated first and currents added to their inputs."""
-    definitions = {e.name: e.expression for e in model.equations if not e.is_ode}
-    bound = dict(values)
-
-    def bind(name: str) -> None:
-        if name in definitions and name not in bound:
-            for other in definitions[name].names:
-                bind(other)
-            bound[name] = definitions[name].evaluate(bound)
-
+    bound = bind_lines(model, values, line_names(model))
+    sides = {e.name: e.expression for e in model.equations if e.is_ode}
     with np.errstate(all="ignore"):
-        currents = dict(bound)
-        for current in model.currents:
-            for other in current.expression.names:
-                bind(other)
-            currents[current.to] = currents[current.to] + current.expression.evaluate(bound)
-        bound = {**bound, **{name: currents[name] for name in model.inputs}}
-        for name in list(definitions):
-            bound.pop(name, None)
-        for name in definitions:
-            bind(name)
-        sides = {e.name: e.expression for e in model.equations if e.is_ode}
         return [np.broadcast_to(sides[name].evaluate(bound), values[names[0]].shape) for name in names]
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from izhigen.arrays import beside, fetch, namespace
 from izhigen.errors import RecordingError, suggest
 from izhigen.moments import MOMENTS, UNITS, Intervals
-from izhigen.store import Header, Piece, StoreWriter, axes_of, is_store, read_store
+from izhigen.store import PER_NEURON, Header, Piece, StoreWriter, axes_of, is_store, read_store
 
 Array = Any
 
@@ -41,7 +41,7 @@ class Recording:
     t : array, shape (T,)
         Times of the recorded rows.
     traces : mapping
-        State name to an array of shape ``(T, *shape)``, or ``(T, m)`` for m chosen neurons.
+        Name of a state, input or algebraic line to an array of shape ``(T, *shape)``, or ``(T, m)`` for m chosen neurons.
     shape : tuple of int
         Shape of the population (with its batch axis first, if any).
     neurons : array or None
@@ -55,6 +55,8 @@ class Recording:
     store : Path or None
         The Zarr store that the recording stands in. ``t``, traces, ``spike_times`` and ``spike_indices`` are then read where they are
         indexed, as in ``recording["V"][1000:2000]``; ``np.asarray`` reads all of one.
+    per_neuron : mapping
+        With spikes recorded: the parameters, and the inputs held all the run, that differ between neurons; one value a neuron of a row.
     """
 
     t: Array
@@ -69,9 +71,10 @@ class Recording:
     figures: Mapping[str, Array] = field(default_factory=dict)
     interrupted: bool = False
     store: Path | None = None
+    per_neuron: Mapping[str, Array] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, name: str) -> Array:
-        """A state's trace; ``"spike"`` gives a dense bool array of the rows (any spike since the row before).
+        """The trace of a state, input or line; ``"spike"`` gives a dense bool array of the rows (any spike since the row before).
 
         ``"count"`` and ``"first_spike"`` (ms, NaN without one) give one value a neuron, ``"isi"`` the :class:`~izhigen.moments.Intervals`.
         """
@@ -162,6 +165,7 @@ class Recording:
             spike_times=times,
             spike_indices=indices,
             figures={name: fetch(values) for name, values in self.figures.items()},
+            per_neuron={name: fetch(values) for name, values in self.per_neuron.items()},
         )
 
     def save(self, path: str | Path) -> None:
@@ -186,10 +190,12 @@ class Recording:
             "interrupted": self.interrupted,
             "traces": list(self.traces),
             "figures": list(self.figures),
+            "per_neuron": list(self.per_neuron),
         }
         arrays = {"t": self.t, "meta": np.array(json.dumps(meta))}
         arrays.update({f"trace_{name}": values for name, values in self.traces.items()})
         arrays.update({f"figure_{name}": values for name, values in self.figures.items()})
+        arrays.update({f"per_neuron_{name}": values for name, values in self.per_neuron.items()})
         if self.neurons is not None:
             arrays["neurons"] = self.neurons
         if self.spike_times is not None:
@@ -199,7 +205,8 @@ class Recording:
     def _save_store(self, path: str | Path) -> None:
         spikes = self.spike_times is not None
         types = {name: values.dtype for name, values in self.traces.items()}
-        writer = StoreWriter(path, Header(self.shape, self.neurons, self.info, self.start, types, spikes, len(self.t)))
+        header = Header(self.shape, self.neurons, self.info, self.start, types, spikes, len(self.t), self.per_neuron)
+        writer = StoreWriter(path, header)
         for part in _parts(len(self.t), writer.rows):
             writer.append(Piece(self.t[part], {name: values[part] for name, values in self.traces.items()}), self.stop)
         for part in _parts(len(self.spike_times) if spikes else 0, SPIKES_AT_ONCE):
@@ -235,6 +242,7 @@ class Recording:
             spike_indices=read.get("spike_indices"),
             figures={name: read[f"figure_{name}"] for name in meta.get("figures", ())},
             interrupted=meta["interrupted"],
+            per_neuron={name: read[f"per_neuron_{name}"] for name in meta.get("per_neuron", ())},
         )
 
     def to_xarray(self) -> Any:
@@ -259,9 +267,10 @@ class Recording:
             name: (["time", *coordinates], values, {"units": units.get(name, "")})
             for name, values in here.traces.items()
         }
-        variables.update(
-            {name: (list(coordinates), values, {"units": UNITS[name]}) for name, values in here.figures.items()}
-        )
+        for name, values in here.figures.items():
+            variables[name] = (list(coordinates), values, {"units": UNITS[name]})
+        for name, values in here.per_neuron.items():
+            variables[PER_NEURON + name] = (list(coordinates), values, {"units": units.get(name, "")})
         if here.spike_times is not None:
             variables["spike_time"] = (["spike"], here.spike_times, {"units": "ms"})
             variables["spike_neuron"] = (["spike"], here.spike_indices, {})

@@ -10,6 +10,7 @@ PACKAGE = ROOT / "izhigen"
 ORDER = [
     ["errors", "_version", "resources", "timegrid", "arrays"],
     ["model"],
+    ["lines"],
     ["derive"],
     ["codegen"],
     ["random", "backends"],
