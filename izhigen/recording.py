@@ -16,6 +16,7 @@ import numpy as np
 from izhigen.arrays import beside, fetch, namespace
 from izhigen.errors import RecordingError, suggest
 from izhigen.moments import MOMENTS, UNITS, Intervals
+from izhigen.rates import PopulationRate, RateCurve, population_rate, rate_curve
 from izhigen.store import PER_NEURON, Header, Piece, StoreWriter, axes_of, is_store, read_store
 
 Array = Any
@@ -138,6 +139,63 @@ class Recording:
         counts = self.counts
         with beside(counts):
             return counts * 1000.0 / (self.stop - self.start)
+
+    def f_i(self, name: str | None = None, *, start: float | None = None) -> RateCurve:
+        """Firing rates against an input that was held all the run, or a parameter, that differs between neurons.
+
+        Parameters
+        ----------
+        name : str, optional
+            Of :attr:`per_neuron`; by default the first input of them, else the first parameter.
+        start : float, optional
+            Time in ms before which spikes are left out, as those of a transient.
+
+        Raises
+        ------
+        RecordingError
+            When spikes were not recorded, or nothing of that name differs between neurons.
+        """
+        if not self.per_neuron:
+            raise RecordingError(
+                "no parameter or held input differs between the neurons of this recording; give one a value per neuron, "
+                "as in run(500.0, I=np.linspace(0.0, 20.0, 100)), and record spikes"
+            )
+        inputs = [known for known in self.per_neuron if known not in self.info.get("parameters", {})]
+        chosen = name if name is not None else next(iter([*inputs, *self.per_neuron]))
+        if chosen not in self.per_neuron:
+            raise RecordingError(
+                f"{chosen!r} has no value per neuron here{suggest(str(chosen), self.per_neuron)} (known: {', '.join(self.per_neuron)})"
+            )
+        rates = self.rates if start is None else self._rates_after(start)
+        unit = self.info.get("units", {}).get(chosen, "")
+        return rate_curve(chosen, unit, fetch(self.per_neuron[chosen]), fetch(rates))
+
+    def _rates_after(self, start: float) -> Array:
+        if not self.start <= start < self.stop:
+            raise RecordingError(f"start={start!r} is not a time of the run, {self.start:g} to {self.stop:g} ms")
+        counts = np.zeros(int(np.prod(self.shape)), np.int64)
+        for times, indices in self.spike_parts():
+            counts += np.bincount(indices[times > start + 1e-3 * self.info["dt"]], minlength=len(counts))
+        counts = counts.reshape(self.shape) if self.neurons is None else counts[self.neurons]
+        return counts * 1000.0 / (self.stop - start)
+
+    def population_rate(self, bin: float = 1.0) -> PopulationRate:
+        """Spikes per neuron and time in bins of so many ms, in Hz.
+
+        Raises
+        ------
+        RecordingError
+            When spikes were not recorded, or for a bin shorter than a step.
+        """
+        neurons = int(np.prod(self.shape)) if self.neurons is None else len(self.neurons)
+        times = (times for times, _ in self.spike_parts())
+        return population_rate(times, self.start, self.stop, neurons, bin, self.info["dt"])
+
+    def spike_parts(self) -> Iterator[tuple[Array, Array]]:
+        """The spikes in parts of a million: times (ms) and flat neuron indices, on the host."""
+        self._need_spikes()
+        for part in _parts(len(self.spike_times), SPIKES_AT_ONCE):
+            yield fetch(self.spike_times[part]), fetch(self.spike_indices[part])
 
     def _dense_spikes(self) -> Array:
         times, indices = self.spikes
