@@ -138,6 +138,14 @@ def _held(values: Array, layout: Layout) -> Feed:
     return lambda offset, count: source
 
 
+def held_values(feed: Feed, steps: int) -> Array | None:
+    """The values of an input that are the same in all steps of a run, flat: one, or one a neuron. None where they change or are drawn."""
+    source = feed(0, min(steps, 2))
+    if source.numbers is not None or source.noise is not None or len(source.values) != 1:
+        return None
+    return source.values[0]
+
+
 def _contiguous(values: Array, layout: Layout) -> Array:
     with np.errstate(over="ignore"):  # what overflows the type becomes infinite, and is refused as such
         return namespace(values).ascontiguousarray(values, dtype=layout.dtype)
@@ -258,6 +266,7 @@ __all__ = [
     "Layout",
     "as_stimulus",
     "check_input_names",
+    "held_values",
     "kernel_input",
     "make_feed",
     "step_source",

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.arrays import Space, namespace
+from izhigen.arrays import Space, fetch, namespace
 from izhigen.backends.engine import Block, Moments, Spikes
 from izhigen.checks import check_count, check_neurons
 from izhigen.errors import RecordingError, ValueShapeError, suggest
-from izhigen.model.model import Declaration
+from izhigen.lines import bind_lines, line_names, names_read
+from izhigen.model.model import ALL, Declaration
 from izhigen.moments import MOMENTS, new_moments, summary
 from izhigen.recording import Recording
 from izhigen.sinks import MemorySink, Sink, StoreSink
-from izhigen.store import Header, Piece
+from izhigen.store import PIECE_BYTES, Header, Piece
 
 Array = Any
 CACHED_BYTES, LEAST_ROWS = 1 << 18, 64
@@ -39,6 +40,10 @@ class Subject:
         Steps before the run.
     dtypes : mapping
         Name of a state that is kept to its number type.
+    dtype : numpy.dtype
+        Number type of the kernel.
+    inputs : mapping
+        Name of each input that the kernel reads to its values where they are held, one or one a neuron, else to None.
     parameters : mapping
         Name to a float, or to an array of one value per neuron.
     about : mapping
@@ -52,6 +57,8 @@ class Subject:
     dt: float
     steps_done: int
     dtypes: Mapping[str, Any]
+    dtype: Any
+    inputs: Mapping[str, Any]
     parameters: Mapping[str, Any]
     about: Mapping[str, Any]
     space: Space
@@ -60,6 +67,20 @@ class Subject:
     def count(self) -> int:
         """Number of neurons."""
         return math.prod(self.shape)
+
+    def is_written_by_kernel(self, name: str) -> bool:
+        """Whether the kernel can write down a trace of that name."""
+        return name in self.dtypes or name in self.inputs
+
+    def type_of(self, name: str) -> Any:
+        """Number type of a trace."""
+        return np.dtype(bool) if name == "refractory" else self.dtypes.get(name, self.dtype)
+
+    def unit_of(self, name: str) -> str:
+        """Unit of a trace; a jump has that of its state."""
+        if name == "t_last_spike":
+            return "ms"
+        return self.model.unit_of(name.removesuffix("_delta") if name in self.model.delta_inputs else name)
 
 
 class RecordingPlan:
@@ -72,29 +93,34 @@ class RecordingPlan:
         self, subject: Subject, steps: int, record: str | Iterable[str], every: int, neurons: Any, out: Any = None
     ) -> None:
         self._subject = subject
-        wanted = _names(record, subject.model)
+        wanted = _names(record, subject.model, subject.inputs)
         self.every = check_count("every", every)
         self.neurons, self._order = check_neurons(neurons, subject.count)
         self.spikes = "spike" in wanted
         self.figures = [name for name in wanted if name in MOMENTS]
         self.wanted = [name for name in wanted if name != "spike" and name not in MOMENTS]
         self._moments = new_moments(subject.space, subject.count, self.figures) if self.figures else None
-        header = self._header(steps)
-        self._sink: Sink = MemorySink(header) if out is None else StoreSink(header, out)
-        columns = subject.count if self.neurons is None else len(self.neurons)
-        rows = min(self._sink.rows, header.rows)
         self._chosen = chosen = None if self.neurons is None else self.neurons[self._order]
-        self._rows = {
-            name: subject.space.rows(rows, chosen, subject.count, subject.dtypes[name])
-            for name in sorted({_stored(name) for name in self.wanted})
-        }
-        row_bytes = sum(buffer.dtype.itemsize for buffer in self._rows.values()) * columns
+        self._lines = [name for name in self.wanted if name in line_names(subject.model)]
+        self._read = self._read_by_lines()
+        kept = sorted({_stored(name) for name in (*self.wanted, *self._read)} & {*subject.dtypes, *subject.inputs})
+        columns = subject.count if self.neurons is None else len(self.neurons)
+        row_bytes = sum(subject.type_of(name).itemsize for name in kept) * columns
+        # What lines read and nobody asked for is thrown away piece by piece.
+        piece = 0 if set(self._read) <= set(self.wanted) else max(LEAST_ROWS, PIECE_BYTES // max(row_bytes, 1))
+        header = self._header(steps)
+        self._sink: Sink = MemorySink(header, piece) if out is None else StoreSink(header, out)
+        rows = min(self._sink.rows, header.rows)
+        self._rows = {name: subject.space.rows(rows, chosen, subject.count, subject.type_of(name)) for name in kept}
         self._at_once = max(LEAST_ROWS, CACHED_BYTES // max(row_bytes, 1)) * self.every
         self._written = self._spikes_found = 0
         self._found: list[tuple[Array, Array]] = []
+        self._none = subject.space.gather(subject.space.zeros(0, np.int64))
+        """An empty array where the recording's arrays lie."""
 
     def _header(self, steps: int) -> Header:
         subject, model = self._subject, self._subject.model
+        per_neuron = self._per_neuron() if self.spikes or "count" in self.figures else {}
         scalars = {
             name: value if isinstance(value, float) else "per neuron" for name, value in subject.parameters.items()
         }
@@ -102,14 +128,42 @@ class RecordingPlan:
             "model": model.name,
             **subject.about,
             "parameters": scalars,
-            "units": {name: "ms" if name == "t_last_spike" else model.unit_of(name) for name in self.wanted},
+            "units": {name: subject.unit_of(name) for name in (*self.wanted, *per_neuron)},
             "threshold": model.threshold.text if model.threshold else "",
             "spike_state": model.spike_state or "",
         }
-        traces = {name: np.dtype(bool) if name == "refractory" else subject.dtypes[name] for name in self.wanted}
         return Header(
-            subject.shape, self.neurons, info, subject.steps_done * subject.dt, traces, self.spikes, steps // self.every
+            subject.shape,
+            self.neurons,
+            info,
+            subject.steps_done * subject.dt,
+            {name: subject.type_of(name) for name in self.wanted},
+            self.spikes,
+            steps // self.every,
+            per_neuron,
         )
+
+    def _per_neuron(self) -> dict[str, Array]:
+        """Copies of the parameters and held inputs that differ between neurons, as a row of a trace has them."""
+        given = {**self._subject.parameters, **self._subject.inputs}
+        return {
+            name: self._row(values).copy()
+            for name, values in given.items()
+            if values is not None and not isinstance(values, float) and len(values) == self._subject.count
+        }
+
+    def _row(self, values: Array) -> Array:
+        """One value a neuron as a row of a trace has them."""
+        values = self._subject.space.gather(values)
+        if self.neurons is None:
+            return values.reshape(self._subject.shape)
+        return values[namespace(values).asarray(self.neurons)]
+
+    def _read_by_lines(self) -> list[str]:
+        """States, and inputs that are not held, whose traces the recorded lines are made from."""
+        names = names_read(self._subject.model, self._lines)
+        held = {name for name, values in self._subject.inputs.items() if values is not None} - set(self.wanted)
+        return [name for name in sorted(names - held) if self._subject.is_written_by_kernel(name)]
 
     # -- filling ----------------------------------------------------------------------------------------------------
 
@@ -165,10 +219,10 @@ class RecordingPlan:
         """Give the sink everything up to ``done`` steps, and forget the rest."""
         subject, first, last = self._subject, self._written, done // self.every
         ends = subject.steps_done + self.every * np.arange(first + 1, last + 1)
-        traces = {name: self._trace(name, last - first, ends) for name in self.wanted}
+        traces = self._traces(last - first, ends)
         times = indices = None
         if self.spikes:
-            none = subject.space.gather(subject.space.zeros(0, np.int64))
+            none = self._none
             step, indices = self._of_chosen(
                 *(namespace(none).concatenate([none, *(found[k] for found in self._found)]) for k in (0, 1))
             )
@@ -203,8 +257,44 @@ class RecordingPlan:
             self._moments = None  # they hold spikes after the step that the run goes back to
             self.recording(done, interrupted=True)
 
+    def _traces(self, rows: int, ends: Array) -> dict[str, Array]:
+        written = dict.fromkeys([*self.wanted, *self._read])
+        found = {name: self._trace(name, rows, ends) for name in written if name not in self._lines}
+        if self._lines:
+            found |= self._line_traces(found, rows, ends)
+        return {name: found[name] for name in self.wanted}
+
+    def _line_traces(self, traces: Mapping[str, Array], rows: int, ends: Array) -> dict[str, Array]:
+        """The algebraic lines of each row, evaluated by NumPy on what the row holds and rounded to the kernel's type."""
+        subject = self._subject
+        held = {name: values for name, values in subject.inputs.items() if values is not None and name not in traces}
+        given = {**subject.parameters, **held}
+        values: dict[str, Any] = {"t": (ends * subject.dt).reshape(rows, *[1] * len(self._row_shape)), "dt": subject.dt}
+        for name in names_read(subject.model, self._lines):
+            if name in traces:
+                values[name] = fetch(traces[name])
+            elif name in given:
+                value = given[name]
+                is_one = isinstance(value, float) or len(value) != subject.count
+                values[name] = (
+                    value if isinstance(value, float) else fetch(value)[0] if is_one else fetch(self._row(value))
+                )
+        bound = bind_lines(subject.model, values, self._lines)
+        place = namespace(self._none)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return {
+                name: place.asarray(np.broadcast_to(bound[name], (rows, *self._row_shape)).astype(subject.dtype))
+                for name in self._lines
+            }
+
+    @property
+    def _row_shape(self) -> tuple[int, ...]:
+        return self._subject.shape if self.neurons is None else (len(self.neurons),)
+
     def _trace(self, name: str, rows: int, ends: Array) -> Array:
         subject = self._subject
+        if _stored(name) not in self._rows:  # a jump that the run was not given
+            return namespace(self._none).zeros((rows, *self._row_shape), subject.dtype)
         values = subject.space.gather(self._rows[_stored(name)][:rows])
         xp = namespace(values)
         if name == "refractory":
@@ -220,18 +310,23 @@ class RecordingPlan:
         return unsorted
 
 
-def _names(record: str | Iterable[str], model: Declaration) -> list[str]:
-    """The names to record, each once."""
+def _names(record: str | Iterable[str], model: Declaration, inputs: Iterable[str]) -> list[str]:
+    """The names to record, each once; "all" stands for every state, input and line of the model, and its spikes."""
     try:
-        wanted = list(dict.fromkeys([record] if isinstance(record, str) else record or ()))
+        asked = list(dict.fromkeys([record] if isinstance(record, str) else record or ()))
     except TypeError:
         raise ValueShapeError(f"record={record!r} is not a list of names such as ['V', 'spike']") from None
-    known = (*model.all_states, "spike", *MOMENTS)
+    lines = line_names(model)
+    everything = [*model.all_states, *inputs, *lines, *(["spike"] if model.threshold is not None else [])]
+    wanted = list(dict.fromkeys(name for item in asked for name in (everything if item == ALL else [item])))
+    known = (*model.all_states, *model.inputs, *lines, "spike", *MOMENTS, *model.delta_inputs, ALL)
     for name in wanted:
         if name not in known:
+            parts = (("states", model.all_states), ("inputs", model.inputs), ("lines", lines))
+            told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in parts if names)
             raise ValueShapeError(
-                f"record: {name!r} is not a state of model {model.name!r}{suggest(str(name), known)} "
-                f"(states: {', '.join(model.all_states)}; of spikes: spike, {', '.join(MOMENTS)})"
+                f"record: {name!r} is not a state, input or line of model {model.name!r}{suggest(str(name), known)} "
+                f"({told}; of spikes: spike, {', '.join(MOMENTS)}; or {ALL})"
             )
     return wanted
 

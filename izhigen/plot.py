@@ -1,4 +1,4 @@
-"""Pictures: traces with spikes marked, rasters, and the state plane with nullclines computed from the equations.
+"""Pictures: traces with spikes marked, rasters, rates, and the state plane with nullclines computed from the equations.
 
 Every function draws into given axes or makes a figure of its own, returns what it drew on, and labels axes with units.
 """
@@ -12,27 +12,48 @@ import numpy as np
 
 from izhigen.arrays import beside, fetch
 from izhigen.errors import RecordingError, ValueShapeError, suggest
+from izhigen.lines import bind_lines, line_names
 from izhigen.model.expressions import Compare, Expression, Name
 from izhigen.model.model import Declaration
 from izhigen.recording import Recording
 
 Axes = Any
-MOST_TRACES = 6
-"""Neurons drawn in a trace plot unless they are chosen."""
+MOST_TRACES, FEWER_TRACES = 12, 6
+"""Neurons drawn in a trace plot at most, and unless they are chosen."""
+MOST_ROWS = 50_000
+"""Rows of a trace that are drawn one by one; of more, the smallest and the largest of each stretch."""
+MOST_MARKS = 20_000
+"""Spikes that are drawn as a mark each; more become an image."""
+IMAGE_SIZE = (1600, 500)
+"""Columns and rows of that image, at most."""
+LONG_AGO = -1e6
+"""Times of a last spike before this one, in ms, mean that there was none."""
+COLORS = (
+    *("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown"),
+    *("tab:pink", "tab:gray", "tab:olive", "tab:cyan", "black", "gold"),
+)
 
 
 def _figure(rows: int = 1, height: float = 2.2, **options: Any) -> tuple[Any, list[Axes]]:
     """A new figure with rows of axes; a figure window only where pyplot has a display to show it on."""
     import matplotlib.pyplot as plt
 
+    from izhigen.picture import Picture
+
+    size = (8.0, 0.8 + height * rows)
     figure, axes = plt.subplots(
-        rows, 1, figsize=(8.0, 0.8 + height * rows), squeeze=False, layout="constrained", **options
+        rows, 1, FigureClass=Picture, figsize=size, squeeze=False, layout="constrained", **options
     )
     return figure, list(axes[:, 0])
 
 
 def _label(name: str, unit: str) -> str:
-    return f"{name} ({unit})" if unit and unit != "1" else name
+    return _plain(f"{name} ({unit})" if unit and unit != "1" else name)
+
+
+def _plain(text: Any) -> str:
+    """Text in which Matplotlib finds no formulas."""
+    return str(text).replace("$", "\\$")
 
 
 def _read(recording: Recording, name: str, columns: Sequence[int]) -> Any:
@@ -47,98 +68,228 @@ def _read(recording: Recording, name: str, columns: Sequence[int]) -> Any:
         )
 
 
-def _spikes(recording: Recording) -> tuple[Any, Any]:
-    """Times and neurons of the spikes, on the host."""
-    times, indices = recording.spikes
-    return fetch(times), fetch(indices)
+def _available(recording: Recording) -> Any:
+    """Flat indices of the recorded neurons."""
+    return np.arange(int(np.prod(recording.shape))) if recording.neurons is None else np.asarray(recording.neurons)
 
 
 def _columns(recording: Recording, neurons: Sequence[int] | None) -> list[tuple[int, int]]:
-    """Pairs (column of a trace, flat neuron index) to draw."""
-    available = np.arange(int(np.prod(recording.shape))) if recording.neurons is None else recording.neurons
+    """Pairs (column of a trace, flat neuron index) to draw: spread evenly over those asked for, where they are too many."""
+    available = _available(recording)
     if neurons is None:
-        return [(k, int(index)) for k, index in enumerate(available[:MOST_TRACES])]
+        return [(int(k), int(available[k])) for k in _spread(len(available), FEWER_TRACES)]
     place = {int(index): k for k, index in enumerate(available)}
     missing = [index for index in neurons if index not in place]
     if missing:
         raise RecordingError(
             f"neuron {missing[0]} was not recorded (recorded: {len(available)} neurons, {available[0]} ... {available[-1]})"
         )
-    return [(place[index], int(index)) for index in neurons]
+    return [(place[neurons[k]], int(neurons[k])) for k in _spread(len(neurons), MOST_TRACES)]
+
+
+def _spread(count: int, most: int) -> Any:
+    """At most so many of the numbers below a count, the first and the last among them."""
+    return np.arange(count) if count <= most else np.linspace(0, count - 1, most).round().astype(int)
+
+
+def _spike_times(recording: Recording, neurons: Sequence[int]) -> dict[int, Any]:
+    """Spike times of some neurons, read part by part."""
+    found: dict[int, list[Any]] = {index: [np.zeros(0)] for index in neurons}
+    for times, indices in recording.spike_parts():
+        few = np.isin(indices, list(neurons))
+        for index, parts in found.items():
+            parts.append(times[few][indices[few] == index])
+    return {index: np.concatenate(parts) for index, parts in found.items()}
 
 
 def traces(
     recording: Recording, name: str | None = None, *, neurons: Sequence[int] | None = None, ax: Axes = None
 ) -> Axes:
-    """Draw a state over time, one line a neuron; spikes of the threshold's state are marked above its trace.
+    """Draw a state, input or algebraic line over time, one line a neuron; spikes of the threshold's state are marked above its trace.
 
-    ``name`` defaults to the first recorded state; ``neurons`` to the first six.
+    ``name`` defaults to the first trace. ``neurons`` are flat indices, by default six; of more than twelve, twelve are drawn, and the
+    picture says so.
     """
     chosen = name or next(iter(recording.traces), None)
     if chosen is None:
-        raise RecordingError("no state was recorded; run with record=['V', 'spike'] to draw traces")
-    axes = _figure()[1][0] if ax is None else ax
-    columns = _columns(recording, neurons)
-    values, t = _read(recording, chosen, [column for column, _ in columns]), np.asarray(recording.t)
-    marked = (
-        _spikes(recording)
-        if recording.spike_times is not None and chosen == recording.info.get("spike_state")
-        else None
-    )
-    for (_, index), trace in zip(columns, values.T):
-        (line,) = axes.plot(t, trace, lw=0.9, label=f"neuron {index}")
-        if marked is not None:
-            times = marked[0][marked[1] == index]
-            top = values.max() + 0.06 * np.ptp(values) if values.size else 0.0
-            axes.plot(times, np.full(len(times), top), "v", ms=4, color=line.get_color())
-    axes.set_xlabel("time (ms)")
-    axes.set_ylabel(_label(chosen, recording.info.get("units", {}).get(chosen, "")))
+        raise RecordingError("nothing was traced; run with record=['V', 'spike'] to draw traces")
+    figure, (axes, *_) = _figure() if ax is None else (None, [ax])
+    columns = _draw_traces(recording, chosen, neurons, axes)
+    _say_how_many(recording, neurons, columns, axes)
     if len(columns) > 1:
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small", frameon=False)
+        _legend(axes, figure)
     return axes
+
+
+def _draw_traces(recording: Recording, name: str, neurons: Sequence[int] | None, axes: Axes) -> list[tuple[int, int]]:
+    neurons = None if neurons is None else [int(index) for index in np.asarray(neurons).reshape(-1)]
+    columns = _columns(recording, neurons)
+    values, is_flag = _read(recording, name, [column for column, _ in columns]), recording[name].dtype == bool
+    if name == "t_last_spike":
+        values = np.where(values < LONG_AGO, np.nan, values)
+    t, values = _thinned(np.asarray(recording.t), values.astype(float) if is_flag else values)
+    marked: dict[int, Any] = {}
+    if recording.spike_times is not None and name == recording.info.get("spike_state"):
+        marked = _spike_times(recording, [index for _, index in columns])
+    finite = values[np.isfinite(values)]
+    top = float(finite.max()) + 0.06 * float(np.ptp(finite)) if finite.size else 0.0
+    for color, (_, index), trace in zip(COLORS, columns, values.T):
+        style = "steps-pre" if is_flag else "default"
+        axes.plot(t, trace, lw=0.9, color=color, drawstyle=style, label=f"neuron {index}")
+        if index in marked:
+            times = marked[index]
+            axes.plot(times, np.full(len(times), top), "v", ms=4, color=color)
+    if is_flag:
+        axes.set_yticks([0, 1], ["no", "yes"])
+        axes.set_ylim(-0.15, 1.15)
+    if recording.stop > recording.start:
+        axes.set_xlim(recording.start, recording.stop)
+    if values.size and not finite.size:
+        axes.text(0.5, 0.5, "no finite value", transform=axes.transAxes, ha="center", va="center", color="0.4")
+    axes.set_xlabel("time (ms)")
+    axes.set_ylabel(_label(name, recording.info.get("units", {}).get(name, "")))
+    return columns
+
+
+def _thinned(t: Any, values: Any) -> tuple[Any, Any]:
+    """Few enough rows to draw: of each stretch of a long trace the smallest and the largest value, so that no peak is lost."""
+    size = -(-2 * len(t) // MOST_ROWS) if len(t) > MOST_ROWS else 0
+    if size < 3:
+        return t, values
+    count = len(t) // size
+    stretches = values[: count * size].reshape(count, size, -1)
+    ends = np.stack([np.fmin.reduce(stretches, axis=1), np.fmax.reduce(stretches, axis=1)], axis=1)
+    times = t[: count * size].reshape(count, size)[:, [0, size // 2]]
+    return (
+        np.concatenate([times.reshape(-1), t[count * size :]]),
+        np.concatenate([ends.reshape(2 * count, -1), values[count * size :]]),
+    )
+
+
+def _say_how_many(recording: Recording, neurons: Sequence[int] | None, drawn: Sequence[Any], axes: Axes) -> None:
+    count = len(_available(recording)) if neurons is None else np.size(neurons)
+    if len(drawn) < count:
+        axes.set_title(f"{len(drawn)} of {count} neurons", loc="right", fontsize="small", color="0.3")
+
+
+def _legend(axes: Axes, figure: Any) -> None:
+    """Names of the lines: beside the axes of a figure of ours, else within the given axes."""
+    handles = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
+    size = "small" if len(handles) <= FEWER_TRACES else "x-small"
+    if figure is None:
+        axes.legend(handles=handles, loc="upper right", fontsize=size, framealpha=0.85)
+    else:
+        figure.legend(handles=handles, loc="outside right upper", fontsize=size, frameon=False, labelspacing=0.25)
 
 
 def raster(recording: Recording, *, ax: Axes = None) -> Axes:
-    """Draw every spike as a dot at its time and neuron index."""
-    times, indices = _spikes(recording)
+    """Draw every spike at its time and neuron index; many of them as an image, darker where there are more."""
     axes = _figure()[1][0] if ax is None else ax
-    count = int(np.prod(recording.shape))
-    size = float(np.clip(4000.0 / max(count, 1), 1.0, 40.0))
-    axes.scatter(times, indices, s=size, marker="|" if count <= 200 else ".", linewidths=0.9, color="black")
+    neurons = _available(recording)
+    low, high = (int(neurons.min()), int(neurons.max())) if len(neurons) else (0, 0)
+    recording._need_spikes()
+    found = len(recording.spike_times)
+    if found <= MOST_MARKS:
+        times, indices = (fetch(part) for part in recording.spikes)
+        size = float(np.clip(4000.0 / (high - low + 1), 1.0, 40.0))
+        marker = "|" if high - low < 200 else "."
+        axes.scatter(times, indices, s=size, marker=marker, linewidths=0.9, color="black", rasterized=found > 2000)
+    else:
+        axes.imshow(
+            _spike_image(recording, low, high),
+            extent=(recording.start, recording.stop, low - 0.5, high + 0.5),
+            origin="lower",
+            aspect="auto",
+            cmap="Greys",
+            vmin=0.0,
+            vmax=1.0,
+        )
+        axes.set_title(f"{found:,} spikes", loc="right", fontsize="small", color="0.3")
     if recording.stop > recording.start:
         axes.set_xlim(recording.start, recording.stop)
-    axes.set_ylim(-0.5, count - 0.5)
+    axes.set_ylim(low - 0.5, high + 0.5)
     axes.set_xlabel("time (ms)")
     axes.set_ylabel("neuron index")
-    if count <= 12:
-        axes.set_yticks(range(count))
+    if high - low < 12:
+        axes.set_yticks(range(low, high + 1))
+    if not found:
+        axes.text(0.5, 0.5, "no spikes", transform=axes.transAxes, ha="center", va="center", color="0.4")
     return axes
+
+
+def _spike_image(recording: Recording, low: int, high: int) -> Any:
+    """Darkness of each place of the plane of time and neuron, from the number of spikes in it; one alone can be seen."""
+    span, neurons = recording.stop - recording.start, high - low + 1
+    width = int(max(1, min(IMAGE_SIZE[0], round(span / recording.info["dt"]))))
+    height = min(IMAGE_SIZE[1], neurons)
+    found = np.zeros(width * height, np.int64)
+    for times, indices in recording.spike_parts():  # half a step before its end a spike is inside its step
+        column = ((times - 0.5 * recording.info["dt"] - recording.start) * (width / span)).astype(np.int64)
+        place = (indices - low) * height // neurons * width + np.clip(column, 0, width - 1)
+        found += np.bincount(place, minlength=len(found))
+    full = max(float(np.quantile(found[found > 0], 0.98)), 1.0)
+    return np.where(found > 0, 0.3 + 0.7 * np.minimum(found / full, 1.0), 0.0).reshape(height, width)
 
 
 def recording(
     recording: Recording, *, states: Sequence[str] | None = None, neurons: Sequence[int] | None = None
 ) -> Any:
-    """Draw each recorded state and, below, the raster; returns the figure."""
-    names = list(recording.traces) if states is None else list(states)
+    """Draw each trace and, below, the raster; returns the figure. ``states`` names the traces to draw, ``neurons`` as in :func:`traces`."""
+    names = list(recording.traces) if states is None else [states] if isinstance(states, str) else list(states)
     with_raster = recording.spike_times is not None and bool(recording.info.get("threshold"))
     rows = len(names) + with_raster
     if rows == 0:
-        raise RecordingError("nothing was recorded; run with record=['V', 'spike']")
-    figure, axes = _figure(rows, sharex=True)
+        raise RecordingError("there is nothing to draw; run with record=['V', 'spike']")
+    for name in names:
+        recording[name]  # says what was recorded, before a figure is made
+    figure, axes = _figure(rows, height=2.2 if rows <= 4 else 1.5, sharex=True)
+    columns: list[tuple[int, int]] = []
     for name, ax in zip(names, axes):
-        traces(recording, name, neurons=neurons, ax=ax)
+        columns = _draw_traces(recording, name, neurons, ax)
+    if columns:
+        _say_how_many(recording, neurons, columns, axes[0])
+    if len(columns) > 1:
+        _legend(axes[0], figure)  # the first row names the neurons for all
     if with_raster:
         raster(recording, ax=axes[-1])
     for ax in axes[:-1]:
         ax.set_xlabel("")
-    for ax in axes[1:]:
-        if ax.get_legend() is not None:
-            ax.get_legend().remove()  # the first row names the neurons for all
+    figure.align_ylabels(axes)
     info = recording.info
     figure.suptitle(
-        f"{info.get('model', '')}  ({info.get('method', '')}, dt = {info.get('dt', 0):g} ms)", fontsize="medium"
+        _plain(f"{info.get('model', '')}  ({info.get('method', '')}, dt = {info.get('dt', 0):g} ms)"), fontsize="medium"
     )
     return figure
+
+
+def f_i(recording: Recording, name: str | None = None, *, start: float | None = None, ax: Axes = None) -> Axes:
+    """Draw the firing rate against an input held all the run, or a parameter, that differs between neurons; see :meth:`Recording.f_i`."""
+    curve = recording.f_i(name, start=start)
+    axes = _figure(1, 3.2)[1][0] if ax is None else ax
+    marker = "o" if len(curve.values) <= 60 else ""
+    axes.plot(curve.values, curve.rates, marker=marker, ms=3.5, lw=1.2, color=COLORS[0])
+    if curve.deviations.any():
+        low, high = curve.rates - curve.deviations, curve.rates + curve.deviations
+        axes.fill_between(curve.values, low, high, color=COLORS[0], alpha=0.2, lw=0)
+    axes.set_xlabel(_label(curve.name, curve.unit))
+    axes.set_ylabel("firing rate (Hz)")
+    axes.set_ylim(bottom=0.0)
+    axes.set_title(_plain(recording.info.get("model", "")), fontsize="medium")
+    return axes
+
+
+def population_rate(recording: Recording, bin: float = 1.0, *, ax: Axes = None) -> Axes:
+    """Draw the spikes per neuron and time in bins of so many ms; see :meth:`Recording.population_rate`."""
+    rate = recording.population_rate(bin)
+    axes = _figure()[1][0] if ax is None else ax
+    axes.stairs(rate.rates, rate.edges, lw=1.0, color=COLORS[0], fill=True, alpha=0.35)
+    axes.stairs(rate.rates, rate.edges, lw=1.0, color=COLORS[0])
+    axes.set_xlim(rate.edges[0], rate.edges[-1])
+    axes.set_ylim(bottom=0.0)
+    axes.set_xlabel("time (ms)")
+    axes.set_ylabel("rate per neuron (Hz)")
+    axes.set_title(f"bins of {bin:g} ms", loc="right", fontsize="small", color="0.3")
+    return axes
 
 
 def state_plane(
@@ -236,27 +387,9 @@ def _plane_values(model: Declaration, values: Mapping[str, float]) -> dict[str, 
 
 def _slopes(model: Declaration, values: dict[str, Any], names: tuple[str, str]) -> list[Any]:
     """Right-hand sides on a grid, with algebraic lines evaluated first and currents added to their inputs."""
-    definitions = {e.name: e.expression for e in model.equations if not e.is_ode}
-    bound = dict(values)
-
-    def bind(name: str) -> None:
-        if name in definitions and name not in bound:
-            for other in definitions[name].names:
-                bind(other)
-            bound[name] = definitions[name].evaluate(bound)
-
+    bound = bind_lines(model, values, line_names(model))
+    sides = {e.name: e.expression for e in model.equations if e.is_ode}
     with np.errstate(all="ignore"):
-        currents = dict(bound)
-        for current in model.currents:
-            for other in current.expression.names:
-                bind(other)
-            currents[current.to] = currents[current.to] + current.expression.evaluate(bound)
-        bound = {**bound, **{name: currents[name] for name in model.inputs}}
-        for name in list(definitions):
-            bound.pop(name, None)
-        for name in definitions:
-            bind(name)
-        sides = {e.name: e.expression for e in model.equations if e.is_ode}
         return [np.broadcast_to(sides[name].evaluate(bound), values[names[0]].shape) for name in names]
 
 
@@ -287,11 +420,10 @@ def _without_jumps(recording: Recording | None, values: Any, neuron: int) -> Any
     """The path with a gap at each reset, so that no line is drawn across the plane."""
     shown = np.array(values, dtype=float)
     if recording is not None and recording.spike_times is not None:
-        times, indices = _spikes(recording)
-        times = times[indices == neuron]
+        times = _spike_times(recording, [neuron])[neuron]
         rows = np.searchsorted(np.asarray(recording.t), times - 1e-3 * recording.info["dt"])
         shown[rows[rows < len(shown)]] = np.nan
     return shown
 
 
-__all__ = ["raster", "recording", "state_plane", "traces"]
+__all__ = ["f_i", "population_rate", "raster", "recording", "state_plane", "traces"]

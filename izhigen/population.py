@@ -22,6 +22,7 @@ from izhigen.feeding import (
     Layout,
     as_stimulus,
     check_input_names,
+    held_values,
     kernel_input,
     make_feed,
     step_source,
@@ -429,8 +430,10 @@ class Population:
         duration : float
             ms; a whole number of steps. Or give ``steps``.
         record : str or iterable of str
-            States to trace; ``"spike"``, the time and neuron of every spike; and figures of each neuron's spikes that take no more memory
-            in a longer run: ``"count"``, ``"first_spike"`` (time in ms) and ``"isi"`` (mean and standard deviation of the intervals in ms).
+            States, inputs and algebraic lines to trace; ``"spike"``, the time and neuron of every spike; ``"all"``, these four; and figures
+            of each neuron's spikes that take no more memory in a longer run: ``"count"``, ``"first_spike"`` (time in ms) and ``"isi"``
+            (mean and standard deviation of the intervals in ms). An input's row holds what the step read; an algebraic line is evaluated on
+            the row: states after the step, its inputs, and ``t`` at its end.
         every : int
             Trace every that many steps; spikes are all kept.
         neurons : array of int, optional
@@ -479,7 +482,14 @@ class Population:
         inputs: Mapping[str, Any],
     ) -> Recording:
         engine, feeds = self._prepared_run(inputs, count)
-        plan = RecordingPlan(self._subject(), count, record, every, neurons, out)
+        plan = RecordingPlan(
+            self._subject({name: held_values(feed, count) for name, feed in feeds.items()}),
+            count,
+            record,
+            every,
+            neurons,
+            out,
+        )
         start = self._steps_done
         try:
             with interruptible() as interrupted, progress_bar(progress, count, self._dt) as bar:
@@ -514,7 +524,7 @@ class Population:
         }
         return engine, feeds
 
-    def _subject(self) -> Subject:
+    def _subject(self, inputs: Mapping[str, Array | None]) -> Subject:
         about = {
             "method": self.method,
             "dt": self._dt,
@@ -528,6 +538,8 @@ class Population:
             self._dt,
             self._steps_done,
             {name: values.dtype for name, values in self._state.items()},
+            self._dtype,
+            inputs,
             dict(self._parameters),
             about,
             self._space,

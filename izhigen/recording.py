@@ -16,7 +16,8 @@ import numpy as np
 from izhigen.arrays import beside, fetch, namespace
 from izhigen.errors import RecordingError, suggest
 from izhigen.moments import MOMENTS, UNITS, Intervals
-from izhigen.store import Header, Piece, StoreWriter, axes_of, is_store, read_store
+from izhigen.rates import PopulationRate, RateCurve, population_rate, rate_curve
+from izhigen.store import PER_NEURON, Header, Piece, StoreWriter, axes_of, is_store, read_store
 
 Array = Any
 
@@ -41,7 +42,7 @@ class Recording:
     t : array, shape (T,)
         Times of the recorded rows.
     traces : mapping
-        State name to an array of shape ``(T, *shape)``, or ``(T, m)`` for m chosen neurons.
+        Name of a state, input or algebraic line to an array of shape ``(T, *shape)``, or ``(T, m)`` for m chosen neurons.
     shape : tuple of int
         Shape of the population (with its batch axis first, if any).
     neurons : array or None
@@ -55,6 +56,8 @@ class Recording:
     store : Path or None
         The Zarr store that the recording stands in. ``t``, traces, ``spike_times`` and ``spike_indices`` are then read where they are
         indexed, as in ``recording["V"][1000:2000]``; ``np.asarray`` reads all of one.
+    per_neuron : mapping
+        With spikes recorded: the parameters, and the inputs held all the run, that differ between neurons; one value a neuron of a row.
     """
 
     t: Array
@@ -69,9 +72,10 @@ class Recording:
     figures: Mapping[str, Array] = field(default_factory=dict)
     interrupted: bool = False
     store: Path | None = None
+    per_neuron: Mapping[str, Array] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, name: str) -> Array:
-        """A state's trace; ``"spike"`` gives a dense bool array of the rows (any spike since the row before).
+        """The trace of a state, input or line; ``"spike"`` gives a dense bool array of the rows (any spike since the row before).
 
         ``"count"`` and ``"first_spike"`` (ms, NaN without one) give one value a neuron, ``"isi"`` the :class:`~izhigen.moments.Intervals`.
         """
@@ -136,6 +140,63 @@ class Recording:
         with beside(counts):
             return counts * 1000.0 / (self.stop - self.start)
 
+    def f_i(self, name: str | None = None, *, start: float | None = None) -> RateCurve:
+        """Firing rates against an input that was held all the run, or a parameter, that differs between neurons.
+
+        Parameters
+        ----------
+        name : str, optional
+            Of :attr:`per_neuron`; by default the first input of them, else the first parameter.
+        start : float, optional
+            Time in ms before which spikes are left out, as those of a transient.
+
+        Raises
+        ------
+        RecordingError
+            When spikes were not recorded, or nothing of that name differs between neurons.
+        """
+        if not self.per_neuron:
+            raise RecordingError(
+                "no parameter or held input differs between the neurons of this recording; give one a value per neuron, "
+                "as in run(500.0, I=np.linspace(0.0, 20.0, 100)), and record spikes"
+            )
+        inputs = [known for known in self.per_neuron if known not in self.info.get("parameters", {})]
+        chosen = name if name is not None else next(iter([*inputs, *self.per_neuron]))
+        if chosen not in self.per_neuron:
+            raise RecordingError(
+                f"{chosen!r} has no value per neuron here{suggest(str(chosen), self.per_neuron)} (known: {', '.join(self.per_neuron)})"
+            )
+        rates = self.rates if start is None else self._rates_after(start)
+        unit = self.info.get("units", {}).get(chosen, "")
+        return rate_curve(chosen, unit, fetch(self.per_neuron[chosen]), fetch(rates))
+
+    def _rates_after(self, start: float) -> Array:
+        if not self.start <= start < self.stop:
+            raise RecordingError(f"start={start!r} is not a time of the run, {self.start:g} to {self.stop:g} ms")
+        counts = np.zeros(int(np.prod(self.shape)), np.int64)
+        for times, indices in self.spike_parts():
+            counts += np.bincount(indices[times > start + 1e-3 * self.info["dt"]], minlength=len(counts))
+        counts = counts.reshape(self.shape) if self.neurons is None else counts[self.neurons]
+        return counts * 1000.0 / (self.stop - start)
+
+    def population_rate(self, bin: float = 1.0) -> PopulationRate:
+        """Spikes per neuron and time in bins of so many ms, in Hz.
+
+        Raises
+        ------
+        RecordingError
+            When spikes were not recorded, or for a bin shorter than a step.
+        """
+        neurons = int(np.prod(self.shape)) if self.neurons is None else len(self.neurons)
+        times = (times for times, _ in self.spike_parts())
+        return population_rate(times, self.start, self.stop, neurons, bin, self.info["dt"])
+
+    def spike_parts(self) -> Iterator[tuple[Array, Array]]:
+        """The spikes in parts of a million: times (ms) and flat neuron indices, on the host."""
+        self._need_spikes()
+        for part in _parts(len(self.spike_times), SPIKES_AT_ONCE):
+            yield fetch(self.spike_times[part]), fetch(self.spike_indices[part])
+
     def _dense_spikes(self) -> Array:
         times, indices = self.spikes
         xp = namespace(times)
@@ -162,6 +223,7 @@ class Recording:
             spike_times=times,
             spike_indices=indices,
             figures={name: fetch(values) for name, values in self.figures.items()},
+            per_neuron={name: fetch(values) for name, values in self.per_neuron.items()},
         )
 
     def save(self, path: str | Path) -> None:
@@ -186,10 +248,12 @@ class Recording:
             "interrupted": self.interrupted,
             "traces": list(self.traces),
             "figures": list(self.figures),
+            "per_neuron": list(self.per_neuron),
         }
         arrays = {"t": self.t, "meta": np.array(json.dumps(meta))}
         arrays.update({f"trace_{name}": values for name, values in self.traces.items()})
         arrays.update({f"figure_{name}": values for name, values in self.figures.items()})
+        arrays.update({f"per_neuron_{name}": values for name, values in self.per_neuron.items()})
         if self.neurons is not None:
             arrays["neurons"] = self.neurons
         if self.spike_times is not None:
@@ -199,7 +263,8 @@ class Recording:
     def _save_store(self, path: str | Path) -> None:
         spikes = self.spike_times is not None
         types = {name: values.dtype for name, values in self.traces.items()}
-        writer = StoreWriter(path, Header(self.shape, self.neurons, self.info, self.start, types, spikes, len(self.t)))
+        header = Header(self.shape, self.neurons, self.info, self.start, types, spikes, len(self.t), self.per_neuron)
+        writer = StoreWriter(path, header)
         for part in _parts(len(self.t), writer.rows):
             writer.append(Piece(self.t[part], {name: values[part] for name, values in self.traces.items()}), self.stop)
         for part in _parts(len(self.spike_times) if spikes else 0, SPIKES_AT_ONCE):
@@ -235,6 +300,7 @@ class Recording:
             spike_indices=read.get("spike_indices"),
             figures={name: read[f"figure_{name}"] for name in meta.get("figures", ())},
             interrupted=meta["interrupted"],
+            per_neuron={name: read[f"per_neuron_{name}"] for name in meta.get("per_neuron", ())},
         )
 
     def to_xarray(self) -> Any:
@@ -259,9 +325,10 @@ class Recording:
             name: (["time", *coordinates], values, {"units": units.get(name, "")})
             for name, values in here.traces.items()
         }
-        variables.update(
-            {name: (list(coordinates), values, {"units": UNITS[name]}) for name, values in here.figures.items()}
-        )
+        for name, values in here.figures.items():
+            variables[name] = (list(coordinates), values, {"units": UNITS[name]})
+        for name, values in here.per_neuron.items():
+            variables[PER_NEURON + name] = (list(coordinates), values, {"units": units.get(name, "")})
         if here.spike_times is not None:
             variables["spike_time"] = (["spike"], here.spike_times, {"units": "ms"})
             variables["spike_neuron"] = (["spike"], here.spike_indices, {})

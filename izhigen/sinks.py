@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
-from izhigen.arrays import fetch
+from izhigen.arrays import fetch, namespace
 from izhigen.recording import Recording
 from izhigen.store import Header, Piece, StoreWriter
+
+Array = Any
 
 BUFFER_SPIKES = 1 << 20
 """Spikes that are gathered between two writes to a store."""
@@ -34,32 +37,47 @@ class Sink(Protocol):
 
 
 class MemorySink:
-    """Keeps the recording: all of it is one piece."""
+    """Keeps the recording: all of it is one piece, or pieces of so many rows are copied together."""
 
     spikes = sys.maxsize
     lasting = False
 
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: Header, rows: int = 0) -> None:
         self._header = header
-        self.rows = header.rows + 1  # so that a piece is never complete before the run is
+        self.rows = rows or header.rows + 1  # so that a piece is never complete before the run is
+        self._pieces: list[Piece] = []
+        self._traces: dict[str, Array] = {}
+        self._filled = 0
 
     def write(self, piece: Piece, stop: float) -> None:
-        self._piece = piece
+        if self.rows > self._header.rows:
+            self._traces = dict(piece.traces)
+        else:  # the piece's buffers are used again
+            for name, values in piece.traces.items():
+                if name not in self._traces:
+                    self._traces[name] = namespace(values).empty((self._header.rows, *values.shape[1:]), values.dtype)
+                self._traces[name][self._filled : self._filled + len(values)] = values
+        self._filled += len(piece.t)
+        self._pieces.append(piece if self.rows > self._header.rows else replace(piece, traces={}))
+
+    def _joined(self, parts: list[Array]) -> Array:
+        return parts[0] if len(parts) == 1 else namespace(parts[0]).concatenate(parts)
 
     def finish(self, stop: float, interrupted: bool, figures: Mapping[str, Any]) -> Recording:
-        header, piece = self._header, self._piece
+        header, pieces = self._header, self._pieces
         return Recording(
-            t=piece.t,
-            traces=piece.traces,
+            t=self._joined([piece.t for piece in pieces]),
+            traces={name: values[: self._filled] for name, values in self._traces.items()},
             shape=header.shape,
             neurons=header.neurons,
             info=header.info,
             start=header.start,
             stop=stop,
-            spike_times=piece.spike_times,
-            spike_indices=piece.spike_indices,
+            spike_times=self._joined([piece.spike_times for piece in pieces]) if header.spikes else None,
+            spike_indices=self._joined([piece.spike_indices for piece in pieces]) if header.spikes else None,
             figures=figures,
             interrupted=interrupted,
+            per_neuron=header.per_neuron,
         )
 
 

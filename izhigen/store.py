@@ -12,12 +12,13 @@ import os
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from izhigen.arrays import fetch
 from izhigen.errors import RecordingError, ValueShapeError
 from izhigen.moments import UNITS
 
@@ -33,6 +34,8 @@ PIECE_BYTES = 1 << 25
 SERIES_CHUNK = 1 << 17
 """Values of one chunk of times, spikes or labels."""
 TIME, SPIKE_TIME, SPIKE_NEURON = "time", "spike_time", "spike_neuron"
+PER_NEURON = "per_neuron_"
+"""Before the name of a parameter or held input in the name of its array."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Header:
         Whether spikes are recorded.
     rows : int
         Rows of a run that is not interrupted.
+    per_neuron : mapping
+        Parameters and held inputs that differ between neurons, as in a recording.
     """
 
     shape: tuple[int, ...]
@@ -64,6 +69,7 @@ class Header:
     traces: Mapping[str, Any]
     spikes: bool
     rows: int
+    per_neuron: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def row_shape(self) -> tuple[int, ...]:
@@ -182,11 +188,19 @@ class StoreWriter:
         self._rows = self._spikes = 0
         self._figures: tuple[str, ...] = ()
         axes = axes_of(header.shape, header.neurons)
-        taken = {TIME, SPIKE_TIME, SPIKE_NEURON, "spike", *axes, *UNITS}
+        taken = {
+            TIME,
+            SPIKE_TIME,
+            SPIKE_NEURON,
+            "spike",
+            *axes,
+            *UNITS,
+            *(PER_NEURON + name for name in header.per_neuron),
+        }
         for name in header.traces:
             if name in taken:
                 raise RecordingError(
-                    f"{self.path}: state {name!r} has the name of an array of the store; rename the state, or run without out"
+                    f"{self.path}: {name!r} is the name of another array of the store; rename it in the model, or run without out"
                 )
         with self._told():
             self.path.mkdir()
@@ -207,6 +221,8 @@ class StoreWriter:
         for name, dtype in header.traces.items():
             chunks = chunk_shape(chunk_rows, header.row_shape, np.dtype(dtype).itemsize)
             self._array(name, (0, *header.row_shape), chunks, dtype, (TIME, *axes), units=units.get(name, ""))
+        for name, values in header.per_neuron.items():
+            self._figure(PER_NEURON + name, fetch(values), units.get(name, ""))
         if header.spikes:
             self._array(SPIKE_TIME, (0,), (SERIES_CHUNK,), np.float64, ("spike",), units="ms")
             self._array(SPIKE_NEURON, (0,), (SERIES_CHUNK,), np.int64, ("spike",))
@@ -223,6 +239,11 @@ class StoreWriter:
         return self._group.create_array(
             name, shape=shape, chunks=chunks, dtype=dtype, dimension_names=axes, attributes=attributes
         )
+
+    def _figure(self, name: str, values: Array, unit: str) -> None:
+        """One value a neuron."""
+        axes, chunks = axes_of(self._header.shape, self._header.neurons), chunk_shape(1, values.shape, values.itemsize)
+        self._array(name, values.shape, chunks[1:], values.dtype, tuple(axes), units=unit)[:] = values
 
     def append(self, piece: Piece, stop: float) -> None:
         """Write a piece and count it in; ``stop`` is the time (ms) until which all is then written."""
@@ -250,17 +271,9 @@ class StoreWriter:
 
     def finish(self, stop: float, interrupted: bool, figures: Mapping[str, Array]) -> None:
         """Write the figures of each neuron's spikes; say until when (ms) the recording goes and whether it ended early."""
-        axes = tuple(axes_of(self._header.shape, self._header.neurons))
         with self._told(), warnings.catch_warnings():
             for name, values in figures.items():
-                self._array(
-                    name,
-                    values.shape,
-                    chunk_shape(1, values.shape, values.itemsize)[1:],
-                    values.dtype,
-                    axes,
-                    units=UNITS[name],
-                )[:] = values
+                self._figure(name, values, UNITS[name])
             self._figures = tuple(figures)
             self._count(stop, interrupted)
             # xarray looks for all metadata in one place, as it writes it; zarr warns that other programs may not.
@@ -281,6 +294,7 @@ class StoreWriter:
                     "spikes": self._spikes,
                     "traces": list(header.traces),
                     "figures": list(self._figures),
+                    "per_neuron": list(header.per_neuron),
                     "with_spikes": header.spikes,
                     "all_neurons": header.neurons is None,
                 },
@@ -352,6 +366,7 @@ def read_store(path: str | Path) -> dict[str, Any]:
             "t": StoredArray(group[TIME], rows),
             "traces": {name: StoredArray(group[name], rows) for name in about["traces"]},
             "figures": {name: group[name][:] for name in about["figures"]},
+            "per_neuron": {name: group[PER_NEURON + name][:] for name in about.get("per_neuron", ())},
             "shape": tuple(about["shape"]),
             "neurons": None if about["all_neurons"] else group["neuron"][:],
             "info": info,

@@ -349,7 +349,7 @@ def test_other_mistakes_create_no_store(tmp_path):
         with pytest.raises(ValueShapeError):
             pop.run(1.0, out=tmp_path / "x.zarr", **wrong)
     named = iz.Model("T", "dtime/dt = -time").population(1)
-    with pytest.raises(RecordingError, match="state 'time' has the name"):
+    with pytest.raises(RecordingError, match="'time' is the name of another array"):
         named.run(1.0, record=["time"], out=tmp_path / "x.zarr")
     assert not list(tmp_path.iterdir())
 

@@ -94,7 +94,7 @@ class Block:
     inputs : mapping
         Name to a :class:`Source`.
     record : mapping
-        Name of a state to an array (rows, values a row) to fill.
+        Name of a state, or of an input, to an array (rows, values a row) to fill; an input's values are those that the steps read.
     record_every, record_phase : int
         Rows are written after steps ``record_phase``, ``record_phase + record_every``, ... of the call.
     record_neurons : array or None

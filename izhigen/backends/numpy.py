@@ -217,9 +217,8 @@ class NumpyEngine(HostEngine):
                 _update(block.moments, np.flatnonzero(spike), block.first_step + s)
             if s == next_record:
                 for name, rows in block.record.items():
-                    rows[row] = (
-                        block.state[name] if block.record_neurons is None else block.state[name][block.record_neurons]
-                    )
+                    values = np.broadcast_to(block.state[name] if name in block.state else inputs[name], n)
+                    rows[row] = values if block.record_neurons is None else values[block.record_neurons]
                 row, next_record = row + 1, next_record + block.record_every
         if block.spike_flag is not None and block.steps:
             block.spike_flag[:] = spike

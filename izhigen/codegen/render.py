@@ -162,7 +162,10 @@ def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
         ],
         "neuron_times": [lane for lane in lanes if kernel.refractory and lane.name == c_name(TAU_REF.name)],
         "copied_types": sorted({lane.type for lane in lanes if lane.source}),
-        "record_arrays": [lane for lane in lanes if lane.source.startswith("state.")],
+        "record_arrays": [
+            *(lane for lane in lanes if lane.source.startswith("state.")),
+            *(lane for lane in lanes if lane.name in {c_name(i) for i in kernel.inputs}),
+        ],
         "short_arguments": [c_name(s.argument.name) for s in kernel.short],
         "short_bounds": [c_name(s.at_bound.name) for s in kernel.short],
         "short_range": printer.literal(SHORT_RANGE),

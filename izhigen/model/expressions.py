@@ -415,7 +415,8 @@ def _divide(left: Any, right: Any) -> Any:
 
 
 def _power(left: Any, right: Any) -> Any:
-    return np.power(np.asarray(left, dtype=np.float64), right)
+    base = np.asarray(left)
+    return (base if base.dtype.kind == "f" else base.astype(np.float64)) ** right
 
 
 def _evaluate(node: Node, values: Mapping[str, Any]) -> Any:

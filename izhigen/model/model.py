@@ -30,6 +30,8 @@ MOST_NODES, MOST_DEPTH = 20_000, 100
 """Largest right-hand side, with all lines inlined, that is derived: parts, and levels of nesting."""
 SPIKE_FIGURES = ("count", "first_spike", "isi")
 """What recordings call the figures of a neuron's spikes."""
+ALL = "all"
+"""What ``record`` calls everything that a model has."""
 DERIVED_STATES = ("refractory", "t_last_spike")
 """States that a refractory period adds: a bool per neuron, and the time of the last spike in ms (float64)."""
 
@@ -490,11 +492,9 @@ def _check(model: Declaration) -> None:
 
 
 def _check_unique(model: Declaration) -> None:
-    for name in model.states:
-        if name in SPIKE_FIGURES:
-            raise ModelError(
-                f"model {model.name!r}: state {name!r} clashes: recordings have a {name!r} of spikes; rename it"
-            )
+    for name in (*(e.name for e in model.equations), *model.inputs):
+        if name in (*SPIKE_FIGURES, ALL):
+            raise ModelError(f"model {model.name!r}: {name!r} clashes: record={name!r} means something else; rename it")
     kinds = [
         ("equation", [e.name for e in model.equations]),
         ("parameter", list(model.parameters)),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from izhigen import Model
 from izhigen.derive.lowering import symbol
+from izhigen.derive.system import algebraic_definitions
 from tests.helpers import first_order_error
 
 PARAMETERS = {"p": 0.7, "q": -1.3, "tau": 8.0}
@@ -75,6 +76,21 @@ def check(model, backend, dtype, method="exp_euler"):
             assert abs(found - exact) <= 24 * eps * scale, (name, k, found, exact, scale * eps, str(model))
 
 
+def check_traces(model, backend, dtype):
+    """The traces of the input and of the line ``x`` in the second of two steps, the line within the bound of rounding on its row."""
+    pop = model.population(3, dt=DT, backend=backend, dtype=dtype, **STATES)
+    rows = np.stack([np.zeros(3), INPUT])
+    found = pop.run(steps=2, I=rows, record="all", check_finite=False).to_host()
+    number = np.float32 if dtype == "float32" else np.float64
+    np.testing.assert_array_equal(found["I"], rows.astype(number))
+    line = algebraic_definitions(model)["x"]
+    for k in range(3):
+        values = {symbol(key): float(number(value)) for key, value in PARAMETERS.items()}
+        values |= {symbol(name): float(found[name][1, k]) for name in ("V", "w", "I")}
+        exact, scale = first_order_error(line, values | {symbol("t"): 2 * DT})
+        assert abs(float(found["x"][1, k]) - exact) <= 24 * float(np.finfo(number).eps) * scale, (k, str(model))
+
+
 COMMON = dict(
     deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
@@ -88,6 +104,7 @@ def test_exponential_euler_of_random_equations(first, second):
     )
     for backend, dtype in (("c", "float32"), ("c", "float64"), ("numpy", "float64")):
         check(model, backend, dtype)
+        check_traces(model, backend, dtype)
 
 
 @settings(max_examples=6, **{**COMMON, "suppress_health_check": list(HealthCheck)})

@@ -63,12 +63,14 @@ struct IzhikevichLTC_run {
     struct {
         struct IzhikevichLTC_input I; /* mV/ms */
     } input;
-    /* traces: after steps record_phase, record_phase + record_every, ... of the call, one row of record_count values */
+    /* traces: after steps record_phase, record_phase + record_every, ... of the call, one row of record_count values; of an input,
+       what the step read */
     int64_t record_every, record_phase, record_count;
     const int64_t *record_neurons; /* ascending; NULL for all neurons */
     struct {
         float *V;
         float *u;
+        float *I;
     } record;
     /* spikes: a list of (step of the call, neuron), and a flag a neuron for the last step */
     int64_t spike_capacity, spike_count;
@@ -351,6 +353,14 @@ static void record_tile(const struct lanes *lanes, const struct IzhikevichLTC_ru
         else
             for (p = position; p < run->record_count && run->record_neurons[p] < first + count; p++)
                 values[p] = lanes->u[run->record_neurons[p] - first];
+    }
+    if (run->record.I) {
+        float *values = run->record.I + row * run->record_count;
+        if (run->record_neurons == NULL)
+            memcpy(values + first, lanes->I, (size_t)count * sizeof *values);
+        else
+            for (p = position; p < run->record_count && run->record_neurons[p] < first + count; p++)
+                values[p] = lanes->I[run->record_neurons[p] - first];
     }
     (void)p;
 }

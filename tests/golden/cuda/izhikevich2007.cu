@@ -107,12 +107,14 @@ struct izhikevich2007_run {
     struct {
         struct izhikevich2007_input I;
     } input;
-    /* traces: after steps record_phase, record_phase + record_every, ... of the call, one row of record_count values */
+    /* traces: after steps record_phase, record_phase + record_every, ... of the call, one row of record_count values; of an input,
+       what the step read */
     int64_t record_every, record_phase, record_count;
     const int64_t *record_neurons; /* ascending; NULL for all neurons */
     struct {
         float *v;
         float *u;
+        float *I;
     } record;
     /* spikes: a list of (first_step + s - key_step)*neurons + neuron in no order, and a flag a neuron for the last step. Spike number k
        stands at k modulo spike_capacity; spikes_taken of them were read already, and their places are free. */
@@ -293,6 +295,8 @@ static __device__ __forceinline__ void record_neuron(const struct neuron *neuron
             run->record.v[place] = neuron->v;
         if (run->record.u != NULL)
             run->record.u[place] = neuron->u;
+        if (run->record.I != NULL)
+            run->record.I[place] = neuron->I;
         column++;
     } while (run->record_neurons != NULL && column < run->record_count && run->record_neurons[column] == i);
 }

@@ -1,0 +1,31 @@
+"""The figure that pictures are drawn on: a notebook shows it once."""
+
+from __future__ import annotations
+
+import io
+
+import matplotlib
+from matplotlib.figure import Figure
+
+
+class Picture(Figure):
+    """A Matplotlib figure. As the last line of a notebook's cell it is shown once, whether or not Matplotlib's inline backend shows it too."""
+
+    def _ipython_display_(self) -> None:
+        import matplotlib.pyplot as plt
+        from IPython.display import display
+
+        backend = matplotlib.get_backend().lower()
+        is_open = plt.fignum_exists(getattr(self, "number", -1))
+        if "inline" in backend and is_open:
+            return  # the backend shows every open figure when the cell is done
+        if "inline" in backend or backend in ("agg", "svg", "pdf", "ps", "cairo", "template"):
+            display({"image/png": self.png(), "text/plain": repr(self)}, raw=True)
+        else:
+            display({"text/plain": repr(self)}, raw=True)  # it has a window
+
+    def png(self, dpi: float | None = None) -> bytes:
+        """The picture as a PNG file."""
+        file = io.BytesIO()
+        self.savefig(file, format="png", dpi=dpi or self.dpi)
+        return file.getvalue()
