@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from izhigen.arrays import HOST, Space, aligned, namespace
-from izhigen.backends.engine import Source
+from izhigen.backends.engine import Counts, Source
+from izhigen.drawing import Span, bad_rate_text, make_counts, make_events
 from izhigen.errors import ValueShapeError, suggest
 from izhigen.inputs import Stimulus
-from izhigen.model.expressions import parse_expression
+from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.forms import Form
 from izhigen.model.functions import CONSTANTS
-from izhigen.series import Text, White
+from izhigen.series import DrawnRows, Events, Offset, Part, Poisson, Text, White
 
 Array = Any
 ORDINARY = 1e38
@@ -68,29 +69,70 @@ class Layout:
 
 @dataclass(frozen=True)
 class KernelInput:
-    """What of an input the kernel computes: its series from time by a form, and normal variates."""
+    """What of an input the kernel computes: its series from time by a form, normal variates, Poisson counts, and spikes."""
 
     form: Form | None = None
     noise: White | None = None
+    counts: Poisson | None = None
+    events: tuple[Events, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts of the stimulus that are drawn or delivered there; the others are its rows."""
+        return tuple(part for part in (self.noise, self.counts, *self.events) if part is not None)
 
 
-def kernel_input(value: Any, layout: Layout, dt: float) -> KernelInput:
-    """What a kernel can compute of an input of a run: text in t, smooth stimuli, and a Wiener process with one column a neuron."""
+NOT_COMPUTED = KernelInput()
+
+
+def kernel_input(value: Any, layout: Layout, dt: float, single_step: bool = False) -> KernelInput:
+    """What a kernel can compute of an input: text in t, smooth stimuli, a Wiener process with one column a neuron, a Poisson process, spikes.
+
+    In a single step the first three are not worth a kernel of their own.
+    """
     if not isinstance(value, Stimulus):
-        return KernelInput()
+        return NOT_COMPUTED
+    counts = next((part for part in value.parts if isinstance(part, Poisson)), None)
+    events = tuple(part for part in value.parts if isinstance(part, Events))
+    if single_step:
+        return KernelInput(counts=counts, events=events)
     noise = next((part for part in value.parts if isinstance(part, White) and part.columns == layout.count), None)
-    rest = _without(value, noise)
-    return KernelInput(rest.form(dt) if rest.parts else None, noise)
+    rest = _without(value, (noise, counts, *events))
+    return KernelInput(rest.form(dt) if _varies(rest) else None, noise, counts, events)
 
 
-def _without(stimulus: Stimulus, part: White | None) -> Stimulus:
-    return stimulus if part is None else replace(stimulus, parts=tuple(p for p in stimulus.parts if p is not part))
+def kernel_choices(computed: Mapping[str, KernelInput]) -> tuple[tuple[Any, ...], ...]:
+    """What the kernel is asked to compute, as :class:`~izhigen.codegen.request.KernelRequest` takes it: the inputs with noise, those
+    that follow from time, those with counts, and those with spikes."""
+    return (
+        tuple(name for name, part in computed.items() if part.noise is not None),
+        tuple((name, part.form.text) for name, part in computed.items() if part.form is not None),
+        tuple(name for name, part in computed.items() if part.counts is not None),
+        tuple(name for name, part in computed.items() if part.events),
+    )
+
+
+def _without(stimulus: Stimulus, parts: tuple[Any, ...]) -> Stimulus:
+    return replace(stimulus, parts=tuple(p for p in stimulus.parts if not any(p is part for part in parts)))
+
+
+def _varies(rest: Stimulus) -> bool:
+    """Whether a part of the stimulus changes with time; numbers alone are held."""
+    return any(not isinstance(part, Offset) for part in rest.parts)
 
 
 def make_feed(
-    name: str, value: Any, layout: Layout, first_step: int, steps: int, dt: float, computed: KernelInput | None = None
+    name: str,
+    value: Any,
+    layout: Layout,
+    first_step: int,
+    steps: int,
+    dt: float,
+    computed: KernelInput = NOT_COMPUTED,
+    seed: int = 0,
 ) -> Feed:
-    """Understand one input of a run that starts at step ``first_step`` and has ``steps`` steps; ``computed`` is what the kernel takes over.
+    """Understand one input of a run that starts at step ``first_step`` and has ``steps`` steps; ``computed`` is what the kernel takes over,
+    ``seed`` the population's.
 
     Raises
     ------
@@ -99,7 +141,7 @@ def make_feed(
     """
     value = as_stimulus(name, value, (first_step + steps) * dt)
     if isinstance(value, Stimulus):
-        return _stimulus_feed(name, value, layout, first_step, steps, dt, computed or KernelInput())
+        return _StimulusFeed(name, value, layout, Span(first_step, steps, dt), computed, seed).feed()
     array = _as_numbers(name, value, layout)
     if array.ndim == 0:
         return _held(array.reshape(1, 1), layout)
@@ -117,7 +159,9 @@ def make_feed(
     raise ValueShapeError(_explain(name, array, layout, steps))
 
 
-def step_source(name: str, value: Any, layout: Layout, step: int, dt: float) -> Source:
+def step_source(
+    name: str, value: Any, layout: Layout, step: int, dt: float, computed: KernelInput = NOT_COMPUTED, seed: int = 0
+) -> Source:
     """One input of one step; the usual forms (a number, an array of the kernel's own type) without detours."""
     if (type(value) is float or type(value) is int) and -ORDINARY < value < ORDINARY:
         return Source(np.array([[value]], layout.dtype))
@@ -129,7 +173,7 @@ def step_source(name: str, value: Any, layout: Layout, step: int, dt: float) -> 
     ):
         return Source(value.reshape(1, -1))
     with layout.space.use():
-        return make_feed(name, value, layout, step, 1, dt)(0, 1)
+        return make_feed(name, value, layout, step, 1, dt, computed, seed)(0, 1)
 
 
 def _held(values: Array, layout: Layout) -> Feed:
@@ -193,40 +237,81 @@ def _explain(name: str, array: Array, layout: Layout, steps: int) -> str:
     return message
 
 
-def _stimulus_feed(
-    name: str, stimulus: Stimulus, layout: Layout, first_step: int, steps: int, dt: float, computed: KernelInput
-) -> Feed:
-    stimulus.step_length(dt)
-    length = stimulus.steps(dt)
-    if first_step + steps > length:
-        raise ValueShapeError(
-            f"input {name!r}: {stimulus.name} lasts {length * dt:g} ms but the run goes on to "
-            f"{(first_step + steps) * dt:g} ms; make it longer, or add a section of zeros"
-        )
-    white, rest = computed.noise, _without(stimulus, computed.noise)
-    numbers = None if computed.form is None else computed.form.numbers
+class _StimulusFeed:
+    """A stimulus as blocks of a run: its rows, or a form of them, and what the kernel draws and delivers."""
 
-    def rows(offset: int, count: int) -> Array:
-        series = rest.rows(dt, first_step + offset, count)
+    def __init__(
+        self, name: str, stimulus: Stimulus, layout: Layout, span: Span, computed: KernelInput, seed: int
+    ) -> None:
+        self._name, self._stimulus, self._layout, self._span = name, stimulus, layout, span
+        self._computed, self._seed = computed, seed
+        self._rest = _without(stimulus, computed.parts)
+
+    def feed(self) -> Feed:
+        """Check what can be checked before anything runs."""
+        dt, stimulus = self._span.dt, self._stimulus
+        stimulus.step_length(dt)
+        length, end = stimulus.steps(dt), self._span.first + self._span.steps
+        if length is not None and end > length:
+            raise ValueShapeError(
+                f"input {self._name!r}: {stimulus.name} lasts {length * dt:g} ms but the run goes on to {end * dt:g} ms; "
+                "make it longer, or add a section of zeros"
+            )
+        events = make_events(self._name, self._computed.events, self._layout, dt)
+        first = self._rows(0, min(self._span.steps, 1))  # columns that do not fit are refused before anything runs
+        held = None if _varies(self._rest) or not len(first) else _held(first, self._layout)(0, 1).values
+        return partial(self._source, held, events)
+
+    def _rows(self, offset: int, count: int) -> Array:
+        """Rows of what the kernel does not compute."""
+        rest, layout = self._bound(offset, count), self._layout
+        series = rest.rows(self._span.dt, self._span.first + offset, count)
         found = _as_series(series[:, None] if series.ndim == 1 else series, layout, count)
         if found is None:
             raise ValueShapeError(
-                f"input {name!r}: {stimulus.name} has {series.shape[1]} columns for {layout.count} neurons; "
+                f"input {self._name!r}: {self._stimulus.name} has {series.shape[1]} columns for {layout.count} neurons; "
                 f"give {'1' if layout.count == 1 else f'1 or {layout.count}'}"
             )
         return _contiguous(found, layout)
 
-    def feed(offset: int, count: int) -> Source:
-        given = rows(offset, count) if numbers is None else partial(rows, offset, count)
-        if white is None:
-            return Source(given, numbers=numbers)
-        amplitude = np.ascontiguousarray(
-            white.factor * white.amplitude(dt, first_step + offset, count), dtype=layout.dtype
-        )
-        return Source(given, amplitude, white.seed, numbers)
+    def _bound(self, offset: int, count: int) -> Stimulus:
+        """The rest, with streams of their own for the processes of an input beside the first, which the kernel draws."""
+        parts = list(self._rest.parts)
+        for place, part in enumerate(parts):
+            if isinstance(part, Poisson):
+                counts = self._counts(part, f"{self._name}#{place}", offset, count)
+                if counts.bad is not None:
+                    raise ValueShapeError(f"input {self._name!r}: {bad_rate_text(counts.bad[1])}")
+                first = self._span.first + offset if isinstance(part.rate, Expression) else None
+                weight = counts.weight.astype(np.float64)
+                parts[place] = DrawnRows(
+                    counts.mean.reshape(-1), weight, counts.seed ^ counts.stream, self._layout.count, first
+                )
+        return replace(self._rest, parts=tuple(parts))
 
-    rows(0, min(steps, 1))  # columns that do not fit are refused before anything runs
-    return feed
+    def _counts(self, part: Poisson, stream: str, offset: int, count: int) -> Counts:
+        span = Span(self._span.first + offset, count, self._span.dt)
+        return make_counts(self._name, part, stream, self._layout, span, self._seed)
+
+    def _source(self, held: Array | None, events: Any, offset: int, count: int) -> Source:
+        """The block of some steps of the run."""
+        white, form, counts = self._computed.noise, self._computed.form, self._computed.counts
+        if held is not None:
+            given = held
+        else:
+            given = self._rows(offset, count) if form is None else partial(self._rows, offset, count)
+        amplitude = None
+        if white is not None:
+            rows = white.factor * white.amplitude(self._span.dt, self._span.first + offset, count)
+            amplitude = np.ascontiguousarray(rows, dtype=self._layout.dtype)
+        return Source(
+            given,
+            amplitude,
+            0 if white is None else white.seed,
+            None if form is None else form.numbers,
+            None if counts is None else self._counts(counts, self._name, offset, count),
+            events,
+        )
 
 
 def as_stimulus(name: str, value: Any, duration: float) -> Any:
@@ -261,12 +346,14 @@ def check_input_names(names: Any, known: tuple[str, ...], model_name: str) -> No
 
 
 __all__ = [
+    "NOT_COMPUTED",
     "Feed",
     "KernelInput",
     "Layout",
     "as_stimulus",
     "check_input_names",
     "held_values",
+    "kernel_choices",
     "kernel_input",
     "make_feed",
     "step_source",

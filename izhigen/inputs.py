@@ -4,8 +4,8 @@ A stimulus does not know its step until a population samples it: row k is the va
 ``t = k*dt``. It lives in absolute time, so that a run that is continued goes on in it. Stimuli add up: ``section(...) + wiener(...)``.
 Where BrainPy truncates ``time/dt``, a time within 1e-6 steps of an edge counts as on it.
 
-A run takes the rows block by block, and a Wiener process with one column a neuron is drawn in the kernel; so a long run needs no
-array of all its steps. Every function takes ``dt=None``; with a step given, ``numpy.asarray(stimulus)`` is the series itself.
+A run takes the rows block by block; a Wiener process with one column a neuron and Poisson counts are drawn in the kernel, and spikes of
+single neurons are delivered there; so a long run needs no array of all its steps. Every function takes ``dt=None``; with a step given, ``numpy.asarray(stimulus)`` is the series itself.
 """
 
 from __future__ import annotations
@@ -21,9 +21,22 @@ from typing import Any, TypeVar
 import numpy as np
 
 from izhigen.errors import IzhigenError, ValueShapeError
-from izhigen.model.expressions import parse_expression
+from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.forms import Form, form_of
-from izhigen.series import Offset, OrnsteinUhlenbeck, Part, Periodic, Pulses, Ramp, Section, Series, White
+from izhigen.model.functions import CONSTANTS
+from izhigen.series import (
+    Events,
+    Offset,
+    OrnsteinUhlenbeck,
+    Part,
+    Periodic,
+    Poisson,
+    Pulses,
+    Ramp,
+    Section,
+    Series,
+    White,
+)
 from izhigen.timegrid import check_dt
 
 Array = Any
@@ -67,9 +80,18 @@ class Stimulus:
             )
         return step
 
-    def steps(self, dt: float) -> int:
-        """Steps that it lasts."""
-        return max(part.steps(dt) for part in self.parts)
+    def steps(self, dt: float) -> int | None:
+        """Steps that it lasts: those of its longest part; None where all parts last as long as a run."""
+        return max((steps for part in self.parts if (steps := part.steps(dt)) is not None), default=None)
+
+    def _length(self, dt: float) -> int:
+        steps = self.steps(dt)
+        if steps is None:
+            raise ValueShapeError(
+                f"{self.name} lasts as long as the run that it is given to, and is computed there for each neuron; it has no "
+                "rows of its own"
+            )
+        return steps
 
     def rows(self, dt: float, first: int, count: int) -> Array:
         """Rows ``first ... first + count - 1`` of the series at a step, shape (count,) or (count, n), float64."""
@@ -101,14 +123,14 @@ class Stimulus:
     def sample(self, dt: float | None = None) -> Array:
         """The whole series at a step, shape (T,) or (T, n), float64."""
         step = self.step_length(dt)
-        return self.rows(step, 0, self.steps(step))
+        return self.rows(step, 0, self._length(step))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         values = self.sample()
         return values if dtype is None else values.astype(dtype)
 
     def __len__(self) -> int:
-        return self.steps(self.step_length())
+        return self._length(self.step_length())
 
     def __add__(self, other: Any) -> Stimulus:
         if isinstance(other, Stimulus):
@@ -322,6 +344,101 @@ def _window(name: str, duration: float, t_start: float, t_end: float | None) -> 
 
 
 @_checked
+def poisson(rate: Any, weight: Any = 1.0, n: int = 1) -> Stimulus:
+    """Counts of Poisson processes, each neuron's own: the value in a step is ``weight`` times the number of events in it.
+
+    The counts are drawn in the kernel, exactly, for as long as a run lasts. They are keyed by the population's seed, the neuron, the step and
+    the input's name: two inputs are independent, and one input has the same counts on every backend and however a run is cut.
+
+    Parameters
+    ----------
+    rate : float, array or str
+        Hz of one source: a number, one a neuron in the population's shape, or text in t (ms), taken at the start of each step.
+    weight : float or array
+        What one event adds, in units of the input (mV for a jump ``V_delta``); a number, or one a neuron.
+    n : int
+        Sources a neuron; they multiply the rate.
+
+    Raises
+    ------
+    ValueShapeError
+        For a rate that is negative or no number. A population refuses arrays that do not fit, and means above a million events a step.
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise ValueShapeError(f"poisson: n={n!r} is not a number of sources; give 1 or more")
+    rates: Any = _rate_text(rate) if isinstance(rate, str) else _finite("poisson", "rate", rate)
+    if not isinstance(rates, Expression) and (rates < 0).any():
+        bad = int(np.flatnonzero(rates < 0)[0])
+        where = f" of neuron {bad}" if rates.ndim else ""
+        raise ValueShapeError(f"poisson: rate{where} = {rates.flat[bad]:g} Hz is negative; give a rate in Hz from 0 on")
+    return Stimulus("poisson", (Poisson(rates, _finite("poisson", "weight", weight), int(n)),))
+
+
+def _rate_text(text: str) -> Expression:
+    expression = parse_expression(text, "rate of poisson")
+    for symbol, column in expression.names.items():
+        if symbol != "t" and symbol not in CONSTANTS:
+            raise ValueShapeError(
+                f"rate of poisson, column {column}: {symbol!r} is not known; a rate as text may use t (ms) and pi only"
+            )
+    return expression
+
+
+def _finite(stimulus: str, what: str, value: Any) -> Array:
+    """A number or an array of numbers, float64, all finite."""
+    try:
+        found = np.asarray(value)
+    except (ValueError, TypeError):
+        found = np.empty(0, object)
+    if np.ma.isMaskedArray(value) or found.dtype.kind not in "iuf":
+        raise ValueShapeError(f"{stimulus}: {what} is {type(value).__name__}, not a number or an array of numbers")
+    numbers = found.astype(np.float64)
+    bad = np.flatnonzero(~np.isfinite(numbers))
+    if len(bad):
+        where = f"[{int(bad[0])}]" if numbers.ndim else ""
+        raise ValueShapeError(f"{stimulus}: {what}{where} = {numbers.flat[bad[0]]} is not a finite number")
+    return numbers
+
+
+@_checked
+def spikes(times: Any, indices: Any, weight: Any = 1.0) -> Stimulus:
+    """Spikes of single neurons: spike i adds ``weight`` in the step of ``times[i]`` to flat neuron ``indices[i]``; zero in all other steps.
+
+    A time t with k*dt <= t < (k + 1)*dt belongs to step k; one within 1e-6 steps of an edge counts as on it. Spikes of a neuron in one step
+    add up. Spikes need no order, and are delivered in the kernel for as long as a run lasts.
+
+    Parameters
+    ----------
+    times : array, shape (m,)
+        ms since the last reset, from 0 on.
+    indices : array of int, shape (m,)
+    weight : float or array of shape (m,)
+        What a spike adds, in units of the input.
+
+    Raises
+    ------
+    ValueShapeError
+        For times that are negative or not finite, arrays that do not fit each other, and (by a population) neurons that it does not have.
+    """
+    when, weights = _finite("spikes", "times", times), _finite("spikes", "weight", weight)
+    try:
+        who = np.asarray(indices)
+    except (ValueError, TypeError):
+        who = np.empty(0, object)
+    if np.ma.isMaskedArray(indices) or not (who.dtype.kind in "iu" or (who.size == 0 and who.dtype.kind == "f")):
+        raise ValueShapeError(f"spikes: indices are {who.dtype}, not whole numbers; give flat indices of neurons")
+    if when.ndim != 1 or who.shape != when.shape or weights.shape not in ((), when.shape):
+        raise ValueShapeError(
+            f"spikes: times, indices and weights have the shapes {when.shape}, {who.shape} and {weights.shape}; give one time and one "
+            "neuron a spike, and a number or one weight a spike"
+        )
+    for what, values in (("times", when), ("indices", who)):
+        if len(values) and values.min() < 0:
+            raise ValueShapeError(f"spikes: {what}[{int(values.argmin())}] = {values.min():g} is negative")
+    return Stimulus("spikes", (Events(when, who.astype(np.int64), np.broadcast_to(weights, when.shape)),))
+
+
+@_checked
 def from_array(values: Any, dt: float) -> Stimulus:
     """A given series, shape (T,) or (T, n), sampled at ``dt`` ms; a path to a ``.npy`` or ``.csv`` file is read."""
     if isinstance(values, (str, Path)):
@@ -361,6 +478,7 @@ __all__ = [
     "ornstein_uhlenbeck",
     "ou",
     "ou_process",
+    "poisson",
     "ramp",
     "ramp_input",
     "section",
@@ -370,6 +488,7 @@ __all__ = [
     "sinusoidal_input",
     "spike_input",
     "spike_train",
+    "spikes",
     "square",
     "square_input",
     "wiener",

@@ -17,16 +17,19 @@ from izhigen.checks import check_batch, check_count, check_dtype, check_seed, ch
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import DerivationError, NonFiniteError, ValueShapeError, suggest
 from izhigen.feeding import (
+    NOT_COMPUTED,
     Feed,
     KernelInput,
     Layout,
     as_stimulus,
     check_input_names,
     held_values,
+    kernel_choices,
     kernel_input,
     make_feed,
     step_source,
 )
+from izhigen.inputs import Stimulus
 from izhigen.model.model import Declaration
 from izhigen.plan import RecordingPlan, Subject
 from izhigen.progress import interruptible, progress_bar
@@ -38,6 +41,7 @@ from izhigen.running import (
     bad_input_text,
     find_bad_input,
     find_bad_input_anywhere,
+    find_bad_rate,
     non_finite,
 )
 from izhigen.timegrid import check_dt, whole_steps
@@ -213,9 +217,7 @@ class Population:
 
     def _engine(self, deltas: tuple[str, ...] = (), computed: Mapping[str, KernelInput] = NOTHING_COMPUTED) -> Engine:
         """The engine for the present placement of parameters, with the states that jump and what the kernel computes of inputs."""
-        noisy = tuple(name for name, part in computed.items() if part.noise is not None)
-        timed = tuple((name, part.form.text) for name, part in computed.items() if part.form is not None)
-        key = (self._per_neuron(), deltas, noisy, timed)
+        key = (self._per_neuron(), deltas, *kernel_choices(computed))
         if key not in self._engines:
             self._engines[key] = create_engine(self._backend, self._request(*key), self._space)
         self._engine_in_use = self._engines[key]
@@ -374,14 +376,27 @@ class Population:
             Naming the neuron, time, state and inputs.
         """
         names, deltas = self._input_names(inputs)
-        sources = {
-            name: step_source(name, inputs.get(name, 0.0), self._layout, self._steps_done, self._dt) for name in names
+        computed = {
+            name: kernel_input(value, self._layout, self._dt, single_step=True)
+            for name, value in inputs.items()
+            if isinstance(value, Stimulus)
         }
-        if check_finite:
-            bad_input = find_bad_input(sources, {})
-            if bad_input is not None:
-                raise bad_input_error(self, bad_input, sources)
-        advance = self._prepared_step(deltas, sources, check_finite)
+        sources = {
+            name: step_source(
+                name,
+                inputs.get(name, 0.0),
+                self._layout,
+                self._steps_done,
+                self._dt,
+                computed.get(name, NOT_COMPUTED),
+                self._seed,
+            )
+            for name in names
+        }
+        bad_input = find_bad_input(sources, {}) if check_finite else find_bad_rate(sources)
+        if bad_input is not None:
+            raise bad_input_error(self, bad_input, sources)
+        advance = self._prepared_step(deltas, computed, sources, check_finite)
         bad = advance(self._steps_done, sources)
         self._steps_done += 1
         if bad is not None:
@@ -402,12 +417,16 @@ class Population:
         )
 
     def _prepared_step(
-        self, deltas: tuple[str, ...], sources: Mapping[str, Source], check_finite: bool
+        self,
+        deltas: tuple[str, ...],
+        computed: Mapping[str, KernelInput],
+        sources: Mapping[str, Source],
+        check_finite: bool,
     ) -> PreparedStep:
         """One step with the arrays and numbers that the population holds now; kept until one of them is replaced."""
-        key = (deltas, check_finite)
+        key = (deltas, kernel_choices(computed) if computed else (), check_finite)
         if key not in self._prepared:
-            self._prepared[key] = self._engine(deltas).prepare(self._block(sources, 1, check_finite))
+            self._prepared[key] = self._engine(deltas, computed).prepare(self._block(sources, 1, check_finite))
         return self._prepared[key]
 
     def run(
@@ -519,7 +538,7 @@ class Population:
             computed = {name: replace(part, form=None) for name, part in computed.items()}
             engine = self._engine(deltas, computed)
         feeds = {
-            name: make_feed(name, value, self._layout, self._steps_done, count, self._dt, computed[name])
+            name: make_feed(name, value, self._layout, self._steps_done, count, self._dt, computed[name], self._seed)
             for name, value in values.items()
         }
         return engine, feeds

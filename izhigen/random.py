@@ -34,6 +34,21 @@ def philox4x32(counter: Any, key: tuple[int, int]) -> Any:
     return np.array(c, dtype=np.uint32)
 
 
+def random_words(
+    key: int, first_index: int, n: int, first_block: int, last_block: int, part: int, stream: int = 0
+) -> Any:
+    """The words of successive blocks of four steps, shape (4, blocks, n); ``part`` tells kinds of variates apart, in bits that no block has."""
+    neuron = (np.uint64(first_index) + np.arange(n, dtype=np.uint64))[None, :]
+    block = np.arange(first_block, last_block + 1, dtype=np.uint64)[:, None]
+    counter = np.broadcast_arrays(
+        neuron & _LOW,
+        (neuron >> np.uint64(32)) ^ np.uint64(stream << 16),
+        block & _LOW,
+        (block >> np.uint64(32)) ^ np.uint64(part),
+    )
+    return philox4x32(counter, (key & 0xFFFFFFFF, (key >> 32) & 0xFFFFFFFF))
+
+
 def normals(seed: int, first_index: int, n: int, step: int, stream: int, dtype: Any) -> Any:
     """Standard normal variates of one step for neurons ``first_index ... first_index + n - 1``, shape (n,)."""
     return normal_rows(seed, first_index, n, step, 1, stream, dtype)[0]
@@ -44,15 +59,10 @@ def normal_rows(seed: int, first_index: int, n: int, first_step: int, steps: int
 
     One counter serves four successive steps of a neuron; words 0, 1 and 2, 3 are the pairs of Box and Muller.
     """
-    neuron = (np.uint64(first_index) + np.arange(n, dtype=np.uint64))[None, :]
-    block = np.arange(first_step >> 2, ((first_step + steps - 1) >> 2) + 1, dtype=np.uint64)[:, None]
-    counter = np.broadcast_arrays(
-        neuron & _LOW, (neuron >> np.uint64(32)) ^ np.uint64(stream << 16), block & _LOW, block >> np.uint64(32)
-    )
-    words = philox4x32(counter, (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF))
+    words = random_words(seed, first_index, n, first_step >> 2, (first_step + steps - 1) >> 2, 0, stream)
     bits = 24 if np.dtype(dtype) == np.float32 else 32
     fractions = (words >> np.uint32(32 - bits)).astype(np.float64)
-    rows = np.empty((len(block), 4, n), dtype)
+    rows = np.empty((words.shape[1], 4, n), dtype)
     for pair in (0, 2):
         radius = np.sqrt(-2.0 * np.log((fractions[pair] + 0.5) / 2.0**bits))
         angle = 2.0 * np.pi * (fractions[pair + 1] / 2.0**bits)

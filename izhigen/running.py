@@ -13,6 +13,7 @@ import numpy as np
 
 from izhigen.arrays import fetch
 from izhigen.backends.engine import Block, Engine, Pending, Source
+from izhigen.drawing import bad_rate_text
 from izhigen.errors import IzhigenError, NonFiniteError
 from izhigen.feeding import Feed
 from izhigen.plan import RecordingPlan
@@ -30,11 +31,12 @@ SPIKE_FLAG = "spike"
 
 @dataclass(frozen=True)
 class BadInput:
-    """Where an input is infinite or undefined: row of the block, neuron (0 for a value that serves all), and its name."""
+    """Where an input is infinite or undefined: row of the block, neuron (0 for a value that serves all), its name, and what is wrong."""
 
     row: int
     neuron: int
     name: str
+    what: str = "is infinite or undefined"
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Runner:
         self._plan.attach(trial, offset)
         size = min(self._block_steps(trial), count - offset, self._plan.room(offset))
         sources = {name: feed(offset, size) for name, feed in self._feeds.items()}
-        self._bad = find_bad_input(sources, self._checked) if self._check else None
+        self._bad = find_bad_input(sources, self._checked) if self._check else find_bad_rate(sources)
         self._checked = sources
         if self._bad is not None:
             size, self._bad_sources = self._bad.row, sources
@@ -270,7 +272,15 @@ def find_bad_input(sources: Mapping[str, Source], checked: Mapping[str, Source])
         place = None if known else first_not_finite(source.values)
         if place is not None:
             found.append(BadInput(int(place[0]), int(place[1]), name))
-    return min(found, key=lambda b: (b.row, b.neuron), default=None)
+    rate = find_bad_rate(sources)
+    return min([*found, *([] if rate is None else [rate])], key=lambda b: (b.row, b.neuron), default=None)
+
+
+def find_bad_rate(sources: Mapping[str, Source]) -> BadInput | None:
+    """The first row for which a Poisson process has no rate that can be drawn from; looked for in every run."""
+    bad = [(name, source.counts.bad) for name, source in sources.items() if source.counts is not None]
+    found = [BadInput(where[0], 0, name, bad_rate_text(where[1])) for name, where in bad if where is not None]
+    return min(found, key=lambda b: b.row, default=None)
 
 
 def find_bad_input_anywhere(sources: Mapping[str, Source]) -> BadInput | None:
@@ -302,7 +312,7 @@ def bad_input_error(population: Population, bad: BadInput, sources: Mapping[str,
 
 def bad_input_text(bad: BadInput) -> str:
     """What is wrong with an input."""
-    return f"input {bad.name!r} of neuron {bad.neuron} is infinite or undefined"
+    return f"input {bad.name!r} of neuron {bad.neuron} {bad.what}"
 
 
 def non_finite(

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from izhigen.errors import ValueShapeError
 from izhigen.model.expressions import Expression
+from izhigen.poisson import first_sum, poisson_counts
 from izhigen.random import normal_rows
 from izhigen.timegrid import TOLERANCE, first_step_at_or_after
 
@@ -29,8 +31,8 @@ class Part:
 
     factor: float = field(default=1.0, kw_only=True)
 
-    def steps(self, dt: float) -> int:
-        """Steps that it lasts."""
+    def steps(self, dt: float) -> int | None:
+        """Steps that it lasts; None where it lasts as long as a run."""
         raise NotImplementedError
 
     def rows(self, dt: float, first: int, count: int) -> Array:
@@ -44,12 +46,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Offset(Part):
-    """A number added at all times; it adds none."""
+    """A number added at all times."""
 
     value: float
 
-    def steps(self, dt: float) -> int:
-        return 0
+    def steps(self, dt: float) -> int | None:
+        return None
 
     def rows(self, dt: float, first: int, count: int) -> Array:
         return np.full(count, self.value)
@@ -257,3 +259,57 @@ class Series(Part):
         taken = self.values[first : first + count]
         rows[: len(taken)] = taken
         return rows
+
+
+@dataclass(frozen=True)
+class Endless(Part):
+    """A part that is drawn or delivered neuron by neuron, for as long as a run lasts; it has no rows of its own."""
+
+    def steps(self, dt: float) -> int | None:
+        return None
+
+    def rows(self, dt: float, first: int, count: int) -> Array:
+        raise ValueShapeError("it is computed for the neurons of a population; give it to run(...) or step(...)")
+
+
+@dataclass(frozen=True, eq=False)
+class Poisson(Endless):
+    """Counts of a Poisson process, times a weight; ``rate`` in Hz is an array (without axes, or one a neuron) or text in t; so is ``weight``."""
+
+    rate: Array | Expression
+    weight: Array
+    sources: int
+    made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    """What was made of it for a population, so that a loop of single steps makes it once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Events(Endless):
+    """Spikes of single neurons: ``weights[i]`` in the step of ``times[i]`` (ms) for the flat neuron ``neurons[i]``."""
+
+    times: Array
+    neurons: Array
+    weights: Array
+    made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class DrawnRows(Part):
+    """Poisson counts with what a population adds to them, as rows: for one process beside another in the same input."""
+
+    mean: Array
+    weight: Array
+    key: int
+    neurons: int
+    first_row: int | None
+    """Step of the first mean, where there is one a step; else None."""
+
+    def steps(self, dt: float) -> int | None:
+        return None
+
+    def rows(self, dt: float, first: int, count: int) -> Array:
+        def drawn(step: int) -> Array:
+            mean = self.mean if self.first_row is None else self.mean[[step - self.first_row]]
+            return self.weight * poisson_counts(mean, first_sum(mean), self.key, 0, self.neurons, step)
+
+        return np.array([drawn(step) for step in range(first, first + count)]).reshape(count, self.neurons)

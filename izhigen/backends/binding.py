@@ -86,17 +86,30 @@ class Binding:
         )
         target.step_stride = columns if rows > 1 else 0
         target.neuron_stride = 1 if columns > 1 else 0
-        self._set_noise(target, source)
+        self._set_drawn(target, source)
 
     def set_series(self, target: Any, source: Source, room: Array, numbers: Array) -> None:
         """Point an input at room for what the kernel computes from time, and at the numbers that it computes with."""
         target.series = target.values = self.pointer(self.real, room)
         target.numbers = self.pointer("double *", numbers)
         target.step_stride, target.neuron_stride = 1, 0
-        self._set_noise(target, source)
+        self._set_drawn(target, source)
 
-    def _set_noise(self, target: Any, source: Source) -> None:
+    def _set_drawn(self, target: Any, source: Source) -> None:
+        """Tell what the kernel draws and delivers."""
         if source.noise is not None:
             target.noise = self.pointer(self.real, source.noise)
             target.noise_stride = 1 if len(source.noise) > 1 else 0
             target.noise_seed = source.seed
+        if source.counts is not None:
+            counts, drawn = target.counts, source.counts
+            rows, columns = drawn.mean.shape
+            counts.mean, counts.first = self.pointer("double *", drawn.mean), self.pointer("uint64_t *", drawn.first)
+            counts.step_stride, counts.neuron_stride = columns if rows > 1 else 0, 1 if columns > 1 else 0
+            counts.weight, counts.weight_stride = self.pointer(self.real, drawn.weight), int(len(drawn.weight) > 1)
+            counts.stream = drawn.stream
+        if source.events is not None:
+            events, given = target.events, source.events
+            events.start, events.step = (self.pointer("int64_t *", a) for a in (given.start, given.step))
+            events.lane, events.weight = self.pointer("uint8_t *", given.lane), self.pointer(self.real, given.weight)
+            events.weight_stride = 1

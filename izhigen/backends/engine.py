@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
+import numpy as np
+
 from izhigen.arrays import HOST, HostSpace, fetch
+from izhigen.codegen.program import EVENT_GROUP
 from izhigen.errors import BackendError
+from izhigen.poisson import poisson_counts
 from izhigen.random import normals
 
 Array = Any
@@ -17,6 +21,96 @@ LONGEST_BLOCK = 1 << 14
 """Most steps of one kernel call."""
 REWIND_BYTES = 64 << 20
 """Bytes of states that a host keeps a copy of without being slowed down much."""
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Poisson counts that a kernel draws, one a neuron and step, and what each event adds to an input.
+
+    Attributes
+    ----------
+    mean : array of float64, shape (1 or steps, 1 or n)
+        Mean count of a step.
+    first : array of uint64, the same shape
+        :func:`izhigen.poisson.first_sum` of the mean.
+    weight : array, shape (1 or n,)
+        In the kernel's type.
+    stream : int
+        Of the random numbers, below 2**64; their key is the population's seed with these bits changed.
+    seed : int
+        The population's.
+    bad : tuple of (int, float), or None
+        The first row whose mean is negative, no number or too large, and that mean; the arrays have 0 there.
+    """
+
+    mean: Array
+    first: Array
+    weight: Array
+    stream: int
+    seed: int
+    bad: tuple[int, float] | None = None
+
+    def value(self, row: int, neuron: int, step: int, first_index: int = 0) -> float:
+        """What it adds for a neuron in a step."""
+        mean, first = (
+            x[row if len(x) > 1 else 0, neuron if x.shape[1] > 1 else 0].reshape(1) for x in (self.mean, self.first)
+        )
+        count = poisson_counts(mean, first, self.seed ^ self.stream, first_index + neuron, 1, step)[0]
+        return float(self.weight[neuron if len(self.weight) > 1 else 0] * self.weight.dtype.type(count))
+
+    def part(self, offset: int, steps: int) -> Counts:
+        """The same over some of the steps."""
+        if len(self.mean) == 1:
+            return self
+        rows = slice(offset, offset + steps)
+        bad = self.bad if self.bad is not None and offset <= self.bad[0] < offset + steps else None
+        return replace(
+            self,
+            mean=self.mean[rows],
+            first=self.first[rows],
+            bad=None if bad is None else (bad[0] - offset, bad[1]),
+        )
+
+    def share(self, start: int, stop: int) -> Counts:
+        """That of some of the neurons; the stream stays, as neurons keep their index in the stream."""
+        mean, first = (np.ascontiguousarray(x[:, start:stop]) if x.shape[1] > 1 else x for x in (self.mean, self.first))
+        return replace(
+            self, mean=mean, first=first, weight=self.weight[start:stop] if len(self.weight) > 1 else self.weight
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """Spikes that a kernel delivers, ordered by (group of :data:`EVENT_GROUP` neurons, step, neuron), one a neuron and step.
+
+    Attributes
+    ----------
+    start : array of int64, shape (groups + 1,)
+        Where the spikes of each group begin.
+    step : array of int64
+        Step in absolute time.
+    lane : array of uint8
+        Place of the neuron in its group.
+    weight : array
+        What the spike adds, in the kernel's type.
+    """
+
+    start: Array
+    step: Array
+    lane: Array
+    weight: Array
+
+    def value(self, neuron: int, step: int) -> float:
+        """What it adds for a neuron in a step."""
+        group, lane = divmod(neuron, EVENT_GROUP)
+        here = slice(int(self.start[group]), int(self.start[group + 1]))
+        return float(self.weight[here][(self.step[here] == step) & (self.lane[here] == lane)].sum())
+
+    def share(self, start: int, stop: int) -> Events:
+        """Those of some of the neurons, from a group's first on."""
+        edges = self.start[start // EVENT_GROUP : -(-stop // EVENT_GROUP) + 1]
+        here = slice(int(edges[0]), int(edges[-1]))
+        return Events(edges - edges[0], self.step[here], self.lane[here], self.weight[here])
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +127,18 @@ class Source:
         Key of those variates.
     numbers : tuple of float, or None
         What stands for c0, c1, ... in the form that the kernel computes the values by.
+    counts : Counts or None
+        Poisson counts that the kernel draws and adds.
+    events : Events or None
+        Spikes that the kernel adds.
     """
 
     given: Array | Callable[[], Array]
     noise: Array = None
     seed: int = 0
     numbers: tuple[float, ...] | None = None
+    counts: Counts | None = None
+    events: Events | None = None
 
     @cached_property
     def values(self) -> Array:
@@ -46,19 +146,22 @@ class Source:
         return self.given() if callable(self.given) else self.given
 
     def value(self, row: int, neuron: int, step: int) -> float:
-        """The value of a neuron in a row, with the variate of that neuron and step where the kernel adds one."""
+        """The value of a neuron in a row, with all that the kernel adds for that neuron and step."""
         value = self.values[row if self.values.shape[0] > 1 else 0, neuron if self.values.shape[1] > 1 else 0]
-        found = fetch(value)[()]
-        if self.noise is None:
-            return float(found)
-        amplitude = self.noise[row if len(self.noise) > 1 else 0]
-        return float(found + amplitude * normals(self.seed, neuron, 1, step, 0, self.values.dtype)[0])
+        value = fetch(value)[()]
+        if self.noise is not None:
+            variate = normals(self.seed, neuron, 1, step, 0, self.values.dtype)[0]
+            value = value + self.noise[row if len(self.noise) > 1 else 0] * variate
+        if self.counts is not None:
+            value = value + self.counts.value(row, neuron, step)
+        return float(value) + (0.0 if self.events is None else self.events.value(neuron, step))
 
     def part(self, offset: int, steps: int) -> Source:
         """The same input over some of the steps."""
         values = self.values[offset : offset + steps] if len(self.values) > 1 else self.values
         noise = self.noise[offset : offset + steps] if self.noise is not None and len(self.noise) > 1 else self.noise
-        return Source(values, noise, self.seed, self.numbers)
+        counts = None if self.counts is None else self.counts.part(offset, steps)
+        return Source(values, noise, self.seed, self.numbers, counts, self.events)
 
 
 @dataclass

@@ -15,12 +15,23 @@ import numpy as np
 import sympy as sp
 
 from izhigen.arrays import Space
-from izhigen.backends.engine import Advanced, Block, HostEngine, Moments, PreparedStep, Source, Spikes, host_space
+from izhigen.backends.engine import (
+    EVENT_GROUP,
+    Advanced,
+    Block,
+    HostEngine,
+    Moments,
+    PreparedStep,
+    Source,
+    Spikes,
+    host_space,
+)
 from izhigen.codegen.request import KernelRequest
 from izhigen.derive.lowering import DT, T
 from izhigen.derive.step import Step
 from izhigen.errors import BackendError
 from izhigen.model import functions as f
+from izhigen.poisson import poisson_counts
 from izhigen.random import normals
 
 Array = Any
@@ -237,11 +248,22 @@ class NumpyEngine(HostEngine):
         return step
 
     def _input(self, source: Source, block: Block, s: int, n: int) -> Array:
-        values = source.values[s if source.values.shape[0] > 1 else 0]
-        if source.noise is None:
-            return values
-        xi = normals(source.seed, block.first_index, n, block.first_step + s, 0, self.dtype)
-        return values + source.noise[s if len(source.noise) > 1 else 0] * xi
+        values, step = source.values[s if source.values.shape[0] > 1 else 0], block.first_step + s
+        if source.noise is not None:
+            xi = normals(source.seed, block.first_index, n, step, 0, self.dtype)
+            values = values + source.noise[s if len(source.noise) > 1 else 0] * xi
+        if source.counts is not None:
+            drawn, row = source.counts, s if len(source.counts.mean) > 1 else 0
+            counts = poisson_counts(
+                drawn.mean[row], drawn.first[row], block.seed ^ drawn.stream, block.first_index, n, step
+            )
+            values = values + drawn.weight * counts.astype(self.dtype)
+        if source.events is not None:
+            values = np.array(np.broadcast_to(values, n))
+            due = np.flatnonzero(source.events.step == step)
+            group = np.searchsorted(source.events.start, due, side="right") - 1
+            values[group * EVENT_GROUP + source.events.lane[due]] += source.events.weight[due]
+        return values
 
     def _first_not_finite(self, block: Block) -> int | None:
         places = (np.flatnonzero(~np.isfinite(block.state[symbol.name])) for symbol in self.step.states)

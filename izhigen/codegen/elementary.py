@@ -531,9 +531,11 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "cos": ("angle",),
     "tan": ("angle",),
     "erf": ("inlining", "exp", "fabs"),
-    "normal": ("bits", "sqrt"),
+    "philox": (),
+    "normal": ("philox", "bits", "sqrt"),
     "normals": ("normal",),
     "variate": ("normal",),
+    "poisson": ("philox",),
     "time": ("head",),
     "time_fused": (),
 }

@@ -93,6 +93,8 @@ class Kernel:
         The statements of the body that compute those arguments.
     timed_inputs : tuple of Statement
         Inputs that are computed from time once a call: expressions of t, k and c0, c1, ..., in double precision.
+    counted_inputs, event_inputs : tuple of str
+        Inputs for which Poisson counts are drawn in the kernel, and those to which it delivers spikes.
     """
 
     step: Step
@@ -108,6 +110,8 @@ class Kernel:
     short: tuple[ShortArgument, ...] = ()
     guard: tuple[Statement, ...] = ()
     timed_inputs: tuple[Statement, ...] = ()
+    counted_inputs: tuple[str, ...] = ()
+    event_inputs: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -250,6 +254,8 @@ def build_kernel(
     deltas: Iterable[str] = (),
     noisy_inputs: Iterable[str] = (),
     timed_inputs: Iterable[tuple[str, str]] = (),
+    counted_inputs: Iterable[str] = (),
+    event_inputs: Iterable[str] = (),
 ) -> Kernel:
     """Place the statements of a step.
 
@@ -265,6 +271,8 @@ def build_kernel(
         Inputs to which normal variates are added in the kernel.
     timed_inputs : iterable of (str, str)
         Inputs that the kernel computes from time, each with the text of its form.
+    counted_inputs, event_inputs : iterable of str
+        Inputs for which Poisson counts are drawn in the kernel, and those to which it delivers spikes.
 
     Raises
     ------
@@ -306,7 +314,9 @@ def build_kernel(
     uniform = _alive(placer.lists[Placement.UNIFORM], [*loop, *per_step, *neuron, *bounds])
     checked = [Statement(s.at_bound, s.argument, Kind.REAL) for s in short]
     guard = _alive([s for s in shared_body if s.symbol not in (SPIKE, REFRACTORY)], checked, keep=()) if short else []
-    noisy = tuple(i for i in (*model.inputs, *(f"{s}_delta" for s in jumped)) if i in set(noisy_inputs))
+    inputs = (*model.inputs, *(f"{s}_delta" for s in jumped))
+    _check_choice("Poisson inputs", counted_inputs, inputs)
+    _check_choice("spike inputs", event_inputs, inputs)
     return Kernel(
         step,
         dtype,
@@ -317,11 +327,19 @@ def build_kernel(
         tuple(per_step),
         shared_body,
         shared_stores,
-        noisy,
+        _chosen(noisy_inputs, inputs),
         short,
         tuple(guard),
         tuple(_timed(name, text) for name, text in timed_inputs),
+        _chosen(counted_inputs, inputs),
+        _chosen(event_inputs, inputs),
     )
+
+
+def _chosen(chosen: Iterable[str], inputs: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the inputs that are chosen."""
+    names = set(chosen)
+    return tuple(i for i in inputs if i in names)
 
 
 def _timed(name: str, text: str) -> Statement:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+EVENT_GROUP = 32
+"""Neurons whose spikes are kept in one list: a warp of a device, and a part of every tile."""
+
 
 @dataclass(frozen=True)
 class Program:

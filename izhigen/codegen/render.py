@@ -19,6 +19,7 @@ from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.kernel import REFRACTORY, TAU_REF, Kernel, Kind, Statement
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.printers.libm import TimePrinter
+from izhigen.codegen.program import EVENT_GROUP
 from izhigen.derive.lowering import DT, T, lower, symbol
 from izhigen.derive.ranges import SHORT_RANGE
 from izhigen.model.model import Declaration
@@ -30,6 +31,9 @@ GROUP = 128
 """Lanes of a vector loop: whole vectors of any machine and several of them in flight, in few enough lanes that small populations waste little."""
 TILE_BYTES = 24 * 1024
 """What a tile may take of the first-level cache (32 KB and more), so that its values stay there over all steps of a call."""
+
+COUNT_WORDS = 10
+"""Numbers of four bytes a lane that drawing counts takes: four random ones, four bounds, the most likely count, and the count."""
 
 BLOCK_TERMS = 16
 """Terms of the Taylor series of phi1 of a matrix of norm 1/2: the rest is below 1e-19."""
@@ -93,6 +97,7 @@ def tile_size(kernel: Kernel) -> int:
     size = 4 if kernel.dtype == "float32" else 8
     model = kernel.step.model
     words = len(model.states) + len(model.inputs) + len(kernel.deltas) + len(kernel.per_neuron) + len(kernel.neuron) + 1
+    words += COUNT_WORDS * len(kernel.counted_inputs) * 4 // size
     words += 4 * (len(kernel.step.variates) + len(kernel.noisy_inputs)) + (2 * 8 // size if kernel.refractory else 0)
     tile = LARGEST_TILE
     while tile > SMALLEST_TILE and tile * words * size > TILE_BYTES:
@@ -136,6 +141,9 @@ def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
         "states": [Variable(c_name(s), form.real, _note(model, s)) for s in model.states],
         "inputs": [Variable(c_name(i), form.real, _note(model, i)) for i in kernel.inputs],
         "noisy_inputs": [c_name(i) for i in kernel.noisy_inputs],
+        "counted_inputs": [c_name(i) for i in kernel.counted_inputs],
+        "event_inputs": [c_name(i) for i in kernel.event_inputs],
+        "event_group": EVENT_GROUP,
         "timed_inputs": [_timed_line(s) for s in kernel.timed_inputs],
         "uniform_parameters": [Variable(c_name(p), "double", _note(model, p)) for p in kernel.uniform_parameters],
         "neuron_parameters": [
@@ -265,6 +273,8 @@ def _closes_at_end(text: str) -> bool:
 def _functions(kernel: Kernel, printer: CPrinter) -> list[str]:
     """The elementary functions that the printed statements call, and those that noise needs."""
     wanted = set(printer.elementary) | ({printer.VARIATES} if kernel.step.noise or kernel.noisy_inputs else set())
+    if kernel.counted_inputs:
+        wanted.add("poisson")
     if kernel.short:
         wanted |= {"phi1", "phi1_near"}
     if printer.CLOCK and T in _symbols_read((*kernel.per_step, *kernel.body, *kernel.stores)):

@@ -35,6 +35,8 @@ class KernelRequest:
         see :func:`izhigen.codegen.kernel.build_kernel`.
     timed_inputs : tuple of (str, str)
         Inputs that the kernel computes from time, each with the text of its :class:`~izhigen.model.forms.Form`.
+    counted_inputs, event_inputs : tuple of str
+        Inputs that the kernel draws Poisson counts for, and those that it delivers spikes to.
     """
 
     model: Declaration
@@ -44,6 +46,8 @@ class KernelRequest:
     deltas: tuple[str, ...] = ()
     noisy_inputs: tuple[str, ...] = ()
     timed_inputs: tuple[tuple[str, str], ...] = ()
+    counted_inputs: tuple[str, ...] = ()
+    event_inputs: tuple[str, ...] = ()
 
     def kernel(self) -> Kernel:
         """The kernel, derived now. SymPy loads here, and not before."""
@@ -57,6 +61,8 @@ class KernelRequest:
             self.deltas,
             self.noisy_inputs,
             self.timed_inputs,
+            self.counted_inputs,
+            self.event_inputs,
         )
 
     def program(self, target: str = "c") -> Program:
@@ -76,6 +82,8 @@ class KernelRequest:
             self.deltas,
             self.noisy_inputs,
             self.timed_inputs,
+            self.counted_inputs,
+            self.event_inputs,
             _code(),
         )
         return hashlib.sha256(repr(choices).encode()).hexdigest()

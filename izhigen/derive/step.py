@@ -134,7 +134,6 @@ class Step:
             {state.name: self.new_value(i).xreplace(inlined) for i, state in enumerate(self.states)}
         )
 
-
     @cached_property
     def short_updates(self) -> Mapping[str, Any]:
         """Those of :attr:`updates` that are small: stages that read one another multiply when they are inlined."""
