@@ -69,7 +69,13 @@ class RecordingPlan:
     """
 
     def __init__(
-        self, subject: Subject, steps: int, record: str | Iterable[str], every: int, neurons: Any, out: Any = None
+        self,
+        subject: Subject,
+        steps: int,
+        record: str | Iterable[str] | None,
+        every: int,
+        neurons: Any,
+        out: Any = None,
     ) -> None:
         self._subject = subject
         wanted = _names(record, subject.model)
@@ -220,10 +226,12 @@ class RecordingPlan:
         return unsorted
 
 
-def _names(record: str | Iterable[str], model: Declaration) -> list[str]:
-    """The names to record, each once."""
+def _names(record: str | Iterable[str] | None, model: Declaration) -> list[str]:
+    """The names to record, each once; for None spikes, where the model has any."""
+    if record is None:
+        return ["spike"] if model.threshold else []
     try:
-        wanted = list(dict.fromkeys([record] if isinstance(record, str) else record or ()))
+        wanted = list(dict.fromkeys([record] if isinstance(record, str) else record))
     except TypeError:
         raise ValueShapeError(f"record={record!r} is not a list of names such as ['V', 'spike']") from None
     known = (*model.all_states, "spike", *MOMENTS)
@@ -232,6 +240,11 @@ def _names(record: str | Iterable[str], model: Declaration) -> list[str]:
             raise ValueShapeError(
                 f"record: {name!r} is not a state of model {model.name!r}{suggest(str(name), known)} "
                 f"(states: {', '.join(model.all_states)}; of spikes: spike, {', '.join(MOMENTS)})"
+            )
+        if model.threshold is None and name not in model.all_states:
+            raise ValueShapeError(
+                f"record: model {model.name!r} has no threshold, so it has no spikes and no {name!r}; record its states "
+                f"({', '.join(model.all_states)}), or declare when it spikes, as in model.variant(threshold='{model.states[0]} > 0')"
             )
     return wanted
 

@@ -413,7 +413,7 @@ class Population:
         duration: float | None = None,
         *,
         steps: int | None = None,
-        record: str | Iterable[str] = ("spike",),
+        record: str | Iterable[str] | None = None,
         every: int = 1,
         neurons: Any = None,
         progress: bool | None = None,
@@ -427,8 +427,8 @@ class Population:
         ----------
         duration : float
             ms; a whole number of steps. Or give ``steps``.
-        record : str or iterable of str
-            States to trace; ``"spike"``, the time and neuron of every spike; and figures of each neuron's spikes that take no more memory
+        record : str or iterable of str, optional
+            By default the spikes, where the model has a threshold; ``[]`` for nothing. States to trace; ``"spike"``, the time and neuron of every spike; and figures of each neuron's spikes that take no more memory
             in a longer run: ``"count"``, ``"first_spike"`` (time in ms) and ``"isi"`` (mean and standard deviation of the intervals in ms).
         every : int
             Trace every that many steps; spikes are all kept.
@@ -455,7 +455,7 @@ class Population:
         Raises
         ------
         ValueShapeError
-            For an unknown input or a wrong shape.
+            For an unknown input or a wrong shape, or spikes asked of a model without a threshold.
         NonFiniteError
             Naming the neuron, step, time, its state before and its inputs; the population is then left just before that step.
         RecordingError
@@ -469,7 +469,7 @@ class Population:
     def _run(
         self,
         count: int,
-        record: str | Iterable[str],
+        record: str | Iterable[str] | None,
         every: int,
         neurons: Any,
         progress: bool | None,

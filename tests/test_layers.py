@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "izhigen"
 ORDER = [
-    ["errors", "_version", "resources", "timegrid", "arrays"],
+    ["errors", "_version", "resources", "timegrid", "arrays", "files"],
     ["model"],
     ["derive"],
     ["codegen"],
@@ -19,6 +19,9 @@ ORDER = [
     ["values"],
     ["standalone"],
     ["checks", "progress", "moments"],
+    ["description"],
+    ["archive", "chunks"],
+    ["stored"],
     ["store"],
     ["recording"],
     ["sinks"],
