@@ -70,7 +70,7 @@ def main() -> None:
     )
     recording = pop.run(300.0, I=800.0, record=["V", "w", "spike"])
     print(f"spikes: tonic {recording.counts[0]}, bursting {recording.counts[1]}")
-    recording.plot().savefig(options.out / "own_model.png", dpi=130)
+    iz.plot.save(recording.plot(), options.out / "own_model.png")
     print(f"done: wrote {options.out / 'own_model.png'}")
 
 

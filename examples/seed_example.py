@@ -62,11 +62,11 @@ def main() -> None:
     print(f"rate:   {measure(pop)}")
     print(f"spikes: {recording.counts.sum()} of 10 neurons in 500 ms; counts {' '.join(map(str, recording.counts))}")
     picture, plane = options.out / "seed_example.png", options.out / "state_plane.png"
-    recording.plot(neurons=[0, 1, 2]).savefig(picture, dpi=130)
+    iz.plot.save(recording.plot(neurons=[0, 1, 2]), picture)
     axes = iz.plot.state_plane(
         model, recording=recording, values={"I": 22.0}, limits={"V": (-90.0, 35.0), "u": (-20.0, 15.0)}
     )
-    axes.figure.savefig(plane, dpi=130)
+    iz.plot.save(axes.figure, plane)
     print(
         f"done: wrote {picture} and {plane}; try next: izhigen run RS --input 10 --plot rs.png, or examples/own_model.py"
     )

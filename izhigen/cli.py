@@ -14,8 +14,10 @@ from typing import Any
 import click
 
 import izhigen as iz
-from izhigen.errors import IzhigenError, ValueShapeError, suggest
-from izhigen.store import check_new, is_store
+from izhigen.description import recording_path
+from izhigen.errors import IzhigenError, RecordingError, ValueShapeError, suggest
+from izhigen.files import write_file
+from izhigen.store import SUFFIX, check_new
 from izhigen.timegrid import whole_steps
 
 STIMULI = ("section", "constant", "ramp", "sinusoid", "square", "spike_train", "wiener", "ornstein_uhlenbeck")
@@ -115,14 +117,14 @@ def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -
     "--record",
     default="",
     metavar="NAMES",
-    help="States to trace, and count, first_spike, isi; separated by commas. Spikes are always recorded.",
+    help="States to trace, and count, first_spike, isi; separated by commas. Spikes are recorded of every model that has a threshold.",
 )
 @click.option("--neurons", default="", metavar="INDICES", help="Neurons to record, separated by commas; default: all.")
 @click.option("--every", default=1, show_default=True, type=click.IntRange(1), help="Trace every that many steps.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Write the recording to a .npz file, or while the run goes on to a new .zarr store.",
+    help="Write the recording to a .npz file (the suffix may be left out), or while the run goes on to a new .zarr store.",
 )
 @click.option(
     "--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw the recording to a picture."
@@ -152,7 +154,7 @@ def run(
     """Simulate a population and print its spike counts; optionally save and draw it."""
     loaded: Any = iz.load(model)
     whole_steps(duration, dt)
-    _check_outputs(out, picture)
+    out = _check_outputs(out, picture)
     states = [name.strip() for name in record.split(",") if name.strip()]
     if picture is not None and not states:
         states = [loaded.spike_state or loaded.states[0]]
@@ -170,11 +172,11 @@ def run(
     )
     feeds = _inputs(inputs, loaded, duration, dt, seed)
     pop.run(0.0, progress=False, **feeds)  # builds and loads what the run needs, so that the time below is its own
-    streamed = out is not None and is_store(out)
+    streamed = out is not None and out.suffix.lower() == SUFFIX
     started = time.perf_counter()
     recording = pop.run(
         duration,
-        record=[*dict.fromkeys([*states, "spike"])],
+        record=[*dict.fromkeys([*states, *(["spike"] if loaded.threshold else [])])],
         every=every,
         progress=progress,
         neurons=_indices(neurons, "--neurons"),
@@ -189,29 +191,32 @@ def run(
             recording.save(out)
         click.echo(f"recording: {out}")
     if picture is not None:
-        _draw(recording, picture)
+        iz.plot.save(recording.plot(), picture)
         click.echo(f"picture:   {picture}")
 
 
-def _check_outputs(out: Path | None, picture: Path | None) -> None:
-    """Refuse what could not be written before anything is simulated."""
-    if out is not None and is_store(out):
-        check_new(out)
-    elif out is not None and out.suffix != ".npz":
-        raise click.UsageError(f"--out {out}: the name must end in .npz or .zarr")
-    elif out is not None and out.is_dir():
-        raise click.UsageError(f"--out {out} is a folder; name a file")
+def _check_outputs(out: Path | None, picture: Path | None) -> Path | None:
+    """Refuse what could not be written before anything is simulated; the recording's path, with a suffix."""
+    if out is not None:
+        try:
+            out, suffix = recording_path(out)
+        except RecordingError as problem:
+            raise click.UsageError(f"--out: {problem}") from None
+        if suffix == SUFFIX:
+            check_new(out)
+        elif out.is_dir():
+            raise click.UsageError(f"--out {out} is a folder; name a file")
     _check_folder(out)
-    _check_folder(picture)
     if picture is not None:
         import matplotlib
 
         matplotlib.use("Agg")
-        from matplotlib.backend_bases import FigureCanvasBase
-
-        known = sorted(FigureCanvasBase.get_supported_filetypes())
-        if picture.suffix.lstrip(".") not in known:
-            raise click.UsageError(f"--plot {picture}: the file must end in one of .{', .'.join(known)}")
+        try:
+            iz.plot.picture_format(picture)
+        except RecordingError as problem:
+            raise click.UsageError(f"--plot: {problem}") from None
+    _check_folder(picture)
+    return out
 
 
 def _check_folder(path: Path | None) -> None:
@@ -220,7 +225,7 @@ def _check_folder(path: Path | None) -> None:
 
 
 def _summary(pop: Any, recording: Any, seconds: float) -> None:
-    counts, count = recording.counts.ravel(), len(pop)
+    count = len(pop)
     simulated = recording.stop - recording.start
     steps = round(simulated / pop.dt)
     click.echo(
@@ -229,19 +234,16 @@ def _summary(pop: Any, recording: Any, seconds: float) -> None:
     )
     click.echo(f"kernel:    {pop.build_info}")
     click.echo(f"time:      {seconds:.3g} s, {count * steps / max(seconds, 1e-9) / 1e6:.3g} million neuron-steps/s")
+    if pop.model.threshold is None:
+        click.echo("spikes:    none, as the model has no threshold")
+        return
+    counts = recording.counts.ravel()
     recorded = "" if counts.size == count else f" of {counts.size} recorded neurons"
     click.echo(
         f"spikes:    {counts.sum()} in all{recorded}; per neuron {counts.min()} to {counts.max()}, mean rate {recording.rates.mean():.3g} Hz"
     )
     if counts.size <= 10:
         click.echo(f"counts:    {' '.join(map(str, counts))}")
-
-
-def _draw(recording: Any, picture: Path) -> None:
-    try:
-        recording.plot().savefig(picture, dpi=130)
-    except (OSError, ValueError) as problem:
-        raise IzhigenError(f"the picture {picture} cannot be written: {problem}") from problem
 
 
 @cli.command()
@@ -337,7 +339,7 @@ def bench(
     subject = Subject(loaded, feeds, _settings(settings, (*loaded.parameters, *loaded.states), loaded.name), method, dt)
     result = bench_model(subject, counts, ("float32", "float64") if dtype == "both" else (dtype,), quick, click.echo)
     if data is not None:
-        data.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_file(data, (json.dumps(result, indent=1) + "\n").encode())
         click.echo(f"figures: {data}")
 
 

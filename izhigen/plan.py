@@ -90,7 +90,13 @@ class RecordingPlan:
     """
 
     def __init__(
-        self, subject: Subject, steps: int, record: str | Iterable[str], every: int, neurons: Any, out: Any = None
+        self,
+        subject: Subject,
+        steps: int,
+        record: str | Iterable[str] | None,
+        every: int,
+        neurons: Any,
+        out: Any = None,
     ) -> None:
         self._subject = subject
         wanted = _names(record, subject.model, subject.inputs)
@@ -310,10 +316,12 @@ class RecordingPlan:
         return unsorted
 
 
-def _names(record: str | Iterable[str], model: Declaration, inputs: Iterable[str]) -> list[str]:
-    """The names to record, each once; "all" stands for every state, input and line of the model, and its spikes."""
+def _names(record: str | Iterable[str] | None, model: Declaration, inputs: Iterable[str]) -> list[str]:
+    """The names to record, each once; None stands for the spikes, where the model has any, "all" for every state, input and line too."""
+    if record is None:
+        return ["spike"] if model.threshold is not None else []
     try:
-        asked = list(dict.fromkeys([record] if isinstance(record, str) else record or ()))
+        asked = list(dict.fromkeys([record] if isinstance(record, str) else record))
     except TypeError:
         raise ValueShapeError(f"record={record!r} is not a list of names such as ['V', 'spike']") from None
     lines = line_names(model)
@@ -327,6 +335,11 @@ def _names(record: str | Iterable[str], model: Declaration, inputs: Iterable[str
             raise ValueShapeError(
                 f"record: {name!r} is not a state, input or line of model {model.name!r}{suggest(str(name), known)} "
                 f"({told}; of spikes: spike, {', '.join(MOMENTS)}; or {ALL})"
+            )
+        if model.threshold is None and name in ("spike", *MOMENTS):
+            raise ValueShapeError(
+                f"record: model {model.name!r} has no threshold, so it has no spikes and no {name!r}; record its states "
+                f"({', '.join(model.all_states)}), or declare when it spikes, as in model.variant(threshold='{model.states[0]} > 0')"
             )
     return wanted
 

@@ -5,13 +5,17 @@ Every function draws into given axes or makes a figure of its own, returns what 
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from izhigen.arrays import beside, fetch
 from izhigen.errors import RecordingError, ValueShapeError, suggest
+from izhigen.files import write_file
 from izhigen.lines import bind_lines, line_names
 from izhigen.model.expressions import Compare, Expression, Name
 from izhigen.model.model import Declaration
@@ -45,6 +49,39 @@ def _figure(rows: int = 1, height: float = 2.2, **options: Any) -> tuple[Any, li
         rows, 1, FigureClass=Picture, figsize=size, squeeze=False, layout="constrained", **options
     )
     return figure, list(axes[:, 0])
+
+
+def picture_format(path: str | Path) -> str:
+    """The format that a picture's suffix names, as matplotlib calls it.
+
+    Raises
+    ------
+    RecordingError
+        For a suffix that matplotlib does not know; lists those that it does.
+    """
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    known = sorted(FigureCanvasBase.get_supported_filetypes())
+    kind = os.path.splitext(path)[1].lower().lstrip(".")
+    if kind not in known:
+        raise RecordingError(f"{path}: the name of a picture must end in one of .{', .'.join(known)}")
+    return kind
+
+
+def save(figure: Any, path: str | Path, *, dpi: float = 130) -> None:
+    """Write a figure to a picture in the format that the suffix names, in the place of one that is there only when it is whole.
+
+    Raises
+    ------
+    RecordingError
+        For an unknown suffix, or when the disk refuses; a picture that was there is then as it was.
+    """
+    kind, content = picture_format(path), io.BytesIO()
+    try:
+        figure.savefig(content, format=kind, dpi=dpi)
+        write_file(path, content.getbuffer())
+    except (OSError, ValueError) as problem:
+        raise RecordingError(f"the picture {path} cannot be written: {problem}") from problem
 
 
 def _label(name: str, unit: str) -> str:
@@ -239,7 +276,7 @@ def recording(
     with_raster = recording.spike_times is not None and bool(recording.info.get("threshold"))
     rows = len(names) + with_raster
     if rows == 0:
-        raise RecordingError("there is nothing to draw; run with record=['V', 'spike']")
+        raise RecordingError("nothing was recorded; name states in record=[...], as in run(500.0, record=['V'])")
     for name in names:
         recording[name]  # says what was recorded, before a figure is made
     figure, axes = _figure(rows, height=2.2 if rows <= 4 else 1.5, sharex=True)
@@ -426,4 +463,13 @@ def _without_jumps(recording: Recording | None, values: Any, neuron: int) -> Any
     return shown
 
 
-__all__ = ["f_i", "population_rate", "raster", "recording", "state_plane", "traces"]
+__all__ = [
+    "f_i",
+    "picture_format",
+    "population_rate",
+    "raster",
+    "recording",
+    "save",
+    "state_plane",
+    "traces",
+]

@@ -434,7 +434,7 @@ class Population:
         duration: float | None = None,
         *,
         steps: int | None = None,
-        record: str | Iterable[str] = ("spike",),
+        record: str | Iterable[str] | None = None,
         every: int = 1,
         neurons: Any = None,
         progress: bool | None = None,
@@ -448,11 +448,12 @@ class Population:
         ----------
         duration : float
             ms; a whole number of steps. Or give ``steps``.
-        record : str or iterable of str
+        record : str or iterable of str, optional
             States, inputs and algebraic lines to trace; ``"spike"``, the time and neuron of every spike; ``"all"``, these four; and figures
             of each neuron's spikes that take no more memory in a longer run: ``"count"``, ``"first_spike"`` (time in ms) and ``"isi"``
             (mean and standard deviation of the intervals in ms). An input's row holds what the step read; an algebraic line is evaluated on
-            the row: states after the step, its inputs, and ``t`` at its end.
+            the row: states after the step, its inputs, and ``t`` at its end. By default the spikes, where the model has a threshold;
+            ``[]`` for nothing.
         every : int
             Trace every that many steps; spikes are all kept.
         neurons : array of int, optional
@@ -478,7 +479,7 @@ class Population:
         Raises
         ------
         ValueShapeError
-            For an unknown input or a wrong shape.
+            For an unknown input or a wrong shape, or spikes asked of a model without a threshold.
         NonFiniteError
             Naming the neuron, step, time, its state before and its inputs; the population is then left just before that step.
         RecordingError
@@ -492,7 +493,7 @@ class Population:
     def _run(
         self,
         count: int,
-        record: str | Iterable[str],
+        record: str | Iterable[str] | None,
         every: int,
         neurons: Any,
         progress: bool | None,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,20 +10,19 @@ from typing import Any
 
 import numpy as np
 
+from izhigen.archive import read_archive, write_archive
 from izhigen.arrays import beside, fetch, namespace
+from izhigen.description import PER_NEURON, Description, recording_path
 from izhigen.errors import RecordingError, suggest
 from izhigen.moments import MOMENTS, UNITS, Intervals
 from izhigen.rates import PopulationRate, RateCurve, population_rate, rate_curve
-from izhigen.store import PER_NEURON, Header, Piece, StoreWriter, axes_of, is_store, read_store
+from izhigen.store import SUFFIX, Header, Piece, StoreWriter
+from izhigen.stored import axes_of, labelled, read_store
 
 Array = Any
 
 SPIKES_AT_ONCE = 1 << 20
 """Spikes read at once where all of them need not be in memory."""
-
-
-def _with_suffix(path: str | Path) -> Path:
-    return Path(path) if str(path).endswith(".npz") else Path(f"{path}.npz")
 
 
 @dataclass(frozen=True)
@@ -88,6 +84,8 @@ class Recording:
             return self.figures[name]
         if name not in self.traces:
             have = self.names
+            if name == "spike" or name in MOMENTS:
+                self._need_threshold()
             raise RecordingError(
                 f"{name!r} was not recorded{suggest(name, have)} (recorded: {', '.join(have) or 'nothing'}); "
                 f"ask for it with record=[{name!r}]"
@@ -109,7 +107,13 @@ class Recording:
         self._need_spikes()
         return self.spike_times[:], self.spike_indices[:]
 
+    def _need_threshold(self) -> None:
+        if not self.info.get("threshold", "unknown"):
+            raise RecordingError(f"model {self.info.get('model', '?')!r} has no threshold, so it has no spikes")
+
     def _need_spikes(self) -> None:
+        if self.spike_times is None:
+            self._need_threshold()
         if self.spike_times is None:
             raise RecordingError(
                 "spikes were not recorded; ask for them with record=['spike'], or for their number with record=['count']"
@@ -227,38 +231,38 @@ class Recording:
         )
 
     def save(self, path: str | Path) -> None:
-        """Write everything to a new Zarr store when the path ends in ``.zarr``, else to a NumPy ``.npz`` file, whose suffix may be left out.
+        """Write everything to a file, in the format that its suffix names.
+
+        ``.npz`` is a NumPy archive, which takes the place of one that is there only when it is whole; ``.zarr`` a new Zarr store. A name without
+        a suffix gets ``.npz``.
 
         Raises
         ------
         RecordingError
-            When the store exists or cannot be written.
+            For another suffix, when the store exists, or when the disk refuses; a file that was there is then as it was.
         """
-        if is_store(path):
-            self.to_host()._save_store(path)
+        place, suffix = recording_path(path)
+        here = self.to_host()
+        if suffix == SUFFIX:
+            here._save_store(place)
             return
-        self.to_host()._save_file(path)
+        try:
+            here._save_file(place)
+        except OSError as problem:
+            raise RecordingError(f"{place} cannot be written: {problem}") from problem
 
-    def _save_file(self, path: str | Path) -> None:
-        meta = {
-            "info": dict(self.info),
-            "shape": list(self.shape),
-            "start": self.start,
-            "stop": self.stop,
-            "interrupted": self.interrupted,
-            "traces": list(self.traces),
-            "figures": list(self.figures),
-            "per_neuron": list(self.per_neuron),
-        }
-        arrays = {"t": self.t, "meta": np.array(json.dumps(meta))}
+    def _save_file(self, path: Path) -> None:
+        arrays = {"t": self.t}
         arrays.update({f"trace_{name}": values for name, values in self.traces.items()})
         arrays.update({f"figure_{name}": values for name, values in self.figures.items()})
-        arrays.update({f"per_neuron_{name}": values for name, values in self.per_neuron.items()})
+        arrays.update({PER_NEURON + name: values for name, values in self.per_neuron.items()})
         if self.neurons is not None:
             arrays["neurons"] = self.neurons
         if self.spike_times is not None:
             arrays.update(spike_times=self.spike_times, spike_indices=self.spike_indices)
-        np.savez_compressed(_with_suffix(path), allow_pickle=False, **arrays)
+        names = tuple(self.traces), tuple(self.figures), tuple(self.per_neuron)
+        description = Description(self.info, self.shape, self.start, self.stop, self.interrupted, *names)
+        write_archive(path, description, arrays)
 
     def _save_store(self, path: str | Path) -> None:
         spikes = self.spike_times is not None
@@ -275,32 +279,23 @@ class Recording:
     def load(cls, path: str | Path) -> Recording:
         """Read what :meth:`save` wrote, or open the ``.zarr`` store of a run (which may still go on).
 
+        Nothing in the file is executed, and nothing is believed that was not checked, so a file may come from anyone.
+
         Raises
         ------
         RecordingError
-            When the file is missing or is no recording.
+            When the file is missing, its suffix names no known format, or it is no recording; says what is wrong with it.
         """
-        if is_store(path):
-            return cls(**read_store(path))
-        try:
-            with np.load(_with_suffix(path), allow_pickle=False) as file:
-                meta = json.loads(str(file["meta"]))
-                read = {name: file[name] for name in file.files}
-        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as problem:
-            raise RecordingError(f"{path} is not a recording that izhigen saved ({problem})") from problem
+        place, suffix = recording_path(path)
+        description, arrays = read_store(place) if suffix == SUFFIX else read_archive(place)
         return cls(
-            t=read["t"],
-            traces={name: read[f"trace_{name}"] for name in meta["traces"]},
-            shape=tuple(meta["shape"]),
-            neurons=read.get("neurons"),
-            info=meta["info"],
-            start=meta["start"],
-            stop=meta["stop"],
-            spike_times=read.get("spike_times"),
-            spike_indices=read.get("spike_indices"),
-            figures={name: read[f"figure_{name}"] for name in meta.get("figures", ())},
-            interrupted=meta["interrupted"],
-            per_neuron={name: read[f"per_neuron_{name}"] for name in meta.get("per_neuron", ())},
+            **arrays,
+            shape=description.shape,
+            info=description.info,
+            start=description.start,
+            stop=description.stop,
+            interrupted=description.interrupted,
+            store=place if suffix == SUFFIX else None,
         )
 
     def to_xarray(self) -> Any:
@@ -313,16 +308,14 @@ class Recording:
             key: value if isinstance(value, (str, int, float)) else json.dumps(value)
             for key, value in self.info.items()
         }
-        if self.store is not None:
-            # A store whose run was killed in the middle of a write has arrays of several lengths, which xarray refuses.
-            with contextlib.suppress(ValueError):
-                data = xarray.open_zarr(self.store, chunks=None, consolidated=False).isel(time=slice(len(self.t)))
-                data.attrs = attributes
-                return data if self.spike_times is None else data.isel(spike=slice(len(self.spike_times)))
         here, coordinates = self.to_host(), axes_of(self.shape, self.neurons)
+
+        def lazily(values: Array) -> Array:
+            return values if self.store is None else labelled(values)
+
         units = self.info.get("units", {})
         variables = {
-            name: (["time", *coordinates], values, {"units": units.get(name, "")})
+            name: (["time", *coordinates], lazily(values), {"units": units.get(name, "")})
             for name, values in here.traces.items()
         }
         for name, values in here.figures.items():
@@ -330,9 +323,11 @@ class Recording:
         for name, values in here.per_neuron.items():
             variables[PER_NEURON + name] = (list(coordinates), values, {"units": units.get(name, "")})
         if here.spike_times is not None:
-            variables["spike_time"] = (["spike"], here.spike_times, {"units": "ms"})
-            variables["spike_neuron"] = (["spike"], here.spike_indices, {})
-        return xarray.Dataset(variables, {"time": ("time", self.t, {"units": "ms"}), **coordinates}, attributes)
+            variables["spike_time"] = (["spike"], lazily(here.spike_times), {"units": "ms"})
+            variables["spike_neuron"] = (["spike"], lazily(here.spike_indices), {})
+        return xarray.Dataset(
+            variables, {"time": ("time", np.asarray(self.t), {"units": "ms"}), **coordinates}, attributes
+        )
 
     def plot(self, **options: Any) -> Any:
         """Traces with spikes marked and a raster; see :func:`izhigen.plot.recording`."""

@@ -1,26 +1,28 @@
-"""Recordings in a Zarr store: written piece by piece, read where they are indexed, and labelled for xarray.
-
-A store is a Zarr group (format 3) of the arrays ``time``, one a trace, ``spike_time``, ``spike_neuron`` and one a labelled axis. Its
-attributes are the recording's ``info``, and ``recording``: shape, times, and the number of rows and spikes, counted once they are written.
-"""
+"""Recordings written to a Zarr store piece by piece, while a run goes on; :mod:`izhigen.stored` says what is in it and reads it."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
 import shutil
-import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from izhigen.arrays import fetch
+from izhigen.description import PER_NEURON, Description, recording_path
 from izhigen.errors import RecordingError, ValueShapeError
+from izhigen.files import write_file
 from izhigen.moments import UNITS
+from izhigen.stored import METADATA, SPIKE, SPIKE_NEURON, SPIKE_TIME, TIME, axes_of, load_zarr
+
+if TYPE_CHECKING:
+    from izhigen.chunks import Layout
 
 Array = Any
 
@@ -29,13 +31,10 @@ CHUNK_BYTES = 1 << 21
 """Bytes of one chunk, before compression."""
 CHUNK_ROWS = 16
 """Fewest rows of a chunk where rows are long, so that one neuron can be read without reading all."""
-PIECE_BYTES = 1 << 25
-"""Bytes of traces that are gathered between two writes."""
+PIECE_BYTES = 1 << 22
+"""Bytes of traces that are gathered between two writes; what a full disk or a kill can cost."""
 SERIES_CHUNK = 1 << 17
 """Values of one chunk of times, spikes or labels."""
-TIME, SPIKE_TIME, SPIKE_NEURON = "time", "spike_time", "spike_neuron"
-PER_NEURON = "per_neuron_"
-"""Before the name of a parameter or held input in the name of its array."""
 
 
 @dataclass(frozen=True)
@@ -87,83 +86,31 @@ class Piece:
     spike_indices: Array = None
 
 
-class StoredArray:
-    """An array on disk: indexing reads what is asked for, as NumPy; ``np.asarray`` reads all of it. Only valid rows are seen."""
-
-    def __init__(self, array: Any, rows: int) -> None:
-        self._array = array
-        self.shape: tuple[int, ...] = (min(rows, array.shape[0]), *array.shape[1:])
-        self.dtype, self.chunks = array.dtype, array.chunks
-        self.ndim, self.size = len(self.shape), math.prod(self.shape)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: Any) -> Any:
-        keys = key if isinstance(key, tuple) else (key,)
-        if sum(part is Ellipsis for part in keys) == 1:
-            place = next(k for k, part in enumerate(keys) if part is Ellipsis)
-            keys = (*keys[:place], *[slice(None)] * (self.ndim - len(keys) + 1), *keys[place + 1 :])
-        first, *rest = keys
-        if isinstance(first, slice):
-            rows = range(self.shape[0])[first]
-            if rows.step < 0:
-                return self[(slice(None), *rest)][first]
-            found = self._array[(slice(rows.start, max(rows.stop, rows.start), rows.step), *rest)]
-        elif isinstance(first, (int, np.integer)) and not isinstance(first, bool):
-            found = self._array[(range(self.shape[0])[int(first)], *rest)]
-        else:
-            return np.asarray(self)[key]
-        return found[()] if np.ndim(found) == 0 else found
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        if copy is False:
-            raise ValueError("an array on disk cannot be used without copying it into memory")
-        return np.asarray(self[:], dtype=dtype)
-
-    def __repr__(self) -> str:
-        return f"<array on disk, shape {self.shape}, {self.dtype}: index it, as in [:1000], to read>"
-
-
-def axes_of(shape: tuple[int, ...], neurons: Array) -> dict[str, Array]:
-    """The labelled axes of a trace's row: name to labels."""
-    if neurons is not None:
-        return {"neuron": neurons}
-    if len(shape) == 1:
-        return {"neuron": np.arange(shape[0])}
-    return {f"axis_{k}": np.arange(length) for k, length in enumerate(shape)}
-
-
 def check_new(path: Any) -> Path:
     """The path of a store to create, or an error that says why it cannot be. Nothing is written."""
     try:
-        place = Path(path)
-    except TypeError:
+        place, suffix = recording_path(path)
+    except ValueShapeError:
         raise ValueShapeError(f"out={path!r} is not a path such as 'run{SUFFIX}'") from None
-    if place.suffix != SUFFIX:
-        raise RecordingError(f"out={str(place)!r} is not the name of a Zarr store; it must end in {SUFFIX}")
+    if suffix != SUFFIX:
+        raise RecordingError(
+            f"out={str(path)!r}: a run is written to a Zarr store while it goes on, whose name must end in {SUFFIX}; "
+            f"for a {suffix} file, save the recording that the run returns"
+        )
     if os.path.lexists(place):
         raise RecordingError(f"{place} exists already; remove it or take another name")
     if not place.absolute().parent.is_dir():
         raise RecordingError(f"{place} cannot be written: there is no folder {place.absolute().parent}")
-    _zarr()
+    load_zarr()
     return place
 
 
-def _zarr() -> Any:
-    try:
-        import zarr
-    except ImportError:
-        raise RecordingError(f"a recording in a {SUFFIX} store needs zarr: pip install 'izhigen[xarray]'") from None
-    if int(zarr.__version__.partition(".")[0]) < 3:
-        raise RecordingError(
-            f"a recording in a {SUFFIX} store needs zarr 3 or newer, not {zarr.__version__}: pip install 'izhigen[xarray]'"
-        )
-    return zarr
-
-
 class StoreWriter:
-    """A new store that pieces of a recording are added to. Between two pieces, and after an error, it can be read.
+    """A new store that pieces of a recording are added to. Between two pieces, and after an error or a kill, it can be read.
+
+    A piece is written in this order: its chunks, beyond what any reader looks at (a chunk that has rows already is replaced whole); the group's
+    metadata, which is one file and has the number of rows and the shape of every array; then, for readers that do not take it from there, the
+    metadata of each array. So no reader sees a row that was not counted.
 
     Attributes
     ----------
@@ -186,13 +133,12 @@ class StoreWriter:
         chunk_rows = rows_a_chunk(header, most)
         self.rows = most // chunk_rows * chunk_rows
         self._rows = self._spikes = 0
-        self._figures: tuple[str, ...] = ()
         axes = axes_of(header.shape, header.neurons)
         taken = {
             TIME,
             SPIKE_TIME,
             SPIKE_NEURON,
-            "spike",
+            SPIKE,
             *axes,
             *UNITS,
             *(PER_NEURON + name for name in header.per_neuron),
@@ -202,113 +148,118 @@ class StoreWriter:
                 raise RecordingError(
                     f"{self.path}: {name!r} is the name of another array of the store; rename it in the model, or run without out"
                 )
+        self._layouts = self._new_layouts(axes, chunk_rows)
+        self._figures: tuple[str, ...] = ()
         with self._told():
             self.path.mkdir()
         try:
             with self._told():
-                self._group = _zarr().create_group(self.path)
-                self._create(axes, chunk_rows)
-                self._count(header.start, interrupted=True)  # true until the run has ended well
+                for name, labels in axes.items():
+                    self._put(name, 0, labels)
+                for name, values in header.per_neuron.items():
+                    self._put(PER_NEURON + name, 0, fetch(values))
+                self._commit(header.start, 0, 0, interrupted=True)  # true until the run has ended well
         except BaseException:
             shutil.rmtree(self.path, ignore_errors=True)
             raise
 
-    def _create(self, axes: Mapping[str, Array], chunk_rows: int) -> None:
+    def _new_layouts(self, axes: Mapping[str, Array], chunk_rows: int) -> dict[str, Layout]:
+        """How each array lies, those of rows and spikes still empty."""
+        from izhigen.chunks import Layout
+
         header, units = self._header, self._header.info.get("units", {})
-        for name, labels in axes.items():
-            self._array(name, labels.shape, (SERIES_CHUNK,), labels.dtype, (name,))[:] = labels
-        self._array(TIME, (0,), (SERIES_CHUNK,), np.float64, (TIME,), units="ms")
+        real, index, series = np.dtype(np.float64), np.dtype(np.int64), (SERIES_CHUNK,)
+        found = {name: Layout(index, labels.shape, series, (name,)) for name, labels in axes.items()}
+        found[TIME] = Layout(real, (0,), series, (TIME,), "ms")
         for name, dtype in header.traces.items():
             chunks = chunk_shape(chunk_rows, header.row_shape, np.dtype(dtype).itemsize)
-            self._array(name, (0, *header.row_shape), chunks, dtype, (TIME, *axes), units=units.get(name, ""))
+            found[name] = Layout(
+                np.dtype(dtype), (0, *header.row_shape), chunks, (TIME, *axes), str(units.get(name, ""))
+            )
         for name, values in header.per_neuron.items():
-            self._figure(PER_NEURON + name, fetch(values), units.get(name, ""))
+            chunks = chunk_shape(1, values.shape, values.itemsize)[1:]
+            found[PER_NEURON + name] = Layout(values.dtype, values.shape, chunks, tuple(axes), str(units.get(name, "")))
         if header.spikes:
-            self._array(SPIKE_TIME, (0,), (SERIES_CHUNK,), np.float64, ("spike",), units="ms")
-            self._array(SPIKE_NEURON, (0,), (SERIES_CHUNK,), np.int64, ("spike",))
-
-    def _array(
-        self,
-        name: str,
-        shape: tuple[int, ...],
-        chunks: tuple[int, ...],
-        dtype: Any,
-        axes: tuple[str, ...],
-        **attributes: Any,
-    ) -> Any:
-        return self._group.create_array(
-            name, shape=shape, chunks=chunks, dtype=dtype, dimension_names=axes, attributes=attributes
-        )
-
-    def _figure(self, name: str, values: Array, unit: str) -> None:
-        """One value a neuron."""
-        axes, chunks = axes_of(self._header.shape, self._header.neurons), chunk_shape(1, values.shape, values.itemsize)
-        self._array(name, values.shape, chunks[1:], values.dtype, tuple(axes), units=unit)[:] = values
+            found[SPIKE_TIME] = Layout(real, (0,), series, (SPIKE,), "ms")
+            found[SPIKE_NEURON] = Layout(index, (0,), series, (SPIKE,))
+        return found
 
     def append(self, piece: Piece, stop: float) -> None:
         """Write a piece and count it in; ``stop`` is the time (ms) until which all is then written."""
-        rows, spikes = self._rows + len(piece.t), self._spikes
+        spikes = 0 if piece.spike_times is None else len(piece.spike_times)
         with self._told():
-            if rows > self._rows:
+            if len(piece.t):
                 for name, values in {TIME: piece.t, **piece.traces}.items():
-                    self._extend(name, self._rows, values)
-            if piece.spike_times is not None and len(piece.spike_times):
-                self._extend(SPIKE_TIME, spikes, piece.spike_times)
-                self._extend(SPIKE_NEURON, spikes, piece.spike_indices)
-                spikes += len(piece.spike_times)
-            # Counted only now: rows of a write that failed are never taken for values.
-            previous, (self._rows, self._spikes) = (self._rows, self._spikes), (rows, spikes)
-            try:
-                self._count(stop, interrupted=True)
-            except BaseException:
-                self._rows, self._spikes = previous
-                raise
+                    self._put(name, self._rows, values)
+            if spikes:
+                self._put(SPIKE_TIME, self._spikes, piece.spike_times)
+                self._put(SPIKE_NEURON, self._spikes, piece.spike_indices)
+            self._commit(stop, self._rows + len(piece.t), self._spikes + spikes, interrupted=True)
 
-    def _extend(self, name: str, first: int, values: Array) -> None:
-        array = self._group[name]
-        array.resize((first + len(values), *array.shape[1:]))
-        array[first:] = values
+    def _put(self, name: str, first: int, values: Array) -> None:
+        """Write rows from the first on; to readers they are not there yet."""
+        from izhigen.chunks import open_array
+
+        layout = self._layouts[name]
+        shape = (first + len(values), *layout.shape[1:])
+        if values.size:
+            open_array(self.path, name, replace(layout, shape=shape), writable=True)[first:] = values
 
     def finish(self, stop: float, interrupted: bool, figures: Mapping[str, Array]) -> None:
         """Write the figures of each neuron's spikes; say until when (ms) the recording goes and whether it ended early."""
-        with self._told(), warnings.catch_warnings():
-            for name, values in figures.items():
-                self._figure(name, values, UNITS[name])
-            self._figures = tuple(figures)
-            self._count(stop, interrupted)
-            # xarray looks for all metadata in one place, as it writes it; zarr warns that other programs may not.
-            warnings.simplefilter("ignore", UserWarning)
-            _zarr().consolidate_metadata(self.path)
+        from izhigen.chunks import Layout
 
-    def _count(self, stop: float, interrupted: bool) -> None:
-        header = self._header
-        self._group.attrs.put(
-            {
-                **header.info,
-                "recording": {
-                    "shape": list(header.shape),
-                    "start": header.start,
-                    "stop": stop,
-                    "interrupted": interrupted,
-                    "rows": self._rows,
-                    "spikes": self._spikes,
-                    "traces": list(header.traces),
-                    "figures": list(self._figures),
-                    "per_neuron": list(header.per_neuron),
-                    "with_spikes": header.spikes,
-                    "all_neurons": header.neurons is None,
-                },
-            }
-        )
+        axes = tuple(axes_of(self._header.shape, self._header.neurons))
+        with self._told():
+            for name, values in figures.items():
+                chunks = chunk_shape(1, values.shape, values.itemsize)[1:]
+                self._layouts[name] = Layout(values.dtype, values.shape, chunks, axes, UNITS[name])
+                self._put(name, 0, values)
+            self._figures = tuple(figures)
+            self._commit(stop, self._rows, self._spikes, interrupted)
+
+    def _commit(self, stop: float, rows: int, spikes: int, interrupted: bool) -> None:
+        """Make what was put seen, up to so many rows and spikes."""
+        header, lengths = self._header, {SPIKE_TIME: spikes, SPIKE_NEURON: spikes}
+        lengths |= dict.fromkeys((TIME, *header.traces), rows)
+        layouts = {
+            name: replace(layout, shape=(lengths.get(name, layout.shape[0]), *layout.shape[1:]))
+            for name, layout in self._layouts.items()
+        }
+        documents = {name: layout.document() for name, layout in layouts.items()}
+        about = Description(
+            info=header.info,
+            shape=header.shape,
+            start=header.start,
+            stop=stop,
+            interrupted=interrupted,
+            traces=tuple(header.traces),
+            figures=self._figures,
+            per_neuron=tuple(header.per_neuron),
+        ).to_json()
+        about |= {
+            "rows": rows, "spikes": spikes, "with_spikes": header.spikes, "all_neurons": header.neurons is None
+        }  # fmt: skip
+        group = {
+            "zarr_format": 3,
+            "node_type": "group",
+            "attributes": {**header.info, "recording": about},
+            "consolidated_metadata": {"kind": "inline", "must_understand": False, "metadata": documents},
+        }
+        _write_json(self.path / METADATA, group)
+        before, self._layouts, self._rows, self._spikes = self._layouts, layouts, rows, spikes
+        for name, document in documents.items():
+            place = self.path / name / METADATA
+            if layouts[name] != before[name] or not place.exists():
+                place.parent.mkdir(exist_ok=True)
+                _write_json(place, document)
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
-        """Turn an error of the disk into one that says what is safe, and cut the arrays to it."""
+        """Turn an error of the disk into one that says what is safe."""
         try:
             yield
         except OSError as problem:
-            with contextlib.suppress(OSError, AttributeError, KeyError):
-                self._cut()
             safe = (
                 f"its first {self._rows} rows and {self._spikes} spikes are safe"
                 if self._rows or self._spikes
@@ -316,13 +267,9 @@ class StoreWriter:
             )
             raise RecordingError(f"{self.path} cannot be written: {problem}; {safe}") from problem
 
-    def _cut(self) -> None:
-        """Arrays of one length, so that other readers can open the store too."""
-        for name, array in self._group.arrays():
-            if name in (TIME, *self._header.traces):
-                array.resize((self._rows, *array.shape[1:]))
-            elif name in (SPIKE_TIME, SPIKE_NEURON):
-                array.resize((self._spikes,))
+
+def _write_json(path: Path, document: Mapping[str, Any]) -> None:
+    write_file(path, json.dumps(document, indent=1).encode(), durable=False)
 
 
 def chunk_shape(rows: int, row_shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
@@ -341,41 +288,3 @@ def rows_a_chunk(header: Header, most: int) -> int:
         header.row_shape
     )
     return max(1, min(max(CHUNK_BYTES // max(row_bytes, 1), CHUNK_ROWS), most, header.rows))
-
-
-def is_store(path: str | Path) -> bool:
-    """Whether a recording of that name is a store."""
-    return Path(path).suffix == SUFFIX
-
-
-def read_store(path: str | Path) -> dict[str, Any]:
-    """The fields of the recording in a store, its arrays as :class:`StoredArray`.
-
-    Raises
-    ------
-    RecordingError
-        When there is none.
-    """
-    zarr = _zarr()
-    try:
-        group = zarr.open_group(Path(path), mode="r", use_consolidated=False)
-        info = dict(group.attrs)
-        about = info.pop("recording")
-        rows, spikes = about["rows"], about["spikes"]
-        return {
-            "t": StoredArray(group[TIME], rows),
-            "traces": {name: StoredArray(group[name], rows) for name in about["traces"]},
-            "figures": {name: group[name][:] for name in about["figures"]},
-            "per_neuron": {name: group[PER_NEURON + name][:] for name in about.get("per_neuron", ())},
-            "shape": tuple(about["shape"]),
-            "neurons": None if about["all_neurons"] else group["neuron"][:],
-            "info": info,
-            "start": about["start"],
-            "stop": about["stop"],
-            "interrupted": about["interrupted"],
-            "spike_times": StoredArray(group[SPIKE_TIME], spikes) if about["with_spikes"] else None,
-            "spike_indices": StoredArray(group[SPIKE_NEURON], spikes) if about["with_spikes"] else None,
-            "store": Path(path),
-        }
-    except (OSError, KeyError, TypeError, ValueError) as problem:
-        raise RecordingError(f"{path} is not a recording that izhigen saved ({problem})") from problem

@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "izhigen"
 ORDER = [
-    ["errors", "_version", "resources", "timegrid", "arrays"],
+    ["errors", "_version", "resources", "timegrid", "arrays", "files"],
     ["model"],
     ["lines"],
     ["derive"],
@@ -21,6 +21,9 @@ ORDER = [
     ["values"],
     ["standalone"],
     ["checks", "progress", "moments", "rates"],
+    ["description"],
+    ["archive", "chunks"],
+    ["stored"],
     ["store"],
     ["recording"],
     ["sinks"],

@@ -20,7 +20,6 @@ from izhigen.derive.system import System, build_system
 from izhigen.errors import DerivationError, suggest
 from izhigen.model.model import Declaration
 
-
 MOST_INLINED = 2_000
 """Updates of more parts, with all intermediates inlined, are not shown or counted as one expression."""
 

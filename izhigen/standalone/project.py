@@ -21,7 +21,8 @@ from izhigen.codegen.render import context, environment, initial_lines, plain_co
 from izhigen.codegen.request import KernelRequest
 from izhigen.codegen.targets import find_target, target_names
 from izhigen.codegen.targets.target import Target
-from izhigen.errors import BackendError, ValueShapeError
+from izhigen.errors import BackendError, IzhigenError, ValueShapeError
+from izhigen.files import Folder, InTheWay, is_draft, write_file
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
 from izhigen.standalone.golden import LENGTH, Golden, choose_current, compute_golden
@@ -88,35 +89,47 @@ class Project:
         """Write the files; the folder.
 
         A folder that holds a project of this library is brought up to date: files of the old one that the new one does not have go. Nothing
-        else is touched.
+        else is touched, and nothing outside the folder: a link in the way of a file is an error, also with ``force``. The folder itself may be
+        named by a link.
 
         Raises
         ------
         ValueShapeError
             When a file would be overwritten that the folder's manifest does not list, or that was changed since it was written, and
-            ``force`` is not set.
+            ``force`` is not set; or when a link stands in the way of one.
+        IzhigenError
+            When the disk refuses. As all files are written beside their places first, a full disk changes none of them.
         """
         root = Path(folder)
         if root.exists() and not root.is_dir():
             raise ValueShapeError(
                 f"{root} is a file; name a folder for the project (or leave -o out to print the one-file source)"
             )
-        old = _read_manifest(root)
-        if not force:
-            self._check_unharmed(root, old)
-        root.mkdir(parents=True, exist_ok=True)
-        _write_whole(
-            root / MANIFEST, self._interim_manifest(old)
-        )  # so that the folder is known as ours should the rest not be written
-        for path in sorted(old.keys() - self.files.keys()):
-            (root / path).unlink(missing_ok=True)
-            for parent in (root / path).parents[: len(Path(path).parents) - 1]:
-                if parent.is_dir() and not any(parent.iterdir()):
-                    parent.rmdir()
-        for path, text in self.files.items():
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
-            _write_whole(root / path, text)
+        if root.is_symlink() and not root.exists():
+            raise ValueShapeError(f"{root} is a link that leads nowhere; remove it or name another folder")
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            with Folder(root) as place:
+                self._write_into(place, root, force)
+        except InTheWay as problem:
+            raise ValueShapeError(
+                f"{problem.filename}: {problem.strerror}; nothing outside {root} is written: remove it or name another folder"
+            ) from problem
+        except OSError as problem:
+            raise IzhigenError(f"the project {root} cannot be written: {problem}") from problem
         return root
+
+    def _write_into(self, folder: Folder, root: Path, force: bool) -> None:
+        old = _read_manifest(folder, root)
+        for path in sorted({*old, *self.files}):
+            folder.check(path)
+        if not force:
+            self._check_unharmed(folder, root, old)
+        with folder.writing({path: text.encode() for path, text in self.files.items()}):
+            # So that the folder is known as ours should not all files be moved into their places.
+            folder.write(MANIFEST, self._interim_manifest(old).encode())
+            for path in sorted(old.keys() - self.files.keys()):
+                folder.remove(path)
 
     def _interim_manifest(self, old: Mapping[str, tuple[str, ...]]) -> str:
         """A manifest of the files before and after; a file that stands in both may have either text."""
@@ -124,28 +137,20 @@ class Project:
         content["before"] = {path: list(digests) for path, digests in sorted(old.items())}
         return json.dumps(content, indent=1) + "\n"
 
-    def _check_unharmed(self, root: Path, old: Mapping[str, tuple[str, ...]]) -> None:
-        is_ours = (root / MANIFEST).exists() or not root.is_dir()
-        foreign = (
-            []
-            if is_ours
-            else [str(p.relative_to(root)) for p in islice((p for p in root.rglob("*") if p.is_file()), 4)]
-        )
+    def _check_unharmed(self, folder: Folder, root: Path, old: Mapping[str, tuple[str, ...]]) -> None:
+        files = (p for p in root.rglob("*") if p.is_file() and not is_draft(p.name))
+        foreign = [] if (root / MANIFEST).exists() else [str(p.relative_to(root)) for p in islice(files, 4)]
         if foreign:
             some = ", ".join(foreign[:3]) + (", ..." if len(foreign) > 3 else "")
             raise ValueShapeError(
                 f"{root} is not empty and holds no izhigen project ({some}); "
                 "name another folder, or use --force (force=True) to write into it"
             )
-        for path in sorted({*old, *self.files}):
-            file = root / path
-            if (
-                path != MANIFEST
-                and file.exists()
-                and _digest(file.read_text(encoding="utf-8", errors="replace")) not in old.get(path, ())
-            ):
+        for path in sorted({*old, *self.files} - {MANIFEST}):
+            content = folder.read(path)
+            if content is not None and _digest(content.decode(errors="replace")) not in old.get(path, ()):
                 raise ValueShapeError(
-                    f"{file} is not as izhigen wrote it; move it away, name another folder, or use --force (force=True) "
+                    f"{root / path} is not as izhigen wrote it; move it away, name another folder, or use --force (force=True) "
                     "to replace it"
                 )
 
@@ -157,6 +162,8 @@ def write_source(text: str, path: Path, *, force: bool = False) -> Path:
     ------
     ValueShapeError
         When a file is there that izhigen did not write, and ``force`` is not set.
+    IzhigenError
+        When the disk refuses; a file that was there is then as it was.
     """
     if (
         path.is_file()
@@ -164,8 +171,11 @@ def write_source(text: str, path: Path, *, force: bool = False) -> Path:
         and f"Generated by {GENERATOR} " not in path.read_text(encoding="utf-8", errors="replace")[:2000]
     ):
         raise ValueShapeError(f"{path} was not written by {GENERATOR}; name another file, or use --force to replace it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, text.encode())
+    except OSError as problem:
+        raise IzhigenError(f"{path} cannot be written: {problem}") from problem
     return path
 
 
@@ -352,41 +362,38 @@ def _digest(text: str) -> str:
 
 def project_files(folder: str | Path) -> list[str]:
     """Paths of the project that a folder holds, the manifest among them."""
-    return sorted([*_read_manifest(Path(folder)), MANIFEST])
+    with Folder(Path(folder)) as place:
+        return sorted([*_read_manifest(place, Path(folder)), MANIFEST])
 
 
-def _read_manifest(root: Path) -> dict[str, tuple[str, ...]]:
+def _read_manifest(folder: Folder, root: Path) -> dict[str, tuple[str, ...]]:
     """Files of the project that a folder holds, each with the hashes that it may have; empty where it holds none."""
-    path = root / MANIFEST
-    if not path.is_file():
+    text = folder.read(MANIFEST)
+    if text is None:
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(text)
         files = {str(name): tuple(map(str, digests)) for name, digests in content.get("before", {}).items()}
         for name, digest in content["files"].items():
             files[str(name)] = (*files.get(str(name), ()), str(digest))
         ours = content["generator"] == GENERATOR and all(_is_inside(name) for name in files)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         ours = False
     if not ours:
-        raise ValueShapeError(f"{path} is not a manifest of izhigen; name another folder")
+        raise ValueShapeError(f"{root / MANIFEST} is not a manifest of izhigen; name another folder")
     return files
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file wholly or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8", newline="\n")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _is_inside(name: str) -> bool:
     """Whether a path of a manifest stays in its folder."""
     path = Path(name)
-    return not path.is_absolute() and ".." not in path.parts
+    return (
+        bool(path.parts)
+        and not path.is_absolute()
+        and ".." not in path.parts
+        and "\0" not in name
+        and path != Path(MANIFEST)
+    )
 
 
 __all__ = ["Example", "Project", "build_project", "project_targets"]

@@ -103,7 +103,9 @@ def slope(name):
 
 
 def number(value):
-    return mpmath.mpmathify(sp.Rational(value).p) / sp.Rational(value).q if isinstance(value, str) else mpmath.mpf(value)
+    return (
+        mpmath.mpmathify(sp.Rational(value).p) / sp.Rational(value).q if isinstance(value, str) else mpmath.mpf(value)
+    )
 
 
 def one_step(f, x, method):
