@@ -63,7 +63,11 @@ def _linear_text(equation: StateEquation, exponential: bool) -> Iterator[str]:
         yield " " * len(f"A*{state} + B  with ") + f"B = {_short(equation.remainder)}"
         yield f"proof: A = df/d{equation.state} is free of {equation.state}, and f has no jumps in it, so A*{equation.state} + B equals f"
     else:
-        yield f"linearized: J = {_short(equation.rate)} still depends on {state}" if exponential else f"J = {_short(equation.rate)}"
+        yield (
+            f"linearized: J = {_short(equation.rate)} still depends on {state}"
+            if exponential
+            else f"J = {_short(equation.rate)}"
+        )
 
 
 def _lines(step: Step, kernel: Kernel) -> Iterator[str]:
@@ -73,7 +77,9 @@ def _lines(step: Step, kernel: Kernel) -> Iterator[str]:
         yield f"  held during the step: {held.symbol} = {held.expression}"
     for block in step.system.large_blocks if exponential else ():
         names = [step.states[index].name for index in block]
-        shown = ", ".join(names[:6]) + (f", ... {names[-1]}" if len(names) > 7 else "".join(f", {n}" for n in names[6:]))
+        shown = ", ".join(names[:6]) + (
+            f", ... {names[-1]}" if len(names) > 7 else "".join(f", {n}" for n in names[6:])
+        )
         yield (
             f"  linear block of {len(names)} states ({shown}): too large for its matrix (more than {MOST_BLOCK}), so its "
             "equations are taken one by one"

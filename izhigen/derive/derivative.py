@@ -19,7 +19,9 @@ def derivative(expression: Any, name: sp.Symbol) -> Any:
 
 def _derivative(expression: Any, name: sp.Symbol, known: dict[Any, Any]) -> Any:
     if expression not in known:
-        known[expression] = _of_parts(expression, name, known) if _has_long_product(expression) else expression.diff(name)
+        known[expression] = (
+            _of_parts(expression, name, known) if _has_long_product(expression) else expression.diff(name)
+        )
     return known[expression]
 
 

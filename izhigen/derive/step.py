@@ -20,7 +20,6 @@ from izhigen.derive.system import System, build_system
 from izhigen.errors import DerivationError, suggest
 from izhigen.model.model import Declaration
 
-
 MOST_INLINED = 2_000
 """Updates of more parts, with all intermediates inlined, are not shown or counted as one expression."""
 
@@ -133,7 +132,6 @@ class Step:
         return MappingProxyType(
             {state.name: self.new_value(i).xreplace(inlined) for i, state in enumerate(self.states)}
         )
-
 
     @cached_property
     def short_updates(self) -> Mapping[str, Any]:

@@ -154,6 +154,21 @@ def _from_pair(key: object, value: object) -> Equation:
     return Equation(name, parse_expression(text, where), check_unit(unit, where) if colon else "", True)
 
 
+def check_text(text: object, where: str) -> str:
+    """Text that can be written to a file, or an error."""
+    if not isinstance(text, str):
+        raise EquationError(f"text is expected, not {type(text).__name__}", where)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as problem:
+        raise EquationError(
+            f"character {text[problem.start]!r} is half of a pair and stands for nothing; leave it out",
+            where,
+            problem.start + 1,
+        ) from None
+    return str(text)
+
+
 def key_text(key: object, where: str) -> str:
     """The name that a key of a mapping is: text, or a SymPy symbol."""
     if isinstance(key, str):

@@ -9,7 +9,16 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from izhigen.errors import EquationError, ModelError, suggest
-from izhigen.model.equations import Equation, ResetAssignment, check_name, expression_text, parse_equations, parse_reset
+from izhigen.model.equations import (
+    Equation,
+    ResetAssignment,
+    check_name,
+    check_text,
+    expression_text,
+    key_text,
+    parse_equations,
+    parse_reset,
+)
 from izhigen.model.expressions import Expression, Name, children, parse_expression
 from izhigen.model.functions import CONSTANTS, FUNCTIONS, RESERVED, TIME_NAMES
 from izhigen.model.parts import Current, Noise, Refractory
@@ -121,7 +130,7 @@ class Declaration:
             inputs=_parse_inputs(inputs),
             initial=_parse_initial(initial or {}, parsed),
             units=MappingProxyType(dict(units or {})),
-            description=str(description),
+            description=check_text(description, "description"),
             currents=(),
             liquid=False,
             refractory=None,
@@ -224,7 +233,7 @@ class Declaration:
         if units:
             changes["units"] = MappingProxyType({**self.units, **units})
         if description is not None:
-            changes["description"] = description
+            changes["description"] = check_text(description, "description")
         replaced = any(part is not ... for part in (threshold, reset, equations))
         new_parameters = _parse_parameters(parameters)
         if not replaced:
@@ -397,7 +406,7 @@ def _parse_parameters(parameters: Mapping[str, Any]) -> Mapping[str, float]:
         raise ModelError(f"parameters are a mapping such as {{'tau': 10.0}}, not {type(parameters).__name__}")
     result: dict[str, float] = {}
     for key, value in parameters.items():
-        name = check_name(str(key), "parameters")
+        name = check_name(key_text(key, "parameters"), "parameters")
         if isinstance(value, (bool, complex)) or not isinstance(value, numbers.Real):
             raise ModelError(
                 f"parameter {name!r} = {value!r} is not a real number; per-neuron values go to model.population(...)"
@@ -414,14 +423,14 @@ def _parse_parameters(parameters: Mapping[str, Any]) -> Mapping[str, float]:
 def _parse_inputs(inputs: Iterable[str]) -> tuple[str, ...]:
     if isinstance(inputs, str):
         raise ModelError(f"inputs={inputs!r} is one string; give a list such as inputs=[{inputs!r}]")
-    return tuple(check_name(str(name), "inputs") for name in inputs)
+    return tuple(check_name(key_text(name, "inputs"), "inputs") for name in inputs)
 
 
 def _parse_initial(initial: Mapping[str, Any], equations: tuple[Equation, ...]) -> Mapping[str, Expression]:
     states = [e.name for e in equations if e.is_ode]
     result: dict[str, Expression] = {}
     for key, value in initial.items():
-        name = str(key)
+        name = key_text(key, "initial")
         if name not in states:
             raise ModelError(f"initial: no state {name!r}{suggest(name, states)} (states: {', '.join(states)})")
         place = f"initial value of {name}"

@@ -91,7 +91,9 @@ def test_reset_forms():
         parse_reset("V == c")
 
 
-@pytest.mark.parametrize("reset", ["V -= 1) + (5", "V *= 2) or (V", "V += ", "V /= 1, 2", "V -= (1", "V = 1) + (5", "V += 1 = 2"])
+@pytest.mark.parametrize(
+    "reset", ["V -= 1) + (5", "V *= 2) or (V", "V += ", "V /= 1, 2", "V -= (1", "V = 1) + (5", "V += 1 = 2"]
+)
 def test_the_right_side_of_a_reset_is_an_expression_of_its_own(reset):
     with pytest.raises(EquationError, match="reset of V"):
         parse_reset(reset)
@@ -119,7 +121,12 @@ def test_keys_of_mappings_are_names(key):
 def test_units_are_read_in_one_pass():
     """A regular expression for the grammar took 4.5 s for 24 factors, and twice as long for each one more."""
     assert check_unit("*".join(["mV"] * 60), "x")
-    for text in ("*".join(["m"] * 60) + "*", "*".join(["m"] * 60) + "(", "/(m" * 60, "m*(" + "*".join(["m"] * 50) + "-"):
+    for text in (
+        "*".join(["m"] * 60) + "*",
+        "*".join(["m"] * 60) + "(",
+        "/(m" * 60,
+        "m*(" + "*".join(["m"] * 50) + "-",
+    ):
         with pytest.raises(EquationError, match="not a unit"):
             check_unit(text, "x")
     with pytest.raises(EquationError, match="300 characters"):
