@@ -8,7 +8,6 @@ in the next one after a backslash, an open parenthesis, or when either side of t
 from __future__ import annotations
 
 import keyword
-import math
 import numbers
 import re
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from izhigen.errors import EquationError
 from izhigen.model.expressions import Binary, Expression, Name, parse_expression
 from izhigen.model.units import check_unit
+from izhigen.scalars import read_finite
 
 
 @dataclass(frozen=True)
@@ -184,9 +184,8 @@ def expression_text(value: object, where: str) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        if not math.isfinite(float(value)):
-            raise EquationError(f"{value!r} is not finite", where)
-        return repr(int(value)) if isinstance(value, numbers.Integral) else repr(float(value))
+        number = read_finite(value, "the number", EquationError)
+        return repr(int(value)) if isinstance(value, numbers.Integral) else repr(number)
     if hasattr(value, "free_symbols") and hasattr(value, "args"):
         from izhigen.model.from_sympy import sympy_text  # SymPy loads only for models that come with SymPy expressions
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
@@ -23,6 +22,7 @@ from izhigen.model.expressions import Expression, Name, children, parse_expressi
 from izhigen.model.functions import CONSTANTS, FUNCTIONS, RESERVED, TIME_NAMES
 from izhigen.model.parts import Current, Noise, Refractory
 from izhigen.model.units import check_unit
+from izhigen.scalars import read_finite
 
 D = TypeVar("D", bound="Declaration")
 
@@ -336,7 +336,7 @@ class Declaration:
                         f"parameter {text!r} exists already in model {self.name!r} and means something else there; rename it, "
                         f"or give the amplitude as text, with_noise({state}={text!r})"
                     )
-                parameters.update(_parse_parameters({text: float(amplitude)}))
+                parameters.update(_parse_parameters({text: amplitude}))
             terms[state] = Noise(state, parse_expression(text, f"noise on {state}"))
         ordered = tuple(terms[state] for state in self.states if state in terms)
         return self._with(noise=ordered, parameters=MappingProxyType(parameters))
@@ -407,16 +407,7 @@ def _parse_parameters(parameters: Mapping[str, Any]) -> Mapping[str, float]:
     result: dict[str, float] = {}
     for key, value in parameters.items():
         name = check_name(key_text(key, "parameters"), "parameters")
-        if isinstance(value, (bool, complex)) or not isinstance(value, numbers.Real):
-            raise ModelError(
-                f"parameter {name!r} = {value!r} is not a real number; per-neuron values go to model.population(...)"
-            )
-        try:
-            result[name] = float(value)
-        except OverflowError:
-            result[name] = math.inf
-        if not math.isfinite(result[name]):
-            raise ModelError(f"parameter {name!r} = {str(value)[:40]} is not finite")
+        result[name] = read_finite(value, f"parameter {name!r}", ModelError)
     return MappingProxyType(result)
 
 
