@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import numbers
 from typing import Any
 
 import numpy as np
 
 from izhigen.arrays import fetch, is_on_device
 from izhigen.errors import ValueShapeError
+from izhigen.scalars import read_whole, shown
 
 Array = Any
 MOST_NEURONS = 1 << 40
@@ -27,9 +27,10 @@ def check_dtype(dtype: Any) -> Any:
 
 
 def check_count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < 1:
-        raise ValueShapeError(f"{name}={value!r} is not a positive whole number")
-    return int(value)
+    number = read_whole(value, 1)
+    if number is None:
+        raise ValueShapeError(f"{name}={shown(value)} is not a positive whole number (at most 2**63 - 1)")
+    return number
 
 
 def check_size(size: Any) -> tuple[int, ...]:
@@ -44,7 +45,7 @@ def check_size(size: Any) -> tuple[int, ...]:
         raise ValueShapeError("size=() is empty; give a number of neurons")
     shape = tuple(check_count("size", axis) for axis in axes)
     if math.prod(shape) > MOST_NEURONS:
-        raise ValueShapeError(f"size={size!r} is more than {MOST_NEURONS} neurons")
+        raise ValueShapeError(f"size={shown(size)} is more than {MOST_NEURONS} neurons")
     return shape
 
 
@@ -53,16 +54,22 @@ def check_batch(batch: Any) -> int | None:
 
 
 def check_seed(seed: Any) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= int(seed) < 2**64:
-        raise ValueShapeError(f"seed={seed!r} is not a whole number from 0 to 2**64 - 1")
-    return int(seed)
+    number = read_whole(seed, 0, 2**64 - 1)
+    if number is None:
+        raise ValueShapeError(f"seed={shown(seed)} is not a whole number from 0 to 2**64 - 1")
+    return number
 
 
 def check_neurons(neurons: Any, count: int) -> tuple[Array, Array]:
     """Chosen neurons as given, and the order that sorts them."""
     if neurons is None:
         return None, None
-    chosen = np.atleast_1d(np.asarray(fetch(neurons) if is_on_device(neurons) else neurons))
+    try:
+        chosen = np.atleast_1d(np.asarray(fetch(neurons) if is_on_device(neurons) else neurons))
+    except Exception as problem:  # ragged lists, and what other libraries refuse to hand over
+        raise ValueShapeError(
+            f"neurons={shown(neurons)} is not a list of neuron indices ({_first_line(problem)})"
+        ) from None
     if isinstance(neurons, slice):
         chosen = np.arange(count)[neurons]
     if chosen.dtype.kind == "b" and chosen.size == count:
@@ -70,11 +77,15 @@ def check_neurons(neurons: Any, count: int) -> tuple[Array, Array]:
     if chosen.size == 0:
         chosen = chosen.astype(np.int64)
     if chosen.dtype.kind not in "iu" or chosen.ndim != 1:
-        raise ValueShapeError(f"neurons={neurons!r} is not a list of neuron indices")
+        raise ValueShapeError(f"neurons={shown(neurons)} is not a list of neuron indices")
+    outside = chosen[(chosen < 0) | (chosen >= count)]  # before they are made int64, in which 2**64 - 1 is -1
     chosen = chosen.astype(np.int64)
-    outside = chosen[(chosen < 0) | (chosen >= count)]
     if len(outside):
         raise ValueShapeError(f"neurons: index {outside[0]} is outside 0 ... {count - 1}")
     if len(np.unique(chosen)) != len(chosen):
         raise ValueShapeError("neurons: an index occurs twice")
     return chosen, np.argsort(chosen)
+
+
+def _first_line(problem: Exception) -> str:
+    return (str(problem).splitlines() or [type(problem).__name__])[0]

@@ -51,8 +51,8 @@ class Layout:
         if here is not None:
             return here
         try:
-            return np.asarray(value)
-        except (ValueError, TypeError):
+            return np.asarray(value.detach() if hasattr(value, "requires_grad") and hasattr(value, "detach") else value)
+        except Exception:  # ragged lists, tracers, tensors without data: each library has errors of its own
             return np.empty(0, dtype=object)
 
     def per_neuron(self, value: Any, dtype: Any = None) -> Array | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +43,8 @@ from izhigen.running import (
     find_bad_rate,
     non_finite,
 )
-from izhigen.timegrid import check_dt, whole_steps
+from izhigen.scalars import read_whole, shown
+from izhigen.timegrid import MOST_STEPS, check_dt, whole_steps
 from izhigen.values import initial_states, read_value
 from izhigen.views import ParameterView, StateView
 
@@ -572,9 +572,10 @@ class Population:
             )
         if steps is None:
             return whole_steps(duration, self._dt)  # type: ignore[arg-type]
-        if isinstance(steps, bool) or not isinstance(steps, numbers.Integral) or steps < 0:
-            raise ValueShapeError(f"steps={steps!r} is not a number of steps")
-        return int(steps)
+        number = read_whole(steps, 0, int(MOST_STEPS))
+        if number is None:
+            raise ValueShapeError(f"steps={shown(steps)} is not a number of steps (at most {MOST_STEPS:g})")
+        return number
 
     def _input_names(self, inputs: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Names of all inputs that a kernel reads, and the states that jump."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import numbers
 
 import numpy as np
 
 from izhigen.errors import ValueShapeError
+from izhigen.scalars import read_real, shown
 
 MOST_STEPS = 1e15
 """Longest run, in steps: time must stay a whole number of steps in float64."""
@@ -17,11 +17,10 @@ TOLERANCE = 1e-6
 
 def check_dt(dt: object) -> float:
     """A positive finite step, or an error."""
-    if isinstance(dt, bool) or not isinstance(dt, numbers.Real) or not math.isfinite(float(dt)) or float(dt) <= 0:
-        raise ValueShapeError(f"dt={dt!r} is not a step: give a positive number of ms")
-    return (
-        float(str(dt)) if isinstance(dt, np.float32) else float(dt)
-    )  # np.float32(0.1) means 0.1 ms, not 0.10000000149
+    step = read_real(dt, "dt")
+    if not math.isfinite(step) or step <= 0:
+        raise ValueShapeError(f"dt={shown(dt)} is not a step: give a positive number of ms")
+    return float(str(dt)) if isinstance(dt, np.float32) else step  # np.float32(0.1) means 0.1 ms, not 0.10000000149
 
 
 def first_step_at_or_after(time: float, dt: float) -> int:
@@ -37,14 +36,10 @@ def whole_steps(duration: float, dt: float, what: str = "duration") -> int:
     ValueShapeError
         For a negative or non-finite duration, or one that is no multiple of dt.
     """
-    if (
-        isinstance(duration, bool)
-        or not isinstance(duration, numbers.Real)
-        or not math.isfinite(float(duration))
-        or float(duration) < 0
-    ):
-        raise ValueShapeError(f"{what}={duration!r} is not a duration: give a number of ms that is not negative")
-    if float(duration) / dt > MOST_STEPS:
+    given, duration = duration, read_real(duration, what)
+    if not math.isfinite(duration) or duration < 0:
+        raise ValueShapeError(f"{what}={shown(given)} is not a duration: give a number of ms that is not negative")
+    if duration / dt > MOST_STEPS:
         raise ValueShapeError(f"{what}={duration:g} ms is more than {MOST_STEPS:g} steps of dt={dt:g} ms")
     steps = round(float(duration) / dt)
     if abs(float(duration) / dt - steps) > max(TOLERANCE, 1e-12 * steps):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from izhigen.arrays import fetch, namespace
 from izhigen.errors import ValueShapeError
 from izhigen.feeding import Layout
 from izhigen.model.model import Declaration
+from izhigen.scalars import read_real, shown
 
 Array = Any
 
@@ -30,11 +32,11 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
                 f"{name}: the callable failed with {type(problem).__name__}: {problem}; it is called as f(n, rng) "
                 "and returns n numbers"
             ) from problem
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        number = float(value)
+    if isinstance(value, (numbers.Real, Decimal)) and not isinstance(value, bool):
+        number = read_real(value, name)
         with np.errstate(over="ignore"):
             if not np.isfinite(np.dtype(dtype).type(number)):
-                raise ValueShapeError(f"{name} = {number} is not finite in {np.dtype(dtype).name}")
+                raise ValueShapeError(f"{name} = {shown(value)} is not finite in {np.dtype(dtype).name}")
         return number
     array = layout.read(value)
     if array.dtype.kind not in "iuf" or isinstance(value, bool):

@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "izhigen"
 ORDER = [
-    ["errors", "_version", "resources", "timegrid", "arrays", "files"],
+    ["errors", "_version", "resources", "scalars", "timegrid", "arrays", "files"],
     ["model"],
     ["lines"],
     ["derive"],

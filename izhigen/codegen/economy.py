@@ -23,6 +23,8 @@ from izhigen.derive.system import EquationClass, StateEquation
 
 MOST_NODES = 300
 """Statements larger than this are left as they are."""
+MOST_STATEMENTS = 250
+"""Plans of more statements are not searched for cheaper forms: the search takes the square of their number."""
 MOST_SITES = 8
 """Products tried in one statement, at most."""
 LARGEST = {"float32": sp.Integer(10**17), "float64": sp.Integer(10**150)}
@@ -111,8 +113,10 @@ def economical(step: Step, definitions: Mapping[Any, str], free: Free, loads: Fr
     loads : callable
         Whether such an expression is one value per neuron, which the body has to load.
     """
-    score = Score(free, loads, step.states)
     plan = Plan(step.assignments, tuple(step.new_value(i) - s for i, s in enumerate(step.states)))
+    if len(plan.expressions) > MOST_STATEMENTS:
+        return with_names(plan, definitions, free, step.system.intermediate)
+    score = Score(free, loads, step.states)
     for rule in (join_exponentials, lambda e: over_common_denominators(e, free)):
         plan = min(plan, plan.mapped(lambda e, rule=rule: rule(e) if _is_small(e) else e), key=score)  # type: ignore[misc]
     plan = _spread(plan, range(len(plan.expressions)), score)
@@ -142,7 +146,8 @@ def horner(expression: Any, variables: Iterable[sp.Symbol]) -> Any:
     """Nest every sum that holds a power of a variable above the first, such as ``(p1*V + p2)*V + p3``."""
     if not expression.args or isinstance(expression, Boolean):
         return expression
-    names = list(variables)
+    read = expression.free_symbols
+    names = [name for name in variables if name in read]
     rebuilt = expression.func(*(horner(a, names) for a in expression.args))
     if rebuilt.is_Add:
         for variable in names:

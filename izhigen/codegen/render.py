@@ -17,6 +17,7 @@ from izhigen._version import __version__
 from izhigen.codegen.elementary import FORMATS, FloatFormat, constants, in_order
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.kernel import REFRACTORY, TAU_REF, Kernel, Kind, Statement
+from izhigen.codegen.plain import plain_comment
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.printers.libm import TimePrinter
 from izhigen.codegen.program import EVENT_GROUP
@@ -189,11 +190,6 @@ def _note(model: Declaration, name: str) -> str:
     """Unit and default of a state, parameter or input."""
     default = f"default {model.parameters[name]:g}" if name in model.parameters else ""
     return plain_comment(", ".join(part for part in (model.unit_of(name), default) if part))
-
-
-def plain_comment(text: str) -> str:
-    """Text that neither begins nor ends a comment."""
-    return text.replace("*/", "* /").replace("/*", "/ *")
 
 
 def initial_lines(model: Declaration, printer: CPrinter) -> list[Line]:

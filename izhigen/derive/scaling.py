@@ -7,7 +7,6 @@ the point where their own equation rests at S = 0; inputs that do so are divided
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from fractions import Fraction
 from types import MappingProxyType
@@ -24,6 +23,7 @@ from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.from_sympy import sympy_text
 from izhigen.model.model import Declaration
 from izhigen.model.parts import Current, Noise
+from izhigen.scalars import read_finite
 
 D = TypeVar("D", bound=Declaration)
 
@@ -54,9 +54,7 @@ def scale_model(model: D, values: tuple[float, float], scaled_values: tuple[floa
 
 
 def _exact(value: float) -> sp.Rational:
-    if not math.isfinite(value):
-        raise ModelError(f"scaled: {value!r} is not finite")
-    fraction = Fraction(repr(float(value)))
+    fraction = Fraction(repr(read_finite(value, "scaled: a value", ModelError)))
     return sp.Rational(fraction.numerator, fraction.denominator)
 
 

@@ -8,15 +8,15 @@ in the next one after a backslash, an open parenthesis, or when either side of t
 from __future__ import annotations
 
 import keyword
-import math
 import numbers
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from izhigen.errors import EquationError
-from izhigen.model.expressions import Expression, parse_expression
+from izhigen.model.expressions import Binary, Expression, Name, parse_expression
 from izhigen.model.units import check_unit
+from izhigen.scalars import read_finite
 
 
 @dataclass(frozen=True)
@@ -148,10 +148,35 @@ def parse_equations(source: str | Mapping[object, object]) -> tuple[Equation, ..
 
 
 def _from_pair(key: object, value: object) -> Equation:
-    name = check_name(str(key), "equations")
+    name = check_name(key_text(key, "equations"), "equations")
     where = f"equation d{name}/dt"
     text, colon, unit = _split_unit(expression_text(value, where))
     return Equation(name, parse_expression(text, where), check_unit(unit, where) if colon else "", True)
+
+
+def check_text(text: object, where: str) -> str:
+    """Text that can be written to a file, or an error."""
+    if not isinstance(text, str):
+        raise EquationError(f"text is expected, not {type(text).__name__}", where)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as problem:
+        raise EquationError(
+            f"character {text[problem.start]!r} is half of a pair and stands for nothing; leave it out",
+            where,
+            problem.start + 1,
+        ) from None
+    return str(text)
+
+
+def key_text(key: object, where: str) -> str:
+    """The name that a key of a mapping is: text, or a SymPy symbol."""
+    if isinstance(key, str):
+        return key
+    name = getattr(key, "name", None)
+    if not isinstance(name, str):
+        raise EquationError(f"{key!r} is not a name; keys are text or SymPy symbols", where)
+    return name
 
 
 def expression_text(value: object, where: str) -> str:
@@ -159,9 +184,8 @@ def expression_text(value: object, where: str) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        if not math.isfinite(float(value)):
-            raise EquationError(f"{value!r} is not finite", where)
-        return repr(int(value)) if isinstance(value, numbers.Integral) else repr(float(value))
+        number = read_finite(value, "the number", EquationError)
+        return repr(int(value)) if isinstance(value, numbers.Integral) else repr(number)
     if hasattr(value, "free_symbols") and hasattr(value, "args"):
         from izhigen.model.from_sympy import sympy_text  # SymPy loads only for models that come with SymPy expressions
 
@@ -174,33 +198,40 @@ def parse_reset(source: object) -> tuple[ResetAssignment, ...]:
     if source is None or source == "":
         return ()
     if isinstance(source, Mapping):
-        pairs = [(check_name(str(key), "reset"), expression_text(value, "reset"), 0) for key, value in source.items()]
+        parts = [
+            (check_name(key_text(key, "reset"), "reset"), "", expression_text(value, "reset"), 0)
+            for key, value in source.items()
+        ]
     elif isinstance(source, str):
-        pairs = _reset_pairs(source)
+        parts = _reset_parts(source)
     else:
         raise EquationError(
             f"a reset is text such as 'V = c; u = u + d' or a mapping, not {type(source).__name__}", "reset"
         )
-    return tuple(
-        ResetAssignment(state, parse_expression(text, f"reset of {state}", offset=offset))
-        for state, text, offset in pairs
+    return tuple(_reset_assignment(*part) for part in parts)
+
+
+def _reset_assignment(state: str, operator: str, text: str, offset: int) -> ResetAssignment:
+    """``state = text``, or ``state operator= text`` with the text parsed as an expression of its own before it is joined."""
+    value = parse_expression(text, f"reset of {state}", offset=offset)
+    if not operator:
+        return ResetAssignment(state, value)
+    return ResetAssignment(
+        state, Expression(f"{state} {operator} ({value.text})", Binary(operator, Name(state), value.tree))
     )
 
 
-def _reset_pairs(source: str) -> list[tuple[str, str, int]]:
-    pairs = []
+def _reset_parts(source: str) -> list[tuple[str, str, str, int]]:
+    """State, operator before ``=``, text, and the column where the text begins, of every assignment."""
+    parts = []
     text = "\n".join(line.split("#", 1)[0] for line in source.splitlines())
     for match in re.finditer(r"[^;\n]+", text):
         part = match.group()
         if not part.strip():
             continue
-        assignment = re.match(r"\s*([A-Za-z]\w*)\s*([-+*/]?)=(?!=)", part)
+        assignment = re.match(r"\s*([A-Za-z][A-Za-z0-9_]*)\s*([-+*/]?)=(?!=)", part)
         if assignment is None:
             raise EquationError(f"expected 'state = expression', found {part.strip()!r}", "reset", match.start() + 1)
-        state, operator = assignment.group(1), assignment.group(2)
-        value = part[assignment.end() :]
-        if operator:
-            pairs.append((state, f"{state} {operator} ({value.strip()})", 0))
-        else:
-            pairs.append((state, value, match.start() + assignment.end()))
-    return pairs
+        state, operator = assignment.groups()
+        parts.append((state, operator, part[assignment.end() :], match.start() + assignment.end()))
+    return parts

@@ -181,6 +181,9 @@ class _Parser:
 
     def parse(self) -> Node:
         text = self.text
+        unprintable = next((i for i, c in enumerate(text) if c.isascii() and not c.isprintable() and c != "\t"), None)
+        if unprintable is not None:
+            raise self.error(f"character {text[unprintable]!r} is not part of the language", column=unprintable)
         if not text.strip():
             raise self.error("an expression is missing here")
         if len(text) > MAX_LENGTH:
@@ -399,6 +402,7 @@ def parse_expression(text: str, where: str = "expression", *, kind: str = "numbe
     """
     if not isinstance(text, str):
         raise EquationError(f"text is expected, not {type(text).__name__}", where)
+    text = _one_line(text)
     tree = _Parser(text, where, offset).parse()
     is_condition = isinstance(tree, (Compare, Logical))
     if kind == "number" and is_condition:
@@ -407,7 +411,14 @@ def parse_expression(text: str, where: str = "expression", *, kind: str = "numbe
         )
     if kind == "condition" and not is_condition:
         raise EquationError("a comparison such as 'V >= V_th' is due here, not a number", where, offset + 1)
-    return Expression(text.split("#")[0].strip(), tree)
+    return Expression(text.strip(), tree)
+
+
+def _one_line(text: str) -> str:
+    """The text without comments, on one line: what stands in it is what was parsed."""
+    if "#" not in text and "\n" not in text:
+        return text
+    return " ".join(line.split("#", 1)[0] for line in text.replace("\r\n", "\n").split("\n"))
 
 
 def _divide(left: Any, right: Any) -> Any:

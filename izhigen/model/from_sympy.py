@@ -9,6 +9,7 @@ import sympy as sp
 from sympy.printing.str import StrPrinter
 
 from izhigen.errors import EquationError
+from izhigen.model.equations import check_name
 
 _RENAMED = {
     "Abs": "abs",
@@ -48,6 +49,10 @@ class _TextPrinter(StrPrinter):  # type: ignore[misc]
 
     def _print_Exp1(self, expr: Any) -> str:
         return "exp(1)"
+
+    def _print_Symbol(self, expr: Any) -> str:
+        """A name, whole: one that holds other text would be read as an expression."""
+        return check_name(expr.name, "SymPy symbol")
 
     def _print_Pi(self, expr: Any) -> str:
         return "pi"

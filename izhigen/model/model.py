@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from izhigen.errors import EquationError, ModelError, suggest
-from izhigen.model.equations import Equation, ResetAssignment, check_name, expression_text, parse_equations, parse_reset
+from izhigen.model.equations import (
+    Equation,
+    ResetAssignment,
+    check_name,
+    check_text,
+    expression_text,
+    key_text,
+    parse_equations,
+    parse_reset,
+)
 from izhigen.model.expressions import Expression, Name, children, parse_expression
 from izhigen.model.functions import CONSTANTS, FUNCTIONS, RESERVED, TIME_NAMES
 from izhigen.model.parts import Current, Noise, Refractory
 from izhigen.model.units import check_unit
+from izhigen.scalars import read_finite
 
 D = TypeVar("D", bound="Declaration")
 
@@ -123,7 +132,7 @@ class Declaration:
             inputs=_parse_inputs(inputs),
             initial=_parse_initial(initial or {}, parsed),
             units=MappingProxyType(dict(units or {})),
-            description=str(description),
+            description=check_text(description, "description"),
             currents=(),
             liquid=False,
             refractory=None,
@@ -226,7 +235,7 @@ class Declaration:
         if units:
             changes["units"] = MappingProxyType({**self.units, **units})
         if description is not None:
-            changes["description"] = description
+            changes["description"] = check_text(description, "description")
         replaced = any(part is not ... for part in (threshold, reset, equations))
         new_parameters = _parse_parameters(parameters)
         if not replaced:
@@ -329,7 +338,7 @@ class Declaration:
                         f"parameter {text!r} exists already in model {self.name!r} and means something else there; rename it, "
                         f"or give the amplitude as text, with_noise({state}={text!r})"
                     )
-                parameters.update(_parse_parameters({text: float(amplitude)}))
+                parameters.update(_parse_parameters({text: amplitude}))
             terms[state] = Noise(state, parse_expression(text, f"noise on {state}"))
         ordered = tuple(terms[state] for state in self.states if state in terms)
         return self._with(noise=ordered, parameters=MappingProxyType(parameters))
@@ -399,31 +408,22 @@ def _parse_parameters(parameters: Mapping[str, Any]) -> Mapping[str, float]:
         raise ModelError(f"parameters are a mapping such as {{'tau': 10.0}}, not {type(parameters).__name__}")
     result: dict[str, float] = {}
     for key, value in parameters.items():
-        name = check_name(str(key), "parameters")
-        if isinstance(value, (bool, complex)) or not isinstance(value, numbers.Real):
-            raise ModelError(
-                f"parameter {name!r} = {value!r} is not a real number; per-neuron values go to model.population(...)"
-            )
-        try:
-            result[name] = float(value)
-        except OverflowError:
-            result[name] = math.inf
-        if not math.isfinite(result[name]):
-            raise ModelError(f"parameter {name!r} = {str(value)[:40]} is not finite")
+        name = check_name(key_text(key, "parameters"), "parameters")
+        result[name] = read_finite(value, f"parameter {name!r}", ModelError)
     return MappingProxyType(result)
 
 
 def _parse_inputs(inputs: Iterable[str]) -> tuple[str, ...]:
     if isinstance(inputs, str):
         raise ModelError(f"inputs={inputs!r} is one string; give a list such as inputs=[{inputs!r}]")
-    return tuple(check_name(str(name), "inputs") for name in inputs)
+    return tuple(check_name(key_text(name, "inputs"), "inputs") for name in inputs)
 
 
 def _parse_initial(initial: Mapping[str, Any], equations: tuple[Equation, ...]) -> Mapping[str, Expression]:
     states = [e.name for e in equations if e.is_ode]
     result: dict[str, Expression] = {}
     for key, value in initial.items():
-        name = str(key)
+        name = key_text(key, "initial")
         if name not in states:
             raise ModelError(f"initial: no state {name!r}{suggest(name, states)} (states: {', '.join(states)})")
         place = f"initial value of {name}"

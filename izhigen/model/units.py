@@ -9,7 +9,10 @@ from izhigen.errors import EquationError, suggest
 _BASES = ("V", "A", "S", "F", "s", "m", "g", "mol", "M", "Hz", "C", "ohm", "Ohm", "N", "J", "W", "K", "L", "Pa")
 _PREFIXES = ("", "f", "p", "n", "u", "m", "c", "d", "k", "M", "G", "T")
 KNOWN = frozenset(prefix + base for base in _BASES for prefix in _PREFIXES) | {"degC", "rad", "bit", "spikes"}
-_TOKEN = re.compile(r"\s*(?:(?P<name>[A-Za-z]+)|(?P<number>\d+)|(?P<operator>\*\*|[*/()-]))")
+MAX_LENGTH = 200
+"""Longest unit, in characters."""
+_LIKE = "units look like mV, 1/ms, uA/cm**2"
+_TOKEN = re.compile(r" *(?:(?P<name>[A-Za-z]+)|(?P<number>[0-9]+)|(?P<operator>\*\*|[*/()-]))")
 
 
 def check_unit(text: str, where: str) -> str:
@@ -18,25 +21,54 @@ def check_unit(text: str, where: str) -> str:
     Accepts products, quotients and integer powers of SI names with a prefix, such as ``mV``, ``1/ms``,
     ``uA/cm**2``, and ``1`` for a number without unit.
     """
+    if not isinstance(text, str):
+        raise EquationError(f"a unit is text, not {type(text).__name__} ({_LIKE}; 1 for none)", where)
     unit = text.strip()
-    position = 0
+    if len(unit) > MAX_LENGTH:
+        raise EquationError(f"the unit has {len(unit)} characters, more than {MAX_LENGTH} ({_LIKE})", where)
+    tokens = _tokens(unit, where)
+    if _factors(tokens, 0, False) != len(tokens):
+        raise EquationError(f"{unit!r} is not a unit ({_LIKE}; 1 for none)", where)
+    return unit
+
+
+def _tokens(unit: str, where: str) -> list[str]:
+    """The operators of a unit, and an ``x`` for each name or number; a place where two powers meet is refused by the grammar."""
     tokens: list[str] = []
+    position = 0
     while position < len(unit):
         match = _TOKEN.match(unit, position)
         if match is None:
-            raise EquationError(
-                f"{unit!r} is not a unit: {unit[position]!r} is out of place (units look like mV, 1/ms, uA/cm**2)",
-                where,
-            )
+            raise EquationError(f"{unit!r} is not a unit: {unit[position]!r} is out of place ({_LIKE})", where)
         name = match.group("name")
         if name and name not in KNOWN:
-            near = suggest(name, KNOWN)
-            raise EquationError(f"unknown unit {name!r}{near} (units look like mV, 1/ms, uA/cm**2; 1 for none)", where)
-        tokens.append("x" if name or match.group("number") else match.group("operator"))
+            raise EquationError(f"unknown unit {name!r}{suggest(name, KNOWN)} ({_LIKE}; 1 for none)", where)
+        tokens.append(match.group("operator") or "x")
         position = match.end()
-    shape = "".join(tokens)
-    if unit.count("(") != unit.count(")") or not re.fullmatch(
-        r"x(?:(?:\*\*-?|[*/])\(?x(?:(?:\*\*-?|[*/])x)*\)?)*", shape
-    ):
-        raise EquationError(f"{unit!r} is not a unit (units look like mV, 1/ms, uA/cm**2; 1 for none)", where)
-    return unit
+    return tokens
+
+
+def _factors(tokens: list[str], position: int, inside: bool) -> int:
+    """Where the product that starts at a position ends; -1 where none stands there. One pair of parentheses may stand after an operator."""
+    position = _factor(tokens, position, False)
+    while 0 <= position < len(tokens):
+        operator = tokens[position]
+        if operator == ")" and inside:
+            return position
+        if operator not in ("*", "/", "**"):
+            return -1
+        position = _factor(tokens, position + 1, operator == "**", not inside)
+    return position
+
+
+def _factor(tokens: list[str], position: int, signed: bool, may_open: bool = False) -> int:
+    """Where a name, a number, a power's signed number or a product in parentheses ends; -1 where none stands there."""
+    if signed and tokens[position : position + 1] == ["-"]:
+        position += 1
+    token = tokens[position] if position < len(tokens) else ""
+    if token == "x":
+        return position + 1
+    if token == "(" and may_open:
+        end = _factors(tokens, position + 1, True)
+        return end + 1 if 0 <= end < len(tokens) and tokens[end] == ")" else -1
+    return -1

@@ -17,7 +17,8 @@ from izhigen._version import __version__
 from izhigen.codegen.elementary import FORMATS
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.kernel import Kernel
-from izhigen.codegen.render import context, environment, initial_lines, plain_comment
+from izhigen.codegen.plain import plain_comment, plain_markdown
+from izhigen.codegen.render import context, environment, initial_lines
 from izhigen.codegen.request import KernelRequest
 from izhigen.codegen.targets import find_target, target_names
 from izhigen.codegen.targets.target import Target
@@ -281,12 +282,12 @@ def _project_values(
     return {
         "version": __version__,
         "model": model.name,
-        "description": model.description,
+        "description": plain_markdown(model.description),
         "dtype": kernel.dtype,
         "method": kernel.step.method,
         "flags": target.flags,
         "suffix": target.suffix,
-        "equations": list(model.describe()),
+        "equations": [plain_comment(line) for line in model.describe()],
         "example": example,
         "step": _FloatStep(example.dt),
         "golden": _Printed(golden, FORMATS[kernel.dtype].suffix),

@@ -94,10 +94,9 @@ MODEL = Model(
 
 def slope(name):
     code = compile(right_side(name, "x"), name, "eval")  # the language is a subset of Python's
-    numbers = {key: value for key, value in PLAIN.items()}
 
     def f(x):
-        return eval(code, {"__builtins__": {}}, {**numbers, "x": x})
+        return eval(code, {"__builtins__": {}}, {**PLAIN, "x": x})
 
     return f
 

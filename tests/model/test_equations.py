@@ -89,3 +89,64 @@ def test_reset_forms():
     assert [r.state for r in parse_reset({"V": "c", "u": 3})] == ["V", "u"]
     with pytest.raises(EquationError, match="expected 'state = expression'"):
         parse_reset("V == c")
+
+
+@pytest.mark.parametrize(
+    "reset", ["V -= 1) + (5", "V *= 2) or (V", "V += ", "V /= 1, 2", "V -= (1", "V = 1) + (5", "V += 1 = 2"]
+)
+def test_the_right_side_of_a_reset_is_an_expression_of_its_own(reset):
+    with pytest.raises(EquationError, match="reset of V"):
+        parse_reset(reset)
+
+
+def test_an_operator_before_the_equals_sign_takes_the_whole_right_side():
+    (assignment,) = parse_reset("V -= 1 + 5")
+    assert float(assignment.expression.evaluate({"V": 10.0})) == 4.0
+    (assignment,) = parse_reset("V -= 1  # + 5")
+    assert float(assignment.expression.evaluate({"V": 10.0})) == 9.0
+
+
+def test_an_error_in_an_augmented_reset_has_the_column_of_the_text():
+    with pytest.raises(EquationError, match=r"column 10: unknown function 'foo'"):
+        parse_reset("V += 1 + foo(2)")
+
+
+@pytest.mark.parametrize("key", [1, None, b"V", ("V",)])
+def test_keys_of_mappings_are_names(key):
+    for parse in (parse_equations, parse_reset):
+        with pytest.raises(EquationError, match="is not a name"):
+            parse({key: "1"})
+
+
+def test_units_are_read_in_one_pass():
+    """A regular expression for the grammar took 4.5 s for 24 factors, and twice as long for each one more."""
+    assert check_unit("*".join(["mV"] * 60), "x")
+    for text in (
+        "*".join(["m"] * 60) + "*",
+        "*".join(["m"] * 60) + "(",
+        "/(m" * 60,
+        "m*(" + "*".join(["m"] * 50) + "-",
+    ):
+        with pytest.raises(EquationError, match="not a unit"):
+            check_unit(text, "x")
+    with pytest.raises(EquationError, match="300 characters"):
+        check_unit("m" * 300, "x")
+
+
+def test_the_language_of_units_is_that_of_the_expression_that_described_it():
+    """Every sequence of up to five tokens."""
+    import itertools
+    import re
+
+    shape = re.compile(r"x(?:(?:\*\*-?|[*/])\(?x(?:(?:\*\*-?|[*/])x)*\)?)*")
+    for length in range(1, 6):
+        for tokens in itertools.product(["m", "*", "/", "**", "-", "(", ")"], repeat=length):
+            text = " ".join(tokens)
+            old = "".join(tokens).replace("m", "x")
+            opened = old.count("(") == old.count(")") and bool(shape.fullmatch(old))
+            try:
+                accepted = bool(check_unit(text, "x"))
+            except EquationError:
+                accepted = False
+            spaced = "* *" in text  # '* *' are two operators, '**' is one
+            assert accepted == opened or spaced, text

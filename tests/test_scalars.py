@@ -1,0 +1,127 @@
+"""Numbers of every kind in every place: read, or refused in one line that can be printed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import izhigen as iz
+from izhigen import Model
+from izhigen.errors import IzhigenError
+
+MODEL = Model("A", "dV/dt = (I - V)/tau", parameters={"tau": 10.0}, inputs=["I"], threshold="V > 1", reset="V = 0")
+BAD = {
+    "large": 10**400,
+    "minus large": -(10**400),
+    "large fraction": Fraction(10**400),
+    "large decimal": Decimal("1e400"),
+    "infinite": np.inf,
+    "undefined": np.nan,
+    "none": None,
+    "text": "\ud800",
+    "numpy text": np.str_("x"),
+    "bytes": b"1",
+    "complex": 1j,
+    "ragged": [[1], [2, 3]],
+    "object": object(),
+}
+PLACES = {
+    "Model": lambda v: Model("A", "dV/dt = -V/tau", parameters={"tau": v}),
+    "variant": lambda v: MODEL.variant(tau=v),
+    "refractory": lambda v: MODEL.with_refractory(v),
+    "noise": lambda v: MODEL.with_noise(V=v),
+    "initial": lambda v: MODEL.variant(initial={"V": v}),
+    "scaled": lambda v: MODEL.scaled((0, v), (0, 1)),
+    "parameter": lambda v: population(tau=v),
+    "state": lambda v: population(V=v),
+    "dt": lambda v: population(dt=v),
+    "input of run": lambda v: population().run(1.0, I=v),
+    "input of step": lambda v: population().step(I=v),
+}
+WHOLE = {
+    "size": lambda v: population_of(v),
+    "batch": lambda v: population(batch=v),
+    "threads": lambda v: population(threads=v),
+    "every": lambda v: population().run(1.0, every=v),
+    "neurons": lambda v: population().run(1.0, neurons=v),
+    "steps": lambda v: population().run(steps=v),
+}
+
+
+def population(**options):
+    return MODEL.population(2, backend="numpy", **options)
+
+
+def population_of(size):
+    return MODEL.population(size, backend="numpy")
+
+
+def refused(call, value):
+    with pytest.raises(IzhigenError) as caught:
+        call(value)
+    text = str(caught.value)
+    assert len(text.splitlines()) == 1 and len(text) < 600
+    text.encode("utf-8")
+
+
+@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize("place", PLACES)
+def test_what_is_no_finite_number_is_refused(place, kind):
+    refused(PLACES[place], BAD[kind])
+
+
+@pytest.mark.parametrize(
+    "value", [2**63, 2**70, 10**400, -1, 1.5, True if False else "3", b"1", 1j, [[1], [2, 3]], [2**63], object()]
+)
+@pytest.mark.parametrize("place", WHOLE)
+def test_what_is_no_whole_number_that_fits_is_refused(place, value):
+    refused(WHOLE[place], value)
+
+
+@pytest.mark.parametrize("value", [3, 3.0, np.float32(3), np.int8(3), np.array(3.0), Fraction(3), Decimal(3)])
+def test_every_kind_of_real_number_is_read(value):
+    assert MODEL.variant(tau=value).parameters["tau"] == 3.0
+    pop = population(tau=value, V=value, dt=value)
+    assert pop.parameters["tau"] == 3.0 and pop.dt == 3.0 and float(pop.V[0]) == 3.0
+
+
+def test_tensors_of_pytorch_are_read():
+    torch = pytest.importorskip("torch")
+    wanted = population(tau=3.0, V=[1.0, 2.0])
+    pop = population(tau=torch.tensor(3.0, requires_grad=True), V=torch.tensor([1.0, 2.0], requires_grad=True))
+    for number in (torch.tensor([0.5, 1.0], requires_grad=True), torch.tensor(0.5), np.array([0.5, 1.0])):
+        pop.step(I=number)
+        wanted.step(I=np.asarray(number.detach() if hasattr(number, "detach") else number))
+    np.testing.assert_array_equal(pop.V, wanted.V)
+    assert MODEL.variant(tau=torch.tensor(3.0, requires_grad=True)).parameters["tau"] == 3.0
+
+
+def test_arrays_of_jax_are_read_and_tracers_refused():
+    jax = pytest.importorskip("jax")
+    pop = population(tau=jax.numpy.array(3.0), V=jax.numpy.array([1.0, 2.0]))
+    pop.step(I=jax.numpy.array([0.5, 1.0]))
+    for place in ("parameter", "state", "input of run", "input of step", "variant", "dt"):
+        refused(lambda call: jax.jit(lambda x: (call(x), x)[1])(1.0), PLACES[place])
+
+
+@pytest.mark.parametrize("times", [[[1], [2, 3]], [[1.0, 2.0]], ["a"], [None], 1.0])
+def test_spike_trains_that_are_no_list_of_times_are_refused(times):
+    refused(lambda t: iz.inputs.spike_train(t, 1.0, 2.0, 100.0), times)
+
+
+def test_half_a_surrogate_is_refused_wherever_text_goes():
+    half = "\ud800"
+    for call in (
+        lambda: MODEL.variant(half),
+        lambda: MODEL.variant(description=f"a {half}"),
+        lambda: Model("A", f"dV/dt = -V  {half}"),
+        lambda: Model("A", "dV/dt = -V", units={"V": half}),
+        lambda: Model("A", f"dV/dt = -V : {half}"),
+        lambda: MODEL.variant(threshold=f"V > {half}"),
+        lambda: population().run(1.0, I=f"t + {half}"),
+        lambda: population().run(1.0, record=[half]),
+    ):
+        refused(lambda f: f(), call)
