@@ -16,13 +16,12 @@ class Picture(Figure):
         import matplotlib.pyplot as plt
         from IPython import display
 
-        backend = matplotlib.get_backend().lower()
-        is_open = plt.fignum_exists(getattr(self, "number", -1))
         show: Any = display.display
-        if "inline" in backend and is_open:
-            return  # the backend shows every open figure when the cell is done
+        backend = matplotlib.get_backend().lower()
         if "inline" in backend or backend in ("agg", "svg", "pdf", "ps", "cairo", "template"):
             show({"image/png": self.png(), "text/plain": repr(self)}, raw=True)
+            if "inline" in backend:
+                plt.close(self)  # the backend shows every figure that is still open when the cell is done
         else:
             show({"text/plain": repr(self)}, raw=True)  # it has a window
 

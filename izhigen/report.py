@@ -101,6 +101,12 @@ class ReportedStep(Step):
         """Per state: class, linear part with its proof or the word "linearized", and update; then what is hoisted, operations and bytes."""
         return "\n".join(_lines(self, build_kernel(self, dtype)))
 
+    def __repr__(self) -> str:
+        kinds = "; ".join(
+            f"{e.state}: {e.kind.value}{'' if e.proved else ', linearized'}" for e in self.system.equations
+        )
+        return f"<Step of {self.model.name} by {self.method}: {kinds}>"
+
     def latex(self) -> str:
         """The same derivation as LaTeX, a block of ``align*``."""
         return _latex(self)
