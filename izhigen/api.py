@@ -121,6 +121,16 @@ class Model(Declaration):
 
         return scale_model(self, values, scaled_values)
 
+    def _repr_latex_(self) -> str:
+        from izhigen.model.latex import model_latex
+
+        return f"$${model_latex(self).replace('align*', 'aligned')}$$"
+
+    def _repr_html_(self) -> str:
+        from izhigen import notebook
+
+        return notebook.model_html(self)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Declaration):
             return NotImplemented

@@ -117,7 +117,8 @@ def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -
     "--record",
     default="",
     metavar="NAMES",
-    help="States to trace, and count, first_spike, isi; separated by commas. Spikes are recorded of every model that has a threshold.",
+    help="States, inputs and algebraic lines to trace, or all; and count, first_spike, isi; separated by commas. "
+    "Spikes are recorded of every model that has a threshold.",
 )
 @click.option("--neurons", default="", metavar="INDICES", help="Neurons to record, separated by commas; default: all.")
 @click.option("--every", default=1, show_default=True, type=click.IntRange(1), help="Trace every that many steps.")

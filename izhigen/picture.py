@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -13,16 +14,16 @@ class Picture(Figure):
 
     def _ipython_display_(self) -> None:
         import matplotlib.pyplot as plt
-        from IPython.display import display
+        from IPython import display
 
+        show: Any = display.display
         backend = matplotlib.get_backend().lower()
-        is_open = plt.fignum_exists(getattr(self, "number", -1))
-        if "inline" in backend and is_open:
-            return  # the backend shows every open figure when the cell is done
         if "inline" in backend or backend in ("agg", "svg", "pdf", "ps", "cairo", "template"):
-            display({"image/png": self.png(), "text/plain": repr(self)}, raw=True)
+            show({"image/png": self.png(), "text/plain": repr(self)}, raw=True)
+            if "inline" in backend:
+                plt.close(self)  # the backend shows every figure that is still open when the cell is done
         else:
-            display({"text/plain": repr(self)}, raw=True)  # it has a window
+            show({"text/plain": repr(self)}, raw=True)  # it has a window
 
     def png(self, dpi: float | None = None) -> bytes:
         """The picture as a PNG file."""

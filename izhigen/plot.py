@@ -28,7 +28,7 @@ MOST_ROWS = 50_000
 """Rows of a trace that are drawn one by one; of more, the smallest and the largest of each stretch."""
 MOST_MARKS = 20_000
 """Spikes that are drawn as a mark each; more become an image."""
-IMAGE_SIZE = (1600, 500)
+IMAGE_SIZE = (900, 450)
 """Columns and rows of that image, at most."""
 LONG_AGO = -1e6
 """Times of a last spike before this one, in ms, mean that there was none."""
@@ -265,7 +265,7 @@ def _spike_image(recording: Recording, low: int, high: int) -> Any:
         place = (indices - low) * height // neurons * width + np.clip(column, 0, width - 1)
         found += np.bincount(place, minlength=len(found))
     full = max(float(np.quantile(found[found > 0], 0.98)), 1.0)
-    return np.where(found > 0, 0.3 + 0.7 * np.minimum(found / full, 1.0), 0.0).reshape(height, width)
+    return np.where(found > 0, 0.5 + 0.5 * np.minimum(found / full, 1.0), 0.0).reshape(height, width)
 
 
 def recording(

@@ -333,6 +333,11 @@ class Population:
     def __len__(self) -> int:
         return self._layout.shape[0]
 
+    def _repr_html_(self) -> str:
+        from izhigen import notebook
+
+        return notebook.population_html(self)
+
     def __repr__(self) -> str:
         return (
             f"<Population of {self._model.name}: {'x'.join(map(str, self.shape))} neurons, dt={self._dt:g} ms, {self.method}, "

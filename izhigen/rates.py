@@ -67,7 +67,7 @@ def rate_curve(name: str, unit: str, values: Array, rates: Array) -> RateCurve:
 
 
 def population_rate(
-    spike_times: Iterable[Array], start: float, stop: float, neurons: int, bin: float, dt: float
+    spike_times: Iterable[Array], start: float, stop: float, neurons: int, bin: Any, dt: float
 ) -> PopulationRate:
     """Spikes (ends of steps, ms; array by array) counted in bins of the time from ``start`` to ``stop``.
 
@@ -76,14 +76,19 @@ def population_rate(
     RecordingError
         For a bin shorter than a step, or a run without duration.
     """
-    if isinstance(bin, bool) or not np.isscalar(bin) or not dt * (1 - 1e-9) <= float(bin) < np.inf:
+    if (
+        isinstance(bin, bool)
+        or not isinstance(bin, (int, float, np.number))
+        or not dt * (1 - 1e-9) <= float(bin) < np.inf
+    ):
         raise RecordingError(f"bin={bin!r} is not a length of bins: give a number of ms that is at least dt={dt:g}")
+    width = float(bin)
     if not stop > start:
         raise RecordingError("the run has no duration, so there is no rate")
-    count = max(1, int(np.ceil((stop - start) / bin - 1e-9)))
-    edges = np.append(start + bin * np.arange(count), stop)
+    count = max(1, int(np.ceil((stop - start) / width - 1e-9)))
+    edges = np.append(start + width * np.arange(count), stop)
     found = np.zeros(count, np.int64)
     for times in spike_times:  # the middle of its step says where a spike is, so that no rounding moves it
-        place = np.floor((np.asarray(times) - 0.5 * dt - start) / bin).astype(np.int64)
+        place = np.floor((np.asarray(times) - 0.5 * dt - start) / width).astype(np.int64)
         found += np.bincount(np.clip(place, 0, count - 1), minlength=count)
     return PopulationRate(edges, found * 1000.0 / (np.diff(edges) * max(neurons, 1)))

@@ -335,6 +335,11 @@ class Recording:
 
         return plot.recording(self, **options)
 
+    def _repr_html_(self) -> str:
+        from izhigen import notebook
+
+        return notebook.recording_html(self)
+
     def __repr__(self) -> str:
         spikes = "" if self.spike_times is None else f", {len(self.spike_times)} spikes"
         return (

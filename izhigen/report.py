@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 import sympy as sp
+from sympy.printing.latex import LatexPrinter
 
 from izhigen.codegen.kernel import Kernel, as_written, build_kernel
 from izhigen.derive.expansion import tree_size
@@ -14,8 +15,22 @@ from izhigen.derive.lowering import symbol
 from izhigen.derive.ranges import short_ranges
 from izhigen.derive.step import Step, derive_step
 from izhigen.derive.system import MOST_BLOCK, EquationClass, StateEquation
+from izhigen.model.latex import name_latex
 from izhigen.model.model import Declaration
 
+FUNCTIONS = {
+    **{f"phi{n}": rf"\varphi_{{{n}}}" for n in (1, 2, 3)},
+    "exp": r"\exp",
+    "log": r"\ln",
+    "maximum": r"\max",
+    "minimum": r"\min",
+    "signum": r"\operatorname{sgn}",
+    "heaviside": r"\Theta",
+    "expm1": r"\operatorname{expm1}",
+    "log1p": r"\operatorname{log1p}",
+    "phi1_block": r"\varphi_1^{\mathrm{block}}",
+    "block_covariance": r"\operatorname{cov}",
+}
 MOST_OPERATIONS = 40
 """Longer updates are shown in terms of their intermediates."""
 MOST_SHOWN = 10_000
@@ -31,6 +46,60 @@ _MEANING = {
 }
 
 
+class _Printer(LatexPrinter):
+    """SymPy's printer, with symbols and functions as in the LaTeX of a model."""
+
+    def _print_Symbol(self, expr: Any, style: str = "plain") -> str:
+        return name_latex(expr.name)
+
+    def _print_Function(self, expr: Any, exp: Any = None) -> str:
+        name = type(expr).__name__
+        parts = [self._print(argument) for argument in expr.args]
+        if name == "where":
+            text = rf"\begin{{cases}} {parts[1]} & \text{{if }} {parts[0]} \\ {parts[2]} & \text{{otherwise}} \end{{cases}}"
+        elif name in ("absolute", "floor_"):
+            left, right = (r"\left|", r"\right|") if name == "absolute" else (r"\left\lfloor ", r" \right\rfloor")
+            text = f"{left}{parts[0]}{right}"
+        elif name in FUNCTIONS:
+            text = rf"{FUNCTIONS[name]}\left({', '.join(parts)}\right)"
+        else:
+            return str(super()._print_Function(expr, exp))
+        return text if exp is None else rf"{{\left({text}\right)}}^{{{exp}}}"
+
+    def _print_ExpBase(self, expr: Any, exp: Any = None) -> str:
+        return self._print_Function(expr, exp)
+
+    def _print_log(self, expr: Any, exp: Any = None) -> str:
+        return self._print_Function(expr, exp)
+
+
+def _tex(expression: Any) -> str:
+    return str(_Printer().doprint(expression))
+
+
+def update_latex(step: Step, equation: StateEquation) -> str:
+    """The update of a state; in terms of the intermediates where it is long."""
+    whole = step.short_updates.get(equation.state.name)
+    if whole is None or sp.count_ops(whole) > MOST_OPERATIONS:
+        whole = step.new_value(step.states.index(equation.state))
+    if tree_size(whole) > MOST_SHOWN or sp.count_ops(whole) > 10 * MOST_OPERATIONS:
+        return rf"\text{{{LONG_UPDATE}}}"
+    return _tex(whole)
+
+
+def rhs_latex(equation: StateEquation) -> tuple[str, str, str]:
+    """State, right-hand side and linear part of an equation."""
+    return _tex(equation.state), _tex(equation.rhs), _tex(equation.rate)
+
+
+def condition_latex(step: Step) -> list[tuple[str, str]]:
+    """The threshold and what a reset assigns: left side and right side with its sign."""
+    if step.threshold is None:
+        return []
+    resets = [(_tex(r.symbol), rf"\leftarrow {_tex(r.expression)}") for r in step.resets]
+    return [(r"\text{spike when}", _tex(step.threshold)), *resets]
+
+
 class ReportedStep(Step):
     """A :class:`~izhigen.derive.step.Step` that can explain itself."""
 
@@ -38,9 +107,23 @@ class ReportedStep(Step):
         """Per state: class, linear part with its proof or the word "linearized", and update; then what is hoisted, operations and bytes."""
         return "\n".join(_lines(self, build_kernel(self, dtype)))
 
+    def __repr__(self) -> str:
+        kinds = "; ".join(
+            f"{e.state}: {e.kind.value}{'' if e.proved else ', linearized'}" for e in self.system.equations
+        )
+        return f"<Step of {self.model.name} by {self.method}: {kinds}>"
+
     def latex(self) -> str:
         """The same derivation as LaTeX, a block of ``align*``."""
         return _latex(self)
+
+    def _repr_latex_(self) -> str:
+        return f"$${_latex(self).replace('align*', 'aligned')}$$"
+
+    def _repr_html_(self) -> str:
+        from izhigen import notebook
+
+        return notebook.step_html(self)
 
 
 def derive_reported(model: Declaration, method: str) -> ReportedStep:
@@ -172,20 +255,18 @@ def _latex(step: Step) -> str:
         rf"\text{{{step.model.name.replace('_', chr(92) + '_')}, {step.method.replace('_', ' ')}:}}\quad & {step.scheme.formula}"
     ]
     for held in step.system.held:
-        rows.append(rf"{sp.latex(held.symbol)} &= {sp.latex(held.expression)}")
+        rows.append(rf"{_tex(held.symbol)} &= {_tex(held.expression)}")
     for equation in step.system.equations:
-        state = sp.latex(equation.state)
-        rows.append(rf"\frac{{d{state}}}{{dt}} &= {sp.latex(equation.rhs)} && \text{{{equation.kind.value}}}")
+        state = _tex(equation.state)
+        rows.append(rf"\frac{{d{state}}}{{dt}} &= {_tex(equation.rhs)} && \text{{{equation.kind.value}}}")
         rows.append(
-            rf"J_{{{state}}} &= {sp.latex(equation.rate)} && \text{{{'proved' if equation.proved else 'linearized'}}}"
+            rf"J_{{{state}}} &= {_tex(equation.rate)} && \text{{{'proved' if equation.proved else 'linearized'}}}"
         )
-        update = step.short_updates.get(equation.state.name)
-        shown = rf"\text{{{LONG_UPDATE}}}" if update is None else sp.latex(update)
-        rows.append(rf"{state}' &= {shown}")
+        rows.append(rf"{state}' &= {update_latex(step, equation)}")
     if step.model.refractory:
-        state = sp.latex(symbol(step.model.refractory.state))
+        state = _tex(symbol(step.model.refractory.state))
         rows.append(rf"{state}' &= {state} && \text{{while }} t - t_{{last}} \leq \tau_{{ref}}")
     if step.threshold is not None:
-        rows.append(rf"\text{{spike}} &: {sp.latex(step.threshold)}")
-        rows += [rf"{sp.latex(r.symbol)} &\leftarrow {sp.latex(r.expression)}" for r in step.resets]
+        rows.append(rf"\text{{spike}} &: {_tex(step.threshold)}")
+        rows += [rf"{_tex(r.symbol)} &\leftarrow {_tex(r.expression)}" for r in step.resets]
     return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"

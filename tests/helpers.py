@@ -109,6 +109,16 @@ def _phi1(z: Any) -> Pair:
     return value, slope
 
 
+def _phi_n(order: int) -> Any:
+    """phi_order from its series, the sum of z^k/(k + order)!; its slope is that of the same sum."""
+
+    def evaluate(z: Any) -> Pair:
+        terms = [(k, 1 / mpmath.factorial(k + order)) for k in range(200)]
+        return mpmath.fsum(c * z**k for k, c in terms), mpmath.fsum(k * c * z ** (k - 1) for k, c in terms[1:])
+
+    return evaluate
+
+
 _FUNCTIONS = {
     "exp": lambda v: (mpmath.exp(v), mpmath.exp(v)),
     "log": lambda v: (mpmath.log(v), 1 / v),
@@ -122,6 +132,8 @@ _FUNCTIONS = {
     "expm1": lambda v: (mpmath.expm1(v), mpmath.exp(v)),
     "log1p": lambda v: (mpmath.log1p(v), 1 / (1 + v)),
     "phi1": _phi1,
+    "phi2": _phi_n(2),
+    "phi3": _phi_n(3),
     "absolute": lambda v: (abs(v), 1),
     "signum": lambda v: (mpmath.sign(v), 0),
     "heaviside": lambda v: (mpmath.mpf(1 if v >= 0 else 0), 0),

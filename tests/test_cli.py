@@ -239,3 +239,15 @@ def test_a_users_own_file(tmp_path):
 def test_as_a_program():
     done = subprocess.run([sys.executable, "-m", "izhigen.cli", "list"], capture_output=True, text=True, check=True)
     assert "izhikevich2007" in done.stdout
+
+
+def test_record_all_and_plot(tmp_path):
+    from click.testing import CliRunner
+
+    from izhigen.cli import cli
+
+    options = ["run", "RS", "-T", "20", "--backend", "numpy", "--input", "10", "--record", "all"]
+    files = [str(tmp_path / name) for name in ("r.npz", "r.png")]
+    done = CliRunner().invoke(cli, [*options, "--out", files[0], "--plot", files[1]])
+    assert done.exit_code == 0, done.output
+    assert iz.Recording.load(files[0]).names == ["V", "u", "I", "spike"] and (tmp_path / "r.png").stat().st_size > 5000

@@ -34,13 +34,20 @@ ORDER = [
     ["report"],
     ["picture"],
     ["plot"],
+    ["notebook"],
     ["api"],
     ["__init__"],
     ["bench"],
     ["cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
-LAZY = {("recording", "plot"), ("api", "population"), ("views", "population"), ("running", "population")}
+LAZY = {
+    *((name, "notebook") for name in ("recording", "population", "report")),
+    ("recording", "plot"),
+    ("api", "population"),
+    ("views", "population"),
+    ("running", "population"),
+}
 """Imports inside functions that put off loading: a recording draws itself, and a model makes its population; a view and a run name the population's type."""
 
 

@@ -1,5 +1,7 @@
 """Pictures: what is drawn, and labels with units."""
 
+import dataclasses
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -79,3 +81,85 @@ def test_errors(run):
         iz.plot.state_plane(iz.Model("L", "dV/dt = -V"))
     with pytest.raises(IzhigenError, match="not a state"):
         iz.plot.state_plane(iz.load("RS"), "V", "w")
+
+
+def test_no_more_than_twelve_traces_and_the_picture_says_so(tmp_path):
+    recording = iz.load("RS").population(1000, backend="numpy").run(5.0, I=10.0, record=["V", "spike"])
+    figure = recording.plot(neurons=range(1000))
+    lines = [line for line in figure.axes[0].get_lines() if line.get_label().startswith("neuron")]
+    assert len(lines) == 12 and len({line.get_color() for line in lines}) == 12
+    assert figure.axes[0].get_title(loc="right") == "12 of 1000 neurons"
+    figure.canvas.draw()
+    box = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 and box.y0 >= 0 and box.y1 <= figure.bbox.y1
+    assert recording.plot().axes[0].get_title(loc="right") == "6 of 1000 neurons"
+
+
+def test_many_spikes_become_an_image(run):
+    rng, count = np.random.default_rng(1), 300_000
+    times = np.sort(rng.integers(1, 1001, count)) * 0.1
+    many = dataclasses.replace(run, spike_times=times, spike_indices=rng.integers(0, 3, count))
+    axes = iz.plot.raster(many)
+    assert len(axes.images) == 1 and axes.get_title(loc="right") == "300,000 spikes"
+    one = dataclasses.replace(run, spike_times=np.full(50_000, 20.0), spike_indices=np.full(50_000, 2))
+    image = np.asarray(iz.plot.raster(one).images[0].get_array())
+    assert image.shape == (3, 900) and (image > 0).sum() == 1 and image[2].argmax() == int(19.95 * 9)
+
+
+@pytest.mark.parametrize("size", [1, (2, 3)])
+@pytest.mark.parametrize("batch", [None, 2])
+@pytest.mark.parametrize("record", [["spike"], "all", ["V"], ["refractory"]])
+def test_all_kinds_of_recordings_can_be_drawn(size, batch, record):
+    pop = iz.load("IzhikevichRef").population(size, batch=batch, backend="numpy", tau_ref=3.0)
+    for current, duration in ((0.0, 3.0), (100.0, 20.0), (0.0, 0.0)):
+        pop.run(duration, I=current, record=record).plot().canvas.draw()
+
+
+def test_values_that_are_not_finite_and_text_that_looks_like_a_formula(run):
+    broken = np.array(run["V"])
+    broken[:, 1], broken[5, 0] = np.nan, np.inf
+    info = {**run.info, "model": "$\\frac", "units": {"V": "$_"}}
+    dataclasses.replace(run, traces={"V": broken}, info=info).plot().canvas.draw()
+    dataclasses.replace(run, traces={"V": broken * np.nan}).plot().canvas.draw()
+
+
+def test_a_long_trace_keeps_its_peaks(run):
+    t = np.arange(1, 400_001) * 0.1
+    values = np.zeros((len(t), 1), np.float32)
+    values[123_457] = 7.0
+    long = dataclasses.replace(run, t=t, traces={"V": values}, shape=(1,), stop=t[-1])
+    (line, *_) = iz.plot.traces(long, "V").get_lines()
+    assert len(line.get_xdata()) < 60_000 and line.get_ydata().max() == 7.0
+
+
+def test_rates_against_an_input_and_over_time():
+    pop = iz.load("RS").population(6, dt=0.1, backend="numpy", d=[2.0, 2.0, 4.0, 4.0, 8.0, 8.0])
+    run = pop.run(200.0, I=[5.0, 10.0, 5.0, 10.0, 5.0, 10.0], record=["spike"])
+    curve = run.f_i()
+    assert (curve.name, curve.unit) == ("I", "mV/ms")
+    np.testing.assert_array_equal(curve.values, [5.0, 10.0])
+    np.testing.assert_allclose(curve.rates, [run.rates[::2].mean(), run.rates[1::2].mean()])
+    np.testing.assert_allclose(curve.deviations, [run.rates[::2].std(), run.rates[1::2].std()])
+    np.testing.assert_allclose(run.f_i("d").rates, run.rates.reshape(3, 2).mean(axis=1))
+    late = run.f_i("d", start=100.0)
+    times, indices = run.spikes
+    counts = np.bincount(indices[times > 100.05], minlength=6)
+    np.testing.assert_allclose(late.rates, counts.reshape(3, 2).mean(axis=1) * 10.0)
+    for width in (0.1, 0.3, 7.0, 500.0):
+        rate = run.population_rate(width)
+        assert (rate.rates * np.diff(rate.edges)).sum() * 6 / 1000 == pytest.approx(len(times))
+        assert rate.edges[-1] == 200.0 and len(rate.t) == len(rate.rates)
+    np.testing.assert_array_equal(
+        (run.population_rate(0.1).rates > 0).nonzero()[0], np.unique((times * 10).round()) - 1
+    )
+    assert iz.plot.f_i(run).get_xlabel() == "I (mV/ms)" and iz.plot.f_i(run, "d").get_ylabel() == "firing rate (Hz)"
+    assert iz.plot.population_rate(run, 5.0).get_xlabel() == "time (ms)"
+    for wrong in (0.0, np.nan, "1", True, 0.01, -1.0):
+        with pytest.raises(IzhigenError, match="bins"):
+            run.population_rate(wrong)
+    with pytest.raises(IzhigenError, match="known: d, I"):
+        run.f_i("b")
+    with pytest.raises(IzhigenError, match="not a time of the run"):
+        run.f_i(start=200.0)
+    with pytest.raises(IzhigenError, match="differs between"):
+        pop.run(1.0, record=["V"]).f_i()

@@ -1,0 +1,34 @@
+"""What a neuron received: inputs and algebraic lines are recorded like states.
+
+python examples/inputs_and_lines.py [--out FOLDER]
+"""
+
+import sys
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import izhigen as iz
+
+out = Path(sys.argv[sys.argv.index("--out") + 1] if "--out" in sys.argv else "out")
+out.mkdir(parents=True, exist_ok=True)
+
+model = iz.Model(
+    "Synaptic",
+    "dV/dt = (E_L - V + I_syn + I)/tau : mV\nI_syn = g*(E_s - V) : mV",
+    threshold="V >= -50",
+    reset="V = E_L",
+    parameters={"E_L": -65.0, "E_s": 0.0, "tau": 20.0},
+    inputs=["I", "g"],
+    initial={"V": "E_L"},
+    units={"I": "mV"},
+)
+pop = model.population(1, dt=0.1, dtype="float64")
+recording = pop.run(200.0, I=8.0, g="0.2*max(sin(t/10), 0)", record="all")
+difference = recording["I_syn"] - recording["g"] * (0.0 - recording["V"])
+print("a line is its expression on the row: largest difference", abs(difference).max())
+figure = recording.plot()
+figure.savefig(out / "inputs_and_lines.png", dpi=65)
+print(f"done: wrote {out / 'inputs_and_lines.png'}")

@@ -1,0 +1,133 @@
+"""Equations as LaTeX, in the form in which they were written. No text of a model reaches it but names, which are letters, digits and _."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from izhigen.model.expressions import Binary, Call, Compare, Logical, Name, Negative, Node, Number
+from izhigen.model.model import Declaration
+
+GREEK = frozenset(
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega "
+    "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()
+)
+_RELATIONS = {"<": "<", "<=": r"\leq", ">": ">", ">=": r"\geq", "==": "=", "!=": r"\neq"}
+_LOGICAL = {"and": r"\land", "or": r"\lor"}
+_FUNCTIONS = {"exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "min", "max"}
+SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 6)
+"""How tightly an expression holds together."""
+
+
+def name_latex(name: str) -> str:
+    """A name as a symbol: Greek letters by name, what follows the first underscore or the first digit as an index."""
+    if name == "dt":
+        return r"{\Delta t}"
+    head, _, index = name.partition("_")
+    letters = head.rstrip("0123456789")
+    parts = [part for part in (head[len(letters) :], *index.split("_")) if part]
+    if letters in GREEK:
+        base = "\\" + letters
+    else:
+        base = letters if len(letters) == 1 else rf"\mathit{{{letters}}}"
+    shown = ",".join(
+        "\\" + part if part in GREEK else part if part.isdigit() else rf"\mathrm{{{part}}}" for part in parts
+    )
+    return f"{base}_{{{shown}}}" if shown else base
+
+
+def expression_latex(node: Node) -> str:
+    """An expression."""
+    return _printed(node)[0]
+
+
+def _printed(node: Node) -> tuple[str, int]:
+    """The text of a node, and how tightly it holds together."""
+    if isinstance(node, Number):
+        text = str(node.value.numerator) if node.value.denominator == 1 else _decimal(float(node.value))
+        return text, SIGN if node.value < 0 else PRODUCT if "cdot" in text else ATOM
+    if isinstance(node, Name):
+        return name_latex(node.id), ATOM
+    if isinstance(node, Negative):
+        return "-" + _within(node.operand, PRODUCT), SUM
+    if isinstance(node, Compare):
+        return f"{_within(node.left, SUM)} {_RELATIONS[node.operator]} {_within(node.right, SUM)}", 0
+    if isinstance(node, Logical):
+        if node.operator == "not":
+            return rf"\lnot {_within(node.operands[0], SUM)}", 0
+        return f" {_LOGICAL[node.operator]} ".join(_within(part, SUM, loose=0) for part in node.operands), 0
+    if isinstance(node, Call):
+        return _call(node)
+    return _binary(node)
+
+
+def _decimal(value: float) -> str:
+    mantissa, _, exponent = repr(value).partition("e")
+    return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if exponent else mantissa
+
+
+def _within(node: Node, least: int, loose: int = -1) -> str:
+    text, strength = _printed(node)
+    return text if strength >= least or (strength == loose and not isinstance(node, Logical)) else _bracketed(text)
+
+
+def _bracketed(text: str) -> str:
+    return rf"\left({text}\right)"
+
+
+def _binary(node: Binary) -> tuple[str, int]:
+    if node.operator == "/":
+        return rf"\frac{{{expression_latex(node.left)}}}{{{expression_latex(node.right)}}}", PRODUCT
+    if node.operator == "**":
+        return f"{{{_within(node.left, ATOM)}}}^{{{expression_latex(node.right)}}}", POWER
+    if node.operator == "*":
+        right = _within(node.right, PRODUCT)
+        between = r" \cdot " if right[0].isdigit() else r" \, "
+        return f"{_within(node.left, PRODUCT)}{between}{right}", PRODUCT
+    return (
+        f"{_within(node.left, SUM)} {node.operator} {_within(node.right, SUM if node.operator == '+' else PRODUCT)}",
+        SUM,
+    )
+
+
+def _call(node: Call) -> tuple[str, int]:
+    parts = [expression_latex(argument) for argument in node.arguments]
+    if node.function == "sqrt":
+        return rf"\sqrt{{{parts[0]}}}", ATOM
+    if node.function in ("abs", "floor"):
+        left, right = {"abs": (r"\left|", r"\right|"), "floor": (r"\left\lfloor ", r" \right\rfloor")}[node.function]
+        return left + parts[0] + right, ATOM
+    if node.function == "where":
+        cases = rf"{parts[1]} & \text{{if }} {parts[0]} \\ {parts[2]} & \text{{otherwise}}"
+        return rf"\begin{{cases}} {cases} \end{{cases}}", PRODUCT
+    name = "\\" + node.function if node.function in _FUNCTIONS else rf"\operatorname{{{node.function}}}"
+    return f"{name}{_bracketed(', '.join(parts))}", ATOM
+
+
+def equation_rows(model: Declaration) -> Iterator[tuple[str, str, str]]:
+    """Left side, right side with its sign, and note of everything that a model declares; the note is plain text."""
+    for equation in model.equations:
+        name = name_latex(equation.name)
+        left = rf"\frac{{d{name}}}{{dt}}" if equation.is_ode else name
+        yield left, "= " + expression_latex(equation.expression.tree), equation.unit
+    for current in model.currents:
+        how = "part of the equation" if model.liquid else "held during the step"
+        yield name_latex(current.to), r"\mathrel{+}= " + expression_latex(current.expression.tree), how
+    for noise in model.noise:
+        amplitude = _within(noise.amplitude.tree, PRODUCT)
+        yield f"d{name_latex(noise.state)}", rf"\mathrel{{+}}= {amplitude} \, dW", "noise"
+    if model.threshold:
+        yield r"\text{spike when}", expression_latex(model.threshold.tree), ""
+    for assignment in model.reset:
+        yield name_latex(assignment.state), r"\leftarrow " + expression_latex(assignment.expression.tree), "at a spike"
+    if model.refractory:
+        state = name_latex(model.refractory.state)
+        yield state, r"\text{held while } t - t_{\mathrm{last\,spike}} \leq \tau_{\mathrm{ref}}", ""
+
+
+def model_latex(model: Declaration) -> str:
+    """All of a model's equations as an ``align*`` block."""
+    rows = [
+        rf"{left} &{right}" + (rf" && \text{{{note}}}" if note and not set(note) & set("*^_&%$#{}\\~") else "")
+        for left, right, note in equation_rows(model)
+    ]
+    return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
