@@ -122,6 +122,7 @@ _FUNCTIONS = {
     "log1p": lambda v: (mpmath.log1p(v), 1 / (1 + v)),
     "phi1": _phi1,
     "absolute": lambda v: (abs(v), 1),
+    "limited": lambda v: (v, 1),
     "signum": lambda v: (mpmath.sign(v), 0),
     "heaviside": lambda v: (mpmath.mpf(1 if v >= 0 else 0), 0),
     "floor_": lambda v: (mpmath.floor(v), 0),

@@ -242,6 +242,10 @@ FORMATS: dict[str, FloatFormat] = {
 }
 
 
+PHI1_SATURATES = {dtype: float(form.exp_highest.rstrip("f")) for dtype, form in FORMATS.items()}
+"""Arguments above which phi1 keeps its value."""
+
+
 @dataclass(frozen=True)
 class LogarithmFormat:
     """Coefficients of the minimax polynomial of (2 atanh(s) - 2s)/s^3 in s*s, for s = g/(2 + g), sqrt(1/2) <= 1 + g <= sqrt(2)."""
@@ -501,6 +505,7 @@ def constants(dtype: str) -> dict[str, object]:
 
 
 NEEDS: dict[str, tuple[str, ...]] = {
+    "limited": (),
     "maximum": (),
     "minimum": (),
     "signum": (),
