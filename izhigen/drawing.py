@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from izhigen.backends.engine import EVENT_GROUP, Counts
+from izhigen.backends.engine import Counts
 from izhigen.backends.engine import Events as Delivered
+from izhigen.codegen.program import EVENT_GROUP
 from izhigen.errors import ValueShapeError
 from izhigen.model.expressions import Expression
 from izhigen.poisson import LARGEST_MEAN, first_sum

@@ -135,6 +135,7 @@ _FUNCTIONS = {
     "phi2": _phi_n(2),
     "phi3": _phi_n(3),
     "absolute": lambda v: (abs(v), 1),
+    "limited": lambda v: (v, 1),
     "signum": lambda v: (mpmath.sign(v), 0),
     "heaviside": lambda v: (mpmath.mpf(1 if v >= 0 else 0), 0),
     "floor_": lambda v: (mpmath.floor(v), 0),

@@ -16,7 +16,6 @@ import sympy as sp
 
 from izhigen.arrays import Space
 from izhigen.backends.engine import (
-    EVENT_GROUP,
     Advanced,
     Block,
     HostEngine,
@@ -26,7 +25,10 @@ from izhigen.backends.engine import (
     Spikes,
     host_space,
 )
+from izhigen.codegen.elementary import PHI1_SATURATES
+from izhigen.codegen.program import EVENT_GROUP
 from izhigen.codegen.request import KernelRequest
+from izhigen.derive.functions import BLOCK_BOUND, LIMIT
 from izhigen.derive.lowering import DT, T
 from izhigen.derive.step import Step
 from izhigen.errors import BackendError
@@ -36,60 +38,83 @@ from izhigen.random import normals
 
 Array = Any
 Environment = Mapping[str, Any]
-LARGEST_EXPONENT = {np.dtype(np.float32): 88.37, np.dtype(np.float64): 709.08}
-"""phi1 saturates here, as in the generated C."""
 
 
 def _phi1(z: Array) -> Array:
-    return f.exprel(
-        np.where(
-            z > LARGEST_EXPONENT[np.asarray(z).dtype],
-            np.asarray(z).dtype.type(LARGEST_EXPONENT[np.asarray(z).dtype]),
-            z,
-        )
-    )
+    """phi1, which saturates as in the generated C."""
+    number = np.asarray(z).dtype
+    highest = number.type(PHI1_SATURATES[number.name])
+    return f.exprel(np.where(z > highest, highest, z))
 
 
-def _phi1_block(row: Any, column: Any, *entries: Any) -> Array:
-    """An entry of phi1 of a matrix: the upper right of exp([[Z, 1], [0, 0]]), by scaling, a Taylor series and squaring."""
-    size = math.isqrt(len(entries))
-    values = np.broadcast_arrays(*(np.asarray(e, np.float64) for e in entries))
-    augmented = np.zeros((*values[0].shape, 2 * size, 2 * size))
-    for k, value in enumerate(values):
-        augmented[..., k // size, k % size] = value
-    for k in range(size):
-        augmented[..., k, size + k] = 1.0
-    largest = np.nanmax(np.abs(augmented).sum(axis=-1), initial=1.0)
-    halvings = int(min(max(np.ceil(np.log2(largest)) + 1, 0), 60)) if np.isfinite(largest) else 0
-    scaled = augmented / 2.0**halvings
-    result = np.zeros_like(scaled) + np.eye(2 * size)
-    for k in range(20, 0, -1):
-        result = np.eye(2 * size) + scaled @ result / k
-    for _ in range(halvings):
-        result = result @ result
-    return result[..., int(row), size + int(column)].astype(np.asarray(entries[0]).dtype)
+def _limited(x: Array) -> Array:
+    """x within the limit of its precision; NaN stays."""
+    limit = np.asarray(x).dtype.type(LIMIT[np.asarray(x).dtype.name])
+    return np.clip(x, -limit, limit)
 
 
-def _block_covariance(row: Any, column: Any, source: Any, *entries: Any) -> Array:
-    """An entry of int_0^1 exp(Zs) D exp(Zs)^T ds, from exp of [[-Z, D], [0, Z^T]] (Van Loan 1978) halved until it is small."""
+def _matrix(entries: tuple[Array, ...]) -> tuple[Array, int]:
+    """Matrices from their entries in double precision, and how often to halve them so that none has a sum of a row above 1/8."""
     size = math.isqrt(len(entries))
     values = np.broadcast_arrays(*(np.asarray(e, np.float64) for e in entries))
     z = np.stack([np.stack(values[k * size : (k + 1) * size], axis=-1) for k in range(size)], axis=-2)
     largest = np.nanmax(np.abs(z).sum(axis=-1), initial=0.0)
-    halvings = int(min(max(np.ceil(np.log2(largest)) + 3, 0), 60)) if np.isfinite(largest) and largest > 0 else 0
-    van_loan = np.zeros((*z.shape[:-2], 2 * size, 2 * size))
+    halvings = max(int(np.ceil(np.log2(largest))) + 3, 0) if np.isfinite(largest) and largest > 0 else 0
+    return z, halvings
+
+
+def _entry(values: Array, row: Any, column: Any, like: Array) -> Array:
+    """An entry of matrices in the precision of ``like``, within the limit of that."""
+    number = np.asarray(like).dtype
+    limit = float(LIMIT[number.name])
+    return np.clip(values[..., int(row), int(column)], -limit, limit).astype(number)
+
+
+def _within_bound(values: Array) -> Array:
+    bound = float(BLOCK_BOUND["float64"])
+    return np.clip(values, -bound, bound)
+
+
+def _expm1(small: Array, terms: int) -> Array:
+    """exp(Z) - 1 of small matrices, by the Taylor series."""
+    one = np.eye(small.shape[-1])
+    result = np.zeros_like(small)
+    for k in range(terms, 0, -1):
+        result = small @ (one + result) / k
+    return result
+
+
+def _phi1_block(row: Any, column: Any, *entries: Any) -> Array:
+    """An entry of phi1 of a matrix: the upper right of exp([[Z, 1], [0, 0]]) - 1, halved until it is small and doubled again."""
+    z, halvings = _matrix(entries)
+    size = z.shape[-1]
+    augmented = np.zeros((*z.shape[:-2], 2 * size, 2 * size))
+    augmented[..., :size, :size], augmented[..., :size, size:] = z / 2.0**halvings, np.eye(size)
+    exponential = _expm1(augmented, 24)
+    change, phi1 = exponential[..., :size, :size], exponential[..., :size, size:]
+    for _ in range(halvings):  # phi1(2 Z) = phi1(Z) (exp(Z) + 1)/2
+        phi1 = _within_bound(phi1 + change @ phi1 / 2)
+        change = _within_bound(2 * change + change @ change)
+    return _entry(phi1, row, column, entries[0])
+
+
+def _block_covariance(row: Any, column: Any, source: Any, *entries: Any) -> Array:
+    """An entry of int_0^1 exp(Zs) D exp(Zs)^T ds, from exp of [[-Z, D], [0, Z^T]] (Van Loan 1978) halved until it is small."""
+    z, halvings = _matrix(entries)
+    size = z.shape[-1]
     small = z / 2.0**halvings
+    van_loan = np.zeros((*z.shape[:-2], 2 * size, 2 * size))
     van_loan[..., :size, :size], van_loan[..., size:, size:] = -small, np.swapaxes(small, -1, -2)
     van_loan[..., int(source), size + int(source)] = 1.0
-    exponential = np.zeros_like(van_loan) + np.eye(2 * size)
-    for k in range(24, 0, -1):
-        exponential = np.eye(2 * size) + van_loan @ exponential / k
-    flow = np.swapaxes(exponential[..., size:, size:], -1, -2)
-    covariance = flow @ exponential[..., :size, size:]
+    exponential = _expm1(van_loan, 24)
+    change = np.swapaxes(exponential[..., size:, size:], -1, -2)  # exp(Z) - 1
+    covariance = exponential[..., :size, size:] + change @ exponential[..., :size, size:]
     for _ in range(halvings):
-        covariance = (covariance + flow @ covariance @ np.swapaxes(flow, -1, -2)) / 2
-        flow = flow @ flow
-    return covariance[..., int(row), int(column)].astype(np.asarray(entries[0]).dtype)
+        moved = change @ covariance
+        across = np.swapaxes(moved, -1, -2) + moved @ np.swapaxes(change, -1, -2)
+        covariance = _within_bound(covariance + (moved + across) / 2)
+        change = _within_bound(2 * change + change @ change)
+    return _entry(covariance, row, column, entries[0])
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -111,6 +136,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "maximum": f.FUNCTIONS["max"].numpy,
     "minimum": f.FUNCTIONS["min"].numpy,
     "where": np.where,
+    "limited": _limited,
     "phi1": _phi1,
     "phi2": f.phi2,
     "phi3": f.phi3,

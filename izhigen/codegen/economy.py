@@ -8,6 +8,7 @@ wins, counted over all statements with equal parts counted once and with what do
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import sympy as sp
 from sympy.logic.boolalg import Boolean
 
+from izhigen.codegen.elementary import PHI1_SATURATES
 from izhigen.codegen.operations import COST, OTHER_CALL, multiplies, own_operations
 from izhigen.derive import functions as f
 from izhigen.derive.lowering import DT, symbol
@@ -27,8 +29,10 @@ MOST_STATEMENTS = 250
 """Plans of more statements are not searched for cheaper forms: the search takes the square of their number."""
 MOST_SITES = 8
 """Products tried in one statement, at most."""
-LARGEST = {"float32": sp.Integer(10**17), "float64": sp.Integer(10**150)}
-"""Numbers whose square times an argument of phi1 does not overflow."""
+LARGEST = {dtype: sp.Integer(int(math.expm1(z) / z)) for dtype, z in PHI1_SATURATES.items()}
+"""The largest values of phi1, which it keeps for arguments beyond those."""
+FAR_BELOW = {"float32": sp.Integer(-(10**38)), "float64": sp.Integer(-(10**308))}
+"""In the place of an argument of phi1 below it: finite, so that its product with a phi1 of 0 is 0."""
 HIGHEST_MULTIPLE = 4
 """``exp(n*x)`` is taken as a power of ``exp(x)`` up to this n: its relative error is n times that of ``exp(x)``."""
 
@@ -427,14 +431,14 @@ class _Shared:
 
 
 def shared_powers(
-    expressions: Iterable[Any], fresh: Callable[[], sp.Symbol], largest: Any
+    expressions: Iterable[Any], fresh: Callable[[], sp.Symbol], dtype: str
 ) -> tuple[dict[sp.Symbol, Any], list[Any]]:
     """Values from which several powers or functions follow: definitions, and the expressions in terms of them.
 
     - ``exp(n*x)`` beside ``exp(x)``, n an integer up to :data:`HIGHEST_MULTIPLE`, as its power: the relative error is n times as large.
       Not ``exp(-x)`` as ``1/exp(x)``: where exp saturates that is wrong by more than rounding.
-    - ``phi1(2*z)`` beside ``phi1(z)`` as ``p*(1 + z*p/2)``, p the lesser of ``phi1(z)`` and ``largest``, whose square does not
-      overflow: ``z*phi1(z) = exp(z) - 1`` is never below -1, so nothing cancels. Not ``exp(z)`` as ``1 + z*phi1(z)``, which does.
+    - ``phi1(2*z)`` beside p = ``phi1(z)`` as ``p*(1 + z*p/2)``, and its largest value where that is more or
+      overflows: ``z*phi1(z) = exp(z) - 1`` is never below -1, so nothing cancels. Not ``exp(z)`` as ``1 + z*phi1(z)``, which does.
     - ``x**2`` beside other powers of x.
     """
     shared = _Shared(fresh)
@@ -453,8 +457,8 @@ def shared_powers(
             if root is not None and function is sp.exp:
                 shared.replaced[call] = shared.name(root) ** n
             elif root is not None:
-                p = f.minimum(shared.name(root), largest)
-                shared.replaced[call] = p * (1 + z / 4 * p)
+                p = shared.name(root)
+                shared.replaced[call] = f.minimum(LARGEST[dtype], p * (1 + f.maximum(FAR_BELOW[dtype], z / 4) * p))
     _share_squares(given, shared)
     return {name: value for value, name in shared.names.items()}, [e.xreplace(shared.replaced) for e in given]
 

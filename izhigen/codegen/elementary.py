@@ -242,6 +242,10 @@ FORMATS: dict[str, FloatFormat] = {
 }
 
 
+PHI1_SATURATES = {dtype: float(form.exp_highest.rstrip("f")) for dtype, form in FORMATS.items()}
+"""Arguments above which phi1 keeps its value."""
+
+
 @dataclass(frozen=True)
 class LogarithmFormat:
     """Coefficients of the minimax polynomial of (2 atanh(s) - 2s)/s^3 in s*s, for s = g/(2 + g), sqrt(1/2) <= 1 + g <= sqrt(2)."""
@@ -501,14 +505,25 @@ def constants(dtype: str) -> dict[str, object]:
 
 
 NEEDS: dict[str, tuple[str, ...]] = {
+    "limited": (),
     "maximum": (),
     "minimum": (),
     "signum": (),
-    "bits": (),
-    "fabs": ("bits",),
+    "from_bits": (),
+    "to_bits": (),
+    "fabs": (
+        "from_bits",
+        "to_bits",
+    ),
     "floor": ("fabs",),
-    "sqrt": ("bits",),
-    "reduction": ("bits",),
+    "sqrt": (
+        "from_bits",
+        "to_bits",
+    ),
+    "reduction": (
+        "from_bits",
+        "to_bits",
+    ),
     "exp": ("reduction",),
     "expm1": ("reduction",),
     "phi1": ("reduction",),
@@ -518,21 +533,27 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "sinh": ("expm1",),
     "cosh": ("exp",),
     "phi1_near": (),
-    "head": ("bits",),
-    "binary": ("bits",),
+    "head": (
+        "from_bits",
+        "to_bits",
+    ),
+    "binary": (
+        "from_bits",
+        "to_bits",
+    ),
     "inlining": (),
     "log_sum": ("inlining",),
     "log": ("binary", "log_sum"),
     "log1p": ("binary", "log_sum"),
     "pair": ("inlining", "head", "binary", "fabs"),
     "pow": ("pair", "floor"),
-    "angle": ("inlining", "bits", "fabs"),
-    "sin": ("angle",),
-    "cos": ("angle",),
+    "angle": ("inlining", "to_bits", "fabs"),
+    "sin": ("angle", "from_bits"),
+    "cos": ("angle", "from_bits"),
     "tan": ("angle",),
     "erf": ("inlining", "exp", "fabs"),
     "philox": (),
-    "normal": ("philox", "bits", "sqrt"),
+    "normal": ("philox", "from_bits", "to_bits", "sqrt"),
     "normals": ("normal",),
     "variate": ("normal",),
     "poisson": ("philox",),

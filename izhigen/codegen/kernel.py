@@ -17,7 +17,7 @@ from typing import Any
 import sympy as sp
 from sympy.logic.boolalg import Boolean
 
-from izhigen.codegen.economy import LARGEST, Plan, economical, horner, is_only_added, shared_powers
+from izhigen.codegen.economy import Plan, economical, horner, is_only_added, shared_powers
 from izhigen.codegen.elementary import FORMATS
 from izhigen.codegen.naming import Namer
 from izhigen.codegen.operations import Operations, count
@@ -302,9 +302,7 @@ def build_kernel(
     placer = _Placer(placements, namer)
     body, stores = _body(step, jumped, placer)
     ranges = _placed_bounds(step, placer)
-    shared_body, shared_stores = _share(
-        _alive(body, stores), stores, _Sharer(namer, named_definitions(step), LARGEST[dtype])
-    )
+    shared_body, shared_stores = _share(_alive(body, stores), stores, _Sharer(namer, named_definitions(step), dtype))
     short = tuple(s for s in ranges if s.argument in {statement.symbol for statement in shared_body})
     shared_body = tuple(_with_ranged_phi1(s, short) for s in shared_body)
     loop = [*shared_body, *shared_stores]
@@ -467,7 +465,7 @@ class _Sharer:
 
     namer: Namer
     known: dict[Any, str]
-    largest: Any
+    dtype: str
 
     def name(self, value: Any, inlined: Any) -> sp.Symbol:
         """The user's own name for a value where there is one, else one that spells it."""
@@ -501,7 +499,7 @@ def _share(
     everything = body + stores
     temporaries = sp.numbered_symbols("shared_expression_", real=True)
     powers, plain = shared_powers(
-        [s.expression for s in everything if s.symbol != REFRACTORY], lambda: next(temporaries), sharer.largest
+        [s.expression for s in everything if s.symbol != REFRACTORY], lambda: next(temporaries), sharer.dtype
     )
     found, reduced = sp.cse([*powers.values(), *plain], symbols=temporaries)
     replacements = _in_order([*found, *zip(powers, reduced)])

@@ -26,6 +26,7 @@ COST = {
     "absolute": 1,
     "maximum": 1,
     "minimum": 1,
+    "limited": 2,
     "division": 8,
     "sqrt": 8,
     "exp": 12,

@@ -21,6 +21,7 @@ from izhigen.codegen.plain import plain_comment
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.printers.libm import TimePrinter
 from izhigen.codegen.program import EVENT_GROUP
+from izhigen.derive.functions import BLOCK_BOUND, LIMIT
 from izhigen.derive.lowering import DT, T, lower, symbol
 from izhigen.derive.ranges import SHORT_RANGE
 from izhigen.model.model import Declaration
@@ -277,13 +278,20 @@ def _functions(kernel: Kernel, printer: CPrinter) -> list[str]:
         wanted.add(printer.CLOCK)
     powers = ["\n".join(printer.power_function(n)) + "\n" for n in sorted(printer.powers)]
     parts = sorted({(n, "product") for n, _ in printer.blocks}) + sorted(printer.blocks)
+    wide = type(printer)(printer.WIDE)
     matrix = {
         "f": printer.format,
-        "w": FORMATS[printer.WIDE],
-        "fabs": type(printer)(printer.WIDE).library("fabs"),
+        "w": wide.format,
+        "fabs": wide.library("fabs"),
         "terms": BLOCK_TERMS,
+        "doublings": printer.format.exponent_bias + 8,
+        "bound": wide.literal(BLOCK_BOUND[printer.WIDE]),
+        "largest": wide.literal(LIMIT[printer.number.__name__]),
         "function": printer.FUNCTION,
+        "inline": printer.INLINE,
     }
+    if parts:
+        parts.insert(0, (0, "bounded"))
     blocks = [environment().get_template(f"math/block_{name}.j2").render(matrix, n=n) for n, name in parts]
     return powers + elementary_texts(printer, in_order(wanted, printer.PROVIDED)) + blocks
 
@@ -299,6 +307,7 @@ def elementary_texts(printer: CPrinter, names: Iterable[str]) -> list[str]:
         **constants(printer.number.__name__),
         "phi_series": series,
         "inverse_factorial": {k: printer.literal(sp.Rational(1, math.factorial(k))) for k in (1, 2, 3)},
+        "limit": printer.literal(LIMIT[printer.number.__name__]),
         "zero": printer.literal(0),
         "quarter": printer.literal(sp.Rational(1, 4)),
         "half": printer.literal(sp.Rational(1, 2)),

@@ -14,6 +14,12 @@ import mpmath
 import sympy as sp
 from sympy.core.function import ArgumentIndexError
 
+LIMIT = {"float32": sp.Integer(10) ** 30, "float64": sp.Integer(10) ** 300}
+"""What :class:`limited` keeps values of each precision within: some 1e8 of them can be added."""
+
+BLOCK_BOUND = {"float32": sp.Integer(10) ** 11, "float64": sp.Integer(10) ** 100}
+"""What functions of matrices keep entries within, by the precision that they are computed in: products of three are finite."""
+
 
 def _real(parts: Any) -> bool | None:
     """Real when all parts are known to be; else unknown (never "not real")."""
@@ -218,10 +224,26 @@ class minimum(_Extreme):
     sign = -1
 
 
+class limited(OwnFunction):
+    """x, kept within the limit of the precision (:data:`LIMIT`), so that sums of such values neither overflow nor give inf - inf."""
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        return sp.S.One
+
+    def _eval_is_real(self) -> Any:
+        return self.args[0].is_real
+
+    def _eval_evalf(self, prec: int) -> Any:
+        return self.args[0]._eval_evalf(prec) if self.args[0].is_number else None
+
+
 class where(OwnFunction):
     """``where(condition, a, b)``: a select; its derivative is the select of the derivatives."""
 
     nargs = 3
+    is_commutative = (
+        True  # SymPy takes a condition for something that does not commute, and the whole for no real number
+    )
 
     @classmethod
     def eval(cls, condition: Any, a: Any, b: Any) -> Any:

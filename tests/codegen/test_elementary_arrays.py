@@ -35,7 +35,7 @@ def built(folder, compiler, dtype, contraction):
         "#include <math.h>",
         "#include <stdint.h>",
         "#include <string.h>",
-        *elementary_texts(printer, in_order(set(ARGUMENTS))),
+        *elementary_texts(printer, in_order(set(ARGUMENTS), printer.PROVIDED)),
     ]
     for name, count in ARGUMENTS.items():
         given = [f"const {real} *{letter}" for letter in "xy"[:count]]

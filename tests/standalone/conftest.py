@@ -13,6 +13,8 @@ import izhigen as iz
 from izhigen.codegen.request import KernelRequest
 from izhigen.standalone.project import Project, build_project
 from tests.codegen.test_kernel import HODGKIN_HUXLEY
+from tests.end_to_end.test_noise import EIF, SHARP
+from tests.end_to_end.test_random_models import FAMILIES
 
 STRICT = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Werror"]
 LANGUAGES = {
@@ -37,6 +39,10 @@ MODELS = {
         parameters={"k": 1.0},
         initial={"w": "exp(k) + sqrt(k)"},
     ),
+    "NoisyEIF": EIF.variant("NoisyEIF"),
+    "SharpEIF": SHARP.variant("SharpEIF"),
+    "NoisyAdEx": FAMILIES["AdEx"].with_noise(V=2.0, w=3.0).variant("NoisyAdEx"),
+    "NoisyHH": HODGKIN_HUXLEY.with_noise(V=2.0, n=0.01).variant("NoisyHH"),
     "Pacemaker": iz.Model("Pacemaker", "dV/dt = 2 - V", threshold="V > 1", reset="V = 0"),
     "Numbers": iz.Model(
         "Numbers",

@@ -47,6 +47,10 @@ def built(written, folder, program, flags=()):
         ("Oscillator", "float32", "exp_euler", []),
         ("Pacemaker", "float32", "exp_euler", []),
         ("Names", "float64", "exp_euler", []),
+        ("NoisyEIF", "float32", "exp_euler", []),
+        ("SharpEIF", "float64", "exp_euler", []),
+        ("NoisyAdEx", "float32", "exp_euler", []),
+        ("NoisyHH", "float32", "exp_euler", []),
     ],
 )
 def test_self_tests_pass_on_the_host(tmp_path, name, dtype, method, flags):

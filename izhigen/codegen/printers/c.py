@@ -61,6 +61,7 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
             "cos",
             "tan",
             "erf",
+            "limited",
             "maximum",
             "minimum",
             "signum",

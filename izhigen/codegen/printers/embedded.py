@@ -13,7 +13,7 @@ class EmbeddedPrinter(CPrinter):
     VARIATES, CLOCK = "variate", "time"
     REFRACTORY, SHORT_FORM = "steps_since_spike <= refractory_steps", "short_form"
     PROVIDED = frozenset()
-    TEMPLATES = MappingProxyType({"bits": "bits_union"})
+    TEMPLATES = MappingProxyType({"from_bits": "from_bits_union", "to_bits": "to_bits_union"})
     WIDE = "float32"
 
     def library(self, name: str) -> str:

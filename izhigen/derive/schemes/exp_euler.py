@@ -13,13 +13,10 @@ from typing import Any
 
 import sympy as sp
 
-from izhigen.derive.functions import block_covariance, maximum, phi1, phi1_block
+from izhigen.derive.functions import block_covariance, limited, maximum, phi1, phi1_block, where
 from izhigen.derive.lowering import DT
 from izhigen.derive.step import Assignment, NoiseTerm, Scheme, noise_amplitudes, noise_term
 from izhigen.derive.system import EquationClass, StateEquation, System
-
-LEAST_VARIANCE = sp.Rational(1, 10**30)
-"""Stands in for a pivot of 0 in a Cholesky factor."""
 
 
 def _scaled_rate(rate: Any) -> Any:
@@ -80,19 +77,24 @@ def _noise(system: System) -> tuple[tuple[Assignment, ...], tuple[NoiseTerm, ...
             terms += spread
     in_block = {index for block in system.blocks for index in block}
     terms += [
-        noise_term(system, index, amplitude * _single_noise(system, index))
+        noise_term(system, index, _single_noise(system, index, amplitude))
         for index, amplitude in amplitudes.items()
         if index not in in_block
     ]
     return tuple(assignments), tuple(terms)
 
 
-def _single_noise(system: System, index: int) -> Any:
-    """sqrt(dt phi1(2 J dt)): the exact standard deviation for a linear drift (Gillespie 1996, Phys. Rev. E 54:2084)."""
+def _single_noise(system: System, index: int, amplitude: Any) -> Any:
+    """g sqrt(dt phi1(2 J dt)): the exact standard deviation for a linear drift (Gillespie 1996, Phys. Rev. E 54:2084).
+
+    Limited, as J of a steep upstroke has no bound: the new state is never inf - inf.
+    """
     equation = system.equations[index]
-    named = equation.kind not in (EquationClass.CONSTANT, EquationClass.LINEAR_PARAMETER_RATE)
+    if equation.kind is EquationClass.CONSTANT:
+        return amplitude * sp.sqrt(DT)
+    named = equation.kind is not EquationClass.LINEAR_PARAMETER_RATE
     scaled = system.intermediate(f"z_{equation.state.name}") if named else _scaled_rate(equation.rate)
-    return sp.sqrt(DT * phi1(2 * scaled))
+    return limited(amplitude * sp.sqrt(DT * phi1(2 * scaled)))
 
 
 def _block_noise(
@@ -107,12 +109,14 @@ def _block_noise(
     factor: dict[tuple[int, int], sp.Symbol] = {}
     for row in range(len(block)):
         for column in range(row + 1):
-            covariance = DT * sp.Add(*(g**2 * block_covariance(row, column, source, *matrix) for source, g in sources))
-            rest = covariance - sum((factor[row, k] * factor[column, k] for k in range(column)), sp.S.Zero)
-            pivot = factor.get(
-                (column, column)
-            )  # 0 where no noise has reached the state, and what stands under it is 0 then
-            value = sp.sqrt(maximum(rest, 0)) if pivot is None else rest * pivot / maximum(pivot**2, LEAST_VARIANCE)
+            parts = [limited(limited(g**2) * block_covariance(row, column, source, *matrix)) for source, g in sources]
+            known = sum((limited(factor[row, k] * factor[column, k]) for k in range(column)), sp.S.Zero)
+            rest = DT * sp.Add(*parts) - known
+            pivot = factor.get((column, column))
+            if pivot is None:
+                value = sp.sqrt(maximum(rest, 0))
+            else:  # a pivot of 0: no noise has reached the state, and what stands under it is 0
+                value = limited(where(sp.Gt(pivot, 0), rest / pivot, 0))
             factor[row, column] = system.intermediate(f"noise_{names[row]}_{names[column]}")
             assignments.append(Assignment(factor[row, column], value))
             terms.append(noise_term(system, block[row], factor[row, column], block[column]))

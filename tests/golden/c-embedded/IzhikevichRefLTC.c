@@ -89,22 +89,24 @@ int32_t IzhikevichRefLTC_step(struct IzhikevichRefLTC_population *population, co
 #define INFINITY iz_from_bits(0x7F800000u)
 #define NAN iz_from_bits(0x7FC00000u)
 
-/* A number and its bits; by a union, as memcpy may be a call where there is no C library. */
-union iz_bits {
-    float number;
-    uint32_t bits;
-};
-
+/* The number of given bits; by a union, as memcpy may be a call where there is no C library. */
 static inline float iz_from_bits(uint32_t bits)
 {
-    union iz_bits value;
+    union {
+        float number;
+        uint32_t bits;
+    } value;
     value.bits = bits;
     return value.number;
 }
 
+/* The bits of a number. */
 static inline uint32_t iz_to_bits(float number)
 {
-    union iz_bits value;
+    union {
+        float number;
+        uint32_t bits;
+    } value;
     value.number = number;
     return value.bits;
 }
