@@ -132,7 +132,9 @@ for stage in "$@"; do
 done
 mkdir -p "$RESULTS" && install_wheels || exit 2
 failed=""
-for stage in ${*:-$STAGES}; do
+# shellcheck disable=SC2086
+[ $# -gt 0 ] || set -- $STAGES
+for stage in "$@"; do
     run_stage "$stage" || failed="$failed $stage"
 done
 if [ -n "$failed" ]; then
