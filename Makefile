@@ -47,13 +47,7 @@ $(VENV)/.gpu: $(VENV)/.installed
 	@touch $@
 
 gpu: $(VENV)/.gpu
-	@$(BIN)/python -m pytest -q -k "cuda or device" tests
-	@compute-sanitizer --tool memcheck --error-exitcode 1 $(BIN)/python -m pytest -q tests/cuda/test_engine.py
-	@compute-sanitizer --tool synccheck --error-exitcode 1 $(BIN)/python -m pytest -q tests/cuda/test_engine.py
-	@compute-sanitizer --tool racecheck --error-exitcode 1 $(BIN)/python -m pytest -q tests/cuda/test_engine.py
-	@$(BIN)/python benchmarks/device.py --save
-	@ncu --clock-control none --csv --set basic --kernel-name 'regex:(_step|_advance)$$' --launch-count 8 \
-		$(BIN)/python benchmarks/device.py --quick > benchmarks/results/ncu.csv
+	@PYTHON=$(CURDIR)/$(BIN)/python benchmarks/gpu.sh
 
 clean:
 	rm -rf $(VENV) out docs/_build

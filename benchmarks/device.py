@@ -1,9 +1,9 @@
 """What a CUDA device allows, and how much of it the kernels use. Needs CuPy and a device.
 
-    python benchmarks/device.py [--save]
+    python benchmarks/device.py [--save] [--sizes N ...]
 
 One step a launch is held against a copy of as many bytes in the same run, many steps a launch against the device's peak of multiply-adds and
-against real time: a billion neurons at a step of 1 ms are 10^12 neuron-steps/s. `make gpu` runs this with the tests and under compute-sanitizer and ncu.
+against real time: a billion neurons at a step of 1 ms are 10^12 neuron-steps/s. `benchmarks/gpu.sh` runs this with the tests and under compute-sanitizer and ncu.
 """
 
 from __future__ import annotations
@@ -144,8 +144,10 @@ def device() -> dict[str, Any]:
 
 def main() -> None:
     """Measure and print; save as data when asked."""
-    given = options(__doc__, "device.json").parse_args()
-    sizes = (1_000,) if given.quick else (*SIZES, LARGEST)
+    parser = options(__doc__, "device.json")
+    parser.add_argument("--sizes", type=int, nargs="+", help="numbers of neurons (default: 1e3, 1e5, 1e6, 1e8 and 1e9)")
+    given = parser.parse_args()
+    sizes = tuple(given.sizes) if given.sizes else (1_000,) if given.quick else (*SIZES, LARGEST)
     cupy = load_cupy()
     if given.quick:
         given.seconds, given.repeats = 0.001, 2

@@ -45,6 +45,16 @@ def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _without_pool() -> None:
+    """For compute-sanitizer, from which CuPy's pool hides where one array ends and the next begins."""
+    if os.environ.get("IZHIGEN_TEST_WITHOUT_POOL") and real_device():
+        import cupy
+
+        cupy.cuda.set_allocator(None)
+        cupy.cuda.set_pinned_memory_allocator(None)
+
+
 @pytest.fixture
 def device(request: pytest.FixtureRequest) -> Iterator[Machine | None]:
     """A CUDA device: the machine's own, or where it has none a double that runs the same source on the host (given to the test)."""

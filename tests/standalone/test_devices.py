@@ -108,10 +108,28 @@ def test_a_population_of_none_is_nothing(tmp_path):
     (tmp_path / "none.cu").write_text(
         f'#include "{written.name}.h"\nint main() {{ struct {written.name}_population p; struct {written.name}_device d; struct {written.name}_run r; '
         f"{written.name}_defaults(&p, 0, 0.1); int e = {written.name}_allocate(&p, &d) || {written.name}_initialize(&p, &d, 0); "
-        f"{written.name}_prepare_run(&r, &d, 0, 5); return e || {written.name}_launch(&p, &r, 0) || {written.name}_free(&p, &d); }}\n"
+        f"{written.name}_prepare_run(&r, &d, 0, 5); return e || {written.name}_launch(&p, &d, &r, 0) || {written.name}_free(&p, &d); }}\n"
     )
     run([*ON_HOST, "-fsanitize=address,undefined", "-o", "none", "none.cu", f"{written.name}.cu"], tmp_path)
     run(["./none"], tmp_path)
+
+
+@needs_compiler
+def test_the_shape_of_launches_is_asked_for_once_and_nothing_is_copied_from_the_stack(tmp_path):
+    """An asynchronous copy may be made when the stream comes to it, and a stack frame is gone by then: there is none from the host."""
+    written = project("IzhikevichLTC", "cuda")
+    written.write(tmp_path)
+    name = written.name
+    (tmp_path / "often.cu").write_text(
+        f'#include "{name}.h"\n#include <cuda_runtime.h>\n#include <cstdio>\nint main() {{ struct {name}_population p; '
+        f"struct {name}_device d; struct {name}_run r; struct {name}_status s; int e, k; {name}_defaults(&p, 1000, 0.1); "
+        f"e = {name}_allocate(&p, &d) || {name}_initialize(&p, &d, 0); {name}_prepare_run(&r, &d, 0, 5); "
+        f"for (k = 0; k < 9; k++) e = e || {name}_launch(&p, &d, &r, 0) || {name}_clear_status(&d, 0); "
+        f"e = e || {name}_read_status(&d, &s, 0); "
+        f'std::printf("%d %d %d %d", e, occupancy_queries, delayed_copies, d.block); return e || {name}_free(&p, &d); }}\n'
+    )
+    run([*ON_HOST, "-fsanitize=address,undefined", "-o", "often", "often.cu", f"{name}.cu"], tmp_path)
+    assert run(["./often"], tmp_path) == "0 1 0 256"
 
 
 @pytest.mark.parametrize("name", ["IzhikevichRefLTC", "Everything"])

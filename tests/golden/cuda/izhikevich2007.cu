@@ -84,6 +84,7 @@ struct izhikevich2007_constants {
     float dt_k_inv_C_2;
     float z_v_term;
     float a_dt_phi1_minus_a_dt;
+    uint64_t list_origin; /* number of the spike at the beginning of the list, when the call began */
     float short_reach; /* arguments of phi1 for which its short form serves; negative where it does not */
     double time_step; /* dt, ms */
 };
@@ -130,6 +131,7 @@ struct izhikevich2007_run {
 };
 
 #define NONE 0x7fffffffffffffffLL
+#define STEPS_A_GROUP 8 /* steps made without a look at what happened in them; divides 32 */
 #define NEURONS_A_THREAD 4 /* of izhikevich2007_step: their loads are all under way before the first is used */
 
 static __device__ __forceinline__ float iz_from_bits(uint32_t bits)
@@ -194,10 +196,13 @@ static __device__ __forceinline__ float iz_phi1_near(float z)
     return value;
 }
 
-/* phi1; the short form for arguments within reach of 0. */
+/* phi1; the short form for arguments within reach of 0. It is computed in any case: so there is one branch, around the full form. */
 static __device__ __forceinline__ float iz_phi1_form(float z, float reach)
 {
-    return fabsf(z) <= reach ? iz_phi1_near(z) : iz_phi1(z);
+    float value = iz_phi1_near(z);
+    if (!(fabsf(z) <= reach))
+        value = iz_phi1(z);
+    return value;
 }
 
 /* A neuron as a thread holds it: state, parameters of its own and what follows from them, inputs of the step. */
@@ -250,16 +255,27 @@ static __device__ __forceinline__ int step_neuron(struct neuron *neuron, const s
 /* What a thread keeps from step to step beside its neuron. */
 struct kept {
     int is_bad; /* an input was infinite or no number */
+    const float *at_I; /* where the value of the next step stands */
 };
 
-/* The inputs of step s of a call, and its variates; all of them anew where the call begins. */
-static __device__ __forceinline__ void read_inputs(struct neuron *neuron, struct kept *kept, const struct izhikevich2007_run *run, int64_t i, int64_t s, int is_first)
+/* Find and load the inputs of the first step of a call. */
+static __device__ __forceinline__ void load_inputs(struct neuron *neuron, struct kept *kept, const struct izhikevich2007_run *run, int64_t i)
 {
-    if (is_first || run->input.I.step_stride != 0) {
-        const float value = run->input.I.values[s * run->input.I.step_stride + i * run->input.I.neuron_stride];
-        kept->is_bad |= !(value - value == 0.0f);
-        neuron->I = value;
-    }
+    kept->at_I = run->input.I.values + i * run->input.I.neuron_stride;
+    neuron->I = *kept->at_I;
+}
+
+/* Load the inputs of a step, and go on to the next one. */
+static __device__ __forceinline__ void next_inputs(struct neuron *neuron, struct kept *kept, const struct izhikevich2007_run *run)
+{
+    neuron->I = *kept->at_I;
+    kept->at_I += run->input.I.step_stride;
+}
+
+/* Apart from the loads, so that no load waits for an answer. */
+static __device__ __forceinline__ void check_inputs(const struct neuron *neuron, struct kept *kept)
+{
+    kept->is_bad |= !(neuron->I - neuron->I == 0.0f);
 }
 
 static __device__ __forceinline__ int is_finite(const struct neuron *neuron)
@@ -272,8 +288,8 @@ static __device__ __forceinline__ void report_bad(struct izhikevich2007_status *
     atomicMin((unsigned long long *)&status->bad_neuron, (unsigned long long)i);
 }
 
-/* Append to the list. The threads that are here together take their places by one addition. */
-static __device__ __forceinline__ void append_spike(uint64_t *list, int64_t capacity, uint64_t *length, uint64_t key)
+/* Append to the list, which goes round; a call appends no more than it holds. The threads that are here together take their places by one addition. */
+static __device__ __forceinline__ void append_spike(uint64_t *list, uint64_t origin, int64_t capacity, uint64_t *length, uint64_t key)
 {
     const unsigned int here = __activemask(), lane = threadIdx.x % 32u;
     const int leader = __ffs((int)here) - 1;
@@ -281,7 +297,8 @@ static __device__ __forceinline__ void append_spike(uint64_t *list, int64_t capa
     if ((int)lane == leader)
         place = atomicAdd((unsigned long long *)length, (unsigned long long)__popc(here));
     place = __shfl_sync(here, place, leader);
-    list[(place + (unsigned long long)__popc(here & ((1u << lane) - 1u))) % (unsigned long long)capacity] = key;
+    place += (unsigned long long)__popc(here & ((1u << lane) - 1u)) - origin;
+    list[place < (unsigned long long)capacity ? place : place - (unsigned long long)capacity] = key;
 }
 
 /* Rows of the traces of neuron i, after the step of a row. */
@@ -329,30 +346,69 @@ static __device__ __forceinline__ void note_spike(const struct izhikevich2007_ru
     run->last_spike[i] = step;
 }
 
-/* Advance a neuron from step s of a call up to step end. Where nothing is read or written down in between, is_plain is 1: those steps
-   have a loop of their own, which is all arithmetic. Returns whether the last step gave a spike, and adds to the number of spikes. */
+/* Write down the spikes that a neuron fired in steps from first on, a bit each; count of them came before in this call. */
+static __device__ __forceinline__ void note_spikes(const struct izhikevich2007_population *population, const struct izhikevich2007_run *run, uint32_t fired,
+                                                   int64_t first, int64_t i, int32_t count)
+{
+    int is_first = run->first_spike != NULL && run->count[i] + count == 0;
+    for (; fired != 0; fired &= fired - 1) {
+        const int64_t step = first + __ffs((int)fired) - 1;
+        if (run->spike_key != NULL)
+            append_spike(run->spike_key, run->constants->list_origin, run->spike_capacity, &run->status->spikes,
+                         (uint64_t)(step - run->key_step) * (uint64_t)population->neurons + (uint64_t)i);
+        if (run->first_spike != NULL)
+            note_spike(run, step, i, is_first);
+        is_first = 0;
+    }
+}
+
+/* Step s of a call, which starts at step first_step, for one neuron. Returns whether it spiked. */
+static __device__ __forceinline__ int make_step(struct neuron *neuron, struct kept *kept, const struct izhikevich2007_population *population,
+                                                const struct izhikevich2007_run *run, const struct izhikevich2007_constants *constants,
+                                                int64_t first_step, int32_t s, int64_t i, const int is_held)
+{
+    (void)population;
+    (void)first_step;
+    (void)s;
+    (void)i;
+    if (!is_held) {
+        next_inputs(neuron, kept, run);
+        check_inputs(neuron, kept);
+    }
+    return step_neuron(neuron, constants);
+}
+
+/* Advance a neuron from step s of a call up to step end. The loop over some steps is all arithmetic: spikes are bits of a word, which
+   is looked at after the steps that fill it; where all inputs are held, is_held is 1, and that loop reads nothing.
+   Returns whether the last step gave a spike, and adds to the number of spikes. */
 static __device__ __forceinline__ int advance_steps(struct neuron *neuron, struct kept *kept, const struct izhikevich2007_population *population,
                                                     const struct izhikevich2007_run *run, const struct izhikevich2007_constants *constants,
-                                                    int64_t first_step, int32_t s, int32_t end, int64_t i, int32_t *count, const int is_plain)
+                                                    int64_t first_step, int32_t s, int32_t end, int64_t i, int32_t *count, const int is_held)
 {
-    int spike = 0;
-    const int64_t before = is_plain || run->first_spike == NULL ? 0 : run->count[i];
-#pragma unroll 4
-    for (; s < end; s++) {
-        const int64_t step_now = first_step + s;
-        if (!is_plain)
-            read_inputs(neuron, kept, run, i, s, 0);
-        spike = step_neuron(neuron, constants);
-        *count += spike;
-        if (!is_plain && spike) {
-            if (run->spike_key != NULL)
-                append_spike(run->spike_key, run->spike_capacity, &run->status->spikes,
-                             (uint64_t)(step_now - run->key_step) * (uint64_t)population->neurons + (uint64_t)i);
-            if (run->first_spike != NULL)
-                note_spike(run, step_now, i, before + *count == 1);
+    uint32_t fired = 0;
+    int32_t length = 0;
+    while (s < end) {
+        const int32_t begin = s;
+        int32_t k;
+        length = end - s < 32 ? end - s : 32;
+        fired = 0;
+#pragma unroll 1
+        for (; s + STEPS_A_GROUP <= begin + length; s += STEPS_A_GROUP) {
+            uint32_t group = 0;
+#pragma unroll
+            for (k = 0; k < STEPS_A_GROUP; k++)
+                if (make_step(neuron, kept, population, run, constants, first_step, s + k, i, is_held))
+                    group |= 1u << k;
+            fired |= group << (s - begin);
         }
+#pragma unroll 1
+        for (; s < begin + length; s++)
+            fired |= (uint32_t)make_step(neuron, kept, population, run, constants, first_step, s, i, is_held) << (s - begin);
+        if (fired != 0 && (run->spike_key != NULL || run->first_spike != NULL))
+            note_spikes(population, run, fired, first_step + begin, i, *count);
+        *count += __popc(fired);
     }
-    return spike;
+    return length > 0 && (fired >> (length - 1)) != 0;
 }
 
 /* All steps of a call, for one neuron. */
@@ -361,7 +417,7 @@ static __device__ __forceinline__ void advance_neuron(const struct izhikevich200
 {
     const int64_t position = run->record_phase < 0 ? -1 : find_position(run, i);
     const int32_t steps = (int32_t)run->steps;
-    const int is_plain = run->spike_key == NULL && run->first_spike == NULL && run->input.I.step_stride == 0;
+    const int is_held = run->input.I.step_stride == 0;
     int64_t next_record = position < 0 ? steps : run->record_phase, row = 0;
     int32_t s = 0;
     int32_t count = 0;
@@ -370,13 +426,14 @@ static __device__ __forceinline__ void advance_neuron(const struct izhikevich200
     struct kept kept;
     kept.is_bad = 0;
     load_neuron(&neuron, population, i);
-    read_inputs(&neuron, &kept, run, i, 0, 1);
+    load_inputs(&neuron, &kept, run, i);
+    check_inputs(&neuron, &kept);
     while (s < steps) {
         const int32_t end = next_record < steps ? (int32_t)next_record + 1 : steps; /* a row of the traces stands after it */
-        if (is_plain)
-            spike = advance_steps(&neuron, &kept, population, run, constants, first_step, s, end, i, &count, 1);
-        else
+        if (!is_held)
             spike = advance_steps(&neuron, &kept, population, run, constants, first_step, s, end, i, &count, 0);
+        else
+            spike = advance_steps(&neuron, &kept, population, run, constants, first_step, s, end, i, &count, 1);
         s = end;
         if (s == next_record + 1) {
             record_neuron(&neuron, run, row, i, position);
@@ -427,6 +484,7 @@ extern "C" __global__ void izhikevich2007_begin(const struct izhikevich2007_popu
     run.constants->time_step = population.dt;
     if (!run.status->stopped && run.check_finite && (run.status->bad_neuron != NONE || run.status->bad_step != NONE))
         run.status->stopped = 2;
+    run.constants->list_origin = run.spike_key == NULL ? 0 : run.status->spikes - run.status->spikes % (uint64_t)run.spike_capacity;
     if (!run.status->stopped && run.spike_key != NULL && (int64_t)run.status->spikes - run.spikes_taken > run.spike_capacity - population.neurons * run.steps)
         run.status->stopped = 1;
 }
@@ -455,19 +513,19 @@ extern "C" __global__ void izhikevich2007_step(const struct izhikevich2007_popul
         struct neuron neuron[NEURONS_A_THREAD];
         struct kept kept[NEURONS_A_THREAD];
 #pragma unroll
-        for (k = 0; k < NEURONS_A_THREAD; k++) {
+        for (k = 0; k < NEURONS_A_THREAD; k++) { /* loads and nothing else; for a neuron behind the last, those of the first are loaded again */
             i = first + k * (int64_t)blockDim.x;
-            kept[k].is_bad = 0;
-            if (i < population.neurons) {
-                load_neuron(&neuron[k], &population, i);
-                read_inputs(&neuron[k], &kept[k], &run, i, 0, 1);
-            }
+            i = i < population.neurons ? i : first;
+            load_neuron(&neuron[k], &population, i);
+            load_inputs(&neuron[k], &kept[k], &run, i);
         }
         const struct izhikevich2007_constants constants = *run.constants;
 #pragma unroll
         for (k = 0; k < NEURONS_A_THREAD; k++) {
             i = first + k * (int64_t)blockDim.x;
             if (i < population.neurons && !is_stopped) { /* asked here, so that the loads above need not wait for the answer */
+                kept[k].is_bad = 0;
+                check_inputs(&neuron[k], &kept[k]);
                 const int spike = step_neuron(&neuron[k], &constants);
                 if (run.spike_flag != NULL)
                     run.spike_flag[i] = (uint8_t)spike;

@@ -78,6 +78,7 @@ struct IzhikevichLTC_constants {
     float dt_p3;
     float dt_p1_2;
     float a_dt_phi1_minus_a_dt;
+    uint64_t list_origin; /* number of the spike at the beginning of the list, when the call began */
     float short_reach; /* arguments of phi1 for which its short form serves; negative where it does not */
     double time_step; /* dt, ms */
 };
@@ -128,6 +129,7 @@ struct IzhikevichLTC_device {
     struct IzhikevichLTC_constants *constants;
     struct IzhikevichLTC_status *status;
     float *nothing; /* a zero, for inputs that are not given */
+    int block, processors; /* threads of a block, and multiprocessors; asked for once, when memory is taken */
 };
 
 /* The functions below return 0, or the runtime's error number. Streams are cudaStream_t; NULL is the default one. */
@@ -147,7 +149,7 @@ void IzhikevichLTC_prepare_run(struct IzhikevichLTC_run *run, const struct Izhik
 
 /* Enqueue the call on the stream and return at once. Where the list of spikes could overflow, or a call before left a state that is not
    finite, the device advances nothing: status->stopped tells. */
-int IzhikevichLTC_launch(const struct IzhikevichLTC_population *population, const struct IzhikevichLTC_run *run, void *stream);
+int IzhikevichLTC_launch(const struct IzhikevichLTC_population *population, const struct IzhikevichLTC_device *device, const struct IzhikevichLTC_run *run, void *stream);
 
 /* Wait for the stream, and copy what has happened so far. */
 int IzhikevichLTC_read_status(const struct IzhikevichLTC_device *device, struct IzhikevichLTC_status *status, void *stream);

@@ -147,7 +147,7 @@ static int64_t simulate(const struct IzhikevichLTC_population *population, const
         run.spike_capacity = room->steps * population->neurons;
         run.key_step = first_step;
         check(IzhikevichLTC_clear_status(device, NULL), "status");
-        check(IzhikevichLTC_launch(population, &run, NULL), "launch");
+        check(IzhikevichLTC_launch(population, device, &run, NULL), "launch");
         check(IzhikevichLTC_read_status(device, &status, NULL), "steps");
         if (status.bad_neuron < population->neurons) {
             fprintf(stderr, "neuron %lld has a state that is not finite after step %lld; take a smaller dt\n", (long long)status.bad_neuron,
