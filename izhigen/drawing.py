@@ -105,9 +105,7 @@ def _means(name: str, part: Poisson, layout: Neurons, span: Span) -> tuple[Array
     with np.errstate(over="ignore"):
         means = _spread(name, "rate", part.rate, layout, np.float64) * (part.sources * span.dt / 1000.0)
     if means.size and not means.max() <= LARGEST_MEAN:
-        raise ValueShapeError(
-            f"input {name!r} of neuron {int(np.argmax(means))} {bad_rate_text(float(means.max()))}"
-        )
+        raise ValueShapeError(f"input {name!r} of neuron {int(np.argmax(means))} {bad_rate_text(float(means.max()))}")
     return means.reshape(1, -1), first_sum(means).reshape(1, -1)
 
 
@@ -148,7 +146,9 @@ def make_events(name: str, parts: Sequence[Events], layout: Neurons, dt: float) 
         return None
     key = (dt, layout.count, np.dtype(layout.dtype).name, *(id(part) for part in parts[1:]))
     if key not in parts[0].made:
-        _keep(parts[0].made, key, (_delivered(name, parts, layout, dt), parts[1:]))  # the others live as long, so do their ids
+        _keep(
+            parts[0].made, key, (_delivered(name, parts, layout, dt), parts[1:])
+        )  # the others live as long, so do their ids
     found: Delivered = parts[0].made[key][0]
     return found
 

@@ -276,7 +276,9 @@ class _StimulusFeed:
                     raise ValueShapeError(f"input {self._name!r}: {bad_rate_text(counts.bad[1])}")
                 first = self._span.first + offset if isinstance(part.rate, Expression) else None
                 weight = counts.weight.astype(np.float64)
-                parts[place] = DrawnRows(counts.mean.reshape(-1), weight, counts.seed ^ counts.stream, self._layout.count, first)
+                parts[place] = DrawnRows(
+                    counts.mean.reshape(-1), weight, counts.seed ^ counts.stream, self._layout.count, first
+                )
         return replace(self._rest, parts=tuple(parts))
 
     def _counts(self, part: Poisson, stream: str, offset: int, count: int) -> Counts:

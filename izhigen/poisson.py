@@ -88,7 +88,5 @@ def _invert(mean: Array, first: Array, uniform: Array) -> Array:
         found[active[done]] = k[done]
         spent = (up < 1.0) & ((down < 1.0) | (j >= 2 * mode))  # 2^-64 is left: the most likely value takes it
         stay = ~done & ~spent
-        active, mean, mode, uniform, total, up, down = (
-            x[stay] for x in (active, mean, mode, uniform, total, up, down)
-        )
+        active, mean, mode, uniform, total, up, down = (x[stay] for x in (active, mean, mode, uniform, total, up, down))
     return found

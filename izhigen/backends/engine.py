@@ -73,10 +73,10 @@ class Counts:
 
     def share(self, start: int, stop: int) -> Counts:
         """That of some of the neurons; the stream stays, as neurons keep their index in the stream."""
-        mean, first = (
-            np.ascontiguousarray(x[:, start:stop]) if x.shape[1] > 1 else x for x in (self.mean, self.first)
+        mean, first = (np.ascontiguousarray(x[:, start:stop]) if x.shape[1] > 1 else x for x in (self.mean, self.first))
+        return replace(
+            self, mean=mean, first=first, weight=self.weight[start:stop] if len(self.weight) > 1 else self.weight
         )
-        return replace(self, mean=mean, first=first, weight=self.weight[start:stop] if len(self.weight) > 1 else self.weight)
 
 
 @dataclass(frozen=True, eq=False)

@@ -255,7 +255,9 @@ class NumpyEngine(HostEngine):
             values = values + source.noise[s if len(source.noise) > 1 else 0] * xi
         if source.counts is not None:
             drawn, row = source.counts, s if len(source.counts.mean) > 1 else 0
-            counts = poisson_counts(drawn.mean[row], drawn.first[row], block.seed ^ drawn.stream, block.first_index, n, step)
+            counts = poisson_counts(
+                drawn.mean[row], drawn.first[row], block.seed ^ drawn.stream, block.first_index, n, step
+            )
             values = values + drawn.weight * counts.astype(self.dtype)
         if source.events is not None:
             values = np.array(np.broadcast_to(values, n))
