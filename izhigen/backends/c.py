@@ -17,7 +17,7 @@ from izhigen.backends.engine import Advanced, Block, HostEngine, PreparedStep, S
 from izhigen.backends.workers import Workers
 from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
-from izhigen.errors import CompileError, ValueShapeError
+from izhigen.errors import BackendError, CompileError, ValueShapeError
 
 PACE = 2e10
 """Multiply-adds a second of one thread, for the length of a call only: a few cores of any year are within a factor of four."""
@@ -95,7 +95,12 @@ class CEngine(HostEngine):
     def _work(self, population: Any, run: Any, spikes: _SpikeList | None, part: tuple[int, int]) -> None:
         position, last = part
         while position < last:
-            position = self._advance(population, run, position, last)
+            reached = self._advance(population, run, position, last)
+            if reached < 0:
+                raise BackendError(
+                    f"a list of {run.spike_capacity} spikes is too small for {run.steps} steps of a tile of neurons from {position} on"
+                )
+            position = reached
             if spikes is not None:
                 spikes.take(run.spike_count)
                 run.spike_count = 0

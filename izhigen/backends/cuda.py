@@ -99,6 +99,7 @@ class CudaEngine:
         self._listed = 0
         self._list: Array = None
         self._sent: WeakKeyDictionary[Source, Source] = WeakKeyDictionary()
+        self._sent_parts: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._neurons: tuple[Array, Array] | None = None
         self._scalars: dict[bytes, Array] = {}
         self._shapes: dict[tuple[str, int], tuple[int, int]] = {}
@@ -227,6 +228,9 @@ class CudaEngine:
                 target.values += run.steps * target.step_stride
                 if hasattr(target, "noise") and target.noise:
                     target.noise += run.steps * target.noise_stride
+                if hasattr(target, "counts") and target.counts.mean:
+                    target.counts.mean += run.steps * target.counts.step_stride
+                    target.counts.first += run.steps * target.counts.step_stride
             if phase >= 0:
                 rows = 0 if run.record_phase < 0 else (run.steps - 1 - phase) // block.record_every + 1
                 phase += rows * block.record_every - run.steps
@@ -236,7 +240,10 @@ class CudaEngine:
     def _is_repeatable(self, block: Block) -> bool:
         """Whether every step is the same launch but for its time: nothing is written down, and inputs are held."""
         held = all(
-            source.numbers is None and len(source.values) == 1 and (source.noise is None or len(source.noise) == 1)
+            source.numbers is None
+            and len(source.values) == 1
+            and (source.noise is None or len(source.noise) == 1)
+            and (source.counts is None or len(source.counts.mean) == 1)
             for source in block.inputs.values()
         )
         return (
@@ -301,11 +308,22 @@ class CudaEngine:
 
     def _send(self, source: Source) -> Source:
         """An input with its values on the device; one that is held is sent once."""
+        counts, events = self._send_part(source.counts), self._send_part(source.events)
         if source.numbers is not None:
-            return Source(source.given, self._on_device(source.noise), source.seed, source.numbers)
+            return Source(source.given, self._on_device(source.noise), source.seed, source.numbers, counts, events)
         if source not in self._sent:
-            self._sent[source] = Source(self._on_device(source.values), self._on_device(source.noise), source.seed)
+            values, noise = self._on_device(source.values), self._on_device(source.noise)
+            self._sent[source] = Source(values, noise, source.seed, None, counts, events)
         return self._sent[source]
+
+    def _send_part(self, part: Any) -> Any:
+        """Counts or spikes with their arrays on the device; the same ones are sent once."""
+        if part is None:
+            return None
+        if part not in self._sent_parts:
+            arrays = {name: self._cupy.asarray(x) for name, x in vars(part).items() if isinstance(x, np.ndarray)}
+            self._sent_parts[part] = replace(part, **arrays)
+        return self._sent_parts[part]
 
     def _on_device(self, values: Array | None) -> Array | None:
         if not isinstance(values, np.ndarray):

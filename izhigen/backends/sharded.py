@@ -258,11 +258,16 @@ class ShardedEngine:
 
     def _source(self, source: Source, start: int, stop: int) -> Source:
         """A device's part of an input; the same one for the same input, so that what is held is sent once."""
-        if source.numbers is not None or source.values.shape[1] == 1:
+        is_drawn = source.counts is not None or source.events is not None
+        is_shared = source.numbers is not None or source.values.shape[1] == 1
+        if is_shared and not is_drawn:
             return source
         parts = self._sources.setdefault(source, {})
         if start not in parts:
-            parts[start] = Source(np.ascontiguousarray(source.values[:, start:stop]), source.noise, source.seed)
+            given = source.given if is_shared else np.ascontiguousarray(source.values[:, start:stop])
+            counts = None if source.counts is None else source.counts.share(start, stop)
+            events = None if source.events is None else source.events.share(start, stop)
+            parts[start] = Source(given, source.noise, source.seed, source.numbers, counts, events)
         return parts[start]
 
     def _chosen(self, neurons: Array | None, k: int, start: int, stop: int) -> Array | None:

@@ -34,8 +34,8 @@ GROUP = 128
 TILE_BYTES = 24 * 1024
 """What a tile may take of the first-level cache (32 KB and more), so that its values stay there over all steps of a call."""
 
-COUNT_WORDS = 10
-"""Numbers of four bytes a lane that drawing counts takes: four random ones, four bounds, the most likely count, and the count."""
+COUNT_WORDS = 14
+"""Numbers of four bytes a lane that drawing counts takes: four random ones, eight bounds, the most likely count, and the count."""
 
 BLOCK_TERMS = 16
 """Terms of the Taylor series of phi1 of a matrix of norm 1/2: the rest is below 1e-19."""
