@@ -82,6 +82,9 @@ class Model(Declaration):
         target: str = "c",
         dtype: str = "float32",
         method: str = "exp_euler",
+        deltas: tuple[str, ...] = (),
+        poisson: tuple[str, ...] = (),
+        spikes: tuple[str, ...] = (),
         force: bool = False,
     ) -> Path:
         """Write a project of its own: header, source, example, self test, build files, README and manifest; the folder.
@@ -94,6 +97,10 @@ class Model(Declaration):
             ``"c"``, ``"c-embedded"`` or another of :func:`izhigen.standalone.project.project_targets`.
         dtype, method : str
             As in :meth:`source`.
+        deltas : tuple of str
+            States that jump: the interface has an input ``<state>_delta`` for each.
+        poisson, spikes : tuple of str
+            Inputs (``"I"``, ``"V_delta"``) for which the kernel draws Poisson counts, and to which it delivers spikes of single neurons.
         force : bool
             Whether files may be overwritten that are not as they were written.
 
@@ -107,7 +114,15 @@ class Model(Declaration):
         from izhigen.codegen.request import KernelRequest
         from izhigen.standalone.project import build_project
 
-        return build_project(KernelRequest(self, method, dtype), target).write(folder, force=force)
+        request = KernelRequest(
+            self,
+            method,
+            dtype,
+            deltas=tuple(deltas),
+            counted_inputs=tuple(poisson),
+            event_inputs=tuple(spikes),
+        )
+        return build_project(request, target).write(folder, force=force)
 
     def population(self, size: int | tuple[int, ...] = 1, **options: Any) -> Population:
         """Create a population; see :class:`izhigen.population.Population` for the options."""

@@ -259,9 +259,23 @@ def _summary(pop: Any, recording: Any, seconds: float) -> None:
 @_method
 @_dtype
 @_set
+@click.option(
+    "--delta", "deltas", metavar="STATE", multiple=True, help="A state that jumps: adds an input STATE_delta."
+)
+@click.option("--poisson", metavar="INPUT", multiple=True, help="An input with Poisson counts drawn in the kernel.")
+@click.option("--spikes", metavar="INPUT", multiple=True, help="An input with spikes delivered in the kernel.")
 @click.option("--force", is_flag=True, help="Overwrite files that izhigen did not write, or that were changed since.")
 def emit(
-    model: str, target: str, out: str | None, method: str, dtype: str, settings: tuple[str, ...], force: bool
+    model: str,
+    target: str,
+    out: str | None,
+    method: str,
+    dtype: str,
+    settings: tuple[str, ...],
+    deltas: tuple[str, ...],
+    poisson: tuple[str, ...],
+    spikes: tuple[str, ...],
+    force: bool,
 ) -> None:
     """Write a project for a model: header, source, example, self test, build files, README; or its source in one file."""
     loaded: Any = iz.load(model)
@@ -269,14 +283,18 @@ def emit(
     if changes:
         loaded = loaded.variant(**changes)
     if out is None:
-        click.echo(loaded.source(target, dtype=dtype, method=method), nl=False)
+        click.echo(loaded.source(target, dtype=dtype, method=method, deltas=deltas), nl=False)
         return
     from izhigen.standalone.project import project_files, write_source
 
     if _is_source_file(out, target):
-        click.echo(f"wrote {write_source(loaded.source(target, dtype=dtype, method=method), Path(out), force=force)}")
+        click.echo(
+            f"wrote {write_source(loaded.source(target, dtype=dtype, method=method, deltas=deltas), Path(out), force=force)}"
+        )
         return
-    folder = loaded.emit(out, target=target, dtype=dtype, method=method, force=force)
+    folder = loaded.emit(
+        out, target=target, dtype=dtype, method=method, deltas=deltas, poisson=poisson, spikes=spikes, force=force
+    )
     click.echo(f"wrote {folder}: {', '.join(project_files(folder))}")
 
 

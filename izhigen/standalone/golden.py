@@ -26,7 +26,9 @@ from izhigen.codegen.kernel import TAU_REF
 from izhigen.derive.lowering import DT as DT_SYMBOL
 from izhigen.derive.lowering import symbol
 from izhigen.derive.step import Step
+from izhigen.drawing import stream_of
 from izhigen.errors import DerivationError
+from izhigen.poisson import first_sum, poisson_counts
 from izhigen.random import normal_rows
 from izhigen.values import initial_states
 
@@ -58,6 +60,10 @@ EDGES, EDGE = 2, 2e-4
 """Segments that end near the threshold, and how near, as a fraction of the state that spikes."""
 NOISE = 0.1
 """Amplitude of the noise on an input, as a fraction of its largest value."""
+MEAN = 0.25
+"""Mean Poisson count of a step, in the segment with noise; each event adds the amplitude of the noise."""
+EVENT_EVERY, EVENT_NEURON = 7, 1
+"""In that segment, each step whose number is a multiple of the first gives a spike of that weight to that neuron."""
 NEVER = -1e7
 """``t_last_spike`` in ms of a neuron that has not spiked."""
 
@@ -124,6 +130,18 @@ class Golden:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """States that jump, and the inputs for which the kernel draws Poisson counts and to which it delivers spikes."""
+
+    deltas: tuple[str, ...] = ()
+    counted: tuple[str, ...] = ()
+    spiked: tuple[str, ...] = ()
+
+
+NOTHING_DRAWN = Drawn()
+
+
+@dataclass(frozen=True)
 class _Stretch:
     """Steps with held inputs, shape (neurons, inputs), and the amplitudes of noise on them."""
 
@@ -147,7 +165,8 @@ class _Stretch:
 class _Oracle:
     """A model's step on plain arrays in float64, with the noise that the kernel draws in its own precision."""
 
-    def __init__(self, step: Step, dtype: str) -> None:
+    def __init__(self, step: Step, dtype: str, drawn: Drawn) -> None:
+        self.drawn, self.inputs = drawn, (*step.model.inputs, *(f"{state}_delta" for state in drawn.deltas))
         self.model, self.dtype, self.variates = step.model, np.dtype(dtype), step.variates
         self.eps = float(np.finfo(self.dtype).eps)
         changed = {TAU_REF.name: _between_steps(step.model.parameters[TAU_REF.name])} if step.model.refractory else {}
@@ -161,7 +180,7 @@ class _Oracle:
         hoisted, self._constants = _without_constants(
             replace(step, increments=tuple(increments), noise=()), self.parameters
         )
-        self._engine = NumpyEngine(hoisted, "float64", (), 0)
+        self._engine = NumpyEngine(hoisted, "float64", drawn.deltas, 0)
 
     def initial(self, count: int) -> State:
         """The states at time 0."""
@@ -178,8 +197,8 @@ class _Oracle:
         """
         first, steps, neurons = stretch.first, stretch.steps, len(stretch.inputs)
         count = len(next(iter(state.values())))
-        copies, fed = count // neurons, stretch.fed(self.dtype)
-        sources = {name: Source(np.tile(fed[:, :, k], copies)) for k, name in enumerate(self.model.inputs)}
+        copies, fed = count // neurons, self._fed(stretch)
+        sources = {name: Source(np.tile(fed[:, :, k], copies)) for k, name in enumerate(self.inputs)}
         for xi, stream in self.variates:
             sources[xi.name] = Source(
                 np.tile(normal_rows(SEED, 0, neurons, first, steps, stream, self.dtype).astype(np.float64), copies)
@@ -192,6 +211,21 @@ class _Oracle:
             for step, neuron in zip(found.spikes.step.tolist(), found.spikes.neuron.tolist()):
                 masks[neuron] |= 1 << step
         return masks
+
+    def _fed(self, stretch: _Stretch) -> Array:
+        """Values of the inputs with what the kernel draws and delivers, where there is noise on them."""
+        fed = stretch.fed(self.dtype)
+        if not any(stretch.noise):
+            return fed
+        mean, steps = np.array([MEAN]), range(stretch.first, stretch.first + stretch.steps)
+        for k, name in enumerate(self.inputs):
+            key = SEED ^ stream_of(name)
+            if name in self.drawn.counted:
+                counts = [poisson_counts(mean, first_sum(mean), key, 0, fed.shape[1], step) for step in steps]
+                fed[:, :, k] += stretch.noise[k] * np.array(counts)
+            if name in self.drawn.spiked:
+                fed[[step % EVENT_EVERY == 0 for step in steps], EVENT_NEURON, k] += stretch.noise[k]
+        return fed
 
     def rounded(self, state: State) -> State:
         """The states as they are printed, and then held in the kernel's precision; 0 for one that is not finite."""
@@ -249,7 +283,7 @@ def _between_steps(period: float) -> float:
     return max(math.floor(period / DT) + 0.5, REFRACTORY_STEPS) * DT
 
 
-def compute_golden(step: Step, dtype: str) -> Golden:
+def compute_golden(step: Step, dtype: str, drawn: Drawn = NOTHING_DRAWN) -> Golden:
     """The self test of a step in a precision.
 
     Raises
@@ -257,7 +291,7 @@ def compute_golden(step: Step, dtype: str) -> Golden:
     DerivationError
         When there is nothing to compare: every trajectory runs to infinity within the first steps.
     """
-    oracle = _Oracle(step, dtype)
+    oracle = _Oracle(step, dtype, drawn)
     inputs, stride = _choose_inputs(oracle)
     segments = list(_segments(oracle, inputs, stride))
     if not any(segment.checked for segment in segments):
@@ -295,7 +329,7 @@ def _choose_inputs(oracle: _Oracle) -> tuple[Array, int]:
 
     None at all; the largest that leaves it quiet; one that makes it spike; and one that does so with all inputs in use.
     """
-    width = len(oracle.model.inputs)
+    width = len(oracle.inputs)
     candidates = np.array(
         [
             [level, *(other * (1 + 0.3 * k) for k in range(width - 1))][:width]
@@ -332,7 +366,7 @@ def choose_current(step: Step, dtype: str, golden: Golden, wanted: float, durati
 
     The wanted one where neither does.
     """
-    oracle = _Oracle(step, dtype)
+    oracle = _Oracle(step, dtype, NOTHING_DRAWN)
     if not oracle.model.inputs:
         return wanted
     levels = (wanted, float(f"{golden.inputs[2][0]:.3g}"))

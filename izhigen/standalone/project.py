@@ -22,11 +22,22 @@ from izhigen.codegen.render import context, environment, initial_lines
 from izhigen.codegen.request import KernelRequest
 from izhigen.codegen.targets import find_target, target_names
 from izhigen.codegen.targets.target import Target
+from izhigen.drawing import stream_of
 from izhigen.errors import BackendError, IzhigenError, ValueShapeError
 from izhigen.files import Folder, InTheWay, is_draft, write_file
 from izhigen.model.model import Declaration
+from izhigen.poisson import first_sum
 from izhigen.resources import resource_dir
-from izhigen.standalone.golden import LENGTH, Golden, choose_current, compute_golden
+from izhigen.standalone.golden import (
+    EVENT_EVERY,
+    EVENT_NEURON,
+    LENGTH,
+    MEAN,
+    Drawn,
+    Golden,
+    choose_current,
+    compute_golden,
+)
 
 MANIFEST, GENERATOR = "manifest.json", "izhigen"
 FORMAT = 1
@@ -203,14 +214,21 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
         raise BackendError(
             f"target {target!r} has no project templates (targets with them: {', '.join(project_targets())})"
         )
-    if request.per_neuron or request.deltas or request.timed_inputs:
+    if request.per_neuron or request.timed_inputs:
         raise BackendError(
-            "a project has one value for each parameter, and inputs that it is given; per-neuron parameters, jumps and inputs "
+            "a project has one value for each parameter, and inputs that it is given; per-neuron parameters and inputs "
             "computed from time are for model.source(...)"
+        )
+    if not found.input_noise and (request.counted_inputs or request.event_inputs):
+        raise BackendError(
+            f"target {target!r} is given the values of its inputs step by step, and draws no Poisson counts and delivers no spikes; "
+            "take target 'c', or add them to the input"
         )
     found.check_dtype(request.dtype)
     _check_range(request.model, request.dtype)
-    kernel = replace(request, noisy_inputs=request.model.inputs if found.input_noise else ()).kernel()
+    inputs = (*request.model.inputs, *(f"{state}_delta" for state in request.deltas))
+    kernel = replace(request, noisy_inputs=inputs if found.input_noise else ()).kernel()
+    drawn = Drawn(kernel.deltas, kernel.counted_inputs, kernel.event_inputs)
     printer = found.printer(request.dtype)
     printer.elementary.update(found.functions)
     initial = initial_lines(request.model, printer)  # before the rest is printed, as it may call functions of its own
@@ -220,7 +238,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
         "initial": initial,
         "initial_reads": _names_read(request.model),
     }
-    golden, example = compute_golden(kernel.step, request.dtype), Example()
+    golden, example = compute_golden(kernel.step, request.dtype, drawn), Example()
     current = choose_current(
         kernel.step, request.dtype, golden, example.current, (example.end - example.begin) * example.duration
     )
@@ -296,7 +314,10 @@ def _project_values(
             Entry(s, model.unit_of(s), plain_comment(model.initial[s].text) if s in model.initial else "0")
             for s in model.states
         ],
-        "input_table": [Entry(i, model.unit_of(i)) for i in model.inputs],
+        "input_table": [
+            Entry(i, model.unit_of(i.removesuffix("_delta") if i not in model.inputs else i)) for i in kernel.inputs
+        ],
+        "streams": {c_name(i): stream_of(i) for i in kernel.counted_inputs},
         "defaults": [Default(c_name(p), _number(v)) for p, v in model.parameters.items()],
         "first_input": c_name(model.inputs[0]) if model.inputs else "",
     }
@@ -327,6 +348,8 @@ class _Printed:
         def table(part: str) -> list[list[list[str]]]:
             return [[real(row) for row in getattr(segment, part)] for segment in golden.segments]
 
+        self.mean, self.first = _number(MEAN), f"{int(first_sum(MEAN))}u"
+        self.event_every, self.event_neuron = EVENT_EVERY, EVENT_NEURON
         self.dt, self.seed, self.stride = _number(golden.dt), golden.seed, golden.segments[1].first_step
         self.parameters = [Default(c_name(name), _number(value)) for name, value in golden.parameters.items()]
         self.inputs, self.noise, self.noisy = [real(row) for row in golden.inputs], real(golden.noise), golden.noisy

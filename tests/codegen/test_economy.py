@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 import izhigen as iz
 from izhigen import Model
-from izhigen.codegen import economy
 from izhigen.codegen.economy import (
     horner,
     is_only_added,
