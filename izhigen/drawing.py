@@ -28,7 +28,10 @@ LAST_STEP = float(1 << 62)
 class Neurons(Protocol):
     """The shape of a population, as :class:`izhigen.feeding.Layout` has it."""
 
-    dtype: Any
+    @property
+    def dtype(self) -> Any:
+        """Number type of the kernel."""
+        ...
 
     @property
     def shape(self) -> tuple[int, ...]:
