@@ -55,7 +55,7 @@ def read_real(value: Any, what: str, error: type[IzhigenError] = ValueShapeError
     try:
         return float(number)
     except OverflowError:
-        return math.inf if number == abs(number) else -math.inf
+        return math.inf if bool(number > 0) else -math.inf  # type: ignore[operator]
     except ValueError:  # a signalling NaN of decimal
         return math.nan
 

@@ -80,7 +80,11 @@ def load(name: str) -> Declaration:
     if not colon and name.endswith(".py"):
         path_text, model_name = name, ""
     if path_text:
-        return _load_from_file(Path(path_text).expanduser(), model_name)
+        try:
+            path = Path(path_text).expanduser()
+        except RuntimeError:  # the home of nobody
+            path = Path(path_text)
+        return _load_from_file(path, model_name)
     for path in _library_files():
         if name in _public_names(path):
             return _models_of(path)[name]

@@ -18,8 +18,9 @@ from izhigen.model.equations import (
     parse_equations,
     parse_reset,
 )
-from izhigen.model.expressions import Expression, Name, children, parse_expression
+from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.functions import CONSTANTS, FUNCTIONS, RESERVED, TIME_NAMES
+from izhigen.model.limits import MOST_LINES, check_inlined
 from izhigen.model.parts import Current, Noise, Refractory
 from izhigen.model.units import check_unit
 from izhigen.scalars import read_finite
@@ -33,10 +34,6 @@ INTERFACE_NAMES = frozenset(
     """.split()
 )
 """Options and attributes of populations, which states, parameters and inputs must not be called."""
-MOST_LINES = 300
-"""Most algebraic lines of a model."""
-MOST_NODES, MOST_DEPTH = 20_000, 100
-"""Largest right-hand side, with all lines inlined, that is derived: parts, and levels of nesting."""
 SPIKE_FIGURES = ("count", "first_spike", "isi")
 """What recordings call the figures of a neuron's spikes."""
 ALL = "all"
@@ -487,7 +484,7 @@ def _check(model: Declaration) -> None:
     _check_size(model)
     sizes = _check_acyclic({e.name: e.expression for e in model.equations if not e.is_ode}, "algebraic lines")
     for where, expression in _expressions(fields):
-        _check_inlined(where.removeprefix("equation "), expression, sizes)
+        check_inlined(where.removeprefix("equation "), expression, sizes)
     _check_acyclic(dict(model.initial), "initial values")
 
 
@@ -570,24 +567,6 @@ def _check_size(model: Declaration) -> None:
         raise ModelError(f"model {model.name!r} has {lines} algebraic lines, more than {MOST_LINES}")
 
 
-def _check_inlined(name: str, expression: Expression, done: dict[str, tuple[int, int]]) -> tuple[int, int]:
-    """Size and depth of an expression with the lines it reads inlined; an error beyond what can be derived in reasonable time."""
-
-    def measure(node: Any) -> tuple[int, int]:
-        if isinstance(node, Name):
-            return done.get(node.id, (1, 1))
-        parts = [measure(child) for child in children(node)]
-        return 1 + sum(size for size, _ in parts), 1 + max((depth for _, depth in parts), default=0)
-
-    size, depth = measure(expression.tree)
-    if size > MOST_NODES or depth > MOST_DEPTH:
-        raise ModelError(
-            f"equation {name}: with all lines inlined it has {size} parts nested {depth} deep, more than {MOST_NODES} and {MOST_DEPTH}; "
-            "make a slow part a state of its own, or simplify"
-        )
-    return size, depth
-
-
 def _check_acyclic(definitions: Mapping[str, Expression], what: str) -> dict[str, tuple[int, int]]:
     """Sizes and depths of the definitions, inlined; an error for a circle."""
     done: dict[str, tuple[int, int]] = {}
@@ -599,7 +578,7 @@ def _check_acyclic(definitions: Mapping[str, Expression], what: str) -> dict[str
             for other in definitions[name].names:
                 if other in definitions:
                     visit(other, (*path, name))
-            done[name] = _check_inlined(name, definitions[name], done)
+            done[name] = check_inlined(name, definitions[name], done)
 
     for name in definitions:
         visit(name, ())
