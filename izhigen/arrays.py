@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from izhigen.errors import BackendError
+from izhigen.errors import BackendError, ValueShapeError
 
 Array = Any
 LINE = 64
@@ -106,6 +106,16 @@ def beside(array: Array) -> Any:
 def fetch(array: Array) -> np.ndarray:
     """An array on the host: the same one where it lies there already."""
     return array if isinstance(array, np.ndarray) else np.asarray(array.get())
+
+
+def refuse_masked(what: str, value: Any) -> None:
+    """Raise ValueShapeError where a value, or one within lists, is an array of which some numbers are masked."""
+    if isinstance(value, (list, tuple)):
+        for part in value:
+            if not isinstance(part, (float, int)):
+                refuse_masked(what, part)
+    elif np.ma.is_masked(value):
+        raise ValueShapeError(f"{what}: some of its numbers are masked; fill them in, as values.filled(0.0) does")
 
 
 def aligned_zeros(count: int, dtype: Any) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.arrays import fetch, is_on_device
+from izhigen.arrays import fetch, is_on_device, refuse_masked
 from izhigen.errors import ValueShapeError
 
 Array = Any
@@ -62,6 +62,7 @@ def check_neurons(neurons: Any, count: int) -> tuple[Array, Array]:
     """Chosen neurons as given, and the order that sorts them."""
     if neurons is None:
         return None, None
+    refuse_masked("neurons", neurons)
     chosen = np.atleast_1d(np.asarray(fetch(neurons) if is_on_device(neurons) else neurons))
     if isinstance(neurons, slice):
         chosen = np.arange(count)[neurons]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.arrays import HOST, Space, aligned, namespace
+from izhigen.arrays import HOST, Space, aligned, namespace, refuse_masked
 from izhigen.backends.engine import Source
 from izhigen.errors import ValueShapeError, suggest
 from izhigen.inputs import Stimulus
@@ -144,8 +144,9 @@ def _contiguous(values: Array, layout: Layout) -> Array:
 
 
 def _as_numbers(name: str, value: Any, layout: Layout) -> Array:
+    refuse_masked(f"input {name!r}", value)
     array = layout.read(value)
-    if np.ma.is_masked(value) or array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biuf":
         raise ValueShapeError(
             f"input {name!r}: {type(value).__name__} holds no real numbers; give a number, an array, a stimulus of "
             "iz.inputs, or text in t"

@@ -53,3 +53,22 @@ def whole_steps(duration: float, dt: float, what: str = "duration") -> int:
             f"{steps * dt:g} ms would be, or give steps="
         )
     return steps
+
+
+def count_steps(duration: float | None, steps: int | None, dt: float) -> int:
+    """The steps of a run, asked for as a duration in ms or as a number of steps.
+
+    Raises
+    ------
+    ValueShapeError
+        For both, neither, or what is no number of steps.
+    """
+    if duration is not None and steps is None:
+        return whole_steps(duration, dt)
+    if duration is not None or steps is None:
+        raise ValueShapeError(
+            "run takes either a duration in ms, as in run(500.0), or a number of steps, as in run(steps=5000)"
+        )
+    if isinstance(steps, bool) or not isinstance(steps, numbers.Integral) or steps < 0:
+        raise ValueShapeError(f"steps={steps!r} is not a number of steps")
+    return int(steps)

@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "izhigen"
 ORDER = [
-    ["errors", "_version", "resources", "timegrid", "arrays"],
+    ["errors", "_version", "resources", "timegrid", "arrays", "signals"],
     ["model"],
     ["derive"],
     ["codegen"],
@@ -17,6 +17,7 @@ ORDER = [
     ["inputs"],
     ["feeding"],
     ["values"],
+    ["saved", "exclusive"],
     ["standalone"],
     ["checks", "progress", "moments"],
     ["store"],
