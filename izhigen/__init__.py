@@ -11,9 +11,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from izhigen._version import __version__
-from izhigen.api import Model
+from izhigen.api import Model, load
 from izhigen.errors import IzhigenError
-from izhigen.model.library import list_models, load
+from izhigen.model.library import list_models
 
 if TYPE_CHECKING:
     from izhigen import inputs, plot

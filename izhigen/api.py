@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from izhigen.errors import DerivationError
+from izhigen.errors import DerivationError, ModelError
+from izhigen.model import library
 from izhigen.model.model import Declaration
 
 if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
     from izhigen.population import Population
     from izhigen.report import ReportedStep
 
@@ -124,11 +128,75 @@ class Model(Declaration):
         )
         return build_project(request, target).write(folder, force=force)
 
-    def population(self, size: int | tuple[int, ...] = 1, **options: Any) -> Population:
-        """Create a population; see :class:`izhigen.population.Population` for the options."""
+    def population(
+        self,
+        size: int | tuple[int, ...] = 1,
+        *,
+        dt: float = 0.1,
+        method: str = "exp_euler",
+        backend: str = "c",
+        dtype: DTypeLike = "float32",
+        threads: int = 1,
+        seed: int = 0,
+        batch: int | None = None,
+        device: int | None = None,
+        sharding: Sequence[int] | None = None,
+        steps_per_launch: int | None = None,
+        **values: Any,
+    ) -> Population:
+        """Neurons of this model, as in ``model.population(1000, dt=0.1, a=0.02, V=lambda n, rng: rng.normal(-65, 5, n))``.
+
+        Parameters
+        ----------
+        size : int or tuple of int
+            Number of neurons, or the shape that they are arranged in.
+        dt : float
+            Step in ms.
+        method : str
+            Integration method; see ``izhigen.derive.step.method_names()``.
+        backend : {"c", "cuda", "numpy"}
+            ``"numpy"`` needs no compiler; ``"cuda"`` needs CuPy and a device, and keeps its arrays there.
+        dtype : {"float32", "float64"}
+        threads : int
+            Threads that share the neurons; results do not depend on it.
+        seed : int
+            Key of the noise in the kernel, and of the generator given to callables.
+        batch : int, optional
+            Length of a leading batch axis.
+        device : int, optional
+            With ``backend="cuda"``: the device; by default the one in use. Work goes to the stream that is current when it is asked for.
+        sharding : list of int, optional
+            With ``backend="cuda"``: several devices that share the neurons; results do not depend on it.
+        steps_per_launch : int, optional
+            With ``backend="cuda"``: steps of one launch, instead of as many as are asked for at once; 1 reads and writes all states every step.
+        **values
+            Parameter values and initial states by name, in the model's units: a number, an array in the population's shape, or a callable
+            ``f(n, rng)`` that returns one.
+
+        Raises
+        ------
+        ValueShapeError
+            For an unknown name, a wrong shape, or a value that is masked or not finite.
+        BackendError
+            When the backend cannot run here; says what to install.
+        """
         from izhigen.population import Population
 
-        return Population(self, size, **options)
+        return Population(
+            self,
+            size,
+            dt=dt,
+            method=method,
+            backend=backend,
+            dtype=dtype,
+            threads=threads,
+            seed=seed,
+            batch=batch,
+            device=device,
+            sharding=sharding,
+            steps_per_launch=steps_per_launch,
+            **values,
+        )
 
     def scaled(self, values: tuple[float, float], scaled_values: tuple[float, float]) -> Model:
         """Return the model in scaled units, such as ``scaled((-65.0, 30.0), (0.0, 1.0))``; see :func:`izhigen.derive.scaling.scale_model`."""
@@ -160,3 +228,17 @@ class Model(Declaration):
 
     def __hash__(self) -> int:
         return hash((self.name, self.states, self.inputs, tuple(sorted(self.parameters.items()))))
+
+
+def load(name: str) -> Model:
+    """Load a model by its library name, or as ``"file.py:NAME"`` (``"file.py"`` when it holds one model). The file is run.
+
+    Raises
+    ------
+    ModelNotFoundError
+        No such file, or no such model in it; names the nearest one.
+    """
+    found = library.load(name)
+    if not isinstance(found, Model):
+        raise ModelError(f"{name} is a {type(found).__name__}; declare it as izhigen.Model(...)")
+    return found

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from izhigen.errors import BackendError
+from izhigen.errors import BackendError, ValueShapeError
 
 Array = Any
 LINE = 64
@@ -112,6 +112,16 @@ def fetch(array: Array) -> np.ndarray:
         return np.asarray(array)
     with beside(array):
         return np.asarray(array.get())
+
+
+def refuse_masked(what: str, value: Any) -> None:
+    """Raise ValueShapeError where a value, or one within lists, is an array of which some numbers are masked."""
+    if isinstance(value, (list, tuple)):
+        for part in value:
+            if not isinstance(part, (float, int)):
+                refuse_masked(what, part)
+    elif np.ma.is_masked(value):
+        raise ValueShapeError(f"{what}: some of its numbers are masked; fill them in, as values.filled(0.0) does")
 
 
 def aligned_zeros(count: int, dtype: Any) -> Array:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.arrays import fetch, is_on_device
+from izhigen.arrays import fetch, is_on_device, refuse_masked
 from izhigen.errors import ValueShapeError
 from izhigen.scalars import read_whole, shown
 
@@ -64,6 +64,7 @@ def check_neurons(neurons: Any, count: int) -> tuple[Array, Array]:
     """Chosen neurons as given, and the order that sorts them."""
     if neurons is None:
         return None, None
+    refuse_masked("neurons", neurons)
     try:
         chosen = np.atleast_1d(np.asarray(fetch(neurons) if is_on_device(neurons) else neurons))
     except Exception as problem:  # ragged lists, and what other libraries refuse to hand over

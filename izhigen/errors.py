@@ -46,6 +46,10 @@ class ValueShapeError(IzhigenError, ValueError):
     """A parameter, state or input value of the wrong name, shape or kind."""
 
 
+class ConcurrentUseError(IzhigenError, RuntimeError):
+    """A population was asked for something that changes it while another such call of it is under way."""
+
+
 class BackendError(IzhigenError, RuntimeError):
     """A backend that is missing or cannot do what was asked of it."""
 

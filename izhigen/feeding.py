@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.arrays import HOST, Space, aligned, namespace
+from izhigen.arrays import HOST, Space, aligned, namespace, refuse_masked
 from izhigen.backends.engine import Counts, Source
 from izhigen.drawing import Span, bad_rate_text, make_counts, make_events
 from izhigen.errors import ValueShapeError, suggest
@@ -196,8 +196,9 @@ def _contiguous(values: Array, layout: Layout) -> Array:
 
 
 def _as_numbers(name: str, value: Any, layout: Layout) -> Array:
+    refuse_masked(f"input {name!r}", value)
     array = layout.read(value)
-    if np.ma.is_masked(value) or array.dtype.kind not in "biuf":
+    if array.dtype.kind not in "biuf":
         raise ValueShapeError(
             f"input {name!r}: {type(value).__name__} holds no real numbers; give a number, an array, a stimulus of "
             "iz.inputs, or text in t"

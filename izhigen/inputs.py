@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from izhigen.arrays import refuse_masked
 from izhigen.errors import IzhigenError, ValueShapeError
 from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.forms import Form, form_of
@@ -197,6 +198,7 @@ def section(values: Sequence[Any], durations: Sequence[float], dt: float | None 
         )
     if not len(values) or any(d < 0 for d in durations):
         raise ValueShapeError("section: give at least one value, and durations that are not negative")
+    refuse_masked("section", list(values))
     shapes = {np.shape(v) for v in values if np.ndim(v)}
     if len(shapes) > 1:
         raise ValueShapeError(f"section: values are numbers, or arrays of one shape, not of {sorted(shapes)}")
@@ -443,6 +445,7 @@ def from_array(values: Any, dt: float) -> Stimulus:
     """A given series, shape (T,) or (T, n), sampled at ``dt`` ms; a path to a ``.npy`` or ``.csv`` file is read."""
     if isinstance(values, (str, Path)):
         values = _read_series(Path(values))
+    refuse_masked("from_array", values)
     given = np.asarray(values)
     if given.dtype.kind not in "biuf" or given.ndim < 1 or not len(given):
         raise ValueShapeError(
@@ -494,3 +497,7 @@ __all__ = [
     "wiener",
     "wiener_process",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

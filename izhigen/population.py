@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from izhigen.arrays import fetch
 from izhigen.backends import create_engine, open_space
 from izhigen.backends.engine import Block, Engine, PreparedStep, Source
 from izhigen.checks import check_batch, check_count, check_dtype, check_seed, check_size
 from izhigen.codegen.request import KernelRequest
-from izhigen.errors import DerivationError, NonFiniteError, ValueShapeError, suggest
+from izhigen.errors import BackendError, DerivationError, ValueShapeError, suggest
+from izhigen.exclusive import Use, exclusive
 from izhigen.feeding import (
     NOT_COMPUTED,
     Feed,
@@ -31,21 +35,19 @@ from izhigen.feeding import (
 from izhigen.inputs import Stimulus
 from izhigen.model.model import Declaration
 from izhigen.plan import RecordingPlan, Subject
-from izhigen.progress import interruptible, progress_bar
+from izhigen.progress import progress_bar
 from izhigen.recording import Recording
 from izhigen.running import (
-    SPIKE_FLAG,
     Runner,
     bad_input_error,
-    bad_input_text,
     find_bad_input,
-    find_bad_input_anywhere,
     find_bad_rate,
-    non_finite,
+    non_finite_after,
 )
-from izhigen.scalars import read_whole, shown
-from izhigen.timegrid import MOST_STEPS, check_dt, whole_steps
-from izhigen.values import initial_states, read_value
+from izhigen.saved import Saved
+from izhigen.signals import HeldBack, Interruptible
+from izhigen.timegrid import check_dt, count_steps
+from izhigen.values import check_value_names, fresh_states, value_of
 from izhigen.views import ParameterView, StateView
 
 if TYPE_CHECKING:
@@ -53,50 +55,19 @@ if TYPE_CHECKING:
 
 Array = Any
 
-TIMES = ("tau_ref", "t_last_spike")
-"""Times that are compared with each other, kept in float64 whatever the kernel's type."""
 NOTHING_COMPUTED: Mapping[str, KernelInput] = {}
 """Inputs of which the kernel computes nothing."""
-NEVER = -1e7
-"""``t_last_spike`` of a neuron that has not spiked, in ms (BrainPy's value)."""
 
 
 class Population:
     """Neurons of one model, advanced together by a compiled kernel.
 
-    Parameters
-    ----------
-    model : Declaration
-    size : int or tuple of int
-        Number of neurons, or the shape that they are arranged in.
-    dt : float
-        Step in ms.
-    method : str
-        Integration method; see ``izhigen.derive.step.method_names()``.
-    backend : {"c", "cuda", "numpy"}
-        ``"numpy"`` needs no compiler; ``"cuda"`` needs CuPy and a device, and keeps its arrays there.
-    dtype : {"float32", "float64"}
-    threads : int
-        Threads that share the neurons; results do not depend on it.
-    seed : int
-        Key of the noise in the kernel, and of the generator given to callables.
-    batch : int, optional
-        Length of a leading batch axis.
-    device : int, optional
-        With ``backend="cuda"``: the device; by default the one in use. Work goes to the stream that is current when it is asked for.
-    sharding : list of int, optional
-        With ``backend="cuda"``: several devices that share the neurons; results do not depend on it.
-    steps_per_launch : int, optional
-        With ``backend="cuda"``: steps of one launch, instead of as many as are asked for at once; 1 reads and writes all states every step.
-    **values
-        Parameter values and initial states by name: a number, an array in the population's shape, or a callable ``f(n, rng)``.
+    Made by :meth:`izhigen.Model.population`, which describes the arguments and the errors raised. States and parameters are attributes:
+    ``pop.V`` is the live array of a state, and ``pop.a = 0.1`` sets a parameter for the steps to come.
 
-    Raises
-    ------
-    ValueShapeError
-        For an unknown name, a wrong shape, or a value that is not finite.
-    BackendError
-        When the backend cannot run here; says what to install.
+    ``copy.copy``, ``copy.deepcopy`` and ``pickle`` give a population of its own that goes on from the same step with the same bits. A population
+    is used by one thread at a time: what would change it while another such call is under way raises ConcurrentUseError. An interrupt
+    (Ctrl-C, or a handler of a signal that raises) leaves the states and the time of the same step.
     """
 
     def __init__(
@@ -107,26 +78,50 @@ class Population:
         dt: float = 0.1,
         method: str = "exp_euler",
         backend: str = "c",
-        dtype: Any = "float32",
+        dtype: DTypeLike = "float32",
         threads: int = 1,
         seed: int = 0,
         batch: int | None = None,
-        device: Any = None,
-        sharding: Any = None,
+        device: int | None = None,
+        sharding: Sequence[int] | None = None,
         steps_per_launch: int | None = None,
         **values: Any,
     ) -> None:
+        self._set_up(
+            model,
+            {
+                "size": check_size(size),
+                "dt": check_dt(dt),
+                "method": method,
+                "backend": backend,
+                "dtype": check_dtype(dtype),
+                "threads": check_count("threads", threads),
+                "seed": check_seed(seed),
+                "batch": check_batch(batch),
+                "device": getattr(device, "id", device),
+                "sharding": sharding,
+                "steps_per_launch": None
+                if steps_per_launch is None
+                else check_count("steps_per_launch", steps_per_launch),
+            },
+        )
+        check_value_names(model, values)
+        self._given: Mapping[str, Any] = dict(values)
+        self.reset()
+        self._engine()
+
+    # -- set-up -----------------------------------------------------------------------------------------------------
+
+    def _set_up(self, model: Declaration, options: Mapping[str, Any]) -> None:
         # Private names only: every other attribute belongs to the model, as in pop.V and pop.a.
-        self._model = model
-        self._dt = check_dt(dt)
-        self._dtype = check_dtype(dtype)
-        self._space = open_space(backend, device, sharding)
-        self._layout = Layout(check_size(size), check_batch(batch), self._dtype, self._space)
-        self._backend, self._threads, self._seed = backend, check_count("threads", threads), check_seed(seed)
-        self._asked_method = method
-        self._steps_per_launch = None if steps_per_launch is None else check_count("steps_per_launch", steps_per_launch)
+        self._model, self._options = model, options
+        self._dt, self._dtype = options["dt"], options["dtype"]
+        self._backend, self._threads, self._seed = options["backend"], options["threads"], options["seed"]
+        self._space = open_space(self._backend, options["device"], options["sharding"])
+        self._layout = Layout(options["size"], options["batch"], self._dtype, self._space)
+        self._uses: dict[str, Use] = {}
         self._engines: dict[tuple[Any, ...], Engine] = {}
-        self._given = dict(values)
+        self._given = {}
         self._parameters: dict[str, float | Array] = {}
         self._state: dict[str, Array] = {}
         self._steps_done = 0
@@ -134,86 +129,59 @@ class Population:
         self._kept: dict[int, dict[str, Array]] = {}
         self._known_inputs: dict[tuple[str, ...], tuple[tuple[str, ...], tuple[str, ...]]] = {}
         self._last_spike_flag = self._space.zeros(self._layout.count, np.uint8)
-        self._check_names(values)
-        self.reset()
-        self._engine()
 
-    # -- set-up -----------------------------------------------------------------------------------------------------
+    @exclusive
+    def reset(self, batch: int | EllipsisType | None = ...) -> None:
+        """Set the states to their initial values and time to 0.
 
-    def _check_names(self, values: Mapping[str, Any]) -> None:
-        known = (*self._model.parameters, *self._model.states, *(["t_last_spike"] if self._model.refractory else []))
-        for name in values:
-            if name in self._model.inputs:
-                raise ValueShapeError(
-                    f"{name!r} is an input of model {self._model.name!r}: give it to run({name}=...) or step({name}=...)"
-                )
-            if name not in known:
-                raise ValueShapeError(
-                    f"model {self._model.name!r} has no parameter or state {name!r}{suggest(name, known)} "
-                    f"(parameters: {', '.join(self._model.parameters)}; states: {', '.join(self._model.states)})"
-                )
+        Parameters
+        ----------
+        batch : int or None, optional
+            Another length of the batch axis; None removes it. Values that were given as callables are then drawn again, from the same seed.
 
-    def _value(self, name: str, value: Any, layout: Layout | None = None) -> float | Array:
-        rng = np.random.default_rng([self._seed, *name.encode()])
-        found = read_value(
-            name,
-            value,
-            layout or self._layout,
-            rng,
-            np.float64 if name in TIMES and self._model.refractory else self._dtype,
-        )
-        if (
-            name == "tau_ref"
-            and self._model.refractory
-            and (least := found if isinstance(found, float) else float(found.min())) < 0
-        ):
-            raise ValueShapeError(f"tau_ref = {least:g} is negative; a refractory period is a time in ms from 0 on")
-        return found
-
-    def reset(self, batch: int | Any | None = ...) -> None:
-        """Set the states to their initial values and time to 0; ``batch`` changes the batch axis (None removes it)."""
+        Raises
+        ------
+        ValueShapeError
+            When a value that was given does not fit; the population is then left as it was.
+        """
+        layout = self._layout
+        if batch is not ...:
+            layout = Layout(layout.size, check_batch(batch), self._dtype, self._space)
         with self._space.use():
-            self._reset(
-                self._layout
-                if batch is ...
-                else Layout(self._layout.size, check_batch(batch), self._dtype, self._space)
-            )
+            parameters = self._parameters
+            if layout != self._layout or not parameters:
+                parameters = {
+                    name: value_of(self._model, name, self._given.get(name, default), layout, self._seed)
+                    for name, default in self._model.parameters.items()
+                }
+            fresh = fresh_states(self._model, self._given, parameters, layout, self._seed)
+            # Nothing above changes the population, so a value that does not fit, or an interrupt, leaves it as it was.
+            with HeldBack():
+                self._begin(layout, parameters, fresh)
 
-    def _reset(self, layout: Layout) -> None:
-        parameters = self._parameters
-        if layout != self._layout or not parameters:
-            parameters = {
-                name: self._value(name, self._given.get(name, default), layout)
-                for name, default in self._model.parameters.items()
-            }
-        fresh = self._fresh_states(layout, parameters)
-        # Nothing above changes the population, so a value that does not fit leaves it as it was.
+    def _begin(self, layout: Layout, parameters: dict[str, float | Array], fresh: Mapping[str, Array]) -> None:
         self._layout, self._parameters, self._steps_done = layout, parameters, 0
         self._prepared.clear()
         self._last_spike_flag = self._space.zeros(layout.count, np.uint8)
-        for name, values in fresh.items():
-            if name not in self._state or self._state[name].shape != (
-                layout.count,
-            ):  # arrays that a user holds stay live
+        for name, values in fresh.items():  # arrays that a user holds stay live
+            if name not in self._state or self._state[name].shape != (layout.count,):
                 self._state[name] = self._space.zeros(layout.count, values.dtype)
             self._space.write(self._state[name], values)
 
+    @exclusive
     def _set_parameter(self, name: str, value: Any) -> None:
         with self._space.use():
-            self._parameters[name] = self._value(name, value)
-        self._given[name] = value
-        self._prepared.clear()
+            found = value_of(self._model, name, value, self._layout, self._seed)
+        parameters, given = {**self._parameters, name: found}, {**self._given, name: value}
+        # One call of C code, which no interrupt divides: a step prepared before holds the old value.
+        self.__dict__.update(_parameters=parameters, _given=given, _prepared={})
 
-    def _fresh_states(self, layout: Layout, parameters: Mapping[str, Any]) -> dict[str, Array]:
-        """Initial state arrays of a layout."""
-        given = {
-            name: self._value(name, self._given[name], layout) for name in self._model.states if name in self._given
-        }
-        fresh = initial_states(self._model, given, parameters, self._dtype)
-        if self._model.refractory:
-            last = self._value("t_last_spike", self._given.get("t_last_spike", NEVER), layout)
-            fresh["t_last_spike"] = np.float64(last) if isinstance(last, float) else last
-        return fresh
+    @exclusive
+    def _set_state(self, name: str, value: Any) -> None:
+        with self._space.use():
+            found = value_of(self._model, name, value, self._layout, self._seed)
+            with HeldBack():
+                self._space.write(self._state[name], found)
 
     def _engine(self, deltas: tuple[str, ...] = (), computed: Mapping[str, KernelInput] = NOTHING_COMPUTED) -> Engine:
         """The engine for the present placement of parameters, with the states that jump and what the kernel computes of inputs."""
@@ -226,6 +194,62 @@ class Population:
     def _per_neuron(self) -> tuple[str, ...]:
         """Parameters that have one value per neuron now."""
         return tuple(p for p in self._model.parameters if not isinstance(self._parameters[p], float))
+
+    # -- copies and pickles -----------------------------------------------------------------------------------------
+
+    def _saved(self) -> Saved:
+        options = {**self._options, "batch": self._layout.batch}
+        return Saved(
+            self._model, options, self._given, self._parameters, self._state, self._last_spike_flag, self._steps_done
+        )
+
+    def _fill(self, saved: Saved) -> None:
+        """Become what was saved, with arrays of its own."""
+        self._set_up(saved.model, saved.options)
+
+        def own(values: Array) -> Array:
+            array = self._space.zeros(len(values), values.dtype)
+            self._space.write(array, values)
+            return array
+
+        with self._space.use():
+            self._given, self._steps_done = dict(saved.given), saved.steps_done
+            self._parameters = {
+                name: value if isinstance(value, float) else own(value) for name, value in saved.parameters.items()
+            }
+            self._state = {name: own(values) for name, values in saved.state.items()}
+            self._last_spike_flag = own(saved.spike)
+        self._engine()
+
+    @exclusive
+    def __copy__(self) -> Self:
+        """A population of its own that goes on from the same step, bit for bit."""
+        new = object.__new__(type(self))
+        new._fill(self._saved())
+        return new
+
+    @exclusive
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """The same; arrays that were given as values are copied too."""
+        new = object.__new__(type(self))
+        new._fill(replace(self._saved(), given=deepcopy(self._given, memo)))
+        return new
+
+    @exclusive
+    def __getstate__(self) -> Saved:
+        """What is pickled: states, time and all that is needed to go on, as NumPy arrays."""
+        read = partial(value_of, self._model, layout=self._layout, seed=self._seed)
+        with self._space.use():
+            return self._saved().on_host(self._layout, read)
+
+    def __setstate__(self, saved: Saved) -> None:
+        try:
+            self._fill(saved)
+        except BackendError as problem:
+            raise BackendError(
+                f"a population of backend {saved.options['backend']!r} was pickled, which cannot run here: {problem}; "
+                "read it on a machine like the one that wrote it, or pickle recordings and dict(pop.state) instead"
+            ) from problem
 
     # -- what it is -------------------------------------------------------------------------------------------------
 
@@ -275,7 +299,7 @@ class Population:
         return self._request(self._per_neuron()).kernel()
 
     def _request(self, *choices: tuple[Any, ...]) -> KernelRequest:
-        return KernelRequest(self._model, self._asked_method, self._dtype.name, *choices)
+        return KernelRequest(self._model, self._options["method"], self._dtype.name, *choices)
 
     @property
     def build_info(self) -> str:
@@ -359,6 +383,7 @@ class Population:
             inputs[name] = value
         return self.step(**inputs)
 
+    @exclusive
     def step(self, *, check_finite: bool = True, **inputs: Any) -> Array:
         """Advance by one step.
 
@@ -402,24 +427,12 @@ class Population:
         if bad_input is not None:
             raise bad_input_error(self, bad_input, sources)
         advance = self._prepared_step(deltas, computed, sources, check_finite)
-        bad = advance(self._steps_done, sources)
-        self._steps_done += 1
-        if bad is not None:
-            raise self._after_the_step(bad, sources)
-        return self.spike
-
-    def _after_the_step(self, neuron: int, sources: Mapping[str, Source]) -> NonFiniteError:
-        """What a step left not finite; an input that lies on a device is looked at only now."""
-        bad = find_bad_input_anywhere(sources)
-        return non_finite(
-            self,
-            neuron if bad is None else bad.neuron,
-            sources,
-            0,
-            "its state is now",
-            ahead=0,
-            subject=None if bad is None else bad_input_text(bad),
+        bad = advance(
+            self._steps_done, sources, partial(self.__dict__.__setitem__, "_steps_done", self._steps_done + 1)
         )
+        if bad is not None:
+            raise non_finite_after(self, bad, sources)
+        return self.spike
 
     def _prepared_step(
         self,
@@ -434,6 +447,7 @@ class Population:
             self._prepared[key] = self._engine(deltas, computed).prepare(self._block(sources, 1, check_finite))
         return self._prepared[key]
 
+    @exclusive
     def run(
         self,
         duration: float | None = None,
@@ -492,7 +506,7 @@ class Population:
         """
         with self._space.use():
             return self._run(
-                self._count_steps(duration, steps), record, every, neurons, progress, check_finite, out, inputs
+                count_steps(duration, steps, self._dt), record, every, neurons, progress, check_finite, out, inputs
             )
 
     def _run(
@@ -507,27 +521,22 @@ class Population:
         inputs: Mapping[str, Any],
     ) -> Recording:
         engine, feeds = self._prepared_run(inputs, count)
-        plan = RecordingPlan(
-            self._subject({name: held_values(feed, count) for name, feed in feeds.items()}),
-            count,
-            record,
-            every,
-            neurons,
-            out,
-        )
         start = self._steps_done
-        try:
-            with interruptible() as interrupted, progress_bar(progress, count, self._dt) as bar:
-                Runner(self, plan, engine, feeds, check_finite).run(count, interrupted.is_set, bar.update)
-                recording = plan.recording(self._steps_done - start, interrupted.is_set())
-                engine.finish()
-                return recording
-        except BaseException as problem:
+        subject = self._subject({name: held_values(feed, count) for name, feed in feeds.items()})
+        with Interruptible() as signals:  # everything below is done between two of its looks
+            plan = RecordingPlan(subject, count, record, every, neurons, out)
             try:
-                plan.abandon(self._steps_done - start, problem)
-            except Exception as second:  # such as a device that does not answer any more
-                problem.add_note(f"and the recording could not be finished: {second}")
-            raise
+                with progress_bar(progress, count, self._dt) as bar:
+                    Runner(self, plan, engine, feeds, check_finite).run(count, signals.look, bar.update)
+                    recording = plan.recording(self._steps_done - start, signals.look())
+                    engine.finish()
+                    return recording
+            except BaseException as problem:
+                try:
+                    plan.abandon(self._steps_done - start, problem)
+                except Exception as second:  # such as a device that does not answer any more
+                    problem.add_note(f"and the recording could not be finished: {second}")
+                raise
 
     def _prepared_run(self, inputs: Mapping[str, Any], count: int) -> tuple[Engine, dict[str, Feed]]:
         """The engine of a run and its inputs; what the kernel can compute of them is left to it."""
@@ -570,18 +579,6 @@ class Population:
             self._space,
         )
 
-    def _count_steps(self, duration: float | None, steps: int | None) -> int:
-        if (duration is None) == (steps is None):
-            raise ValueShapeError(
-                "run takes either a duration in ms, as in run(500.0), or a number of steps, as in run(steps=5000)"
-            )
-        if steps is None:
-            return whole_steps(duration, self._dt)  # type: ignore[arg-type]
-        number = read_whole(steps, 0, int(MOST_STEPS))
-        if number is None:
-            raise ValueShapeError(f"steps={shown(steps)} is not a number of steps (at most {MOST_STEPS:g})")
-        return number
-
     def _input_names(self, inputs: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Names of all inputs that a kernel reads, and the states that jump."""
         given = tuple(inputs)
@@ -606,30 +603,8 @@ class Population:
             spike_flag=self._last_spike_flag,
             threads=self._threads,
             check_finite=check_finite,
-            steps_per_launch=self._steps_per_launch,
+            steps_per_launch=self._options["steps_per_launch"],
         )
-
-    # -- copies of the state ----------------------------------------------------------------------------------------
-
-    def _state_of(self, neuron: int) -> dict[str, float]:
-        return {name: float(fetch(self._state[name][neuron])) for name in self._model.states}
-
-    def _state_bytes(self) -> int:
-        return sum(values.nbytes for values in self._state.values())
-
-    def _snapshot(self, slot: int) -> dict[str, Array]:
-        """Copies of the states, in arrays that are used again for the same slot."""
-        kept = self._kept.setdefault(slot, {})
-        for name, values in (*self._state.items(), (SPIKE_FLAG, self._last_spike_flag)):
-            if name in kept and kept[name].shape == values.shape:
-                kept[name][...] = values
-            else:
-                kept[name] = values.copy()
-        return kept
-
-    def _restore(self, snapshot: Mapping[str, Array]) -> None:
-        for name, values in snapshot.items():
-            (self._last_spike_flag if name == SPIKE_FLAG else self._state[name])[...] = values
 
 
 __all__ = ["Population"]

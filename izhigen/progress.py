@@ -1,32 +1,10 @@
-"""Long runs: a progress bar, and Ctrl-C that ends a run between kernel calls."""
+"""Long runs: a progress bar."""
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-
-
-@contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """Let Ctrl-C end a run between kernel calls, so that no state is left half advanced; a second one interrupts as usual."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-    previous = signal.getsignal(signal.SIGINT)
-
-    def stop(number: int, frame: Any) -> None:
-        event.set()
-        signal.signal(signal.SIGINT, previous)
-
-    try:
-        signal.signal(signal.SIGINT, stop)
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 @contextmanager

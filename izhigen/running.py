@@ -73,7 +73,9 @@ class Runner:
             check_finite,
         )
         self._start = population._steps_done
-        self._keeps = check_finite and population._state_bytes() <= engine.rewind_bytes
+        self._keeps = (
+            check_finite and sum(values.nbytes for values in population._state.values()) <= engine.rewind_bytes
+        )
         # Where no copy leads back to a state that is not finite, several devices have to stop after the same block.
         self._depth = 1 if check_finite and not self._keeps else engine.depth
         self._under_way: deque[_Part] = deque()
@@ -206,10 +208,10 @@ class Runner:
         """Copy the states, so that a block after this one can be traced back; of two copies one is older than all blocks under way."""
         engine, population = self._engine, self._population
         if engine.depth == 1:
-            self._snapshots = [_Snapshot(offset, population._snapshot(0))]
+            self._snapshots = [_Snapshot(offset, _snapshot(population, 0))]
         elif self._blocks % (4 * engine.depth) == 0:
             slot = self._blocks // (4 * engine.depth) % 2
-            self._snapshots = [*self._snapshots[-1:], _Snapshot(offset, population._snapshot(slot))]
+            self._snapshots = [*self._snapshots[-1:], _Snapshot(offset, _snapshot(population, slot))]
 
     def _trace_back(self, part: _Part, bad: int) -> None:
         """Run again to the first step that leaves a state not finite; leave the population just before it, and say so."""
@@ -217,7 +219,7 @@ class Runner:
         snapshot = next((kept for kept in reversed(self._snapshots) if kept.offset <= part.offset), None)
         if snapshot is None:
             raise _non_finite_within(population, bad, part.block)
-        population._restore(snapshot.arrays)
+        _restore(population, snapshot.arrays)
         offset = snapshot.offset
         while offset < part.offset:
             size = min(part.offset - offset, part.block.steps)
@@ -231,7 +233,7 @@ class Runner:
         done, size = 0, block.steps
         population._steps_done = block.first_step
         while done < block.steps:
-            kept = {name: values.copy() for name, values in population._snapshot(0).items()}
+            kept = {name: values.copy() for name, values in _snapshot(population, 0).items()}
             count = max(1, min(size, block.steps - done) // 2)
             half = self._block(
                 {name: source.part(done, count) for name, source in block.inputs.items()},
@@ -244,7 +246,7 @@ class Runner:
                 done, population._steps_done = done + count, population._steps_done + count
                 continue
             engine.recover()
-            population._restore(kept)
+            _restore(population, kept)
             if count == 1:
                 raise self._explained(worse, half)
             size = count
@@ -256,6 +258,29 @@ class Runner:
         if bad is not None:
             return bad_input_error(self._population, bad, block.inputs)
         return non_finite(self._population, neuron, block.inputs, 0, "the population is left before it, with")
+
+
+# -- copies of the state --------------------------------------------------------------------------------------------
+
+
+def _state_of(population: Population, neuron: int) -> dict[str, float]:
+    return {name: float(fetch(population._state[name][neuron])) for name in population._model.states}
+
+
+def _snapshot(population: Population, slot: int) -> dict[str, Array]:
+    """Copies of the states, in arrays that are used again for the same slot."""
+    kept = population._kept.setdefault(slot, {})
+    for name, values in (*population._state.items(), (SPIKE_FLAG, population._last_spike_flag)):
+        if name in kept and kept[name].shape == values.shape:
+            kept[name][...] = values
+        else:
+            kept[name] = values.copy()
+    return kept
+
+
+def _restore(population: Population, snapshot: Mapping[str, Array]) -> None:
+    for name, values in snapshot.items():
+        (population._last_spike_flag if name == SPIKE_FLAG else population._state[name])[...] = values
 
 
 # -- what is not finite ---------------------------------------------------------------------------------------------
@@ -310,6 +335,13 @@ def bad_input_error(population: Population, bad: BadInput, sources: Mapping[str,
     )
 
 
+def non_finite_after(population: Population, neuron: int, sources: Mapping[str, Source]) -> NonFiniteError:
+    """What a single step left not finite; an input that lies on a device is looked at only now."""
+    bad = find_bad_input_anywhere(sources)
+    where, subject = (neuron, None) if bad is None else (bad.neuron, bad_input_text(bad))
+    return non_finite(population, where, sources, 0, "its state is now", ahead=0, subject=subject)
+
+
 def bad_input_text(bad: BadInput) -> str:
     """What is wrong with an input."""
     return f"input {bad.name!r} of neuron {bad.neuron} {bad.what}"
@@ -325,7 +357,7 @@ def non_finite(
     subject: str | None = None,
 ) -> NonFiniteError:
     """The error for a neuron in the step ``ahead`` of the present one, whose inputs stand in a row of the sources."""
-    step, dt, state = population._steps_done - 1 + ahead, population.dt, population._state_of(neuron)
+    step, dt, state = population._steps_done - 1 + ahead, population.dt, _state_of(population, neuron)
     inputs = {name: source.value(row, neuron, step) for name, source in sources.items()}
     shown = ", ".join(f"{name}={value:g}" for name, value in (*state.items(), *inputs.items()))
     what = subject or f"neuron {neuron} became infinite or undefined"
@@ -351,6 +383,6 @@ def _non_finite_within(population: Population, neuron: int, block: Block) -> Non
         neuron=neuron,
         step=last,
         time=(last + 1) * dt,
-        state=population._state_of(neuron),
+        state=_state_of(population, neuron),
         inputs={},
     )

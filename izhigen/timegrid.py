@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from izhigen.errors import ValueShapeError
-from izhigen.scalars import read_real, shown
+from izhigen.scalars import read_real, read_whole, shown
 
 MOST_STEPS = 1e15
 """Longest run, in steps: time must stay a whole number of steps in float64."""
@@ -48,3 +48,23 @@ def whole_steps(duration: float, dt: float, what: str = "duration") -> int:
             f"{steps * dt:g} ms would be, or give steps="
         )
     return steps
+
+
+def count_steps(duration: float | None, steps: int | None, dt: float) -> int:
+    """The steps of a run, asked for as a duration in ms or as a number of steps.
+
+    Raises
+    ------
+    ValueShapeError
+        For both, neither, or what is no number of steps.
+    """
+    if duration is not None and steps is None:
+        return whole_steps(duration, dt)
+    if duration is not None or steps is None:
+        raise ValueShapeError(
+            "run takes either a duration in ms, as in run(500.0), or a number of steps, as in run(steps=5000)"
+        )
+    number = read_whole(steps, 0, int(MOST_STEPS))
+    if number is None:
+        raise ValueShapeError(f"steps={shown(steps)} is not a number of steps (at most {MOST_STEPS:g})")
+    return number

@@ -9,13 +9,56 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.arrays import fetch, namespace
-from izhigen.errors import ValueShapeError
+from izhigen.arrays import fetch, namespace, refuse_masked
+from izhigen.errors import ValueShapeError, suggest
 from izhigen.feeding import Layout
 from izhigen.model.model import Declaration
 from izhigen.scalars import read_real, shown
 
 Array = Any
+
+TIMES = ("tau_ref", "t_last_spike")
+"""Times that are compared with each other, kept in float64 whatever the kernel's type."""
+NEVER = -1e7
+"""``t_last_spike`` of a neuron that has not spiked, in ms (BrainPy's value)."""
+
+
+def check_value_names(model: Declaration, values: Mapping[str, Any]) -> None:
+    """Every value given must be that of a parameter or of a state."""
+    known = (*model.parameters, *model.states, *(["t_last_spike"] if model.refractory else []))
+    for name in values:
+        if name in model.inputs:
+            raise ValueShapeError(
+                f"{name!r} is an input of model {model.name!r}: give it to run({name}=...) or step({name}=...)"
+            )
+        if name not in known:
+            raise ValueShapeError(
+                f"model {model.name!r} has no parameter or state {name!r}{suggest(name, known)} "
+                f"(parameters: {', '.join(model.parameters)}; states: {', '.join(model.states)})"
+            )
+
+
+def value_of(model: Declaration, name: str, value: Any, layout: Layout, seed: int) -> float | Array:
+    """The value of a parameter or state of a model, checked; see :func:`read_value`. A callable draws by the seed and its name."""
+    rng = np.random.default_rng([seed, *name.encode()])
+    found = read_value(name, value, layout, rng, np.float64 if name in TIMES and model.refractory else layout.dtype)
+    if name == "tau_ref" and model.refractory:
+        least = found if isinstance(found, float) else float(found.min())
+        if least < 0:
+            raise ValueShapeError(f"tau_ref = {least:g} is negative; a refractory period is a time in ms from 0 on")
+    return found
+
+
+def fresh_states(
+    model: Declaration, given: Mapping[str, Any], parameters: Mapping[str, Any], layout: Layout, seed: int
+) -> dict[str, Array]:
+    """Initial states of a layout, with those that a refractory period adds; see :func:`initial_states`."""
+    own = {name: value_of(model, name, given[name], layout, seed) for name in model.states if name in given}
+    fresh = initial_states(model, own, parameters, layout.dtype)
+    if model.refractory:
+        last = value_of(model, "t_last_spike", given.get("t_last_spike", NEVER), layout, seed)
+        fresh["t_last_spike"] = np.float64(last) if isinstance(last, float) else last
+    return fresh
 
 
 def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, dtype: Any) -> float | Array:
@@ -38,6 +81,7 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
             if not np.isfinite(np.dtype(dtype).type(number)):
                 raise ValueShapeError(f"{name} = {shown(value)} is not finite in {np.dtype(dtype).name}")
         return number
+    refuse_masked(name, value)
     array = layout.read(value)
     if array.dtype.kind not in "iuf" or isinstance(value, bool):
         raise ValueShapeError(

@@ -37,8 +37,7 @@ class StateView(Mapping[str, Array]):
         population = self._population
         if name not in population._state:
             self[name]  # says which there are
-        with population._space.use():
-            population._space.write(population._state[name], population._value(name, value))
+        population._set_state(name, value)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._population._model.all_states)

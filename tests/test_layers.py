@@ -8,7 +8,7 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "izhigen"
 ORDER = [
-    ["errors", "_version", "resources", "scalars", "timegrid", "arrays", "files"],
+    ["errors", "_version", "resources", "scalars", "timegrid", "arrays", "files", "signals"],
     ["model"],
     ["lines"],
     ["derive"],
@@ -19,6 +19,7 @@ ORDER = [
     ["drawing"],
     ["feeding"],
     ["values"],
+    ["saved", "exclusive"],
     ["standalone"],
     ["checks", "progress", "moments", "rates"],
     ["description"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -18,6 +18,7 @@ from izhigen.backends.workers import Workers
 from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, CompileError, ValueShapeError
+from izhigen.signals import HeldBack, at_once
 
 PACE = 2e10
 """Multiply-adds a second of one thread, for the length of a call only: a few cores of any year are within a factor of four."""
@@ -114,19 +115,25 @@ class CEngine(HostEngine):
         runs = [self._run(block, None, n, []) for _ in ranges]
         nothing = runs[0].bad_neuron
         tasks = [partial(self._advance, population, run, *part) for run, part in zip(runs, ranges)]
-        work = tasks[0] if len(tasks) == 1 else partial(self._workers.run, tasks)
+        make = partial(at_once, tasks[0]) if len(tasks) == 1 else partial(self._in_parts, tasks)
         targets = [(run, self._binding.inputs(run, block.inputs)) for run in runs]
 
-        def step(first_step: int, inputs: Mapping[str, Source]) -> int | None:
+        def step(first_step: int, inputs: Mapping[str, Source], count: Callable[[], object]) -> int | None:
             for run, slots in targets:
                 run.first_step, run.bad_neuron = first_step, nothing
                 for name, slot in slots:
                     self._binding.set_input(slot, inputs[name])
-            work()
+            make(count)
             bad = min([run.bad_neuron for run in runs])
             return None if bad == nothing else bad
 
         return step
+
+    def _in_parts(self, tasks: Sequence[Callable[[], None]], count: Callable[[], object]) -> None:
+        """The parts of one step on their threads, and then the count."""
+        with HeldBack():
+            self._workers.run(tasks)
+            count()
 
     def _spike_lists(self, count: int, block: Block) -> list[_SpikeList]:
         capacity = max(SPIKE_BUFFER, self._program.tile * block.steps)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -20,6 +20,7 @@ from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import ValueShapeError
+from izhigen.signals import HeldBack
 
 Array = Any
 
@@ -408,13 +409,15 @@ class CudaEngine:
         with self._space.use(), device_errors(f"one step of {n} neurons"):
             self._kernels["begin"]((1,), (1,), (fixed, *self._by_value(run)))
 
-        def step(first_step: int, inputs: Mapping[str, Source]) -> int | None:
+        def step(first_step: int, inputs: Mapping[str, Source], count: Callable[[], object]) -> int | None:
             with self._space.use(), device_errors(f"one step of {n} neurons"):
                 run.first_step = first_step
                 sent = [self._send(inputs[name]) for name, _ in slots]
                 for (_, target), source in zip(slots, sent):
                     binding.set_input(target, source)
-                self._start("step", n, NEURONS_A_THREAD, (fixed, *self._by_value(run)))
+                with HeldBack():
+                    self._start("step", n, NEURONS_A_THREAD, (fixed, *self._by_value(run)))
+                    count()
                 return self._bad_neuron() if block.check_finite else None
 
         return step

@@ -261,8 +261,9 @@ class Advanced:
 
 Pending = Callable[[], Advanced]
 """Waits for a block that was submitted, and says what was found."""
-PreparedStep = Callable[[int, Mapping[str, Source]], int | None]
-"""Makes one step; returns the first neuron with a state that is not finite (where the block asks to look), or None."""
+PreparedStep = Callable[[int, Mapping[str, Source], Callable[[], object]], int | None]
+"""Makes one step and calls a function of C code that counts it: both, or neither, whatever signals come. Returns the first neuron with a
+state that is not finite (where the block asks to look), or None."""
 
 
 class Engine(Protocol):
@@ -300,7 +301,7 @@ class Engine(Protocol):
         ...
 
     def prepare(self, block: Block) -> PreparedStep:
-        """One step as a function of a first step and of the inputs' values, for the arrays and parameters that the block holds now.
+        """One step as a function of its number, of the inputs' values and of what counts it, for the arrays and parameters of the block.
 
         The arrays must stay where they are; their values may change.
         """

@@ -35,6 +35,7 @@ from izhigen.errors import BackendError
 from izhigen.model import functions as f
 from izhigen.poisson import poisson_counts
 from izhigen.random import normals
+from izhigen.signals import HeldBack
 
 Array = Any
 Environment = Mapping[str, Any]
@@ -268,8 +269,11 @@ class NumpyEngine(HostEngine):
     def prepare(self, block: Block) -> PreparedStep:
         """The block's one step as a function; see :class:`izhigen.backends.engine.Engine`."""
 
-        def step(first_step: int, inputs: Mapping[str, Source]) -> int | None:
-            return self.advance(replace(block, first_step=first_step, inputs=inputs)).bad_neuron
+        def step(first_step: int, inputs: Mapping[str, Source], count: Callable[[], object]) -> int | None:
+            with HeldBack():
+                found = self.advance(replace(block, first_step=first_step, inputs=inputs))
+                count()
+            return found.bad_neuron
 
         return step
 

@@ -15,6 +15,7 @@ from izhigen.arrays import ANYWHERE, fetch
 from izhigen.backends.device import WARP, DeviceSpace, check_device
 from izhigen.backends.engine import Advanced, Block, Moments, Pending, PreparedStep, Source, Spikes
 from izhigen.errors import BackendError
+from izhigen.signals import HeldBack
 
 Array = Any
 
@@ -328,14 +329,15 @@ class ShardedEngine:
         """The block's one step as a function."""
         parts = [(start, stop, engine.prepare(part)) for start, stop, engine, part in self._blocks(block)]
 
-        def step(first_step: int, inputs: Mapping[str, Source]) -> int | None:
+        def step(first_step: int, inputs: Mapping[str, Source], count: Callable[[], object]) -> int | None:
             bad = []
-            for start, stop, advance in parts:
-                found = advance(
-                    first_step, {name: self._source(source, start, stop) for name, source in inputs.items()}
-                )
-                if found is not None:
-                    bad.append(start + found)
+            with HeldBack():
+                for start, stop, advance in parts:
+                    own = {name: self._source(source, start, stop) for name, source in inputs.items()}
+                    found = advance(first_step, own, int)  # counted once, when all are made
+                    if found is not None:
+                        bad.append(start + found)
+                count()
             return min(bad, default=None)
 
         return step

@@ -39,7 +39,7 @@ class Workers:
         self._process = os.getpid()
 
     def run(self, tasks: Sequence[Task]) -> None:
-        """Run all tasks at once, task k always on thread k; the first failure is raised when all have ended, Ctrl-C too."""
+        """Run all tasks at once, task k always on thread k; the first failure is raised when all have ended, what interrupts the waiting too."""
         if self._process != os.getpid():
             self._queues, self._process = [], os.getpid()
         while len(self._queues) < len(tasks) - 1:
@@ -60,7 +60,7 @@ class Workers:
             try:
                 failures.append(outcome.get())
                 ended += 1
-            except KeyboardInterrupt as problem:
+            except BaseException as problem:
                 failures.append(problem)
         for failure in failures:
             if failure is not None:
