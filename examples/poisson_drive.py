@@ -17,7 +17,7 @@ import izhigen as iz
 out = Path(sys.argv[sys.argv.index("--out") + 1] if "--out" in sys.argv else "out")
 out.mkdir(parents=True, exist_ok=True)
 
-drive = iz.inputs.poisson(np.linspace(8.0, 12.0, 50), weight=2.5, n=200)  # a count a step, times 2.5 mV/ms
+drive = iz.inputs.poisson(np.linspace(8.0, 12.0, 50), weight=30.0, n=200)  # counts of a step times 30 mV/ms
 pop = iz.load("RS").population(50, dt=0.1, seed=3)
 recording = pop.run(400.0, I=drive, record=["V", "spike"])
 print(f"{recording.counts.sum()} spikes, {recording.rates.mean():.1f} Hz")
