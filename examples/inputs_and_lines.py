@@ -26,7 +26,7 @@ model = iz.Model(
     units={"I": "mV"},
 )
 pop = model.population(1, dt=0.1, dtype="float64")
-recording = pop.run(200.0, I=8.0, g="0.2*max(sin(t/10), 0)", record="all")
+recording = pop.run(200.0, I=12.0, g="0.3*max(sin(t/10), 0)", record="all")
 difference = recording["I_syn"] - recording["g"] * (0.0 - recording["V"])
 print("a line is its expression on the row: largest difference", abs(difference).max())
 figure = recording.plot()

@@ -97,5 +97,5 @@ def test_errors():
         recording["isi"]
     with pytest.raises(ValueShapeError, match="'isis' is not a state"):
         population("c", "float32", 2).run(1.0, record=["isis"])
-    with pytest.raises(ModelError, match="state 'count' clashes"):
+    with pytest.raises(ModelError, match="'count' clashes"):
         iz.Model("M", "dcount/dt = 1")

@@ -63,3 +63,16 @@ def test_import_is_light():
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
         == "False"
     )
+
+
+def test_the_gallery_shows_every_short_example_and_stays_small():
+    text = (ROOT / "docs" / "gallery.md").read_text()
+    names = {path.stem for path in (ROOT / "examples").glob("*.py")} - {"own_model", "seed_example"}
+    pictures = {path.stem: path.stat().st_size for path in (ROOT / "docs" / "images" / "gallery").glob("*.png")}
+    assert set(re.findall(r"images/gallery/(\w+)\.png", text)) == names == set(pictures) and len(names) >= 10
+    assert max(pictures.values()) < 60_000
+    for name in names:
+        assert (
+            f"`examples/{name}.py`" in text
+            and 15 <= len((ROOT / "examples" / f"{name}.py").read_text().splitlines()) <= 45
+        )
