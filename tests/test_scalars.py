@@ -31,7 +31,7 @@ BAD = {
 PLACES = {
     "Model": lambda v: Model("A", "dV/dt = -V/tau", parameters={"tau": v}),
     "variant": lambda v: MODEL.variant(tau=v),
-    "refractory": lambda v: MODEL.with_refractory(v),
+    "refractory": MODEL.with_refractory,
     "noise": lambda v: MODEL.with_noise(V=v),
     "initial": lambda v: MODEL.variant(initial={"V": v}),
     "scaled": lambda v: MODEL.scaled((0, v), (0, 1)),
