@@ -73,7 +73,8 @@ def test_models_at_the_limits_stay_small(name, method):
     derived = sum(tree_size(a.expression) for a in step.assignments) + sum(tree_size(i) for i in step.increments)
     assert derived <= 60 * written + 1_000
     assert len(model.source("c", method=method)) < 300_000
-    assert len(model.derive(method).report()) < 300_000
+    if method == "exp_euler":
+        assert len(model.derive(method).report()) < 100_000
 
 
 def test_a_large_linear_block_goes_equation_by_equation_and_the_report_says_so():

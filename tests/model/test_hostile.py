@@ -109,7 +109,7 @@ PLACES = {
     "method": lambda t: build().derive(t),
     "target": lambda t: build().source(t),
     "record": lambda t: build().population(1, backend="numpy").run(0.2, record=[t]),
-    "load": lambda t: iz.load(t),
+    "load": iz.load,
 }
 COMMANDS = {
     "show": lambda t: ["show", t],
