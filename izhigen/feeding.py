@@ -185,7 +185,8 @@ def _held(values: Array, layout: Layout) -> Feed:
 def held_values(feed: Feed, steps: int) -> Array | None:
     """The values of an input that are the same in all steps of a run, flat: one, or one a neuron. None where they change or are drawn."""
     source = feed(0, min(steps, 2))
-    if source.numbers is not None or source.noise is not None or len(source.values) != 1:
+    drawn = (source.numbers, source.noise, source.counts, source.events)
+    if any(part is not None for part in drawn) or len(source.values) != 1:
         return None
     return source.values[0]
 
