@@ -167,21 +167,9 @@ class Model(Declaration):
         """
         from izhigen.population import Population
 
-        return Population(
-            self,
-            size,
-            dt=dt,
-            method=method,
-            backend=backend,
-            dtype=dtype,
-            threads=threads,
-            seed=seed,
-            batch=batch,
-            device=device,
-            sharding=sharding,
-            steps_per_launch=steps_per_launch,
-            **values,
-        )
+        of_device: dict[str, Any] = {"device": device, "sharding": sharding, "steps_per_launch": steps_per_launch}
+        of_run: dict[str, Any] = {"dt": dt, "method": method, "backend": backend, "dtype": dtype, "threads": threads}
+        return Population(self, size, seed=seed, batch=batch, **of_run, **of_device, **values)
 
     def scaled(self, values: tuple[float, float], scaled_values: tuple[float, float]) -> Model:
         """Return the model in scaled units, such as ``scaled((-65.0, 30.0), (0.0, 1.0))``; see :func:`izhigen.derive.scaling.scale_model`."""

@@ -17,7 +17,7 @@ from izhigen.backends import create_engine, open_space
 from izhigen.backends.engine import Block, Engine, PreparedStep, Source
 from izhigen.checks import check_batch, check_count, check_dtype, check_seed, check_size
 from izhigen.codegen.request import KernelRequest
-from izhigen.errors import BackendError, DerivationError, NonFiniteError, ValueShapeError, suggest
+from izhigen.errors import BackendError, DerivationError, ValueShapeError, suggest
 from izhigen.exclusive import Use, exclusive
 from izhigen.feeding import (
     Feed,
@@ -101,7 +101,7 @@ class Population:
             },
         )
         check_value_names(model, values)
-        self._given = dict(values)
+        self._given: Mapping[str, Any] = dict(values)
         self.reset()
         self._engine()
 
@@ -116,7 +116,6 @@ class Population:
         self._layout = Layout(options["size"], options["batch"], self._dtype, self._space)
         self._uses: dict[str, Use] = {}
         self._engines: dict[tuple[Any, ...], Engine] = {}
-        self._given: Mapping[str, Any] = {}
         self._parameters: dict[str, float | Array] = {}
         self._state: dict[str, Array] = {}
         self._steps_done = 0
