@@ -13,6 +13,7 @@ from izhigen.model.model import Declaration
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
+    from izhigen.codegen.program import Program
     from izhigen.population import Population
     from izhigen.report import ReportedStep
 
@@ -67,7 +68,7 @@ class Model(Declaration):
         method: str = "exp_euler",
         per_neuron: tuple[str, ...] = (),
         deltas: tuple[str, ...] = (),
-    ) -> Any:
+    ) -> Program:
         """The rendered program of a target: source, interface and content key.
 
         Raises
