@@ -13,6 +13,7 @@ from izhigen.model.model import Declaration
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
+    from izhigen.codegen.program import Program
     from izhigen.population import Population
     from izhigen.report import ReportedStep
 
@@ -67,7 +68,7 @@ class Model(Declaration):
         method: str = "exp_euler",
         per_neuron: tuple[str, ...] = (),
         deltas: tuple[str, ...] = (),
-    ) -> Any:
+    ) -> Program:
         """The rendered program of a target: source, interface and content key.
 
         Raises
@@ -182,21 +183,9 @@ class Model(Declaration):
         """
         from izhigen.population import Population
 
-        return Population(
-            self,
-            size,
-            dt=dt,
-            method=method,
-            backend=backend,
-            dtype=dtype,
-            threads=threads,
-            seed=seed,
-            batch=batch,
-            device=device,
-            sharding=sharding,
-            steps_per_launch=steps_per_launch,
-            **values,
-        )
+        of_device: dict[str, Any] = {"device": device, "sharding": sharding, "steps_per_launch": steps_per_launch}
+        of_run: dict[str, Any] = {"dt": dt, "method": method, "backend": backend, "dtype": dtype, "threads": threads}
+        return Population(self, size, seed=seed, batch=batch, **of_run, **of_device, **values)
 
     def scaled(self, values: tuple[float, float], scaled_values: tuple[float, float]) -> Model:
         """Return the model in scaled units, such as ``scaled((-65.0, 30.0), (0.0, 1.0))``; see :func:`izhigen.derive.scaling.scale_model`."""

@@ -11,7 +11,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from izhigen.backends import create_engine, open_space
 from izhigen.backends.engine import Block, Engine, PreparedStep, Source
@@ -322,7 +322,7 @@ class Population:
         return ParameterView(self)
 
     @property
-    def spike(self) -> Array:
+    def spike(self) -> NDArray[np.bool_]:
         """Who spiked in the last step, bool in the population's shape."""
         with self._space.use():
             return self._last_spike_flag.view(bool).copy().reshape(self._layout.shape)
@@ -370,7 +370,7 @@ class Population:
 
     # -- stepping ---------------------------------------------------------------------------------------------------
 
-    def __call__(self, *values: Any, **inputs: Any) -> Array:
+    def __call__(self, *values: Any, **inputs: Any) -> NDArray[np.bool_]:
         """One step; positional values go to the model's inputs in their order. See :meth:`step`."""
         if len(values) > len(self._model.inputs):
             raise ValueShapeError(
@@ -384,7 +384,7 @@ class Population:
         return self.step(**inputs)
 
     @exclusive
-    def step(self, *, check_finite: bool = True, **inputs: Any) -> Array:
+    def step(self, *, check_finite: bool = True, **inputs: Any) -> NDArray[np.bool_]:
         """Advance by one step.
 
         Parameters
