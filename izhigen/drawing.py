@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from izhigen.backends.engine import EVENT_GROUP, Counts
+from izhigen.backends.engine import Counts
 from izhigen.backends.engine import Events as Delivered
+from izhigen.codegen.program import EVENT_GROUP
 from izhigen.errors import ValueShapeError
 from izhigen.model.expressions import Expression
 from izhigen.poisson import LARGEST_MEAN, first_sum
@@ -27,7 +28,10 @@ LAST_STEP = float(1 << 62)
 class Neurons(Protocol):
     """The shape of a population, as :class:`izhigen.feeding.Layout` has it."""
 
-    dtype: Any
+    @property
+    def dtype(self) -> Any:
+        """Number type of the kernel."""
+        ...
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -16,7 +16,6 @@ import sympy as sp
 
 from izhigen.arrays import Space
 from izhigen.backends.engine import (
-    EVENT_GROUP,
     Advanced,
     Block,
     HostEngine,
@@ -26,6 +25,7 @@ from izhigen.backends.engine import (
     Spikes,
     host_space,
 )
+from izhigen.codegen.program import EVENT_GROUP
 from izhigen.codegen.request import KernelRequest
 from izhigen.derive.lowering import DT, T
 from izhigen.derive.step import Step

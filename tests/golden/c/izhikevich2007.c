@@ -85,7 +85,8 @@ struct izhikevich2007_run {
 };
 
 /* Advance neurons first <= i < last by run->steps steps. Returns last; or, where the spike list could overflow, the
-   first neuron not advanced yet: empty the list and call again from there. Calls on separate ranges may run in parallel,
+   first neuron not advanced yet: empty the list and call again from there; or -1 where even an empty list is too small: it must hold
+   256*steps spikes, or neurons*steps where there are fewer neurons. Calls on separate ranges may run in parallel,
    each with a run of its own; a range starts at a multiple of 256. */
 int64_t izhikevich2007_advance(const struct izhikevich2007_population *population, struct izhikevich2007_run *run,
                            int64_t first, int64_t last);
@@ -480,8 +481,8 @@ int64_t izhikevich2007_advance(const struct izhikevich2007_population *populatio
         return last;
     for (; first < last; first += TILE) {
         const int64_t count = last - first < TILE ? last - first : TILE;
-        if (run->spike_step != NULL && run->spike_capacity - run->spike_count < count * run->steps)
-            return first;
+        if (run->spike_step != NULL && (run->spike_capacity - run->spike_count) / run->steps < count)
+            return run->spike_capacity / run->steps < count ? -1 : first;
         advance_tile(population, run, &constants, first, count);
     }
     return last;

@@ -92,7 +92,8 @@ struct IzhikevichLTC_run {
 };
 
 /* Advance neurons first <= i < last by run->steps steps. Returns last; or, where the spike list could overflow, the
-   first neuron not advanced yet: empty the list and call again from there. Calls on separate ranges may run in parallel,
+   first neuron not advanced yet: empty the list and call again from there; or -1 where even an empty list is too small: it must hold
+   256*steps spikes, or neurons*steps where there are fewer neurons. Calls on separate ranges may run in parallel,
    each with a run of its own; a range starts at a multiple of 256. */
 int64_t IzhikevichLTC_advance(const struct IzhikevichLTC_population *population, struct IzhikevichLTC_run *run,
                            int64_t first, int64_t last);

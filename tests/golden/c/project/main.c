@@ -58,6 +58,16 @@ static int64_t count_whole_steps(double time, double dt)
     return (int64_t)steps;
 }
 
+/* Write out what is left for standard output. Returns 1 and says so where something could not be written. */
+static int close_output(void)
+{
+    const int failed = ferror(stdout);
+    if (fclose(stdout) == 0 && !failed)
+        return 0;
+    perror("standard output cannot be written");
+    return 1;
+}
+
 static void *allocate(int64_t neurons, size_t size)
 {
     void *room = calloc((size_t)neurons, size);
@@ -86,7 +96,10 @@ static int64_t simulate(const struct IzhikevichLTC_population *population, struc
         run->first_step = step;
         run->spike_count = 0;
         run->bad_neuron = population->neurons;
-        IzhikevichLTC_advance(population, run, 0, population->neurons);
+        if (IzhikevichLTC_advance(population, run, 0, population->neurons) != population->neurons) {
+            fprintf(stderr, "the list of spikes is too small\n");
+            return -1;
+        }
         if (run->bad_neuron < population->neurons) {
             fprintf(stderr, "neuron %lld has a state that is not finite after step %lld; take a smaller dt\n", (long long)run->bad_neuron, (long long)step);
             return -1;
@@ -126,5 +139,5 @@ int main(int count, char **arguments)
     free(run.spike_step);
     free(population.state.u);
     free(population.state.V);
-    return spikes < 0;
+    return close_output() || spikes < 0;
 }

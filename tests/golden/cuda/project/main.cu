@@ -68,6 +68,16 @@ static int64_t count_whole_steps(double time, double dt)
     return (int64_t)steps;
 }
 
+/* Write out what is left for standard output. Returns 1 and says so where something could not be written. */
+static int close_output(void)
+{
+    const int failed = ferror(stdout);
+    if (fclose(stdout) == 0 && !failed)
+        return 0;
+    perror("standard output cannot be written");
+    return 1;
+}
+
 /* What is copied between host and device: spikes of a call, and its inputs. */
 struct room {
     int64_t steps; /* of one call */
@@ -189,5 +199,5 @@ int main(int count, char **arguments)
     free(room.input);
     free(room.key);
     check(IzhikevichLTC_free(&population, &device), "memory of the device");
-    return spikes < 0;
+    return close_output() || spikes < 0;
 }
