@@ -159,6 +159,22 @@ def make_feed(
     raise ValueShapeError(_explain(name, array, layout, steps))
 
 
+def step_sources(
+    names: tuple[str, ...], inputs: Mapping[str, Any], layout: Layout, step: int, dt: float, seed: int
+) -> tuple[dict[str, KernelInput], dict[str, Source]]:
+    """The inputs of one step: what the kernel computes of those that are stimuli, and the values of all; one that is not given is 0."""
+    computed = {
+        name: kernel_input(value, layout, dt, single_step=True)
+        for name, value in inputs.items()
+        if isinstance(value, Stimulus)
+    }
+    sources = {
+        name: step_source(name, inputs.get(name, 0.0), layout, step, dt, computed.get(name, NOT_COMPUTED), seed)
+        for name in names
+    }
+    return computed, sources
+
+
 def step_source(
     name: str, value: Any, layout: Layout, step: int, dt: float, computed: KernelInput = NOT_COMPUTED, seed: int = 0
 ) -> Source:
@@ -358,6 +374,6 @@ __all__ = [
     "kernel_choices",
     "kernel_input",
     "make_feed",
-    "step_source",
+    "step_sources",
     "text_stimulus",
 ]

@@ -20,7 +20,6 @@ from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, DerivationError, ValueShapeError, suggest
 from izhigen.exclusive import Use, exclusive
 from izhigen.feeding import (
-    NOT_COMPUTED,
     Feed,
     KernelInput,
     Layout,
@@ -30,9 +29,8 @@ from izhigen.feeding import (
     kernel_choices,
     kernel_input,
     make_feed,
-    step_source,
+    step_sources,
 )
-from izhigen.inputs import Stimulus
 from izhigen.model.model import Declaration
 from izhigen.plan import RecordingPlan, Subject
 from izhigen.progress import progress_bar
@@ -406,23 +404,7 @@ class Population:
             Naming the neuron, time, state and inputs.
         """
         names, deltas = self._input_names(inputs)
-        computed = {
-            name: kernel_input(value, self._layout, self._dt, single_step=True)
-            for name, value in inputs.items()
-            if isinstance(value, Stimulus)
-        }
-        sources = {
-            name: step_source(
-                name,
-                inputs.get(name, 0.0),
-                self._layout,
-                self._steps_done,
-                self._dt,
-                computed.get(name, NOT_COMPUTED),
-                self._seed,
-            )
-            for name in names
-        }
+        computed, sources = step_sources(names, inputs, self._layout, self._steps_done, self._dt, self._seed)
         bad_input = find_bad_input(sources, {}) if check_finite else find_bad_rate(sources)
         if bad_input is not None:
             raise bad_input_error(self, bad_input, sources)

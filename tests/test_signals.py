@@ -1,5 +1,6 @@
 """Interrupts at every instruction, two users at once, copies and pickles: state and time stay those of one step."""
 
+import contextlib
 import copy
 import pickle
 import signal
@@ -93,10 +94,8 @@ def test_a_signal_at_any_instruction_of_a_reset():
         pop.step(I=10.0)
         stepped = pop.V.copy()
         tracer = Interrupter(k, lambda: signal.raise_signal(signal.SIGINT))
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             tracer.during(pop.reset)
-        except KeyboardInterrupt:
-            pass
         np.testing.assert_array_equal(pop.V, fresh if pop.t == 0 else stepped)
         if tracer.left > 0:
             break
@@ -136,7 +135,7 @@ def test_two_threads_at_once_are_refused():
     thread.start()
     refused = 0
     while thread.is_alive():
-        for use in (lambda: pop.reset(), lambda: pop.step(), lambda: setattr(pop, "V", 0.0), lambda: copy.copy(pop)):
+        for use in (pop.reset, pop.step, lambda: setattr(pop, "V", 0.0), lambda: copy.copy(pop)):
             try:
                 use() if pop.t < 39 and pop._uses else None
             except ConcurrentUseError as problem:

@@ -228,7 +228,8 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
     _check_range(request.model, request.dtype)
     inputs = (*request.model.inputs, *(f"{state}_delta" for state in request.deltas))
     kernel = replace(request, noisy_inputs=inputs if found.input_noise else ()).kernel()
-    drawn = Drawn(kernel.deltas, kernel.counted_inputs, kernel.event_inputs)
+    # Counts and spikes are in the self test of populations in tiles; that of a device has the jumps only.
+    drawn = Drawn(kernel.deltas, *((kernel.counted_inputs, kernel.event_inputs) if found.tiled else ()))
     printer = found.printer(request.dtype)
     printer.elementary.update(found.functions)
     initial = initial_lines(request.model, printer)  # before the rest is printed, as it may call functions of its own
