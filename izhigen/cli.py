@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
+import math
 import os
 import sys
 import time
@@ -34,13 +36,31 @@ LONGEST_BENCH = 1e9
 """ms that no benchmark reaches."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _StepType(click.FloatRange):
+    """A step in ms: a finite number above 0."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a step in ms.", param, ctx)
+        return number
+
+
+@click.group(
+    invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 @click.version_option(iz.__version__, prog_name="izhigen")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Spiking neuron models: from equations to compiled population steppers.
 
     MODEL is a name from 'izhigen list', or a file as path/to/file.py:NAME.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @cli.command("list")
@@ -97,7 +117,7 @@ def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -
     type=click.FloatRange(min=0, min_open=True),
     help="Duration in ms.",
 )
-@click.option("--dt", default=0.1, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Step in ms.")
+@click.option("--dt", default=0.1, show_default=True, type=_StepType(), help="Step in ms.")
 @_method
 @_dtype
 @click.option("--backend", default="c", show_default=True, help="c, cuda or numpy.")
@@ -322,7 +342,7 @@ def _is_source_file(out: str, target: str) -> bool:
     metavar="SIZES",
     help="Numbers of neurons, separated by commas.",
 )
-@click.option("--dt", default=0.1, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Step in ms.")
+@click.option("--dt", default=0.1, show_default=True, type=_StepType(), help="Step in ms.")
 @_method
 @click.option(
     "--dtype", type=click.Choice(["float32", "float64", "both"]), default="both", show_default=True, help="Number type."
@@ -372,22 +392,18 @@ def _quiet_after(value: Any) -> Any:
 @cli.command()
 @click.option("--clear", is_flag=True, help="Remove every built kernel.")
 def cache(clear: bool) -> None:
-    """Show or clear the folder of built kernels."""
-    from izhigen.backends.compiler import cache_dir, clear_cache
+    """Show or clear the folder of built kernels: how many, their size, and the size that is kept to."""
+    from izhigen.backends.cache import cache_dir, cache_limit, clear_cache, open_cache
 
     folder = cache_dir()
     if clear:
         files, size = clear_cache()
         click.echo(f"removed {files} files ({size / 1e6:.2f} MB) from {folder}")
         return
-    kernels = (
-        [path for path in sorted(folder.glob("*")) if path.suffix in (".so", ".dylib", ".dll")]
-        if folder.is_dir()
-        else []
-    )
-    size = sum(path.stat().st_size for path in folder.glob("*") if path.is_file()) if folder.is_dir() else 0
+    limit, usage = cache_limit(), open_cache().usage()
     click.echo(
-        f"{folder}: {len(kernels)} kernels, {size / 1e6:.2f} MB (set IZHIGEN_CACHE_DIR to move it, --clear to empty it)"
+        f"{folder}: {usage.kernels} kernels, {usage.size / 1e6:.2f} MB in {usage.files} files, limit {limit / 1e6:g} MB "
+        "(set IZHIGEN_CACHE_DIR to move it, IZHIGEN_CACHE_SIZE to change its limit, --clear to empty it)"
     )
 
 
@@ -530,7 +546,12 @@ def _total(parts: list[Any], duration: float) -> Any:
 
 def main() -> None:
     """Entry point: every error that izhigen raises on purpose is printed as one line, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a path need not be text
     try:
+        if any("\0" in argument for argument in sys.argv):
+            raise click.UsageError("an argument holds a NUL character, which no path or name can")
         cli.main(standalone_mode=False)
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)

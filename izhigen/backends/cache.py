@@ -46,6 +46,8 @@ def cache_dir() -> Path:
     """
     named = os.environ.get("IZHIGEN_CACHE_DIR")
     if named:
+        if not named.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in named):
+            raise BackendError(f"the environment names IZHIGEN_CACHE_DIR={named!r}, which is no text; correct it")
         try:
             return Path(named).expanduser().absolute()
         except (RuntimeError, OSError) as problem:  # no such user; no current folder

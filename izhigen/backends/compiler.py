@@ -58,8 +58,8 @@ GUARDS = (
     "-fno-pack-struct",
     "-fvisibility=default",
 )
-"""Go between the words of ``$CC`` and :data:`FLAGS` where the compiler knows them: they switch off what changes results or
-the layout of structs, and at link time keep ``crtfastmath.o`` out."""
+"""Go between the words of ``$CC`` and :data:`FLAGS` where the compiler knows them: they switch off what changes results
+or the layout of structs, and at link time keep ``crtfastmath.o`` out."""
 
 LIBRARY_SUFFIX = ".dll" if sys.platform == "win32" else ".dylib" if sys.platform == "darwin" else ".so"
 LONGEST_CHECK = 120.0
