@@ -1,10 +1,12 @@
 """Recordings written to a Zarr store while the run goes on: equal to those in memory, bounded, readable after every kind of end."""
 
 import builtins
-import errno
 import os
 import pathlib
+import shutil
 import signal
+import subprocess
+import sys
 import threading
 import tracemalloc
 
@@ -14,8 +16,11 @@ import pytest
 import izhigen as iz
 from izhigen import store
 from izhigen.errors import NonFiniteError, RecordingError, ValueShapeError
+from tests.conftest import ROOT
+from tests.disk import Disk, drafts, full
 from tests.helpers import host
 
+xarray = pytest.importorskip("xarray")
 zarr = pytest.importorskip("zarr", minversion="3")
 RS = iz.load("RS")
 GROWS = iz.Model("Grows", "dV/dt = g*V", parameters={"g": 1.0}, initial={"V": 1.0})
@@ -252,47 +257,111 @@ def test_bad_input_in_the_middle(backend, tmp_path, small):
     )
 
 
-def fill_disk(monkeypatch, allowed, recover=False):
-    """Let the disk refuse every write after some, or only one."""
-    from zarr.storage import LocalStore
+def steps_of(run):
+    """Disk steps of a run, and the first of them after the store was created."""
+    created, disk = [], Disk(full(10**9))
+    with pytest.MonkeyPatch.context() as patch:
+        disk.install(patch)
+        true = store.StoreWriter.append
+        patch.setattr(store.StoreWriter, "append", lambda *a: (created.append(disk.steps), true(*a))[1])
+        run(disk)
+    return created[0], disk.steps
 
-    true, calls = LocalStore.set, []
 
-    async def refuse(self, key, value):
-        calls.append(key)
-        if len(calls) == allowed or (len(calls) > allowed and not recover):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.root / key))
-        await true(self, key, value)
-
-    monkeypatch.setattr(LocalStore, "set", refuse)
-    return calls
+WHOLE = {"I": 30.0, "record": ["V", "u", "spike", "count"]}
 
 
 @pytest.mark.parametrize("recover", [False, True], ids=["for good", "once"])
-@pytest.mark.parametrize("allowed", [41, 42, 43, 44, 45, 46, 47, 60])
-def test_full_disk(allowed, recover, tmp_path, small, monkeypatch):
-    kept = RS.population(101, dt=0.1).run(100.0, I=30.0, record=["V", "u", "spike"])
-    pop = RS.population(101, dt=0.1)
-    with monkeypatch.context() as patch:
-        fill_disk(patch, allowed, recover)
-        with pytest.raises(
-            RecordingError,
-            match=r"x\.zarr cannot be written: .*No space left.*; its first \d+ rows and \d+ spikes are safe",
-        ) as problem:
-            pop.run(100.0, I=30.0, record=["V", "u", "spike"], out=tmp_path / "x.zarr")
-    stored = iz.Recording.load(tmp_path / "x.zarr")
+def test_full_disk(recover, tmp_path, small, monkeypatch):
+    """Every step of the disk is refused in turn: what the error says is safe can be read, by us and by xarray."""
+    kept = RS.population(101, dt=0.1).run(60.0, **WHOLE)
+    first, last = steps_of(lambda _: RS.population(101, dt=0.1).run(60.0, **WHOLE, out=tmp_path / "all.zarr"))
+    assert last - first > 60
+    seen = set()
+    for step in range(first, last, 1 if not recover else 3):
+        path = tmp_path / f"{step}.zarr"
+        with monkeypatch.context() as patch:
+            Disk(full(step, step if recover else float("inf"))).install(patch)
+            words = rf"{step}\.zarr cannot be written: .*No space left.*; (its first \d+ rows|nothing)"
+            with pytest.raises(RecordingError, match=words) as problem:
+                RS.population(101, dt=0.1).run(60.0, **WHOLE, out=path)
+        seen.add(check_prefix(path, kept, drafts_too=True))
+        rows = len(iz.Recording.load(path).t)
+        assert f"first {rows} rows" in str(problem.value) or rows == 0
+    assert len(seen) > 5
+
+
+def check_prefix(path, kept, drafts_too=False):
+    """A store holds the first rows and spikes of a recording, whoever reads it; how many rows."""
+    stored = iz.Recording.load(path)
     rows = len(stored.t)
-    assert (
-        f"first {rows} rows" in str(problem.value)
-        and 0 < rows < 1000
-        and stored.interrupted
-        and stored.stop == pytest.approx(rows * 0.1)
-    )
-    for name in ("V", "u"):
+    assert stored.stop == pytest.approx(rows * 0.1)
+    for name in kept.traces:
         np.testing.assert_array_equal(stored[name], kept[name][:rows])
-    before = kept.spikes[0] <= stored.stop
+    before = kept.spikes[0] <= stored.stop + 1e-9
     np.testing.assert_array_equal(stored.spikes, np.array(kept.spikes)[:, before])
-    np.testing.assert_array_equal(stored.to_xarray().V, kept["V"][:rows])
+    plain = xarray.open_zarr(path, chunks=None)
+    assert plain.sizes["time"] == rows and plain.sizes.get("spike", 0) == before.sum()
+    for name in kept.traces:
+        np.testing.assert_array_equal(plain[name], kept[name][:rows])
+    np.testing.assert_array_equal(plain.spike_time, kept.spikes[0][before])
+    for name in ("time", *kept.traces):  # one that does not take the metadata of all from one place
+        place = path / name / "zarr.json"
+        assert not place.exists() or zarr.open_array(path / name, mode="r").shape[0] <= rows
+    assert not drafts_too or not drafts(path)
+    return rows
+
+
+def test_killed_at_any_step(tmp_path, small, monkeypatch):
+    """What lies on the disk at each step, as a kill there would leave it."""
+    kept = RS.population(101, dt=0.1).run(60.0, **WHOLE)
+    copies, path = [], tmp_path / "x.zarr"
+
+    def copy(step):
+        if path.exists():
+            copies.append(shutil.copytree(path, tmp_path / f"{step}.zarr"))
+
+    with monkeypatch.context() as patch:
+        Disk(copy).install(patch)
+        RS.population(101, dt=0.1).run(60.0, **WHOLE, out=path)
+    rows = []
+    for place in copies:
+        if (place / "zarr.json").exists():
+            rows.append(check_prefix(place, kept))
+        else:
+            with pytest.raises(RecordingError, match="zarr.json is missing"):
+                iz.Recording.load(place)
+    assert rows == sorted(rows) and len(set(rows)) > 5 and len(rows) > 60
+
+
+KILLED = """
+import os, signal, sys
+import pytest, izhigen as iz
+from izhigen import chunks, store
+from tests.disk import Disk
+
+store.PIECE_BYTES, store.CHUNK_BYTES, store.SERIES_CHUNK = 1 << 15, 1 << 12, 300
+iz.load("RS").population(101, dt=0.1).run(0.1, I=30.0)
+for step in map(int, sys.argv[2:]):
+    if (child := os.fork()) == 0:
+        at = lambda number: os.kill(os.getpid(), signal.SIGKILL) if number == step else None
+        Disk(at).install(pytest.MonkeyPatch())
+        out = os.path.join(sys.argv[1], f"{step}.zarr")
+        iz.load("RS").population(101, dt=0.1).run(60.0, I=30.0, record=["V", "u", "spike", "count"], out=out)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL, step
+"""
+
+
+def test_killed(tmp_path, small):
+    """The same with processes that really end."""
+    kept = RS.population(101, dt=0.1).run(60.0, **WHOLE)
+    first, last = steps_of(lambda _: RS.population(101, dt=0.1).run(60.0, **WHOLE, out=tmp_path / "all.zarr"))
+    points = [str(step) for step in np.linspace(first, last - 1, 8).astype(int)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), *points], check=True, env=environment)
+    for point in points:
+        check_prefix(tmp_path / f"{point}.zarr", kept)
 
 
 def test_a_store_is_read_while_it_is_written(tmp_path, small, monkeypatch):
@@ -332,8 +401,10 @@ def test_paths_that_cannot_be(tmp_path):
         refused(tmp_path / name, f"{name} exists already; remove it or take another name")
     refused(tmp_path / "no" / "x.zarr", "there is no folder .*no")
     refused(tmp_path / "file.zarr" / "x.zarr", "there is no folder")
-    refused(str(tmp_path / "x.npz"), r"must end in \.zarr")
-    refused("", r"must end in \.zarr")
+    refused(str(tmp_path / "x.npz"), r"must end in \.zarr; for a \.npz file, save the recording")
+    refused(str(tmp_path / "x"), r"must end in \.zarr")
+    refused(str(tmp_path / "x.h5"), r"must end in \.npz .* or \.zarr")
+    refused("", r"must end in \.npz .* or \.zarr")
     for wrong in (3, True, ["x.zarr"], object()):
         refused(wrong, "is not a path such as 'run.zarr'", ValueShapeError)
     assert (tmp_path / "file.zarr").read_text() == "kept" and sorted(os.listdir(tmp_path)) == [
@@ -355,9 +426,13 @@ def test_other_mistakes_create_no_store(tmp_path):
 
 
 def test_a_store_that_cannot_be_created_is_not_left_behind(tmp_path, monkeypatch):
-    fill_disk(monkeypatch, 3)
-    refused(tmp_path / "x.zarr", "x.zarr cannot be written: .*No space left.*; nothing was recorded")
-    assert not list(tmp_path.iterdir())
+    first, _ = steps_of(lambda _: RS.population(3, dt=0.1).run(1.0, I=10.0, out=tmp_path / "all.zarr"))
+    shutil.rmtree(tmp_path / "all.zarr")
+    for step in range(first):
+        with monkeypatch.context() as patch:
+            Disk(full(step)).install(patch)
+            refused(tmp_path / "x.zarr", "x.zarr cannot be written: .*No space left.*; nothing was recorded")
+        assert not list(tmp_path.iterdir())
     monkeypatch.setattr(
         pathlib.Path, "mkdir", lambda self: (_ for _ in ()).throw(PermissionError(13, "Permission denied", str(self)))
     )
