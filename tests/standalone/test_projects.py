@@ -13,7 +13,7 @@ import pytest
 
 import izhigen as iz
 from izhigen.codegen.request import KernelRequest
-from izhigen.errors import BackendError, DerivationError, ValueShapeError
+from izhigen.errors import BackendError, DerivationError, IzhigenError, ValueShapeError
 from izhigen.standalone.project import MANIFEST, build_project, project_targets
 from tests.conftest import ROOT
 from tests.standalone.conftest import EVERYTHING, LANGUAGES, MODELS, STRICT, need, project, run
@@ -449,18 +449,18 @@ def test_what_is_not_ours_is_never_overwritten(tmp_path):
 @pytest.mark.parametrize("last", range(6))
 def test_a_write_that_broke_off_is_taken_up_again(tmp_path, monkeypatch, last):
     project("FS").write(tmp_path / "x")
-    replace, done = Path.replace, []
+    replace, done = os.replace, []
 
-    def broken(path, target):
+    def broken(path, target, **folders):
         done.append(target)
         if len(done) > last:
             raise OSError("no room")
-        return replace(path, target)
+        return replace(path, target, **folders)
 
     for folder in ("x", "new"):
         done.clear()
-        with monkeypatch.context() as patch, pytest.raises(OSError, match="no room"):
-            patch.setattr(Path, "replace", broken)
+        with monkeypatch.context() as patch, pytest.raises(IzhigenError, match="no room"):
+            patch.setattr(os, "replace", broken)
             project("RS").write(tmp_path / folder)
         project("IB").write(tmp_path / folder)
         assert sorted(str(p.relative_to(tmp_path / folder)) for p in (tmp_path / folder).rglob("*")) == sorted(
