@@ -11,6 +11,8 @@ import izhigen as iz
 from izhigen.backends import compiler
 from izhigen.errors import BackendError, CompileError
 
+pytestmark = pytest.mark.tools
+
 MODEL = iz.load("RS")
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.codegen.test_source import FULL, MODELS
 
+pytestmark = pytest.mark.tools
+
 NEEDS_HIPCC = pytest.mark.skipif(
     shutil.which("hipcc") is None, reason="hipcc is not installed (Debian: apt install hipcc)"
 )

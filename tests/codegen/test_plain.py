@@ -18,6 +18,8 @@ from izhigen.codegen.targets import target_names
 from izhigen.errors import IzhigenError
 from izhigen.standalone.project import build_project, project_targets
 
+pytestmark = pytest.mark.tools
+
 FRAGMENTS = (
     "*/ #error out /*|/* nested|*/*/*|**//**|*\\\n/|*\\ \n/|*\\\t\x0c\n/|*??/\n/|??/|???/|????/|*??/|/??/|\\|\\\\|\\\n|\\ |ends in \\|"
     "ends in ??/|//|// comment \\\n #error|\r|\r\n|\v|\f|\0|\u2028 #error|\u2029|\x85|\ufeff|\u202e */ \u202d|\u2066|\u200f|\u200b|"

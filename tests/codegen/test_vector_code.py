@@ -14,6 +14,8 @@ from izhigen import Model
 from izhigen.backends.compiler import FLAGS
 from tests.codegen.test_kernel import HODGKIN_HUXLEY
 
+pytestmark = pytest.mark.tools
+
 MODELS = {
     "Izhikevich": iz.load("Izhikevich"),
     "HodgkinHuxley": HODGKIN_HUXLEY,

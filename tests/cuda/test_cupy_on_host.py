@@ -11,6 +11,8 @@ from tests.cuda import cupy_on_host
 from tests.cuda.host import needs_compiler
 from tests.cuda.test_host import APPEND
 
+pytestmark = pytest.mark.tools
+
 ADD = """
 struct job { float *x; long long n; float by; };
 extern "C" __global__ void __launch_bounds__(128) add(const struct job j)

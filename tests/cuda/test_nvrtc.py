@@ -5,7 +5,7 @@ import pytest
 from tests.cuda import nvrtc
 from tests.cuda.test_host import ADD, APPEND, HISTOGRAM
 
-pytestmark = nvrtc.needs_nvrtc
+pytestmark = [pytest.mark.tools, nvrtc.needs_nvrtc]
 ARCH = "sm_75"
 SPILLING = """
 extern "C" __global__ void many(const float *x, float *out, const int n)

@@ -10,6 +10,8 @@ from tests.conftest import ROOT
 from tests.cuda.host import needs_compiler
 from tests.standalone.conftest import need, project, run
 
+pytestmark = pytest.mark.tools
+
 RUNTIME = ROOT / "tests" / "cuda" / "runtime"
 ON_HOST = [
     "g++",

@@ -14,6 +14,8 @@ from izhigen.codegen.printers.embedded import EmbeddedPrinter
 from izhigen.codegen.render import elementary_texts
 from tests.standalone.conftest import need, project, run
 
+pytestmark = pytest.mark.tools
+
 CORES = {
     "cortex-m0": (["-mcpu=cortex-m0", "-mthumb"], None),
     "cortex-m3": (["-mcpu=cortex-m3", "-mthumb"], "mps2-an385"),

@@ -7,6 +7,8 @@ from izhigen.errors import BackendError
 from tests.standalone.conftest import LANGUAGES, STRICT, need, run
 from tests.standalone.test_projects import sources
 
+pytestmark = pytest.mark.tools
+
 MODEL = iz.load("IzhikevichRefLTC")
 
 

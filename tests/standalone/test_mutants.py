@@ -10,6 +10,8 @@ from tests.standalone.conftest import project, run
 from tests.standalone.test_devices import ON_HOST
 from tests.standalone.test_projects import SUPPORT
 
+pytestmark = pytest.mark.tools
+
 TARGETS = ["c", "c-embedded", pytest.param("cuda", marks=needs_compiler)]
 THRESHOLDS = [(r"(const int spike = .* >= )(\S+);", rf"\g<1>{factor}f * \2;") for factor in (1.001, 0.999)]
 """Of 0.1 % more and less."""

@@ -7,6 +7,8 @@ import pytest
 from tests.standalone.conftest import need, project, run
 from tests.standalone.test_projects import sources
 
+pytestmark = pytest.mark.tools
+
 
 @pytest.fixture(scope="module", params=["c", "c-embedded"])
 def built(request, tmp_path_factory):

@@ -18,6 +18,8 @@ from izhigen.standalone.project import MANIFEST, build_project, project_targets
 from tests.conftest import ROOT
 from tests.standalone.conftest import EVERYTHING, LANGUAGES, MODELS, STRICT, need, project, run
 
+pytestmark = pytest.mark.tools
+
 GOLDEN = ROOT / "tests" / "golden"
 HOST = ("c", "c-embedded")
 """Targets whose projects build and run with a host's compiler."""
