@@ -56,4 +56,4 @@ gpu: $(VENV)/.gpu
 		$(BIN)/python benchmarks/device.py --quick > benchmarks/results/ncu.csv
 
 clean:
-	rm -rf $(VENV) out docs/_build
+	rm -rf $(VENV) $(VENV)-tools out docs/_build
