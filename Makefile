@@ -5,6 +5,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+TESTED_WITH ?= $(BIN)/python
 .DELETE_ON_ERROR:
 CUDA ?= cuda12
 .PHONY: demo test lint docs bench gpu clean
@@ -28,7 +29,7 @@ lint: $(VENV)/.installed
 	@$(BIN)/mypy --no-error-summary
 
 test: lint
-	@$(BIN)/python -m pytest -n 2 -q
+	@$(TESTED_WITH) -m pytest -n 2 -q
 	@echo "tests passed; try next: make demo, or $(BIN)/izhigen show IzhikevichLTC"
 
 docs: $(VENV)/.docs
@@ -50,4 +51,4 @@ gpu: $(VENV)/.gpu
 	@PYTHON=$(CURDIR)/$(BIN)/python benchmarks/gpu.sh
 
 clean:
-	rm -rf $(VENV) out docs/_build
+	rm -rf $(VENV) $(VENV)-tools out docs/_build

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +14,6 @@ from tests.cuda.cupy_on_host import Machine, install
 from tests.helpers import real_device
 
 matplotlib.use("Agg")
-for name in filter(None, os.environ.get("IZHIGEN_TEST_WITHOUT", "").split(",")):
-    sys.modules[name] = None  # type: ignore[assignment]  # as if it were not installed
 
 DATA = Path(__file__).parent / "data"
 ROOT = Path(__file__).parent.parent

@@ -251,3 +251,57 @@ def test_record_all_and_plot(tmp_path):
     done = CliRunner().invoke(cli, [*options, "--out", files[0], "--plot", files[1]])
     assert done.exit_code == 0, done.output
     assert iz.Recording.load(files[0]).names == ["V", "u", "I", "spike"] and (tmp_path / "r.png").stat().st_size > 5000
+
+
+def test_without_a_command_it_helps(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["izhigen"])
+    assert main() is None
+    assert "Usage" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["run", "bench"])
+@pytest.mark.parametrize("dt", ["nan", "inf", "-inf", "0", "-1", "x", ""])
+def test_what_is_no_step(capsys, monkeypatch, command, dt):
+    code, text = fails(capsys, monkeypatch, command, "RS", "--dt", dt)
+    assert code == 2 and "--dt" in text and len(text.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["show", "a\0b.py:m"],
+        ["run", "RS", "--out", "a\0b.npz"],
+        ["run", "RS", "--plot", "a\0b.png"],
+        ["emit", "RS", "-o", "a\0b"],
+        ["run", "RS", "--input", "a\0b.npy"],
+        ["bench", "RS", "--json", "a\0b"],
+    ],
+)
+def test_a_nul_in_a_path_is_one_line(capsys, monkeypatch, arguments):
+    code, text = fails(capsys, monkeypatch, *arguments)
+    assert code == 2 and "NUL" in text and len(text.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("folder", ["~nouser/x", "/dev/null", "/dev/null/x", "x" * 300, "x\udcff"])
+def test_cache_folders_that_are_none(capsys, monkeypatch, tmp_path, folder):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IZHIGEN_CACHE_DIR", folder)
+    code, text = fails(capsys, monkeypatch, "run", "RS", "-T", "1")
+    assert code == 1 and "IZHIGEN_CACHE_DIR" in text and len(text.strip().splitlines()) == 1
+
+
+def test_the_cache_shows_its_limit(monkeypatch, tmp_path):
+    monkeypatch.setenv("IZHIGEN_CACHE_DIR", str(tmp_path / "cache"))
+    assert "0 kernels" in ok("cache") and "limit 1000 MB" in ok("cache")
+    monkeypatch.setenv("IZHIGEN_CACHE_SIZE", "50MB")
+    ok("run", "RS", "-T", "1")
+    assert "1 kernels" in ok("cache") and "limit 50 MB" in ok("cache")
+
+
+def test_a_path_that_is_no_text_is_shown(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "izhigen.cli", "emit", "RS", "-o", bytes(tmp_path / "x") + b"\xff"],
+        capture_output=True,
+        check=False,
+    )
+    assert b"Traceback" not in done.stderr and len(done.stderr.splitlines()) <= 1

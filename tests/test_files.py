@@ -112,7 +112,7 @@ def test_an_interrupt_at_any_line(tmp_path):
         path.write_bytes(b"old")
         count = 0
 
-        def trace(frame, event, _):
+        def trace(frame, event, _, line=line):
             nonlocal count
             if frame.f_code.co_filename != name or frame.f_code.co_name in ("discard", "_opened"):
                 return None

@@ -30,8 +30,6 @@ _OURS = re.compile(rf"(?P<stem>{_STEM})\.(?:c|json|program\.json|lock|so|dylib|d
 _BUILDING = re.compile(rf"{_SCRATCH}(?P<stem>{_STEM})-\w+")
 _ABANDONED = 3600.0
 """Seconds after which something that no lock guards, and that takes milliseconds to write, is a leftover."""
-_LONGEST_NAME = 80
-"""Letters of a model's name in names of files; file systems end at 255."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
@@ -46,7 +44,7 @@ def cache_dir() -> Path:
     """
     named = os.environ.get("IZHIGEN_CACHE_DIR")
     if named:
-        if not named.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in named):
+        if any("\ud800" <= letter <= "\udfff" for letter in named):
             raise BackendError(f"the environment names IZHIGEN_CACHE_DIR={named!r}, which is no text; correct it")
         try:
             return Path(named).expanduser().absolute()
@@ -80,7 +78,7 @@ def cache_limit() -> int:
 
 def file_stem(name: str, dtype: str, key: str) -> str:
     """What the names of a kernel's files begin with."""
-    return f"{name[:_LONGEST_NAME]}-{dtype}-{key[:32]}"
+    return f"{name}-{dtype}-{key[:32]}"
 
 
 def sha256(content: bytes) -> str:
