@@ -1,4 +1,5 @@
-"""Noise that is drawn inside the kernel: the same seed gives the same numbers on every backend and for any number of threads.
+"""Noise that is drawn inside the kernel: the same seed gives the same numbers on every backend and for any number of
+threads.
 
 python examples/noise.py [--out FOLDER]
 """

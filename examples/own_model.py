@@ -1,4 +1,5 @@
-"""A model of one's own: an adaptive exponential integrate-and-fire neuron (Brette and Gerstner 2005), tonic and bursting.
+"""A model of one's own: an adaptive exponential integrate-and-fire neuron (Brette and Gerstner 2005), tonic and
+bursting.
 
 python examples/own_model.py [--out FOLDER]
 """

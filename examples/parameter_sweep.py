@@ -21,7 +21,8 @@ pop = iz.load("RS").population(300, dt=0.1, d=np.linspace(0.5, 12.0, 300))
 recording = pop.run(1000.0, I=10.0)
 curve = recording.f_i("d")
 print(
-    f"d from {curve.values[0]:g} to {curve.values[-1]:g} {curve.unit}: {curve.rates.max():.0f} to {curve.rates.min():.0f} Hz"
+    f"d from {curve.values[0]:g} to {curve.values[-1]:g} {curve.unit}: {curve.rates.max():.0f} to "
+    f"{curve.rates.min():.0f} Hz"
 )
 figure = iz.plot.f_i(recording, "d").figure
 figure.savefig(out / "parameter_sweep.png", dpi=65)

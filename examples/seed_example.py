@@ -1,6 +1,7 @@
 """The main job in one file: IzhikevichLTC for 500 ms, with a step of 22 plus Wiener noise from 100 to 400 ms.
 
-Prints the derivation, the kernel that was built and its rate, and the spike counts; writes traces, raster and state plane.
+Prints the derivation, the kernel that was built and its rate, and the spike counts; writes traces, raster and state
+plane.
 
     python examples/seed_example.py [--out FOLDER] [--backend c|numpy]
 """
@@ -68,7 +69,8 @@ def main() -> None:
     )
     iz.plot.save(axes.figure, plane)
     print(
-        f"done: wrote {picture} and {plane}; try next: izhigen run RS --input 10 --plot rs.png, or examples/own_model.py"
+        f"done: wrote {picture} and {plane}; try next: izhigen run RS --input 10 --plot rs.png, or "
+        f"examples/own_model.py"
     )
 
 

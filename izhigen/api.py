@@ -1,4 +1,6 @@
-"""The user's ``Model``: a declaration with the later stages at hand. SymPy and NumPy kernels load when they are first needed."""
+"""The user's ``Model``: a declaration with the later stages at hand. SymPy and NumPy kernels load when they are first
+needed.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 class Model(Declaration):
     """A spiking neuron model; immutable. See :class:`izhigen.model.model.Declaration` for the arguments.
 
-    Two models are equal when their parts mean the same: an equation given as text equals the same one given as a SymPy expression.
+    Two models are equal when their parts mean the same: an equation given as text equals the same one given as a SymPy
+    expression.
     """
 
     def derive(self, method: str = "exp_euler") -> ReportedStep:
@@ -105,7 +108,8 @@ class Model(Declaration):
         deltas : tuple of str
             States that jump: the interface has an input ``<state>_delta`` for each.
         poisson, spikes : tuple of str
-            Inputs (``"I"``, ``"V_delta"``) for which the kernel draws Poisson counts, and to which it delivers spikes of single neurons.
+            Inputs (``"I"``, ``"V_delta"``) for which the kernel draws Poisson counts, and to which it delivers spikes
+            of single neurons.
         force : bool
             Whether files may be overwritten that are not as they were written.
 
@@ -145,7 +149,8 @@ class Model(Declaration):
         steps_per_launch: int | None = None,
         **values: Any,
     ) -> Population:
-        """Neurons of this model, as in ``model.population(1000, dt=0.1, a=0.02, V=lambda n, rng: rng.normal(-65, 5, n))``.
+        """Neurons of this model, as in ``model.population(1000, dt=0.1, a=0.02, V=lambda n, rng: rng.normal(-65, 5,
+        n))``.
 
         Parameters
         ----------
@@ -165,14 +170,16 @@ class Model(Declaration):
         batch : int, optional
             Length of a leading batch axis.
         device : int, optional
-            With ``backend="cuda"``: the device; by default the one in use. Work goes to the stream that is current when it is asked for.
+            With ``backend="cuda"``: the device; by default the one in use. Work goes to the stream that is current when
+            it is asked for.
         sharding : list of int, optional
             With ``backend="cuda"``: several devices that share the neurons; results do not depend on it.
         steps_per_launch : int, optional
-            With ``backend="cuda"``: steps of one launch, instead of as many as are asked for at once; 1 reads and writes all states every step.
+            With ``backend="cuda"``: steps of one launch, instead of as many as are asked for at once; 1 reads and
+            writes all states every step.
         **values
-            Parameter values and initial states by name, in the model's units: a number, an array in the population's shape, or a callable
-            ``f(n, rng)`` that returns one.
+            Parameter values and initial states by name, in the model's units: a number, an array in the population's
+            shape, or a callable ``f(n, rng)`` that returns one.
 
         Raises
         ------
@@ -188,7 +195,9 @@ class Model(Declaration):
         return Population(self, size, seed=seed, batch=batch, **of_run, **of_device, **values)
 
     def scaled(self, values: tuple[float, float], scaled_values: tuple[float, float]) -> Model:
-        """Return the model in scaled units, such as ``scaled((-65.0, 30.0), (0.0, 1.0))``; see :func:`izhigen.derive.scaling.scale_model`."""
+        """Return the model in scaled units, such as ``scaled((-65.0, 30.0), (0.0, 1.0))``; see
+        :func:`izhigen.derive.scaling.scale_model`.
+        """
         from izhigen.derive.scaling import scale_model
 
         return scale_model(self, values, scaled_values)
@@ -220,7 +229,8 @@ class Model(Declaration):
 
 
 def load(name: str) -> Model:
-    """Load a model by its library name, or as ``"file.py:NAME"`` (``"file.py"`` when it holds one model). The file is run.
+    """Load a model by its library name, or as ``"file.py:NAME"`` (``"file.py"`` when it holds one model). The file is
+    run.
 
     Raises
     ------

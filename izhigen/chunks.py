@@ -1,7 +1,8 @@
 """Arrays of a store on disk: Zarr's arrays over files that are written whole, and looked at before they are read.
 
-zarr is imported with this module, so it is loaded where a store is first used. It never sees metadata or a file of a store that was not checked:
-an array's metadata is made anew from what a :class:`Layout` says, and a chunk is a regular file of the store that says its true size.
+zarr is imported with this module, so it is loaded where a store is first used. It never sees metadata or a file of a
+store that was not checked: an array's metadata is made anew from what a :class:`Layout` says, and a chunk is a regular
+file of the store that says its true size.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ class Layout:
 def open_array(folder: Path, name: str, layout: Layout, *, writable: bool = False, zeros_left_out: bool = False) -> Any:
     """The Zarr array of that name in a store; nothing is read.
 
-    Reading raises :class:`~izhigen.description.Malformed` for a chunk that is missing (unless ``zeros_left_out``) or broken.
+    Reading raises :class:`~izhigen.description.Malformed` for a chunk that is missing (unless ``zeros_left_out``) or
+    broken.
     """
     store = _Chunks(folder, name, layout.chunk_bytes, zeros_left_out, read_only=not writable)
     metadata: Any = layout.document()

@@ -1,4 +1,6 @@
-"""The command line: ``izhigen list | show | run | emit | bench | cache``. Errors are one line and exit code 1; wrong usage is exit code 2."""
+"""The command line: ``izhigen list | show | run | emit | bench | cache``. Errors are one line and exit code 1; wrong
+usage is exit code 2.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ _INPUT_HELP = (
     "An input: 'NUMBER', 'KIND:key=value;...' (KIND of "
     + ", ".join(STIMULI)
     + "; lists with commas), a .npy or .csv file "
-    "(one row a step), or text in t. 'NAME=...' names the model's input (default: the first). Several for one input add up."
+    "(one row a step), or text in t. 'NAME=...' names the model's input (default: the first). Several for one "
+    "input add up."
 )
 
 BENCH_DURATION = 1000.0
@@ -145,7 +148,8 @@ def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Write the recording to a .npz file (the suffix may be left out), or while the run goes on to a new .zarr store.",
+    help="Write the recording to a .npz file (the suffix may be left out), or while the run goes on to a new .zarr "
+    "store.",
 )
 @click.option(
     "--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw the recording to a picture."
@@ -250,7 +254,8 @@ def _summary(pop: Any, recording: Any, seconds: float) -> None:
     simulated = recording.stop - recording.start
     steps = round(simulated / pop.dt)
     click.echo(
-        f"{pop.model.name}: {count} neuron{'s' if count != 1 else ''}, {simulated:g} ms in {steps} steps of {pop.dt:g} ms, "
+        f"{pop.model.name}: {count} neuron{'s' if count != 1 else ''}, {simulated:g} ms in {steps} steps of "
+        f"{pop.dt:g} ms, "
         f"{pop.method}, {pop.backend}, {pop.dtype.name}"
     )
     click.echo(f"kernel:    {pop.build_info}")
@@ -261,7 +266,8 @@ def _summary(pop: Any, recording: Any, seconds: float) -> None:
     counts = recording.counts.ravel()
     recorded = "" if counts.size == count else f" of {counts.size} recorded neurons"
     click.echo(
-        f"spikes:    {counts.sum()} in all{recorded}; per neuron {counts.min()} to {counts.max()}, mean rate {recording.rates.mean():.3g} Hz"
+        f"spikes:    {counts.sum()} in all{recorded}; per neuron {counts.min()} to {counts.max()}, mean rate "
+        f"{recording.rates.mean():.3g} Hz"
     )
     if counts.size <= 10:
         click.echo(f"counts:    {' '.join(map(str, counts))}")
@@ -274,7 +280,8 @@ def _summary(pop: Any, recording: Any, seconds: float) -> None:
     "-o",
     "--out",
     metavar="DIR",
-    help="Folder of the project, or a file with the suffix of the target's sources (NAME.c) for the source alone; default: print it.",
+    help="Folder of the project, or a file with the suffix of the target's sources (NAME.c) for the source alone; "
+    "default: print it.",
 )
 @_method
 @_dtype
@@ -297,7 +304,9 @@ def emit(
     spikes: tuple[str, ...],
     force: bool,
 ) -> None:
-    """Write a project for a model: header, source, example, self test, build files, README; or its source in one file."""
+    """Write a project for a model: header, source, example, self test, build files, README; or its source in
+    one file.
+    """
     loaded: Any = iz.load(model)
     changes = _settings(settings, tuple(loaded.parameters), loaded.name)
     if changes:
@@ -309,7 +318,8 @@ def emit(
 
     if _is_source_file(out, target):
         click.echo(
-            f"wrote {write_source(loaded.source(target, dtype=dtype, method=method, deltas=deltas), Path(out), force=force)}"
+            f"wrote "
+            f"{write_source(loaded.source(target, dtype=dtype, method=method, deltas=deltas), Path(out), force=force)}"
         )
         return
     folder = loaded.emit(
@@ -372,7 +382,8 @@ def bench(
     jumps = [name for name in feeds if name not in loaded.inputs]
     if jumps:
         raise ValueShapeError(
-            f"--input {jumps[0]}=...: a benchmark takes inputs of the model ({', '.join(loaded.inputs) or 'it has none'}), "
+            f"--input {jumps[0]}=...: a benchmark takes inputs of the model "
+            f"({', '.join(loaded.inputs) or 'it has none'}), "
             "not jumps of a state"
         )
     subject = Subject(loaded, feeds, _settings(settings, (*loaded.parameters, *loaded.states), loaded.name), method, dt)
@@ -402,7 +413,8 @@ def cache(clear: bool) -> None:
         return
     limit, usage = cache_limit(), open_cache().usage()
     click.echo(
-        f"{folder}: {usage.kernels} kernels, {usage.size / 1e6:.2f} MB in {usage.files} files, limit {limit / 1e6:g} MB "
+        f"{folder}: {usage.kernels} kernels, {usage.size / 1e6:.2f} MB in {usage.files} files, limit "
+        f"{limit / 1e6:g} MB "
         "(set IZHIGEN_CACHE_DIR to move it, IZHIGEN_CACHE_SIZE to change its limit, --clear to empty it)"
     )
 
@@ -417,7 +429,8 @@ def _settings(settings: tuple[str, ...], known: tuple[str, ...], model_name: str
         name = name.strip()
         if equals and name not in known:
             raise ValueShapeError(
-                f"--set {setting}: model {model_name!r} has no {name!r}{suggest(name, known)} (known: {', '.join(known)})"
+                f"--set {setting}: model {model_name!r} has no {name!r}{suggest(name, known)} (known: "
+                f"{', '.join(known)})"
             )
         try:
             values[name] = float(value)
@@ -455,7 +468,8 @@ def _inputs(specifications: tuple[str, ...], model: Any, duration: float, dt: fl
         named = equals and head.strip().isidentifier() and ":" not in head and head.strip() not in ("t",)
         if named and head.strip() not in names:
             raise ValueShapeError(
-                f"--input {specification!r}: model {model.name!r} has no input {head.strip()!r}{suggest(head.strip(), names)}"
+                f"--input {specification!r}: model {model.name!r} has no input "
+                f"{head.strip()!r}{suggest(head.strip(), names)}"
             )
         if not named and not model.inputs:
             raise ValueShapeError(f"--input {specification!r}: model {model.name!r} has no inputs")
@@ -489,7 +503,8 @@ def _stimulus(kind: str, text: str, duration: float, seed: int) -> Any:
         key = key.strip()
         if not equals or key not in accepted:
             raise click.UsageError(
-                f"--input {kind}: {part!r} is not one of {', '.join(f'{name}=...' for name in accepted)}{suggest(key, accepted)}"
+                f"--input {kind}: {part!r} is not one of "
+                f"{', '.join(f'{name}=...' for name in accepted)}{suggest(key, accepted)}"
             )
         options[key] = _option(kind, key, value.strip())
     if "duration" in accepted:

@@ -1,4 +1,6 @@
-"""One use of a population at a time: a second one, from another thread or from within the first, is refused and changes nothing."""
+"""One use of a population at a time: a second one, from another thread or from within the first, is refused and changes
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,8 @@ M = TypeVar("M", bound=Callable[..., Any])
 def exclusive(method: M) -> M:
     """A method that raises ConcurrentUseError while another exclusive one of the same object is under way.
 
-    The mark is set by one call of C code within the ``try``, and taken away without any call: an interrupt, which CPython raises after calls,
-    cannot leave it behind.
+    The mark is set by one call of C code within the ``try``, and taken away without any call: an interrupt, which
+    CPython raises after calls, cannot leave it behind.
     """
 
     @wraps(method)
@@ -51,11 +53,13 @@ def _in_use(what: str, other: Use) -> ConcurrentUseError:
     what, name = (named.get(word, f"{word.strip('_')}()") for word in (what, name))
     if ident == threading.get_ident():
         return ConcurrentUseError(
-            f"{what} was asked of a population while its {name} is under way in the same thread; a handler of a signal, a callable "
+            f"{what} was asked of a population while its {name} is under way in the same thread; a handler of a "
+            f"signal, a callable "
             "value or a callback of the progress bar may read the population, and must leave it as it is"
         )
     return ConcurrentUseError(
-        f"{what} was asked of a population while its {name} is under way in another thread; let the threads take turns, as with a "
+        f"{what} was asked of a population while its {name} is under way in another thread; let the threads take "
+        f"turns, as with a "
         "threading.Lock, or give each its own population: copy.copy(pop)"
     )
 

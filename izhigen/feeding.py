@@ -28,7 +28,9 @@ Feed = Callable[[int, int], Source]
 
 @dataclass(frozen=True)
 class Layout:
-    """The shape of a population: ``size`` axes, an optional batch axis before them, the number type of the kernel, and where arrays lie."""
+    """The shape of a population: ``size`` axes, an optional batch axis before them, the number type of the kernel, and
+    where arrays lie.
+    """
 
     size: tuple[int, ...]
     batch: int | None
@@ -46,7 +48,9 @@ class Layout:
         return int(np.prod(self.shape, dtype=np.int64))
 
     def read(self, value: Any) -> Array:
-        """An array that lies where the population's do as it is, anything else as NumPy reads it; an array of objects where it cannot."""
+        """An array that lies where the population's do as it is, anything else as NumPy reads it; an array of objects
+        where it cannot.
+        """
         here = self.space.adopt(value)
         if here is not None:
             return here
@@ -56,7 +60,9 @@ class Layout:
             return np.empty(0, dtype=object)
 
     def per_neuron(self, value: Any, dtype: Any = None) -> Array | None:
-        """A value of one shape that stands for "per neuron" as a flat array (of the kernel's type by default), or None."""
+        """A value of one shape that stands for "per neuron" as a flat array (of the kernel's type by default),
+        or None.
+        """
         if value.shape not in (self.size, self.shape, (int(np.prod(self.size)),)):
             return None
         xp = namespace(value)
@@ -69,7 +75,9 @@ class Layout:
 
 @dataclass(frozen=True)
 class KernelInput:
-    """What of an input the kernel computes: its series from time by a form, normal variates, Poisson counts, and spikes."""
+    """What of an input the kernel computes: its series from time by a form, normal variates, Poisson counts, and
+    spikes.
+    """
 
     form: Form | None = None
     noise: White | None = None
@@ -86,7 +94,8 @@ NOT_COMPUTED = KernelInput()
 
 
 def kernel_input(value: Any, layout: Layout, dt: float, single_step: bool = False) -> KernelInput:
-    """What a kernel can compute of an input: text in t, smooth stimuli, a Wiener process with one column a neuron, a Poisson process, spikes.
+    """What a kernel can compute of an input: text in t, smooth stimuli, a Wiener process with one column a neuron, a
+    Poisson process, spikes.
 
     In a single step the first three are not worth a kernel of their own.
     """
@@ -102,7 +111,8 @@ def kernel_input(value: Any, layout: Layout, dt: float, single_step: bool = Fals
 
 
 def kernel_choices(computed: Mapping[str, KernelInput]) -> tuple[tuple[Any, ...], ...]:
-    """What the kernel is asked to compute, as :class:`~izhigen.codegen.request.KernelRequest` takes it: the inputs with noise, those
+    """What the kernel is asked to compute, as :class:`~izhigen.codegen.request.KernelRequest` takes it: the inputs with
+    noise, those
     that follow from time, those with counts, and those with spikes."""
     return (
         tuple(name for name, part in computed.items() if part.noise is not None),
@@ -131,8 +141,8 @@ def make_feed(
     computed: KernelInput = NOT_COMPUTED,
     seed: int = 0,
 ) -> Feed:
-    """Understand one input of a run that starts at step ``first_step`` and has ``steps`` steps; ``computed`` is what the kernel takes over,
-    ``seed`` the population's.
+    """Understand one input of a run that starts at step ``first_step`` and has ``steps`` steps; ``computed`` is what
+    the kernel takes over, ``seed`` the population's.
 
     Raises
     ------
@@ -162,7 +172,9 @@ def make_feed(
 def step_sources(
     names: tuple[str, ...], inputs: Mapping[str, Any], layout: Layout, step: int, dt: float, seed: int
 ) -> tuple[dict[str, KernelInput], dict[str, Source]]:
-    """The inputs of one step: what the kernel computes of those that are stimuli, and the values of all; one that is not given is 0."""
+    """The inputs of one step: what the kernel computes of those that are stimuli, and the values of all; one that is
+    not given is 0.
+    """
     computed = {
         name: kernel_input(value, layout, dt, single_step=True)
         for name, value in inputs.items()
@@ -199,7 +211,9 @@ def _held(values: Array, layout: Layout) -> Feed:
 
 
 def held_values(feed: Feed, steps: int) -> Array | None:
-    """The values of an input that are the same in all steps of a run, flat: one, or one a neuron. None where they change or are drawn."""
+    """The values of an input that are the same in all steps of a run, flat: one, or one a neuron. None where they
+    change or are drawn.
+    """
     source = feed(0, min(steps, 2))
     drawn = (source.numbers, source.noise, source.counts, source.events)
     if any(part is not None for part in drawn) or len(source.values) != 1:
@@ -272,7 +286,8 @@ class _StimulusFeed:
         length, end = stimulus.steps(dt), self._span.first + self._span.steps
         if length is not None and end > length:
             raise ValueShapeError(
-                f"input {self._name!r}: {stimulus.name} lasts {length * dt:g} ms but the run goes on to {end * dt:g} ms; "
+                f"input {self._name!r}: {stimulus.name} lasts {length * dt:g} ms but the run goes on to "
+                f"{end * dt:g} ms; "
                 "make it longer, or add a section of zeros"
             )
         events = make_events(self._name, self._computed.events, self._layout, dt)
@@ -287,13 +302,16 @@ class _StimulusFeed:
         found = _as_series(series[:, None] if series.ndim == 1 else series, layout, count)
         if found is None:
             raise ValueShapeError(
-                f"input {self._name!r}: {self._stimulus.name} has {series.shape[1]} columns for {layout.count} neurons; "
+                f"input {self._name!r}: {self._stimulus.name} has {series.shape[1]} columns for {layout.count} "
+                f"neurons; "
                 f"give {'1' if layout.count == 1 else f'1 or {layout.count}'}"
             )
         return _contiguous(found, layout)
 
     def _bound(self, offset: int, count: int) -> Stimulus:
-        """The rest, with streams of their own for the processes of an input beside the first, which the kernel draws."""
+        """The rest, with streams of their own for the processes of an input beside the first, which the kernel
+        draws.
+        """
         parts = list(self._rest.parts)
         for place, part in enumerate(parts):
             if isinstance(part, Poisson):
@@ -349,7 +367,8 @@ def text_stimulus(name: str, text: str, duration: float) -> Stimulus:
     for symbol, column in expression.names.items():
         if symbol != "t" and symbol not in CONSTANTS:
             raise ValueShapeError(
-                f"input {name!r}, column {column}: {symbol!r} is not known; text for an input may use t (ms) and pi only"
+                f"input {name!r}, column {column}: {symbol!r} is not known; text for an input may use t (ms) and "
+                f"pi only"
             )
     return Stimulus(f"{text!r}", (Text(expression, duration),))
 

@@ -1,7 +1,7 @@
 """Files written whole or not at all, and folders in which nothing leads outside.
 
-A file is written beside the one whose place it takes, and moved there once all of it is on disk: a full disk, an error, an interrupt or a kill
-leaves the old file as it was.
+A file is written beside the one whose place it takes, and moved there once all of it is on disk: a full disk, an error,
+an interrupt or a kill leaves the old file as it was.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class InTheWay(OSError):
 
 
 class _Draft:
-    """A new file beside the one whose place it takes: ``name`` in the open folder ``folder``, or a whole path where that is None."""
+    """A new file beside the one whose place it takes: ``name`` in the open folder ``folder``, or a whole path where
+    that is None.
+    """
 
     def __init__(self, name: str, folder: int | None, durable: bool) -> None:
         self._name, self._folder, self._durable = name, folder, durable
@@ -91,10 +93,12 @@ class _Draft:
 
 @contextlib.contextmanager
 def replacing(path: str | Path, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """A file to write that takes the place of ``path`` once the block has ended well; after any error nothing has changed.
+    """A file to write that takes the place of ``path`` once the block has ended well; after any error nothing has
+    changed.
 
-    A new file has the permissions that the umask leaves; one that is replaced keeps its own, and other names of it (hard links) keep the old
-    content. A link is written through: what it names is replaced. A device or a pipe, which holds nothing that could be lost, is written to.
+    A new file has the permissions that the umask leaves; one that is replaced keeps its own, and other names of it
+    (hard links) keep the old content. A link is written through: what it names is replaced. A device or a pipe, which
+    holds nothing that could be lost, is written to.
 
     Parameters
     ----------
@@ -149,8 +153,8 @@ def _opened(folder: Path) -> Iterator[int | None]:
 class Folder:
     """A folder whose files are read, written and removed by their paths in it (``"board/startup.c"``).
 
-    A link in the way is an error, also one that is put there meanwhile, so nothing outside the folder is read or touched. The folder itself may
-    be named by a link. Use it in a ``with`` statement.
+    A link in the way is an error, also one that is put there meanwhile, so nothing outside the folder is read or
+    touched. The folder itself may be named by a link. Use it in a ``with`` statement.
 
     Raises
     ------
@@ -175,7 +179,9 @@ class Folder:
 
     @contextlib.contextmanager
     def _parent(self, path: str, *, make: bool = False) -> Iterator[tuple[int | None, str]]:
-        """The open folder of a path (made where it is missing, if ``make``), and the file's name there (its whole path without descriptors)."""
+        """The open folder of a path (made where it is missing, if ``make``), and the file's name there (its whole path
+        without descriptors).
+        """
         parts = PurePosixPath(path).parts
         if not parts or ".." in parts or PurePosixPath(path).is_absolute():
             raise InTheWay(errno.EINVAL, "it is no path of a file in the folder", path)

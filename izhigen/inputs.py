@@ -1,11 +1,12 @@
 """Stimuli: time series of an input, as BrainPy's functions of the same names define them.
 
 A stimulus does not know its step until a population samples it: row k is the value held during step k, which starts at
-``t = k*dt``. It lives in absolute time, so that a run that is continued goes on in it. Stimuli add up: ``section(...) + wiener(...)``.
-Where BrainPy truncates ``time/dt``, a time within 1e-6 steps of an edge counts as on it.
+``t = k*dt``. It lives in absolute time, so that a run that is continued goes on in it. Stimuli add up: ``section(...) +
+wiener(...)``. Where BrainPy truncates ``time/dt``, a time within 1e-6 steps of an edge counts as on it.
 
-A run takes the rows block by block; a Wiener process with one column a neuron and Poisson counts are drawn in the kernel, and spikes of
-single neurons are delivered there; so a long run needs no array of all its steps. Every function takes ``dt=None``; with a step given, ``numpy.asarray(stimulus)`` is the series itself.
+A run takes the rows block by block; a Wiener process with one column a neuron and Poisson counts are drawn in the
+kernel, and spikes of single neurons are delivered there; so a long run needs no array of all its steps. Every function
+takes ``dt=None``; with a step given, ``numpy.asarray(stimulus)`` is the series itself.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ class Stimulus:
             raise ValueShapeError(f"{self.name}: no step is known; give dt= or sample(dt)")
         if self.dt is not None and not math.isclose(step, self.dt, rel_tol=1e-9):
             raise ValueShapeError(
-                f"{self.name} was made with dt={self.dt:g} ms but is used at dt={step:g} ms; leave dt out to fit any step"
+                f"{self.name} was made with dt={self.dt:g} ms but is used at dt={step:g} ms; leave dt out to fit "
+                f"any step"
             )
         return step
 
@@ -89,7 +91,8 @@ class Stimulus:
         steps = self.steps(dt)
         if steps is None:
             raise ValueShapeError(
-                f"{self.name} lasts as long as the run that it is given to, and is computed there for each neuron; it has no "
+                f"{self.name} lasts as long as the run that it is given to, and is computed there for each neuron; "
+                f"it has no "
                 "rows of its own"
             )
         return steps
@@ -209,7 +212,9 @@ def section(values: Sequence[Any], durations: Sequence[float], dt: float | None 
 
 @_checked
 def constant(value: Any, duration: float | None = None, dt: float | None = None) -> Stimulus:
-    """A constant, ``constant(value, duration)``; or, without a duration, stretches given as pairs ``[(value, duration), ...]``."""
+    """A constant, ``constant(value, duration)``; or, without a duration, stretches given as pairs ``[(value, duration),
+    ...]``.
+    """
     if duration is None and not isinstance(value, (list, tuple)):
         raise ValueShapeError("constant: give a duration, or pairs (value, duration) such as [(0, 100), (22, 300)]")
     pairs = list(value) if duration is None else [(value, duration)]
@@ -220,7 +225,9 @@ def constant(value: Any, duration: float | None = None, dt: float | None = None)
 
 @_checked
 def spike_train(times: Sequence[float], lengths: Any, sizes: Any, duration: float, dt: float | None = None) -> Stimulus:
-    """Pulses: from ``times[i]`` for ``lengths[i]`` ms the value ``sizes[i]``; a single length or size serves all. Zero between."""
+    """Pulses: from ``times[i]`` for ``lengths[i]`` ms the value ``sizes[i]``; a single length or size serves all. Zero
+    between.
+    """
     count = len(times)
     widths, heights = (
         np.broadcast_to(np.asarray(x, float), count) if np.ndim(x) == 0 else np.asarray(x, float)
@@ -243,7 +250,9 @@ def ramp(
     t_end: float | None = None,
     dt: float | None = None,
 ) -> Stimulus:
-    """A straight line from ``c_start`` to ``c_end``, both reached, over the steps from ``t_start`` to ``t_end``; zero elsewhere."""
+    """A straight line from ``c_start`` to ``c_end``, both reached, over the steps from ``t_start`` to ``t_end``; zero
+    elsewhere.
+    """
     window = _window("ramp", duration, t_start, t_end)
     return _stimulus("ramp", duration, dt, Ramp(*window, float(c_start), float(c_end)))
 
@@ -258,7 +267,9 @@ def sinusoid(
     t_end: float | None = None,
     bias: bool = False,
 ) -> Stimulus:
-    """``amplitude*sin(2 pi f (t - t_start))`` from ``t_start`` to ``t_end`` (ms), f in Hz; plus the amplitude with ``bias``."""
+    """``amplitude*sin(2 pi f (t - t_start))`` from ``t_start`` to ``t_end`` (ms), f in Hz; plus the amplitude with
+    ``bias``.
+    """
     window = _window("sinusoid", duration, t_start, t_end)
     return _stimulus("sinusoid", duration, dt, Periodic(*window, False, float(amplitude), float(frequency), bool(bias)))
 
@@ -287,9 +298,11 @@ def wiener(
     t_end: float | None = None,
     seed: int | None = None,
 ) -> Stimulus:
-    """Increments of a Wiener process, N(0, 1)*sqrt(dt), one column a neuron (``n``); zero outside ``t_start ... t_end``.
+    """Increments of a Wiener process, N(0, 1)*sqrt(dt), one column a neuron (``n``); zero outside ``t_start ...
+    t_end``.
 
-    The variates are those of the kernel's own generator, keyed by (seed, column, step). With one column a neuron they are drawn in the kernel.
+    The variates are those of the kernel's own generator, keyed by (seed, column, step). With one column a neuron they
+    are drawn in the kernel.
     """
     window = _window("wiener", duration, t_start, t_end)
     return _stimulus("wiener", duration, dt, White(*window, _check_columns("wiener", n), _check_seed("wiener", seed)))
@@ -307,7 +320,8 @@ def ornstein_uhlenbeck(
     t_end: float | None = None,
     seed: int | None = None,
 ) -> Stimulus:
-    """An Ornstein-Uhlenbeck process, dX = (mean - X)/tau dt + sigma dW, by Euler-Maruyama from X = mean; one column a neuron.
+    """An Ornstein-Uhlenbeck process, dX = (mean - X)/tau dt + sigma dW, by Euler-Maruyama from X = mean; one column a
+    neuron.
 
     BrainPy 2.8.2 draws its dW from a uniform distribution on [0, 1); here it is normal, as its documentation says.
     """
@@ -347,15 +361,18 @@ def _window(name: str, duration: float, t_start: float, t_end: float | None) -> 
 
 @_checked
 def poisson(rate: Any, weight: Any = 1.0, n: int = 1) -> Stimulus:
-    """Counts of Poisson processes, each neuron's own: the value in a step is ``weight`` times the number of events in it.
+    """Counts of Poisson processes, each neuron's own: the value in a step is ``weight`` times the number of events in
+    it.
 
-    The counts are drawn in the kernel, exactly, for as long as a run lasts. They are keyed by the population's seed, the neuron, the step and
-    the input's name: two inputs are independent, and one input has the same counts on every backend and however a run is cut.
+    The counts are drawn in the kernel, exactly, for as long as a run lasts. They are keyed by the population's seed,
+    the neuron, the step and the input's name: two inputs are independent, and one input has the same counts on every
+    backend and however a run is cut.
 
     Parameters
     ----------
     rate : float, array or str
-        Hz of one source: a number, one a neuron in the population's shape, or text in t (ms), taken at the start of each step.
+        Hz of one source: a number, one a neuron in the population's shape, or text in t (ms), taken at the start of
+        each step.
     weight : float or array
         What one event adds, in units of the input (mV for a jump ``V_delta``); a number, or one a neuron.
     n : int
@@ -364,7 +381,8 @@ def poisson(rate: Any, weight: Any = 1.0, n: int = 1) -> Stimulus:
     Raises
     ------
     ValueShapeError
-        For a rate that is negative or no number. A population refuses arrays that do not fit, and means above a million events a step.
+        For a rate that is negative or no number. A population refuses arrays that do not fit, and means above a million
+        events a step.
     """
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise ValueShapeError(f"poisson: n={n!r} is not a number of sources; give 1 or more")
@@ -404,10 +422,11 @@ def _finite(stimulus: str, what: str, value: Any) -> Array:
 
 @_checked
 def spikes(times: Any, indices: Any, weight: Any = 1.0) -> Stimulus:
-    """Spikes of single neurons: spike i adds ``weight`` in the step of ``times[i]`` to flat neuron ``indices[i]``; zero in all other steps.
+    """Spikes of single neurons: spike i adds ``weight`` in the step of ``times[i]`` to flat neuron ``indices[i]``; zero
+    in all other steps.
 
-    A time t with k*dt <= t < (k + 1)*dt belongs to step k; one within 1e-6 steps of an edge counts as on it. Spikes of a neuron in one step
-    add up. Spikes need no order, and are delivered in the kernel for as long as a run lasts.
+    A time t with k*dt <= t < (k + 1)*dt belongs to step k; one within 1e-6 steps of an edge counts as on it. Spikes of
+    a neuron in one step add up. Spikes need no order, and are delivered in the kernel for as long as a run lasts.
 
     Parameters
     ----------
@@ -420,7 +439,8 @@ def spikes(times: Any, indices: Any, weight: Any = 1.0) -> Stimulus:
     Raises
     ------
     ValueShapeError
-        For times that are negative or not finite, arrays that do not fit each other, and (by a population) neurons that it does not have.
+        For times that are negative or not finite, arrays that do not fit each other, and (by a population) neurons that
+        it does not have.
     """
     when, weights = _finite("spikes", "times", times), _finite("spikes", "weight", weight)
     try:
@@ -431,7 +451,8 @@ def spikes(times: Any, indices: Any, weight: Any = 1.0) -> Stimulus:
         raise ValueShapeError(f"spikes: indices are {who.dtype}, not whole numbers; give flat indices of neurons")
     if when.ndim != 1 or who.shape != when.shape or weights.shape not in ((), when.shape):
         raise ValueShapeError(
-            f"spikes: times, indices and weights have the shapes {when.shape}, {who.shape} and {weights.shape}; give one time and one "
+            f"spikes: times, indices and weights have the shapes {when.shape}, {who.shape} and {weights.shape}; "
+            f"give one time and one "
             "neuron a spike, and a number or one weight a spike"
         )
     for what, values in (("times", when), ("indices", who)):

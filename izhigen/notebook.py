@@ -1,4 +1,5 @@
-"""What a notebook shows of a model, a derivation, a recording and a population: HTML, with equations in LaTeX for MathJax.
+"""What a notebook shows of a model, a derivation, a recording and a population: HTML, with equations in LaTeX for
+MathJax.
 
 Every text that comes from a model or a file is escaped, and marked so that MathJax takes none of it for a formula.
 """
@@ -98,7 +99,8 @@ def recording_html(recording: Recording) -> str:
         ("neurons", neurons + chosen),
         (
             "method",
-            f"{info.get('method', '')}, dt = {info.get('dt', '')} ms, {info.get('dtype', '')}, {info.get('backend', '')}",
+            f"{info.get('method', '')}, dt = {info.get('dt', '')} ms, {info.get('dtype', '')}, "
+            f"{info.get('backend', '')}",
         ),
         ("recorded", ", ".join(recording.names) or "nothing"),
         ("rows", len(recording.t)),

@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 
 
 class Picture(Figure):
-    """A Matplotlib figure. As the last line of a notebook's cell it is shown once, whether or not Matplotlib's inline backend shows it too."""
+    """A Matplotlib figure. As the last line of a notebook's cell it is shown once, whether or not Matplotlib's inline
+    backend shows it too.
+    """
 
     def _ipython_display_(self) -> None:
         import matplotlib.pyplot as plt

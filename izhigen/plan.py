@@ -22,7 +22,9 @@ from izhigen.store import PIECE_BYTES, Header, Piece
 
 Array = Any
 CACHED_BYTES, LEAST_ROWS = 1 << 18, 64
-"""Rows that a block writes: every tile writes a piece of each, so they should stay in the second-level cache; and no fewer than this."""
+"""Rows that a block writes: every tile writes a piece of each, so they should stay in the second-level cache; and no
+fewer than this.
+"""
 
 
 @dataclass(frozen=True)
@@ -271,7 +273,9 @@ class RecordingPlan:
         return {name: found[name] for name in self.wanted}
 
     def _line_traces(self, traces: Mapping[str, Array], rows: int, ends: Array) -> dict[str, Array]:
-        """The algebraic lines of each row, evaluated by NumPy on what the row holds and rounded to the kernel's type."""
+        """The algebraic lines of each row, evaluated by NumPy on what the row holds and rounded to the kernel's
+        type.
+        """
         subject = self._subject
         held = {name: values for name, values in subject.inputs.items() if values is not None and name not in traces}
         given = {**subject.parameters, **held}
@@ -317,7 +321,9 @@ class RecordingPlan:
 
 
 def _names(record: str | Iterable[str] | None, model: Declaration, inputs: Iterable[str]) -> list[str]:
-    """The names to record, each once; None stands for the spikes, where the model has any, "all" for every state, input and line too."""
+    """The names to record, each once; None stands for the spikes, where the model has any, "all" for every state, input
+    and line too.
+    """
     if record is None:
         return ["spike"] if model.threshold is not None else []
     try:
@@ -338,8 +344,10 @@ def _names(record: str | Iterable[str] | None, model: Declaration, inputs: Itera
             )
         if model.threshold is None and name in ("spike", *MOMENTS):
             raise ValueShapeError(
-                f"record: model {model.name!r} has no threshold, so it has no spikes and no {name!r}; record its states "
-                f"({', '.join(model.all_states)}), or declare when it spikes, as in model.variant(threshold='{model.states[0]} > 0')"
+                f"record: model {model.name!r} has no threshold, so it has no spikes and no {name!r}; record its "
+                f"states "
+                f"({', '.join(model.all_states)}), or declare when it spikes, as in "
+                f"model.variant(threshold='{model.states[0]} > 0')"
             )
     return wanted
 

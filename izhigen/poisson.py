@@ -1,8 +1,10 @@
-"""Poisson variates, the same on every backend: from one uniform number of 64 bits by inversion, which is exact for any mean.
+"""Poisson variates, the same on every backend: from one uniform number of 64 bits by inversion, which is exact for any
+mean.
 
-The values are taken in the order mode, mode + 1, mode - 1, ... (Kemp 1981, "Efficient generation of logarithmically distributed
-pseudo-random variables", Applied Statistics 30, and Devroye 1986, "Non-Uniform Random Variate Generation", X.3): the variate is the first
-one at which the sum of their probabilities exceeds the uniform number. Sums are whole numbers of 2^-64, so that no rounding decides a draw.
+The values are taken in the order mode, mode + 1, mode - 1, ... (Kemp 1981, "Efficient generation of logarithmically
+distributed pseudo-random variables", Applied Statistics 30, and Devroye 1986, "Non-Uniform Random Variate Generation",
+X.3): the variate is the first one at which the sum of their probabilities exceeds the uniform number. Sums are whole
+numbers of 2^-64, so that no rounding decides a draw.
 """
 
 from __future__ import annotations
@@ -22,14 +24,17 @@ DIRECT = 32
 TWO_64 = 2.0**64
 MOST = np.uint64(0xFFFFFFFFFFFFFFFF)
 HIGH_WORDS, LOW_WORDS = 0x80000000, 0xC0000000
-"""What is added to the last word of the counter for the upper and lower halves of the uniform numbers; that of normal variates stays below."""
+"""What is added to the last word of the counter for the upper and lower halves of the uniform numbers; that of normal
+variates stays below.
+"""
 
 
 def first_sum(mean: Any) -> Array:
     """The probability of the most likely value, floor(mean), in units of 2^-64; uint64 in the mean's shape.
 
-    For a mean below 1 it is 2^64 less the probability of any event, which keeps the digits of small means. Source: C. Loader (2000),
-    "Fast and accurate computation of binomial probabilities": p(m) = exp(-delta(m) - m(d - log(1 + d)))/sqrt(2 pi m) with d = (mean - m)/m.
+    For a mean below 1 it is 2^64 less the probability of any event, which keeps the digits of small means. Source: C.
+    Loader (2000), "Fast and accurate computation of binomial probabilities": p(m) = exp(-delta(m) - m(d - log(1 +
+    d)))/sqrt(2 pi m) with d = (mean - m)/m.
     """
     mean = np.asarray(mean, np.float64)
     mode = np.floor(mean)

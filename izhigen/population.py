@@ -60,12 +60,13 @@ NOTHING_COMPUTED: Mapping[str, KernelInput] = {}
 class Population:
     """Neurons of one model, advanced together by a compiled kernel.
 
-    Made by :meth:`izhigen.Model.population`, which describes the arguments and the errors raised. States and parameters are attributes:
-    ``pop.V`` is the live array of a state, and ``pop.a = 0.1`` sets a parameter for the steps to come.
+    Made by :meth:`izhigen.Model.population`, which describes the arguments and the errors raised. States and parameters
+    are attributes: ``pop.V`` is the live array of a state, and ``pop.a = 0.1`` sets a parameter for the steps to come.
 
-    ``copy.copy``, ``copy.deepcopy`` and ``pickle`` give a population of its own that goes on from the same step with the same bits. A population
-    is used by one thread at a time: what would change it while another such call is under way raises ConcurrentUseError. An interrupt
-    (Ctrl-C, or a handler of a signal that raises) leaves the states and the time of the same step.
+    ``copy.copy``, ``copy.deepcopy`` and ``pickle`` give a population of its own that goes on from the same step with
+    the same bits. A population is used by one thread at a time: what would change it while another such call is under
+    way raises ConcurrentUseError. An interrupt (Ctrl-C, or a handler of a signal that raises) leaves the states and the
+    time of the same step.
     """
 
     def __init__(
@@ -135,7 +136,8 @@ class Population:
         Parameters
         ----------
         batch : int or None, optional
-            Another length of the batch axis; None removes it. Values that were given as callables are then drawn again, from the same seed.
+            Another length of the batch axis; None removes it. Values that were given as callables are then drawn again,
+            from the same seed.
 
         Raises
         ------
@@ -182,7 +184,9 @@ class Population:
                 self._space.write(self._state[name], found)
 
     def _engine(self, deltas: tuple[str, ...] = (), computed: Mapping[str, KernelInput] = NOTHING_COMPUTED) -> Engine:
-        """The engine for the present placement of parameters, with the states that jump and what the kernel computes of inputs."""
+        """The engine for the present placement of parameters, with the states that jump and what the kernel computes of
+        inputs.
+        """
         key = (self._per_neuron(), deltas, *kernel_choices(computed))
         if key not in self._engines:
             self._engines[key] = create_engine(self._backend, self._request(*key), self._space)
@@ -316,7 +320,9 @@ class Population:
 
     @property
     def parameters(self) -> ParameterView:
-        """Parameter values by name; assignment takes effect in the next step and never needs a rebuild for a new number."""
+        """Parameter values by name; assignment takes effect in the next step and never needs a rebuild for a new
+        number.
+        """
         return ParameterView(self)
 
     @property
@@ -333,7 +339,8 @@ class Population:
         if name in self._parameters:
             return self.parameters[name]
         raise AttributeError(
-            f"a population of {self._model.name!r} has no {name!r}{suggest(name, [*self._model.all_states, *self._parameters])}"
+            f"a population of {self._model.name!r} has no "
+            f"{name!r}{suggest(name, [*self._model.all_states, *self._parameters])}"
         )
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -362,7 +369,8 @@ class Population:
 
     def __repr__(self) -> str:
         return (
-            f"<Population of {self._model.name}: {'x'.join(map(str, self.shape))} neurons, dt={self._dt:g} ms, {self.method}, "
+            f"<Population of {self._model.name}: {'x'.join(map(str, self.shape))} neurons, dt={self._dt:g} ms, "
+            f"{self.method}, "
             f"{self._backend}, {self._dtype.name}, t={self.t:g} ms>"
         )
 
@@ -390,8 +398,8 @@ class Population:
         check_finite : bool
             Whether to look for infinite or undefined states.
         **inputs
-            Input values by name (numbers or arrays in the population's shape); ``<state>_delta`` adds to a state after integration.
-            An input that is left out is 0.
+            Input values by name (numbers or arrays in the population's shape); ``<state>_delta`` adds to a state after
+            integration. An input that is left out is 0.
 
         Returns
         -------
@@ -450,11 +458,11 @@ class Population:
         duration : float
             ms; a whole number of steps. Or give ``steps``.
         record : str or iterable of str, optional
-            States, inputs and algebraic lines to trace; ``"spike"``, the time and neuron of every spike; ``"all"``, these four; and figures
-            of each neuron's spikes that take no more memory in a longer run: ``"count"``, ``"first_spike"`` (time in ms) and ``"isi"``
-            (mean and standard deviation of the intervals in ms). An input's row holds what the step read; an algebraic line is evaluated on
-            the row: states after the step, its inputs, and ``t`` at its end. By default the spikes, where the model has a threshold;
-            ``[]`` for nothing.
+            States, inputs and algebraic lines to trace; ``"spike"``, the time and neuron of every spike; ``"all"``,
+            these four; and figures of each neuron's spikes that take no more memory in a longer run: ``"count"``,
+            ``"first_spike"`` (time in ms) and ``"isi"`` (mean and standard deviation of the intervals in ms). An
+            input's row holds what the step read; an algebraic line is evaluated on the row: states after the step, its
+            inputs, and ``t`` at its end. By default the spikes, where the model has a threshold; ``[]`` for nothing.
         every : int
             Trace every that many steps; spikes are all kept.
         neurons : array of int, optional
@@ -462,15 +470,17 @@ class Population:
         progress : bool, optional
             Show a progress bar; by default on a terminal when the run is long.
         check_finite : bool
-            Look for infinite or undefined states after every block of steps; when there are some, the block is replayed to find the first
-            (a population whose states take more than 64 MB names the block instead of the step).
+            Look for infinite or undefined states after every block of steps; when there are some, the block is replayed
+            to find the first (a population whose states take more than 64 MB names the block instead of the step).
         out : str or Path, optional
-            A new Zarr store, ``"run.zarr"``, that traces and spikes are written to while the run goes on. The recording then reads from it,
-            and memory does not grow with the run. What an error leaves there, :meth:`Recording.load` opens.
+            A new Zarr store, ``"run.zarr"``, that traces and spikes are written to while the run goes on. The recording
+            then reads from it, and memory does not grow with the run. What an error leaves there,
+            :meth:`Recording.load` opens.
         **inputs
-            By name: a number, an array in the population's shape, one row a step ``(T, 1)`` or ``(T, n)``, a stimulus of ``izhigen.inputs``,
-            or text in ``t``. ``<state>_delta`` adds to a state after integration. An input that is left out is 0. Stimuli and text live in
-            absolute time (since the last reset); the rows of an array, and ``every``, count from the start of this run.
+            By name: a number, an array in the population's shape, one row a step ``(T, 1)`` or ``(T, n)``, a stimulus
+            of ``izhigen.inputs``, or text in ``t``. ``<state>_delta`` adds to a state after integration. An input that
+            is left out is 0. Stimuli and text live in absolute time (since the last reset); the rows of an array, and
+            ``every``, count from the start of this run.
 
         Returns
         -------
@@ -482,7 +492,8 @@ class Population:
         ValueShapeError
             For an unknown input or a wrong shape, or spikes asked of a model without a threshold.
         NonFiniteError
-            Naming the neuron, step, time, its state before and its inputs; the population is then left just before that step.
+            Naming the neuron, step, time, its state before and its inputs; the population is then left just before that
+            step.
         RecordingError
             When ``out`` exists or cannot be written. Nothing is simulated when it cannot be created.
         """

@@ -1,4 +1,5 @@
-"""Counter-based random numbers, the same on every backend: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy
+"""Counter-based random numbers, the same on every backend: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers:
+as easy
 as 1, 2, 3", SC'11), keyed by seed, neuron, step and stream, and normal variates by Box and Muller (1958)."""
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def philox4x32(counter: Any, key: tuple[int, int]) -> Any:
 def random_words(
     key: int, first_index: int, n: int, first_block: int, last_block: int, part: int, stream: int = 0
 ) -> Any:
-    """The words of successive blocks of four steps, shape (4, blocks, n); ``part`` tells kinds of variates apart, in bits that no block has."""
+    """The words of successive blocks of four steps, shape (4, blocks, n); ``part`` tells kinds of variates apart, in
+    bits that no block has.
+    """
     neuron = (np.uint64(first_index) + np.arange(n, dtype=np.uint64))[None, :]
     block = np.arange(first_block, last_block + 1, dtype=np.uint64)[:, None]
     counter = np.broadcast_arrays(

@@ -29,8 +29,9 @@ SPIKES_AT_ONCE = 1 << 20
 class Recording:
     """Traces and spikes of one run.
 
-    Values are those after a step and its reset; ``t`` is the end of each recorded step, and a spike's time is the end of the step
-    in which it happened. All times are in ms. Traces, spikes and figures of a population on a CUDA device are CuPy arrays and stay there;
+    Values are those after a step and its reset; ``t`` is the end of each recorded step, and a spike's time is the end
+    of the step in which it happened. All times are in ms. Traces, spikes and figures of a population on a CUDA device
+    are CuPy arrays and stay there;
     :meth:`to_host` brings them all over.
 
     Attributes
@@ -38,7 +39,8 @@ class Recording:
     t : array, shape (T,)
         Times of the recorded rows.
     traces : mapping
-        Name of a state, input or algebraic line to an array of shape ``(T, *shape)``, or ``(T, m)`` for m chosen neurons.
+        Name of a state, input or algebraic line to an array of shape ``(T, *shape)``, or ``(T, m)`` for m chosen
+        neurons.
     shape : tuple of int
         Shape of the population (with its batch axis first, if any).
     neurons : array or None
@@ -46,14 +48,16 @@ class Recording:
     info : mapping
         Model, method, dt, dtype, backend, seed, units and parameters of the run.
     figures : mapping
-        Figures of the spikes of each neuron of a row: ``count``, ``first_spike``, ``isi_mean`` and ``isi_std`` (ms), where recorded.
+        Figures of the spikes of each neuron of a row: ``count``, ``first_spike``, ``isi_mean`` and ``isi_std`` (ms),
+        where recorded.
     interrupted : bool
         Whether Ctrl-C or an error ended the run early.
     store : Path or None
-        The Zarr store that the recording stands in. ``t``, traces, ``spike_times`` and ``spike_indices`` are then read where they are
-        indexed, as in ``recording["V"][1000:2000]``; ``np.asarray`` reads all of one.
+        The Zarr store that the recording stands in. ``t``, traces, ``spike_times`` and ``spike_indices`` are then read
+        where they are indexed, as in ``recording["V"][1000:2000]``; ``np.asarray`` reads all of one.
     per_neuron : mapping
-        With spikes recorded: the parameters, and the inputs held all the run, that differ between neurons; one value a neuron of a row.
+        With spikes recorded: the parameters, and the inputs held all the run, that differ between neurons; one value a
+        neuron of a row.
     """
 
     t: Array
@@ -71,9 +75,11 @@ class Recording:
     per_neuron: Mapping[str, Array] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, name: str) -> Array:
-        """The trace of a state, input or line; ``"spike"`` gives a dense bool array of the rows (any spike since the row before).
+        """The trace of a state, input or line; ``"spike"`` gives a dense bool array of the rows (any spike since the
+        row before).
 
-        ``"count"`` and ``"first_spike"`` (ms, NaN without one) give one value a neuron, ``"isi"`` the :class:`~izhigen.moments.Intervals`.
+        ``"count"`` and ``"first_spike"`` (ms, NaN without one) give one value a neuron, ``"isi"`` the
+        :class:`~izhigen.moments.Intervals`.
         """
         if name == "spike" and self.spike_times is not None:
             with beside(self.spike_times):
@@ -103,7 +109,9 @@ class Recording:
 
     @property
     def spikes(self) -> tuple[Array, Array]:
-        """``(times, indices)``: time in ms and flat neuron index of every spike, ordered by time and then index; in memory."""
+        """``(times, indices)``: time in ms and flat neuron index of every spike, ordered by time and then index; in
+        memory.
+        """
         self._need_spikes()
         return self.spike_times[:], self.spike_indices[:]
 
@@ -116,7 +124,8 @@ class Recording:
             self._need_threshold()
         if self.spike_times is None:
             raise RecordingError(
-                "spikes were not recorded; ask for them with record=['spike'], or for their number with record=['count']"
+                "spikes were not recorded; ask for them with record=['spike'], or for their number with "
+                "record=['count']"
             )
 
     @property
@@ -161,14 +170,16 @@ class Recording:
         """
         if not self.per_neuron:
             raise RecordingError(
-                "no parameter or held input differs between the neurons of this recording; give one a value per neuron, "
+                "no parameter or held input differs between the neurons of this recording; give one a value per "
+                "neuron, "
                 "as in run(500.0, I=np.linspace(0.0, 20.0, 100)), and record spikes"
             )
         inputs = [known for known in self.per_neuron if known not in self.info.get("parameters", {})]
         chosen = name if name is not None else next(iter([*inputs, *self.per_neuron]))
         if chosen not in self.per_neuron:
             raise RecordingError(
-                f"{chosen!r} has no value per neuron here{suggest(str(chosen), self.per_neuron)} (known: {', '.join(self.per_neuron)})"
+                f"{chosen!r} has no value per neuron here{suggest(str(chosen), self.per_neuron)} (known: "
+                f"{', '.join(self.per_neuron)})"
             )
         rates = self.rates if start is None else self._rates_after(start)
         unit = self.info.get("units", {}).get(chosen, "")
@@ -233,13 +244,14 @@ class Recording:
     def save(self, path: str | Path) -> None:
         """Write everything to a file, in the format that its suffix names.
 
-        ``.npz`` is a NumPy archive, which takes the place of one that is there only when it is whole; ``.zarr`` a new Zarr store. A name without
-        a suffix gets ``.npz``.
+        ``.npz`` is a NumPy archive, which takes the place of one that is there only when it is whole; ``.zarr`` a new
+        Zarr store. A name without a suffix gets ``.npz``.
 
         Raises
         ------
         RecordingError
-            For another suffix, when the store exists, or when the disk refuses; a file that was there is then as it was.
+            For another suffix, when the store exists, or when the disk refuses; a file that was there is then as it
+            was.
         """
         place, suffix = recording_path(path)
         here = self.to_host()
@@ -284,7 +296,8 @@ class Recording:
         Raises
         ------
         RecordingError
-            When the file is missing, its suffix names no known format, or it is no recording; says what is wrong with it.
+            When the file is missing, its suffix names no known format, or it is no recording; says what is wrong with
+            it.
         """
         place, suffix = recording_path(path)
         description, arrays = read_store(place) if suffix == SUFFIX else read_archive(place)
@@ -299,7 +312,9 @@ class Recording:
         )
 
     def to_xarray(self) -> Any:
-        """An ``xarray.Dataset`` with labelled axes and units (install the extra ``xarray``); of a store, read where it is indexed."""
+        """An ``xarray.Dataset`` with labelled axes and units (install the extra ``xarray``); of a store, read where it
+        is indexed.
+        """
         try:
             import xarray
         except ImportError:
@@ -343,7 +358,8 @@ class Recording:
     def __repr__(self) -> str:
         spikes = "" if self.spike_times is None else f", {len(self.spike_times)} spikes"
         return (
-            f"<Recording of {self.info.get('model', '?')}: {self.start:g} to {self.stop:g} ms, {int(np.prod(self.shape))} neurons, "
+            f"<Recording of {self.info.get('model', '?')}: {self.start:g} to {self.stop:g} ms, "
+            f"{int(np.prod(self.shape))} neurons, "
             f"traces {list(self.traces)} of {len(self.t)} rows{spikes}>"
         )
 

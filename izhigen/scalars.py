@@ -1,4 +1,6 @@
-"""The one place that reads a number: of Python, NumPy or another library, or an error of one line that shows what was given."""
+"""The one place that reads a number: of Python, NumPy or another library, or an error of one line that shows what was
+given.
+"""
 
 from __future__ import annotations
 

@@ -40,7 +40,9 @@ class Part:
         raise NotImplementedError
 
     def text(self, dt: float) -> str | None:
-        """The same rows as an expression of t (ms) and of the step's index k, which a kernel can compute; None where there is none."""
+        """The same rows as an expression of t (ms) and of the step's index k, which a kernel can compute; None where
+        there is none.
+        """
         return None
 
 
@@ -187,7 +189,8 @@ class Periodic(Windowed):
         if self.square:
             half_periods = f"floor(2*{cycles} + {TOLERANCE!r})"
             wave = f"(1 - 2*({half_periods} - 2*floor({half_periods}/2)))"
-        return f"where(k >= {start} and k < {stop}, ({self.amplitude!r})*{wave} + ({self.amplitude if self.bias else 0.0!r}), 0)"
+        return f"where(k >= {start} and k < {stop}, ({self.amplitude!r})*{wave} + "
+        f"({self.amplitude if self.bias else 0.0!r}), 0)"
 
 
 @dataclass(frozen=True)
@@ -274,7 +277,9 @@ class Endless(Part):
 
 @dataclass(frozen=True, eq=False)
 class Poisson(Endless):
-    """Counts of a Poisson process, times a weight; ``rate`` in Hz is an array (without axes, or one a neuron) or text in t; so is ``weight``."""
+    """Counts of a Poisson process, times a weight; ``rate`` in Hz is an array (without axes, or one a neuron) or text
+    in t; so is ``weight``.
+    """
 
     rate: Array | Expression
     weight: Array

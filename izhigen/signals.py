@@ -1,4 +1,6 @@
-"""Signals: what must not be torn apart is done in one call of C code, or while the handlers of signals are held back."""
+"""Signals: what must not be torn apart is done in one call of C code, or while the handlers of signals are held
+back.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +20,18 @@ NUMBERS = tuple(sorted(int(number) for number in signal.valid_signals()))
 def at_once(*calls: Callable[[], object]) -> None:
     """Call one after the other, with no handler of a signal between them.
 
-    CPython calls handlers, and raises what another thread asks for, between instructions of Python code only. The calls must
-    therefore be of functions written in C, or :func:`functools.partial` of such.
+    CPython calls handlers, and raises what another thread asks for, between instructions of Python code only. The calls
+    must therefore be of functions written in C, or :func:`functools.partial` of such.
     """
     deque(map(call, calls), maxlen=0)
 
 
 class HeldBack:
-    """No handler of a signal runs within a ``with`` block of the main thread; signals that came are raised again at its end.
+    """No handler of a signal runs within a ``with`` block of the main thread; signals that came are raised again at its
+    end.
 
-    Other threads run no handlers, so there it does nothing. A signal that is ignored, or that ends the process, stays as it is.
+    Other threads run no handlers, so there it does nothing. A signal that is ignored, or that ends the process, stays
+    as it is.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,9 @@
 """Recordings in a Zarr store, read where they are indexed.
 
-A store is a Zarr group (format 3) of the arrays ``time``, one a trace, ``spike_time``, ``spike_neuron``, one a labelled axis, and one a figure.
-Its attributes are the recording's ``info``, and ``recording``: shape, times, and the number of rows and spikes that are whole. ``zarr.json`` of
-the group has the metadata of every array too ("consolidated"), so one file says all, and readers see one moment.
+A store is a Zarr group (format 3) of the arrays ``time``, one a trace, ``spike_time``, ``spike_neuron``, one a labelled
+axis, and one a figure. Its attributes are the recording's ``info``, and ``recording``: shape, times, and the number of
+rows and spikes that are whole. ``zarr.json`` of the group has the metadata of every array too ("consolidated"), so one
+file says all, and readers see one moment.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def axes_of(shape: tuple[int, ...], neurons: Array) -> dict[str, Array]:
 
 
 class StoredArray:
-    """An array on disk: indexing reads what is asked for, as NumPy; ``np.asarray`` reads all of it. Only valid rows are seen.
+    """An array on disk: indexing reads what is asked for, as NumPy; ``np.asarray`` reads all of it. Only valid rows are
+    seen.
 
     Reading raises RecordingError where a chunk is missing or broken, or values cannot be.
     """
@@ -123,10 +125,12 @@ class StoredArray:
 
 
 def read_store(path: Path) -> tuple[Description, dict[str, Any]]:
-    """The description and the arrays of the recording in a store, by their names in :class:`~izhigen.recording.Recording`.
+    """The description and the arrays of the recording in a store, by their names in
+    :class:`~izhigen.recording.Recording`.
 
-    Only format 3 of Zarr is read, number types and codecs are those that recordings are written with, links are not followed, and sizes are
-    compared before memory is taken for them. Times, labels and figures are read and looked at here; traces and spikes where they are indexed.
+    Only format 3 of Zarr is read, number types and codecs are those that recordings are written with, links are not
+    followed, and sizes are compared before memory is taken for them. Times, labels and figures are read and looked at
+    here; traces and spikes where they are indexed.
 
     Raises
     ------

@@ -39,7 +39,9 @@ def check_value_names(model: Declaration, values: Mapping[str, Any]) -> None:
 
 
 def value_of(model: Declaration, name: str, value: Any, layout: Layout, seed: int) -> float | Array:
-    """The value of a parameter or state of a model, checked; see :func:`read_value`. A callable draws by the seed and its name."""
+    """The value of a parameter or state of a model, checked; see :func:`read_value`. A callable draws by the seed and
+    its name.
+    """
     rng = np.random.default_rng([seed, *name.encode()])
     found = read_value(name, value, layout, rng, np.float64 if name in TIMES and model.refractory else layout.dtype)
     if name == "tau_ref" and model.refractory:
@@ -64,8 +66,9 @@ def fresh_states(
 def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, dtype: Any) -> float | Array:
     """A number for all neurons, or a flat contiguous array of one number each, where the population's arrays lie.
 
-    ``value`` may be a number, an array in the population's shape, or a callable ``f(n, rng)`` that returns one; with a batch axis, an array
-    without it serves all batches. An array of the right type and order that lies on the population's device is taken as it is.
+    ``value`` may be a number, an array in the population's shape, or a callable ``f(n, rng)`` that returns one; with a
+    batch axis, an array without it serves all batches. An array of the right type and order that lies on the
+    population's device is taken as it is.
     """
     if callable(value):
         try:
@@ -92,7 +95,8 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
     flat = layout.per_neuron(array, dtype)
     if flat is None:
         raise ValueShapeError(
-            f"{name} has shape {array.shape}, but the population has {layout.shape}; give a number or an array of that shape"
+            f"{name} has shape {array.shape}, but the population has {layout.shape}; give a number or an array of "
+            f"that shape"
         )
     bad = namespace(flat).flatnonzero(~namespace(flat).isfinite(flat))
     if len(bad):
@@ -103,9 +107,11 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
 def initial_states(
     model: Declaration, given: Mapping[str, float | Array], parameters: Mapping[str, Any], dtype: Any
 ) -> dict[str, Array]:
-    """Every state variable's value of no axis, or array of one value a neuron: given values, else the model's initial expressions, else 0.
+    """Every state variable's value of no axis, or array of one value a neuron: given values, else the model's initial
+    expressions, else 0.
 
-    An initial expression may read parameters and other states (their initial values), and is evaluated in double precision where it can be.
+    An initial expression may read parameters and other states (their initial values), and is evaluated in double
+    precision where it can be.
     """
     values: dict[str, Any] = {**parameters, **given}
 

@@ -1,8 +1,8 @@
 """Izhikevich's simple model of spiking neurons, and its family.
 
 ``Izhikevich`` (Izhikevich 2003, IEEE Trans. Neural Networks 14:1569) is the one declaration; the variants with a
-refractory period and with a liquid time constant, the seven named classes of that paper, and the form with physical units of
-Izhikevich (2007), "Dynamical Systems in Neuroscience", chapter 8, are composed from it or stand beside it.
+refractory period and with a liquid time constant, the seven named classes of that paper, and the form with physical
+units of Izhikevich (2007), "Dynamical Systems in Neuroscience", chapter 8, are composed from it or stand beside it.
 """
 
 from izhigen import Model

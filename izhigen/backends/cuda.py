@@ -1,4 +1,6 @@
-"""The CUDA backend: the generated file, compiled by NVRTC through CuPy; arrays stay on the device, and nothing waits that need not."""
+"""The CUDA backend: the generated file, compiled by NVRTC through CuPy; arrays stay on the device, and nothing waits
+that need not.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ DEPTH = 8
 NEURONS_A_THREAD = 4
 """Of the kernel that makes one step."""
 LEAST_LIST, LIST_SHARE = 1 << 22, 32
-"""Spikes that the list holds at least, and spikes a neuron. A block takes half of it at most, were all its neurons to spike in every step."""
+"""Spikes that the list holds at least, and spikes a neuron. A block takes half of it at most, were all its neurons to
+spike in every step.
+"""
 REWIND_SHARE = 16
 """Part of a device's memory that a copy of the states may take."""
 GRAPH_STEPS = 32
@@ -68,9 +72,9 @@ class _Launched:
 class CudaEngine:
     """A kernel on one device; see :class:`izhigen.backends.engine.Engine`.
 
-    Each block is three launches on the caller's stream: what is computed from time, what depends on parameters only, and the steps. The
-    device itself decides whether a block may advance, so that the host need not wait between blocks: not when the list of spikes could
-    overflow, and not after something that is not finite was found.
+    Each block is three launches on the caller's stream: what is computed from time, what depends on parameters only,
+    and the steps. The device itself decides whether a block may advance, so that the host need not wait between blocks:
+    not when the list of spikes could overflow, and not after something that is not finite was found.
     """
 
     least_steps, depth = 64, DEPTH
@@ -276,7 +280,9 @@ class CudaEngine:
             self._start("step", n, NEURONS_A_THREAD, self._by_value(population, run))
 
     def _capture(self, n: int, population: Any, run: Any) -> Any:
-        """A graph of single steps; captured on a stream of its own, as the caller's may be the default one, which cannot be."""
+        """A graph of single steps; captured on a stream of its own, as the caller's may be the default one, which
+        cannot be.
+        """
         stream = self._cupy.cuda.Stream(non_blocking=True)
         with stream:
             stream.begin_capture()
@@ -378,7 +384,9 @@ class CudaEngine:
         return self._binding.ffi.from_buffer(f"struct {self._program.name}_status *", status)
 
     def _begin_again(self, n: int) -> None:
-        """Empty the list of spikes, and launch all blocks under way anew: none of them has advanced since it was full."""
+        """Empty the list of spikes, and launch all blocks under way anew: none of them has advanced since it
+        was full.
+        """
         for launched in self._under_way:
             launched.report.event.synchronize()
         self.recover()
@@ -386,7 +394,9 @@ class CudaEngine:
             self._enqueue(launched, n)
 
     def _take(self, count: int, n: int) -> Spikes:
-        """The spikes that a block appended, in order of step and neuron. The list goes on at its beginning after its end."""
+        """The spikes that a block appended, in order of step and neuron. The list goes on at its beginning after its
+        end.
+        """
         size, first = len(self._list), self._listed % len(self._list)
         taken, self._listed = count - self._listed, count
         parts = [self._list[first : first + taken], self._list[: max(first + taken - size, 0)]]

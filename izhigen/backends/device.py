@@ -87,7 +87,8 @@ def device_errors(what: str) -> Iterator[None]:
     except cupy.cuda.memory.OutOfMemoryError as problem:
         free, total = cupy.cuda.Device().mem_info
         raise BackendError(
-            f"the device has no memory left for {what} ({_line(problem)}; {free / 1e9:.3g} of {total / 1e9:.3g} GB are free); "
+            f"the device has no memory left for {what} ({_line(problem)}; {free / 1e9:.3g} of {total / 1e9:.3g} GB "
+            f"are free); "
             "take fewer neurons, record less or into out='run.zarr', or several devices with sharding=[...]"
         ) from None
     except cupy.cuda.compiler.CompileException as problem:
@@ -97,7 +98,8 @@ def device_errors(what: str) -> Iterator[None]:
         ) from problem
     except (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError) as problem:
         raise BackendError(
-            f"the device failed on {what} ({_line(problem)}); results since the last call are lost: make the population anew, "
+            f"the device failed on {what} ({_line(problem)}); results since the last call are lost: make the "
+            f"population anew, "
             "and check nvidia-smi"
         ) from None
     except RuntimeError as problem:
@@ -127,7 +129,9 @@ def check_device(name: str, device: Any) -> int:
 
 
 class DeviceSpace:
-    """The memory of one device; see :class:`izhigen.arrays.Space`. Work goes to the stream that is current when it is asked for."""
+    """The memory of one device; see :class:`izhigen.arrays.Space`. Work goes to the stream that is current when it is
+    asked for.
+    """
 
     def __init__(self, number: int) -> None:
         self.cupy = load_cupy()
@@ -156,8 +160,9 @@ class DeviceSpace:
     def shared(self, value: Any) -> Array | None:
         """What CuPy can see of an array of any library on any device, without a copy; None for anything else.
 
-        By DLPack where the library has it: the stream that is current here then waits for the library's, and the host for neither. The CUDA
-        array interface, which has the host wait or gives no order at all, serves where there is no DLPack or it refuses.
+        By DLPack where the library has it: the stream that is current here then waits for the library's, and the host
+        for neither. The CUDA array interface, which has the host wait or gives no order at all, serves where there is
+        no DLPack or it refuses.
 
         Raises
         ------
@@ -182,7 +187,8 @@ class DeviceSpace:
                     return found
         if problem is not None:
             raise ValueShapeError(
-                f"{type(value).__name__} cannot be read where it lies ({_line(problem)}); give it detached, and as real "
+                f"{type(value).__name__} cannot be read where it lies ({_line(problem)}); give it detached, and as "
+                f"real "
                 "numbers of a common type"
             ) from None
         return None
@@ -202,7 +208,9 @@ class DeviceSpace:
             return self.cupy.asarray(value)
 
     def adopt(self, value: Any) -> Array | None:
-        """A CuPy array, or what another library keeps on this device (DLPack, or the CUDA array interface), without a copy."""
+        """A CuPy array, or what another library keeps on this device (DLPack, or the CUDA array interface), without a
+        copy.
+        """
         found = self.shared(value)
         if found is None:
             return None
@@ -226,7 +234,9 @@ class DeviceSpace:
 
 
 def launch_shape(kernel: Any, neurons: int, per_thread: int, space: DeviceSpace) -> tuple[int, int]:
-    """Blocks and threads a block of a launch: the block of the best occupancy, but no fewer blocks than multiprocessors."""
+    """Blocks and threads a block of a launch: the block of the best occupancy, but no fewer blocks than
+    multiprocessors.
+    """
     from cupy_backends.cuda.api import driver
 
     with space.use():
@@ -239,9 +249,11 @@ def launch_shape(kernel: Any, neurons: int, per_thread: int, space: DeviceSpace)
 
 
 def load_kernels(program: Program, options: tuple[str, ...], space: DeviceSpace) -> Any:
-    """The module of a program on a device: compiled once for its architecture, and kept beside the kernels of the C backend.
+    """The module of a program on a device: compiled once for its architecture, and kept beside the kernels of the C
+    backend.
 
-    CuPy's own way from a source to a module adds ``-ftz=true``, which takes small numbers for 0; here NVRTC gets the options that are given.
+    CuPy's own way from a source to a module adds ``-ftz=true``, which takes small numbers for 0; here NVRTC gets the
+    options that are given.
     """
     cupy = space.cupy
     with space.use(), device_errors(program.name):

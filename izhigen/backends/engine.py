@@ -81,7 +81,8 @@ class Counts:
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Spikes that a kernel delivers, ordered by (group of :data:`EVENT_GROUP` neurons, step, neuron), one a neuron and step.
+    """Spikes that a kernel delivers, ordered by (group of :data:`EVENT_GROUP` neurons, step, neuron), one a neuron and
+    step.
 
     Attributes
     ----------
@@ -120,7 +121,8 @@ class Source:
     Attributes
     ----------
     given : array, shape (1 or steps, 1 or n), or callable
-        Contiguous, in the kernel's type; or a function that gives them where they are wanted, as the kernel computes them itself.
+        Contiguous, in the kernel's type; or a function that gives them where they are wanted, as the kernel computes
+        them itself.
     noise : array, shape (1 or steps,), or None
         Amplitude of the normal variates that the kernel draws and adds, one a neuron and step.
     seed : int
@@ -168,8 +170,8 @@ class Source:
 class Moments:
     """Each neuron's spikes in figures, over all blocks of a run: arrays of n values that a backend brings up to date.
 
-    ``count`` of spikes; steps of the ``first`` and the ``last`` one (-1 before any); sum of the ``squares`` of the intervals in steps.
-    The last three are all None where only the count is wanted.
+    ``count`` of spikes; steps of the ``first`` and the ``last`` one (-1 before any); sum of the ``squares`` of the
+    intervals in steps. The last three are all None where only the count is wanted.
     """
 
     count: Array
@@ -197,7 +199,8 @@ class Block:
     inputs : mapping
         Name to a :class:`Source`.
     record : mapping
-        Name of a state, or of an input, to an array (rows, values a row) to fill; an input's values are those that the steps read.
+        Name of a state, or of an input, to an array (rows, values a row) to fill; an input's values are those that the
+        steps read.
     record_every, record_phase : int
         Rows are written after steps ``record_phase``, ``record_phase + record_every``, ... of the call.
     record_neurons : array or None
@@ -247,10 +250,10 @@ class Spikes:
 class Advanced:
     """What a backend found while it advanced a block.
 
-    ``spikes``, and the first neuron with a state that is not finite, where asked for. ``bad_step`` is the first step of the block for which
-    the kernel computes an input that is not finite; nothing was advanced then. What is said of a block
-    that was submitted before an earlier one was found to have failed has no meaning. ``is_repeated`` says that the block and those after it
-    began again, after work that was asked for between them was done.
+    ``spikes``, and the first neuron with a state that is not finite, where asked for. ``bad_step`` is the first step of
+    the block for which the kernel computes an input that is not finite; nothing was advanced then. What is said of a
+    block that was submitted before an earlier one was found to have failed has no meaning. ``is_repeated`` says that
+    the block and those after it began again, after work that was asked for between them was done.
     """
 
     spikes: Spikes | None = None
@@ -262,7 +265,8 @@ class Advanced:
 Pending = Callable[[], Advanced]
 """Waits for a block that was submitted, and says what was found."""
 PreparedStep = Callable[[int, Mapping[str, Source], Callable[[], object]], int | None]
-"""Makes one step and calls a function of C code that counts it: both, or neither, whatever signals come. Returns the first neuron with a
+"""Makes one step and calls a function of C code that counts it: both, or neither, whatever signals come. Returns the
+first neuron with a
 state that is not finite (where the block asks to look), or None."""
 
 
@@ -293,7 +297,9 @@ class Engine(Protocol):
         ...
 
     def finish(self) -> None:
-        """Wait until all that was asked for is done, what a recording is made of included: any stream may then read it."""
+        """Wait until all that was asked for is done, what a recording is made of included: any stream may then
+        read it.
+        """
         ...
 
     def recover(self) -> None:
@@ -301,7 +307,8 @@ class Engine(Protocol):
         ...
 
     def prepare(self, block: Block) -> PreparedStep:
-        """One step as a function of its number, of the inputs' values and of what counts it, for the arrays and parameters of the block.
+        """One step as a function of its number, of the inputs' values and of what counts it, for the arrays and
+        parameters of the block.
 
         The arrays must stay where they are; their values may change.
         """

@@ -1,4 +1,6 @@
-"""Neurons shared by several devices: neighbours stay together, and noise is keyed by the neuron, so results do not depend on the split."""
+"""Neurons shared by several devices: neighbours stay together, and noise is keyed by the neuron, so results do not
+depend on the split.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ class ShardedArray(NDArrayOperatorsMixin):
     parts : list of array
         What each device holds, in order.
     shape : tuple of int
-        Of the whole. Arithmetic and comparisons go part by part; :meth:`get`, or reading anything but one element, brings values to the host.
+        Of the whole. Arithmetic and comparisons go part by part; :meth:`get`, or reading anything but one element,
+        brings values to the host.
     """
 
     def __init__(self, parts: Sequence[Array], shape: tuple[int, ...] | None = None) -> None:

@@ -1,4 +1,6 @@
-"""Threads that share the neurons of a population: one for each range, always the same range, so that it finds its data in its caches."""
+"""Threads that share the neurons of a population: one for each range, always the same range, so that it finds its data
+in its caches.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class Workers:
         self._process = os.getpid()
 
     def run(self, tasks: Sequence[Task]) -> None:
-        """Run all tasks at once, task k always on thread k; the first failure is raised when all have ended, what interrupts the waiting too."""
+        """Run all tasks at once, task k always on thread k; the first failure is raised when all have ended, what
+        interrupts the waiting too.
+        """
         if self._process != os.getpid():
             self._queues, self._process = [], os.getpid()
         while len(self._queues) < len(tasks) - 1:

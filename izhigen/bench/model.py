@@ -16,7 +16,8 @@ from izhigen.population import Population
 
 CHECKED_NEURONS, CHECKED_STEPS = 500, 1000
 COUNT_TOLERANCE = 0.01
-"""Spike counts of the loop and the kernel may differ by 1 per cent: the two round differently, which can move a spike over a step, and over
+"""Spike counts of the loop and the kernel may differ by 1 per cent: the two round differently, which can move a spike
+over a step, and over
 the end of the run. A noisy model draws other variates in each, so its counts are compared as two samples."""
 STATE_TOLERANCE = 1e-3
 """Relative, after the first steps, for 99 of 100 neurons (one that spikes at another step is far off)."""
@@ -121,13 +122,16 @@ def check_same(subject: Subject, dtype: str, loop: Callable[..., Any] = ScalarLo
     allowed = 2 + COUNT_TOLERANCE * max(spikes, scalar.spikes) + (5 * np.sqrt(spikes + scalar.spikes) if noisy else 0)
     if not all(np.isfinite(values).all() for values in (*scalar.state.values(), *population.state.values())):
         raise BackendError(
-            f"the states are not finite after {CHECKED_STEPS} steps of {subject.dt:g} ms, in the scalar loop or in the kernel; "
+            f"the states are not finite after {CHECKED_STEPS} steps of {subject.dt:g} ms, in the scalar loop or in "
+            f"the kernel; "
             "take a smaller step (--dt), or other inputs"
         )
     if abs(spikes - scalar.spikes) > allowed or not difference <= STATE_TOLERANCE:
         raise BackendError(
-            f"the scalar loop and the kernel do not compute the same thing: {scalar.spikes} and {spikes} spikes of {CHECKED_NEURONS} "
-            f"neurons in {CHECKED_STEPS} steps, states {difference:.1g} apart after {first}; the rates would not be comparable"
+            f"the scalar loop and the kernel do not compute the same thing: {scalar.spikes} and {spikes} spikes of "
+            f"{CHECKED_NEURONS} "
+            f"neurons in {CHECKED_STEPS} steps, states {difference:.1g} apart after {first}; the rates would not "
+            f"be comparable"
         )
     seconds = CHECKED_NEURONS * CHECKED_STEPS * subject.dt / 1000
     return Sameness(scalar.spikes, spikes, difference, spikes / seconds)
@@ -227,7 +231,8 @@ def _checked(subject: Subject, dtype: str) -> tuple[Sameness | None, str]:
 def _facts(subject: Subject, facts: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield (
-        f"{subject.model.name}, {subject.method}, {facts['dtype']}: {facts['operations']} operations and {facts['bytes_per_step']} bytes a "
+        f"{subject.model.name}, {subject.method}, {facts['dtype']}: {facts['operations']} operations and "
+        f"{facts['bytes_per_step']} bytes a "
         f"neuron-step; one core's peak {facts['peak_multiply_adds'] / 1e9:.1f} G multiply-adds/s"
     )
     if "spikes" not in facts:

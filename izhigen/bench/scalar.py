@@ -1,8 +1,8 @@
 """A plain scalar C loop of any model's step: what a kernel is compared with.
 
-It has the kernel's own statements, so both do the same algebra; what differs is that neurons are taken one after the other and that
-elementary functions are the C library's (``expf``, ``expm1f``, ...). Values that depend on parameters only stand in it as numbers, as in a
-loop written by hand for one model.
+It has the kernel's own statements, so both do the same algebra; what differs is that neurons are taken one after the
+other and that elementary functions are the C library's (``expf``, ``expm1f``, ...). Values that depend on parameters
+only stand in it as numbers, as in a loop written by hand for one model.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from izhigen.errors import BackendError
 from izhigen.feeding import Layout, make_feed
 from izhigen.population import Population
 
-PROTOTYPE = """int64_t scalar_steps({real} *const *state, double *last_spike, const {real} *const *input, const int64_t *step_stride,
-                     const int64_t *neuron_stride, int64_t first_step, int64_t steps, int64_t neurons);"""
+PROTOTYPE = """int64_t scalar_steps({real} *const *state, double *last_spike, const {real} *const *input,
+                     const int64_t *step_stride, const int64_t *neuron_stride, int64_t first_step, int64_t steps,
+                     int64_t neurons);"""
 SMALL = {"float32": "0.1f", "float64": "0.1"}
 SERIES_TERMS = {"float32": 6, "float64": 12}
 
@@ -131,7 +132,8 @@ def _numbers(printer: CPrinter, dtype: str) -> dict[str, Any]:
 
 
 class ScalarLoop:
-    """The scalar loop beside a population: the same model, parameters, state and inputs; a candidate that can be measured.
+    """The scalar loop beside a population: the same model, parameters, state and inputs; a candidate that can be
+    measured.
 
     Parameters
     ----------
@@ -163,7 +165,9 @@ class ScalarLoop:
         self._real, self._inputs = real, {name: inputs.get(name, 0.0) for name in kernel.step.model.inputs}
 
     def run(self, steps: int) -> float:
-        """Advance, and add to the number of spikes; the seconds of the loop itself, without those of preparing its inputs."""
+        """Advance, and add to the number of spikes; the seconds of the loop itself, without those of preparing its
+        inputs.
+        """
         library, layout = self._library, Layout((self.count,), None, np.dtype(self.dtype))
         feeds = [
             self._values(make_feed(name, value, layout, self.steps_done, steps, self.dt)(0, steps))

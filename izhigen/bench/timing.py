@@ -73,7 +73,9 @@ def _seconds(candidate: Candidate, steps: int) -> float:
 
 
 def choose_steps(candidate: Candidate, seconds: float) -> int:
-    """Steps of a run of about that many seconds. Every length runs once unmeasured, as the first run of a length may build something."""
+    """Steps of a run of about that many seconds. Every length runs once unmeasured, as the first run of a length may
+    build something.
+    """
     if candidate.fixed_steps is not None:
         return candidate.fixed_steps
     steps = candidate.least_steps
@@ -130,4 +132,5 @@ def machine(*packages: str) -> dict[str, Any]:
 def machine_line(info: Mapping[str, Any]) -> str:
     """The machine in one line."""
     cores_text = f"{info['cores']} core{'s' if info['cores'] != 1 else ''}"
-    return f"{info['processor'] or info['architecture']}, {cores_text}, {info['compiler']}, izhigen {info['izhigen']}, {info['date']}"
+    return f"{info['processor'] or info['architecture']}, {cores_text}, {info['compiler']}, izhigen "
+    f"{info['izhigen']}, {info['date']}"

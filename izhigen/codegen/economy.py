@@ -1,9 +1,11 @@
-"""Fewer operations for the same values: rules on SymPy expressions, each with the reason why it is safe in floating point.
+"""Fewer operations for the same values: rules on SymPy expressions, each with the reason why it is safe in floating
+point.
 
-A rule may give a term one more rounding, as a change of a state or a parameter in its last place would; so sums are multiplied
-by a coefficient term by term, but never by one another: ``(v - a)*(v - b)`` keeps its digits near its roots. The increment of a
-state stays whole, and is added to the state once. Where a form is chosen, the cheaper one by :data:`~izhigen.codegen.operations.COST`
-wins, counted over all statements with equal parts counted once and with what does not vary in the body free.
+A rule may give a term one more rounding, as a change of a state or a parameter in its last place would; so sums are
+multiplied by a coefficient term by term, but never by one another: ``(v - a)*(v - b)`` keeps its digits near its roots.
+The increment of a state stays whole, and is added to the state once. Where a form is chosen, the cheaper one by
+:data:`~izhigen.codegen.operations.COST` wins, counted over all statements with equal parts counted once and with what
+does not vary in the body free.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ Free = Callable[[Any], bool]
 
 @dataclass(frozen=True)
 class Plan:
-    """What a step computes before states change: named intermediates in order, and the increment of every state with its noise."""
+    """What a step computes before states change: named intermediates in order, and the increment of every state with
+    its noise.
+    """
 
     assignments: tuple[Assignment, ...]
     increments: tuple[Any, ...]
@@ -60,7 +64,9 @@ class Plan:
 
 
 class Score:
-    """The cost of a plan's body, with the addition of each increment to its state; it remembers the expressions that it has seen."""
+    """The cost of a plan's body, with the addition of each increment to its state; it remembers the expressions that it
+    has seen.
+    """
 
     def __init__(self, free: Free, loads: Free, variables: Iterable[sp.Symbol]) -> None:
         self.free, self.loads, self.variables = free, loads, tuple(variables)
@@ -174,7 +180,9 @@ def _horner_in(total: Any, variable: sp.Symbol) -> Any:
 
 
 def _degree(term: Any, variable: sp.Symbol) -> tuple[int, Any]:
-    """The power of a variable in a term and the rest of the term; 0 and the term where it stands in other places too."""
+    """The power of a variable in a term and the rest of the term; 0 and the term where it stands in other
+    places too.
+    """
     factors = list(term.args) if term.is_Mul else [term]
     for place, factor in enumerate(factors):
         base, exponent = (factor.base, factor.exp) if factor.is_Pow else (factor, sp.S.One)
@@ -194,7 +202,9 @@ def _rebuilt(expression: Any, rule: Callable[[Any], Any]) -> Any:
 
 
 def join_exponentials(expression: Any) -> Any:
-    """``exp(a)*exp(b)`` as ``exp(a + b)``: one call, and no overflow between the factors; one rounding of the sum more."""
+    """``exp(a)*exp(b)`` as ``exp(a + b)``: one call, and no overflow between the factors; one rounding of the
+    sum more.
+    """
 
     def rule(part: Any) -> Any:
         exponentials = [a for a in part.args if isinstance(a, sp.exp)] if part.is_Mul else []
@@ -208,7 +218,9 @@ def join_exponentials(expression: Any) -> Any:
 
 
 def over_common_denominators(expression: Any, free: Free) -> Any:
-    """``a/d + b/d`` as ``(a + b)/d`` for a denominator that varies: one division, and the roundings of two quotients become one."""
+    """``a/d + b/d`` as ``(a + b)/d`` for a denominator that varies: one division, and the roundings of two quotients
+    become one.
+    """
 
     def rule(part: Any) -> Any:
         if not part.is_Add:
@@ -231,8 +243,8 @@ def _is_reciprocal(part: Any) -> bool:
 def spread_coefficient(product: Any, free: Free) -> Any:
     """``c*(x + y)*z`` as ``(c*x + c*y)*z`` for a coefficient c that does not vary; None where there is no such sum.
 
-    Each term gets one rounding more. ``c*x`` with a constant x is one constant, and ``k*V - k*E`` is what ``k*(V - E)`` gives for
-    an E that differs in its last place.
+    Each term gets one rounding more. ``c*x`` with a constant x is one constant, and ``k*V - k*E`` is what ``k*(V - E)``
+    gives for an E that differs in its last place.
     """
     if not product.is_Mul:
         return None
@@ -247,7 +259,9 @@ def spread_coefficient(product: Any, free: Free) -> Any:
 
 
 def _spread(plan: Plan, places: Iterable[int], score: Score) -> Plan:
-    """Spread coefficients over sums where that is cheaper: all of a statement together, or one product wherever it stands."""
+    """Spread coefficients over sums where that is cheaper: all of a statement together, or one product wherever it
+    stands.
+    """
     for place in places:
         expression = plan.expressions[place]
         if not _is_small(expression):
@@ -276,7 +290,8 @@ def _replaced(plan: Plan, place: int, expression: Any) -> Plan:
 
 
 def scale_folded(plan: Plan, name: sp.Symbol, free: Free, fresh: Callable[[str], sp.Symbol]) -> Plan | None:
-    """An intermediate that is only ever multiplied by the same constant c, such as dt, becomes c times it; None for any other.
+    """An intermediate that is only ever multiplied by the same constant c, such as dt, becomes c times it; None for any
+    other.
 
     The product is the same; only the order of its factors changes. The constant then meets those of the intermediate.
     """
@@ -318,10 +333,11 @@ def _without_coefficient(expression: Any, name: sp.Symbol, scaled: sp.Symbol, fr
 
 
 def _linear_form(step: Step, plan: Plan, name: sp.Symbol) -> Plan | None:
-    """For ``dx/dt = f`` proved to be ``A*x + B``, with ``z = dt*A`` at hand: ``dt*f`` as ``z*x + dt*B``; None where that does not apply.
+    """For ``dx/dt = f`` proved to be ``A*x + B``, with ``z = dt*A`` at hand: ``dt*f`` as ``z*x + dt*B``; None where
+    that does not apply.
 
-    The increment is ``phi1(z)*dt*f``. A rounding of ``z*x`` moves it by ``|z|*phi1(z)*|x| = |exp(z) - 1|*|x|`` units of the last
-    place, as much as one of x itself does.
+    The increment is ``phi1(z)*dt*f``. A rounding of ``z*x`` moves it by ``|z|*phi1(z)*|x| = |exp(z) - 1|*|x|`` units of
+    the last place, as much as one of x itself does.
     """
     first = {a.symbol: a.expression for a in step.assignments}
     for equation, increment in zip(step.system.equations, plan.increments):
@@ -367,7 +383,9 @@ def _defined(plan: Plan) -> set[sp.Symbol]:
 
 
 def with_names(plan: Plan, definitions: Mapping[Any, str], free: Free, fresh: Callable[[str], sp.Symbol]) -> Plan:
-    """Values that the user named, and such values times dt, as statements of that name; a bare product is left to its sums."""
+    """Values that the user named, and such values times dt, as statements of that name; a bare product is left to its
+    sums.
+    """
     known = {v: n for v, n in definitions.items() if not free(v) and not (v.is_Mul and not any(a.args for a in v.args))}
     symbols: dict[Any, sp.Symbol] = {}
 
@@ -435,10 +453,12 @@ def shared_powers(
 ) -> tuple[dict[sp.Symbol, Any], list[Any]]:
     """Values from which several powers or functions follow: definitions, and the expressions in terms of them.
 
-    - ``exp(n*x)`` beside ``exp(x)``, n an integer up to :data:`HIGHEST_MULTIPLE`, as its power: the relative error is n times as large.
+    - ``exp(n*x)`` beside ``exp(x)``, n an integer up to :data:`HIGHEST_MULTIPLE`, as its power: the relative error is n
+    times as large.
       Not ``exp(-x)`` as ``1/exp(x)``: where exp saturates that is wrong by more than rounding.
     - ``phi1(2*z)`` beside p = ``phi1(z)`` as ``p*(1 + z*p/2)``, and its largest value where that is more or
-      overflows: ``z*phi1(z) = exp(z) - 1`` is never below -1, so nothing cancels. Not ``exp(z)`` as ``1 + z*phi1(z)``, which does.
+      overflows: ``z*phi1(z) = exp(z) - 1`` is never below -1, so nothing cancels. Not ``exp(z)`` as ``1 + z*phi1(z)``,
+      which does.
     - ``x**2`` beside other powers of x.
     """
     shared = _Shared(fresh)

@@ -1,16 +1,16 @@
 """Elementary functions that generated sources carry with them: what each needs, and the numbers of each precision.
 
-The text of a function is its template in ``templates/math``; the numbers are here. ``exp``, ``expm1`` and the phi functions
-share one argument reduction, z = n ln 2 + r with |r| <= ln(2)/2, and one minimax polynomial for phi1(r); the reduction is
-that of Cody and Waite (1980), "Software Manual for the Elementary Functions". All are branch-free, so that loops over
-neurons become vector code, and pass NaN on (but for ``maximum``, ``minimum`` and ``signum``, which say what they do).
-``log``, ``log1p`` and ``pow`` share the split x = 2^e m; ``sin``, ``cos`` and ``tan`` share the reduction by multiples of
-pi/2. Each template names its method; ``docs/internals.md`` lists the error of each function and what it gives for special
-values. ``sqrt``, ``fabs`` and ``floor``, for which processors have instructions, come from the C library; they have templates for
-targets without one.
+The text of a function is its template in ``templates/math``; the numbers are here. ``exp``, ``expm1`` and the phi
+functions share one argument reduction, z = n ln 2 + r with |r| <= ln(2)/2, and one minimax polynomial for phi1(r); the
+reduction is that of Cody and Waite (1980), "Software Manual for the Elementary Functions". All are branch-free, so that
+loops over neurons become vector code, and pass NaN on (but for ``maximum``, ``minimum`` and ``signum``, which say what
+they do). ``log``, ``log1p`` and ``pow`` share the split x = 2^e m; ``sin``, ``cos`` and ``tan`` share the reduction by
+multiples of pi/2. Each template names its method; ``docs/internals.md`` lists the error of each function and what it
+gives for special values. ``sqrt``, ``fabs`` and ``floor``, for which processors have instructions, come from the C
+library; they have templates for targets without one.
 
-The polynomials were fitted in 60 digits: weighted minimax fits by iterated reweighting, rounded one coefficient after the other,
-low orders first, the higher ones fitted anew after each.
+The polynomials were fitted in 60 digits: weighted minimax fits by iterated reweighting, rounded one coefficient after
+the other, low orders first, the higher ones fitted anew after each.
 """
 
 from __future__ import annotations
@@ -84,8 +84,9 @@ class FloatFormat:
 class NormalFormat:
     """Constants of the normal variates in one precision.
 
-    ``word_a`` and ``word_b`` are the bits of a random word that are used, ``unit`` their place value. The polynomials, fitted by
-    Chebyshev interpolation in 50 digits, are those of 2 atanh(s)/s in s*s, of sin(2 pi y)/y and of cos(2 pi y) in y*y for |y| <= 1/8.
+    ``word_a`` and ``word_b`` are the bits of a random word that are used, ``unit`` their place value. The polynomials,
+    fitted by Chebyshev interpolation in 50 digits, are those of 2 atanh(s)/s in s*s, of sin(2 pi y)/y and of cos(2 pi
+    y) in y*y for |y| <= 1/8.
     """
 
     word_a: str
@@ -248,7 +249,9 @@ PHI1_SATURATES = {dtype: float(form.exp_highest.rstrip("f")) for dtype, form in 
 
 @dataclass(frozen=True)
 class LogarithmFormat:
-    """Coefficients of the minimax polynomial of (2 atanh(s) - 2s)/s^3 in s*s, for s = g/(2 + g), sqrt(1/2) <= 1 + g <= sqrt(2)."""
+    """Coefficients of the minimax polynomial of (2 atanh(s) - 2s)/s^3 in s*s, for s = g/(2 + g), sqrt(1/2) <= 1 + g <=
+    sqrt(2).
+    """
 
     series: tuple[str, ...]
 
@@ -353,8 +356,8 @@ class AngleFormat:
     ----------
     two_over_pi : str
     exact_parts, kept_parts : tuple of str
-        Leading parts of pi/2, of 8 bits (float32) and 30 bits (float64): those whose multiples are subtracted without rounding, and
-        those where the rounding is kept.
+        Leading parts of pi/2, of 8 bits (float32) and 30 bits (float64): those whose multiples are subtracted without
+        rounding, and those where the rounding is kept.
     last_part : str
         The rest of pi/2.
     exact_limit, limit : str
@@ -418,7 +421,8 @@ ANGLE: dict[str, AngleFormat] = {
 
 @dataclass(frozen=True)
 class ErrorFormat:
-    """Constants of erf: minimax polynomials of erf(z)/z - 1 in z*z for |z| <= 1 (``near``), and of -log erfc in z - ``centre`` from 1 to
+    """Constants of erf: minimax polynomials of erf(z)/z - 1 in z*z for |z| <= 1 (``near``), and of -log erfc in z -
+    ``centre`` from 1 to
     ``limit`` (``far``), beyond which erf rounds to 1."""
 
     near: tuple[str, ...]
@@ -564,7 +568,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
 
 
 def in_order(wanted: set[str], provided: frozenset[str] = frozenset()) -> list[str]:
-    """The templates of the wanted functions and of all they need, needs first, without those that the target provides."""
+    """The templates of the wanted functions and of all they need, needs first, without those that the target
+    provides.
+    """
     ordered: list[str] = []
 
     def visit(name: str) -> None:

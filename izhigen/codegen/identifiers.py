@@ -6,23 +6,24 @@ import re
 
 KEYWORDS = frozenset(
     """
-    alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl complex const const_cast constexpr
-    continue default delete do double dynamic_cast else enum explicit export extern false float for friend goto if imaginary
-    inline int long main mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public register
-    reinterpret_cast restrict return short signed sizeof static static_assert static_cast struct switch template this
-    thread_local throw true try typedef typeid typename typeof union unsigned using virtual void volatile wchar_t while xor xor_eq
-    int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t intptr_t uintptr_t size_t ptrdiff_t
+    alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl complex const const_cast
+    constexpr continue default delete do double dynamic_cast else enum explicit export extern false float for friend
+    goto if imaginary inline int long main mutable namespace new noexcept not not_eq nullptr operator or or_eq
+    private protected public register reinterpret_cast restrict return short signed sizeof static static_assert
+    static_cast struct switch template this thread_local throw true try typedef typeid typename typeof union
+    unsigned using virtual void volatile wchar_t while xor xor_eq int8_t int16_t int32_t int64_t uint8_t uint16_t
+    uint32_t uint64_t intptr_t uintptr_t size_t ptrdiff_t
     """.split()
 )
 """Words of C and C++, and type names, that no identifier may be."""
 
 OWN = frozenset(
     """
-    tile lane lanes group width form constants population run count position phase steps time_now any_spike TILE GROUP ALIGNED OUT_OF_LINE
-    neuron step_now NONE NEURONS_A_THREAD FULL SHORT EITHER NULL INFINITY NAN
-    fmaf fabs fabsf sqrt sqrtf floor floorf memcpy
-    input spikes refractory_steps short_form steps_since_spike count_steps EOF BUFSIZ EXIT_SUCCESS EXIT_FAILURE RAND_MAX
-    offsetof math_errhandling refractory_period linux unix errno signgam y0 y1 yn j0 j1 jn gamma stdin stdout stderr
+    tile lane lanes group width form constants population run count position phase steps time_now any_spike TILE
+    GROUP ALIGNED OUT_OF_LINE neuron step_now NONE NEURONS_A_THREAD FULL SHORT EITHER NULL INFINITY NAN fmaf fabs
+    fabsf sqrt sqrtf floor floorf memcpy input spikes refractory_steps short_form steps_since_spike count_steps EOF
+    BUFSIZ EXIT_SUCCESS EXIT_FAILURE RAND_MAX offsetof math_errhandling refractory_period linux unix errno signgam
+    y0 y1 yn j0 j1 jn gamma stdin stdout stderr
     """.split()
 )
 """Identifiers that the templates use, and names that headers or compilers may define."""

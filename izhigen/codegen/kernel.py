@@ -1,8 +1,8 @@
 """The kernel: ordered statements, each placed where it is computed least often.
 
-A value that depends on parameters only is computed once a call (once per neuron and call, where a parameter is given per
-neuron); one that depends on time only, once a step; the rest in the body, once per neuron and step. Polynomials are put in
-Horner form, shared subexpressions get a name of their own, and temporaries are named by what they hold.
+A value that depends on parameters only is computed once a call (once per neuron and call, where a parameter is given
+per neuron); one that depends on time only, once a step; the rest in the body, once per neuron and step. Polynomials are
+put in Horner form, shared subexpressions get a name of their own, and temporaries are named by what they hold.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class phi1_ranged(f.OwnFunction):
 
 @dataclass(frozen=True)
 class ShortArgument:
-    """An argument of phi1 that is checked against the short form's range, and the uniform statement that holds its value at the threshold."""
+    """An argument of phi1 that is checked against the short form's range, and the uniform statement that holds its
+    value at the threshold.
+    """
 
     argument: sp.Symbol
     at_bound: sp.Symbol
@@ -140,7 +142,9 @@ class Kernel:
 
     @property
     def counts(self) -> Operations:
-        """What is left in the body, per neuron and step, by kind; a value read once counts where it is read, as compilers take it."""
+        """What is left in the body, per neuron and step, by kind; a value read once counts where it is read, as
+        compilers take it.
+        """
         return count(_read_once_inlined(self.body, self.stores))
 
     @property
@@ -150,7 +154,9 @@ class Kernel:
 
     @property
     def bytes_per_step(self) -> int:
-        """Bytes a neuron-step moves when one step is made a call: states read and written, inputs, per-neuron values, spike flag."""
+        """Bytes a neuron-step moves when one step is made a call: states read and written, inputs, per-neuron values,
+        spike flag.
+        """
         size = 4 if self.dtype == "float32" else 8
         words = 2 * len(self.step.states) + len(self.step.model.inputs) + len(self.deltas) + len(self.per_neuron)
         return words * size + (1 if self.spikes else 0) + (16 if self.refractory else 0)
@@ -345,7 +351,9 @@ def _timed(name: str, text: str) -> Statement:
 
 
 def _placed_bounds(step: Step, placer: _Placer) -> list[ShortArgument]:
-    """The checked arguments of phi1 whose value at the threshold is one for all neurons, with the statement that computes it."""
+    """The checked arguments of phi1 whose value at the threshold is one for all neurons, with the statement that
+    computes it.
+    """
     found = []
     for part in short_ranges(step):
         if placer.place(part.at_bound) is Placement.UNIFORM and part.at_bound.free_symbols:
@@ -443,7 +451,9 @@ def _read_once_inlined(body: Iterable[Statement], stores: Iterable[Statement]) -
 def _alive(
     statements: list[Statement], readers: list[Statement], keep: tuple[sp.Symbol, ...] = (SPIKE, REFRACTORY)
 ) -> list[Statement]:
-    """The statements that something later reads (a stage of a state that no right-hand side reads is not one), and those to keep."""
+    """The statements that something later reads (a stage of a state that no right-hand side reads is not one), and
+    those to keep.
+    """
     needed = set(keep).union(*(s.expression.free_symbols for s in readers))
     kept: list[Statement] = []
     for statement in reversed(statements):

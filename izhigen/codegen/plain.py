@@ -1,7 +1,7 @@
 """Text of a model in generated files: the one place that makes it harmless where it stands.
 
-A model's description, equations and units are its author's, and a file made from them is compiled and read by others. Names are C identifiers
-already (:func:`izhigen.codegen.identifiers.c_name`), and JSON is written by its own library.
+A model's description, equations and units are its author's, and a file made from them is compiled and read by others.
+Names are C identifiers already (:func:`izhigen.codegen.identifiers.c_name`), and JSON is written by its own library.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import re
 import unicodedata
 
 _SHOWN = ("L", "M", "N", "P", "S")
-"""Categories of Unicode that stay: letters, marks, numbers, punctuation, symbols; no controls, and none that turn the direction of text."""
+"""Categories of Unicode that stay: letters, marks, numbers, punctuation, symbols; no controls, and none that turn the
+direction of text.
+"""
 _APART = re.compile(r"(?<=\*)(?=/)|(?<=/)(?=\*)|(?<=\?)(?=\?)")
 _EDGE = re.compile(r"\A(?=[*/?])|(?<=[*/?])\Z")
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~])")
@@ -25,8 +27,9 @@ def plain_line(text: str) -> str:
 def plain_comment(text: str) -> str:
     """Text for one line of a comment in C, C++ or CUDA, which it neither ends nor begins, in any phase of translation.
 
-    A preprocessor replaces trigraphs and joins lines that end in a backslash before it looks for comments; so pairs of question marks are set
-    apart, and a backslash stays only before a letter. What stands beside the text cannot complete such a pair either.
+    A preprocessor replaces trigraphs and joins lines that end in a backslash before it looks for comments; so pairs of
+    question marks are set apart, and a backslash stays only before a letter. What stands beside the text cannot
+    complete such a pair either.
     """
     plain = _APART.sub(" ", re.sub(r"\\(?![A-Za-z])", "/", plain_line(text)))
     return _EDGE.sub(" ", plain)

@@ -1,4 +1,6 @@
-"""What a population asks of code generation: a kernel, told by the model and the choices that shape it. Derived only where it is needed."""
+"""What a population asks of code generation: a kernel, told by the model and the choices that shape it. Derived only
+where it is needed.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ class KernelRequest:
         return find_target(target).render(self.kernel())
 
     def key(self, target: str = "c") -> str:
-        """SHA-256 of everything that the program depends on: the model's content, the choices, and the code that derives and renders."""
+        """SHA-256 of everything that the program depends on: the model's content, the choices, and the code that
+        derives and renders.
+        """
         choices = (
             target,
             self.model.content,

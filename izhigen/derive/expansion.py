@@ -1,7 +1,8 @@
-"""Sizes of expressions, and expansion with a bound: user expressions may multiply out to more terms than there is memory for.
+"""Sizes of expressions, and expansion with a bound: user expressions may multiply out to more terms than there is
+memory for.
 
-An expression is a graph whose parts are shared; written out as a tree it may be exponentially larger. What walks over trees (as most of
-SymPy does) is asked only for what :func:`tree_size` says is small.
+An expression is a graph whose parts are shared; written out as a tree it may be exponentially larger. What walks over
+trees (as most of SymPy does) is asked only for what :func:`tree_size` says is small.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def _terms_of(expression: Any, sizes: list[int]) -> int:
 
 
 def bounded_expand(expression: Any) -> Any:
-    """Products and integer powers of sums multiplied out where the result stays small; arguments of functions stay as they are."""
+    """Products and integer powers of sums multiplied out where the result stays small; arguments of functions stay as
+    they are.
+    """
     if expanded_terms(expression) > MOST_TERMS:
         return expression
     return sp.expand(

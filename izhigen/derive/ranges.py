@@ -1,8 +1,9 @@
 """Where the argument of phi1 is small enough for one short polynomial: what can be proved, and what has to be checked.
 
-The linear part of a spiking state is often affine in that state, z = A*x + B with A and B free of other states (Izhikevich:
-z = dt*(2*p1*V + p2)). After a step the state lies below its threshold, or at its reset value; so z is bounded on one side by its
-value at the threshold, and the generated kernel checks the rest of the range before it uses the short form.
+The linear part of a spiking state is often affine in that state, z = A*x + B with A and B free of other states
+(Izhikevich: z = dt*(2*p1*V + p2)). After a step the state lies below its threshold, or at its reset value; so z is
+bounded on one side by its value at the threshold, and the generated kernel checks the rest of the range before it uses
+the short form.
 """
 
 from __future__ import annotations
@@ -49,16 +50,20 @@ class ShortRange:
         inputs = sorted(s.name for s in self.expression.free_symbols - self.at_bound.free_symbols - {self.state})
         rest = f" with {', '.join(inputs)} = 0" if inputs else ""
         lines = [
-            f"phi1({self.argument}): short form for |{self.argument}| <= {SHORT_RANGE}, where {self.argument} = {self.expression}",
-            f"  above: {self.state} < {self.bound} after a step (threshold), so {self.argument} < {self.at_bound}{rest}",
+            f"phi1({self.argument}): short form for |{self.argument}| <= {SHORT_RANGE}, where {self.argument} = "
+            f"{self.expression}",
+            f"  above: {self.state} < {self.bound} after a step (threshold), so {self.argument} < "
+            f"{self.at_bound}{rest}",
         ]
         slope = sp.diff(self.at_bound.xreplace(defaults), DT)
         if slope.is_number and slope > 0:
             lines[-1] += (
-                f", which is at most {SHORT_RANGE} for dt <= {float(SHORT_RANGE / slope):.4g} ms at the default parameters"
+                f", which is at most {SHORT_RANGE} for dt <= {float(SHORT_RANGE / slope):.4g} ms at the default "
+                f"parameters"
             )
         lines.append(
-            f"  below and at the start: every step of a tile checks |{self.argument}| first; a neuron outside takes the full form"
+            f"  below and at the start: every step of a tile checks |{self.argument}| first; a neuron outside "
+            f"takes the full form"
         )
         return tuple(lines)
 

@@ -75,7 +75,9 @@ class System:
     large_blocks: tuple[tuple[int, ...], ...]
     """Linear blocks of more than :data:`MOST_BLOCK` states, whose equations are taken one by one."""
     definitions: Mapping[str, Any] = field(compare=False, repr=False)
-    """Algebraic variables and inputs as the equations mean them: an input with the currents added to it (or their held sum)."""
+    """Algebraic variables and inputs as the equations mean them: an input with the currents added to it (or their held
+    sum).
+    """
 
     @property
     def states(self) -> tuple[sp.Symbol, ...]:
@@ -177,7 +179,9 @@ def _derivative(side: Any, state: sp.Symbol, states: list[sp.Symbol], where: str
 
 
 MOST_BLOCK = 8
-"""Most states of a linear block that share one propagator: its matrix costs n squared multiply-adds a step and n squared constants."""
+"""Most states of a linear block that share one propagator: its matrix costs n squared multiply-adds a step and n
+squared constants.
+"""
 MOST_PARTS = 1_000
 """Larger slopes are not differentiated again to learn whether they are linear or constant: they count as nonlinear."""
 _STEPWISE = (f.where, f.heaviside, f.signum, f.floor_, f.maximum, f.minimum, f.absolute)
@@ -232,10 +236,11 @@ def _reached(start: int, reads: list[list[int]]) -> set[int]:
 def _linear_blocks(
     jacobian: sp.Matrix, states: list[sp.Symbol], sides: list[Any], varying: set[sp.Symbol]
 ) -> tuple[tuple[int, ...], ...]:
-    """Strongly connected groups of two or more states whose equations are all linear in the group's states, with parameters as rates.
+    """Strongly connected groups of two or more states whose equations are all linear in the group's states, with
+    parameters as rates.
 
-    Where a rate varies (with another state, an input or time), a function of the matrix would be due in every step of every neuron, for no higher
-    order; those equations are taken one by one.
+    Where a rate varies (with another state, an input or time), a function of the matrix would be due in every step of
+    every neuron, for no higher order; those equations are taken one by one.
     """
     count = len(states)
     reads = [[j for j in range(count) if jacobian[i, j] != 0] for i in range(count)]

@@ -126,7 +126,8 @@ def _parse_line(number: int, line: str) -> Equation:
 
 
 def parse_equations(source: str | Mapping[object, object]) -> tuple[Equation, ...]:
-    """Read a block of text, or a mapping from state (name or SymPy symbol) to right-hand side (text or SymPy expression).
+    """Read a block of text, or a mapping from state (name or SymPy symbol) to right-hand side (text or SymPy
+    expression).
 
     Raises
     ------
@@ -212,7 +213,9 @@ def parse_reset(source: object) -> tuple[ResetAssignment, ...]:
 
 
 def _reset_assignment(state: str, operator: str, text: str, offset: int) -> ResetAssignment:
-    """``state = text``, or ``state operator= text`` with the text parsed as an expression of its own before it is joined."""
+    """``state = text``, or ``state operator= text`` with the text parsed as an expression of its own before it is
+    joined.
+    """
     value = parse_expression(text, f"reset of {state}", offset=offset)
     if not operator:
         return ResetAssignment(state, value)

@@ -1,4 +1,6 @@
-"""Equations as LaTeX, in the form in which they were written. No text of a model reaches it but names, which are letters, digits and _."""
+"""Equations as LaTeX, in the form in which they were written. No text of a model reaches it but names, which are
+letters, digits and _.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ from izhigen.model.expressions import Binary, Call, Compare, Logical, Name, Nega
 from izhigen.model.model import Declaration
 
 GREEK = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega "
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
+    "omega "
     "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split()
 )
 _RELATIONS = {"<": "<", "<=": r"\leq", ">": ">", ">=": r"\geq", "==": "=", "!=": r"\neq"}

@@ -14,7 +14,9 @@ MOST_NODES, MOST_DEPTH = 5_000, 100
 
 
 def check_inlined(name: str, expression: Expression, done: dict[str, tuple[int, int]]) -> tuple[int, int]:
-    """Size and depth of an expression with the lines it reads inlined; an error beyond what can be derived in reasonable time."""
+    """Size and depth of an expression with the lines it reads inlined; an error beyond what can be derived in
+    reasonable time.
+    """
 
     def measure(node: Any) -> tuple[int, int]:
         if isinstance(node, Name):
@@ -25,7 +27,8 @@ def check_inlined(name: str, expression: Expression, done: dict[str, tuple[int, 
     size, depth = measure(expression.tree)
     if size > MOST_NODES or depth > MOST_DEPTH:
         raise ModelError(
-            f"equation {name}: with all lines inlined it has {size} parts nested {depth} deep, more than {MOST_NODES} and {MOST_DEPTH}; "
+            f"equation {name}: with all lines inlined it has {size} parts nested {depth} deep, more than "
+            f"{MOST_NODES} and {MOST_DEPTH}; "
             "make a slow part a state of its own, or simplify"
         )
     return size, depth

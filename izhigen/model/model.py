@@ -30,7 +30,8 @@ D = TypeVar("D", bound="Declaration")
 INTERFACE_NAMES = frozenset(
     """
     self model size dt method backend dtype threads seed batch device sharding steps_per_launch
-    duration steps record every neurons progress check_finite out run step reset state parameters spike shape kernel build_info t
+    duration steps record every neurons progress check_finite out run step reset state parameters spike shape
+    kernel build_info t
     """.split()
 )
 """Options and attributes of populations, which states, parameters and inputs must not be called."""
@@ -214,7 +215,8 @@ class Declaration:
         """Return a model with another name, other parameter defaults, or replaced parts.
 
         Keyword arguments that are parameter names set their defaults. With ``equations`` replaced, new parameters
-        may be given the same way; parameters that nothing reads any more are dropped. ``initial`` and ``units`` update the present ones.
+        may be given the same way; parameters that nothing reads any more are dropped. ``initial`` and ``units`` update
+        the present ones.
         """
         changes: dict[str, Any] = {"name": check_name(name, "model name") if name is not None else self.name}
         if threshold is not ...:
@@ -332,7 +334,8 @@ class Declaration:
                 text = f"sigma_{state}"
                 if text in self.parameters and state not in terms:
                     raise ModelError(
-                        f"parameter {text!r} exists already in model {self.name!r} and means something else there; rename it, "
+                        f"parameter {text!r} exists already in model {self.name!r} and means something else there; "
+                        f"rename it, "
                         f"or give the amplitude as text, with_noise({state}={text!r})"
                     )
                 parameters.update(_parse_parameters({text: amplitude}))
@@ -504,7 +507,8 @@ def _check_unique(model: Declaration) -> None:
         for name in names:
             if name in INTERFACE_NAMES:
                 raise ModelError(
-                    f"model {model.name!r}: {kind} {name!r} clashes: populations have an option or attribute {name!r}; rename it"
+                    f"model {model.name!r}: {kind} {name!r} clashes: populations have an option or attribute "
+                    f"{name!r}; rename it"
                 )
             if name in RESERVED:
                 what = "a function" if name in FUNCTIONS else "a constant" if name in CONSTANTS else "reserved"
@@ -548,7 +552,8 @@ def _check_parts(model: Declaration) -> None:
     for what, state in [*held, *(("noise", noise.state) for noise in model.noise)]:
         if state not in model.states:
             raise ModelError(
-                f"model {model.name!r} has {what} on {state!r}, which is no state of it any more (states: {', '.join(model.states)}); "
+                f"model {model.name!r} has {what} on {state!r}, which is no state of it any more (states: "
+                f"{', '.join(model.states)}); "
                 "compose it again from a model without"
             )
     if model.refractory and model.threshold is None:
@@ -556,7 +561,8 @@ def _check_parts(model: Declaration) -> None:
     for current in model.currents:
         if current.to not in model.inputs:
             raise ModelError(
-                f"model {model.name!r} has a current {current.expression.text!r} that adds to {current.to!r}, which is no input of it "
+                f"model {model.name!r} has a current {current.expression.text!r} that adds to {current.to!r}, "
+                f"which is no input of it "
                 f"any more (inputs: {', '.join(model.inputs)})"
             )
 

@@ -1,11 +1,13 @@
-"""Golden values of a self test: what a step must give, computed by the NumPy oracle in float64, and how far rounding may lead away.
+"""Golden values of a self test: what a step must give, computed by the NumPy oracle in float64, and how far rounding
+may lead away.
 
-The test is cut into short segments. Each starts from given states, so that errors do not add up over the whole run, and each is compared at
-its end, together with the steps at which neurons spiked. How far a correct kernel may be off is measured here: the oracle runs again with
-its states moved by several units in the last place, over and over. Where such a move shifts a spike, the neuron's segment is left out.
+The test is cut into short segments. Each starts from given states, so that errors do not add up over the whole run, and
+each is compared at its end, together with the steps at which neurons spiked. How far a correct kernel may be off is
+measured here: the oracle runs again with its states moved by several units in the last place, over and over. Where such
+a move shifts a spike, the neuron's segment is left out.
 
-After those of a run come one with noise on the inputs, and some of a single step that starts so that it ends just below the threshold, or
-just above.
+After those of a run come one with noise on the inputs, and some of a single step that starts so that it ends just below
+the threshold, or just above.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ SEED = 20030101
 SEGMENTS, LENGTH = 12, 50
 """Segments, and steps of each: as many as a mask of 64 bits tells spikes of."""
 STRIDES = (50, 250)
-"""Steps from the start of one segment to the next one's; the longer is taken where nothing spikes within the shorter."""
+"""Steps from the start of one segment to the next one's; the longer is taken where nothing spikes within the shorter.
+"""
 LEVELS = (0.0, *(digit * 10.0**power for power in range(-1, 4) for digit in (1, 2, 5)))
 """Values of the first input among which those are looked for that make a neuron spike."""
 OTHER_LEVELS = (0.0, 0.01, 0.1, 1.0)
@@ -249,7 +252,9 @@ class _Oracle:
 
 
 def _without_constants(step: Step, parameters: Mapping[str, float]) -> tuple[Step, dict[str, float]]:
-    """The step with each function of parameters only as a number with a name, and those numbers beside the parameters."""
+    """The step with each function of parameters only as a number with a name, and those numbers beside the
+    parameters.
+    """
     evaluate, values = Evaluator("float64").compile, {name: np.float64(value) for name, value in parameters.items()}
     values[DT_SYMBOL.name] = np.float64(DT)
     names: dict[Any, sp.Symbol] = {}
@@ -279,7 +284,9 @@ def in_digits(value: float) -> float:
 
 
 def _between_steps(period: float) -> float:
-    """The time nearest to a refractory period that is not near a whole number of steps, and not too short to be seen."""
+    """The time nearest to a refractory period that is not near a whole number of steps, and not too short to be
+    seen.
+    """
     return max(math.floor(period / DT) + 0.5, REFRACTORY_STEPS) * DT
 
 
@@ -296,7 +303,8 @@ def compute_golden(step: Step, dtype: str, drawn: Drawn = NOTHING_DRAWN) -> Gold
     segments = list(_segments(oracle, inputs, stride))
     if not any(segment.checked for segment in segments):
         raise DerivationError(
-            f"model {step.model.name!r}: no self test can be made, as every trajectory from the initial state leaves the range of "
+            f"model {step.model.name!r}: no self test can be made, as every trajectory from the initial state "
+            f"leaves the range of "
             f"{dtype} or moves its spikes with the last digit; set other initial values or parameters"
         )
     noise, noisy = tuple(_two_digits(NOISE * (float(np.abs(column).max()) or 1.0)) for column in inputs.T), -1
@@ -410,7 +418,9 @@ def _segments(oracle: _Oracle, inputs: Array, stride: int) -> Iterator[Segment]:
 
 
 def _segment(oracle: _Oracle, stretch: _Stretch, state: State, scale: State) -> tuple[Segment, State]:
-    """The segment that starts from states, and where it leads. ``scale``, the largest magnitudes so far, is brought up to date."""
+    """The segment that starts from states, and where it leads. ``scale``, the largest magnitudes so far, is brought up
+    to date.
+    """
     names, count = oracle.model.states, len(stretch.inputs)
     finite_before = _finite(oracle, state)
     start = oracle.rounded(state)
@@ -452,7 +462,9 @@ def _noisy_segment(oracle: _Oracle, stretch: _Stretch) -> tuple[tuple[float, ...
 
 
 def _edges(oracle: _Oracle, inputs: Array, stride: int, index: int) -> Iterator[Segment]:
-    """Single steps that end just below the threshold and just above, from states between the initial one and one that spikes."""
+    """Single steps that end just below the threshold and just above, from states between the initial one and one that
+    spikes.
+    """
     spiking = _before_a_spike(oracle, inputs, stride)
     if spiking is None:
         return
@@ -487,7 +499,9 @@ def _before_a_spike(oracle: _Oracle, inputs: Array, stride: int) -> dict[str, fl
 
 
 def _solve_edge(oracle: _Oracle, stretch: _Stretch, between: Callable[[Array], State]) -> tuple[Array, Array, Array]:
-    """How far along a line of states a single step begins to spike, how far from there is near, and for which neurons that is known."""
+    """How far along a line of states a single step begins to spike, how far from there is near, and for which neurons
+    that is known.
+    """
     count, name = len(stretch.inputs), oracle.model.spike_state or oracle.model.states[0]
 
     def spikes(part: Array) -> Array:

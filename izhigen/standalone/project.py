@@ -45,11 +45,14 @@ FORMAT = 1
 
 
 HEADERS = frozenset(
-    "assert complex ctype errno fenv float inttypes iso646 limits locale math memory setjmp signal stdarg stdbool stddef stdint "
+    "assert complex ctype errno fenv float inttypes iso646 limits locale math memory setjmp signal stdarg stdbool "
+    "stddef stdint "
     "stdio stdlib string tgmath time wchar wctype "
-    "alloca byteswap cdefs corecrt crtdefs endian features libgen malloc memory newlib poll pthread reent sal sched semaphore "
+    "alloca byteswap cdefs corecrt crtdefs endian features libgen malloc memory newlib poll pthread reent sal "
+    "sched semaphore "
     "strings types unistd vcruntime xlocale "
-    "builtin_types cuda cuda_runtime cuda_runtime_api device_types driver_types host_config host_defines vector_types".split()
+    "builtin_types cuda cuda_runtime cuda_runtime_api device_types driver_types host_config host_defines "
+    "vector_types".split()
 )
 """Headers of C and C++, and those that they include in common libraries; a file of the same name would hide one."""
 
@@ -58,8 +61,8 @@ HEADERS = frozenset(
 class Example:
     """The seed example: a step of current with Wiener noise, both within a part of the time.
 
-    ``current`` and ``noise`` are in units of the input, the current as it is where it makes the model spike; ``begin`` and ``end`` are fractions
-    of the duration; times are in ms.
+    ``current`` and ``noise`` are in units of the input, the current as it is where it makes the model spike; ``begin``
+    and ``end`` are fractions of the duration; times are in ms.
     """
 
     neurons: int = 10
@@ -74,7 +77,9 @@ class Example:
 
 @dataclass(frozen=True)
 class Entry:
-    """A state, parameter or input of the model, for tables: its name, unit, and default or initial value in the equation language."""
+    """A state, parameter or input of the model, for tables: its name, unit, and default or initial value in the
+    equation language.
+    """
 
     name: str
     unit: str
@@ -100,15 +105,15 @@ class Project:
     def write(self, folder: str | Path, *, force: bool = False) -> Path:
         """Write the files; the folder.
 
-        A folder that holds a project of this library is brought up to date: files of the old one that the new one does not have go. Nothing
-        else is touched, and nothing outside the folder: a link in the way of a file is an error, also with ``force``. The folder itself may be
-        named by a link.
+        A folder that holds a project of this library is brought up to date: files of the old one that the new one does
+        not have go. Nothing else is touched, and nothing outside the folder: a link in the way of a file is an error,
+        also with ``force``. The folder itself may be named by a link.
 
         Raises
         ------
         ValueShapeError
-            When a file would be overwritten that the folder's manifest does not list, or that was changed since it was written, and
-            ``force`` is not set; or when a link stands in the way of one.
+            When a file would be overwritten that the folder's manifest does not list, or that was changed since it was
+            written, and ``force`` is not set; or when a link stands in the way of one.
         IzhigenError
             When the disk refuses. As all files are written beside their places first, a full disk changes none of them.
         """
@@ -125,7 +130,8 @@ class Project:
                 self._write_into(place, root, force)
         except InTheWay as problem:
             raise ValueShapeError(
-                f"{problem.filename}: {problem.strerror}; nothing outside {root} is written: remove it or name another folder"
+                f"{problem.filename}: {problem.strerror}; nothing outside {root} is written: remove it or name "
+                f"another folder"
             ) from problem
         except OSError as problem:
             raise IzhigenError(f"the project {root} cannot be written: {problem}") from problem
@@ -162,7 +168,8 @@ class Project:
             content = folder.read(path)
             if content is not None and _digest(content.decode(errors="replace")) not in old.get(path, ()):
                 raise ValueShapeError(
-                    f"{root / path} is not as izhigen wrote it; move it away, name another folder, or use --force (force=True) "
+                    f"{root / path} is not as izhigen wrote it; move it away, name another folder, or use --force "
+                    f"(force=True) "
                     "to replace it"
                 )
 
@@ -221,7 +228,8 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
         )
     if not found.input_noise and (request.counted_inputs or request.event_inputs):
         raise BackendError(
-            f"target {target!r} is given the values of its inputs step by step, and draws no Poisson counts and delivers no spikes; "
+            f"target {target!r} is given the values of its inputs step by step, and draws no Poisson counts and "
+            f"delivers no spikes; "
             "take target 'c', or add them to the input"
         )
     found.check_dtype(request.dtype)
@@ -269,7 +277,9 @@ def _templates(target: Target) -> Path | None:
 
 
 def _placed(path: Path, name: str, suffix: str) -> str:
-    """Where a template's text goes: the path without ``.j2``, with the model's name for ``NAME`` and the target's suffix for ``.SUFFIX``."""
+    """Where a template's text goes: the path without ``.j2``, with the model's name for ``NAME`` and the target's
+    suffix for ``.SUFFIX``.
+    """
     return path.as_posix().removesuffix(".j2").replace("NAME", name).replace(".SUFFIX", suffix)
 
 

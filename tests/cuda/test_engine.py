@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import izhigen as iz
+from izhigen import running
 from izhigen.backends import cuda
 from izhigen.backends.device import launch_shape, load_cupy
 from izhigen.errors import BackendError, CompileError, NonFiniteError
@@ -667,7 +668,7 @@ def test_the_second_device_is_read_from_the_first(cupy, own_streams):
     same(*(made.run(30.0, I=30.0, record=EVERYTHING[:2] + EVERYTHING[3:]) for made in (pop, clean)))
     recording = pop.run(30.0, I=30.0, record=["V", "spike"])
     recording.plot(neurons=[3, 14])
-    assert pop._state_of(7) == {name: float(host(pop.state[name])[7]) for name in ("V", "u")}
+    assert running._state_of(pop, 7) == {name: float(host(pop.state[name])[7]) for name in ("V", "u")}
 
 
 def test_sharded_states_that_are_not_finite_are_named(cupy, monkeypatch):

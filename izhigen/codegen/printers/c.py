@@ -32,7 +32,8 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     """
 
     FUNCTION, INLINE, ALWAYS_INLINE = "static", "static inline", "IZ_INLINE"
-    """Words before a function of the program, before a short one, and before one that must be inlined for vector code."""
+    """Words before a function of the program, before a short one, and before one that must be inlined for vector code.
+    """
     VARIATES = "normals"
     """Template of ``templates/math`` that draws normal variates."""
     PROVIDED = frozenset({"fabs", "floor", "sqrt"})
@@ -211,7 +212,9 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
         return f"(!{self._print(expr.args[0])})"
 
     def operand(self, expr: Any, least: int) -> str:
-        """Print a part of a larger expression, in parentheses when it binds less than ``least`` (or has a leading minus)."""
+        """Print a part of a larger expression, in parentheses when it binds less than ``least`` (or has a leading
+        minus).
+        """
         text = str(self._print(expr))
         return f"({text})" if _binding(expr) < least or text.startswith("-") else text
 
@@ -233,7 +236,9 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
 
 
 def _for_contraction(terms: Iterable[Any]) -> list[Any]:
-    """Terms of a sum, positive ones first; of the first two one is no product where there is such, as each later product is a multiply-add."""
+    """Terms of a sum, positive ones first; of the first two one is no product where there is such, as each later
+    product is a multiply-add.
+    """
     ordered = sorted(terms, key=lambda a: (not a.is_Add and a.could_extract_minus_sign(), _is_product(a)))
     single = next((a for a in ordered if not _is_product(a)), None)
     if single is not None and ordered.index(single) > 1:

@@ -25,8 +25,8 @@ class Target:
     printer : type
         Spells expressions and the words before a function.
     folder : str
-        Folder of ``templates/`` with ``interface.h.j2`` and the template of the source. A target that is based on another may put its own
-        versions of parts that this one includes into a folder of its own name.
+        Folder of ``templates/`` with ``interface.h.j2`` and the template of the source. A target that is based on
+        another may put its own versions of parts that this one includes into a folder of its own name.
     template : str
         The template of the source.
     tiled : bool
@@ -62,7 +62,8 @@ class Target:
         """Refuse a number type that the target does not have."""
         if dtype in FORMATS and dtype not in self.dtypes:
             raise BackendError(
-                f"target {self.name!r} computes in {' or '.join(self.dtypes)} only, not in {dtype}; give dtype={self.dtypes[0]!r}"
+                f"target {self.name!r} computes in {' or '.join(self.dtypes)} only, not in {dtype}; give "
+                f"dtype={self.dtypes[0]!r}"
             )
 
     def render(self, kernel: Kernel) -> Program:
