@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -472,15 +473,15 @@ IN_ONE_PROCESS = """
 import sys, numpy as np, izhigen as iz
 from izhigen.errors import NonFiniteError
 pop = iz.load("RS").population(300, dtype="float64", V=np.linspace(-80, -50, 300))
-rec = pop.run(60.0, I=np.linspace(0, 20, 300), record=["V"])
+rec = pop.run(60.0, I=np.linspace(0, 20, 300), record=["V", "spike"])
 tiny = np.full(3, 5e-324) * 1.0
 try:
     iz.load("RS").population(2).run(1.0, I=float("nan"))
     found = False
 except NonFiniteError:
     found = True
-decay = iz.Model("decay", "dx/dt = -x", initial={"x": 1e-310})
-left = decay.population(1, dtype="float64").run(1.0, record=["x"])["x"][-1, 0]
+decay = iz.Model("decay", "dx/dt = -x")
+left = decay.population(1, dtype="float64", x=1e-310).run(1.0, record=["x"])["x"][-1, 0]
 sys.stdout.write(repr((rec.counts.tolist(), rec["V"].tobytes().hex()[-4000:], bool((tiny > 0).all()), found, bool(left > 0))))
 """
 
@@ -506,18 +507,21 @@ def plain(request, tmp_path_factory):
     elif compiler.shutil.which(request.param) is None:
         pytest.skip(f"{request.param} is not installed")
     cc = f"{sys.executable} -m ziglang cc -fno-sanitize=all" if request.param == "zig" else request.param
-    result = _under(cc, tmp_path_factory.mktemp(request.param))
+    folder = tmp_path_factory.mktemp(request.param)
+    result = _under(cc, folder)
     assert result.endswith("True, True, True)")
-    return cc, result
+    return cc, result, folder
 
 
 @pytest.mark.parametrize(
     "flags", [" ".join(RELAXED[:1] + RELAXED[4:7]), *RELAXED[1:4], *RELAXED[7:], *OF_GCC, *OF_CLANG]
 )
 def test_flags_of_the_environment_change_no_bit(plain, tmp_path, flags):
-    cc, result = plain
+    cc, result, folder = plain
     if (flags in OF_GCC and cc != "gcc") or (flags in OF_CLANG and cc == "gcc"):
         pytest.skip("not a flag of this compiler")
+    for program in folder.glob("*.program.json"):  # which saves deriving it; its library is another for each compiler
+        shutil.copy(program, tmp_path)
     assert _under(f"{cc} {flags}", tmp_path) == result
 
 
