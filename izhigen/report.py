@@ -58,8 +58,10 @@ class _Printer(LatexPrinter):
         name = type(expr).__name__
         parts = [self._print(argument) for argument in expr.args]
         if name == "where":
-            text = rf"\begin{{cases}} {parts[1]} & \text{{if }} {parts[0]} \\ {parts[2]} & \text{{otherwise}} "
-            r"\end{cases}"
+            text = (
+                rf"\begin{{cases}} {parts[1]} & \text{{if }} {parts[0]} \\ {parts[2]} & \text{{otherwise}} "
+                r"\end{cases}"
+            )
         elif name in ("absolute", "floor_"):
             left, right = (r"\left|", r"\right|") if name == "absolute" else (r"\left\lfloor ", r" \right\rfloor")
             text = f"{left}{parts[0]}{right}"
@@ -149,8 +151,10 @@ def _linear_text(equation: StateEquation, exponential: bool) -> Iterator[str]:
     elif equation.proved:
         yield f"A*{state} + B  with A = {_short(equation.rate)}"
         yield " " * len(f"A*{state} + B  with ") + f"B = {_short(equation.remainder)}"
-        yield f"proof: A = df/d{equation.state} is free of {equation.state}, and f has no jumps in it, so "
-        f"A*{equation.state} + B equals f"
+        yield (
+            f"proof: A = df/d{equation.state} is free of {equation.state}, and f has no jumps in it, so "
+            f"A*{equation.state} + B equals f"
+        )
     else:
         yield (
             f"linearized: J = {_short(equation.rate)} still depends on {state}"

@@ -189,8 +189,8 @@ class Periodic(Windowed):
         if self.square:
             half_periods = f"floor(2*{cycles} + {TOLERANCE!r})"
             wave = f"(1 - 2*({half_periods} - 2*floor({half_periods}/2)))"
-        return f"where(k >= {start} and k < {stop}, ({self.amplitude!r})*{wave} + "
-        f"({self.amplitude if self.bias else 0.0!r}), 0)"
+        bias = self.amplitude if self.bias else 0.0
+        return f"where(k >= {start} and k < {stop}, ({self.amplitude!r})*{wave} + ({bias!r}), 0)"
 
 
 @dataclass(frozen=True)

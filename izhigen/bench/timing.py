@@ -132,5 +132,5 @@ def machine(*packages: str) -> dict[str, Any]:
 def machine_line(info: Mapping[str, Any]) -> str:
     """The machine in one line."""
     cores_text = f"{info['cores']} core{'s' if info['cores'] != 1 else ''}"
-    return f"{info['processor'] or info['architecture']}, {cores_text}, {info['compiler']}, izhigen "
-    f"{info['izhigen']}, {info['date']}"
+    machine = f"{info['processor'] or info['architecture']}, {cores_text}"
+    return f"{machine}, {info['compiler']}, izhigen {info['izhigen']}, {info['date']}"
