@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import platform
@@ -11,7 +12,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -370,9 +373,26 @@ def load_program(request: KernelRequest, target: str = "c") -> Program:
         else:
             cache.touch(name)
             return program
-    program = request.program(target)
+    with _compiler_asked() if target == "c" else contextlib.nullcontext():
+        program = request.program(target)
     cache.keep_record(name, {**asdict(program), "request": key})
     return program
+
+
+@contextlib.contextmanager
+def _compiler_asked() -> Iterator[None]:
+    """Ask the compiler for its guards while something else is done; :func:`build` says what was wrong."""
+
+    def ask() -> None:
+        with contextlib.suppress(BackendError):
+            guarded_compiler()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield
+    finally:
+        asking.join()
 
 
 __all__ = [
