@@ -32,7 +32,7 @@ from izhigen.running import (
 from izhigen.saved import Saved
 from izhigen.signals import HeldBack
 from izhigen.timegrid import check_dt, count_steps
-from izhigen.values import check_value_names, fresh_states, value_of
+from izhigen.values import Value, check_value_names, fresh_states, value_of
 from izhigen.views import ParameterView, StateView
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Population:
         device: int | None = None,
         sharding: Sequence[int] | None = None,
         steps_per_launch: int | None = None,
-        **values: Any,
+        **values: Value,
     ) -> None:
         self._set_up(
             model,
@@ -435,7 +435,9 @@ class Population:
         Parameters
         ----------
         duration : float
-            ms; a whole number of steps. Or give ``steps``.
+            ms; a whole number of steps.
+        steps : int
+            Number of steps, in place of ``duration``.
         record : str or iterable of str, optional
             States, inputs and algebraic lines to trace; ``"spike"``, the time and neuron of every spike; ``"all"``, these four; and figures
             of each neuron's spikes that take no more memory in a longer run: ``"count"``, ``"first_spike"`` (time in ms) and ``"isi"``

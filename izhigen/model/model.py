@@ -29,35 +29,7 @@ D = TypeVar("D", bound="Declaration")
 class Declaration:
     """ODEs, threshold, reset, parameters and inputs of a spiking neuron, checked as a whole.
 
-    Parameters
-    ----------
-    name : str
-        Name of the model; becomes part of generated C names.
-    equations : str or mapping
-        Lines ``dx/dt = expression : unit`` and ``name = expression : unit``, or ``{state: SymPy expression}``.
-        Time is in ms, so a right-hand side is in the state's unit per ms.
-    threshold : str, optional
-        Condition on the state after integration, such as ``"V >= V_th"``; without one the model never spikes.
-    reset : str or mapping, optional
-        Assignments made when the neuron spikes, such as ``"V = c; u = u + d"``. All right-hand sides read the
-        values before the reset.
-    parameters : mapping
-        Name to default value.
-    inputs : iterable of str
-        Names of the time-varying inputs.
-    initial : mapping
-        State to initial value: a number, or an expression in parameters and other states. Default 0.
-    units : mapping
-        Name of a parameter or input to its unit; labels and docs only.
-    description : str
-        One line for listings and the head of generated files.
-
-    Raises
-    ------
-    EquationError
-        Text that is not in the equation language, with the equation and the column.
-    ModelError
-        Parts that do not fit together: an undefined, duplicate or clashing name, a cyclic definition, ...
+    The arguments are described at ``__init__``.
     """
 
     name: str
@@ -103,6 +75,45 @@ class Declaration:
         units: Mapping[str, str] | None = None,
         description: str = "",
     ) -> None:
+        """Read the parts and check them as a whole, as in this leaky integrate-and-fire neuron.
+
+        >>> from izhigen import Model
+        >>> lif = Model(
+        ...     "LIF", "dV/dt = (E - V + R*I)/tau : mV", threshold="V >= -50", reset="V = E",
+        ...     parameters={"E": -65.0, "R": 10.0, "tau": 10.0}, inputs=["I"], initial={"V": "E"}, units={"R": "Mohm"},
+        ... )
+
+        Parameters
+        ----------
+        name : str
+            Name of the model; becomes part of generated C names.
+        equations : str or mapping
+            Lines ``dx/dt = expression : unit`` and ``name = expression : unit``, or ``{state: SymPy expression}``.
+            Time is in ms, so a right-hand side is in the state's unit per ms.
+        threshold : str or SymPy relation, optional
+            Condition on the state after integration, such as ``"V >= V_th"``; without one the model never spikes.
+        reset : str or mapping, optional
+            Assignments made when the neuron spikes, such as ``"V = c; u = u + d"``. All right-hand sides read the
+            values before the reset.
+        parameters : mapping, optional
+            Name to default value, in the parameter's unit.
+        inputs : iterable of str
+            Names of the time-varying inputs.
+        initial : mapping, optional
+            State to initial value, in the state's unit: a number, or an expression in parameters and other states.
+            Default 0.
+        units : mapping, optional
+            Name of a parameter or input to its unit, such as ``"mV"``; labels and docs only.
+        description : str
+            One line for listings and the head of generated files.
+
+        Raises
+        ------
+        EquationError
+            Text that is not in the equation language, with the equation and the column.
+        ModelError
+            Parts that do not fit together: an undefined, duplicate or clashing name, a cyclic definition, ...
+        """
         parsed = parse_equations(equations)
         self._fill(
             name=check_name(name, "model name"),
@@ -197,8 +208,27 @@ class Declaration:
     ) -> D:
         """Return a model with another name, other parameter defaults, or replaced parts.
 
-        Keyword arguments that are parameter names set their defaults. With ``equations`` replaced, new parameters
-        may be given the same way; parameters that nothing reads any more are dropped. ``initial`` and ``units`` update the present ones.
+        As in ``model.variant("Fast", tau=5.0)``.
+
+        Parameters
+        ----------
+        name : str, optional
+            By default the present one.
+        threshold, reset, equations, inputs : optional
+            Take the place of the present ones, in the forms of ``__init__``; ``threshold=None`` and ``reset=None``
+            remove them. Parameters that nothing reads any more are dropped.
+        initial, units : mapping, optional
+            Update the present ones.
+        description : str, optional
+        **parameters : float
+            New defaults by name, in the parameter's unit; where a part is replaced, also new parameters.
+
+        Raises
+        ------
+        EquationError
+            Text that is not in the equation language.
+        ModelError
+            An unknown parameter, or parts that do not fit together.
         """
         changes: dict[str, Any] = {"name": check_name(name, "model name") if name is not None else self.name}
         if threshold is not ...:
@@ -240,11 +270,28 @@ class Declaration:
     def with_current(
         self: D, expression: Any, inputs: Iterable[str] = (), *, to: str | None = None, **parameters: float
     ) -> D:
-        """Return a model with a current added to an input, such as ``with_current("g*(E - V)", inputs=["g"], E=0.0)``.
+        """Return a model with a current added to an input, as in ``model.with_current("g*(E - V)", ["g"], E=0.0)``.
 
         The current is evaluated at the step's start and held during the step, unless the model has a liquid time
-        constant. ``inputs`` declares names in it that vary in time; ``to`` names the input that it adds to
-        (default: the first one).
+        constant.
+
+        Parameters
+        ----------
+        expression : str or SymPy expression
+            The current, in the unit of the input that it adds to.
+        inputs : iterable of str
+            Names in it that vary in time; they become inputs of the model.
+        to : str, optional
+            The input that it adds to; by default the first one.
+        **parameters : float
+            Defaults of its own parameters.
+
+        Raises
+        ------
+        EquationError
+            Text that is not in the equation language.
+        ModelError
+            No such input, a parameter that exists already, or an undefined name.
         """
         if not self.inputs:
             raise ModelError(
@@ -270,13 +317,30 @@ class Declaration:
         )
 
     def with_liquid_time_constant(self: D) -> D:
-        """Return a model whose added currents enter the equations symbolically, so that they shape the linear part."""
+        """Return a model whose added currents enter the equations symbolically, so that they shape the linear part.
+
+        As in ``model.with_current("g*(E - V)", ["g"], E=0.0).with_liquid_time_constant()``: the conductance g then
+        shortens the time constant of V within a step, instead of being held as a current.
+        """
         return self._with(liquid=True)
 
     def with_refractory(self: D, tau_ref: float = 0.0, *, state: str | None = None) -> D:
-        """Return a model that holds a state while ``t - t_last_spike <= tau_ref`` (ms); other states go on.
+        """Return a model that holds a state while ``t - t_last_spike <= tau_ref``; other states go on.
 
-        ``state`` defaults to the one that the threshold watches. ``tau_ref`` becomes a parameter.
+        As in ``model.with_refractory(2.0)``.
+
+        Parameters
+        ----------
+        tau_ref : float
+            Refractory period in ms, from 0 on; becomes the parameter ``tau_ref``.
+        state : str, optional
+            The state that is held; by default the one that the threshold watches.
+
+        Raises
+        ------
+        ModelError
+            A model without a threshold on a state, no such state, or a parameter ``tau_ref`` that means something
+            else.
         """
         held = state or self.spike_state
         if self.threshold is None or held is None:
@@ -297,10 +361,23 @@ class Declaration:
         )
 
     def with_noise(self: D, **amplitudes: Any) -> D:
-        """Return a model with additive white noise, ``dx = f dt + g dW``, such as ``with_noise(V=3.0)``.
+        """Return a model with additive white noise, ``dx = f dt + g dW``, such as ``model.with_noise(V=3.0)``.
 
-        A number becomes the parameter ``sigma_<state>`` (state unit per square root of ms); text or a SymPy
-        expression may use parameters only. Draws are made inside the kernel, keyed by seed, neuron, step and state.
+        Draws are made inside the kernel, keyed by seed, neuron, step and state.
+
+        Parameters
+        ----------
+        **amplitudes : float, str or SymPy expression
+            State to g, in the state's unit per square root of ms. A number becomes the parameter ``sigma_<state>``;
+            an expression may use parameters only.
+
+        Raises
+        ------
+        EquationError
+            Text that is not in the equation language.
+        ModelError
+            No amplitude, no such state, a parameter of that name that means something else, or an amplitude that reads
+            a state.
         """
         if not amplitudes:
             raise ModelError("with_noise needs an amplitude per state, such as with_noise(V=3.0)")
