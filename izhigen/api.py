@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from izhigen.codegen.program import Program
     from izhigen.population import Population
     from izhigen.report import ReportedStep
+    from izhigen.values import Value
 
 
 class Model(Declaration):
-    """A spiking neuron model; immutable. See :class:`izhigen.model.model.Declaration` for the arguments.
+    """A spiking neuron model: equations, threshold, reset, parameters and inputs; immutable.
+
+    ``__init__`` describes the arguments.
 
     Two models are equal when their parts mean the same: an equation given as text equals the same one given as a SymPy
     expression.
@@ -147,10 +150,10 @@ class Model(Declaration):
         device: int | None = None,
         sharding: Sequence[int] | None = None,
         steps_per_launch: int | None = None,
-        **values: Any,
+        **values: Value,
     ) -> Population:
-        """Neurons of this model, as in ``model.population(1000, dt=0.1, a=0.02, V=lambda n, rng: rng.normal(-65, 5,
-        n))``.
+        """Neurons of this model, as in ``model.population(1000, dt=0.1, a=0.02, V=lambda n, rng: -65 +
+        rng.random(n))``.
 
         Parameters
         ----------
@@ -190,13 +193,27 @@ class Model(Declaration):
         """
         from izhigen.population import Population
 
+        of_model: dict[str, Any] = dict(values)
         of_device: dict[str, Any] = {"device": device, "sharding": sharding, "steps_per_launch": steps_per_launch}
         of_run: dict[str, Any] = {"dt": dt, "method": method, "backend": backend, "dtype": dtype, "threads": threads}
-        return Population(self, size, seed=seed, batch=batch, **of_run, **of_device, **values)
+        return Population(self, size, seed=seed, batch=batch, **of_run, **of_device, **of_model)
 
     def scaled(self, values: tuple[float, float], scaled_values: tuple[float, float]) -> Model:
-        """Return the model in scaled units, such as ``scaled((-65.0, 30.0), (0.0, 1.0))``; see
-        :func:`izhigen.derive.scaling.scale_model`.
+        """Return the model in scaled units, as in ``model.scaled((-65.0, 30.0), (0.0, 1.0))``.
+
+        States, inputs and recordings are then in them.
+
+        Parameters
+        ----------
+        values : (float, float)
+            A range of the potential that the threshold watches, in its unit.
+        scaled_values : (float, float)
+            The range that it becomes.
+
+        Raises
+        ------
+        ModelError
+            For a model without a threshold on a state, or for an empty range.
         """
         from izhigen.derive.scaling import scale_model
 

@@ -101,3 +101,22 @@ def suggest(name: str, known: Iterable[str]) -> str:
         name, candidates, n=1, cutoff=0.6
     )
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+__all__ = [
+    "BackendError",
+    "CompileError",
+    "ConcurrentUseError",
+    "DerivationError",
+    "EquationError",
+    "IzhigenError",
+    "ModelError",
+    "ModelNotFoundError",
+    "NonFiniteError",
+    "RecordingError",
+    "ValueShapeError",
+]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

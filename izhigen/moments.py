@@ -9,7 +9,7 @@ import numpy as np
 
 from izhigen.arrays import Space, beside
 from izhigen.backends.engine import Moments
-from izhigen.model.model import SPIKE_FIGURES
+from izhigen.model.checking import SPIKE_FIGURES
 
 Array = Any
 

@@ -14,7 +14,8 @@ from izhigen.backends.engine import Block, Moments, Spikes
 from izhigen.checks import check_count, check_neurons
 from izhigen.errors import RecordingError, ValueShapeError, suggest
 from izhigen.lines import bind_lines, line_names, names_read
-from izhigen.model.model import ALL, Declaration
+from izhigen.model.checking import ALL
+from izhigen.model.model import Declaration
 from izhigen.moments import MOMENTS, new_moments, summary
 from izhigen.recording import Recording
 from izhigen.sinks import MemorySink, Sink, StoreSink

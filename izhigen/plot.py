@@ -387,20 +387,7 @@ def state_plane(
     grid = np.meshgrid(*(np.linspace(*edges[name], 241) for name in (x, y)))
     slopes = _slopes(model, {**fixed, x: grid[0], y: grid[1]}, (x, y))
     axes = _figure(1, 4.4)[1][0] if ax is None else ax
-    step = 16
-    dx, dy = (slope / (high - low) for slope, (low, high) in zip(slopes, (edges[x], edges[y])))
-    length = np.hypot(dx, dy) + 1e-30
-    part = (slice(step // 2, None, step),) * 2
-    axes.quiver(
-        grid[0][part],
-        grid[1][part],
-        (dx / length)[part],
-        (dy / length)[part],
-        color="0.75",
-        width=0.0022,
-        angles="uv",
-        scale=45,
-    )
+    _draw_flow(axes, grid, slopes, (edges[x], edges[y]))
     handles = []
     for name, slope, color in ((x, slopes[0], "tab:blue"), (y, slopes[1], "tab:orange")):
         axes.contour(*grid, slope, levels=[0.0], colors=[color], linewidths=1.6)
@@ -419,6 +406,16 @@ def state_plane(
         f"{model.name}: " + ", ".join(f"{name} = {fixed[name]:g}" for name in model.inputs), fontsize="medium"
     )
     return axes
+
+
+def _draw_flow(axes: Axes, grid: Sequence[Any], slopes: Sequence[Any], edges: Sequence[tuple[float, float]]) -> None:
+    """Arrows of one length along the flow, at every 16th point of the grid; directions are those on the page."""
+    step = 16
+    dx, dy = (slope / (high - low) for slope, (low, high) in zip(slopes, edges))
+    length = np.hypot(dx, dy) + 1e-30
+    part = (slice(step // 2, None, step),) * 2
+    columns = [values[part] for values in (*grid, dx / length, dy / length)]
+    axes.quiver(*columns, color="0.75", width=0.0022, angles="uv", scale=45)
 
 
 def _plane_values(model: Declaration, values: Mapping[str, float]) -> dict[str, Any]:
@@ -486,3 +483,7 @@ __all__ = [
     "state_plane",
     "traces",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -17,35 +17,22 @@ from izhigen.backends import create_engine, open_space
 from izhigen.backends.engine import Block, Engine, PreparedStep, Source
 from izhigen.checks import check_batch, check_count, check_dtype, check_seed, check_size
 from izhigen.codegen.request import KernelRequest
-from izhigen.errors import BackendError, DerivationError, ValueShapeError, suggest
+from izhigen.errors import BackendError, ValueShapeError, suggest
 from izhigen.exclusive import Use, exclusive
-from izhigen.feeding import (
-    Feed,
-    KernelInput,
-    Layout,
-    as_stimulus,
-    check_input_names,
-    held_values,
-    kernel_choices,
-    kernel_input,
-    make_feed,
-    step_sources,
-)
+from izhigen.feeding import KernelInput, Layout, check_input_names, kernel_choices, step_sources
 from izhigen.model.model import Declaration
-from izhigen.plan import RecordingPlan, Subject
-from izhigen.progress import progress_bar
 from izhigen.recording import Recording
 from izhigen.running import (
-    Runner,
     bad_input_error,
     find_bad_input,
     find_bad_rate,
     non_finite_after,
+    record_run,
 )
 from izhigen.saved import Saved
-from izhigen.signals import HeldBack, Interruptible
+from izhigen.signals import HeldBack
 from izhigen.timegrid import check_dt, count_steps
-from izhigen.values import check_value_names, fresh_states, value_of
+from izhigen.values import Value, check_value_names, fresh_states, value_of
 from izhigen.views import ParameterView, StateView
 
 if TYPE_CHECKING:
@@ -84,7 +71,7 @@ class Population:
         device: int | None = None,
         sharding: Sequence[int] | None = None,
         steps_per_launch: int | None = None,
-        **values: Any,
+        **values: Value,
     ) -> None:
         self._set_up(
             model,
@@ -456,7 +443,9 @@ class Population:
         Parameters
         ----------
         duration : float
-            ms; a whole number of steps. Or give ``steps``.
+            ms; a whole number of steps.
+        steps : int
+            Number of steps, in place of ``duration``.
         record : str or iterable of str, optional
             States, inputs and algebraic lines to trace; ``"spike"``, the time and neuron of every spike; ``"all"``,
             these four; and figures of each neuron's spikes that take no more memory in a longer run: ``"count"``,
@@ -498,79 +487,8 @@ class Population:
             When ``out`` exists or cannot be written. Nothing is simulated when it cannot be created.
         """
         with self._space.use():
-            return self._run(
-                count_steps(duration, steps, self._dt), record, every, neurons, progress, check_finite, out, inputs
-            )
-
-    def _run(
-        self,
-        count: int,
-        record: str | Iterable[str] | None,
-        every: int,
-        neurons: Any,
-        progress: bool | None,
-        check_finite: bool,
-        out: str | Path | None,
-        inputs: Mapping[str, Any],
-    ) -> Recording:
-        engine, feeds = self._prepared_run(inputs, count)
-        start = self._steps_done
-        subject = self._subject({name: held_values(feed, count) for name, feed in feeds.items()})
-        with Interruptible() as signals:  # everything below is done between two of its looks
-            plan = RecordingPlan(subject, count, record, every, neurons, out)
-            try:
-                with progress_bar(progress, count, self._dt) as bar:
-                    Runner(self, plan, engine, feeds, check_finite).run(count, signals.look, bar.update)
-                    recording = plan.recording(self._steps_done - start, signals.look())
-                    engine.finish()
-                    return recording
-            except BaseException as problem:
-                try:
-                    plan.abandon(self._steps_done - start, problem)
-                except Exception as second:  # such as a device that does not answer any more
-                    problem.add_note(f"and the recording could not be finished: {second}")
-                raise
-
-    def _prepared_run(self, inputs: Mapping[str, Any], count: int) -> tuple[Engine, dict[str, Feed]]:
-        """The engine of a run and its inputs; what the kernel can compute of them is left to it."""
-        names, deltas = self._input_names(inputs)
-        end = (self._steps_done + count) * self._dt
-        values = {name: as_stimulus(name, inputs.get(name, 0.0), end) for name in names}
-        computed = {name: kernel_input(value, self._layout, self._dt) for name, value in values.items()}
-        try:
-            engine = self._engine(deltas, computed)
-        except DerivationError:
-            if not any(part.form for part in computed.values()):
-                raise
-            # Text without a value at any time, such as 1/(t - t): its rows say where.
-            computed = {name: replace(part, form=None) for name, part in computed.items()}
-            engine = self._engine(deltas, computed)
-        feeds = {
-            name: make_feed(name, value, self._layout, self._steps_done, count, self._dt, computed[name], self._seed)
-            for name, value in values.items()
-        }
-        return engine, feeds
-
-    def _subject(self, inputs: Mapping[str, Array | None]) -> Subject:
-        about = {
-            "method": self.method,
-            "dt": self._dt,
-            "dtype": self._dtype.name,
-            "backend": self._backend,
-            "seed": self._seed,
-        }
-        return Subject(
-            self._model,
-            self.shape,
-            self._dt,
-            self._steps_done,
-            {name: values.dtype for name, values in self._state.items()},
-            self._dtype,
-            inputs,
-            dict(self._parameters),
-            about,
-            self._space,
-        )
+            count = count_steps(duration, steps, self._dt)
+            return record_run(self, count, record, every, neurons, progress, check_finite, out, inputs)
 
     def _input_names(self, inputs: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Names of all inputs that a kernel reads, and the states that jump."""

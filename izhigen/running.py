@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +15,12 @@ import numpy as np
 from izhigen.arrays import fetch
 from izhigen.backends.engine import Block, Engine, Pending, Source
 from izhigen.drawing import bad_rate_text
-from izhigen.errors import IzhigenError, NonFiniteError
-from izhigen.feeding import Feed
-from izhigen.plan import RecordingPlan
+from izhigen.errors import DerivationError, IzhigenError, NonFiniteError
+from izhigen.feeding import Feed, as_stimulus, held_values, kernel_input, make_feed
+from izhigen.plan import RecordingPlan, Subject
+from izhigen.progress import progress_bar
+from izhigen.recording import Recording
+from izhigen.signals import Interruptible
 
 if TYPE_CHECKING:
     from izhigen.population import Population
@@ -56,6 +60,82 @@ class _Snapshot:
 
     offset: int
     arrays: dict[str, Array]
+
+
+def record_run(
+    population: Population,
+    count: int,
+    record: str | Iterable[str] | None,
+    every: int,
+    neurons: Any,
+    progress: bool | None,
+    check_finite: bool,
+    out: str | Path | None,
+    inputs: Mapping[str, Any],
+) -> Recording:
+    """Advance a population by ``count`` steps and write down what is asked for;
+    :meth:`~izhigen.population.Population.run` describes it.
+    """
+    engine, feeds = _engine_and_feeds(population, inputs, count)
+    start = population._steps_done
+    subject = _subject(population, {name: held_values(feed, count) for name, feed in feeds.items()})
+    with Interruptible() as signals:  # everything below is done between two of its looks
+        plan = RecordingPlan(subject, count, record, every, neurons, out)
+        try:
+            with progress_bar(progress, count, population.dt) as bar:
+                Runner(population, plan, engine, feeds, check_finite).run(count, signals.look, bar.update)
+                recording = plan.recording(population._steps_done - start, signals.look())
+                engine.finish()
+                return recording
+        except BaseException as problem:
+            try:
+                plan.abandon(population._steps_done - start, problem)
+            except Exception as second:  # such as a device that does not answer any more
+                problem.add_note(f"and the recording could not be finished: {second}")
+            raise
+
+
+def _engine_and_feeds(population: Population, inputs: Mapping[str, Any], count: int) -> tuple[Engine, dict[str, Feed]]:
+    """The engine of a run and its inputs; what the kernel can compute of them is left to it."""
+    names, deltas = population._input_names(inputs)
+    layout, dt, done = population._layout, population.dt, population._steps_done
+    values = {name: as_stimulus(name, inputs.get(name, 0.0), (done + count) * dt) for name in names}
+    computed = {name: kernel_input(value, layout, dt) for name, value in values.items()}
+    try:
+        engine = population._engine(deltas, computed)
+    except DerivationError:
+        if not any(part.form for part in computed.values()):
+            raise
+        # Text without a value at any time, such as 1/(t - t): its rows say where.
+        computed = {name: replace(part, form=None) for name, part in computed.items()}
+        engine = population._engine(deltas, computed)
+    feeds = {
+        name: make_feed(name, value, layout, done, count, dt, computed[name], population._seed)
+        for name, value in values.items()
+    }
+    return engine, feeds
+
+
+def _subject(population: Population, inputs: Mapping[str, Array | None]) -> Subject:
+    about = {
+        "method": population.method,
+        "dt": population.dt,
+        "dtype": population._dtype.name,
+        "backend": population.backend,
+        "seed": population._seed,
+    }
+    return Subject(
+        population.model,
+        population.shape,
+        population.dt,
+        population._steps_done,
+        {name: values.dtype for name, values in population._state.items()},
+        population._dtype,
+        inputs,
+        dict(population._parameters),
+        about,
+        population._space,
+    )
 
 
 class Runner:

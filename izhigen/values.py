@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from izhigen.arrays import fetch, namespace, refuse_masked
 from izhigen.errors import ValueShapeError, suggest
@@ -16,6 +17,10 @@ from izhigen.model.model import Declaration
 from izhigen.scalars import read_real, shown
 
 Array = Any
+Value = ArrayLike | Callable[[int, np.random.Generator], ArrayLike]
+"""A parameter's value or an initial state: a number, an array in the population's shape, or a callable of the number of
+neurons and a
+generator that is seeded by the population's seed and the name."""
 
 TIMES = ("tau_ref", "t_last_spike")
 """Times that are compared with each other, kept in float64 whatever the kernel's type."""

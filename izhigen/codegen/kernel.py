@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import cache, reduce
 from typing import Any
@@ -286,24 +286,12 @@ def build_kernel(
         For a name that is no parameter or state, or another dtype.
     """
     model = step.model
-    chosen = set(per_neuron)
     _check_choice("per_neuron", per_neuron, tuple(model.parameters))
     _check_choice("deltas", deltas, model.states)
     _check_choice("dtype", [dtype], tuple(FORMATS))
-    neuron_parameters = tuple(p for p in model.parameters if p in chosen)
+    neuron_parameters = tuple(p for p in model.parameters if p in set(per_neuron))
     jumped = tuple(s for s in model.states if s in set(deltas))
-    placements = {symbol(p): Placement.NEURON if p in chosen else Placement.UNIFORM for p in model.parameters}
-    placements.update({DT: Placement.UNIFORM, T: Placement.STEP})
-    varying = [
-        *step.states,
-        *(symbol(i) for i in model.inputs),
-        *(n.xi for n in step.noise),
-        *(symbol(f"{s}_delta") for s in jumped),
-        REFRACTORY,
-        SPIKE,
-        LAST_SPIKE,
-    ]
-    placements.update(dict.fromkeys(varying, Placement.BOTH))
+    placements = _placements(step, neuron_parameters, jumped)
     namer = Namer(s.name for s in placements)
     placer = _Placer(placements, namer)
     body, stores = _body(step, jumped, placer)
@@ -316,11 +304,7 @@ def build_kernel(
     per_step = _alive(placer.lists[Placement.STEP], loop)
     neuron = _alive(placer.lists[Placement.NEURON], loop)
     uniform = _alive(placer.lists[Placement.UNIFORM], [*loop, *per_step, *neuron, *bounds])
-    checked = [Statement(s.at_bound, s.argument, Kind.REAL) for s in short]
-    guard = _alive([s for s in shared_body if s.symbol not in (SPIKE, REFRACTORY)], checked, keep=()) if short else []
     inputs = (*model.inputs, *(f"{s}_delta" for s in jumped))
-    _check_choice("Poisson inputs", counted_inputs, inputs)
-    _check_choice("spike inputs", event_inputs, inputs)
     return Kernel(
         step,
         dtype,
@@ -331,17 +315,43 @@ def build_kernel(
         tuple(per_step),
         shared_body,
         shared_stores,
-        _chosen(noisy_inputs, inputs),
+        _chosen("noisy inputs", noisy_inputs, inputs),
         short,
-        tuple(guard),
+        _guard(shared_body, short),
         tuple(_timed(name, text) for name, text in timed_inputs),
-        _chosen(counted_inputs, inputs),
-        _chosen(event_inputs, inputs),
+        _chosen("Poisson inputs", counted_inputs, inputs),
+        _chosen("spike inputs", event_inputs, inputs),
     )
 
 
-def _chosen(chosen: Iterable[str], inputs: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the inputs that are chosen."""
+def _placements(step: Step, per_neuron: Collection[str], jumped: Iterable[str]) -> dict[sp.Symbol, Placement]:
+    """Where what a step is given changes: parameters, time, and all that each neuron has its own of in every step."""
+    placements = {symbol(p): Placement.NEURON if p in per_neuron else Placement.UNIFORM for p in step.model.parameters}
+    placements.update({DT: Placement.UNIFORM, T: Placement.STEP})
+    varying = [
+        *step.states,
+        *(symbol(i) for i in step.model.inputs),
+        *(n.xi for n in step.noise),
+        *(symbol(f"{s}_delta") for s in jumped),
+        REFRACTORY,
+        SPIKE,
+        LAST_SPIKE,
+    ]
+    placements.update(dict.fromkeys(varying, Placement.BOTH))
+    return placements
+
+
+def _guard(body: tuple[Statement, ...], short: tuple[ShortArgument, ...]) -> tuple[Statement, ...]:
+    """The statements that the arguments of the short forms depend on."""
+    if not short:
+        return ()
+    checked = [Statement(s.at_bound, s.argument, Kind.REAL) for s in short]
+    return tuple(_alive([s for s in body if s.symbol not in (SPIKE, REFRACTORY)], checked, keep=()))
+
+
+def _chosen(what: str, chosen: Iterable[str], inputs: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the inputs that are chosen, which must be among them."""
+    _check_choice(what, chosen, inputs)
     names = set(chosen)
     return tuple(i for i in inputs if i in names)
 

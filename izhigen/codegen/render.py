@@ -115,7 +115,7 @@ def tile_size(kernel: Kernel) -> int:
 
 def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
     """Everything that templates of any target print."""
-    model, form = kernel.step.model, FORMATS[kernel.dtype]
+    form = FORMATS[kernel.dtype]
     loop = (*kernel.per_step, *kernel.body, *kernel.stores)
     types = {s.symbol: "int" for s in kernel.statements if s.kind is Kind.CONDITION}
 
@@ -135,10 +135,8 @@ def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
     tile = tile_size(kernel)
     used_uniform = variables(uniform, kernel.neuron, loop)
     read_names = frozenset(c_name(s.name) for s in _symbols_read((*kernel.neuron, *loop)))
-    body_lanes = _read_lanes(lanes, loop)
-    given = {c_name(p) for p in kernel.per_neuron}
     return {
-        "name": c_name(model.name),
+        "name": c_name(kernel.step.model.name),
         "f": form,
         "tile": tile,
         "group": min(GROUP, tile),
@@ -146,6 +144,31 @@ def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
         "functions": _functions(kernel, printer),
         "zero": printer.literal(0),
         "head": [plain_comment(line) for line in _head(kernel)],
+        **_declared(kernel, form),
+        "uniform": used_uniform,
+        "has_constants": bool(used_uniform or refractory_uniform or kernel.short),
+        "uniform_inputs": variables([*uniform_parameters, DT], kernel.uniform, kernel.neuron, loop),
+        "uniform_in_neuron": variables(uniform, kernel.neuron),
+        "uniform_in_body": variables(uniform, loop),
+        "uniform_in_guard": variables(uniform, kernel.guard),
+        **_lane_uses(kernel, lanes, loop),
+        "read_names": read_names,
+        "reads_inputs": any(c_name(i) in read_names for i in kernel.inputs),
+        "short_arguments": [c_name(s.argument.name) for s in kernel.short],
+        "short_bounds": [c_name(s.at_bound.name) for s in kernel.short],
+        "short_range": printer.literal(SHORT_RANGE),
+        "reads_t": T in _symbols_read(loop),
+        "reads_time": kernel.refractory or T in _symbols_read(loop),
+        "refractory": kernel.refractory,
+        "refractory_uniform": refractory_uniform,
+        "spikes": kernel.spikes,
+    }
+
+
+def _declared(kernel: Kernel, form: FloatFormat) -> dict[str, Any]:
+    """What the model declares: states, inputs with what the kernel makes of them, parameters and noise."""
+    model = kernel.step.model
+    return {
         "states": [Variable(c_name(s), form.real, _note(model, s)) for s in model.states],
         "inputs": [Variable(c_name(i), form.real, _note(model, i)) for i in kernel.inputs],
         "noisy_inputs": [c_name(i) for i in kernel.noisy_inputs],
@@ -159,19 +182,19 @@ def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
             for p in kernel.per_neuron
         ],
         "noise": [NoiseVariable(c_name(xi.name), stream) for xi, stream in kernel.step.variates],
-        "uniform": used_uniform,
-        "has_constants": bool(used_uniform or refractory_uniform or kernel.short),
-        "uniform_inputs": variables([*uniform_parameters, DT], kernel.uniform, kernel.neuron, loop),
-        "uniform_in_neuron": variables(uniform, kernel.neuron),
-        "uniform_in_body": variables(uniform, loop),
-        "uniform_in_guard": variables(uniform, kernel.guard),
+    }
+
+
+def _lane_uses(kernel: Kernel, lanes: list[Lane], loop: Iterable[Statement]) -> dict[str, list[Any]]:
+    """The values that every neuron has, by the parts of the program that read, check or copy them."""
+    body_lanes = _read_lanes(lanes, loop)
+    given = {c_name(p) for p in kernel.per_neuron}
+    return {
         "lanes": lanes,
         "lanes_in_body": body_lanes,
         "values_in_body": [lane for lane in body_lanes if lane.name != "spike"],
         "values_read": _read_lanes(lanes, loop, every_state=False),
         "held": [lane for lane in lanes if lane.name != "spike"],
-        "read_names": read_names,
-        "reads_inputs": any(c_name(i) in read_names for i in kernel.inputs),
         "guard_lanes": _read_lanes(lanes, kernel.guard, every_state=False),
         "neuron_in_prepare": [
             lane for lane in _read_lanes(lanes, kernel.neuron, every_state=False) if lane.name in given
@@ -182,14 +205,6 @@ def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
             *(lane for lane in lanes if lane.source.startswith("state.")),
             *(lane for lane in lanes if lane.name in {c_name(i) for i in kernel.inputs}),
         ],
-        "short_arguments": [c_name(s.argument.name) for s in kernel.short],
-        "short_bounds": [c_name(s.at_bound.name) for s in kernel.short],
-        "short_range": printer.literal(SHORT_RANGE),
-        "reads_t": T in _symbols_read(loop),
-        "reads_time": kernel.refractory or T in _symbols_read(loop),
-        "refractory": kernel.refractory,
-        "refractory_uniform": refractory_uniform,
-        "spikes": kernel.spikes,
     }
 
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from izhigen.errors import EquationError, ModelError, suggest
+from izhigen.model.checking import DERIVED_STATES, check_declaration, names_read
 from izhigen.model.equations import (
     Equation,
     ResetAssignment,
@@ -19,62 +20,16 @@ from izhigen.model.equations import (
     parse_reset,
 )
 from izhigen.model.expressions import Expression, parse_expression
-from izhigen.model.functions import CONSTANTS, FUNCTIONS, RESERVED, TIME_NAMES
-from izhigen.model.limits import MOST_LINES, check_inlined
 from izhigen.model.parts import Current, Noise, Refractory
-from izhigen.model.units import check_unit
 from izhigen.scalars import read_finite
 
 D = TypeVar("D", bound="Declaration")
-
-INTERFACE_NAMES = frozenset(
-    """
-    self model size dt method backend dtype threads seed batch device sharding steps_per_launch
-    duration steps record every neurons progress check_finite out run step reset state parameters spike shape
-    kernel build_info t
-    """.split()
-)
-"""Options and attributes of populations, which states, parameters and inputs must not be called."""
-SPIKE_FIGURES = ("count", "first_spike", "isi")
-"""What recordings call the figures of a neuron's spikes."""
-ALL = "all"
-"""What ``record`` calls everything that a model has."""
-DERIVED_STATES = ("refractory", "t_last_spike")
-"""States that a refractory period adds: a bool per neuron, and the time of the last spike in ms (float64)."""
 
 
 class Declaration:
     """ODEs, threshold, reset, parameters and inputs of a spiking neuron, checked as a whole.
 
-    Parameters
-    ----------
-    name : str
-        Name of the model; becomes part of generated C names.
-    equations : str or mapping
-        Lines ``dx/dt = expression : unit`` and ``name = expression : unit``, or ``{state: SymPy expression}``.
-        Time is in ms, so a right-hand side is in the state's unit per ms.
-    threshold : str, optional
-        Condition on the state after integration, such as ``"V >= V_th"``; without one the model never spikes.
-    reset : str or mapping, optional
-        Assignments made when the neuron spikes, such as ``"V = c; u = u + d"``. All right-hand sides read the
-        values before the reset.
-    parameters : mapping
-        Name to default value.
-    inputs : iterable of str
-        Names of the time-varying inputs.
-    initial : mapping
-        State to initial value: a number, or an expression in parameters and other states. Default 0.
-    units : mapping
-        Name of a parameter or input to its unit; labels and docs only.
-    description : str
-        One line for listings and the head of generated files.
-
-    Raises
-    ------
-    EquationError
-        Text that is not in the equation language, with the equation and the column.
-    ModelError
-        Parts that do not fit together: an undefined, duplicate or clashing name, a cyclic definition, ...
+    The arguments are described at ``__init__``.
     """
 
     name: str
@@ -120,6 +75,45 @@ class Declaration:
         units: Mapping[str, str] | None = None,
         description: str = "",
     ) -> None:
+        """Read the parts and check them as a whole, as in this leaky integrate-and-fire neuron.
+
+        >>> from izhigen import Model
+        >>> lif = Model(
+        ...     "LIF", "dV/dt = (E - V + R*I)/tau : mV", threshold="V >= -50", reset="V = E",
+        ...     parameters={"E": -65.0, "R": 10.0, "tau": 10.0}, inputs=["I"], initial={"V": "E"}, units={"R": "Mohm"},
+        ... )
+
+        Parameters
+        ----------
+        name : str
+            Name of the model; becomes part of generated C names.
+        equations : str or mapping
+            Lines ``dx/dt = expression : unit`` and ``name = expression : unit``, or ``{state: SymPy expression}``.
+            Time is in ms, so a right-hand side is in the state's unit per ms.
+        threshold : str or SymPy relation, optional
+            Condition on the state after integration, such as ``"V >= V_th"``; without one the model never spikes.
+        reset : str or mapping, optional
+            Assignments made when the neuron spikes, such as ``"V = c; u = u + d"``. All right-hand sides read the
+            values before the reset.
+        parameters : mapping, optional
+            Name to default value, in the parameter's unit.
+        inputs : iterable of str
+            Names of the time-varying inputs.
+        initial : mapping, optional
+            State to initial value, in the state's unit: a number, or an expression in parameters and other states.
+            Default 0.
+        units : mapping, optional
+            Name of a parameter or input to its unit, such as ``"mV"``; labels and docs only.
+        description : str
+            One line for listings and the head of generated files.
+
+        Raises
+        ------
+        EquationError
+            Text that is not in the equation language, with the equation and the column.
+        ModelError
+            Parts that do not fit together: an undefined, duplicate or clashing name, a cyclic definition, ...
+        """
         parsed = parse_equations(equations)
         self._fill(
             name=check_name(name, "model name"),
@@ -140,7 +134,7 @@ class Declaration:
     def _fill(self, **fields: Any) -> None:
         for key in self._FIELDS:
             object.__setattr__(self, key, fields[key])
-        _check(self)
+        check_declaration(self)
 
     def __setattr__(self, key: str, value: Any) -> None:
         raise AttributeError(f"a model is immutable: use model.variant(name, {key}=...) for one with another {key}")
@@ -214,9 +208,27 @@ class Declaration:
     ) -> D:
         """Return a model with another name, other parameter defaults, or replaced parts.
 
-        Keyword arguments that are parameter names set their defaults. With ``equations`` replaced, new parameters
-        may be given the same way; parameters that nothing reads any more are dropped. ``initial`` and ``units`` update
-        the present ones.
+        As in ``model.variant("Fast", tau=5.0)``.
+
+        Parameters
+        ----------
+        name : str, optional
+            By default the present one.
+        threshold, reset, equations, inputs : optional
+            Take the place of the present ones, in the forms of ``__init__``; ``threshold=None`` and ``reset=None``
+            remove them. Parameters that nothing reads any more are dropped.
+        initial, units : mapping, optional
+            Update the present ones.
+        description : str, optional
+        **parameters : float
+            New defaults by name, in the parameter's unit; where a part is replaced, also new parameters.
+
+        Raises
+        ------
+        EquationError
+            Text that is not in the equation language.
+        ModelError
+            An unknown parameter, or parts that do not fit together.
         """
         changes: dict[str, Any] = {"name": check_name(name, "model name") if name is not None else self.name}
         if threshold is not ...:
@@ -247,7 +259,7 @@ class Declaration:
         merged = {**self.parameters, **new_parameters}
         if replaced:
             trial = {**{k: getattr(self, k) for k in self._FIELDS}, **changes}
-            read = _names_read(trial)
+            read = names_read(trial)
             merged = {key: value for key, value in merged.items() if key in read or key in new_parameters}
             changes["units"] = MappingProxyType(
                 {k: v for k, v in changes.get("units", self.units).items() if k in merged or k in trial["inputs"]}
@@ -258,11 +270,28 @@ class Declaration:
     def with_current(
         self: D, expression: Any, inputs: Iterable[str] = (), *, to: str | None = None, **parameters: float
     ) -> D:
-        """Return a model with a current added to an input, such as ``with_current("g*(E - V)", inputs=["g"], E=0.0)``.
+        """Return a model with a current added to an input, as in ``model.with_current("g*(E - V)", ["g"], E=0.0)``.
 
         The current is evaluated at the step's start and held during the step, unless the model has a liquid time
-        constant. ``inputs`` declares names in it that vary in time; ``to`` names the input that it adds to
-        (default: the first one).
+        constant.
+
+        Parameters
+        ----------
+        expression : str or SymPy expression
+            The current, in the unit of the input that it adds to.
+        inputs : iterable of str
+            Names in it that vary in time; they become inputs of the model.
+        to : str, optional
+            The input that it adds to; by default the first one.
+        **parameters : float
+            Defaults of its own parameters.
+
+        Raises
+        ------
+        EquationError
+            Text that is not in the equation language.
+        ModelError
+            No such input, a parameter that exists already, or an undefined name.
         """
         if not self.inputs:
             raise ModelError(
@@ -288,13 +317,30 @@ class Declaration:
         )
 
     def with_liquid_time_constant(self: D) -> D:
-        """Return a model whose added currents enter the equations symbolically, so that they shape the linear part."""
+        """Return a model whose added currents enter the equations symbolically, so that they shape the linear part.
+
+        As in ``model.with_current("g*(E - V)", ["g"], E=0.0).with_liquid_time_constant()``: the conductance g then
+        shortens the time constant of V within a step, instead of being held as a current.
+        """
         return self._with(liquid=True)
 
     def with_refractory(self: D, tau_ref: float = 0.0, *, state: str | None = None) -> D:
-        """Return a model that holds a state while ``t - t_last_spike <= tau_ref`` (ms); other states go on.
+        """Return a model that holds a state while ``t - t_last_spike <= tau_ref``; other states go on.
 
-        ``state`` defaults to the one that the threshold watches. ``tau_ref`` becomes a parameter.
+        As in ``model.with_refractory(2.0)``.
+
+        Parameters
+        ----------
+        tau_ref : float
+            Refractory period in ms, from 0 on; becomes the parameter ``tau_ref``.
+        state : str, optional
+            The state that is held; by default the one that the threshold watches.
+
+        Raises
+        ------
+        ModelError
+            A model without a threshold on a state, no such state, or a parameter ``tau_ref`` that means something
+            else.
         """
         held = state or self.spike_state
         if self.threshold is None or held is None:
@@ -315,10 +361,23 @@ class Declaration:
         )
 
     def with_noise(self: D, **amplitudes: Any) -> D:
-        """Return a model with additive white noise, ``dx = f dt + g dW``, such as ``with_noise(V=3.0)``.
+        """Return a model with additive white noise, ``dx = f dt + g dW``, such as ``model.with_noise(V=3.0)``.
 
-        A number becomes the parameter ``sigma_<state>`` (state unit per square root of ms); text or a SymPy
-        expression may use parameters only. Draws are made inside the kernel, keyed by seed, neuron, step and state.
+        Draws are made inside the kernel, keyed by seed, neuron, step and state.
+
+        Parameters
+        ----------
+        **amplitudes : float, str or SymPy expression
+            State to g, in the state's unit per square root of ms. A number becomes the parameter ``sigma_<state>``;
+            an expression may use parameters only.
+
+        Raises
+        ------
+        EquationError
+            Text that is not in the equation language.
+        ModelError
+            No amplitude, no such state, a parameter of that name that means something else, or an amplitude that reads
+            a state.
         """
         if not amplitudes:
             raise ModelError("with_noise needs an amplitude per state, such as with_noise(V=3.0)")
@@ -429,163 +488,3 @@ def _parse_initial(initial: Mapping[str, Any], equations: tuple[Equation, ...]) 
         place = f"initial value of {name}"
         result[name] = parse_expression(expression_text(value, place), place)
     return MappingProxyType({state: result[state] for state in states if state in result})
-
-
-# -- checking the whole ---------------------------------------------------------------------------------------------
-
-
-def _expressions(fields: Mapping[str, Any]) -> Iterator[tuple[str, Expression]]:
-    """Every expression of a declaration except initial values, with its place."""
-    for equation in fields["equations"]:
-        yield equation.where, equation.expression
-    if fields["threshold"] is not None:
-        yield "threshold", fields["threshold"]
-    for assignment in fields["reset"]:
-        yield f"reset of {assignment.state}", assignment.expression
-    for index, current in enumerate(fields["currents"], start=1):
-        yield f"current {index}", current.expression
-    for noise in fields["noise"]:
-        yield f"noise on {noise.state}", noise.amplitude
-
-
-def _names_read(fields: Mapping[str, Any]) -> set[str]:
-    read: set[str] = set()
-    for _, expression in _expressions(fields):
-        read.update(expression.names)
-    for expression in fields["initial"].values():
-        read.update(expression.names)
-    if fields["refractory"] is not None:
-        read.add("tau_ref")
-    return read
-
-
-def _check(model: Declaration) -> None:
-    fields = {key: getattr(model, key) for key in model._FIELDS}
-    if not model.states:
-        raise ModelError(f"model {model.name!r} has no differential equation; write at least one line 'dx/dt = ...'")
-    _check_unique(model)
-    known = set(model.states) | {e.name for e in model.equations} | set(model.parameters) | set(model.inputs)
-    readable = known | set(CONSTANTS) | set(TIME_NAMES)
-    for where, expression in _expressions(fields):
-        _check_names(expression, readable, where)
-    parameters_and_states = set(model.parameters) | set(model.states) | set(CONSTANTS)
-    for state, expression in model.initial.items():
-        _check_names(expression, parameters_and_states, f"initial value of {state}")
-    for noise in model.noise:
-        _check_names(
-            noise.amplitude,
-            set(model.parameters) | set(CONSTANTS),
-            f"noise on {noise.state}",
-            "; noise is additive, so its amplitude may use parameters only",
-        )
-    _check_reset(model)
-    _check_parts(model)
-    for name in model.units:
-        if name not in known:
-            raise ModelError(f"units: {name!r} is neither a parameter nor an input{suggest(name, known)}")
-        check_unit(model.units[name], f"unit of {name}")
-    _check_size(model)
-    sizes = _check_acyclic({e.name: e.expression for e in model.equations if not e.is_ode}, "algebraic lines")
-    for where, expression in _expressions(fields):
-        check_inlined(where.removeprefix("equation "), expression, sizes)
-    _check_acyclic(dict(model.initial), "initial values")
-
-
-def _check_unique(model: Declaration) -> None:
-    for name in (*(e.name for e in model.equations), *model.inputs):
-        if name in (*SPIKE_FIGURES, ALL):
-            raise ModelError(f"model {model.name!r}: {name!r} clashes: record={name!r} means something else; rename it")
-    kinds = [
-        ("equation", [e.name for e in model.equations]),
-        ("parameter", list(model.parameters)),
-        ("input", list(model.inputs)),
-        ("built-in input", list(model.delta_inputs)),
-        ("built-in state", list(DERIVED_STATES)),
-    ]
-    seen: dict[str, str] = {}
-    for kind, names in kinds:
-        for name in names:
-            if name in INTERFACE_NAMES:
-                raise ModelError(
-                    f"model {model.name!r}: {kind} {name!r} clashes: populations have an option or attribute "
-                    f"{name!r}; rename it"
-                )
-            if name in RESERVED:
-                what = "a function" if name in FUNCTIONS else "a constant" if name in CONSTANTS else "reserved"
-                raise ModelError(
-                    f"model {model.name!r}: {kind} {name!r} clashes: {name!r} is {what} of the language; rename it"
-                )
-            if name in seen:
-                again = f"defined twice as {kind}" if seen[name] == kind else f"both {seen[name]} and {kind}"
-                raise ModelError(f"model {model.name!r}: {name!r} is {again}; rename one of them")
-            seen[name] = kind
-
-
-def _check_names(expression: Expression, known: set[str], where: str, why: str = "") -> None:
-    for name, column in expression.names.items():
-        if name not in known:
-            hint = suggest(name, known) or "; declare it as a parameter, an input or an algebraic line"
-            raise ModelError(f"{where}, column {column}: undefined name {name!r}{why or hint}")
-
-
-def _check_reset(model: Declaration) -> None:
-    if model.reset and model.threshold is None:
-        raise ModelError(f"model {model.name!r} has a reset but no threshold; add threshold='V >= V_th'")
-    seen: set[str] = set()
-    for assignment in model.reset:
-        if assignment.state not in model.states:
-            raise ModelError(
-                f"reset: no state {assignment.state!r}{suggest(assignment.state, model.states)} "
-                f"(states: {', '.join(model.states)})"
-            )
-        if assignment.state in seen:
-            raise ModelError(
-                f"reset: {assignment.state!r} is assigned twice; all assignments read the values before the reset, "
-                "so write one"
-            )
-        seen.add(assignment.state)
-
-
-def _check_parts(model: Declaration) -> None:
-    """What composition added must still have the states and inputs that it was made for."""
-    held = [("a refractory period", model.refractory.state)] if model.refractory else []
-    for what, state in [*held, *(("noise", noise.state) for noise in model.noise)]:
-        if state not in model.states:
-            raise ModelError(
-                f"model {model.name!r} has {what} on {state!r}, which is no state of it any more (states: "
-                f"{', '.join(model.states)}); "
-                "compose it again from a model without"
-            )
-    if model.refractory and model.threshold is None:
-        raise ModelError(f"model {model.name!r} has a refractory period but no threshold")
-    for current in model.currents:
-        if current.to not in model.inputs:
-            raise ModelError(
-                f"model {model.name!r} has a current {current.expression.text!r} that adds to {current.to!r}, "
-                f"which is no input of it "
-                f"any more (inputs: {', '.join(model.inputs)})"
-            )
-
-
-def _check_size(model: Declaration) -> None:
-    lines = sum(not e.is_ode for e in model.equations)
-    if lines > MOST_LINES:
-        raise ModelError(f"model {model.name!r} has {lines} algebraic lines, more than {MOST_LINES}")
-
-
-def _check_acyclic(definitions: Mapping[str, Expression], what: str) -> dict[str, tuple[int, int]]:
-    """Sizes and depths of the definitions, inlined; an error for a circle."""
-    done: dict[str, tuple[int, int]] = {}
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        if name in path:
-            raise ModelError(f"{what} are cyclic: {' -> '.join((*path[path.index(name) :], name))}; break the circle")
-        if name not in done:
-            for other in definitions[name].names:
-                if other in definitions:
-                    visit(other, (*path, name))
-            done[name] = check_inlined(name, definitions[name], done)
-
-    for name in definitions:
-        visit(name, ())
-    return done

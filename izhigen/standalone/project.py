@@ -221,19 +221,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
         raise BackendError(
             f"target {target!r} has no project templates (targets with them: {', '.join(project_targets())})"
         )
-    if request.per_neuron or request.timed_inputs:
-        raise BackendError(
-            "a project has one value for each parameter, and inputs that it is given; per-neuron parameters and inputs "
-            "computed from time are for model.source(...)"
-        )
-    if not found.input_noise and (request.counted_inputs or request.event_inputs):
-        raise BackendError(
-            f"target {target!r} is given the values of its inputs step by step, and draws no Poisson counts and "
-            f"delivers no spikes; "
-            "take target 'c', or add them to the input"
-        )
-    found.check_dtype(request.dtype)
-    _check_range(request.model, request.dtype)
+    _check_request(request, found)
     inputs = (*request.model.inputs, *(f"{state}_delta" for state in request.deltas))
     kernel = replace(request, noisy_inputs=inputs if found.input_noise else ()).kernel()
     # Counts and spikes are in the self test of populations in tiles; that of a device has the jumps only.
@@ -264,6 +252,23 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
     _check_names(name, files, len(sources))
     files[MANIFEST] = _manifest(request.model, kernel, found, files)
     return Project(name, found.name, files)
+
+
+def _check_request(request: KernelRequest, target: Target) -> None:
+    """Refuse what a project of the target cannot have."""
+    if request.per_neuron or request.timed_inputs:
+        raise BackendError(
+            "a project has one value for each parameter, and inputs that it is given; per-neuron parameters and inputs "
+            "computed from time are for model.source(...)"
+        )
+    if not target.input_noise and (request.counted_inputs or request.event_inputs):
+        raise BackendError(
+            f"target {target.name!r} is given the values of its inputs step by step, and draws no Poisson "
+            f"counts and delivers no spikes; "
+            "take target 'c', or add them to the input"
+        )
+    target.check_dtype(request.dtype)
+    _check_range(request.model, request.dtype)
 
 
 def project_targets() -> list[str]:

@@ -136,7 +136,7 @@ def test_names_of_the_interface_are_refused(name):
 def test_interface_names_cover_what_populations_have():
     import inspect
 
-    from izhigen.model.model import INTERFACE_NAMES
+    from izhigen.model.checking import INTERFACE_NAMES
     from izhigen.population import Population
 
     options = {

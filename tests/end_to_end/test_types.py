@@ -1,0 +1,106 @@
+"""Types as a user's editor sees them: strict basedpyright on the Python blocks of README and docs, and on the whole interface."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+import izhigen as iz
+import izhigen.errors
+from tests.conftest import ROOT
+
+BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+UNTYPED = ("cupy", "sympy")
+"""Libraries without types of their own: everything in them is Any here, so that what remains unknown is izhigen's."""
+USE = """
+import numpy as np
+import izhigen as iz
+
+model = iz.load("IzhikevichLTC")
+composed = model.with_noise(V=1.0).with_current("g*(E - V)", ["g"], E=0.0).with_refractory(2.0)
+scaled: iz.Model = composed.with_liquid_time_constant().variant("X", a=0.1).scaled((-65.0, 30.0), (0.0, 1.0))
+print(scaled.derive().report(), scaled.source())
+pop = model.population(10, dt=0.1, V=lambda n, rng: rng.uniform(-70.0, -60.0, n), a=0.02)
+print(pop(22.0).any(), pop.step(I=1.0).sum(), pop.V, pop.parameters["a"], pop.spike.sum())
+pop.state["V"] = -60.0
+print(pop.state["V"].mean())
+current = iz.inputs.section([0.0, 22.0], [10.0, 40.0]) + 2.0 * iz.inputs.wiener(50.0)
+rec: iz.Recording = pop.run(50.0, I=current, record=["V", "spike"])
+times, indices = rec.spikes
+print(rec["V"].shape, times.max(), indices[0], rec.t[0], rec.counts, rec.rates, rec.population_rate().rates, rec.f_i().rates)
+for name, trace in rec.traces.items():
+    print(name, trace.mean())
+print(iz.inputs.spikes(np.array([1.0]), np.array([0])).sample(0.1), iz.inputs.poisson("10 + t"), iz.inputs.ou(0.0, 1.0, 10.0, 50.0))
+print(iz.plot.traces(rec), iz.plot.raster(rec), iz.plot.state_plane(model, recording=rec), rec.plot(), rec.to_xarray())
+print(iz.Recording.load("x.npz").to_host().info, iz.list_models())
+"""
+MISTAKES = """
+import izhigen as iz
+
+pop = iz.load("IzhikevichLTC").population(10, dt="0.1")
+pop.run(steps="many")
+pop.run(500.0, every=None)
+iz.load("IzhikevichLTC").variant(3)
+iz.inputs.section([1.0])
+"""
+
+
+def checked(folder, **files):
+    """What basedpyright says of the files in strict mode: (file, line, rule)."""
+    if importlib.util.find_spec("basedpyright") is None:
+        pytest.skip("basedpyright is not installed; the extra 'lint' has it")
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    for library in UNTYPED:
+        stub = folder / "stubs" / library
+        stub.mkdir(parents=True)
+        (stub / "__init__.pyi").write_text("from typing import Any\ndef __getattr__(name: str) -> Any: ...\n")
+    settings = {"typeCheckingMode": "strict", "include": ["*.py"], "stubPath": "stubs", "extraPaths": [str(ROOT)]}
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
+    command = [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable, "-p", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    answer = json.loads(done.stdout)
+    assert answer["summary"]["filesAnalyzed"] == len(files), done.stdout + done.stderr
+    return [
+        (re.split(r"[/\\]", found["file"])[-1], found["range"]["start"]["line"], found["message"])
+        for found in answer["generalDiagnostics"]
+        if found["severity"] == "error"
+    ]
+
+
+def test_strict_types_of_the_snippets_and_of_all_that_users_call(tmp_path):
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    snippets = {page.stem.replace("-", "_"): "\n".join(BLOCK.findall(page.read_text())) for page in pages}
+    files = {f"page_{name}": code for name, code in snippets.items() if code}
+    assert "page_README" in files and len(files) > 3
+    assert checked(tmp_path, use=USE, **files) == []
+
+
+def test_mistakes_are_seen_by_an_editor(tmp_path):
+    found = checked(tmp_path, mistakes=MISTAKES)
+    assert {line for _, line, _ in found} == set(range(3, 8)), found
+
+
+@pytest.mark.parametrize(
+    "method",
+    [iz.Model.__init__, iz.Model.variant, iz.Model.with_current, iz.Model.with_refractory, iz.Model.with_noise,
+     iz.Model.scaled, iz.Model.population, iz.Population.run, iz.Population.step],
+    ids=lambda m: m.__qualname__,
+)  # fmt: skip
+def test_docstrings_name_every_argument_and_the_errors(method):
+    text = method.__doc__
+    assert "Parameters\n" in text and "Raises\n" in text
+    described = text.split("Parameters\n")[1].split("Raises\n")[0]
+    names = [name for name in method.__annotations__ if name not in ("return", "self")]
+    assert len(names) >= 1
+    for name in names:
+        assert re.search(rf"^ *([\w*]+, )*\**{name}\b.*$", described, re.MULTILINE), f"{name} is not described"
+
+
+@pytest.mark.parametrize("module", [iz, iz.inputs, iz.plot, izhigen.errors], ids=lambda m: m.__name__)
+def test_dir_shows_what_is_public(module):
+    assert dir(module) == sorted(module.__all__) and all(hasattr(module, name) for name in module.__all__)
+    assert not {"np", "Any", "annotations"} & set(dir(module))
