@@ -11,8 +11,8 @@ from types import ModuleType
 
 from izhigen.errors import IzhigenError, ModelError, ModelNotFoundError, suggest
 from izhigen.model.model import Declaration
-from izhigen.scalars import shown
 from izhigen.resources import resource_dir
+from izhigen.scalars import shown
 
 
 def _library_files() -> list[Path]:
