@@ -26,6 +26,7 @@ from izhigen.errors import IzhigenError, ValueShapeError
 from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.forms import Form, form_of
 from izhigen.model.functions import CONSTANTS
+from izhigen.scalars import read_real, read_whole, shown
 from izhigen.series import (
     Events,
     Offset,
@@ -143,7 +144,7 @@ class Stimulus:
             )
         if not isinstance(other, (int, float, np.number)):
             return NotImplemented
-        return Stimulus(f"{self.name} + {other}", (*self.parts, Offset(float(other))), self.dt)
+        return Stimulus(f"{self.name} + {other}", (*self.parts, Offset(read_real(other, self.name))), self.dt)
 
     __radd__ = __add__
 
@@ -164,7 +165,7 @@ class Stimulus:
             return NotImplemented
         return Stimulus(
             f"{factor}*{self.name}",
-            tuple(replace(part, factor=part.factor * float(factor)) for part in self.parts),
+            tuple(replace(part, factor=part.factor * read_real(factor, self.name)) for part in self.parts),
             self.dt,
         )
 
@@ -172,8 +173,8 @@ class Stimulus:
 
 
 def _stimulus(name: str, duration: float, dt: float | None, part: Part) -> Stimulus:
-    if not (isinstance(duration, (int, float, np.number)) and math.isfinite(duration) and duration > 0):
-        raise ValueShapeError(f"{name}: duration={duration!r} is not a positive number of ms")
+    if not 0 < read_real(duration, f"{name}: duration") < math.inf:
+        raise ValueShapeError(f"{name}: duration={shown(duration)} is not a positive number of ms")
     return Stimulus(name, (part,), None if dt is None else check_dt(dt))
 
 
@@ -184,10 +185,10 @@ def _checked(function: F) -> F:
     def stimulus(*arguments: Any, **options: Any) -> Any:
         try:
             return function(*arguments, **options)
-        except (TypeError, ValueError) as problem:
+        except (TypeError, ValueError, RuntimeError, OverflowError) as problem:  # PyTorch's are of RuntimeError
             if isinstance(problem, IzhigenError):
                 raise
-            raise ValueShapeError(f"{function.__name__}: {problem}") from problem
+            raise ValueShapeError(f"{function.__name__}: {' '.join(str(problem).split())}") from problem
 
     return stimulus  # type: ignore[return-value]
 
@@ -199,7 +200,8 @@ def section(values: Sequence[Any], durations: Sequence[float], dt: float | None 
         raise ValueShapeError(
             f"section: {len(values)} values but {len(durations)} durations; give one duration a value"
         )
-    if not len(values) or any(d < 0 for d in durations):
+    stretches = tuple(read_real(d, f"section: durations[{i}]") for i, d in enumerate(durations))
+    if not len(values) or any(d < 0 for d in stretches):
         raise ValueShapeError("section: give at least one value, and durations that are not negative")
     refuse_masked("section", list(values))
     shapes = {np.shape(v) for v in values if np.ndim(v)}
@@ -207,7 +209,7 @@ def section(values: Sequence[Any], durations: Sequence[float], dt: float | None 
         raise ValueShapeError(f"section: values are numbers, or arrays of one shape, not of {sorted(shapes)}")
     shape = shapes.pop() if shapes else ()
     spread = np.array([np.broadcast_to(np.asarray(value, np.float64), shape) for value in values])
-    return _stimulus("section", sum(durations), dt, Section(spread, tuple(float(d) for d in durations)))
+    return _stimulus("section", sum(stretches), dt, Section(spread, stretches))
 
 
 @_checked
@@ -235,10 +237,11 @@ def spike_train(times: Sequence[float], lengths: Any, sizes: Any, duration: floa
     )
     if len(widths) != count or len(heights) != count:
         raise ValueShapeError(f"spike_train: {count} times but {len(widths)} lengths and {len(heights)} sizes")
-    if not all(0 <= time < math.inf for time in times) or not (np.isfinite(widths).all() and (widths >= 0).all()):
+    starts = [read_real(time, f"spike_train: times[{i}]") for i, time in enumerate(times)]
+    if not all(0 <= time < math.inf for time in starts) or not (np.isfinite(widths).all() and (widths >= 0).all()):
         raise ValueShapeError("spike_train: times and lengths must be finite and not negative")
-    pulses = tuple((float(time), float(width), float(height)) for time, width, height in zip(times, widths, heights))
-    return _stimulus("spike_train", duration, dt, Pulses(pulses, duration))
+    pulses = tuple((float(time), float(width), float(height)) for time, width, height in zip(starts, widths, heights))
+    return _stimulus("spike_train", duration, dt, Pulses(pulses, read_real(duration, "spike_train: duration")))
 
 
 @_checked
@@ -254,7 +257,7 @@ def ramp(
     elsewhere.
     """
     window = _window("ramp", duration, t_start, t_end)
-    return _stimulus("ramp", duration, dt, Ramp(*window, float(c_start), float(c_end)))
+    return _stimulus("ramp", duration, dt, Ramp(*window, *_numbers("ramp", c_start=c_start, c_end=c_end)))
 
 
 @_checked
@@ -271,7 +274,8 @@ def sinusoid(
     ``bias``.
     """
     window = _window("sinusoid", duration, t_start, t_end)
-    return _stimulus("sinusoid", duration, dt, Periodic(*window, False, float(amplitude), float(frequency), bool(bias)))
+    height, hertz = _numbers("sinusoid", amplitude=amplitude, frequency=frequency)
+    return _stimulus("sinusoid", duration, dt, Periodic(*window, False, height, hertz, bool(bias)))
 
 
 @_checked
@@ -286,7 +290,8 @@ def square(
 ) -> Stimulus:
     """A square wave of +-``amplitude`` (first half of a period positive), f in Hz; plus the amplitude with ``bias``."""
     window = _window("square", duration, t_start, t_end)
-    return _stimulus("square", duration, dt, Periodic(*window, True, float(amplitude), float(frequency), bool(bias)))
+    height, hertz = _numbers("square", amplitude=amplitude, frequency=frequency)
+    return _stimulus("square", duration, dt, Periodic(*window, True, height, hertz, bool(bias)))
 
 
 @_checked
@@ -325,38 +330,45 @@ def ornstein_uhlenbeck(
 
     BrainPy 2.8.2 draws its dW from a uniform distribution on [0, 1); here it is normal, as its documentation says.
     """
-    if not tau > 0:
-        raise ValueShapeError(f"ornstein_uhlenbeck: tau={tau!r} is not positive")
+    level, spread, decay = _numbers("ornstein_uhlenbeck", mean=mean, sigma=sigma, tau=tau)
+    if not decay > 0:
+        raise ValueShapeError(f"ornstein_uhlenbeck: tau={shown(tau)} is not positive")
     window = _window("ornstein_uhlenbeck", duration, t_start, t_end)
     columns, key = _check_columns("ornstein_uhlenbeck", n), _check_seed("ornstein_uhlenbeck", seed)
     return _stimulus(
         "ornstein_uhlenbeck",
         duration,
         dt,
-        OrnsteinUhlenbeck(*window, float(mean), float(sigma), float(tau), columns, key),
+        OrnsteinUhlenbeck(*window, level, spread, decay, columns, key),
     )
 
 
 def _check_columns(name: str, n: Any) -> int:
-    if not isinstance(n, (int, np.integer)) or n < 1:
-        raise ValueShapeError(f"{name}: n={n!r} is not a number of columns")
-    return int(n)
+    columns = read_whole(n, 1)
+    if columns is None:
+        raise ValueShapeError(f"{name}: n={shown(n)} is not a number of columns")
+    return columns
+
+
+def _numbers(name: str, **values: Any) -> tuple[float, ...]:
+    return tuple(read_real(value, f"{name}: {what}") for what, value in values.items())
 
 
 def _check_seed(name: str, seed: Any) -> int:
-    if seed is not None and (not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64):
-        raise ValueShapeError(f"{name}: seed={seed!r} is not a whole number from 0 to 2**64 - 1")
-    return (
-        secrets.randbits(63) if seed is None else int(seed)
-    )  # drawn once, so that sampling again gives the same series
+    if seed is None:
+        return secrets.randbits(63)  # drawn once, so that sampling again gives the same series
+    key = read_whole(seed, 0, 2**64 - 1)
+    if key is None:
+        raise ValueShapeError(f"{name}: seed={shown(seed)} is not a whole number from 0 to 2**64 - 1")
+    return key
 
 
 def _window(name: str, duration: float, t_start: float, t_end: float | None) -> tuple[float, float, float]:
     """Duration, start and end of a part, checked."""
-    end = duration if t_end is None else t_end
-    if not 0 <= t_start <= end <= duration:
-        raise ValueShapeError(f"{name}: needs 0 <= t_start <= t_end <= duration, got {t_start}, {end}, {duration}")
-    return float(duration), float(t_start), float(end)
+    length, start, end = _numbers(name, duration=duration, t_start=t_start, t_end=duration if t_end is None else t_end)
+    if not 0 <= start <= end <= length:
+        raise ValueShapeError(f"{name}: needs 0 <= t_start <= t_end <= duration, got {start:g}, {end:g}, {length:g}")
+    return length, start, end
 
 
 @_checked
@@ -384,14 +396,15 @@ def poisson(rate: Any, weight: Any = 1.0, n: int = 1) -> Stimulus:
         For a rate that is negative or no number. A population refuses arrays that do not fit, and means above a million
         events a step.
     """
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise ValueShapeError(f"poisson: n={n!r} is not a number of sources; give 1 or more")
+    sources = read_whole(n, 1)
+    if sources is None:
+        raise ValueShapeError(f"poisson: n={shown(n)} is not a number of sources; give 1 or more")
     rates: Any = _rate_text(rate) if isinstance(rate, str) else _finite("poisson", "rate", rate)
     if not isinstance(rates, Expression) and (rates < 0).any():
         bad = int(np.flatnonzero(rates < 0)[0])
         where = f" of neuron {bad}" if rates.ndim else ""
         raise ValueShapeError(f"poisson: rate{where} = {rates.flat[bad]:g} Hz is negative; give a rate in Hz from 0 on")
-    return Stimulus("poisson", (Poisson(rates, _finite("poisson", "weight", weight), int(n)),))
+    return Stimulus("poisson", (Poisson(rates, _finite("poisson", "weight", weight), sources),))
 
 
 def _rate_text(text: str) -> Expression:
@@ -408,7 +421,7 @@ def _finite(stimulus: str, what: str, value: Any) -> Array:
     """A number or an array of numbers, float64, all finite."""
     try:
         found = np.asarray(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RuntimeError):  # ragged, or a tensor with a gradient
         found = np.empty(0, object)
     if np.ma.isMaskedArray(value) or found.dtype.kind not in "iuf":
         raise ValueShapeError(f"{stimulus}: {what} is {type(value).__name__}, not a number or an array of numbers")
@@ -445,7 +458,7 @@ def spikes(times: Any, indices: Any, weight: Any = 1.0) -> Stimulus:
     when, weights = _finite("spikes", "times", times), _finite("spikes", "weight", weight)
     try:
         who = np.asarray(indices)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RuntimeError):  # ragged, or a tensor with a gradient
         who = np.empty(0, object)
     if np.ma.isMaskedArray(indices) or not (who.dtype.kind in "iu" or (who.size == 0 and who.dtype.kind == "f")):
         raise ValueShapeError(f"spikes: indices are {who.dtype}, not whole numbers; give flat indices of neurons")

@@ -1,10 +1,12 @@
 """Stimuli, each against its definition."""
 
+import inspect
+
 import numpy as np
 import pytest
 
 from izhigen import inputs
-from izhigen.errors import ValueShapeError
+from izhigen.errors import IzhigenError, ValueShapeError
 
 
 def test_section_and_constant():
@@ -134,3 +136,68 @@ def test_names_of_brainpy():
         and inputs.square_input is inputs.square
         and inputs.spike_input is inputs.spike_train
     )
+
+
+HOSTILE = {
+    "a whole number beyond a float": 10**400,
+    "text": "\ud800",
+    "ragged": [[1, 2], [3]],
+    "nothing": None,
+    "no number": object(),
+}
+REQUIRED = {"times": [1.0], "values": [1.0], "durations": [1.0], "indices": [0]}
+NUMBERS = [
+    (function, name)
+    for function in ("spike_train", "ramp", "sinusoid", "square", "wiener", "ornstein_uhlenbeck", "poisson", "spikes")
+    for name in inspect.signature(getattr(inputs, function)).parameters
+    if name != "bias"
+]
+
+
+def made_with(function, **given):
+    parameters = inspect.signature(getattr(inputs, function)).parameters
+    required = {n: REQUIRED.get(n, 1.0) for n, p in parameters.items() if p.default is p.empty}
+    return getattr(inputs, function)(**{**required, **given})
+
+
+@pytest.mark.parametrize("function, name", NUMBERS)
+def test_what_is_no_number_is_refused_in_one_line(function, name):
+    """Or taken, where None is a default and 10**400 a valid end; but nothing else is raised."""
+    for value in HOSTILE.values():
+        try:
+            made_with(function, **{name: value})
+        except IzhigenError as problem:
+            assert "\n" not in str(problem)
+
+
+def test_infinite_durations_and_factors_are_refused():
+    for call in (lambda: made_with("ramp", duration=10**400), lambda: made_with("wiener", n=2**70)):
+        with pytest.raises(IzhigenError):
+            call()
+    assert made_with("ramp", c_end=3).parts[0].factor == 1.0
+
+
+@pytest.mark.parametrize("function, name", NUMBERS)
+def test_tensors_with_a_gradient_are_taken_as_numbers_or_refused(function, name):
+    torch = pytest.importorskip("torch")
+    for value in (torch.tensor(1.0, requires_grad=True), torch.ones(2, requires_grad=True)):
+        try:
+            made_with(function, **{name: value})
+        except IzhigenError as problem:
+            assert "\n" not in str(problem)
+
+
+def test_tracers_are_refused_in_one_line():
+    jax = pytest.importorskip("jax")
+
+    def traced(function, name):
+        def call(x):
+            made_with(function, **{name: x})
+            return x
+
+        return jax.jit(call)
+
+    for function, name in NUMBERS:
+        with pytest.raises(IzhigenError) as problem:
+            traced(function, name)(1.0)
+        assert "\n" not in str(problem.value)

@@ -419,8 +419,9 @@ def _with_definitions(plan: Plan, given: dict[sp.Symbol, Any]) -> Plan:
     placed: set[sp.Symbol] = set()
 
     def place(expression: Any) -> None:
-        for name in given:
-            if name in expression.free_symbols and name not in placed:
+        read = expression.free_symbols & given.keys() - placed
+        for name in given if read else ():
+            if name in read and name not in placed:
                 placed.add(name)
                 place(given[name])
                 ordered.append(Assignment(name, given[name]))

@@ -542,8 +542,9 @@ def _share(
     placed: set[sp.Symbol] = set()
 
     def place(expression: Any) -> None:
-        for name in definitions:
-            if name in expression.free_symbols and name not in placed:
+        read = expression.free_symbols & definitions.keys() - placed
+        for name in definitions if read else ():
+            if name in read and name not in placed:
                 place(definitions[name])
                 placed.add(name)
                 new_body.append(Statement(name, definitions[name], kind_of(definitions[name])))

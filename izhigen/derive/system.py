@@ -11,7 +11,7 @@ import sympy as sp
 
 from izhigen.derive import functions as f
 from izhigen.derive.derivative import derivative
-from izhigen.derive.expansion import bounded_expand, tree_size
+from izhigen.derive.expansion import MOST_TERMS, bounded_expand, expanded_terms, tree_size
 from izhigen.derive.lowering import DT, T, lower, own_functions, symbol
 from izhigen.derive.singularities import remove_singularities
 from izhigen.errors import DerivationError
@@ -152,8 +152,10 @@ def build_system(model: Declaration) -> System:
     sides = [remove_singularities(lower(e.expression, e.where, definitions)) for e in odes]
     jacobian = sp.zeros(len(states), len(states))
     for i, (ode, side) in enumerate(zip(odes, sides)):
+        read = side.free_symbols
         for j, state in enumerate(states):
-            jacobian[i, j] = _derivative(side, state, states, ode.where)
+            if state in read:
+                jacobian[i, j] = _derivative(side, state, states, ode.where)
     varying = set(states) | {symbol(n) for n in model.inputs} | {h.symbol for h in held} | {T}
     linear = _linear_blocks(jacobian, states, sides, varying)
     blocks = tuple(block for block in linear if len(block) <= MOST_BLOCK)
@@ -166,8 +168,6 @@ def build_system(model: Declaration) -> System:
 
 
 def _derivative(side: Any, state: sp.Symbol, states: list[sp.Symbol], where: str) -> Any:
-    if state not in side.free_symbols:
-        return sp.S.Zero
     slope = own_functions(derivative(side, state))
     if slope.has(sp.Derivative, sp.DiracDelta, sp.Subs, sp.re, sp.im):
         raise DerivationError(
@@ -192,10 +192,14 @@ def _tidy(expression: Any, states: Iterable[sp.Symbol]) -> Any:
 
     Expanding higher powers, as of ``(V - E)**6``, would lose all digits to cancellation.
     """
-    names = [s for s in states if s in expression.free_symbols]
-    if names and (tree_size(expression) > MOST_PARTS or not expression.is_polynomial(*names)):
+    read = expression.free_symbols
+    names = [s for s in states if s in read]
+    if tree_size(expression) > MOST_PARTS or expanded_terms(expression) > MOST_TERMS:
+        return expression  # which would not be multiplied out
+    if names and not expression.is_polynomial(*names):
         return expression
-    if any(sp.diff(expression, a, b) != 0 for a in names for b in names):
+    slopes = [sp.diff(expression, name) for name in names]
+    if any(sp.diff(slope, name) != 0 for slope in slopes for name in slope.free_symbols.intersection(names)):
         return expression
     return bounded_expand(expression)
 
@@ -219,7 +223,7 @@ def _classify(state: sp.Symbol, side: Any, rate: Any, varying: set[sp.Symbol], c
 
 
 def _is_linear(rate: Any, state: sp.Symbol) -> bool:
-    curvature = bounded_expand(sp.diff(rate, state))
+    curvature = bounded_expand(derivative(rate, state))
     return state not in curvature.free_symbols and curvature != 0
 
 

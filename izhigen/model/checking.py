@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 INTERFACE_NAMES = frozenset(
     """
     self model size dt method backend dtype threads seed batch device sharding steps_per_launch
-    duration steps record every neurons progress check_finite out run step reset state parameters spike shape kernel build_info t
+    duration steps record every neurons progress check_finite out run step reset state parameters spike shape
+    kernel build_info t
     """.split()
 )
 """Options and attributes of populations, which states, parameters and inputs must not be called."""

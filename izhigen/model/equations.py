@@ -51,8 +51,8 @@ class ResetAssignment:
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 _ODE = re.compile(r"d([A-Za-z]\w*)/dt\Z")
-_LEFT_SIDE = re.compile(r"\s*(?P<left>[^=<>!:]*?)\s*=(?!=)")
-_DANGLING_END = re.compile(r"(?:[-+*/(,=<>]|\b(?:and|or|not))\s*\Z")
+_NOT_LEFT = re.compile(r"[=<>!:]")
+_DANGLING_END = re.compile(r"(?:[-+*/(,=<>]|\b(?:and|or|not))\Z")
 _DANGLING_START = re.compile(r"\s*(?:[-+*/),<>]|(?:and|or)\b)")
 
 
@@ -84,7 +84,7 @@ def _logical_lines(block: str) -> list[tuple[int, str]]:
         else:
             lines.append((number, line))
         text = lines[-1][1]
-        going_on = backslash or text.count("(") > text.count(")") or bool(_DANGLING_END.search(text))
+        going_on = backslash or text.count("(") > text.count(")") or bool(_DANGLING_END.search(text[-4:]))
     return lines
 
 
@@ -100,12 +100,12 @@ def _split_unit(text: str) -> tuple[str, str, str]:
 
 def _parse_line(number: int, line: str) -> Equation:
     place = f"line {number}"
-    match = _LEFT_SIDE.match(line)
-    if match is None:
+    found = _NOT_LEFT.search(line)
+    if found is None or found.group() != "=" or line.startswith("==", found.start()):
         raise EquationError(
             f"expected 'dx/dt = expression : unit' or 'name = expression : unit', found {line.strip()!r}", place
         )
-    left = re.sub(r"\s*/\s*", "/", match.group("left"))
+    left = "/".join(part.strip() for part in line[: found.start()].split("/"))
     ode = _ODE.match(left)
     if ode is None and "/" in left:
         raise EquationError(
@@ -114,7 +114,7 @@ def _parse_line(number: int, line: str) -> Equation:
         )
     name = check_name(ode.group(1) if ode else left, place)
     where = f"equation d{name}/dt" if ode else f"equation {name}"
-    right, colon, unit = _split_unit(line[match.end() :])
+    right, colon, unit = _split_unit(line[found.end() :])
     if "(unless refractory)" in unit.replace("  ", " "):
         raise EquationError(
             "'(unless refractory)' is not part of the language; use model.with_refractory(tau_ref=...)", where
@@ -122,7 +122,7 @@ def _parse_line(number: int, line: str) -> Equation:
     if colon and not unit.strip():
         raise EquationError("a unit is missing after ':' (write 1 for none, or leave out the colon)", where)
     unit = check_unit(unit, where) if colon else ""
-    return Equation(name, parse_expression(right, where, offset=match.end()), unit, ode is not None)
+    return Equation(name, parse_expression(right, where, offset=found.end()), unit, ode is not None)
 
 
 def parse_equations(source: str | Mapping[object, object]) -> tuple[Equation, ...]:

@@ -12,6 +12,7 @@ from types import ModuleType
 from izhigen.errors import IzhigenError, ModelError, ModelNotFoundError, suggest
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
+from izhigen.scalars import shown
 
 
 def _library_files() -> list[Path]:
@@ -96,8 +97,12 @@ def load(name: str) -> Declaration:
 
 
 def _load_from_file(path: Path, name: str) -> Declaration:
-    if not path.is_file():
-        raise ModelNotFoundError(f"no file {str(path)!r} to load a model from")
+    try:
+        there = path.is_file()
+    except OSError:  # a name too long, or a folder that may not be entered
+        there = False
+    if not there:
+        raise ModelNotFoundError(f"no file {shown(str(path))} to load a model from")
     models = _models_of(path)
     if not models:
         raise ModelNotFoundError(f"{path} declares no izhigen.Model at its top level")

@@ -182,3 +182,37 @@ def test_hostile_arguments_of_the_command_line(command, tmp_path, monkeypatch):
         problem = result.exception
         assert problem is None or isinstance(problem, (IzhigenError, SystemExit)), (text, problem)
     assert not list(tmp_path.iterdir())
+
+
+LONG = 10_000
+REPEATED = [
+    " " * LONG + "b",
+    "a" + " " * LONG + "b",
+    "a" + " " * LONG + "b = 1",
+    "dV/dt = V" + "\t" * LONG + "q",
+    "dV/dt = V +" + " " * LONG + "q",
+    "dV/dt = V : " + "m*" * (LONG // 2),
+    "dV/dt = V : " + " " * LONG + "?",
+    "(\n" * (LONG // 2),
+    "+\n" * (LONG // 2),
+    *(
+        piece * (LONG // len(piece))
+        for piece in ("/", "/ ", "+ ", "and ", "=", "= ", "(", ": ", ";", "_", "d", "1", "1e", "#")
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "place", ["name", "key", "threshold", "reset", "unit", "description", "initial", "stimulus", "load"]
+)
+def test_repetition_is_read_in_proportion_to_its_length(place, tmp_path, monkeypatch):
+    """An expression that backtracks takes minutes here, and the suite's limit of time ends it."""
+    monkeypatch.chdir(tmp_path)
+    for text in REPEATED:
+        attempt(PLACES[place], text)
+
+
+def test_repeated_blocks_of_equations():
+    for text in REPEATED:
+        with pytest.raises(IzhigenError):
+            Model("A", text)
