@@ -32,6 +32,8 @@ class FloatFormat:
         Bits of ``real``.
     round_shift, round_shift_bits : str
         1.5 * 2^(mantissa bits), and its bits: adding it rounds to an integer and leaves that in the low bits.
+    round_shift_biased : str
+        The same plus ``exponent_bias``: the low bits are the exponent of a power of two.
     mantissa_bits, exponent_bias : int
     to_real : str
         Turns an unsigned integer of at most ``mantissa_bits`` bits into a number.
@@ -45,8 +47,8 @@ class FloatFormat:
         Arguments outside which the reduction saturates.
     tanh_limit : str
         tanh rounds to 1 from here on.
-    phi1, phi1_near : tuple of str
-        Coefficients c0... of the minimax polynomials of phi1 on |r| <= ln(2)/2 and on |z| <= 1.
+    phi1, phi1_near, phi1_wide : tuple of str
+        Coefficients c0... of the minimax polynomials of phi1 on |r| <= ln(2)/2, on |z| <= 1 and on |z| <= 2.
     series_terms : int
         Terms of the Taylor series of the phi functions for |z| <= 1.
     exp_huge : str
@@ -60,6 +62,7 @@ class FloatFormat:
     width: int
     round_shift: str
     round_shift_bits: str
+    round_shift_biased: str
     mantissa_bits: int
     exponent_bias: int
     to_real: str
@@ -76,6 +79,7 @@ class FloatFormat:
     tanh_limit: str
     phi1: tuple[str, ...]
     phi1_near: tuple[str, ...]
+    phi1_wide: tuple[str, ...]
     series_terms: int
     exp_huge: str
 
@@ -157,6 +161,7 @@ FORMATS: dict[str, FloatFormat] = {
         width=32,
         round_shift="12582912.0f",
         round_shift_bits="0x4B400000u",
+        round_shift_biased="12583039.0f",
         mantissa_bits=23,
         exponent_bias=127,
         to_real="(float)(int32_t)(%s)",
@@ -184,6 +189,19 @@ FORMATS: dict[str, FloatFormat] = {
             "0.00020366682f",
             "2.4724779e-05f",
         ),
+        phi1_wide=(
+            "1.0f",
+            "0.5f",
+            "0.166666642f",
+            "0.0416666195f",
+            "0.00833339803f",
+            "0.00138899405f",
+            "0.000198365189f",
+            "2.47262215e-05f",
+            "2.76734909e-06f",
+            "2.97099035e-07f",
+            "2.48512269e-08f",
+        ),
     ),
     "float64": FloatFormat(
         real="double",
@@ -193,6 +211,7 @@ FORMATS: dict[str, FloatFormat] = {
         width=64,
         round_shift="6755399441055744.0",
         round_shift_bits="0x4338000000000000u",
+        round_shift_biased="6755399441056767.0",
         mantissa_bits=52,
         exponent_bias=1023,
         to_real="(iz_from_bits(0x4330000000000000u | (uint64_t)(%s)) - 4503599627370496.0)",
@@ -238,6 +257,27 @@ FORMATS: dict[str, FloatFormat] = {
             "1.6061265218548595e-10",
             "1.1644306434255526e-11",
             "7.640891745385695e-13",
+        ),
+        phi1_wide=(
+            "1.0",
+            "0.5",
+            "0.16666666666666666",
+            "0.04166666666666666",
+            "0.008333333333333333",
+            "0.001388888888888976",
+            "0.00019841269841270253",
+            "2.4801587301283017e-05",
+            "2.755731922384145e-06",
+            "2.755731927176626e-07",
+            "2.505210840812441e-08",
+            "2.0876753010996743e-09",
+            "1.6059041948691098e-10",
+            "1.147093322535863e-11",
+            "7.647252828412149e-13",
+            "4.7744431721110966e-14",
+            "2.8090660296871496e-15",
+            "1.633329863609043e-16",
+            "8.560036320335164e-18",
         ),
     ),
 }
@@ -537,6 +577,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "sinh": ("expm1",),
     "cosh": ("exp",),
     "phi1_near": (),
+    "phi1_wide": (),
     "head": (
         "from_bits",
         "to_bits",

@@ -23,7 +23,7 @@ from izhigen.codegen.printers.libm import TimePrinter
 from izhigen.codegen.program import EVENT_GROUP
 from izhigen.derive.functions import BLOCK_BOUND, LIMIT
 from izhigen.derive.lowering import DT, T, lower, symbol
-from izhigen.derive.ranges import SHORT_RANGE
+from izhigen.derive.ranges import SHORT_RANGE, WIDE_RANGE
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
 
@@ -157,6 +157,7 @@ def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
         "short_arguments": [c_name(s.argument.name) for s in kernel.short],
         "short_bounds": [c_name(s.at_bound.name) for s in kernel.short],
         "short_range": printer.literal(SHORT_RANGE),
+        "wide_range": printer.literal(WIDE_RANGE) if printer.WIDE_FORM else "",
         "reads_t": T in _symbols_read(loop),
         "reads_time": kernel.refractory or T in _symbols_read(loop),
         "refractory": kernel.refractory,
@@ -298,7 +299,7 @@ def _functions(kernel: Kernel, printer: CPrinter) -> list[str]:
     if kernel.counted_inputs:
         wanted.add("poisson")
     if kernel.short:
-        wanted |= {"phi1", "phi1_near"}
+        wanted |= {"inlining", "phi1", "phi1_near"} | ({"phi1_wide"} if printer.WIDE_FORM else set())
     if printer.CLOCK and T in _symbols_read((*kernel.per_step, *kernel.body, *kernel.stores)):
         wanted.add(printer.CLOCK)
     powers = ["\n".join(printer.power_function(n)) + "\n" for n in sorted(printer.powers)]
@@ -339,6 +340,7 @@ def elementary_texts(printer: CPrinter, names: Iterable[str]) -> list[str]:
         "one": printer.literal(1),
         "two": printer.literal(2),
         "four": printer.literal(4),
+        "estimates": printer.ESTIMATES and printer.format.width == 32,
         "function": printer.FUNCTION,
         "inline": printer.INLINE,
         "always_inline": printer.ALWAYS_INLINE,

@@ -1,9 +1,10 @@
-"""Where the argument of phi1 is small enough for one short polynomial: what can be proved, and what has to be checked.
+"""Where the argument of phi1 is small enough for one polynomial: what can be proved, and what has to be checked.
 
 The linear part of a spiking state is often affine in that state, z = A*x + B with A and B free of other states
 (Izhikevich: z = dt*(2*p1*V + p2)). After a step the state lies below its threshold, or at its reset value; so z is
 bounded on one side by its value at the threshold, and the generated kernel checks the rest of the range before it uses
-the short form.
+the polynomial. There are two, a short one and a wide one; which of them a kernel takes depends on parameters and dt
+only, never on a neuron or its neighbours.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from izhigen.derive.step import Step
 
 SHORT_RANGE = 1
 """The short form of phi1 serves arguments of at most this size."""
+WIDE_RANGE = 2
+"""And its wide form, of higher degree, those of at most this size, where the short one does not serve up to the
+threshold.
+"""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,10 @@ class ShortRange:
                 f", which is at most {SHORT_RANGE} for dt <= {float(SHORT_RANGE / slope):.4g} ms at the default "
                 f"parameters"
             )
+            wide = f"  larger steps up to {float(WIDE_RANGE / slope):.4g} ms"
+        else:
+            wide = f"  where {self.argument} at the threshold is larger, but at most {WIDE_RANGE}"
+        lines.append(f"{wide}: a form of higher degree serves |{self.argument}| <= {WIDE_RANGE} in C")
         lines.append(
             f"  below and at the start: every step of a tile checks |{self.argument}| first; a neuron outside "
             f"takes the full form"

@@ -18,10 +18,20 @@ from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.render import elementary_texts
 from tests.codegen.test_source import STRICT
 
-ARGUMENTS = {"log": 1, "log1p": 1, "sin": 1, "cos": 1, "tan": 1, "erf": 1, "phi1_near": 1, "pow": 2}
-BOUNDS = {"log": 1.0, "log1p": 1.0, "sin": 1.0, "cos": 1.0, "tan": 1.8, "erf": 1.5, "phi1_near": 1.6, "pow": 1.3}
+ARGUMENTS = {"log": 1, "log1p": 1, "sin": 1, "cos": 1, "tan": 1, "erf": 1, "phi1_near": 1, "phi1_wide": 1, "pow": 2}
+BOUNDS = {
+    "log": 1.0,
+    "log1p": 1.0,
+    "sin": 1.0,
+    "cos": 1.0,
+    "tan": 1.8,
+    "erf": 1.5,
+    "phi1_near": 1.6,
+    "phi1_wide": 3.5,
+    "pow": 1.3,
+}
 """Units in the last place, whether or not the compiler fuses products and sums, each a little above the largest error found over a million arguments."""
-FUSED = {"phi1_near": 1.2}
+FUSED = {"phi1_near": 1.2, "phi1_wide": 2.5}
 """Where fused products and sums do better by design."""
 NUMBERS = {"float32": np.float32, "float64": np.float64}
 CONTRACTIONS = ("fast", "off")
@@ -149,6 +159,8 @@ def arguments(name, dtype):
         ]
     elif name == "phi1_near":
         parts = [signs(over_bit_patterns(1e-12, 1, count, number, rng)), rng.uniform(-1, 1, count)]
+    elif name == "phi1_wide":
+        parts = [signs(over_bit_patterns(1e-12, 2, count, number, rng)), rng.uniform(-2, 2, count)]
     elif name == "pow":
         parts = [patterns, rng.uniform(0.5, 2, count), near_one(), rng.uniform(0, 100, count)]
     else:
@@ -171,6 +183,7 @@ EXACT = {
     "erf": scipy.special.erf,
     "pow": np.power,
     "phi1_near": lambda z: np.expm1(z) / z,
+    "phi1_wide": lambda z: np.expm1(z) / z,
 }
 
 
@@ -183,7 +196,12 @@ def rounded_and_rest(name, dtype):
             exact = EXACT[name](*(g.astype(np.float64) for g in given))
             rounded = exact.astype(number)
             return rounded, np.where(np.isfinite(rounded), exact - rounded, 0)
-    functions = {"log1p": mpmath.log1p, "phi1_near": lambda z: mpmath.expm1(z) / z, "pow": mpmath.power}
+    functions = {
+        "log1p": mpmath.log1p,
+        "phi1_near": lambda z: mpmath.expm1(z) / z,
+        "phi1_wide": lambda z: mpmath.expm1(z) / z,
+        "pow": mpmath.power,
+    }
     with mpmath.workdps(60):
         exact = [
             functions.get(name, getattr(mpmath, name, None))(*(mpmath.mpf(float(v)) for v in values))
@@ -220,6 +238,7 @@ SPECIAL = {
     "tan": [(0.0, 0.0), (-0.0, -0.0), (INF, NAN), (-INF, NAN), (NAN, NAN), (1e30, 0.0)],
     "erf": [(0.0, 0.0), (-0.0, -0.0), (INF, 1.0), (-INF, -1.0), (NAN, NAN), (7.0, 1.0), (-7.0, -1.0)],
     "phi1_near": [(0.0, 1.0), (-0.0, 1.0), (NAN, NAN)],
+    "phi1_wide": [(0.0, 1.0), (-0.0, 1.0), (NAN, NAN)],
 }
 """What the C library gives, except sine, cosine and tangent of arguments above ``ANGLE[...].limit``, which count as 0."""
 
@@ -301,6 +320,7 @@ JOINS = {
     "log1p": [0.5**0.5 - 1, 2.0**0.5 - 1, 1.0],
     "erf": [1.0, 1.5],
     "phi1_near": [0.5],
+    "phi1_wide": [0.5, 1.0],
 }
 
 

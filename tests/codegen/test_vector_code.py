@@ -71,3 +71,13 @@ def test_neon(tmp_path):
     command = [sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-linux-gnu"]
     for name, dtype, lanes in (("Izhikevich", "float32", "4s"), ("HodgkinHuxley", "float64", "2d")):
         assert len(re.findall(rf"fml[as]\s+v\d+\.{lanes}", assembly(command, tmp_path, MODELS[name], dtype, []))) >= 5
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly")
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_each_form_of_phi1_is_vector_code(tmp_path, compiler):
+    """The long form for large steps too: clang left both forms with a division in one loop that chose between them for each neuron."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    text = assembly([compiler], tmp_path, MODELS["Izhikevich"], "float32", TARGETS["avx2"][0])
+    assert len(re.findall(r"vdivps\s+.*%ymm", text)) >= 2

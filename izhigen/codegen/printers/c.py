@@ -44,7 +44,11 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     """Template of ``templates/math`` that computes time from a step's number, where the target needs one."""
     WIDE = "float64"
     """Precision in which functions of matrices are computed."""
-    REFRACTORY, SHORT_FORM = "time_now - t_last_spike <= refractory_period", "form"
+    WIDE_FORM = True
+    """Whether kernels choose between two polynomials for phi1."""
+    ESTIMATES = False
+    """Whether the target has an instruction that estimates reciprocals in single precision, and a slow division."""
+    REFRACTORY, SHORT_FORM = "time_now - t_last_spike <= refractory_period", "form, reach"
     """Whether a neuron is held, and what tells which form of phi1 serves, in the words of the templates."""
     _OWN_FUNCTIONS = frozenset(
         {

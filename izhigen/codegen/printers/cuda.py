@@ -16,6 +16,8 @@ class CudaPrinter(CPrinter):
     VARIATES = "variate"
     PROVIDED = CPrinter.PROVIDED | {"inlining"}
     REFRACTORY, SHORT_FORM = "step_now < neuron->release", "constants->short_reach"
+    WIDE_FORM = False
+    ESTIMATES = True
 
     def __init__(self, dtype: str) -> None:
         super().__init__(dtype)

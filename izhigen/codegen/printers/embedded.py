@@ -12,6 +12,7 @@ class EmbeddedPrinter(CPrinter):
 
     VARIATES, CLOCK = "variate", "time"
     REFRACTORY, SHORT_FORM = "steps_since_spike <= refractory_steps", "short_form"
+    WIDE_FORM = False
     PROVIDED = frozenset()
     TEMPLATES = MappingProxyType({"from_bits": "from_bits_union", "to_bits": "to_bits_union"})
     WIDE = "float32"

@@ -110,9 +110,9 @@ static inline uint32_t iz_to_bits(float number)
 }
 
 /* z = n ln 2 + r with n an integer and |r| <= ln(2)/2. Then exp(z) - 1 = 2 (half*(exp(r) - 1) + (half - 1/2)) with
-   half = 2^(n-1), and exp(r) - 1 = r + r*r*q with q a minimax polynomial. z is limited, so that nothing overflows. */
+   half = 2^(n-1), or whole*(exp(r) - 1) + (whole - 1) with whole = 2^n, and exp(r) - 1 = r + r*r*q with q a minimax polynomial. z is limited, so that nothing overflows. */
 struct iz_reduced {
-    float r, q, half, n;
+    float r, q, half, whole, n;
 };
 
 static inline struct iz_reduced iz_reduce(float z)
@@ -120,10 +120,11 @@ static inline struct iz_reduced iz_reduce(float z)
     struct iz_reduced x;
     const float floored = z < -87.0f ? -87.0f : z;
     const float limited = floored > 88.37f ? 88.37f : floored;
-    const float shifted = limited * 1.44269504f + 12582912.0f; /* the integer is in its low bits */
-    x.n = shifted - 12582912.0f;
+    const float shifted = limited * 1.44269504f + 12583039.0f; /* its low bits hold n and the exponent's bias */
+    x.n = shifted - 12583039.0f;
     x.r = (limited - x.n * 0.693359375f) - x.n * -2.12194440e-4f;
-    x.half = iz_from_bits((iz_to_bits(shifted) + 126) << 23);
+    x.whole = iz_from_bits(iz_to_bits(shifted) << 23);
+    x.half = iz_from_bits((iz_to_bits(shifted) - 1) << 23);
     x.q = 0.00138699776f;
     x.q = x.q * x.r + 0.00836625230f;
     x.q = x.q * x.r + 0.0416674428f;
@@ -139,7 +140,7 @@ static inline float iz_phi1(float z)
     const float near = 1.0f + x.r * x.q;
     const float em1 = x.r + x.r * x.r * x.q;
     const float divisor = z > 88.37f ? 88.37f : z;
-    const float far = 2.0f * (x.half * em1 + (x.half - 0.5f)) / divisor;
+    const float far = (x.whole * em1 + (x.whole - 1.0f)) / divisor;
     return x.n == 0.0f ? near : far;
 }
 
@@ -156,6 +157,13 @@ static inline float iz_phi1_near(float z)
     value = value * z + 1.0f;
     return value;
 }
+
+/* for functions larger than what compilers inline of themselves: a call would keep the loop over lanes from becoming vector code */
+#if defined(__GNUC__)
+#define IZ_INLINE static inline __attribute__((always_inline))
+#else
+#define IZ_INLINE static inline
+#endif
 
 /* phi1; by its short form for arguments within 1.0f of 0, where it serves up to the threshold. */
 static float iz_phi1_form(float z, int32_t short_form)

@@ -122,9 +122,9 @@ static inline uint32_t iz_to_bits(float value)
 }
 
 /* z = n ln 2 + r with n an integer and |r| <= ln(2)/2. Then exp(z) - 1 = 2 (half*(exp(r) - 1) + (half - 1/2)) with
-   half = 2^(n-1), and exp(r) - 1 = r + r*r*q with q a minimax polynomial. z is limited, so that nothing overflows. */
+   half = 2^(n-1), or whole*(exp(r) - 1) + (whole - 1) with whole = 2^n, and exp(r) - 1 = r + r*r*q with q a minimax polynomial. z is limited, so that nothing overflows. */
 struct iz_reduced {
-    float r, q, half, n;
+    float r, q, half, whole, n;
 };
 
 static inline struct iz_reduced iz_reduce(float z)
@@ -132,10 +132,11 @@ static inline struct iz_reduced iz_reduce(float z)
     struct iz_reduced x;
     const float floored = z < -87.0f ? -87.0f : z;
     const float limited = floored > 88.37f ? 88.37f : floored;
-    const float shifted = limited * 1.44269504f + 12582912.0f; /* the integer is in its low bits */
-    x.n = shifted - 12582912.0f;
+    const float shifted = limited * 1.44269504f + 12583039.0f; /* its low bits hold n and the exponent's bias */
+    x.n = shifted - 12583039.0f;
     x.r = (limited - x.n * 0.693359375f) - x.n * -2.12194440e-4f;
-    x.half = iz_from_bits((iz_to_bits(shifted) + 126) << 23);
+    x.whole = iz_from_bits(iz_to_bits(shifted) << 23);
+    x.half = iz_from_bits((iz_to_bits(shifted) - 1) << 23);
     x.q = 0.00138699776f;
     x.q = x.q * x.r + 0.00836625230f;
     x.q = x.q * x.r + 0.0416674428f;
@@ -151,7 +152,7 @@ static inline float iz_phi1(float z)
     const float near = 1.0f + x.r * x.q;
     const float em1 = x.r + x.r * x.r * x.q;
     const float divisor = z > 88.37f ? 88.37f : z;
-    const float far = 2.0f * (x.half * em1 + (x.half - 0.5f)) / divisor;
+    const float far = (x.whole * em1 + (x.whole - 1.0f)) / divisor;
     return x.n == 0.0f ? near : far;
 }
 
@@ -169,17 +170,43 @@ static inline float iz_phi1_near(float z)
     return value;
 }
 
-/* Forms of phi1: for any argument; for arguments known to lie within 1.0f of 0; and for either, with the bits of the short
-   form within that range, so that a neuron's result does not depend on its neighbours. */
-enum form { FULL, SHORT, EITHER };
+/* phi1(z) = (exp(z) - 1)/z for |z| <= 2 only: one minimax polynomial, for arguments that are known to stay there */
+static inline float iz_phi1_wide(float z)
+{
+    float value = 2.48512269e-08f;
+    value = value * z + 2.97099035e-07f;
+    value = value * z + 2.76734909e-06f;
+    value = value * z + 2.47262215e-05f;
+    value = value * z + 0.000198365189f;
+    value = value * z + 0.00138899405f;
+    value = value * z + 0.00833339803f;
+    value = value * z + 0.0416666195f;
+    value = value * z + 0.166666642f;
+    value = value * z + 0.5f;
+    value = value * z + 1.0f;
+    return value;
+}
 
-static inline float iz_phi1_form(float z, enum form form)
+/* for functions larger than what compilers inline of themselves: a call would keep the loop over lanes from becoming vector code */
+#if defined(__GNUC__)
+#define IZ_INLINE static inline __attribute__((always_inline))
+#else
+#define IZ_INLINE static inline
+#endif
+
+/* Forms of phi1: for any argument; for arguments known to lie within 1.0f of 0, or within 2.0f; and for either, with the bits of the
+   form that serves within reach of 0, so that a neuron's result does not depend on its neighbours. */
+enum form { FULL, SHORT, WIDE, EITHER };
+
+static inline float iz_phi1_form(float z, enum form form, float reach)
 {
     if (form == SHORT)
         return iz_phi1_near(z);
+    if (form == WIDE)
+        return iz_phi1_wide(z);
     if (form == EITHER) {
-        const float near = iz_phi1_near(z), full = iz_phi1(z);
-        const int is_near = (z >= -1.0f) & (z <= 1.0f);
+        const float near = reach > 1.0f ? iz_phi1_wide(z) : iz_phi1_near(z), full = iz_phi1(z);
+        const int is_near = (z >= -reach) & (z <= reach);
         return is_near ? near : full;
     }
     return iz_phi1(z);
@@ -197,7 +224,7 @@ struct constants {
     float dt_p3;
     float dt_p1_2;
     float a_dt_phi1_minus_a_dt;
-    int short_form; /* whether phi1's arguments are small up to the threshold */
+    float reach; /* phi1's arguments are at most as large up to the threshold: its polynomials serve; 0 where they are larger */
     int64_t steps;
 };
 
@@ -229,7 +256,11 @@ static struct constants derive_constants(const struct IzhikevichLTC_population *
     constants.dt_p3 = dt_p3;
     constants.dt_p1_2 = dt_p1_2;
     constants.a_dt_phi1_minus_a_dt = a_dt_phi1_minus_a_dt;
-    constants.short_form = (z_V_at_threshold >= -1.0f) & (z_V_at_threshold <= 1.0f);
+    constants.reach = 0.0f;
+    if (z_V_at_threshold >= -2.0f && z_V_at_threshold <= 2.0f)
+        constants.reach = 2.0f;
+    if (z_V_at_threshold >= -1.0f && z_V_at_threshold <= 1.0f)
+        constants.reach = 1.0f;
     constants.steps = steps;
     return constants;
 }
@@ -250,8 +281,8 @@ struct lanes {
     int32_t *spike;
 };
 
-/* Whether the arguments of phi1 of all neurons of a tile lie within 1.0f of 0; not so when one is no number. */
-static inline int is_within_short_range(const float *restrict V_lanes, const struct constants *constants, int width)
+/* Whether the arguments of phi1 of all neurons of a tile lie within reach of 0; not so when one is no number. */
+static inline int is_within_reach(const float *restrict V_lanes, const struct constants *constants, int width)
 {
     const float dt_p2 = constants->dt_p2;
     const float dt_p1_2 = constants->dt_p1_2;
@@ -264,11 +295,11 @@ static inline int is_within_short_range(const float *restrict V_lanes, const str
         const uint32_t iz_size_z_V = iz_to_bits(z_V) << 1;
         largest = iz_size_z_V > largest ? iz_size_z_V : largest;
     }
-    return largest <= iz_to_bits(1.0f) << 1;
+    return largest <= iz_to_bits(constants->reach) << 1;
 }
 
-/* One step of every neuron of a tile. Returns whether any of them spiked. */
-static inline int step_lanes(float *restrict V_lanes, float *restrict u_lanes, const float *restrict I_lanes, int32_t *restrict spike_lanes,
+/* One step of every neuron of a tile. Returns whether any of them spiked. Each form has a loop of its own: one that chooses is no vector code. */
+IZ_INLINE int step_lanes(float *restrict V_lanes, float *restrict u_lanes, const float *restrict I_lanes, int32_t *restrict spike_lanes,
                              const struct constants *constants, int width, const enum form form)
 {
     const float b = constants->b;
@@ -281,6 +312,7 @@ static inline int step_lanes(float *restrict V_lanes, float *restrict u_lanes, c
     const float dt_p3 = constants->dt_p3;
     const float dt_p1_2 = constants->dt_p1_2;
     const float a_dt_phi1_minus_a_dt = constants->a_dt_phi1_minus_a_dt;
+    const float reach = constants->reach;
     int32_t any_spike = 0;
     int lane, group;
     for (group = 0; group < width; group += GROUP)
@@ -290,7 +322,7 @@ static inline int step_lanes(float *restrict V_lanes, float *restrict u_lanes, c
         const float I = I_lanes[lane];
         const float dt_f_V = dt_p3 + I * dt + V * (dt_p2 + V * dt_p1) - dt * u;
         const float z_V = dt_p2 + V * dt_p1_2;
-        const float V_new = V + dt_f_V * iz_phi1_form(z_V, form);
+        const float V_new = V + dt_f_V * iz_phi1_form(z_V, form, reach);
         const float u_new = u + a_dt_phi1_minus_a_dt * (V * b - u);
         const int spike = V_new >= V_th;
         V_lanes[lane] = spike ? c : V_new;
@@ -303,11 +335,13 @@ static inline int step_lanes(float *restrict V_lanes, float *restrict u_lanes, c
 
 static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constants *constants, int width)
 {
-    if (!constants->short_form)
+    if (constants->reach == 0.0f)
         return step_lanes(lanes->V, lanes->u, lanes->I, lanes->spike, constants, width, FULL);
-    if (is_within_short_range(lanes->V, constants, width))
-        return step_lanes(lanes->V, lanes->u, lanes->I, lanes->spike, constants, width, SHORT);
-    return step_lanes(lanes->V, lanes->u, lanes->I, lanes->spike, constants, width, EITHER);
+    if (!is_within_reach(lanes->V, constants, width))
+        return step_lanes(lanes->V, lanes->u, lanes->I, lanes->spike, constants, width, EITHER);
+    if (constants->reach > 1.0f)
+        return step_lanes(lanes->V, lanes->u, lanes->I, lanes->spike, constants, width, WIDE);
+    return step_lanes(lanes->V, lanes->u, lanes->I, lanes->spike, constants, width, SHORT);
 }
 
 /* Copy count values into a full tile; lanes beyond count repeat the last one. */

@@ -149,9 +149,9 @@ static __device__ __forceinline__ uint32_t iz_to_bits(float value)
 }
 
 /* z = n ln 2 + r with n an integer and |r| <= ln(2)/2. Then exp(z) - 1 = 2 (half*(exp(r) - 1) + (half - 1/2)) with
-   half = 2^(n-1), and exp(r) - 1 = r + r*r*q with q a minimax polynomial. z is limited, so that nothing overflows. */
+   half = 2^(n-1), or whole*(exp(r) - 1) + (whole - 1) with whole = 2^n, and exp(r) - 1 = r + r*r*q with q a minimax polynomial. z is limited, so that nothing overflows. */
 struct iz_reduced {
-    float r, q, half, n;
+    float r, q, half, whole, n;
 };
 
 static __device__ __forceinline__ struct iz_reduced iz_reduce(float z)
@@ -159,10 +159,11 @@ static __device__ __forceinline__ struct iz_reduced iz_reduce(float z)
     struct iz_reduced x;
     const float floored = z < -87.0f ? -87.0f : z;
     const float limited = floored > 88.37f ? 88.37f : floored;
-    const float shifted = limited * 1.44269504f + 12582912.0f; /* the integer is in its low bits */
-    x.n = shifted - 12582912.0f;
+    const float shifted = limited * 1.44269504f + 12583039.0f; /* its low bits hold n and the exponent's bias */
+    x.n = shifted - 12583039.0f;
     x.r = (limited - x.n * 0.693359375f) - x.n * -2.12194440e-4f;
-    x.half = iz_from_bits((iz_to_bits(shifted) + 126) << 23);
+    x.whole = iz_from_bits(iz_to_bits(shifted) << 23);
+    x.half = iz_from_bits((iz_to_bits(shifted) - 1) << 23);
     x.q = 0.00138699776f;
     x.q = x.q * x.r + 0.00836625230f;
     x.q = x.q * x.r + 0.0416674428f;
@@ -171,14 +172,30 @@ static __device__ __forceinline__ struct iz_reduced iz_reduce(float z)
     return x;
 }
 
-/* phi1(z) = (exp(z) - 1)/z, and 1 at z = 0; it stays at its last finite value above 88.37f */
+/* numerator/z for |z| from 0.34 to 2^125, with the bits of a division but without its slow path: a reciprocal in error by at most one unit
+   in the last place, one correction of it, without which quotients of -1 are rounded wrongly here and there, and one of the quotient */
+static __device__ __forceinline__ float iz_quotient(float numerator, float z)
+{
+#if defined(__CUDA_ARCH__)
+    float estimate;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(estimate) : "f"(z));
+    const float reciprocal = fmaf(fmaf(-estimate, z, 1.0f), estimate, estimate);
+    const float quotient = numerator * reciprocal;
+    return fmaf(fmaf(-quotient, z, numerator), reciprocal, quotient);
+#else
+    return numerator / z;
+#endif
+}
+
+/* phi1(z) = (exp(z) - 1)/z, and 1 at z = 0; it stays at its last finite value above 88.37f, and at 2^-125 below -2^125 */
 static __device__ __forceinline__ float iz_phi1(float z)
 {
     const struct iz_reduced x = iz_reduce(z);
     const float near = 1.0f + x.r * x.q;
     const float em1 = x.r + x.r * x.r * x.q;
-    const float divisor = z > 88.37f ? 88.37f : z;
-    const float far = 2.0f * (x.half * em1 + (x.half - 0.5f)) / divisor;
+    const float floored = z < -4.25352959e37f ? -4.25352959e37f : z;
+    const float divisor = floored > 88.37f ? 88.37f : floored;
+    const float far = iz_quotient(x.whole * em1 + (x.whole - 1.0f), divisor);
     return x.n == 0.0f ? near : far;
 }
 
