@@ -27,6 +27,7 @@ lint: $(VENV)/.installed
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/basedpyright --level error --pythonpath $(BIN)/python > $(VENV)/basedpyright.txt || { cat $(VENV)/basedpyright.txt; exit 1; }
 
 test: lint
 	@$(TESTED_WITH) -m pytest -n 2 -q

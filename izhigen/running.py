@@ -73,9 +73,7 @@ def record_run(
     out: str | Path | None,
     inputs: Mapping[str, Any],
 ) -> Recording:
-    """Advance a population by ``count`` steps and write down what is asked for;
-    :meth:`~izhigen.population.Population.run` describes it.
-    """
+    """Advance by ``count`` steps and write down what is asked for; see :meth:`~izhigen.population.Population.run`."""
     engine, feeds = _engine_and_feeds(population, inputs, count)
     start = population._steps_done
     subject = _subject(population, {name: held_values(feed, count) for name, feed in feeds.items()})

@@ -77,7 +77,7 @@ def _can_be_pickled(value: Any) -> bool:
 
 def _as_given(value: float | Array, layout: Layout) -> float | Array:
     """Numbers of all neurons as a user would give them: without the batch axis, where all batches have the same."""
-    if isinstance(value, float):
+    if isinstance(value, (int, float)):
         return value
     values = value.reshape(layout.shape)
     if layout.batch is not None and (values == values[:1]).all():

@@ -22,7 +22,8 @@ def check_dt(dt: object) -> float:
     step = read_real(dt, "dt")
     if not math.isfinite(step) or step <= 0:
         raise ValueShapeError(f"dt={shown(dt)} is not a step: give a positive number of ms")
-    return float(str(dt)) if isinstance(dt, np.float32) else step  # np.float32(0.1) means 0.1 ms, not 0.10000000149
+    single = isinstance(dt, np.floating) and dt.dtype == np.float32
+    return float(str(dt)) if single else step  # np.float32(0.1) means 0.1 ms, not 0.10000000149
 
 
 def first_step_at_or_after(time: float, dt: float) -> int:

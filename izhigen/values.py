@@ -50,7 +50,7 @@ def value_of(model: Declaration, name: str, value: Any, layout: Layout, seed: in
     rng = np.random.default_rng([seed, *name.encode()])
     found = read_value(name, value, layout, rng, np.float64 if name in TIMES and model.refractory else layout.dtype)
     if name == "tau_ref" and model.refractory:
-        least = found if isinstance(found, float) else float(found.min())
+        least = found if isinstance(found, (int, float)) else float(found.min())
         if least < 0:
             raise ValueShapeError(f"tau_ref = {least:g} is negative; a refractory period is a time in ms from 0 on")
     return found

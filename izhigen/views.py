@@ -60,7 +60,7 @@ class ParameterView(MutableMapping[str, Any]):
         if name not in values:
             raise KeyError(f"no parameter {name!r}{suggest(name, values)} (parameters: {', '.join(values)})")
         value = values[name]
-        return value if isinstance(value, float) else value.reshape(self._population.shape)
+        return value if isinstance(value, (int, float)) else value.reshape(self._population.shape)
 
     def __setitem__(self, name: str, value: Any) -> None:
         if name not in self._population._parameters:
