@@ -4,14 +4,12 @@ usage is exit code 2.
 
 from __future__ import annotations
 
-import inspect
 import io
 import json
 import math
 import os
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,12 @@ import click
 
 import izhigen as iz
 from izhigen.description import recording_path
-from izhigen.errors import IzhigenError, RecordingError, ValueShapeError, suggest
+from izhigen.errors import IzhigenError, RecordingError, ValueShapeError
 from izhigen.files import write_file
+from izhigen.options import STIMULI, read_indices, read_inputs, read_settings, read_sizes
 from izhigen.store import SUFFIX, check_new
 from izhigen.timegrid import whole_steps
 
-STIMULI = ("section", "constant", "ramp", "sinusoid", "square", "spike_train", "wiener", "ornstein_uhlenbeck")
 _INPUT_HELP = (
     "An input: 'NUMBER', 'KIND:key=value;...' (KIND of "
     + ", ".join(STIMULI)
@@ -192,10 +190,10 @@ def run(
         threads=threads,
         seed=seed,
         device=device,
-        sharding=_indices(sharding, "--sharding"),
-        **_settings(settings, (*loaded.parameters, *loaded.states), loaded.name),
+        sharding=read_indices(sharding, "--sharding"),
+        **read_settings(settings, (*loaded.parameters, *loaded.states), loaded.name),
     )
-    feeds = _inputs(inputs, loaded, duration, dt, seed)
+    feeds = read_inputs(inputs, loaded, duration, dt, seed)
     pop.run(0.0, progress=False, **feeds)  # builds and loads what the run needs, so that the time below is its own
     streamed = out is not None and out.suffix.lower() == SUFFIX
     started = time.perf_counter()
@@ -204,7 +202,7 @@ def run(
         record=[*dict.fromkeys([*states, *(["spike"] if loaded.threshold else [])])],
         every=every,
         progress=progress,
-        neurons=_indices(neurons, "--neurons"),
+        neurons=read_indices(neurons, "--neurons"),
         out=out if streamed else None,
         **feeds,
     )
@@ -308,7 +306,7 @@ def emit(
     one file.
     """
     loaded: Any = iz.load(model)
-    changes = _settings(settings, tuple(loaded.parameters), loaded.name)
+    changes = read_settings(settings, tuple(loaded.parameters), loaded.name)
     if changes:
         loaded = loaded.variant(**changes)
     if out is None:
@@ -377,8 +375,8 @@ def bench(
 
     loaded: Any = iz.load(model)
     _check_folder(data)
-    counts = tuple(_sizes(sizes))
-    feeds = {name: _quiet_after(value) for name, value in _inputs(inputs, loaded, BENCH_DURATION, dt, 0).items()}
+    counts = tuple(read_sizes(sizes))
+    feeds = {name: _quiet_after(value) for name, value in read_inputs(inputs, loaded, BENCH_DURATION, dt, 0).items()}
     jumps = [name for name in feeds if name not in loaded.inputs]
     if jumps:
         raise ValueShapeError(
@@ -386,7 +384,9 @@ def bench(
             f"({', '.join(loaded.inputs) or 'it has none'}), "
             "not jumps of a state"
         )
-    subject = Subject(loaded, feeds, _settings(settings, (*loaded.parameters, *loaded.states), loaded.name), method, dt)
+    subject = Subject(
+        loaded, feeds, read_settings(settings, (*loaded.parameters, *loaded.states), loaded.name), method, dt
+    )
     result = bench_model(subject, counts, ("float32", "float64") if dtype == "both" else (dtype,), quick, click.echo)
     if data is not None:
         write_file(data, (json.dumps(result, indent=1) + "\n").encode())
@@ -417,146 +417,6 @@ def cache(clear: bool) -> None:
         f"{limit / 1e6:g} MB "
         "(set IZHIGEN_CACHE_DIR to move it, IZHIGEN_CACHE_SIZE to change its limit, --clear to empty it)"
     )
-
-
-# -- reading options --------------------------------------------------------------------------------------------------
-
-
-def _settings(settings: tuple[str, ...], known: tuple[str, ...], model_name: str) -> dict[str, float]:
-    values: dict[str, float] = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        name = name.strip()
-        if equals and name not in known:
-            raise ValueShapeError(
-                f"--set {setting}: model {model_name!r} has no {name!r}{suggest(name, known)} (known: "
-                f"{', '.join(known)})"
-            )
-        try:
-            values[name] = float(value)
-        except ValueError:
-            equals = ""
-        if not equals:
-            raise click.UsageError(f"--set {setting!r}: expected NAME=NUMBER, such as --set a=0.1")
-    return values
-
-
-def _indices(text: str, option: str) -> list[int] | None:
-    try:
-        return [int(item) for item in text.split(",") if item.strip()] or None
-    except ValueError:
-        raise click.UsageError(f"{option} {text!r}: expected indices separated by commas") from None
-
-
-def _sizes(text: str) -> list[int]:
-    try:
-        sizes = [int(float(item)) for item in text.split(",") if item.strip()]
-    except (ValueError, OverflowError):
-        sizes = []
-    if not sizes or min(sizes) < 1:
-        raise click.UsageError(
-            f"--sizes {text!r}: expected numbers of neurons separated by commas, such as 1000,100000"
-        )
-    return sizes
-
-
-def _inputs(specifications: tuple[str, ...], model: Any, duration: float, dt: float, seed: int) -> dict[str, Any]:
-    names = (*model.inputs, *model.delta_inputs)
-    feeds: dict[str, list[Any]] = {}
-    for position, specification in enumerate(specifications):
-        head, equals, tail = specification.partition("=")
-        named = equals and head.strip().isidentifier() and ":" not in head and head.strip() not in ("t",)
-        if named and head.strip() not in names:
-            raise ValueShapeError(
-                f"--input {specification!r}: model {model.name!r} has no input "
-                f"{head.strip()!r}{suggest(head.strip(), names)}"
-            )
-        if not named and not model.inputs:
-            raise ValueShapeError(f"--input {specification!r}: model {model.name!r} has no inputs")
-        name, text = (head.strip(), tail) if named else (model.inputs[0], specification)
-        feeds.setdefault(name, []).append(_one_input(text.strip(), duration, dt, seed + position))
-    return {name: _total(parts, duration) for name, parts in feeds.items()}
-
-
-def _one_input(text: str, duration: float, dt: float, seed: int) -> Any:
-    kind, colon, rest = text.partition(":")
-    if colon and kind in STIMULI:
-        return _stimulus(kind, rest, duration, seed)
-    if colon and kind.isidentifier():
-        raise click.UsageError(
-            f"--input {text!r}: no stimulus {kind!r}{suggest(kind, STIMULI)} (stimuli: {', '.join(STIMULI)})"
-        )
-    if text.endswith((".npy", ".csv")):
-        return iz.inputs.from_array(text, dt)
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def _stimulus(kind: str, text: str, duration: float, seed: int) -> Any:
-    function: Callable[..., Any] = getattr(iz.inputs, kind)
-    accepted = [name for name in inspect.signature(function).parameters if name != "dt"]
-    options: dict[str, Any] = {}
-    for part in filter(None, (piece.strip() for piece in text.split(";"))):
-        key, equals, value = part.partition("=")
-        key = key.strip()
-        if not equals or key not in accepted:
-            raise click.UsageError(
-                f"--input {kind}: {part!r} is not one of "
-                f"{', '.join(f'{name}=...' for name in accepted)}{suggest(key, accepted)}"
-            )
-        options[key] = _option(kind, key, value.strip())
-    if "duration" in accepted:
-        options.setdefault("duration", duration)
-    if "seed" in accepted:
-        options.setdefault("seed", seed)
-    missing = [
-        name
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.default is parameter.empty and name not in options
-    ]
-    if missing:
-        raise click.UsageError(f"--input {kind}: {', '.join(missing)} missing, as in '{kind}:{missing[0]}=...'")
-    lists = {"section": ("values", "durations"), "spike_train": ("times", "lengths", "sizes")}.get(kind, ())
-    for key, value in options.items():
-        if isinstance(value, list) and key not in lists:
-            raise click.UsageError(f"--input {kind}: {key} takes one number, not a list")
-    return function(**options)
-
-
-def _option(kind: str, key: str, value: str) -> Any:
-    if key == "bias":
-        if value.lower() not in ("true", "false", "yes", "no", "1", "0"):
-            raise click.UsageError(f"--input {kind}: bias={value!r} is neither true nor false")
-        return value.lower() in ("1", "true", "yes")
-    try:
-        if key in ("n", "seed"):
-            return int(value)
-        if "," in value or (kind, key) in (("section", "values"), ("section", "durations"), ("spike_train", "times")):
-            return [float(item) for item in value.split(",") if item.strip()]
-        return float(value)
-    except ValueError:
-        raise click.UsageError(f"--input {kind}: {key}={value!r} is not a number or a list of numbers") from None
-
-
-def _total(parts: list[Any], duration: float) -> Any:
-    """One input, or the sum of several."""
-    from izhigen.feeding import text_stimulus
-
-    if len(parts) == 1:
-        return parts[0]
-    numbers_only = [part for part in parts if isinstance(part, float)]
-    others = [part for part in parts if not isinstance(part, float)]
-    stimuli = [
-        part if isinstance(part, iz.inputs.Stimulus) else text_stimulus("input", part, duration) for part in others
-    ]
-    if not stimuli:
-        return sum(numbers_only)
-    total = stimuli[0]
-    for stimulus in stimuli[1:]:
-        total = total + stimulus
-    return total + sum(numbers_only) if numbers_only else total
 
 
 def main() -> None:

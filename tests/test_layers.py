@@ -38,7 +38,7 @@ ORDER = [
     ["notebook"],
     ["api"],
     ["__init__"],
-    ["bench"],
+    ["bench", "options"],
     ["cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

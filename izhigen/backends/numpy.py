@@ -26,7 +26,7 @@ from izhigen.backends.engine import (
     Spikes,
     host_space,
 )
-from izhigen.codegen.elementary import PHI1_SATURATES
+from izhigen.codegen.formats import PHI1_SATURATES
 from izhigen.codegen.program import EVENT_GROUP
 from izhigen.codegen.request import KernelRequest
 from izhigen.derive.functions import BLOCK_BOUND, LIMIT

@@ -18,7 +18,7 @@ from typing import Any
 import sympy as sp
 from sympy.logic.boolalg import Boolean
 
-from izhigen.codegen.elementary import PHI1_SATURATES
+from izhigen.codegen.formats import PHI1_SATURATES
 from izhigen.codegen.operations import COST, OTHER_CALL, multiplies, own_operations
 from izhigen.derive import functions as f
 from izhigen.derive.lowering import DT, symbol

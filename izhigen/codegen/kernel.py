@@ -18,7 +18,7 @@ import sympy as sp
 from sympy.logic.boolalg import Boolean
 
 from izhigen.codegen.economy import Plan, economical, horner, is_only_added, shared_powers
-from izhigen.codegen.elementary import FORMATS
+from izhigen.codegen.formats import FORMATS
 from izhigen.codegen.naming import Namer
 from izhigen.codegen.operations import Operations, count
 from izhigen.derive import functions as f

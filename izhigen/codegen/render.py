@@ -14,7 +14,8 @@ import jinja2
 import sympy as sp
 
 from izhigen._version import __version__
-from izhigen.codegen.elementary import FORMATS, FloatFormat, constants, in_order
+from izhigen.codegen.elementary import in_order
+from izhigen.codegen.formats import FORMATS, FloatFormat, constants
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.kernel import REFRACTORY, TAU_REF, Kernel, Kind, Statement
 from izhigen.codegen.plain import plain_comment

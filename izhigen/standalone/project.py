@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from izhigen._version import __version__
-from izhigen.codegen.elementary import FORMATS
+from izhigen.codegen.formats import FORMATS
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.plain import plain_comment, plain_markdown

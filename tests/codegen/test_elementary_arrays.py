@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import scipy.special
 
-from izhigen.codegen.elementary import ANGLE, FORMATS, in_order
+from izhigen.codegen.elementary import in_order
+from izhigen.codegen.formats import ANGLE, FORMATS
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.render import elementary_texts
 from tests.codegen.test_source import STRICT

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from izhigen.backends.compiler import FLAGS, find_compiler
-from izhigen.codegen.elementary import FORMATS, in_order
+from izhigen.codegen.elementary import in_order
+from izhigen.codegen.formats import FORMATS
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.render import elementary_texts

@@ -10,7 +10,7 @@ import numpy as np
 import sympy as sp
 from sympy.printing.c import C99CodePrinter
 
-from izhigen.codegen.elementary import FORMATS
+from izhigen.codegen.formats import FORMATS
 from izhigen.codegen.identifiers import c_name
 from izhigen.errors import DerivationError
 

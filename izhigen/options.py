@@ -1,0 +1,156 @@
+"""Options of the command line as values: settings, indices, sizes, and inputs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+import izhigen as iz
+from izhigen.errors import ValueShapeError, suggest
+
+STIMULI = ("section", "constant", "ramp", "sinusoid", "square", "spike_train", "wiener", "ornstein_uhlenbeck")
+"""Stimuli that ``--input`` can name."""
+
+
+def read_settings(settings: tuple[str, ...], known: tuple[str, ...], model_name: str) -> dict[str, float]:
+    """Numbers that ``--set NAME=NUMBER`` gives to parameters and states."""
+    values: dict[str, float] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        name = name.strip()
+        if equals and name not in known:
+            raise ValueShapeError(
+                f"--set {setting}: model {model_name!r} has no {name!r}{suggest(name, known)} (known: "
+                f"{', '.join(known)})"
+            )
+        try:
+            values[name] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise click.UsageError(f"--set {setting!r}: expected NAME=NUMBER, such as --set a=0.1")
+    return values
+
+
+def read_indices(text: str, option: str) -> list[int] | None:
+    """Indices separated by commas; None without any."""
+    try:
+        return [int(item) for item in text.split(",") if item.strip()] or None
+    except ValueError:
+        raise click.UsageError(f"{option} {text!r}: expected indices separated by commas") from None
+
+
+def read_sizes(text: str) -> list[int]:
+    """Numbers of neurons separated by commas."""
+    try:
+        sizes = [int(float(item)) for item in text.split(",") if item.strip()]
+    except (ValueError, OverflowError):
+        sizes = []
+    if not sizes or min(sizes) < 1:
+        raise click.UsageError(
+            f"--sizes {text!r}: expected numbers of neurons separated by commas, such as 1000,100000"
+        )
+    return sizes
+
+
+def read_inputs(specifications: tuple[str, ...], model: Any, duration: float, dt: float, seed: int) -> dict[str, Any]:
+    """What ``--input [NAME=]SPEC`` gives to inputs by name; several for one add up."""
+    names = (*model.inputs, *model.delta_inputs)
+    feeds: dict[str, list[Any]] = {}
+    for position, specification in enumerate(specifications):
+        head, equals, tail = specification.partition("=")
+        named = equals and head.strip().isidentifier() and ":" not in head and head.strip() not in ("t",)
+        if named and head.strip() not in names:
+            raise ValueShapeError(
+                f"--input {specification!r}: model {model.name!r} has no input "
+                f"{head.strip()!r}{suggest(head.strip(), names)}"
+            )
+        if not named and not model.inputs:
+            raise ValueShapeError(f"--input {specification!r}: model {model.name!r} has no inputs")
+        name, text = (head.strip(), tail) if named else (model.inputs[0], specification)
+        feeds.setdefault(name, []).append(_one_input(text.strip(), duration, dt, seed + position))
+    return {name: _total(parts, duration) for name, parts in feeds.items()}
+
+
+def _one_input(text: str, duration: float, dt: float, seed: int) -> Any:
+    kind, colon, rest = text.partition(":")
+    if colon and kind in STIMULI:
+        return _stimulus(kind, rest, duration, seed)
+    if colon and kind.isidentifier():
+        raise click.UsageError(
+            f"--input {text!r}: no stimulus {kind!r}{suggest(kind, STIMULI)} (stimuli: {', '.join(STIMULI)})"
+        )
+    if text.endswith((".npy", ".csv")):
+        return iz.inputs.from_array(text, dt)
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _stimulus(kind: str, text: str, duration: float, seed: int) -> Any:
+    function: Callable[..., Any] = getattr(iz.inputs, kind)
+    accepted = [name for name in inspect.signature(function).parameters if name != "dt"]
+    options: dict[str, Any] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(";"))):
+        key, equals, value = part.partition("=")
+        key = key.strip()
+        if not equals or key not in accepted:
+            raise click.UsageError(
+                f"--input {kind}: {part!r} is not one of "
+                f"{', '.join(f'{name}=...' for name in accepted)}{suggest(key, accepted)}"
+            )
+        options[key] = _option(kind, key, value.strip())
+    if "duration" in accepted:
+        options.setdefault("duration", duration)
+    if "seed" in accepted:
+        options.setdefault("seed", seed)
+    missing = [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is parameter.empty and name not in options
+    ]
+    if missing:
+        raise click.UsageError(f"--input {kind}: {', '.join(missing)} missing, as in '{kind}:{missing[0]}=...'")
+    lists = {"section": ("values", "durations"), "spike_train": ("times", "lengths", "sizes")}.get(kind, ())
+    for key, value in options.items():
+        if isinstance(value, list) and key not in lists:
+            raise click.UsageError(f"--input {kind}: {key} takes one number, not a list")
+    return function(**options)
+
+
+def _option(kind: str, key: str, value: str) -> Any:
+    if key == "bias":
+        if value.lower() not in ("true", "false", "yes", "no", "1", "0"):
+            raise click.UsageError(f"--input {kind}: bias={value!r} is neither true nor false")
+        return value.lower() in ("1", "true", "yes")
+    try:
+        if key in ("n", "seed"):
+            return int(value)
+        if "," in value or (kind, key) in (("section", "values"), ("section", "durations"), ("spike_train", "times")):
+            return [float(item) for item in value.split(",") if item.strip()]
+        return float(value)
+    except ValueError:
+        raise click.UsageError(f"--input {kind}: {key}={value!r} is not a number or a list of numbers") from None
+
+
+def _total(parts: list[Any], duration: float) -> Any:
+    """One input, or the sum of several."""
+    from izhigen.feeding import text_stimulus
+
+    if len(parts) == 1:
+        return parts[0]
+    numbers_only = [part for part in parts if isinstance(part, float)]
+    others = [part for part in parts if not isinstance(part, float)]
+    stimuli = [
+        part if isinstance(part, iz.inputs.Stimulus) else text_stimulus("input", part, duration) for part in others
+    ]
+    if not stimuli:
+        return sum(numbers_only)
+    total = stimuli[0]
+    for stimulus in stimuli[1:]:
+        total = total + stimulus
+    return total + sum(numbers_only) if numbers_only else total
