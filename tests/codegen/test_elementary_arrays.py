@@ -196,8 +196,12 @@ def rounded_and_rest(name, dtype):
             exact = EXACT[name](*(g.astype(np.float64) for g in given))
             rounded = exact.astype(number)
             return rounded, np.where(np.isfinite(rounded), exact - rounded, 0)
-    functions = {"log1p": mpmath.log1p, "phi1_near": lambda z: mpmath.expm1(z) / z,
-        "phi1_wide": lambda z: mpmath.expm1(z) / z, "pow": mpmath.power}
+    functions = {
+        "log1p": mpmath.log1p,
+        "phi1_near": lambda z: mpmath.expm1(z) / z,
+        "phi1_wide": lambda z: mpmath.expm1(z) / z,
+        "pow": mpmath.power,
+    }
     with mpmath.workdps(60):
         exact = [
             functions.get(name, getattr(mpmath, name, None))(*(mpmath.mpf(float(v)) for v in values))
