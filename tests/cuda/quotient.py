@@ -2,7 +2,7 @@
 
     python -m tests.cuda.quotient
 
-goes through all arguments (a minute); tests go through each ``stride``-th. The program is the text that the kernel carries; the estimate of
+goes through all arguments (three minutes; 242 quotients differ, see docs/internals.md); tests go through each ``stride``-th. The program is the text that the kernel carries; the estimate of
 the device, which PTX lets be wrong by one unit in the last place, is a division moved by -1, 0 or 1 units.
 """
 

@@ -169,7 +169,8 @@ static __device__ __forceinline__ struct iz_reduced iz_reduce(float z)
     return x;
 }
 
-/* numerator/z for |z| from 0.34 to 2^125, with the bits of a division but without its slow path: a reciprocal in error by at most one unit
+/* numerator/z for |z| from 0.34 to 2^125, with the bits of a division (but of -1/z where all bits of the mantissa of z are set, if
+   the estimate is not the nearest number there) and without its slow path: a reciprocal in error by at most one unit
    in the last place, one correction of it, without which quotients of -1 are rounded wrongly here and there, and one of the quotient */
 static __device__ __forceinline__ float iz_quotient(float numerator, float z)
 {
