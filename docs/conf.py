@@ -12,4 +12,5 @@ myst_heading_anchors = 3
 html_theme = "furo"
 autodoc_typehints = "description"
 exclude_patterns = ["_build"]
-suppress_warnings = ["myst.xref_missing"]
+# the word "shape" of "array, shape (n,)" is an attribute of two classes, and means neither
+suppress_warnings = ["myst.xref_missing", "ref.python"]
