@@ -26,7 +26,7 @@ from izhigen.errors import IzhigenError, ValueShapeError
 from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.forms import Form, form_of
 from izhigen.model.functions import CONSTANTS
-from izhigen.scalars import read_real, read_whole, shown
+from izhigen.scalars import read_finite, read_real, read_whole, shown
 from izhigen.series import (
     Events,
     Offset,
@@ -158,16 +158,19 @@ class Stimulus:
         return (-self) + other
 
     def __truediv__(self, divisor: float) -> Stimulus:
-        return self * (1.0 / divisor)
+        if not isinstance(divisor, (int, float, np.number)):
+            return NotImplemented
+        number = read_finite(divisor, f"the divisor of {self.name}")
+        if number == 0:
+            raise ValueShapeError(f"{self.name} is divided by zero")
+        return self * (1.0 / number)
 
     def __mul__(self, factor: float) -> Stimulus:
         if not isinstance(factor, (int, float, np.number)):
             return NotImplemented
-        return Stimulus(
-            f"{factor}*{self.name}",
-            tuple(replace(part, factor=part.factor * read_real(factor, self.name)) for part in self.parts),
-            self.dt,
-        )
+        number = read_finite(factor, f"the factor of {self.name}")
+        parts = tuple(replace(part, factor=part.factor * number) for part in self.parts)
+        return Stimulus(f"{shown(factor)}*{self.name}", parts, self.dt)
 
     __rmul__ = __mul__
 

@@ -11,8 +11,30 @@ import click
 import izhigen as iz
 from izhigen.errors import ValueShapeError, suggest
 
-STIMULI = ("section", "constant", "ramp", "sinusoid", "square", "spike_train", "wiener", "ornstein_uhlenbeck")
+STIMULI = (
+    "section",
+    "constant",
+    "ramp",
+    "sinusoid",
+    "square",
+    "spike_train",
+    "spikes",
+    "poisson",
+    "wiener",
+    "ornstein_uhlenbeck",
+)
 """Stimuli that ``--input`` can name."""
+LISTS = {
+    "section": ("values", "durations"),
+    "spike_train": ("times", "lengths", "sizes"),
+    "spikes": ("times", "indices", "weight"),
+}
+"""Their options that take lists."""
+ALWAYS_LISTS = {("section", "values"), ("section", "durations"), ("spike_train", "times")} | {
+    ("spikes", "times"),
+    ("spikes", "indices"),
+}
+"""Options for which one number is a list of one."""
 
 
 def read_settings(settings: tuple[str, ...], known: tuple[str, ...], model_name: str) -> dict[str, float]:
@@ -85,10 +107,7 @@ def _one_input(text: str, duration: float, dt: float, seed: int) -> Any:
         )
     if text.endswith((".npy", ".csv")):
         return iz.inputs.from_array(text, dt)
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    return _number_or_text(text)
 
 
 def _stimulus(kind: str, text: str, duration: float, seed: int) -> Any:
@@ -115,7 +134,7 @@ def _stimulus(kind: str, text: str, duration: float, seed: int) -> Any:
     ]
     if missing:
         raise click.UsageError(f"--input {kind}: {', '.join(missing)} missing, as in '{kind}:{missing[0]}=...'")
-    lists = {"section": ("values", "durations"), "spike_train": ("times", "lengths", "sizes")}.get(kind, ())
+    lists = LISTS.get(kind, ())
     for key, value in options.items():
         if isinstance(value, list) and key not in lists:
             raise click.UsageError(f"--input {kind}: {key} takes one number, not a list")
@@ -127,14 +146,22 @@ def _option(kind: str, key: str, value: str) -> Any:
         if value.lower() not in ("true", "false", "yes", "no", "1", "0"):
             raise click.UsageError(f"--input {kind}: bias={value!r} is neither true nor false")
         return value.lower() in ("1", "true", "yes")
+    if (kind, key) == ("poisson", "rate"):  # text in t, where it is no number
+        return _number_or_text(value)
+    read = int if key in ("n", "seed", "indices") else float
     try:
-        if key in ("n", "seed"):
-            return int(value)
-        if "," in value or (kind, key) in (("section", "values"), ("section", "durations"), ("spike_train", "times")):
-            return [float(item) for item in value.split(",") if item.strip()]
-        return float(value)
+        if "," in value or (kind, key) in ALWAYS_LISTS:
+            return [read(item) for item in value.split(",") if item.strip()]
+        return read(value)
     except ValueError:
         raise click.UsageError(f"--input {kind}: {key}={value!r} is not a number or a list of numbers") from None
+
+
+def _number_or_text(value: str) -> float | str:
+    try:
+        return float(value)
+    except ValueError:
+        return value
 
 
 def _total(parts: list[Any], duration: float) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from izhigen.errors import RecordingError
+from izhigen.scalars import read_real, shown
 
 Array = Any
 
@@ -76,13 +77,11 @@ def population_rate(
     RecordingError
         For a bin shorter than a step, or a run without duration.
     """
-    if (
-        isinstance(bin, bool)
-        or not isinstance(bin, (int, float, np.number))
-        or not dt * (1 - 1e-9) <= float(bin) < np.inf
-    ):
-        raise RecordingError(f"bin={bin!r} is not a length of bins: give a number of ms that is at least dt={dt:g}")
-    width = float(bin)
+    width = read_real(bin, "bin", RecordingError)
+    if not dt * (1 - 1e-9) <= width < np.inf:
+        raise RecordingError(
+            f"bin={shown(bin)} is not a length of bins: give a number of ms that is at least dt={dt:g}"
+        )
     if not stop > start:
         raise RecordingError("the run has no duration, so there is no rate")
     count = max(1, int(np.ceil((stop - start) / width - 1e-9)))

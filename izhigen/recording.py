@@ -16,6 +16,7 @@ from izhigen.description import PER_NEURON, Description, recording_path
 from izhigen.errors import RecordingError, suggest
 from izhigen.moments import MOMENTS, UNITS, Intervals
 from izhigen.rates import PopulationRate, RateCurve, population_rate, rate_curve
+from izhigen.scalars import read_real, shown
 from izhigen.store import SUFFIX, Header, Piece, StoreWriter
 from izhigen.stored import axes_of, labelled, read_store
 
@@ -186,8 +187,9 @@ class Recording:
         return rate_curve(chosen, unit, fetch(self.per_neuron[chosen]), fetch(rates))
 
     def _rates_after(self, start: float) -> Array:
+        asked, start = start, read_real(start, "start", RecordingError)
         if not self.start <= start < self.stop:
-            raise RecordingError(f"start={start!r} is not a time of the run, {self.start:g} to {self.stop:g} ms")
+            raise RecordingError(f"start={shown(asked)} is not a time of the run, {self.start:g} to {self.stop:g} ms")
         counts = np.zeros(int(np.prod(self.shape)), np.int64)
         for times, indices in self.spike_parts():
             counts += np.bincount(indices[times > start + 1e-3 * self.info["dt"]], minlength=len(counts))

@@ -20,12 +20,17 @@ class Disk:
     """Every write, sync, new file, new folder and move that izhigen makes is a step; ``at`` is called with the step's number before it is done."""
 
     def __init__(self, at: Callable[[int], Any]) -> None:
-        self.steps, self._at, self._lock = 0, at, threading.Lock()
+        self.steps, self._at, self._lock, self._inside = 0, at, threading.RLock(), False
 
     def step(self) -> None:
         with self._lock:
-            number, self.steps = self.steps, self.steps + 1
-            self._at(number)
+            if self._inside:  # what ``at`` itself does to the disk is no step
+                return
+            number, self.steps, self._inside = self.steps, self.steps + 1, True
+            try:
+                self._at(number)
+            finally:
+                self._inside = False
 
     def install(self, patch: pytest.MonkeyPatch) -> Disk:
         disk = self

@@ -3,6 +3,7 @@
 import builtins
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 import izhigen as iz
 from izhigen import store
 from izhigen.errors import NonFiniteError, RecordingError, ValueShapeError
+from izhigen.files import DRAFT_PREFIX
 from tests.conftest import ROOT
 from tests.disk import Disk, drafts, full
 from tests.helpers import host
@@ -278,16 +280,21 @@ def test_full_disk(recover, tmp_path, small, monkeypatch):
     first, last = steps_of(lambda _: RS.population(101, dt=0.1).run(60.0, **WHOLE, out=tmp_path / "all.zarr"))
     assert last - first > 60
     seen = set()
-    for step in range(first, last, 1 if not recover else 3):
+    # the number of steps varies a little from run to run, as chunks are written by several threads
+    for step in np.unique(np.linspace(first, first + 0.8 * (last - first), 20, dtype=int)).tolist():
         path = tmp_path / f"{step}.zarr"
         with monkeypatch.context() as patch:
             Disk(full(step, step if recover else float("inf"))).install(patch)
             words = rf"{step}\.zarr cannot be written: .*No space left.*; (its first \d+ rows|nothing)"
-            with pytest.raises(RecordingError, match=words) as problem:
+            try:
                 RS.population(101, dt=0.1).run(60.0, **WHOLE, out=path)
+                problem = ""
+            except RecordingError as refused:
+                problem = str(refused)
+        assert re.search(words, problem) or (recover and not problem)  # some steps can fail once and nothing is lost
         seen.add(check_prefix(path, kept, drafts_too=True))
         rows = len(iz.Recording.load(path).t)
-        assert f"first {rows} rows" in str(problem.value) or rows == 0
+        assert f"first {rows} rows" in problem or rows == 0 or (not problem and rows == len(kept.t))
     assert len(seen) > 5
 
 
@@ -319,7 +326,8 @@ def test_killed_at_any_step(tmp_path, small, monkeypatch):
 
     def copy(step):
         if path.exists():
-            copies.append(shutil.copytree(path, tmp_path / f"{step}.zarr"))
+            unfinished = shutil.ignore_patterns(f"{DRAFT_PREFIX}*")  # another thread may be about to move them
+            copies.append(shutil.copytree(path, tmp_path / f"{step}.zarr", ignore=unfinished))
 
     with monkeypatch.context() as patch:
         Disk(copy).install(patch)
