@@ -112,8 +112,8 @@ def kernel_input(value: Any, layout: Layout, dt: float, single_step: bool = Fals
 
 def kernel_choices(computed: Mapping[str, KernelInput]) -> tuple[tuple[Any, ...], ...]:
     """What the kernel is asked to compute, as :class:`~izhigen.codegen.request.KernelRequest` takes it: the inputs with
-    noise, those
-    that follow from time, those with counts, and those with spikes."""
+    noise, those that follow from time, those with counts, and those with spikes.
+    """
     return (
         tuple(name for name, part in computed.items() if part.noise is not None),
         tuple((name, part.form.text) for name, part in computed.items() if part.form is not None),

@@ -1,6 +1,6 @@
 """Counter-based random numbers, the same on every backend: Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers:
-as easy
-as 1, 2, 3", SC'11), keyed by seed, neuron, step and stream, and normal variates by Box and Muller (1958)."""
+as easy as 1, 2, 3", SC'11), keyed by seed, neuron, step and stream, and normal variates by Box and Muller (1958).
+"""
 
 from __future__ import annotations
 

@@ -32,8 +32,7 @@ class Recording:
 
     Values are those after a step and its reset; ``t`` is the end of each recorded step, and a spike's time is the end
     of the step in which it happened. All times are in ms. Traces, spikes and figures of a population on a CUDA device
-    are CuPy arrays and stay there;
-    :meth:`to_host` brings them all over.
+    are CuPy arrays and stay there; :meth:`to_host` brings them all over.
 
     Attributes
     ----------

@@ -19,8 +19,8 @@ from izhigen.scalars import read_real, shown
 Array = Any
 Value = ArrayLike | Callable[[int, np.random.Generator], ArrayLike]
 """A parameter's value or an initial state: a number, an array in the population's shape, or a callable of the number of
-neurons and a
-generator that is seeded by the population's seed and the name."""
+neurons and a generator that is seeded by the population's seed and the name.
+"""
 
 TIMES = ("tau_ref", "t_last_spike")
 """Times that are compared with each other, kept in float64 whatever the kernel's type."""

@@ -266,8 +266,8 @@ Pending = Callable[[], Advanced]
 """Waits for a block that was submitted, and says what was found."""
 PreparedStep = Callable[[int, Mapping[str, Source], Callable[[], object]], int | None]
 """Makes one step and calls a function of C code that counts it: both, or neither, whatever signals come. Returns the
-first neuron with a
-state that is not finite (where the block asks to look), or None."""
+first neuron with a state that is not finite (where the block asks to look), or None.
+"""
 
 
 class Engine(Protocol):

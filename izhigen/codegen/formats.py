@@ -453,8 +453,8 @@ ANGLE: dict[str, AngleFormat] = {
 @dataclass(frozen=True)
 class ErrorFormat:
     """Constants of erf: minimax polynomials of erf(z)/z - 1 in z*z for |z| <= 1 (``near``), and of -log erfc in z -
-    ``centre`` from 1 to
-    ``limit`` (``far``), beyond which erf rounds to 1."""
+    ``centre`` from 1 to ``limit`` (``far``), beyond which erf rounds to 1.
+    """
 
     near: tuple[str, ...]
     far: tuple[str, ...]

@@ -184,9 +184,8 @@ constants.
 
 Measured in C float32 on one x86-64 core (4,096 neurons, a ring of n states, tau 10 ms, dt 0.5 ms, 100 ms from x0 = 1),
 in ns a neuron-step, best of three, by the block and equation by equation: n = 2, 0.48 and 0.50; 4, 0.70 and 0.55; 8,
-1.8 and
-0.72; 10,
-6.2 and 0.98; 14, 15.9 and 1.04. The block's error is that of float32 (1e-6 of the largest state), the other's 2e-2.
+1.8 and 0.72; 10, 6.2 and 0.98; 14, 15.9 and 1.04. The block's error is that of float32 (1e-6 of the largest state),
+the other's 2e-2.
 So a block pays up to 8 states: from there to 10 its time grows by 3.5 times.
 """
 MOST_PARTS = 1_000
