@@ -19,7 +19,7 @@ import sympy as sp
 from sympy.logic.boolalg import Boolean
 
 from izhigen.codegen.formats import PHI1_SATURATES
-from izhigen.codegen.operations import COST, OTHER_CALL, multiplies, own_operations
+from izhigen.codegen.operations import COST, OTHER_CALL, is_reciprocal, multiplies, own_operations
 from izhigen.derive import functions as f
 from izhigen.derive.lowering import DT, symbol
 from izhigen.derive.step import Assignment, Step
@@ -227,17 +227,13 @@ def over_common_denominators(expression: Any, free: Free) -> Any:
             return part
         groups: dict[Any, list[Any]] = {}
         for term in part.args:
-            below = [a for a in sp.Mul.make_args(term) if _is_reciprocal(a) and not free(a)]
+            below = [a for a in sp.Mul.make_args(term) if is_reciprocal(a) and not free(a)]
             groups.setdefault(sp.Mul(*below), []).append(sp.Mul(*(a for a in sp.Mul.make_args(term) if a not in below)))
         if not any(d != 1 and len(terms) > 1 for d, terms in groups.items()):
             return part
         return sp.Add(*(sp.Mul(d, sp.Add(*terms)) for d, terms in groups.items()))
 
     return _rebuilt(expression, rule)
-
-
-def _is_reciprocal(part: Any) -> bool:
-    return bool(part.is_Pow and part.exp.is_Integer and part.exp < 0)
 
 
 def spread_coefficient(product: Any, free: Free) -> Any:

@@ -142,16 +142,17 @@ def multiplies(term: Any, free: Callable[[Any], bool]) -> bool:
 
 
 def _quotient(term: Any, free: Callable[[Any], bool]) -> bool:
-    return any(_is_reciprocal(a) and not free(a) for a in (term.args if term.is_Mul else (term,)))
+    return any(is_reciprocal(a) and not free(a) for a in (term.args if term.is_Mul else (term,)))
 
 
-def _is_reciprocal(part: Any) -> bool:
+def is_reciprocal(part: Any) -> bool:
+    """Whether a factor is a division."""
     return bool(part.is_Pow and part.exp.is_Integer and part.exp < 0)
 
 
 def _product(node: Any, free: Callable[[Any], bool]) -> tuple[tuple[str, int], ...]:
     varying, operands = _terms(node, free)
-    below = sum(_is_reciprocal(a) for a in varying)
+    below = sum(is_reciprocal(a) for a in varying)
     above = operands - below
     # "1 / x" is the reciprocal's own division; a / b / c is printed as a / (b * c)
     return ("multiplication", max(above - 1, 0) + max(below - 1, 0)), ("division", 1 - below if below else 0)
