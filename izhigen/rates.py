@@ -77,7 +77,7 @@ def population_rate(
     RecordingError
         For a bin shorter than a step, or a run without duration.
     """
-    width = read_real(bin, "bin", RecordingError)
+    width = read_real(bin, "the length of bins", RecordingError)
     if not dt * (1 - 1e-9) <= width < np.inf:
         raise RecordingError(
             f"bin={shown(bin)} is not a length of bins: give a number of ms that is at least dt={dt:g}"
