@@ -139,11 +139,6 @@ def derive_reported(model: Declaration, method: str) -> ReportedStep:
     return ReportedStep(**{f.name: getattr(step, f.name) for f in fields(Step)})
 
 
-def _meaning(step: Step, equation: StateEquation) -> str:
-    """What the update is worth for the class of an equation."""
-    return _MEANING[equation.kind]
-
-
 def _linear_text(equation: StateEquation, exponential: bool) -> Iterator[str]:
     state = equation.state
     if equation.kind is EquationClass.CONSTANT:
@@ -181,7 +176,7 @@ def _lines(step: Step, kernel: Kernel) -> Iterator[str]:
     for equation in step.system.equations:
         yield ""
         yield f"d{equation.state}/dt = {_short(equation.rhs)}"
-        meaning = f" ({_meaning(step, equation)})" if exponential else ""
+        meaning = f" ({_MEANING[equation.kind]})" if exponential else ""
         yield f"  class      {equation.kind.value}{meaning}"
         first, *rest = _linear_text(equation, exponential)
         yield f"  linear     {first}"

@@ -32,7 +32,7 @@ from izhigen.drawing import stream_of
 from izhigen.errors import DerivationError
 from izhigen.poisson import first_sum, poisson_counts
 from izhigen.random import normal_rows
-from izhigen.values import initial_states
+from izhigen.values import NEVER, initial_states
 
 Array = Any
 State = dict[str, Array]
@@ -67,8 +67,6 @@ MEAN = 0.25
 """Mean Poisson count of a step, in the segment with noise; each event adds the amplitude of the noise."""
 EVENT_EVERY, EVENT_NEURON = 7, 1
 """In that segment, each step whose number is a multiple of the first gives a spike of that weight to that neuron."""
-NEVER = -1e7
-"""``t_last_spike`` in ms of a neuron that has not spiked."""
 
 
 @dataclass(frozen=True)
