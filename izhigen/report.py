@@ -99,10 +99,11 @@ def rhs_latex(equation: StateEquation) -> tuple[str, str, str]:
 
 def condition_latex(step: Step) -> list[tuple[str, str]]:
     """The threshold and what a reset assigns: left side and right side with its sign."""
-    if step.threshold is None:
-        return []
-    resets = [(_tex(r.symbol), rf"\leftarrow {_tex(r.expression)}") for r in step.resets]
-    return [(r"\text{spike when}", _tex(step.threshold)), *resets]
+    lines = []
+    for event in step.events:
+        lines.append((rf"\text{{{event.name} when}}", _tex(event.condition)))
+        lines += [(_tex(r.symbol), rf"\leftarrow {_tex(r.expression)}") for r in event.resets]
+    return lines
 
 
 class ReportedStep(Step):
@@ -206,11 +207,12 @@ def _short_forms(step: Step, kernel: Kernel) -> Iterator[str]:
 def _events(step: Step) -> Iterator[str]:
     for term in step.noise:
         yield f"noise on {term.state}: {term.factor}*{term.xi}  ({_noise_meaning(step, step.states.index(term.state))})"
-    if step.model.refractory:
-        yield f"refractory: {step.model.refractory.state} keeps its old value while t - t_last_spike <= tau_ref"
-    if step.threshold is not None:
-        yield f"spike: {step.threshold}"
-        yield "reset: " + ("; ".join(f"{r.symbol} = {r.expression}" for r in step.resets) or "none")
+    for event in step.events:
+        if event.hold:
+            held = ", ".join(state.name for state in event.hold.states)
+            yield f"refractory: {held} keeps its old value while {event.hold.condition}"
+        yield f"{event.name}: {event.condition}"
+        yield "reset: " + ("; ".join(f"{r.symbol} = {r.expression}" for r in event.resets) or "none")
 
 
 def _noise_meaning(step: Step, index: int) -> str:
@@ -222,12 +224,12 @@ def _noise_meaning(step: Step, index: int) -> str:
 
 
 def _hoisted(kernel: Kernel) -> Iterator[str]:
-    for title, statements in (
-        ("once a call", kernel.uniform),
-        ("once a call and neuron", kernel.neuron),
-        ("once a step", kernel.per_step),
+    for title, procedure in (
+        ("once a call", kernel["constants"]),
+        ("once a call and neuron", kernel["prepare"]),
+        ("once a step", kernel["clock"]),
     ):
-        for statement in statements:
+        for statement in procedure.statements:
             yield f"hoisted, {title}: {statement.symbol} = {statement.expression}"
 
 
@@ -271,10 +273,9 @@ def _latex(step: Step) -> str:
             rf"J_{{{state}}} &= {_tex(equation.rate)} && \text{{{'proved' if equation.proved else 'linearized'}}}"
         )
         rows.append(rf"{state}' &= {update_latex(step, equation)}")
-    if step.model.refractory:
-        state = _tex(symbol(step.model.refractory.state))
-        rows.append(rf"{state}' &= {state} && \text{{while }} t - t_{{last}} \leq \tau_{{ref}}")
-    if step.threshold is not None:
-        rows.append(rf"\text{{spike}} &: {_tex(step.threshold)}")
-        rows += [rf"{_tex(r.symbol)} &\leftarrow {_tex(r.expression)}" for r in step.resets]
+    for event in step.events:
+        for state in (_tex(held) for held in event.hold.states) if event.hold else ():
+            rows.append(rf"{state}' &= {state} && \text{{while }} t - t_{{last}} \leq \tau_{{ref}}")
+        rows.append(rf"\text{{{event.name}}} &: {_tex(event.condition)}")
+        rows += [rf"{_tex(r.symbol)} &\leftarrow {_tex(r.expression)}" for r in event.resets]
     return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
@@ -29,9 +29,11 @@ from izhigen.backends.engine import (
 from izhigen.codegen.formats import PHI1_SATURATES
 from izhigen.codegen.program import EVENT_GROUP
 from izhigen.codegen.request import KernelRequest
+from izhigen.derive.event import Event, Hold
 from izhigen.derive.functions import BLOCK_BOUND, LIMIT
-from izhigen.derive.lowering import DT, T
-from izhigen.derive.step import Step
+from izhigen.derive.lowering import DT, T, symbol
+from izhigen.derive.sequence import Action, Apply, Commit, Decide, HoldBack, Integrate, Jump
+from izhigen.derive.step import SPIKE, Step
 from izhigen.errors import BackendError
 from izhigen.model import functions as f
 from izhigen.poisson import poisson_counts
@@ -226,6 +228,23 @@ def _update(moments: Moments, neurons: Array, step: int) -> None:
     moments.last[neurons] = step
 
 
+@dataclass
+class _Moment:
+    """A step that is being made: values by name in the engine's precision, and times in double precision."""
+
+    block: Block
+    k: int
+    n: int
+    values: dict[str, Any]
+    times: dict[str, Any]
+    increments: dict[sp.Symbol, Any] = field(default_factory=dict)
+
+
+def _present(state: sp.Symbol) -> sp.Symbol:
+    """The symbol of a state's present value; no name of a model has a blank."""
+    return symbol(f"present {state.name}")
+
+
 class NumpyEngine(HostEngine):
     """A step evaluated by NumPy; see :class:`izhigen.backends.engine.Engine`."""
 
@@ -236,11 +255,8 @@ class NumpyEngine(HostEngine):
         self.method, self.cost = step.method, cost
         evaluate = Evaluator(dtype).compile
         self.step, self.dtype, self.deltas = step, np.dtype(dtype), deltas
-        self._assignments = [(a.symbol.name, evaluate(a.expression)) for a in step.assignments]
-        self._increments = [(s.name, evaluate(i)) for s, i in zip(step.states, step.increments)]
-        self._noise = [(n.state.name, n.stream, evaluate(n.factor)) for n in step.noise]
-        self._threshold = None if step.threshold is None else evaluate(step.threshold)
-        self._resets = [(r.symbol.name, evaluate(r.expression)) for r in step.resets]
+        self._evaluate, self._compare_times = evaluate, Evaluator("float64").compile
+        self._actions = [self._action(action) for action in step.sequence]
 
     def advance(self, block: Block) -> Advanced:
         """Advance the block, one step after the other."""
@@ -307,42 +323,88 @@ class NumpyEngine(HostEngine):
         return min((int(p[0]) for p in places if len(p)), default=None)
 
     def _one_step(self, block: Block, k: int, n: int, parameters: Environment, inputs: Environment) -> np.ndarray:
-        """Integrate, jump, hold, compare, reset, in that order."""
-        time = k * block.dt
-        values: dict[str, Any] = {
-            **parameters,
-            **inputs,
-            DT.name: self.dtype.type(block.dt),
-            T.name: self.dtype.type(time),
-            **block.state,
-        }
-        for name, evaluate in self._assignments:
-            values[name] = evaluate(values)
-        increments = {name: evaluate(values) for name, evaluate in self._increments}
-        for name, stream, evaluate in self._noise:
-            increments[name] = increments[name] + evaluate(values) * normals(
-                block.seed, block.first_index, n, k, stream, self.dtype
-            )
-        for name in self.deltas:
-            increments[name] = increments[name] + inputs[f"{name}_delta"]
-        new = {name: block.state[name] + increment for name, increment in increments.items()}
-        if self.step.model.refractory:
-            held = self.step.model.refractory.state
-            refractory = time - block.state["t_last_spike"] <= np.asarray(block.parameters["tau_ref"], np.float64)
-            new[held] = np.where(refractory, block.state[held], new[held])
-        spike = np.zeros(n, bool)
-        if self._threshold is not None:
-            after = {**values, **new}
-            spike = np.broadcast_to(self._threshold(after), n)
-            resets = {name: evaluate(after) for name, evaluate in self._resets}
-            new = {
-                name: np.where(spike, resets[name], value) if name in resets else value for name, value in new.items()
-            }
-        for name, value in new.items():
-            block.state[name][:] = value
-        if self.step.model.refractory:
-            block.state["t_last_spike"][spike] = time
-        return spike
+        """The step's actions, in their order."""
+        time = np.float64(k * block.dt)
+        values = {**parameters, **inputs, DT.name: self.dtype.type(block.dt), T.name: self.dtype.type(time)}
+        values |= {state.name: block.state[state.name] for state in self.step.states}
+        times: dict[str, Any] = {T.name: time, **{name.name: block.state[name.name] for name in self.step.times}}
+        for period in (event.hold.period.name for event in self.step.events if event.hold):
+            times[period] = np.asarray(block.parameters[period], np.float64)
+        moment = _Moment(block, k, n, values, times)
+        for act in self._actions:
+            act(moment)
+        happened = moment.values.get(SPIKE, np.zeros(n, bool))
+        return np.broadcast_to(happened, n)
+
+    def _action(self, action: Action) -> Callable[[_Moment], None]:
+        """What an action of the sequence does, as a function."""
+        match action:
+            case Integrate():
+                return self._integrate(action)
+            case Jump():
+                return self._jump
+            case HoldBack(hold):
+                return self._hold_back(hold)
+            case Decide(event):
+                condition = self._evaluate(event.happens({state: _present(state) for state in self.step.states}))
+                return lambda now: now.values.update({event.name: condition(now.values)})
+            case Apply(event):
+                return self._apply(event)
+            case Commit():
+                return self._commit
+
+    def _integrate(self, action: Integrate) -> Callable[[_Moment], None]:
+        assignments = [(a.symbol.name, self._evaluate(a.expression)) for a in action.assignments]
+        increments = [self._evaluate(increment) for increment in action.increments]
+        noise = [(term.state, term.stream, self._evaluate(term.factor)) for term in action.noise]
+
+        def act(now: _Moment) -> None:
+            for name, value in assignments:
+                now.values[name] = value(now.values)
+            now.increments = {s: value(now.values) for s, value in zip(self.step.states, increments)}
+            for state, stream, factor in noise:
+                xi = normals(now.block.seed, now.block.first_index, now.n, now.k, stream, self.dtype)
+                now.increments[state] = now.increments[state] + factor(now.values) * xi
+            for state, increment in now.increments.items():
+                now.values[_present(state).name] = now.values[state.name] + increment
+
+        return act
+
+    def _jump(self, now: _Moment) -> None:
+        for name in self.deltas:  # into the increment, which is added to the state once
+            whole = now.increments[symbol(name)] + now.values[f"{name}_delta"]
+            now.values[_present(symbol(name)).name] = now.values[name] + whole
+
+    def _hold_back(self, hold: Hold) -> Callable[[_Moment], None]:
+        condition = self._compare_times(hold.condition)
+
+        def act(now: _Moment) -> None:
+            held = condition(now.times)
+            for state in hold.states:
+                present = _present(state).name
+                now.values[present] = np.where(held, now.values[state.name], now.values[present])
+
+        return act
+
+    def _apply(self, event: Event) -> Callable[[_Moment], None]:
+        present = {state: _present(state) for state in self.step.states}
+        resets = [(_present(r.symbol).name, self._evaluate(r.expression.xreplace(present))) for r in event.resets]
+        stamped = [
+            (a.symbol.name, self._compare_times(a.expression)) for a in event.assignments if a not in event.resets
+        ]
+
+        def act(now: _Moment) -> None:
+            happened = now.values[event.name]
+            new = {name: value(now.values) for name, value in resets}
+            now.values |= {name: np.where(happened, value, now.values[name]) for name, value in new.items()}
+            for name, time in stamped:
+                np.copyto(now.times[name], time(now.times), where=happened)
+
+        return act
+
+    def _commit(self, now: _Moment) -> None:
+        for state in self.step.states:
+            now.block.state[state.name][:] = now.values[_present(state).name]
 
 
 def open_space(device: Any = None, sharding: Any = None) -> Space:

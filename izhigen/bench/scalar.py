@@ -19,11 +19,14 @@ import sympy as sp
 from izhigen.backends.engine import Source
 from izhigen.backends.numpy import Evaluator
 from izhigen.bench.native import PLAIN_FLAGS, NativeLibrary
+from izhigen.codegen.body import REFRACTORY
 from izhigen.codegen.identifiers import c_name
-from izhigen.codegen.kernel import REFRACTORY, TAU_REF, Kernel, Kind, Statement
+from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.printers.libm import LibraryPrinter
+from izhigen.codegen.procedure import Kind, Statement
 from izhigen.codegen.render import environment
+from izhigen.derive.event import TAU_REF
 from izhigen.derive.lowering import DT, T
 from izhigen.errors import BackendError
 from izhigen.feeding import Layout, make_feed
@@ -56,14 +59,17 @@ def render_scalar(kernel: Kernel, dt: float, parameters: Mapping[str, float]) ->
     if kernel.per_neuron or kernel.deltas:
         raise BackendError("the scalar loop takes one value for each parameter, and no jumps of a state")
     printer = LibraryPrinter(kernel.dtype)
-    loop = (*kernel.per_step, *kernel.body, *kernel.stores)
-    read = set().union(*(s.expression.free_symbols for s in loop if s.symbol != REFRACTORY))
-    lines = {part: [_line(s, printer) for s in getattr(kernel, part)] for part in ("per_step", "body", "stores")}
+    clock, step = kernel["clock"], kernel["step"]
+    lines = {
+        "clock": [_line(s, printer) for s in clock.statements],
+        "body": [_line(s, printer) for s in step.statements],
+        "stores": [_line(s, printer) for s in step.stores],
+    }
     values = _constants(kernel, dt, parameters)
     constants = [
         _Line(c_name(name), printer.format.real, printer.literal(value))
         for name, value in values.items()
-        if name in {s.name for s in read}
+        if name in {s.name for s in kernel.loop}
     ]
     if kernel.refractory:
         constants.append(_Line("refractory_period", "double", repr(float(parameters[TAU_REF.name]))))
@@ -79,14 +85,14 @@ def render_scalar(kernel: Kernel, dt: float, parameters: Mapping[str, float]) ->
             **lines,
             powers=["\n".join(printer.power_function(n)) for n in sorted(printer.powers)],
             constants=constants,
-            states=[c_name(s.symbol.name) for s in kernel.stores],
+            states=[c_name(s.symbol.name) for s in step.stores],
             inputs=[c_name(i) for i in model.inputs],
             dt=repr(dt),
             noise=[c_name(xi.name) for xi, _ in kernel.step.variates],
             refractory=kernel.refractory,
             spikes=kernel.spikes,
-            reads_t=T in read,
-            reads_time=kernel.refractory or T in read,
+            reads_t=T in kernel.loop,
+            reads_time=kernel.refractory or T in kernel.loop,
             **_numbers(printer, kernel.dtype),
         )
     )
@@ -106,7 +112,7 @@ def _constants(kernel: Kernel, dt: float, parameters: Mapping[str, float]) -> di
         **{name: np.float64(value) for name, value in parameters.items()},
         DT.name: np.float64(dt),
     }
-    for statement in kernel.uniform:
+    for statement in kernel["constants"].statements:
         values[statement.symbol.name] = evaluate(statement.expression)(values)
     return {name: float(value) for name, value in values.items()}
 
@@ -156,7 +162,7 @@ class ScalarLoop:
     def __init__(self, population: Population, inputs: Mapping[str, Any], flags: tuple[str, ...] = PLAIN_FLAGS) -> None:
         kernel = population.kernel
         self.dt, self.dtype, self.steps_done, self.spikes = population.dt, population.dtype, 0, 0
-        self.state = {s.symbol.name: population.state[s.symbol.name].reshape(-1).copy() for s in kernel.stores}
+        self.state = {s.symbol.name: population.state[s.symbol.name].reshape(-1).copy() for s in kernel["step"].stores}
         self.count = len(next(iter(self.state.values())))
         self.last_spike = population.state["t_last_spike"].reshape(-1).copy() if kernel.refractory else None
         self.source = render_scalar(kernel, self.dt, dict(population.parameters))

@@ -21,8 +21,9 @@ from sympy.logic.boolalg import Boolean
 from izhigen.codegen.formats import PHI1_SATURATES
 from izhigen.codegen.operations import COST, OTHER_CALL, is_reciprocal, multiplies, own_operations
 from izhigen.derive import functions as f
+from izhigen.derive.event import Assignment
 from izhigen.derive.lowering import DT, symbol
-from izhigen.derive.step import Assignment, Step
+from izhigen.derive.step import Step
 from izhigen.derive.system import EquationClass, StateEquation
 
 MOST_NODES = 300

@@ -68,6 +68,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "poisson": ("philox",),
     "time": ("head",),
     "time_fused": (),
+    "start": (),
+    "release": ("start",),
 }
 """Templates in ``templates/math`` and the ones that must stand before them."""
 

@@ -21,7 +21,7 @@ OWN = frozenset(
     """
     tile lane lanes group width reach form constants population run count position phase steps time_now any_spike TILE
     GROUP ALIGNED OUT_OF_LINE neuron step_now NONE NEURONS_A_THREAD FULL SHORT WIDE EITHER NULL INFINITY NAN fmaf fabs
-    fabsf sqrt sqrtf floor floorf memcpy input spikes refractory_steps short_form steps_since_spike count_steps EOF
+    fabsf sqrt sqrtf floor floorf memcpy input spikes short_form release time_step origin EOF
     BUFSIZ EXIT_SUCCESS EXIT_FAILURE RAND_MAX offsetof math_errhandling refractory_period linux unix errno signgam
     y0 y1 yn j0 j1 jn gamma stdin stdout stderr
     """.split()

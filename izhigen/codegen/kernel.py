@@ -7,53 +7,28 @@ put in Horner form, shared subexpressions get a name of their own, and temporari
 
 from __future__ import annotations
 
-import enum
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, reduce
+from types import MappingProxyType
 from typing import Any
 
 import sympy as sp
-from sympy.logic.boolalg import Boolean
 
-from izhigen.codegen.economy import Plan, economical, horner, is_only_added, shared_powers
+from izhigen.codegen.body import PERIOD, REFRACTORY, RELEASE, STEP_NOW, TIME_NOW, StepWriter, named_definitions
 from izhigen.codegen.formats import FORMATS
 from izhigen.codegen.naming import Namer
 from izhigen.codegen.operations import Operations, count
+from izhigen.codegen.placing import Placer
+from izhigen.codegen.procedure import Kind, Placement, Procedure, Statement, Store, make_procedure, symbols_read
+from izhigen.codegen.sharing import Sharer, share
 from izhigen.derive import functions as f
+from izhigen.derive.event import TAU_REF
 from izhigen.derive.lowering import DT, T, lower, symbol
 from izhigen.derive.ranges import short_ranges
-from izhigen.derive.singularities import remove_singularities
 from izhigen.derive.step import Step
-from izhigen.derive.system import algebraic_definitions
 from izhigen.errors import ValueShapeError, suggest
 from izhigen.model.expressions import parse_expression
-
-
-class Placement(enum.Flag):
-    """What a value varies with."""
-
-    UNIFORM = 0
-    NEURON = enum.auto()
-    STEP = enum.auto()
-    BOTH = NEURON | STEP
-
-
-class Kind(enum.Enum):
-    """The type of a value: a number of the kernel's dtype, or a condition."""
-
-    REAL = "real"
-    CONDITION = "condition"
-
-
-@dataclass(frozen=True)
-class Statement:
-    """``symbol = expression``, computed once where it is placed."""
-
-    symbol: sp.Symbol
-    expression: Any
-    kind: Kind
 
 
 class phi1_ranged(f.OwnFunction):
@@ -83,16 +58,15 @@ class Kernel:
         Parameters given one value per neuron.
     deltas : tuple of str
         States that receive an instantaneous input.
-    uniform, neuron, per_step, body : tuple of Statement
-        Statements by placement.
-    stores : tuple of Statement
-        New value of each state at the end of the step.
+    procedures : mapping of str to Procedure
+        ``constants``, what depends on parameters only, once a call; ``prepare``, what depends on parameters of the
+        neuron, once a call for each; ``clock``, what depends on time only, once a step; ``step``, all else; ``guard``,
+        those statements of the step that compute arguments of phi1 that are checked; for every event that holds
+        something ``on_<event>``, what is done in neurons in which it happened. Resets are part of the step.
     noisy_inputs : tuple of str
         Inputs to which normal variates are added in the kernel.
     short : tuple of ShortArgument
         Arguments of phi1 that are checked, so that its short form serves.
-    guard : tuple of Statement
-        The statements of the body that compute those arguments.
     timed_inputs : tuple of Statement
         Inputs that are computed from time once a call: expressions of t, k and c0, c1, ..., in double precision.
     counted_inputs, event_inputs : tuple of str
@@ -103,17 +77,15 @@ class Kernel:
     dtype: str
     per_neuron: tuple[str, ...]
     deltas: tuple[str, ...]
-    uniform: tuple[Statement, ...]
-    neuron: tuple[Statement, ...]
-    per_step: tuple[Statement, ...]
-    body: tuple[Statement, ...]
-    stores: tuple[Statement, ...]
+    procedures: Mapping[str, Procedure]
     noisy_inputs: tuple[str, ...] = ()
     short: tuple[ShortArgument, ...] = ()
-    guard: tuple[Statement, ...] = ()
     timed_inputs: tuple[Statement, ...] = ()
     counted_inputs: tuple[str, ...] = ()
     event_inputs: tuple[str, ...] = ()
+
+    def __getitem__(self, name: str) -> Procedure:
+        return self.procedures[name]
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -123,7 +95,7 @@ class Kernel:
     @property
     def spikes(self) -> bool:
         """Whether the model has a threshold."""
-        return self.step.threshold is not None
+        return self.step.spike is not None
 
     @property
     def uniform_parameters(self) -> tuple[str, ...]:
@@ -132,20 +104,20 @@ class Kernel:
 
     @property
     def refractory(self) -> bool:
-        """Whether the model has a refractory period."""
-        return self.step.model.refractory is not None
+        """Whether neurons are held after an event."""
+        return bool(self.step.times)
 
     @property
-    def statements(self) -> tuple[Statement, ...]:
-        """All statements, outermost first."""
-        return self.uniform + self.neuron + self.per_step + self.body + self.stores
+    def loop(self) -> frozenset[sp.Symbol]:
+        """What is read in every step, in the clock or for each neuron."""
+        return self["clock"].symbols | self["step"].symbols
 
     @property
     def counts(self) -> Operations:
         """What is left in the body, per neuron and step, by kind; a value read once counts where it is read, as
         compilers take it.
         """
-        return count(_read_once_inlined(self.body, self.stores))
+        return count(_read_once_inlined(self["step"].statements, self["step"].stores))
 
     @property
     def operations(self) -> int:
@@ -159,98 +131,23 @@ class Kernel:
         """
         size = 4 if self.dtype == "float32" else 8
         words = 2 * len(self.step.states) + len(self.step.model.inputs) + len(self.deltas) + len(self.per_neuron)
-        return words * size + (1 if self.spikes else 0) + (16 if self.refractory else 0)
-
-
-SPIKE = symbol("spike")
-REFRACTORY = symbol("refractory")
-LAST_SPIKE = symbol("t_last_spike")
-TAU_REF = symbol("tau_ref")
+        return words * size + (1 if self.spikes else 0) + (8 if self.refractory else 0)
 
 
 def as_written(step: Step) -> Operations:
     """The operations of a step as derived: every update inlined, nothing shared, nothing computed outside the loop."""
     short = step.short_updates
     expressions = list(short.values())
-    if step.model.refractory:
-        expressions.append(f.where(sp.Le(T - LAST_SPIKE, TAU_REF, evaluate=False), symbol("old"), symbol("new")))
-    if step.threshold is not None:
-        expressions.append(step.threshold)
-    expressions += [f.where(SPIKE, reset.expression, symbol("new")) for reset in step.resets]
+    for event in step.events:
+        if event.hold:
+            expressions += [f.where(event.hold.condition, symbol("old"), symbol("new"))] * len(event.hold.states)
+        expressions.append(event.condition)
+        expressions += [f.where(event.symbol, reset.expression, symbol("new")) for reset in event.resets]
     long = [step.new_value(i) for i, state in enumerate(step.states) if state.name not in short]
     counted: dict[sp.Symbol, Operations] = {}
     for assignment in step.assignments if long else ():
         counted[assignment.symbol] = count([assignment.expression], counted)
     return count([*expressions, *long], counted)
-
-
-class _Placer:
-    """Builds the statement lists; the only mutable helper, alive during :func:`build_kernel`."""
-
-    def __init__(self, placements: dict[sp.Symbol, Placement], namer: Namer) -> None:
-        self.placements, self.namer = placements, namer
-        self.lists: dict[Placement, list[Statement]] = {
-            p: [] for p in (Placement.UNIFORM, Placement.NEURON, Placement.STEP)
-        }
-        self.hoisted: dict[Any, sp.Symbol] = {}
-        self.owner = ""
-
-    def place(self, expression: Any) -> Placement:
-        """What an expression varies with."""
-        return reduce(lambda p, s: p | self.placements[s], expression.free_symbols, Placement.UNIFORM)
-
-    def hoist(self, expression: Any) -> Any:
-        """The expression with every part that varies less than the whole replaced by a statement of its own."""
-        if not expression.args:
-            return expression
-        level = self.place(expression)
-        if expression.is_Add or expression.is_Mul:
-            return self._hoist_operands(expression, level)
-        return expression.func(*(self._operand(a, level) for a in expression.args))
-
-    def _operand(self, part: Any, level: Placement) -> Any:
-        return self.hoist(part) if self.place(part) == level else self.named(part)
-
-    def _hoist_operands(self, expression: Any, level: Placement) -> Any:
-        operation = expression.func
-        groups: dict[Placement, list[Any]] = {}
-        for part in expression.args:
-            groups.setdefault(self.place(part), []).append(part)
-        uniform = groups.pop(Placement.UNIFORM, [])
-        sign = sp.S.One
-        if expression.is_Mul and uniform and uniform[0].is_Number and uniform[0].is_negative:
-            sign, uniform = sp.S.NegativeOne, ([-uniform[0]] if uniform[0] != -1 else []) + uniform[1:]
-        if level is Placement.UNIFORM:
-            return sign * operation(*(self.hoist(p) for p in uniform))
-        kept = [self.hoist(p) for p in groups.pop(level, [])]
-        lower = [p for p in (Placement.NEURON, Placement.STEP) if p in groups]
-        if lower:
-            groups[lower[0]] = uniform + groups[lower[0]]
-            uniform = []
-        parts = [operation(*groups[p]) for p in lower] + ([operation(*uniform)] if uniform else [])
-        return sign * operation(*(self.named(p) for p in parts), *kept)
-
-    def named(self, expression: Any) -> Any:
-        """A symbol that stands for the expression, computed once at its own placement."""
-        if not expression.args or (
-            expression.is_Mul and expression.args[0] == -1 and len(expression.args) == 2 and not expression.args[1].args
-        ):
-            return expression
-        level = self.place(expression)
-        if level is Placement.BOTH:
-            return self.hoist(expression)
-        if expression not in self.hoisted:
-            value = self.hoist(expression)
-            name = self.namer.temporary(expression, self.owner)
-            self.placements[name] = level
-            self.hoisted[expression] = name
-            self.lists[level].append(Statement(name, value, kind_of(expression)))
-        return self.hoisted[expression]
-
-
-def kind_of(expression: Any) -> Kind:
-    """Whether an expression is a condition or a number."""
-    return Kind.CONDITION if isinstance(expression, Boolean) and not expression.is_Symbol else Kind.REAL
 
 
 def build_kernel(
@@ -291,37 +188,72 @@ def build_kernel(
     _check_choice("dtype", [dtype], tuple(FORMATS))
     neuron_parameters = tuple(p for p in model.parameters if p in set(per_neuron))
     jumped = tuple(s for s in model.states if s in set(deltas))
-    placements = _placements(step, neuron_parameters, jumped)
-    namer = Namer(s.name for s in placements)
-    placer = _Placer(placements, namer)
-    body, stores = _body(step, jumped, placer)
+    placer = Placer(_placements(step, neuron_parameters, jumped), Namer(s.name for s in _names(step, jumped)))
+    writer = StepWriter(step, jumped, placer)
     ranges = _placed_bounds(step, placer)
-    shared_body, shared_stores = _share(_alive(body, stores), stores, _Sharer(namer, named_definitions(step), dtype))
-    short = tuple(s for s in ranges if s.argument in {statement.symbol for statement in shared_body})
-    shared_body = tuple(_with_ranged_phi1(s, short) for s in shared_body)
-    loop = [*shared_body, *shared_stores]
-    bounds = [Statement(s.argument, s.at_bound, Kind.REAL) for s in short]  # read when the constants are derived
-    per_step = _alive(placer.lists[Placement.STEP], loop)
-    neuron = _alive(placer.lists[Placement.NEURON], loop)
-    uniform = _alive(placer.lists[Placement.UNIFORM], [*loop, *per_step, *neuron, *bounds])
+    procedures, short = _procedures(writer, ranges, dtype)
     inputs = (*model.inputs, *(f"{s}_delta" for s in jumped))
     return Kernel(
         step,
         dtype,
         neuron_parameters,
         jumped,
-        tuple(uniform),
-        tuple(neuron),
-        tuple(per_step),
-        shared_body,
-        shared_stores,
+        MappingProxyType(procedures),
         _chosen("noisy inputs", noisy_inputs, inputs),
         short,
-        _guard(shared_body, short),
         tuple(_timed(name, text) for name, text in timed_inputs),
         _chosen("Poisson inputs", counted_inputs, inputs),
         _chosen("spike inputs", event_inputs, inputs),
     )
+
+
+def _procedures(
+    writer: StepWriter, ranges: list[ShortArgument], dtype: str
+) -> tuple[dict[str, Procedure], tuple[ShortArgument, ...]]:
+    """The kernel's procedures, without statements that nothing reads, and the checked arguments that are left."""
+    step, placer = writer.step, writer.placer
+    keep = {event.symbol for event in step.events}
+    sharer = Sharer(placer.namer, named_definitions(step), dtype)
+    body, stores = share(_alive(writer.statements, writer.stores, keep), writer.stores, sharer)
+    short = tuple(s for s in ranges if s.argument in {statement.symbol for statement in body})
+    body = tuple(_with_ranged_phi1(s, short) for s in body)
+    loop = [*body, *stores]
+    bounds = [Statement(s.argument, s.at_bound, Kind.REAL) for s in short]  # read when the constants are derived
+    clock = _alive(placer.lists[Placement.STEP], loop)
+    prepare = _alive(placer.lists[Placement.NEURON], loop)
+    constants = _alive(placer.lists[Placement.UNIFORM], [*loop, *clock, *prepare, *bounds])
+    checked = [Statement(s.at_bound, s.argument, Kind.REAL) for s in short]
+    parts: dict[str, tuple[list[Statement], Iterable[Store]]] = {
+        "constants": (constants, ()),
+        "prepare": (prepare, ()),
+        "clock": (clock, ()),
+        "guard": (_alive(body, checked) if short else [], ()),
+        "step": (list(body), stores),
+        **{f"on_{name}": ([], assigned) for name, assigned in writer.on_event.items()},
+    }
+    known = _known(placer.placements, [s for statements, _ in parts.values() for s in statements])
+    return {name: make_procedure(*part, known) for name, part in parts.items()}, short
+
+
+def _known(
+    placements: Mapping[sp.Symbol, Placement], statements: Iterable[Statement]
+) -> dict[sp.Symbol, tuple[Kind, Placement]]:
+    """Kind and placement of everything that a procedure may read."""
+    kinds = {s.symbol: s.kind for s in statements}
+    known = {symbol: (kinds.get(symbol, Kind.REAL), placement) for symbol, placement in placements.items()}
+    period = placements.get(TAU_REF, Placement.UNIFORM)
+    return known | {
+        STEP_NOW: (Kind.STEP, Placement.STEP),
+        TIME_NOW: (Kind.TIME, Placement.STEP),
+        PERIOD: (Kind.TIME, period),
+        RELEASE: (Kind.STEP, Placement.BOTH),
+        REFRACTORY: (Kind.CONDITION, Placement.BOTH),
+    }
+
+
+def _names(step: Step, jumped: Iterable[str]) -> list[sp.Symbol]:
+    """The names that a kernel's own ones must differ from."""
+    return [*_placements(step, (), jumped), REFRACTORY, *step.times]
 
 
 def _placements(step: Step, per_neuron: Collection[str], jumped: Iterable[str]) -> dict[sp.Symbol, Placement]:
@@ -333,20 +265,11 @@ def _placements(step: Step, per_neuron: Collection[str], jumped: Iterable[str]) 
         *(symbol(i) for i in step.model.inputs),
         *(n.xi for n in step.noise),
         *(symbol(f"{s}_delta") for s in jumped),
+        *(event.symbol for event in step.events),
         REFRACTORY,
-        SPIKE,
-        LAST_SPIKE,
     ]
     placements.update(dict.fromkeys(varying, Placement.BOTH))
     return placements
-
-
-def _guard(body: tuple[Statement, ...], short: tuple[ShortArgument, ...]) -> tuple[Statement, ...]:
-    """The statements that the arguments of the short forms depend on."""
-    if not short:
-        return ()
-    checked = [Statement(s.at_bound, s.argument, Kind.REAL) for s in short]
-    return tuple(_alive([s for s in body if s.symbol not in (SPIKE, REFRACTORY)], checked, keep=()))
 
 
 def _chosen(what: str, chosen: Iterable[str], inputs: tuple[str, ...]) -> tuple[str, ...]:
@@ -360,7 +283,7 @@ def _timed(name: str, text: str) -> Statement:
     return Statement(symbol(name), lower(parse_expression(text, f"input {name}"), f"input {name}"), Kind.REAL)
 
 
-def _placed_bounds(step: Step, placer: _Placer) -> list[ShortArgument]:
+def _placed_bounds(step: Step, placer: Placer) -> list[ShortArgument]:
     """The checked arguments of phi1 whose value at the threshold is one for all neurons, with the statement that
     computes it.
     """
@@ -386,64 +309,6 @@ def _check_choice(what: str, given: Iterable[str], known: tuple[str, ...]) -> No
             raise ValueShapeError(f"{what}: {name!r} is not one of {', '.join(known)}{suggest(str(name), known)}")
 
 
-def _body(step: Step, jumped: tuple[str, ...], placer: _Placer) -> tuple[list[Statement], list[Statement]]:
-    """The statements of one neuron-step in order: integrate, jump, hold, compare, reset."""
-    body: list[Statement] = []
-    renamed: dict[sp.Symbol, sp.Symbol] = {}
-
-    def add(wanted: str, expression: Any, at: Callable[[Any], Any] = lambda e: e) -> sp.Symbol:
-        placer.owner = wanted
-        value = placer.hoist(horner(at(expression).xreplace(renamed), step.states))
-        level = placer.place(value)
-        name = placer.namer.fixed(wanted)
-        placer.placements[name] = level
-        target = body if level is Placement.BOTH else placer.lists[level]
-        target.append(Statement(name, value, kind_of(value)))
-        return name
-
-    if step.model.refractory:
-        condition = sp.Le(T - LAST_SPIKE, TAU_REF, evaluate=False)
-        body.append(Statement(REFRACTORY, condition, Kind.CONDITION))
-    plan = _plan(step, placer.placements)
-    for assignment in plan.assignments:
-        renamed[assignment.symbol] = add(assignment.symbol.name, assignment.expression)
-    new: dict[sp.Symbol, sp.Symbol] = {}
-    for state, value in zip(step.states, plan.increments):
-        if state.name in jumped:
-            value = value + symbol(f"{state.name}_delta")
-        if value.is_Add:  # the increment is summed first and added to the state once, which matters in float32
-            value = add(f"d{state.name}", value)
-        value = state + value
-        if step.model.refractory and step.model.refractory.state == state.name:
-            value = f.where(REFRACTORY, state, value)
-        new[state] = add(f"{state.name}_new", value)
-        placer.placements[new[state]] = Placement.BOTH
-    stores = {state: new[state] for state in step.states}
-    if step.threshold is not None:
-        placer.owner = "threshold"
-        body.append(Statement(SPIKE, placer.hoist(step.threshold.xreplace(new)), Kind.CONDITION))
-        for reset in step.resets:
-            placer.owner = f"reset_{reset.symbol.name}"
-            value = placer.hoist(horner(reset.expression.xreplace(new), list(new.values())))
-            stores[reset.symbol] = f.where(SPIKE, value, new[reset.symbol])
-    return body, [Statement(state, value, Kind.REAL) for state, value in stores.items()]
-
-
-def _plan(step: Step, placements: dict[sp.Symbol, Placement]) -> Plan:
-    """The step's statements after the rules of :mod:`izhigen.codegen.economy`."""
-    levels = dict(placements)
-
-    @cache
-    def place(expression: Any) -> Placement:
-        return reduce(lambda p, s: p | levels.get(s, Placement.BOTH), expression.free_symbols, Placement.UNIFORM)
-
-    for assignment in step.assignments:
-        levels[assignment.symbol] = place(assignment.expression)
-    return economical(
-        step, named_definitions(step), lambda e: place(e) is not Placement.BOTH, lambda e: place(e) is Placement.NEURON
-    )
-
-
 def _read_once_inlined(body: Iterable[Statement], stores: Iterable[Statement]) -> list[Any]:
     """The expressions of statements; those of the body that are read once stand in their reader's place."""
     uses = Counter(part for s in (*body, *stores) for part in sp.preorder_traversal(s.expression) if part.is_Symbol)
@@ -459,98 +324,15 @@ def _read_once_inlined(body: Iterable[Statement], stores: Iterable[Statement]) -
 
 
 def _alive(
-    statements: list[Statement], readers: list[Statement], keep: tuple[sp.Symbol, ...] = (SPIKE, REFRACTORY)
+    statements: Iterable[Statement], readers: Iterable[Statement], keep: Collection[sp.Symbol] = ()
 ) -> list[Statement]:
     """The statements that something later reads (a stage of a state that no right-hand side reads is not one), and
     those to keep.
     """
-    needed = set(keep).union(*(s.expression.free_symbols for s in readers))
+    needed = set(keep) | symbols_read(readers)
     kept: list[Statement] = []
-    for statement in reversed(statements):
+    for statement in reversed(tuple(statements)):
         if statement.symbol in needed:
             kept.append(statement)
             needed |= statement.expression.free_symbols
     return kept[::-1]
-
-
-def named_definitions(step: Step) -> dict[Any, str]:
-    """Algebraic lines by their value, so that a shared subexpression that is one carries the user's name."""
-    definitions = algebraic_definitions(step.model)
-    return {remove_singularities(value): name for name, value in definitions.items() if value.args}
-
-
-@dataclass(frozen=True)
-class _Sharer:
-    """Names repeated subexpressions."""
-
-    namer: Namer
-    known: dict[Any, str]
-    dtype: str
-
-    def name(self, value: Any, inlined: Any) -> sp.Symbol:
-        """The user's own name for a value where there is one, else one that spells it."""
-        if inlined in self.known:
-            return self.namer.fixed(self.known[inlined])
-        return self.namer.temporary(value, "shared")
-
-
-def _is_negated_symbol(value: Any) -> bool:
-    return bool(value.is_Mul and len(value.args) == 2 and value.args[0] == -1 and value.args[1].is_Symbol)
-
-
-def _in_order(definitions: list[tuple[sp.Symbol, Any]]) -> list[tuple[sp.Symbol, Any]]:
-    """Definitions sorted so that each reads only what stands before it."""
-    waiting = dict(definitions)
-    ordered: list[tuple[sp.Symbol, Any]] = []
-    while waiting:
-        ready = [name for name, value in waiting.items() if not value.free_symbols & waiting.keys()]
-        ordered += [(name, waiting.pop(name)) for name in ready]
-    return ordered
-
-
-def _is_one_product(value: Any) -> bool:
-    return bool(value.is_Mul and len(value.args) == 2 and not any(a.args for a in value.args))
-
-
-def _share(
-    body: list[Statement], stores: list[Statement], sharer: _Sharer
-) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
-    """Give every repeated subexpression of the body a statement before its first use."""
-    everything = body + stores
-    temporaries = sp.numbered_symbols("shared_expression_", real=True)
-    powers, plain = shared_powers(
-        [s.expression for s in everything if s.symbol != REFRACTORY], lambda: next(temporaries), sharer.dtype
-    )
-    found, reduced = sp.cse([*powers.values(), *plain], symbols=temporaries)
-    replacements = _in_order([*found, *zip(powers, reduced)])
-    reduced = reduced[len(powers) :]
-    readers = [*(e for _, e in replacements), *reduced]
-    renamed: dict[sp.Symbol, Any] = {}
-    inlined: dict[sp.Symbol, Any] = {}
-    definitions: dict[sp.Symbol, Any] = {}
-    for temporary, raw in replacements:
-        value = raw.xreplace(renamed)
-        inlined[temporary] = raw.xreplace(inlined)
-        if _is_negated_symbol(value) or (_is_one_product(value) and is_only_added(temporary, readers)):
-            renamed[temporary] = value
-            continue
-        renamed[temporary] = sharer.name(value, inlined[temporary])
-        definitions[renamed[temporary]] = value
-    values = iter(reduced)
-    new_body: list[Statement] = []
-    new_stores: list[Statement] = []
-    placed: set[sp.Symbol] = set()
-
-    def place(expression: Any) -> None:
-        read = expression.free_symbols & definitions.keys() - placed
-        for name in definitions if read else ():
-            if name in read and name not in placed:
-                place(definitions[name])
-                placed.add(name)
-                new_body.append(Statement(name, definitions[name], kind_of(definitions[name])))
-
-    for index, statement in enumerate(everything):
-        value = statement.expression if statement.symbol == REFRACTORY else next(values).xreplace(renamed)
-        place(value)
-        (new_body if index < len(body) else new_stores).append(Statement(statement.symbol, value, statement.kind))
-    return tuple(new_body), tuple(new_stores)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,14 +13,17 @@ import jinja2
 import sympy as sp
 
 from izhigen._version import __version__
+from izhigen.codegen.body import PERIOD, RELEASE
 from izhigen.codegen.elementary import in_order
 from izhigen.codegen.formats import FORMATS, FloatFormat, constants
 from izhigen.codegen.identifiers import c_name
-from izhigen.codegen.kernel import REFRACTORY, TAU_REF, Kernel, Kind, Statement
+from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.plain import plain_comment
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.printers.libm import TimePrinter
+from izhigen.codegen.procedure import Kind, Placement, Procedure, Statement, Store, Word
 from izhigen.codegen.program import EVENT_GROUP
+from izhigen.derive.event import TAU_REF
 from izhigen.derive.functions import BLOCK_BOUND, LIMIT
 from izhigen.derive.lowering import DT, T, lower, symbol
 from izhigen.derive.ranges import SHORT_RANGE, WIDE_RANGE
@@ -73,11 +75,12 @@ class Lane:
 
 @dataclass(frozen=True)
 class Line:
-    """A printed statement: ``const type name = text;``"""
+    """A printed statement: ``const type name = text;``, or a store, which may add: ``name += text;``."""
 
     name: str
     type: str
     text: str
+    how: str = "="
 
 
 @dataclass(frozen=True)
@@ -105,9 +108,12 @@ def tile_size(kernel: Kernel) -> int:
     """Neurons of a tile: as many as the model's values allow in the first-level cache."""
     size = 4 if kernel.dtype == "float32" else 8
     model = kernel.step.model
-    words = len(model.states) + len(model.inputs) + len(kernel.deltas) + len(kernel.per_neuron) + len(kernel.neuron) + 1
+    words = len(model.states) + len(model.inputs) + len(kernel.deltas) + len(kernel.per_neuron) + 1
+    words += len(kernel["prepare"].statements)
     words += COUNT_WORDS * len(kernel.counted_inputs) * 4 // size
-    words += 4 * (len(kernel.step.variates) + len(kernel.noisy_inputs)) + (2 * 8 // size if kernel.refractory else 0)
+    words += 4 * (len(kernel.step.variates) + len(kernel.noisy_inputs)) + (
+        1 + 2 * 8 // size if kernel.refractory else 0
+    )
     tile = LARGEST_TILE
     while tile > SMALLEST_TILE and tile * words * size > TILE_BYTES:
         tile //= 2
@@ -117,50 +123,51 @@ def tile_size(kernel: Kernel) -> int:
 def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
     """Everything that templates of any target print."""
     form = FORMATS[kernel.dtype]
-    loop = (*kernel.per_step, *kernel.body, *kernel.stores)
-    types = {s.symbol: "int" for s in kernel.statements if s.kind is Kind.CONDITION}
+    constants, prepare, clock, step = (kernel[name] for name in ("constants", "prepare", "clock", "step"))
+    kinds = {s.symbol: s.kind for p in kernel.procedures.values() for s in p.statements}
 
-    def variables(symbols: Iterable[sp.Symbol], *readers: Iterable[Statement]) -> list[Variable]:
-        """Those of the symbols that the statements read, with C names and types; all of them without readers."""
-        read = _symbols_read(itertools.chain(*readers))
-        return [Variable(c_name(s.name), types.get(s, form.real)) for s in symbols if not readers or s in read]
+    def uniform(*procedures: Procedure) -> list[Variable]:
+        """The parameters and constants that procedures are given."""
+        given = {symbol for procedure in procedures for symbol in procedure.given(Placement.UNIFORM)}
+        return [_variable(s, kinds, form) for s in known if s in given]
 
-    lanes = _lanes(kernel, form)
-    uniform_parameters = [symbol(p) for p in kernel.uniform_parameters]
-    uniform = [*uniform_parameters, DT, *(s.symbol for s in kernel.uniform)]
+    lanes = _lanes(kernel, printer)
+    parameters = [*(symbol(p) for p in kernel.uniform_parameters), DT]
+    known = [*parameters, *(s.symbol for s in constants.statements)]
+    lines = {name: [_line(s, printer) for s in procedure.statements] for name, procedure in kernel.procedures.items()}
+    stores = {name: [_line(s, printer) for s in procedure.stores] for name, procedure in kernel.procedures.items()}
+    used_uniform = uniform(prepare, clock, step)
     refractory_uniform = kernel.refractory and TAU_REF.name not in kernel.per_neuron
-    lines = {
-        part: [_line(s, printer) for s in getattr(kernel, part)]
-        for part in ("uniform", "neuron", "per_step", "guard", "body", "stores")
-    }
     tile = tile_size(kernel)
-    used_uniform = variables(uniform, kernel.neuron, loop)
-    read_names = frozenset(c_name(s.name) for s in _symbols_read((*kernel.neuron, *loop)))
+    read_names = frozenset(c_name(s.name) for s in prepare.symbols | kernel.loop)
     return {
         "name": c_name(kernel.step.model.name),
         "f": form,
         "tile": tile,
         "group": min(GROUP, tile),
         "lines": lines,
+        "stores": stores,
+        "on_event": {event.name: stores[f"on_{event.name}"] for event in kernel.step.events if event.hold},
         "functions": _functions(kernel, printer),
         "zero": printer.literal(0),
         "head": [plain_comment(line) for line in _head(kernel)],
         **_declared(kernel, form),
         "uniform": used_uniform,
-        "has_constants": bool(used_uniform or refractory_uniform or kernel.short),
-        "uniform_inputs": variables([*uniform_parameters, DT], kernel.uniform, kernel.neuron, loop),
-        "uniform_in_neuron": variables(uniform, kernel.neuron),
-        "uniform_in_body": variables(uniform, loop),
-        "uniform_in_guard": variables(uniform, kernel.guard),
-        **_lane_uses(kernel, lanes, loop),
+        "has_constants": bool(used_uniform or kernel.short),
+        "uniform_inputs": [
+            v for v in uniform(constants, prepare, clock, step) if v.name in {_word(p) for p in parameters}
+        ],
+        "uniform_in_prepare": uniform(prepare),
+        "uniform_in_step": uniform(clock, step),
+        "uniform_in_guard": uniform(kernel["guard"]),
+        **_lane_uses(kernel, lanes),
         "read_names": read_names,
         "reads_inputs": any(c_name(i) in read_names for i in kernel.inputs),
         "short_arguments": [c_name(s.argument.name) for s in kernel.short],
         "short_bounds": [c_name(s.at_bound.name) for s in kernel.short],
         "short_range": printer.literal(SHORT_RANGE),
         "wide_range": printer.literal(WIDE_RANGE) if printer.WIDE_FORM else "",
-        "reads_t": T in _symbols_read(loop),
-        "reads_time": kernel.refractory or T in _symbols_read(loop),
+        "reads_t": T in kernel.loop,
         "refractory": kernel.refractory,
         "refractory_uniform": refractory_uniform,
         "spikes": kernel.spikes,
@@ -187,20 +194,28 @@ def _declared(kernel: Kernel, form: FloatFormat) -> dict[str, Any]:
     }
 
 
-def _lane_uses(kernel: Kernel, lanes: list[Lane], loop: Iterable[Statement]) -> dict[str, list[Any]]:
+def _variable(symbol: sp.Symbol, kinds: Mapping[sp.Symbol, Kind], form: FloatFormat) -> Variable:
+    return Variable(_word(symbol), "int" if kinds.get(symbol) is Kind.CONDITION else form.real)
+
+
+def _word(symbol: sp.Symbol) -> str:
+    """How a symbol is printed."""
+    return str(symbol.name) if isinstance(symbol, Word) else c_name(symbol.name)
+
+
+def _lane_uses(kernel: Kernel, lanes: list[Lane]) -> dict[str, list[Any]]:
     """The values that every neuron has, by the parts of the program that read, check or copy them."""
-    body_lanes = _read_lanes(lanes, loop)
+    written = [c_name(s) for s in kernel.step.model.states]
     given = {c_name(p) for p in kernel.per_neuron}
+    values_in_step = _read_lanes(lanes, kernel.loop, written)
     return {
         "lanes": lanes,
-        "lanes_in_body": body_lanes,
-        "values_in_body": [lane for lane in body_lanes if lane.name != "spike"],
-        "values_read": _read_lanes(lanes, loop, every_state=False),
+        "lanes_in_step": [*values_in_step, *(lane for lane in lanes if lane.name == "spike")],
+        "values_in_step": values_in_step,
+        "values_read": _read_lanes(lanes, kernel.loop),
         "held": [lane for lane in lanes if lane.name != "spike"],
-        "guard_lanes": _read_lanes(lanes, kernel.guard, every_state=False),
-        "neuron_in_prepare": [
-            lane for lane in _read_lanes(lanes, kernel.neuron, every_state=False) if lane.name in given
-        ],
+        "guard_lanes": _read_lanes(lanes, kernel["guard"].symbols),
+        "neuron_in_prepare": [lane for lane in _read_lanes(lanes, kernel["prepare"].symbols) if lane.name in given],
         "neuron_times": [lane for lane in lanes if kernel.refractory and lane.name == c_name(TAU_REF.name)],
         "copied_types": sorted({lane.type for lane in lanes if lane.source}),
         "record_arrays": [
@@ -233,37 +248,33 @@ def _timed_line(statement: Statement) -> Line:
     return Line(c_name(statement.symbol.name), "double", str(TimePrinter().doprint(statement.expression)))
 
 
-def _lanes(kernel: Kernel, form: FloatFormat) -> list[Lane]:
+def _lanes(kernel: Kernel, printer: CPrinter) -> list[Lane]:
     """Everything that neurons of a tile have: states, per-neuron parameters and what follows from them, inputs,
     variates, spikes.
     """
-    model = kernel.step.model
-    read = _symbols_read((*kernel.per_step, *kernel.body, *kernel.stores, *kernel.neuron))
+    model, form = kernel.step.model, printer.format
+    read = kernel.loop | kernel["prepare"].symbols
     lanes = [Lane(c_name(s), form.real, read_only=False, source=f"state.{c_name(s)}") for s in model.states]
     if kernel.refractory:
         lanes.append(Lane("t_last_spike", "double", read_only=False, source="state.t_last_spike"))
         if TAU_REF.name in kernel.per_neuron:
-            lanes.append(Lane("refractory_period", "double", source=f"parameter.{TAU_REF.name}"))
+            lanes.append(Lane(PERIOD.name, "double", source=f"parameter.{TAU_REF.name}"))
+        lanes.append(Lane(RELEASE.name, printer.step_type, read_only=False))
     for parameter in kernel.per_neuron:
         if symbol(parameter) in read:
             source = "" if _is_time(kernel, parameter) else f"parameter.{c_name(parameter)}"
             lanes.append(Lane(c_name(parameter), form.real, source=source))
-    lanes += [Lane(c_name(s.symbol.name), "int" if s.kind is Kind.CONDITION else form.real) for s in kernel.neuron]
+    prepared = kernel["prepare"].statements
+    lanes += [Lane(c_name(s.symbol.name), "int" if s.kind is Kind.CONDITION else form.real) for s in prepared]
     lanes += [Lane(c_name(i), form.real) for i in kernel.inputs]
     lanes += [Lane(c_name(xi.name), form.real, buffer=False) for xi, _ in kernel.step.variates]
     return [*lanes, *([Lane("spike", form.lane_int, read_only=False)] if kernel.spikes else [])]
 
 
-def _read_lanes(lanes: list[Lane], statements: Iterable[Statement], every_state: bool = True) -> list[Lane]:
-    """The lanes that statements read; with ``every_state`` also those that a step writes and the times that it
-    compares.
-    """
-    names = {c_name(s.name) for s in _symbols_read(statements)} - {"spike"}
-    return [
-        lane
-        for lane in lanes
-        if lane.name in names or (every_state and (not lane.read_only or lane.name == "refractory_period"))
-    ]
+def _read_lanes(lanes: list[Lane], read: Iterable[sp.Symbol], written: Iterable[str] = ()) -> list[Lane]:
+    """The lanes that are read or written."""
+    names = {*written, *(_word(s) for s in read)} - {"spike"}
+    return [lane for lane in lanes if lane.name in names]
 
 
 def _is_time(kernel: Kernel, parameter: str) -> bool:
@@ -271,18 +282,17 @@ def _is_time(kernel: Kernel, parameter: str) -> bool:
     return kernel.refractory and parameter == TAU_REF.name
 
 
-def _symbols_read(statements: Iterable[Statement]) -> set[sp.Symbol]:
-    """What the printed statements read; the refractory condition is printed with names of its own."""
-    return set().union(*(s.expression.free_symbols for s in statements if s.symbol != REFRACTORY))
-
-
 def _line(statement: Statement, printer: CPrinter) -> Line:
-    if statement.symbol == REFRACTORY:
-        return Line("refractory", "int", printer.REFRACTORY)
     text = printer.doprint(statement.expression)
     whole = text.startswith("(") and text.endswith(")") and _closes_at_end(text)
-    kind = "int" if statement.kind is Kind.CONDITION else printer.format.real
-    return Line(c_name(statement.symbol.name), kind, text[1:-1] if whole else text)
+    types = {Kind.CONDITION: "int", Kind.TIME: "double", Kind.STEP: printer.step_type}
+    how = "+=" if isinstance(statement, Store) and statement.how == "add" else "="
+    return Line(
+        _word(statement.symbol),
+        types.get(statement.kind, printer.format.real),
+        text[1:-1] if whole else text,
+        how,
+    )
 
 
 def _closes_at_end(text: str) -> bool:
@@ -301,7 +311,7 @@ def _functions(kernel: Kernel, printer: CPrinter) -> list[str]:
         wanted.add("poisson")
     if kernel.short:
         wanted |= {"inlining", "phi1", "phi1_near"} | ({"phi1_wide"} if printer.WIDE_FORM else set())
-    if printer.CLOCK and T in _symbols_read((*kernel.per_step, *kernel.body, *kernel.stores)):
+    if printer.CLOCK and T in kernel.loop:
         wanted.add(printer.CLOCK)
     powers = ["\n".join(printer.power_function(n)) + "\n" for n in sorted(printer.powers)]
     parts = sorted({(n, "product") for n, _ in printer.blocks}) + sorted(printer.blocks)

@@ -14,6 +14,7 @@ from typing import Any
 
 import sympy as sp
 
+from izhigen.derive.event import Trigger
 from izhigen.derive.functions import phi1
 from izhigen.derive.lowering import DT, T, symbol
 from izhigen.derive.step import Step
@@ -96,10 +97,10 @@ def short_ranges(step: Step) -> tuple[ShortRange, ...]:
 
 def _bounded_state(step: Step) -> tuple[sp.Symbol, Any] | None:
     """The state x and the bound E of a threshold ``x >= E`` or ``x > E`` that depends on nothing that varies."""
-    condition = step.threshold
-    if not isinstance(condition, (sp.Ge, sp.Gt, sp.Le, sp.Lt)):
+    event = step.spike
+    if event is None or event.margin is None or event.trigger is not Trigger.LEVEL:
         return None
-    state, bound = condition.gts, condition.lts
+    state, bound = event.condition.gts, event.condition.lts
     varying = {*step.states, T, *(symbol(name) for name in step.model.inputs)}
     return (state, bound) if state in step.states and not bound.free_symbols & varying else None
 

@@ -12,8 +12,10 @@ from typing import Any
 
 import sympy as sp
 
+from izhigen.derive.event import Assignment
 from izhigen.derive.lowering import DT, T
-from izhigen.derive.step import Assignment, NoiseTerm, Scheme, noise_amplitudes, noise_term
+from izhigen.derive.sequence import NoiseTerm
+from izhigen.derive.step import Scheme, noise_amplitudes, noise_term
 from izhigen.derive.system import System
 
 Coefficient = Any

@@ -1,4 +1,4 @@
-"""One step of a model as SymPy values: integrate, jump, hold while refractory, compare, reset."""
+"""One step of a model as SymPy values: what it computes, the events in it, and the order in which all of it happens."""
 
 from __future__ import annotations
 
@@ -13,23 +13,19 @@ from typing import Any
 import sympy as sp
 
 from izhigen.derive import schemes
+from izhigen.derive.event import LAST_SPIKE, TAU_REF, Assignment, Event, Hold, Trigger
 from izhigen.derive.expansion import tree_size
-from izhigen.derive.lowering import DT, T, lower, symbol
+from izhigen.derive.lowering import T, lower, symbol
+from izhigen.derive.sequence import Action, Apply, Commit, Decide, HoldBack, Integrate, Jump, NoiseTerm
 from izhigen.derive.singularities import remove_singularities
 from izhigen.derive.system import System, build_system
 from izhigen.errors import DerivationError, suggest
 from izhigen.model.model import Declaration
 
+SPIKE = "spike"
+"""The event that a model's threshold declares."""
 MOST_INLINED = 2_000
 """Updates of more parts, with all intermediates inlined, are not shown or counted as one expression."""
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """A named intermediate value of a step."""
-
-    symbol: sp.Symbol
-    expression: Any
 
 
 @dataclass(frozen=True)
@@ -61,20 +57,8 @@ class Scheme:
 
 
 @dataclass(frozen=True)
-class NoiseTerm:
-    """``factor * xi`` added to a state; ``xi`` is standard normal, drawn per neuron and step from the stream of that
-    number.
-    """
-
-    state: sp.Symbol
-    xi: sp.Symbol
-    factor: Any
-    stream: int
-
-
-@dataclass(frozen=True)
 class Step:
-    """What happens to a neuron in one step, in order.
+    """What happens to a neuron in one step.
 
     Attributes
     ----------
@@ -85,10 +69,8 @@ class Step:
     increments : tuple of Expr
         What is added to each state, without noise.
     noise : tuple of NoiseTerm
-    threshold : Boolean or None
-        Condition on the states after integration (and jump).
-    resets : tuple of Assignment
-        New state values when the neuron spikes, reading the values before the reset.
+    events : tuple of Event
+        In the order in which they are decided.
     """
 
     system: System
@@ -96,8 +78,28 @@ class Step:
     assignments: tuple[Assignment, ...]
     increments: tuple[Any, ...]
     noise: tuple[NoiseTerm, ...]
-    threshold: Any
-    resets: tuple[Assignment, ...]
+    events: tuple[Event, ...]
+
+    @property
+    def sequence(self) -> tuple[Action, ...]:
+        """What a step does, in order."""
+        return (
+            Integrate(self.assignments, self.increments, self.noise),
+            Jump(),
+            *(HoldBack(event.hold) for event in self.events if event.hold),
+            *(action for event in self.events for action in (Decide(event), Apply(event))),
+            Commit(),
+        )
+
+    @property
+    def spike(self) -> Event | None:
+        """The event that is the model's spike."""
+        return next((event for event in self.events if event.name == SPIKE), None)
+
+    @property
+    def times(self) -> tuple[sp.Symbol, ...]:
+        """What a neuron has beside its states: times in ms, which are in double precision on every target."""
+        return tuple(event.hold.since for event in self.events if event.hold)
 
     @property
     def model(self) -> Declaration:
@@ -189,16 +191,26 @@ def derive_step(model: Declaration, method: str = "exp_euler") -> Step:
     system = build_system(model)
     assignments, increments = scheme.advance(system)
     held = tuple(Assignment(h.symbol, h.expression) for h in system.held)
-    threshold = None
-    if model.threshold is not None:
-        threshold = lower(model.threshold, "threshold", system.definitions)
-        if threshold in (sp.true, sp.false):
-            raise DerivationError(f"threshold: {model.threshold.text!r} is {threshold} whatever the state is")
-    resets = tuple(
-        Assignment(symbol(r.state), lower(r.expression, f"reset of {r.state}", system.definitions)) for r in model.reset
-    )
     spread, noise = scheme.noise(system)
-    return Step(system, scheme, held + assignments + spread, increments, noise, threshold, resets)
+    return Step(system, scheme, held + assignments + spread, increments, noise, _events(system))
+
+
+def _events(system: System) -> tuple[Event, ...]:
+    """The spike, where the model has a threshold."""
+    model = system.model
+    if model.threshold is None:
+        return ()
+    condition = lower(model.threshold, "threshold", system.definitions)
+    if condition in (sp.true, sp.false):
+        raise DerivationError(f"threshold: {model.threshold.text!r} is {condition} whatever the state is")
+    assignments = [
+        Assignment(symbol(r.state), lower(r.expression, f"reset of {r.state}", system.definitions)) for r in model.reset
+    ]
+    hold = None
+    if model.refractory:
+        hold = Hold((symbol(model.refractory.state),), LAST_SPIKE, TAU_REF)
+        assignments.append(Assignment(LAST_SPIKE, T))
+    return (Event(SPIKE, condition, Trigger.LEVEL, tuple(assignments), hold),)
 
 
 def noise_amplitudes(system: System) -> dict[int, Any]:
@@ -213,18 +225,3 @@ def noise_term(system: System, index: int, factor: Any, source: int | None = Non
     """``factor*xi`` on a state, with the variate of that state or of another; every state has a stream of its own."""
     drawn = index if source is None else source
     return NoiseTerm(system.states[index], system.intermediate(f"xi_{system.states[drawn].name}"), factor, drawn)
-
-
-__all__ = [
-    "Assignment",
-    "DT",
-    "NoiseTerm",
-    "Scheme",
-    "Step",
-    "T",
-    "derive_step",
-    "find_scheme",
-    "method_names",
-    "noise_amplitudes",
-    "noise_term",
-]

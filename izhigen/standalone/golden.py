@@ -24,7 +24,7 @@ import sympy as sp
 
 from izhigen.backends.engine import Block, Source
 from izhigen.backends.numpy import Evaluator, NumpyEngine
-from izhigen.codegen.kernel import TAU_REF
+from izhigen.derive.event import TAU_REF
 from izhigen.derive.lowering import DT as DT_SYMBOL
 from izhigen.derive.lowering import symbol
 from izhigen.derive.step import Step
@@ -51,8 +51,8 @@ OTHER_LEVELS = (0.0, 0.01, 0.1, 1.0)
 """Values of the other inputs."""
 DISPLACEMENT = (0.0, 0.1, -0.1, 0.2)
 """How far the neurons start from the model's initial state, as a fraction of it."""
-REFRACTORY_STEPS = 20.5
-"""Least refractory period in steps; between two whole numbers of them, so that every way to compare times agrees."""
+REFRACTORY_STEPS = 20
+"""Least refractory period in steps, so that it is seen; always a whole number of them, so that ties are tested."""
 DIGITS = 9
 """Digits of the values: enough for float32, and few enough to be the same on every machine."""
 MEMBERS, PIECES, MOVE = 4, 5, 16
@@ -170,7 +170,7 @@ class _Oracle:
         self.drawn, self.inputs = drawn, (*step.model.inputs, *(f"{state}_delta" for state in drawn.deltas))
         self.model, self.dtype, self.variates = step.model, np.dtype(dtype), step.variates
         self.eps = float(np.finfo(self.dtype).eps)
-        changed = {TAU_REF.name: _between_steps(step.model.parameters[TAU_REF.name])} if step.model.refractory else {}
+        changed = {TAU_REF.name: _whole_steps(step.model.parameters[TAU_REF.name])} if step.model.refractory else {}
         self.parameters = {
             name: float(self.dtype.type(changed.get(name, value))) for name, value in step.model.parameters.items()
         }
@@ -281,11 +281,9 @@ def in_digits(value: float) -> float:
     return float(f"{value:.{DIGITS}g}")
 
 
-def _between_steps(period: float) -> float:
-    """The time nearest to a refractory period that is not near a whole number of steps, and not too short to be
-    seen.
-    """
-    return max(math.floor(period / DT) + 0.5, REFRACTORY_STEPS) * DT
+def _whole_steps(period: float) -> float:
+    """A refractory period of whole steps that is not too short to be seen."""
+    return max(round(period / DT), REFRACTORY_STEPS) * DT
 
 
 def compute_golden(step: Step, dtype: str, drawn: Drawn = NOTHING_DRAWN) -> Golden:

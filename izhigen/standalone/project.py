@@ -22,6 +22,7 @@ from izhigen.codegen.render import context, environment, initial_lines
 from izhigen.codegen.request import KernelRequest
 from izhigen.codegen.targets import find_target, target_names
 from izhigen.codegen.targets.target import Target
+from izhigen.derive.event import TAU_REF
 from izhigen.drawing import stream_of
 from izhigen.errors import BackendError, IzhigenError, ValueShapeError
 from izhigen.files import Folder, InTheWay, is_draft, write_file
@@ -372,6 +373,7 @@ class _Printed:
         self.length, self.steps = LENGTH, [s.steps for s in golden.segments]
         self.initial, self.initial_tolerance = real(golden.initial), real(golden.initial_tolerance)
         self.start, self.end, self.tolerance = table("start"), table("end"), table("tolerance")
+        self.held = round(golden.parameters.get(TAU_REF.name, 0.0) / golden.dt)
         self.last_spike = [s.last_spike for s in golden.segments]
         self.spikes = [[f"0x{mask:013X}u" for mask in s.spikes] for s in golden.segments]
         self.checked = [f"0x{s.checked:X}u" for s in golden.segments]

@@ -4,6 +4,7 @@ import sympy as sp
 
 import izhigen as iz
 from izhigen import Model
+from izhigen.codegen.body import RELEASE, STEP_NOW
 from izhigen.codegen.economy import horner
 from izhigen.codegen.kernel import build_kernel
 from izhigen.codegen.operations import count
@@ -37,21 +38,25 @@ def names(statements):
 
 def test_what_depends_on_parameters_only_leaves_the_loop():
     kernel = build_kernel(derive_step(iz.load("Izhikevich")))
-    assert not any("phi1" in str(s.expression) and "a*dt" in str(s.expression) for s in kernel.body)
-    assert any("phi1(-a*dt)" in str(s.expression) for s in kernel.uniform)
-    assert kernel.neuron == () and kernel.per_step == ()
+    assert not any("phi1" in str(s.expression) and "a*dt" in str(s.expression) for s in kernel["step"].statements)
+    assert any("phi1(-a*dt)" in str(s.expression) for s in kernel["constants"].statements)
+    assert kernel["prepare"].statements == () and kernel["clock"].statements == ()
 
 
 def test_per_neuron_parameters_move_their_constants_to_the_neuron():
     kernel = build_kernel(derive_step(iz.load("Izhikevich")), per_neuron=["a"])
-    assert any("phi1" in str(s.expression) for s in kernel.neuron)
-    assert not any(symbol("a") in s.expression.free_symbols for s in kernel.uniform)
+    assert any("phi1" in str(s.expression) for s in kernel["prepare"].statements)
+    assert not any(symbol("a") in s.expression.free_symbols for s in kernel["constants"].statements)
 
 
 def test_time_only_values_are_computed_once_a_step():
     kernel = build_kernel(derive_step(Model("M", "dV/dt = -V + sin(w*t) + cos(w*t)", parameters={"w": 0.1})))
-    assert len(kernel.per_step) >= 1
-    assert not any(isinstance(a, sp.sin) for s in kernel.body for a in s.expression.atoms(sp.Function))
+    assert len(kernel["clock"].statements) >= 1
+    assert not any(isinstance(a, sp.sin) for s in kernel["step"].statements for a in s.expression.atoms(sp.Function))
+
+
+def all_statements(kernel):
+    return [s for procedure in kernel.procedures.values() for s in (*procedure.statements, *procedure.stores)]
 
 
 def test_statements_read_only_what_stands_before_them():
@@ -60,11 +65,11 @@ def test_statements_read_only_what_stands_before_them():
         HODGKIN_HUXLEY,
     ):
         kernel = build_kernel(derive_step(model), per_neuron=list(model.parameters)[:2], deltas=["V"])
-        known = {
-            symbol(s)
-            for s in (*model.states, *model.parameters, *model.inputs, "dt", "t", "V_delta", "xi_V", "t_last_spike")
+        known = {symbol(s) for s in (*model.states, *model.parameters, *model.inputs, "dt", "t", "V_delta", "xi_V")} | {
+            STEP_NOW,
+            RELEASE,
         }
-        for statement in (*kernel.uniform, *kernel.neuron, *kernel.per_step, *kernel.body):
+        for statement in (s for name in ("constants", "prepare", "clock", "step") for s in kernel[name].statements):
             assert statement.expression.free_symbols <= known, statement
             assert statement.symbol not in known
             known.add(statement.symbol)
@@ -73,9 +78,9 @@ def test_statements_read_only_what_stands_before_them():
 def test_repeated_parts_are_computed_once_and_carry_the_users_names():
     kernel = build_kernel(derive_step(HODGKIN_HUXLEY))
     assert {"dt_alpha_m", "dt_beta_m", "dt_beta_h", "dt_beta_n"} <= set(
-        names(kernel.body)
+        names(kernel["step"].statements)
     )  # each rate is only wanted times dt
-    exponentials = [a for s in kernel.body for a in s.expression.atoms(sp.exp)]
+    exponentials = [a for s in kernel["step"].statements for a in s.expression.atoms(sp.exp)]
     assert len(exponentials) == len(set(exponentials)) == 3  # exp(-(V + 65)/20) is a power of exp(-(V + 65)/80)
 
 
@@ -83,7 +88,9 @@ def test_no_bare_counters_as_names():
     for model in (HODGKIN_HUXLEY, iz.load("IzhikevichLTC")):
         for method in ("exp_euler", "rk4"):
             kernel = build_kernel(derive_step(model, method))
-            assert not [n for n in names(kernel.statements) if n.startswith(("x0", "x1", "tmp", "shared_expression"))]
+            assert not [
+                n for n in names(all_statements(kernel)) if n.startswith(("x0", "x1", "tmp", "shared_expression"))
+            ]
 
 
 def test_horner():

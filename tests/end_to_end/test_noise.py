@@ -63,7 +63,6 @@ void start(float dt, double rest, uint64_t seed)
 }
 void set(int state, const float *values) { memcpy((float *)&population.state + state * NAME_NEURONS, values, sizeof(float) * NAME_NEURONS); }
 void get(int state, float *values) { memcpy(values, (float *)&population.state + state * NAME_NEURONS, sizeof(float) * NAME_NEURONS); }
-void forget(void) { FORGET }
 void step(const float *values, unsigned char *spike)
 {
     struct NAME_input input;
@@ -85,15 +84,13 @@ def run_embedded(folder, model, inputs, dt):
     name = model.name
     (folder / "model.c").write_text(model.source("c-embedded"))
     values = "".join(f"population.parameter.{p} = {float(v)!r}f; " for p, v in model.parameters.items())
-    forget = "int i; for (i = 0; i < NAME_NEURONS; i++) population.state.steps_since_spike[i] = UINT32_MAX;"
-    text = WRAPPER.replace("PARAMETERS", values).replace("FORGET", forget if model.refractory else "")
+    text = WRAPPER.replace("PARAMETERS", values)
     (folder / "wrapper.c").write_text(text.replace("NAME", name))
     command = ["gcc", "-O1", "-shared", "-fPIC", f"-D{name}_NEURONS={N}", "-o", "model.so", "wrapper.c"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     library = ctypes.CDLL(str(folder / "model.so"))
     library.start.argtypes = [ctypes.c_float, ctypes.c_double, ctypes.c_uint64]
     library.start(dt, dt - float(np.float32(dt)), SEED)
-    library.forget()
     states = {s: np.ascontiguousarray(v, np.float32) for s, v in start_of(model).items()}
     for k, values in enumerate(states.values()):
         library.set(k, values.ctypes.data_as(ctypes.c_void_p))

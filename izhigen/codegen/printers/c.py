@@ -48,8 +48,10 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     """Whether kernels choose between two polynomials for phi1."""
     ESTIMATES = False
     """Whether the target has an instruction that estimates reciprocals in single precision, and a slow division."""
-    REFRACTORY, SHORT_FORM = "time_now - t_last_spike <= refractory_period", "form, reach"
-    """Whether a neuron is held, and what tells which form of phi1 serves, in the words of the templates."""
+    SHORT_FORM = "form, reach"
+    """What tells which form of phi1 serves, in the words of the templates."""
+    RELEASE = "release_in_call(origin, {}, {}, time_step)"
+    """The call that finds the first step after a hold, from the time when it began and its length."""
     _OWN_FUNCTIONS = frozenset(
         {
             "exp",
@@ -93,6 +95,11 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
             text += ".0"
         return text + self.format.suffix
 
+    @property
+    def step_type(self) -> str:
+        """The type of a step's number: of the width of the vector lanes, as it counts from some step of the call."""
+        return self.format.lane_int
+
     def library(self, name: str) -> str:
         """The target's name of a function that C libraries have, in this precision."""
         return name + self.format.suffix
@@ -103,6 +110,9 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
 
     def _print_Symbol(self, expr: Any) -> str:
         return c_name(expr.name)
+
+    def _print_Word(self, expr: Any) -> str:
+        return str(expr.name)
 
     def _print_Number(self, expr: Any) -> str:
         return self.literal(expr) if expr >= 0 else f"-{self.literal(-expr)}"
@@ -183,6 +193,10 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
 
     def _print_phi1_ranged(self, expr: Any) -> str:
         return f"iz_phi1_form({self._print(expr.args[0])}, {self.SHORT_FORM})"
+
+    def _print_release_step(self, expr: Any) -> str:
+        self.elementary.add("release")
+        return self.RELEASE.format(*(self._print(part) for part in expr.args))
 
     def _print_where(self, expr: Any) -> str:
         condition, a, b = (self._print(part) for part in expr.args)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from izhigen.codegen.printers.c import CPrinter
 
 
@@ -15,7 +17,10 @@ class CudaPrinter(CPrinter):
     )
     VARIATES = "variate"
     PROVIDED = CPrinter.PROVIDED | {"inlining"}
-    REFRACTORY, SHORT_FORM = "step_now < neuron->release", "constants->short_reach"
+    SHORT_FORM = "constants->short_reach"
+    RELEASE = "iz_release({}, {}, time_step)"
+    TEMPLATES = MappingProxyType({"start": "start_rounded"})
+    step_type = "int64_t"
     WIDE_FORM = False
     ESTIMATES = True
 

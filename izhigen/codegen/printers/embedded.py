@@ -11,10 +11,14 @@ class EmbeddedPrinter(CPrinter):
     """Prints for one neuron after the other; every function it calls is written out."""
 
     VARIATES, CLOCK = "variate", "time"
-    REFRACTORY, SHORT_FORM = "steps_since_spike <= refractory_steps", "short_form"
+    SHORT_FORM = "short_form"
+    RELEASE = "iz_release(population->step, refractory_period, population->dt)"
+    step_type = "int64_t"
     WIDE_FORM = False
-    PROVIDED = frozenset()
-    TEMPLATES = MappingProxyType({"from_bits": "from_bits_union", "to_bits": "to_bits_union"})
+    PROVIDED = frozenset({"start"})  # what single precision does not need
+    TEMPLATES = MappingProxyType(
+        {"from_bits": "from_bits_union", "to_bits": "to_bits_union", "release": "release_single"}
+    )
     WIDE = "float32"
 
     def library(self, name: str) -> str:

@@ -13,9 +13,11 @@ from typing import Any
 
 import sympy as sp
 
+from izhigen.derive.event import Assignment
 from izhigen.derive.functions import block_covariance, limited, maximum, phi1, phi1_block, where
 from izhigen.derive.lowering import DT
-from izhigen.derive.step import Assignment, NoiseTerm, Scheme, noise_amplitudes, noise_term
+from izhigen.derive.sequence import NoiseTerm
+from izhigen.derive.step import Scheme, noise_amplitudes, noise_term
 from izhigen.derive.system import EquationClass, StateEquation, System
 
 

@@ -44,7 +44,6 @@ struct IzhikevichRefLTC_constants {
     float dt_p3;
     float dt_p1_2;
     float a_dt_phi1_minus_a_dt;
-    uint32_t refractory_steps; /* whole steps that fit into the refractory period */
     int32_t short_form; /* whether phi1's arguments are small up to the threshold */
 };
 
@@ -56,7 +55,7 @@ struct IzhikevichRefLTC_population {
     struct {
         float V[IzhikevichRefLTC_NEURONS]; /* mV */
         float u[IzhikevichRefLTC_NEURONS]; /* mV */
-        uint32_t steps_since_spike[IzhikevichRefLTC_NEURONS]; /* 1 in the step after a spike; the largest number before any */
+        int64_t release[IzhikevichRefLTC_NEURONS]; /* the first step in which a neuron is not held any more; 0 before any spike */
     } state;
     struct {
         float p1; /* 1/(mV*ms), default 0.04 */
@@ -167,6 +166,13 @@ static inline float iz_phi1_near(float z)
 #define IZ_INLINE static inline
 #endif
 
+/* The first step that a hold from step on does not reach any more. In single precision: a period of n steps, up to a millionth of it, holds for n. */
+static int64_t iz_release(int64_t step, float period, float dt)
+{
+    const float tolerance = 1e-6f, held = period * (1.0f + tolerance) / dt;
+    return !(held >= 0.0f) ? step : step + 1 + (held < 4e18f ? (int64_t)held : 4000000000000000000LL);
+}
+
 /* phi1; by its short form for arguments within 1.0f of 0, where it serves up to the threshold. */
 static float iz_phi1_form(float z, int32_t short_form)
 {
@@ -175,11 +181,11 @@ static float iz_phi1_form(float z, int32_t short_form)
     return iz_phi1(z);
 }
 
-/* The largest m with m*dt <= period, up to a millionth of the period. */
-static uint32_t count_steps(float period, float dt)
+/* What is done at the end of a step in a neuron with a spike. */
+static void on_spike(struct IzhikevichRefLTC_population *population, int32_t neuron)
 {
-    const float steps = period / dt * 1.000001f;
-    return !(steps >= 0.0f) ? 0u : steps < 4294967000.0f ? (uint32_t)steps : 4294967294u;
+    const float refractory_period = population->parameter.tau_ref;
+    population->state.release[neuron] = iz_release(population->step, refractory_period, population->dt);
 }
 
 void IzhikevichRefLTC_prepare(struct IzhikevichRefLTC_population *population)
@@ -210,7 +216,6 @@ void IzhikevichRefLTC_prepare(struct IzhikevichRefLTC_population *population)
     constants->dt_p3 = dt_p3;
     constants->dt_p1_2 = dt_p1_2;
     constants->a_dt_phi1_minus_a_dt = a_dt_phi1_minus_a_dt;
-    constants->refractory_steps = count_steps(population->parameter.tau_ref, population->dt);
     constants->short_form = (z_V_at_threshold >= -1.0f) & (z_V_at_threshold <= 1.0f);
 }
 
@@ -226,23 +231,24 @@ int32_t IzhikevichRefLTC_step(struct IzhikevichRefLTC_population *population, co
     const float dt_p3 = population->constants.dt_p3;
     const float dt_p1_2 = population->constants.dt_p1_2;
     const float a_dt_phi1_minus_a_dt = population->constants.a_dt_phi1_minus_a_dt;
-    const uint32_t refractory_steps = population->constants.refractory_steps;
+    const int64_t step_now = population->step;
     const int32_t short_form = population->constants.short_form;
     int32_t spikes = 0, neuron;
     for (neuron = 0; neuron < IzhikevichRefLTC_NEURONS; neuron++) {
         const float V = population->state.V[neuron];
         const float u = population->state.u[neuron];
         const float I = input->I[neuron];
-        const uint32_t steps_since_spike = population->state.steps_since_spike[neuron];
-        const int refractory = steps_since_spike <= refractory_steps;
+        const int64_t release = population->state.release[neuron];
         const float dt_f_V = dt_p3 + I * dt + V * (dt_p2 + V * dt_p1) - dt * u;
         const float z_V = dt_p2 + V * dt_p1_2;
+        const int refractory = step_now < release;
         const float V_new = refractory ? V : V + dt_f_V * iz_phi1_form(z_V, short_form);
         const float u_new = u + a_dt_phi1_minus_a_dt * (V * b - u);
         const int spike = V_new >= V_th;
         population->state.V[neuron] = spike ? c : V_new;
         population->state.u[neuron] = spike ? d + u_new : u_new;
-        population->state.steps_since_spike[neuron] = spike ? 1u : steps_since_spike + (steps_since_spike < UINT32_MAX);
+        if (spike)
+            on_spike(population, neuron);
         population->spike[neuron] = (uint8_t)spike;
         spikes += spike;
     }

@@ -482,8 +482,10 @@ static void advance_tile(const struct IzhikevichLTC_population *population, stru
     for (s = 0; s < constants->steps; s++) {
         if (s == 0 || run->input.I.step_stride != 0)
             lanes.I = read_input(tile.I, &run->input.I, s, first, count);
-        if (step_tile(&lanes, constants, width) && (run->spike_step != NULL || run->count != NULL))
-            collect_spikes(tile.spike, run, s, first, count, width);
+        if (step_tile(&lanes, constants, width)) {
+            if (run->spike_step != NULL || run->count != NULL)
+                collect_spikes(tile.spike, run, s, first, count, width);
+        }
         if (s == next_record) {
             record_tile(&lanes, run, row, first, count, position);
             next_record += run->record_every;

@@ -199,6 +199,30 @@ static inline float iz_phi1_wide(float z)
 #define IZ_INLINE static inline
 #endif
 
+/* The start of a step in ms. By way of memory, so that no compiler makes one multiply-add of it and what follows: a tie is decided by rounded
+   times, and alike everywhere. */
+static double iz_start(int64_t step, double dt)
+{
+    volatile double start = (double)step * dt;
+    return start;
+}
+
+/* The first step that starts more than period after a time; step 0 where there is no such time (NaN). */
+static int64_t iz_release(double since, double period, double dt)
+{
+    const double estimate = (since + period) / dt;
+    int64_t k = 0;
+    if (estimate >= 4e18)
+        return 4000000000000000000LL;
+    if (estimate > 0.0)
+        k = (int64_t)estimate;
+    while (iz_start(k, dt) - since <= period)
+        k++;
+    while (k > 0 && !(iz_start(k - 1, dt) - since <= period))
+        k--;
+    return k;
+}
+
 /* Forms of phi1: for any argument; for arguments known to lie within 1.0f of 0, or within 2.0f; and for either, with the bits of the
    form that serves within reach of 0, so that a neuron's result does not depend on its neighbours. */
 enum form { FULL, SHORT, WIDE, EITHER };
@@ -277,6 +301,7 @@ struct tile {
     float V[TILE] ALIGNED;
     float u[TILE] ALIGNED;
     double t_last_spike[TILE] ALIGNED;
+    int32_t release[TILE] ALIGNED;
     float I[TILE] ALIGNED;
     int32_t spike[TILE] ALIGNED;
 };
@@ -286,6 +311,7 @@ struct lanes {
     float *V;
     float *u;
     double *t_last_spike;
+    int32_t *release;
     const float *I;
     int32_t *spike;
 };
@@ -308,8 +334,8 @@ static inline int is_within_reach(const float *restrict V_lanes, const struct co
 }
 
 /* One step of every neuron of a tile. Returns whether any of them spiked. Each form has a loop of its own: one that chooses is no vector code. */
-IZ_INLINE int step_lanes(float *restrict V_lanes, float *restrict u_lanes, double *restrict t_last_spike_lanes, const float *restrict I_lanes, int32_t *restrict spike_lanes,
-                             const struct constants *constants, int width, double time_now, const enum form form)
+IZ_INLINE int step_lanes(float *restrict V_lanes, float *restrict u_lanes, int32_t *restrict release_lanes, const float *restrict I_lanes, int32_t *restrict spike_lanes,
+                             const struct constants *constants, int width, int32_t step_now, const enum form form)
 {
     const float b = constants->b;
     const float c = constants->c;
@@ -322,39 +348,76 @@ IZ_INLINE int step_lanes(float *restrict V_lanes, float *restrict u_lanes, doubl
     const float dt_p1_2 = constants->dt_p1_2;
     const float a_dt_phi1_minus_a_dt = constants->a_dt_phi1_minus_a_dt;
     const float reach = constants->reach;
-    const double refractory_period = constants->refractory_period;
     int32_t any_spike = 0;
     int lane, group;
     for (group = 0; group < width; group += GROUP)
     for (lane = group; lane < group + GROUP; lane++) {
         const float V = V_lanes[lane];
         const float u = u_lanes[lane];
-        const double t_last_spike = t_last_spike_lanes[lane];
+        const int32_t release = release_lanes[lane];
         const float I = I_lanes[lane];
-        const int refractory = time_now - t_last_spike <= refractory_period;
         const float dt_f_V = dt_p3 + I * dt + V * (dt_p2 + V * dt_p1) - dt * u;
         const float z_V = dt_p2 + V * dt_p1_2;
+        const int refractory = step_now < release;
         const float V_new = refractory ? V : V + dt_f_V * iz_phi1_form(z_V, form, reach);
         const float u_new = u + a_dt_phi1_minus_a_dt * (V * b - u);
         const int spike = V_new >= V_th;
         V_lanes[lane] = spike ? c : V_new;
         u_lanes[lane] = spike ? d + u_new : u_new;
-        t_last_spike_lanes[lane] = spike ? time_now : t_last_spike;
         spike_lanes[lane] = spike;
         any_spike |= spike;
     }
     return any_spike != 0;
 }
 
-static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constants *constants, int width, double time_now)
+static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constants *constants, int width, int32_t step_now)
 {
     if (constants->reach == 0.0f)
-        return step_lanes(lanes->V, lanes->u, lanes->t_last_spike, lanes->I, lanes->spike, constants, width, time_now, FULL);
+        return step_lanes(lanes->V, lanes->u, lanes->release, lanes->I, lanes->spike, constants, width, step_now, FULL);
     if (!is_within_reach(lanes->V, constants, width))
-        return step_lanes(lanes->V, lanes->u, lanes->t_last_spike, lanes->I, lanes->spike, constants, width, time_now, EITHER);
+        return step_lanes(lanes->V, lanes->u, lanes->release, lanes->I, lanes->spike, constants, width, step_now, EITHER);
     if (constants->reach > 1.0f)
-        return step_lanes(lanes->V, lanes->u, lanes->t_last_spike, lanes->I, lanes->spike, constants, width, time_now, WIDE);
-    return step_lanes(lanes->V, lanes->u, lanes->t_last_spike, lanes->I, lanes->spike, constants, width, time_now, SHORT);
+        return step_lanes(lanes->V, lanes->u, lanes->release, lanes->I, lanes->spike, constants, width, step_now, WIDE);
+    return step_lanes(lanes->V, lanes->u, lanes->release, lanes->I, lanes->spike, constants, width, step_now, SHORT);
+}
+
+/* What holds a neuron ends before the step that release names, counted from step origin of the simulation. So many steps are counted: */
+#define COUNTED_STEPS 0x40000000
+
+/* The end of a hold of the given period that began at a time; where it is far away, the number of counted steps. */
+static int32_t release_in_call(int64_t origin, double since, double period, double time_step)
+{
+    const int64_t steps = iz_release(since, period, time_step) - origin;
+    return (int32_t)(steps < COUNTED_STEPS ? steps : COUNTED_STEPS);
+}
+
+/* When the neurons of a tile are released, as step origin begins. It takes some time for those that are held, and need not be known in a call of one step. */
+static OUT_OF_LINE void find_releases(const struct lanes *lanes, const struct constants *constants, int64_t origin, double time_step, int width)
+{
+    const double time_now = iz_start(origin, time_step), refractory_period = constants->refractory_period;
+    int32_t *release = lanes->release, any_held = 0;
+    int lane, group;
+    for (group = 0; group < width; group += GROUP)
+    for (lane = group; lane < group + GROUP; lane++) {
+        const int32_t is_held = time_now - lanes->t_last_spike[lane] <= refractory_period;
+        release[lane] = is_held;
+        any_held |= is_held;
+    }
+    for (lane = 0; any_held && constants->steps > 1 && lane < width; lane++)
+        if (release[lane])
+            release[lane] = release_in_call(origin, lanes->t_last_spike[lane], refractory_period, time_step);
+}
+
+/* What is done at the end of a step in the neurons of a tile with a spike. */
+static void on_spike(const struct lanes *lanes, const struct constants *constants, int64_t step, int64_t origin, double time_step, int width)
+{
+    const double time_now = iz_start(step, time_step), refractory_period = constants->refractory_period;
+    int lane;
+    for (lane = 0; lane < width; lane++)
+        if (lanes->spike[lane]) {
+            lanes->t_last_spike[lane] = time_now;
+            lanes->release[lane] = release_in_call(origin, time_now, refractory_period, time_step);
+        }
 }
 
 /* Copy count values into a full tile; lanes beyond count repeat the last one. */
@@ -508,17 +571,23 @@ static void advance_tile(const struct IzhikevichRefLTC_population *population, s
         fill_double(tile.t_last_spike, lanes.t_last_spike, count);
         lanes.t_last_spike = tile.t_last_spike;
     }
+    lanes.release = tile.release;
     lanes.spike = tile.spike;
     if (run->record_neurons != NULL)
         while (position < run->record_count && run->record_neurons[position] < first)
             position++;
     for (s = 0; s < constants->steps; s++) {
         const int64_t step = run->first_step + s;
-        const double time_now = (double)step * population->dt;
+        const int32_t step_now = (int32_t)(s % COUNTED_STEPS);
+        if (step_now == 0)
+            find_releases(&lanes, constants, step, population->dt, width);
         if (s == 0 || run->input.I.step_stride != 0)
             lanes.I = read_input(tile.I, &run->input.I, s, first, count);
-        if (step_tile(&lanes, constants, width, time_now) && (run->spike_step != NULL || run->count != NULL))
-            collect_spikes(tile.spike, run, s, first, count, width);
+        if (step_tile(&lanes, constants, width, step_now)) {
+            on_spike(&lanes, constants, step, step - step_now, population->dt, width);
+            if (run->spike_step != NULL || run->count != NULL)
+                collect_spikes(tile.spike, run, s, first, count, width);
+        }
         if (s == next_record) {
             record_tile(&lanes, run, row, first, count, position);
             next_record += run->record_every;

@@ -217,6 +217,28 @@ static __device__ __forceinline__ float iz_phi1_near(float z)
     return value;
 }
 
+/* The start of a step in ms; rounded before anything is done with it, so that a tie is decided by rounded times, and alike everywhere. */
+static __device__ __forceinline__ double iz_start(int64_t step, double dt)
+{
+    return __dmul_rn((double)step, dt);
+}
+
+/* The first step that starts more than period after a time; step 0 where there is no such time (NaN). */
+static __device__ int64_t iz_release(double since, double period, double dt)
+{
+    const double estimate = (since + period) / dt;
+    int64_t k = 0;
+    if (estimate >= 4e18)
+        return 4000000000000000000LL;
+    if (estimate > 0.0)
+        k = (int64_t)estimate;
+    while (iz_start(k, dt) - since <= period)
+        k++;
+    while (k > 0 && !(iz_start(k - 1, dt) - since <= period))
+        k--;
+    return k;
+}
+
 /* phi1; the short form for arguments within reach of 0. It is computed in any case: so there is one branch, around the full form. */
 static __device__ __forceinline__ float iz_phi1_form(float z, float reach)
 {
@@ -231,30 +253,9 @@ struct neuron {
     float V;
     float u;
     double t_last_spike;
+    int64_t release; /* the first step in which it is not held */
     float I;
-    int64_t release; /* the step from which it is not held any more */
 };
-
-/* The start of a step in ms. Rounded before anything is done with it (no multiply-add), so that kernels agree on ties. */
-static __device__ __forceinline__ double start_of(int64_t step, double dt)
-{
-    return __dmul_rn((double)step, dt);
-}
-
-/* The first step k with k*dt - t_last_spike > period, compared in double precision. */
-static __device__ int64_t find_release(double t_last_spike, double period, double dt)
-{
-    const double estimate = floor((t_last_spike + period) / dt);
-    int64_t k;
-    if (!(estimate < 4e18))
-        return 4000000000000000000LL;
-    k = estimate > 0.0 ? (int64_t)estimate : 0;
-    while (start_of(k, dt) - t_last_spike <= period)
-        k++;
-    while (k > 0 && !(start_of(k - 1, dt) - t_last_spike <= period))
-        k--;
-    return k;
-}
 
 static __device__ __forceinline__ void load_neuron(struct neuron *neuron, const struct IzhikevichRefLTC_population *population, int64_t i)
 {
@@ -284,10 +285,11 @@ static __device__ __forceinline__ int step_neuron(struct neuron *neuron, const s
     const float a_dt_phi1_minus_a_dt = constants->a_dt_phi1_minus_a_dt;
     const float V = neuron->V;
     const float u = neuron->u;
+    const int64_t release = neuron->release;
     const float I = neuron->I;
-    const int refractory = step_now < neuron->release;
     const float dt_f_V = dt_p3 + I * dt + V * (dt_p2 + V * dt_p1) - dt * u;
     const float z_V = dt_p2 + V * dt_p1_2;
+    const int refractory = step_now < release;
     const float V_new = refractory ? V : V + dt_f_V * iz_phi1_form(z_V, constants->short_reach);
     const float u_new = u + a_dt_phi1_minus_a_dt * (V * b - u);
     const int spike = V_new >= V_th;
@@ -408,11 +410,26 @@ static __device__ __forceinline__ void note_spikes(const struct IzhikevichRefLTC
     }
 }
 
-/* A spike at the start of a step holds its neuron from then on. */
-static __device__ __forceinline__ void hold_neuron(struct neuron *neuron, const struct IzhikevichRefLTC_population *population, double time, int64_t i)
+/* What is done at the end of a step in a neuron with a spike. */
+static __device__ __forceinline__ void on_spike(struct neuron *neuron, const struct IzhikevichRefLTC_population *population,
+                                                const struct IzhikevichRefLTC_constants *constants, int64_t step_now, int64_t i)
 {
-    neuron->t_last_spike = time;
-    population->state.t_last_spike[i] = time;
+    const double time_step = constants->time_step, time_now = iz_start(step_now, time_step), refractory_period = constants->refractory_period;
+    neuron->t_last_spike = time_now;
+    neuron->release = iz_release(time_now, refractory_period, time_step);
+    population->state.t_last_spike[i] = neuron->t_last_spike;
+}
+
+/* When a neuron is released, as a call of many steps begins. */
+static __device__ __forceinline__ void find_release(struct neuron *neuron, const struct IzhikevichRefLTC_constants *constants)
+{
+    neuron->release = iz_release(neuron->t_last_spike, constants->refractory_period, constants->time_step);
+}
+
+/* The same for a call of one step. */
+static __device__ __forceinline__ void find_held(struct neuron *neuron, const struct IzhikevichRefLTC_constants *constants, int64_t step_now)
+{
+    neuron->release = iz_start(step_now, constants->time_step) - neuron->t_last_spike <= constants->refractory_period ? step_now + 1 : step_now;
 }
 
 /* Step s of a call, which starts at step first_step, for one neuron. Returns whether it spiked. */
@@ -426,10 +443,8 @@ static __device__ __forceinline__ int make_step(struct neuron *neuron, struct ke
         check_inputs(neuron, kept);
     }
     const int spike = step_neuron(neuron, constants, step_now);
-    if (spike) {
-        hold_neuron(neuron, population, start_of(step_now, constants->time_step), i);
-        neuron->release = find_release(neuron->t_last_spike, constants->refractory_period, constants->time_step);
-    }
+    if (spike)
+        on_spike(neuron, population, constants, step_now, i);
     return spike;
 }
 
@@ -481,7 +496,7 @@ static __device__ __forceinline__ void advance_neuron(const struct IzhikevichRef
     struct kept kept;
     kept.is_bad = 0;
     load_neuron(&neuron, population, i);
-    neuron.release = find_release(neuron.t_last_spike, constants->refractory_period, constants->time_step);
+    find_release(&neuron, constants);
     load_inputs(&neuron, &kept, run, i);
     check_inputs(&neuron, &kept);
     while (s < steps) {
@@ -583,10 +598,10 @@ extern "C" __global__ void IzhikevichRefLTC_step(const struct IzhikevichRefLTC_p
             if (i < population.neurons && !is_stopped) { /* asked here, so that the loads above need not wait for the answer */
                 kept[k].is_bad = 0;
                 check_inputs(&neuron[k], &kept[k]);
-                neuron[k].release = start_of(step_now, constants.time_step) - neuron[k].t_last_spike <= constants.refractory_period ? step_now + 1 : step_now;
+                find_held(&neuron[k], &constants, step_now);
                 const int spike = step_neuron(&neuron[k], &constants, step_now);
                 if (spike)
-                    hold_neuron(&neuron[k], &population, start_of(step_now, constants.time_step), i);
+                    on_spike(&neuron[k], &population, &constants, step_now, i);
                 if (run.spike_flag != NULL)
                     run.spike_flag[i] = (uint8_t)spike;
                 store_neuron(&neuron[k], &population, i);
