@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from izhigen.arrays import Space, fetch, namespace
-from izhigen.backends.engine import Block, Moments, Spikes
+from izhigen.backends.engine import Block, Moments, Spikes, join_spikes
 from izhigen.checks import check_count, check_neurons
 from izhigen.errors import RecordingError, ValueShapeError, suggest
 from izhigen.lines import bind_lines, line_names, names_read
@@ -123,7 +123,7 @@ class RecordingPlan:
         self._rows = {name: subject.space.rows(rows, chosen, subject.count, subject.type_of(name)) for name in kept}
         self._at_once = max(LEAST_ROWS, CACHED_BYTES // max(row_bytes, 1)) * self.every
         self._written = self._spikes_found = 0
-        self._found: list[tuple[Array, Array]] = []
+        self._found: list[Spikes] = []
         self._none = subject.space.gather(subject.space.zeros(0, np.int64))
         """An empty array where the recording's arrays lie."""
 
@@ -201,22 +201,18 @@ class RecordingPlan:
         """Keep the spikes of a block that started ``done`` steps into the run."""
         if spikes is None:
             return
-        step, neuron = spikes.step, spikes.neuron
-        if isinstance(
-            neuron, np.ndarray
-        ):  # on a device the choice would have to wait for the block, and is made at the end
-            step, neuron = self._of_chosen(step, neuron)
-        if len(step):
-            self._found.append((step + done, neuron))
-            self._spikes_found += len(step)
+        if isinstance(spikes.neuron, np.ndarray):  # on a device that would have to wait for the block, and comes last
+            spikes = self._of_chosen(spikes)
+        if len(spikes.step):
+            self._found.append(spikes.later(done))
+            self._spikes_found += len(spikes.step)
 
-    def _of_chosen(self, step: Array, neuron: Array) -> tuple[Array, Array]:
+    def _of_chosen(self, spikes: Spikes) -> Spikes:
         """The spikes of the recorded neurons."""
         if self.neurons is None:
-            return step, neuron
-        xp = namespace(neuron)
-        kept = xp.isin(neuron, xp.asarray(self.neurons))
-        return step[kept], neuron[kept]
+            return spikes
+        xp = namespace(spikes.neuron)
+        return spikes.where(xp.isin(spikes.neuron, xp.asarray(self.neurons)))
 
     def full(self, done: int) -> bool:
         """Whether :meth:`write` must come before the next step."""
@@ -231,12 +227,9 @@ class RecordingPlan:
         traces = self._traces(last - first, ends)
         times = indices = None
         if self.spikes:
-            none = self._none
-            step, indices = self._of_chosen(
-                *(namespace(none).concatenate([none, *(found[k] for found in self._found)]) for k in (0, 1))
-            )
-            kept = slice(int((step < done).sum()))
-            times, indices = (subject.steps_done + step[kept] + 1) * subject.dt, indices[kept]
+            found = self._of_chosen(join_spikes(self._found, self._none))
+            found = found.where(slice(int((found.step < done).sum())))
+            times, indices = (subject.steps_done + found.moment) * subject.dt, found.neuron
         self._sink.write(Piece(ends * subject.dt, traces, times, indices), (subject.steps_done + done) * subject.dt)
         self._written, self._spikes_found, self._found = last, 0, []
 

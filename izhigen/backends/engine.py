@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 
-from izhigen.arrays import HOST, HostSpace, fetch
+from izhigen.arrays import HOST, HostSpace, fetch, namespace
 from izhigen.codegen.program import EVENT_GROUP
 from izhigen.errors import BackendError
 from izhigen.poisson import poisson_counts
@@ -240,10 +240,42 @@ class Block:
 
 @dataclass(frozen=True)
 class Spikes:
-    """Spikes of a block, ordered by (step, neuron): the step within the block, and the neuron."""
+    """Spikes of a block, ordered by (step, neuron); a neuron may have several in one step.
+
+    Attributes
+    ----------
+    step : (s,) int64
+        Within the block.
+    neuron : (s,) int64
+    offset : (s,) float64 or None
+        Where in its step a spike is, as a fraction of the step above 0; None where all are at the end of theirs.
+    """
 
     step: Array
     neuron: Array
+    offset: Array | None = None
+
+    @property
+    def moment(self) -> Array:
+        """Time since the block's start, in steps: whole numbers where spikes are at the end of theirs."""
+        return self.step + (1 if self.offset is None else self.offset)
+
+    def later(self, steps: int) -> Spikes:
+        """The same after so many steps more."""
+        return replace(self, step=self.step + steps)
+
+    def where(self, kept: Array) -> Spikes:
+        """Those of a mask, a slice or an order."""
+        return Spikes(self.step[kept], self.neuron[kept], None if self.offset is None else self.offset[kept])
+
+
+def join_spikes(parts: Sequence[Spikes], none: Array) -> Spikes:
+    """The spikes of parts, one after the other; ``none`` is an empty array in the memory where they lie."""
+    join = namespace(none).concatenate
+    offsets = None
+    if any(part.offset is not None for part in parts):
+        offsets = join([namespace(none).ones(len(p.step)) if p.offset is None else p.offset for p in parts])
+    return Spikes(join([none, *(p.step for p in parts)]), join([none, *(p.neuron for p in parts)]), offsets)
 
 
 @dataclass(frozen=True)

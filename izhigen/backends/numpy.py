@@ -266,7 +266,8 @@ class NumpyEngine(HostEngine):
             return Advanced(bad_step=bad_step)
         found: list[tuple[np.ndarray, np.ndarray]] = []
         row, next_record = 0, block.record_phase
-        parameters = {k: np.asarray(v).astype(self.dtype)[()] for k, v in block.parameters.items()}
+        with np.errstate(over="ignore"):  # of a time, which is used in double precision
+            parameters = {k: np.asarray(v).astype(self.dtype)[()] for k, v in block.parameters.items()}
         for s in range(block.steps):
             inputs = {name: self._input(source, block, s, n) for name, source in block.inputs.items()}
             with np.errstate(all="ignore"):

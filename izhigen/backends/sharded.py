@@ -15,7 +15,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from izhigen.arrays import ANYWHERE, fetch
 from izhigen.backends.device import WARP, DeviceSpace, check_device
-from izhigen.backends.engine import Advanced, Block, Moments, Pending, PreparedStep, Source, Spikes
+from izhigen.backends.engine import Advanced, Block, Moments, Pending, PreparedStep, Source, Spikes, join_spikes
 from izhigen.errors import BackendError
 from izhigen.signals import HeldBack
 
@@ -348,7 +348,9 @@ class ShardedEngine:
 
 def _merged(parts: Sequence[tuple[int, Any]]) -> Spikes:
     """All devices' spikes on the host, by step and then neuron."""
-    step = np.concatenate([fetch(spikes.step) for _, spikes in parts])
-    neuron = np.concatenate([fetch(spikes.neuron) + start for start, spikes in parts])
-    order = np.argsort(step, kind="stable")  # neurons of later parts have higher numbers
-    return Spikes(step[order], neuron[order])
+    fetched = [
+        Spikes(fetch(s.step), fetch(s.neuron) + start, None if s.offset is None else fetch(s.offset))
+        for start, s in parts
+    ]
+    whole = join_spikes(fetched, np.zeros(0, np.int64))
+    return whole.where(np.argsort(whole.step, kind="stable"))  # neurons of later parts have higher numbers

@@ -134,8 +134,13 @@ def context(kernel: Kernel, printer: CPrinter) -> dict[str, Any]:
     lanes = _lanes(kernel, printer)
     parameters = [*(symbol(p) for p in kernel.uniform_parameters), DT]
     known = [*parameters, *(s.symbol for s in constants.statements)]
-    lines = {name: [_line(s, printer) for s in procedure.statements] for name, procedure in kernel.procedures.items()}
-    stores = {name: [_line(s, printer) for s in procedure.stores] for name, procedure in kernel.procedures.items()}
+    lines = {
+        name: [print_statement(s, printer) for s in procedure.statements]
+        for name, procedure in kernel.procedures.items()
+    }
+    stores = {
+        name: [print_statement(s, printer) for s in procedure.stores] for name, procedure in kernel.procedures.items()
+    }
     used_uniform = uniform(prepare, clock, step)
     refractory_uniform = kernel.refractory and TAU_REF.name not in kernel.per_neuron
     tile = tile_size(kernel)
@@ -240,7 +245,7 @@ def initial_lines(model: Declaration, printer: CPrinter) -> list[Line]:
     lines: list[Line] = []
     while waiting:
         for state in [s for s, value in waiting.items() if not value.free_symbols & waiting.keys()]:
-            lines.append(_line(Statement(state, waiting.pop(state), Kind.REAL), printer))
+            lines.append(print_statement(Statement(state, waiting.pop(state), Kind.REAL), printer))
     return lines
 
 
@@ -282,7 +287,7 @@ def _is_time(kernel: Kernel, parameter: str) -> bool:
     return kernel.refractory and parameter == TAU_REF.name
 
 
-def _line(statement: Statement, printer: CPrinter) -> Line:
+def print_statement(statement: Statement, printer: CPrinter) -> Line:
     text = printer.doprint(statement.expression)
     whole = text.startswith("(") and text.endswith(")") and _closes_at_end(text)
     types = {Kind.CONDITION: "int", Kind.TIME: "double", Kind.STEP: printer.step_type}

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,15 @@ def built(folder, written, target, flags=("-O1",)):
     written.write(folder)
     run(["gcc", "-std=c99", *flags, "-o", "selftest", "selftest.c", *sources(written.name, target)], folder)
     return run(["./selftest"], folder)
+
+
+def test_a_call_may_count_its_steps_again(tmp_path):
+    """The C kernel counts the steps of a call in 32 bits, and begins again where they are used up; here after 8."""
+    written = project("IzhikevichRefLTC", "c")
+    text, changed = re.subn("COUNTED_STEPS 0x40000000", "COUNTED_STEPS 8", written.files["IzhikevichRefLTC.c"])
+    assert changed == 1
+    changed = replace(written, files={**written.files, "IzhikevichRefLTC.c": text})
+    assert "0 differences: passed" in built(tmp_path, changed, "c")
 
 
 @pytest.mark.parametrize("target", project_targets())
