@@ -46,6 +46,7 @@ class _Line:
     name: str
     type: str
     text: str
+    how: str = "="
 
 
 def render_scalar(kernel: Kernel, dt: float, parameters: Mapping[str, float]) -> str:
