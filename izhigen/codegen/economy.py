@@ -299,10 +299,12 @@ def scale_folded(plan: Plan, name: sp.Symbol, free: Free, fresh: Callable[[str],
     if any(scaled in (a.symbol, *a.expression.free_symbols) for a in plan.assignments):
         return None
     folded = plan.mapped(lambda e: _without_coefficient(e, name, scaled, free) if name in e.free_symbols else e)
-    assignments = tuple(
-        Assignment(scaled, coefficient * a.expression) if a.symbol == name else a for a in folded.assignments
-    )
-    return Plan(assignments, folded.increments)
+    value = next(a.expression for a in folded.assignments if a.symbol == name)
+    assignments = [a for a in folded.assignments if a.symbol != name]
+    # what the constant reads may be defined after the intermediate, but stands before all that read their product
+    readers = (place for place, a in enumerate(assignments) if scaled in a.expression.free_symbols)
+    assignments.insert(next(readers, len(assignments)), Assignment(scaled, coefficient * value))
+    return Plan(tuple(assignments), folded.increments)
 
 
 def _coefficients(expression: Any, name: sp.Symbol, free: Free) -> set[Any]:
