@@ -8,6 +8,7 @@ The phi functions are those of exponential integrators (Hochbruck and Ostermann 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import mpmath
@@ -111,6 +112,17 @@ class phi3(_Phi):
 _PHI: dict[int, type[_Phi]] = {1: phi1, 2: phi2, 3: phi3}
 
 
+def _with_direction(entries: Sequence[Any], place: int) -> list[Any]:
+    """The entries of [[Z, E], [0, Z]], row by row, for a matrix Z and the E that is 1 in one place, else 0. A function
+    of it is [[f(Z), L], [0, f(Z)]] with the derivative L of f in the direction E.
+    """
+    size = math.isqrt(len(entries))
+    zero, direction = [sp.S.Zero] * size, [sp.Integer(k == place) for k in range(size * size)]
+    rows = [[*entries[r * size :][:size], *direction[r * size :][:size]] for r in range(size)]
+    rows += [[*zero, *entries[r * size :][:size]] for r in range(size)]
+    return [entry for row in rows for entry in row]
+
+
 class phi1_block(OwnFunction):
     """``phi1_block(row, column, z11, z12, ...)``: an entry of phi1 of a square matrix given row by row (rows count from
     0).
@@ -120,6 +132,13 @@ class phi1_block(OwnFunction):
     def size(self) -> int:
         """Rows of the matrix."""
         return math.isqrt(len(self.args) - 2)
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """With respect to an entry of the matrix: an entry of phi1 of a matrix of twice the size (Higham 2008,
+        "Functions of Matrices", 3.16).
+        """
+        row, column, *entries = self.args
+        return phi1_block(row, column + self.size, *_with_direction(entries, argindex - 3))
 
     def _eval_is_real(self) -> Any:
         return _real(self.args)
@@ -137,6 +156,16 @@ class block_covariance(OwnFunction):
     def size(self) -> int:
         """Rows of the matrix."""
         return math.isqrt(len(self.args) - 3)
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """With respect to an entry of the matrix: entries of the covariance of a matrix of twice the size, whose
+        exponential holds that of the matrix and its derivative.
+        """
+        row, column, source, *entries = self.args
+        size, twice = self.size, _with_direction(entries, argindex - 4)
+        return block_covariance(row, size + column, size + source, *twice) + block_covariance(
+            column, size + row, size + source, *twice
+        )
 
     def _eval_is_real(self) -> Any:
         return _real(self.args)

@@ -1,9 +1,11 @@
 """phi1 and the functions with kinks: derivatives, limits, high precision."""
 
 import mpmath
+import numpy as np
 import pytest
 import sympy as sp
 
+from izhigen.backends.numpy import Evaluator
 from izhigen.derive import functions as f
 
 x = sp.Symbol("x", real=True)
@@ -47,3 +49,30 @@ def test_kinks_differentiate_almost_everywhere():
     assert f.minimum(x**2, 2).diff(x).subs(x, 1) == 2
     select = f.where(x > 0, x**3, -x).diff(x)
     assert select == f.where(x > 0, 3 * x**2, -1)
+
+
+BLOCKS = {
+    "damped": [-0.4, 0.3, -0.2, -0.7],
+    "defective": [-0.5, 1.0, 0.0, -0.5],
+    "rotation": [0.0, 2.0, -2.0, 0.0],
+    "zero": [0.0, 0.0, 0.0, 0.0],
+}
+ENTRIES = sp.symbols("z11 z12 z21 z22", real=True)
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("call", [(f.phi1_block, 0, 1), (f.phi1_block, 1, 1), (f.block_covariance, 0, 1, 1)])
+def test_derivatives_of_functions_of_matrices_agree_with_differences(name, place, call):
+    function, *indices = call
+    value = function(*(sp.Integer(i) for i in indices), *ENTRIES)
+    slope = value.diff(ENTRIES[place])
+    assert not slope.has(sp.Derivative)
+    evaluate, h = Evaluator("float64").compile, 1e-5
+
+    def at(expression, shift):
+        moved = [z + shift * (k == place) for k, z in enumerate(BLOCKS[name])]
+        values = {symbol.name: np.float64(z) for symbol, z in zip(ENTRIES, moved)}
+        return float(evaluate(expression)(values))
+
+    assert at(slope, 0.0) == pytest.approx((at(value, h) - at(value, -h)) / (2 * h), abs=1e-9)
