@@ -134,6 +134,7 @@ _FUNCTIONS = {
     "phi1": _phi1,
     "phi2": _phi_n(2),
     "phi3": _phi_n(3),
+    "phi4": _phi_n(4),
     "absolute": lambda v: (abs(v), 1),
     "limited": lambda v: (v, 1),
     "signum": lambda v: (mpmath.sign(v), 0),

@@ -150,6 +150,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "phi1": _phi1,
     "phi2": f.phi2,
     "phi3": f.phi3,
+    "phi4": f.phi4,
     "phi1_block": _phi1_block,
     "block_covariance": _block_covariance,
 }

@@ -128,9 +128,9 @@ def _numbers(printer: CPrinter, dtype: str) -> dict[str, Any]:
         return text
 
     return {
-        "phi_series": [(order, series(order)) for order in (2, 3)],
+        "phi_series": [(order, series(order)) for order in (2, 3, 4)],
         "small": SMALL[dtype],
-        "inverse_factorial": {k: printer.literal(sp.Rational(1, math.factorial(k))) for k in (1, 2)},
+        "inverse_factorial": {k: printer.literal(sp.Rational(1, math.factorial(k))) for k in (1, 2, 3)},
         "half": printer.literal(sp.Rational(1, 2)),
         "uniforms": printer.literal(2**23),
         "minus_two": f"({printer._print(sp.Integer(-2))})",

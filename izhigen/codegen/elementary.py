@@ -37,6 +37,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "phi1": ("reduction",),
     "phi2": ("inlining", "phi1"),
     "phi3": ("inlining", "phi1"),
+    "phi4": ("inlining", "phi1"),
     "tanh": ("expm1",),
     "sinh": ("expm1",),
     "cosh": ("exp",),

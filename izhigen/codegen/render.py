@@ -343,7 +343,7 @@ def elementary_texts(printer: CPrinter, names: Iterable[str]) -> list[str]:
     form = printer.format
     series = {
         order: [printer.literal(sp.Rational(1, math.factorial(k + order))) for k in range(form.series_terms)]
-        for order in (1, 2, 3)
+        for order in (1, 2, 3, 4)
     }
     numbers = {
         **constants(printer.number.__name__),

@@ -104,12 +104,18 @@ class phi2(_Phi):
 
 
 class phi3(_Phi):
-    """(phi2(z) - 1/2)/z with phi3(0) = 1/6."""
+    """(phi2(z) - 1/2)/z with phi3(0) = 1/6; phi3' = phi3 - 3 phi4."""
 
     order = 3
 
 
-_PHI: dict[int, type[_Phi]] = {1: phi1, 2: phi2, 3: phi3}
+class phi4(_Phi):
+    """(phi3(z) - 1/6)/z with phi4(0) = 1/24; what the derivatives of the others need. Its own is not there."""
+
+    order = 4
+
+
+_PHI: dict[int, type[_Phi]] = {1: phi1, 2: phi2, 3: phi3, 4: phi4}
 
 
 def _with_direction(entries: Sequence[Any], place: int) -> list[Any]:

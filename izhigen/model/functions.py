@@ -64,6 +64,11 @@ def phi3(x: Array) -> Array:
     return _phi_series(x, 3)
 
 
+def phi4(x: Array) -> Array:
+    """(phi3(x) - 1/6)/x, with value 1/24 at 0."""
+    return _phi_series(x, 4)
+
+
 def _erf_like(x: Array) -> Array:
     x = np.asarray(x)
     return _erf(x).astype(x.dtype if x.dtype.kind == "f" else np.float64)

@@ -21,8 +21,19 @@ FUNCTIONS = {
     "cosh": sp.cosh(x),
     "phi2": f.phi2(x),
     "phi3": f.phi3(x),
+    "phi4": f.phi4(x),
 }
-BOUNDS = {"phi1": 2.5, "exp": 2.0, "expm1": 3.0, "tanh": 4.0, "sinh": 4.0, "cosh": 3.0, "phi2": 8.0, "phi3": 24.0}
+BOUNDS = {
+    "phi1": 2.5,
+    "exp": 2.0,
+    "expm1": 3.0,
+    "tanh": 4.0,
+    "sinh": 4.0,
+    "cosh": 3.0,
+    "phi2": 8.0,
+    "phi3": 24.0,
+    "phi4": 60.0,
+}
 """Units in the last place, each a little above the largest error found over a million arguments."""
 
 

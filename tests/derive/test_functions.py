@@ -17,7 +17,7 @@ def phi(order, z):
         return mpmath.nsum(lambda k: z ** int(k) / mpmath.factorial(int(k) + order), [0, 120])
 
 
-@pytest.mark.parametrize(("function", "order"), [(f.phi1, 1), (f.phi2, 2), (f.phi3, 3)])
+@pytest.mark.parametrize(("function", "order"), [(f.phi1, 1), (f.phi2, 2), (f.phi3, 3), (f.phi4, 4)])
 @pytest.mark.parametrize("z", ["0.7", "-3.5", "1e-8", "-1e-3", "12"])
 def test_phi_values(function, order, z):
     assert float(function(sp.Rational(z)).evalf(20)) == pytest.approx(float(phi(order, z)), rel=1e-14)
@@ -27,10 +27,11 @@ def test_limits_at_zero_and_infinity():
     assert f.phi1(sp.S.Zero) == 1
     assert f.phi2(sp.S.Zero) == sp.Rational(1, 2)
     assert f.phi3(sp.S.Zero) == sp.Rational(1, 6)
+    assert f.phi4(sp.S.Zero) == sp.Rational(1, 24)
     assert f.phi1(-sp.oo) == 0
 
 
-@pytest.mark.parametrize("function", [f.phi1, f.phi2])
+@pytest.mark.parametrize("function", [f.phi1, f.phi2, f.phi3])
 @pytest.mark.parametrize("z", [0, sp.Rational(1, 3), -2, sp.Rational(1, 10**9)])
 def test_derivatives_are_finite_at_zero_and_agree_with_differences(function, z):
     slope = function(x).diff(x).subs(x, z).evalf(25)

@@ -59,6 +59,7 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
             "phi1",
             "phi2",
             "phi3",
+            "phi4",
             "tanh",
             "sinh",
             "cosh",
