@@ -25,12 +25,6 @@ class LibraryPrinter(CPrinter):
         "minimum": "fmin",
     }
     _NEEDS = {"signum": ("signum",), **{f"phi{k}": tuple(f"phi{j}" for j in range(1, k + 1)) for k in range(1, 5)}}
-        "phi1": ("phi1",),
-        "phi2": ("phi1", "phi2"),
-        "phi3": ("phi1", "phi2", "phi3"),
-        "phi4": ("phi1", "phi2", "phi3", "phi4"),
-        "signum": ("signum",),
-    }
 
     def __init__(self, dtype: str) -> None:
         super().__init__(dtype)
