@@ -68,9 +68,8 @@ def bad_rate_text(mean: float) -> str:
     """What is wrong with the mean count of a step."""
     if mean > LARGEST_MEAN:
         return (
-            f"has {mean:g} events a step, more than {LARGEST_MEAN:g}, the most that poisson draws; lower the rate, "
-            f"n or dt, or take a "
-            "current and iz.inputs.wiener"
+            f"has {mean:g} events a step, more than {LARGEST_MEAN:g}, the most that poisson draws; "
+            "lower the rate, n or dt, or take a current and iz.inputs.wiener"
         )
     return f"has a rate that is negative or undefined ({mean:g} events a step); give a rate in Hz from 0 on"
 
@@ -136,9 +135,8 @@ def _spread(name: str, what: str, value: Array, layout: Neurons, dtype: Any) -> 
     flat = layout.per_neuron(value, dtype)
     if flat is None:
         raise ValueShapeError(
-            f"input {name!r}: the {what} of poisson has shape {value.shape}, the population {layout.shape}; give a "
-            f"number or one value "
-            "a neuron"
+            f"input {name!r}: the {what} of poisson has shape {value.shape}, the population {layout.shape}; "
+            "give a number or one value a neuron"
         )
     return flat
 
@@ -183,8 +181,8 @@ def _delivered(name: str, parts: Sequence[Events], layout: Neurons, dt: float) -
         outside = part.neurons[(part.neurons < 0) | (part.neurons >= layout.count)]
         if len(outside):
             raise ValueShapeError(
-                f"input {name!r}: spikes name neuron {int(outside[0])}, but the population has neurons 0 to "
-                f"{layout.count - 1}"
+                f"input {name!r}: spikes name neuron {int(outside[0])}, "
+                f"but the population has neurons 0 to {layout.count - 1}"
             )
     neuron = np.concatenate([part.neurons for part in parts])
     weight = np.concatenate([part.weights * part.factor for part in parts])

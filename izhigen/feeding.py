@@ -231,8 +231,8 @@ def _as_numbers(name: str, value: Any, layout: Layout) -> Array:
     array = layout.read(value)
     if array.dtype.kind not in "biuf":
         raise ValueShapeError(
-            f"input {name!r}: {type(value).__name__} holds no real numbers; give a number, an array, a stimulus of "
-            "iz.inputs, or text in t"
+            f"input {name!r}: {type(value).__name__} holds no real numbers; "
+            "give a number, an array, a stimulus of iz.inputs, or text in t"
         )
     return array
 
@@ -259,8 +259,8 @@ def _as_series(array: Array, layout: Layout, steps: int) -> Array | None:
 def _explain(name: str, array: Array, layout: Layout, steps: int) -> str:
     shape = layout.shape
     message = (
-        f"input {name!r} has shape {array.shape}; give a number, one value per neuron {shape}, or one row per step "
-        f"({steps}, 1)" + (f" or {(steps, *shape)}" if shape != (1,) else "")
+        f"input {name!r} has shape {array.shape}; give a number, one value per neuron {shape}, "
+        f"or one row per step ({steps}, 1)" + (f" or {(steps, *shape)}" if shape != (1,) else "")
     )
     if array.ndim == 1 and len(array) == steps:
         message += "; a bare 1-D array is per neuron: write values[:, None] for a time series"
@@ -286,9 +286,8 @@ class _StimulusFeed:
         length, end = stimulus.steps(dt), self._span.first + self._span.steps
         if length is not None and end > length:
             raise ValueShapeError(
-                f"input {self._name!r}: {stimulus.name} lasts {length * dt:g} ms but the run goes on to "
-                f"{end * dt:g} ms; "
-                "make it longer, or add a section of zeros"
+                f"input {self._name!r}: {stimulus.name} lasts {length * dt:g} ms "
+                f"but the run goes on to {end * dt:g} ms; make it longer, or add a section of zeros"
             )
         events = make_events(self._name, self._computed.events, self._layout, dt)
         first = self._rows(0, min(self._span.steps, 1))  # columns that do not fit are refused before anything runs
@@ -302,9 +301,8 @@ class _StimulusFeed:
         found = _as_series(series[:, None] if series.ndim == 1 else series, layout, count)
         if found is None:
             raise ValueShapeError(
-                f"input {self._name!r}: {self._stimulus.name} has {series.shape[1]} columns for {layout.count} "
-                f"neurons; "
-                f"give {'1' if layout.count == 1 else f'1 or {layout.count}'}"
+                f"input {self._name!r}: {self._stimulus.name} has {series.shape[1]} columns "
+                f"for {layout.count} neurons; give {'1' if layout.count == 1 else f'1 or {layout.count}'}"
             )
         return _contiguous(found, layout)
 
@@ -367,8 +365,8 @@ def text_stimulus(name: str, text: str, duration: float) -> Stimulus:
     for symbol, column in expression.names.items():
         if symbol != "t" and symbol not in CONSTANTS:
             raise ValueShapeError(
-                f"input {name!r}, column {column}: {symbol!r} is not known; text for an input may use t (ms) and "
-                f"pi only"
+                f"input {name!r}, column {column}: {symbol!r} is not known; "
+                "text for an input may use t (ms) and pi only"
             )
     return Stimulus(f"{text!r}", (Text(expression, duration),))
 

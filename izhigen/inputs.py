@@ -79,8 +79,8 @@ class Stimulus:
             raise ValueShapeError(f"{self.name}: no step is known; give dt= or sample(dt)")
         if self.dt is not None and not math.isclose(step, self.dt, rel_tol=1e-9):
             raise ValueShapeError(
-                f"{self.name} was made with dt={self.dt:g} ms but is used at dt={step:g} ms; leave dt out to fit "
-                f"any step"
+                f"{self.name} was made with dt={self.dt:g} ms but is used at dt={step:g} ms; "
+                "leave dt out to fit any step"
             )
         return step
 
@@ -92,9 +92,8 @@ class Stimulus:
         steps = self.steps(dt)
         if steps is None:
             raise ValueShapeError(
-                f"{self.name} lasts as long as the run that it is given to, and is computed there for each neuron; "
-                f"it has no "
-                "rows of its own"
+                f"{self.name} lasts as long as the run that it is given to, "
+                "and is computed there for each neuron; it has no rows of its own"
             )
         return steps
 
@@ -468,8 +467,7 @@ def spikes(times: Any, indices: Any, weight: Any = 1.0) -> Stimulus:
     if when.ndim != 1 or who.shape != when.shape or weights.shape not in ((), when.shape):
         raise ValueShapeError(
             f"spikes: times, indices and weights have the shapes {when.shape}, {who.shape} and {weights.shape}; "
-            f"give one time and one "
-            "neuron a spike, and a number or one weight a spike"
+            "give one time and one neuron a spike, and a number or one weight a spike"
         )
     for what, values in (("times", when), ("indices", who)):
         if len(values) and values.min() < 0:

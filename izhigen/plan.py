@@ -345,10 +345,9 @@ def _names(record: str | Iterable[str] | None, model: Declaration, inputs: Itera
             )
         if model.threshold is None and name in ("spike", *MOMENTS):
             raise ValueShapeError(
-                f"record: model {model.name!r} has no threshold, so it has no spikes and no {name!r}; record its "
-                f"states "
-                f"({', '.join(model.all_states)}), or declare when it spikes, as in "
-                f"model.variant(threshold='{model.states[0]} > 0')"
+                f"record: model {model.name!r} has no threshold, so it has no spikes and no {name!r}; "
+                f"record its states ({', '.join(model.all_states)}), "
+                f"or declare when it spikes, as in model.variant(threshold='{model.states[0]} > 0')"
             )
     return wanted
 

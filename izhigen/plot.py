@@ -122,8 +122,8 @@ def _columns(recording: Recording, neurons: Sequence[int] | None) -> list[tuple[
     missing = [index for index in neurons if index not in place]
     if missing:
         raise RecordingError(
-            f"neuron {missing[0]} was not recorded (recorded: {len(available)} neurons, {available[0]} ... "
-            f"{available[-1]})"
+            f"neuron {missing[0]} was not recorded "
+            f"(recorded: {len(available)} neurons, {available[0]} ... {available[-1]})"
         )
     return [(place[neurons[k]], int(neurons[k])) for k in _spread(len(neurons), MOST_TRACES)]
 

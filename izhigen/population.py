@@ -326,8 +326,8 @@ class Population:
         if name in self._parameters:
             return self.parameters[name]
         raise AttributeError(
-            f"a population of {self._model.name!r} has no "
-            f"{name!r}{suggest(name, [*self._model.all_states, *self._parameters])}"
+            f"a population of {self._model.name!r} has no {name!r}"
+            f"{suggest(name, [*self._model.all_states, *self._parameters])}"
         )
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -357,8 +357,7 @@ class Population:
     def __repr__(self) -> str:
         return (
             f"<Population of {self._model.name}: {'x'.join(map(str, self.shape))} neurons, dt={self._dt:g} ms, "
-            f"{self.method}, "
-            f"{self._backend}, {self._dtype.name}, t={self.t:g} ms>"
+            f"{self.method}, {self._backend}, {self._dtype.name}, t={self.t:g} ms>"
         )
 
     # -- stepping ---------------------------------------------------------------------------------------------------

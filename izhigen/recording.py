@@ -124,8 +124,8 @@ class Recording:
             self._need_threshold()
         if self.spike_times is None:
             raise RecordingError(
-                "spikes were not recorded; ask for them with record=['spike'], or for their number with "
-                "record=['count']"
+                "spikes were not recorded; "
+                "ask for them with record=['spike'], or for their number with record=['count']"
             )
 
     @property
@@ -171,15 +171,14 @@ class Recording:
         if not self.per_neuron:
             raise RecordingError(
                 "no parameter or held input differs between the neurons of this recording; give one a value per "
-                "neuron, "
-                "as in run(500.0, I=np.linspace(0.0, 20.0, 100)), and record spikes"
+                "neuron, as in run(500.0, I=np.linspace(0.0, 20.0, 100)), and record spikes"
             )
         inputs = [known for known in self.per_neuron if known not in self.info.get("parameters", {})]
         chosen = name if name is not None else next(iter([*inputs, *self.per_neuron]))
         if chosen not in self.per_neuron:
             raise RecordingError(
-                f"{chosen!r} has no value per neuron here{suggest(str(chosen), self.per_neuron)} (known: "
-                f"{', '.join(self.per_neuron)})"
+                f"{chosen!r} has no value per neuron here{suggest(str(chosen), self.per_neuron)} "
+                f"(known: {', '.join(self.per_neuron)})"
             )
         rates = self.rates if start is None else self._rates_after(start)
         unit = self.info.get("units", {}).get(chosen, "")
@@ -360,8 +359,7 @@ class Recording:
         spikes = "" if self.spike_times is None else f", {len(self.spike_times)} spikes"
         return (
             f"<Recording of {self.info.get('model', '?')}: {self.start:g} to {self.stop:g} ms, "
-            f"{int(np.prod(self.shape))} neurons, "
-            f"traces {list(self.traces)} of {len(self.t)} rows{spikes}>"
+            f"{int(np.prod(self.shape))} neurons, traces {list(self.traces)} of {len(self.t)} rows{spikes}>"
         )
 
 

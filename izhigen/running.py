@@ -467,8 +467,8 @@ def _non_finite_within(population: Population, neuron: int, block: Block) -> Non
     return NonFiniteError(
         f"neuron {neuron} became infinite or undefined in one of the steps {block.first_step} to {last} "
         f"(t = {block.first_step * dt:g} to {(last + 1) * dt:g} ms); the population is left after them. "
-        "Its states are too large to keep a copy that would tell the step: run this neuron alone, check the inputs, "
-        "or take a smaller dt; check_finite=False lets it go on",
+        "Its states are too large to keep a copy that would tell the step: "
+        "run this neuron alone, check the inputs, or take a smaller dt; check_finite=False lets it go on",
         neuron=neuron,
         step=last,
         time=(last + 1) * dt,

@@ -152,8 +152,8 @@ class StoreWriter:
         for name in header.traces:
             if name in taken:
                 raise RecordingError(
-                    f"{self.path}: {name!r} is the name of another array of the store; rename it in the model, or "
-                    f"run without out"
+                    f"{self.path}: {name!r} is the name of another array of the store; "
+                    "rename it in the model, or run without out"
                 )
         self._layouts = self._new_layouts(axes, chunk_rows)
         self._figures: tuple[str, ...] = ()

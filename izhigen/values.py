@@ -80,8 +80,8 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
             value = value(int(np.prod(layout.size)), rng)
         except Exception as problem:  # a user's function may raise anything
             raise ValueShapeError(
-                f"{name}: the callable failed with {type(problem).__name__}: {problem}; it is called as f(n, rng) "
-                "and returns n numbers"
+                f"{name}: the callable failed with {type(problem).__name__}: {problem}; "
+                "it is called as f(n, rng) and returns n numbers"
             ) from problem
     if isinstance(value, (numbers.Real, Decimal)) and not isinstance(value, bool):
         number = read_real(value, name)
@@ -100,8 +100,8 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
     flat = layout.per_neuron(array, dtype)
     if flat is None:
         raise ValueShapeError(
-            f"{name} has shape {array.shape}, but the population has {layout.shape}; give a number or an array of "
-            f"that shape"
+            f"{name} has shape {array.shape}, but the population has {layout.shape}; "
+            "give a number or an array of that shape"
         )
     bad = namespace(flat).flatnonzero(~namespace(flat).isfinite(flat))
     if len(bad):

@@ -101,8 +101,8 @@ class CEngine(HostEngine):
             reached = self._advance(population, run, position, last)
             if reached < 0:
                 raise BackendError(
-                    f"a list of {run.spike_capacity} spikes is too small for {run.steps} steps of a tile of "
-                    f"neurons from {position} on"
+                    f"a list of {run.spike_capacity} spikes is too small for "
+                    f"{run.steps} steps of a tile of neurons from {position} on"
                 )
             position = reached
             if spikes is not None:

@@ -87,8 +87,8 @@ def device_errors(what: str) -> Iterator[None]:
     except cupy.cuda.memory.OutOfMemoryError as problem:
         free, total = cupy.cuda.Device().mem_info
         raise BackendError(
-            f"the device has no memory left for {what} ({_line(problem)}; {free / 1e9:.3g} of {total / 1e9:.3g} GB "
-            f"are free); "
+            f"the device has no memory left for {what} "
+            f"({_line(problem)}; {free / 1e9:.3g} of {total / 1e9:.3g} GB are free); "
             "take fewer neurons, record less or into out='run.zarr', or several devices with sharding=[...]"
         ) from None
     except cupy.cuda.compiler.CompileException as problem:
@@ -98,9 +98,8 @@ def device_errors(what: str) -> Iterator[None]:
         ) from problem
     except (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError) as problem:
         raise BackendError(
-            f"the device failed on {what} ({_line(problem)}); results since the last call are lost: make the "
-            f"population anew, "
-            "and check nvidia-smi"
+            f"the device failed on {what} ({_line(problem)}); results since the last call are lost: "
+            "make the population anew, and check nvidia-smi"
         ) from None
     except RuntimeError as problem:
         if "nvrtc" not in str(problem).lower():
@@ -187,9 +186,8 @@ class DeviceSpace:
                     return found
         if problem is not None:
             raise ValueShapeError(
-                f"{type(value).__name__} cannot be read where it lies ({_line(problem)}); give it detached, and as "
-                f"real "
-                "numbers of a common type"
+                f"{type(value).__name__} cannot be read where it lies ({_line(problem)}); "
+                "give it detached, and as real numbers of a common type"
             ) from None
         return None
 

@@ -30,9 +30,8 @@ def check_inlined(name: str, expression: Expression, done: dict[str, tuple[int, 
     size, depth = measure(expression.tree)
     if size > MOST_NODES or depth > MOST_DEPTH:
         raise ModelError(
-            f"equation {name}: with all lines inlined it has {size} parts nested {depth} deep, more than "
-            f"{MOST_NODES} and {MOST_DEPTH}; "
-            "make a slow part a state of its own, or simplify"
+            f"equation {name}: with all lines inlined it has {size} parts nested {depth} deep, "
+            f"more than {MOST_NODES} and {MOST_DEPTH}; make a slow part a state of its own, or simplify"
         )
     return size, depth
 

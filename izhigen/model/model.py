@@ -295,8 +295,8 @@ class Declaration:
         """
         if not self.inputs:
             raise ModelError(
-                f"model {self.name!r} has no input that a current could add to; declare one with inputs=['I'] "
-                "and use it in an equation"
+                f"model {self.name!r} has no input that a current could add to; "
+                "declare one with inputs=['I'] and use it in an equation"
             )
         target = self.inputs[0] if to is None else to
         if target not in self.inputs:
@@ -305,8 +305,8 @@ class Declaration:
         for key in added:
             if key in self.parameters:
                 raise ModelError(
-                    f"parameter {key!r} exists already in model {self.name!r}; give the current's parameter "
-                    "another name, or leave it out to share the existing one"
+                    f"parameter {key!r} exists already in model {self.name!r}; "
+                    "give the current's parameter another name, or leave it out to share the existing one"
                 )
         place = f"current {len(self.currents) + 1}"
         current = Current(parse_expression(expression_text(expression, place), place), target)
@@ -394,8 +394,7 @@ class Declaration:
                 if text in self.parameters and state not in terms:
                     raise ModelError(
                         f"parameter {text!r} exists already in model {self.name!r} and means something else there; "
-                        f"rename it, "
-                        f"or give the amplitude as text, with_noise({state}={text!r})"
+                        f"rename it, or give the amplitude as text, with_noise({state}={text!r})"
                     )
                 parameters.update(_parse_parameters({text: amplitude}))
             terms[state] = Noise(state, parse_expression(text, f"noise on {state}"))

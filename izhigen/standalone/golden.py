@@ -302,8 +302,8 @@ def compute_golden(step: Step, dtype: str, drawn: Drawn = NOTHING_DRAWN) -> Gold
     if not any(segment.checked for segment in segments):
         raise DerivationError(
             f"model {step.model.name!r}: no self test can be made, as every trajectory from the initial state "
-            f"leaves the range of "
-            f"{dtype} or moves its spikes with the last digit; set other initial values or parameters"
+            f"leaves the range of {dtype} or moves its spikes with the last digit; "
+            "set other initial values or parameters"
         )
     noise, noisy = tuple(_two_digits(NOISE * (float(np.abs(column).max()) or 1.0)) for column in inputs.T), -1
     if noise:

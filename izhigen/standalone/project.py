@@ -46,11 +46,9 @@ FORMAT = 1
 
 HEADERS = frozenset(
     "assert complex ctype errno fenv float inttypes iso646 limits locale math memory setjmp signal stdarg stdbool "
-    "stddef stdint "
-    "stdio stdlib string tgmath time wchar wctype "
-    "alloca byteswap cdefs corecrt crtdefs endian features libgen malloc memory newlib poll pthread reent sal "
-    "sched semaphore "
-    "strings types unistd vcruntime xlocale "
+    "stddef stdint stdio stdlib string tgmath time wchar wctype "
+    "alloca byteswap cdefs corecrt crtdefs endian features libgen malloc memory newlib poll pthread reent sal sched "
+    "semaphore strings types unistd vcruntime xlocale "
     "builtin_types cuda cuda_runtime cuda_runtime_api device_types driver_types host_config host_defines "
     "vector_types".split()
 )
@@ -130,8 +128,8 @@ class Project:
                 self._write_into(place, root, force)
         except InTheWay as problem:
             raise ValueShapeError(
-                f"{problem.filename}: {problem.strerror}; nothing outside {root} is written: remove it or name "
-                f"another folder"
+                f"{problem.filename}: {problem.strerror}; nothing outside {root} is written: "
+                "remove it or name another folder"
             ) from problem
         except OSError as problem:
             raise IzhigenError(f"the project {root} cannot be written: {problem}") from problem
@@ -168,9 +166,8 @@ class Project:
             content = folder.read(path)
             if content is not None and _digest(content.decode(errors="replace")) not in old.get(path, ()):
                 raise ValueShapeError(
-                    f"{root / path} is not as izhigen wrote it; move it away, name another folder, or use --force "
-                    f"(force=True) "
-                    "to replace it"
+                    f"{root / path} is not as izhigen wrote it; "
+                    "move it away, name another folder, or use --force (force=True) to replace it"
                 )
 
 
@@ -258,14 +255,13 @@ def _check_request(request: KernelRequest, target: Target) -> None:
     """Refuse what a project of the target cannot have."""
     if request.per_neuron or request.timed_inputs:
         raise BackendError(
-            "a project has one value for each parameter, and inputs that it is given; per-neuron parameters and inputs "
-            "computed from time are for model.source(...)"
+            "a project has one value for each parameter, and inputs that it is given; "
+            "per-neuron parameters and inputs computed from time are for model.source(...)"
         )
     if not target.input_noise and (request.counted_inputs or request.event_inputs):
         raise BackendError(
-            f"target {target.name!r} is given the values of its inputs step by step, and draws no Poisson "
-            f"counts and delivers no spikes; "
-            "take target 'c', or add them to the input"
+            f"target {target.name!r} is given the values of its inputs step by step, and draws no Poisson counts "
+            "and delivers no spikes; take target 'c', or add them to the input"
         )
     target.check_dtype(request.dtype)
     _check_range(request.model, request.dtype)
@@ -292,8 +288,8 @@ def _check_names(name: str, files: Mapping[str, str], count: int) -> None:
     distinct = {path.casefold() for path in files}
     if len(files) < count or len(distinct) < count or name.casefold() in HEADERS:
         raise ValueShapeError(
-            f"a project of a model named {name!r} would have two files of one name, or hide a header of C; emit "
-            "model.variant('another_name')"
+            f"a project of a model named {name!r} would have two files of one name, or hide a header of C; "
+            "emit model.variant('another_name')"
         )
 
 
