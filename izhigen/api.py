@@ -1,6 +1,4 @@
-"""The user's ``Model``: a declaration with the later stages at hand. SymPy and NumPy kernels load when they are first
-needed.
-"""
+"""The user's ``Model``: a declaration with the later stages at hand, which load when they are first needed."""
 
 from __future__ import annotations
 
@@ -26,8 +24,8 @@ class Model(Declaration):
 
     ``__init__`` describes the arguments.
 
-    Two models are equal when their parts mean the same: an equation given as text equals the same one given as a SymPy
-    expression.
+    Two models are equal when their parts mean the same; it does not matter whether an equation was given as text
+    or as a SymPy expression.
     """
 
     def derive(self, method: str = "exp_euler") -> ReportedStep:
@@ -111,8 +109,8 @@ class Model(Declaration):
         deltas : tuple of str
             States that jump: the interface has an input ``<state>_delta`` for each.
         poisson, spikes : tuple of str
-            Inputs (``"I"``, ``"V_delta"``) for which the kernel draws Poisson counts, and to which it delivers spikes
-            of single neurons.
+            Inputs (``"I"``, ``"V_delta"``) for which the kernel draws Poisson counts,
+            and to which it delivers spikes of single neurons.
         force : bool
             Whether files may be overwritten that are not as they were written.
 
@@ -152,8 +150,7 @@ class Model(Declaration):
         steps_per_launch: int | None = None,
         **values: Value,
     ) -> Population:
-        """Neurons of this model, as in ``model.population(1000, dt=0.1, a=0.02, V=lambda n, rng: -65 +
-        rng.random(n))``.
+        """Neurons of this model: ``model.population(1000, dt=0.1, a=0.02, V=lambda n, rng: -65 + rng.random(n))``.
 
         Parameters
         ----------
@@ -246,8 +243,9 @@ class Model(Declaration):
 
 
 def load(name: str) -> Model:
-    """Load a model by its library name, or as ``"file.py:NAME"`` (``"file.py"`` when it holds one model). The file is
-    run.
+    """Load a model by its library name, or as ``"file.py:NAME"`` (``"file.py"`` when it holds one model).
+
+    The file is run.
 
     Raises
     ------

@@ -104,8 +104,9 @@ def beside(array: Array) -> Any:
 
 
 def fetch(array: Array) -> np.ndarray:
-    """An array on the host: the same one where it lies there already, else a copy made after all work on its device's
-    stream.
+    """An array on the host: the same one where it lies there already.
+
+    Else it is a copy made after all work on the stream of the array's device.
 
     CuPy's ``get`` alone copies on the stream of the device that is current, which knows nothing of work on another.
     """

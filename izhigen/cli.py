@@ -300,9 +300,7 @@ def emit(
     spikes: tuple[str, ...],
     force: bool,
 ) -> None:
-    """Write a project for a model: header, source, example, self test, build files, README; or its source in
-    one file.
-    """
+    """Write a project for a model (header, source, example, self test, build files, README), or its source alone."""
     loaded: Any = iz.load(model)
     changes = read_settings(settings, tuple(loaded.parameters), loaded.name)
     if changes:

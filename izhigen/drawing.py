@@ -80,8 +80,8 @@ def make_counts(name: str, part: Poisson, stream: str, layout: Neurons, span: Sp
     Raises
     ------
     ValueShapeError
-        For arrays that are not one value a neuron, a weight beyond the number type, and a fixed rate of too many events
-        a step.
+        For arrays that are not one value a neuron, a weight beyond the number type,
+        and a fixed rate of too many events a step.
     """
     key = (stream, span.dt, layout.shape, np.dtype(layout.dtype).name, seed)
     if key in part.made:
@@ -167,9 +167,7 @@ def _keep(made: dict[Any, Any], key: Any, value: Any) -> None:
 
 
 def _order(group: Array, step: Array, neuron: Array) -> Array:
-    """The order by group, step and neuron; equal ones stay as they are given. One key sorts faster than three, where it
-    fits 64 bits.
-    """
+    """The order by group, step and neuron; equal ones stay as given. One key of 64 bits sorts faster than three."""
     steps = int(step.max(initial=0)) + 1
     if (int(group.max(initial=0)) + 1) * steps < 1 << 58:
         return np.argsort((group * steps + step) * EVENT_GROUP + neuron % EVENT_GROUP, kind="stable")

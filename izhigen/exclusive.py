@@ -1,6 +1,4 @@
-"""One use of a population at a time: a second one, from another thread or from within the first, is refused and changes
-nothing.
-"""
+"""One use of a population at a time: a second, from another thread or from within the first, is refused."""
 
 from __future__ import annotations
 

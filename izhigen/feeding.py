@@ -28,9 +28,7 @@ Feed = Callable[[int, int], Source]
 
 @dataclass(frozen=True)
 class Layout:
-    """The shape of a population: ``size`` axes, an optional batch axis before them, the number type of the kernel, and
-    where arrays lie.
-    """
+    """The shape of a population (``size`` axes after an optional batch axis), its number type, and where arrays lie."""
 
     size: tuple[int, ...]
     batch: int | None
@@ -48,9 +46,7 @@ class Layout:
         return int(np.prod(self.shape, dtype=np.int64))
 
     def read(self, value: Any) -> Array:
-        """An array that lies where the population's do as it is, anything else as NumPy reads it; an array of objects
-        where it cannot.
-        """
+        """An array that lies with the population's as it is, another as NumPy reads it; of objects where it cannot."""
         here = self.space.adopt(value)
         if here is not None:
             return here
@@ -60,9 +56,7 @@ class Layout:
             return np.empty(0, dtype=object)
 
     def per_neuron(self, value: Any, dtype: Any = None) -> Array | None:
-        """A value of one shape that stands for "per neuron" as a flat array (of the kernel's type by default),
-        or None.
-        """
+        """A value of a shape that means "per neuron", as a flat array (of the kernel's type by default), or None."""
         if value.shape not in (self.size, self.shape, (int(np.prod(self.size)),)):
             return None
         xp = namespace(value)
@@ -75,9 +69,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class KernelInput:
-    """What of an input the kernel computes: its series from time by a form, normal variates, Poisson counts, and
-    spikes.
-    """
+    """What of an input the kernel computes: a form of time, normal variates, Poisson counts, and spikes."""
 
     form: Form | None = None
     noise: White | None = None
@@ -94,8 +86,9 @@ NOT_COMPUTED = KernelInput()
 
 
 def kernel_input(value: Any, layout: Layout, dt: float, single_step: bool = False) -> KernelInput:
-    """What a kernel can compute of an input: text in t, smooth stimuli, a Wiener process with one column a neuron, a
-    Poisson process, spikes.
+    """What a kernel can compute of an input.
+
+    Text in t, smooth stimuli, a Wiener process with one column a neuron, a Poisson process, spikes.
 
     In a single step the first three are not worth a kernel of their own.
     """
@@ -307,9 +300,7 @@ class _StimulusFeed:
         return _contiguous(found, layout)
 
     def _bound(self, offset: int, count: int) -> Stimulus:
-        """The rest, with streams of their own for the processes of an input beside the first, which the kernel
-        draws.
-        """
+        """The rest; its processes have streams of their own, beside the one that the kernel draws."""
         parts = list(self._rest.parts)
         for place, part in enumerate(parts):
             if isinstance(part, Poisson):

@@ -34,9 +34,7 @@ class InTheWay(OSError):
 
 
 class _Draft:
-    """A new file beside the one whose place it takes: ``name`` in the open folder ``folder``, or a whole path where
-    that is None.
-    """
+    """A new file beside the one that it replaces: ``name`` in the open ``folder``, or a whole path if that is None."""
 
     def __init__(self, name: str, folder: int | None, durable: bool) -> None:
         self._name, self._folder, self._durable = name, folder, durable
@@ -93,8 +91,7 @@ class _Draft:
 
 @contextlib.contextmanager
 def replacing(path: str | Path, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """A file to write that takes the place of ``path`` once the block has ended well; after any error nothing has
-    changed.
+    """A file that takes the place of ``path`` once the block has ended well; after any error nothing has changed.
 
     A new file has the permissions that the umask leaves; one that is replaced keeps its own, and other names of it
     (hard links) keep the old content. A link is written through: what it names is replaced. A device or a pipe, which
@@ -179,8 +176,9 @@ class Folder:
 
     @contextlib.contextmanager
     def _parent(self, path: str, *, make: bool = False) -> Iterator[tuple[int | None, str]]:
-        """The open folder of a path (made where it is missing, if ``make``), and the file's name there (its whole path
-        without descriptors).
+        """The open folder of a path (made if missing, with ``make``) and the file's name there.
+
+        Without descriptors the name is the whole path.
         """
         parts = PurePosixPath(path).parts
         if not parts or ".." in parts or PurePosixPath(path).is_absolute():

@@ -229,9 +229,7 @@ def constant(value: Any, duration: float | None = None, dt: float | None = None)
 
 @_checked
 def spike_train(times: Sequence[float], lengths: Any, sizes: Any, duration: float, dt: float | None = None) -> Stimulus:
-    """Pulses: from ``times[i]`` for ``lengths[i]`` ms the value ``sizes[i]``; a single length or size serves all. Zero
-    between.
-    """
+    """Pulses of ``sizes[i]`` from ``times[i]`` for ``lengths[i]`` ms, zero between; one length or size serves all."""
     count = len(times)
     widths, heights = (
         np.broadcast_to(np.asarray(x, float), count) if np.ndim(x) == 0 else np.asarray(x, float)
@@ -255,9 +253,7 @@ def ramp(
     t_end: float | None = None,
     dt: float | None = None,
 ) -> Stimulus:
-    """A straight line from ``c_start`` to ``c_end``, both reached, over the steps from ``t_start`` to ``t_end``; zero
-    elsewhere.
-    """
+    """A line from ``c_start`` to ``c_end``, both reached, from ``t_start`` to ``t_end`` (ms); zero elsewhere."""
     window = _window("ramp", duration, t_start, t_end)
     return _stimulus("ramp", duration, dt, Ramp(*window, *_numbers("ramp", c_start=c_start, c_end=c_end)))
 
@@ -272,9 +268,7 @@ def sinusoid(
     t_end: float | None = None,
     bias: bool = False,
 ) -> Stimulus:
-    """``amplitude*sin(2 pi f (t - t_start))`` from ``t_start`` to ``t_end`` (ms), f in Hz; plus the amplitude with
-    ``bias``.
-    """
+    """``amplitude*sin(2 pi f (t - t_start))``, f in Hz, from ``t_start`` to ``t_end``; ``bias`` adds the amplitude."""
     window = _window("sinusoid", duration, t_start, t_end)
     height, hertz = _numbers("sinusoid", amplitude=amplitude, frequency=frequency)
     return _stimulus("sinusoid", duration, dt, Periodic(*window, False, height, hertz, bool(bias)))
@@ -305,8 +299,9 @@ def wiener(
     t_end: float | None = None,
     seed: int | None = None,
 ) -> Stimulus:
-    """Increments of a Wiener process, N(0, 1)*sqrt(dt), one column a neuron (``n``); zero outside ``t_start ...
-    t_end``.
+    """Increments of a Wiener process, N(0, 1)*sqrt(dt), one column a neuron (``n``).
+
+    Zero outside ``t_start ... t_end``.
 
     The variates are those of the kernel's own generator, keyed by (seed, column, step). With one column a neuron they
     are drawn in the kernel.
@@ -327,8 +322,9 @@ def ornstein_uhlenbeck(
     t_end: float | None = None,
     seed: int | None = None,
 ) -> Stimulus:
-    """An Ornstein-Uhlenbeck process, dX = (mean - X)/tau dt + sigma dW, by Euler-Maruyama from X = mean; one column a
-    neuron.
+    """An Ornstein-Uhlenbeck process, dX = (mean - X)/tau dt + sigma dW, one column a neuron.
+
+    By Euler-Maruyama from X = mean.
 
     BrainPy 2.8.2 draws its dW from a uniform distribution on [0, 1); here it is normal, as its documentation says.
     """
@@ -375,8 +371,7 @@ def _window(name: str, duration: float, t_start: float, t_end: float | None) -> 
 
 @_checked
 def poisson(rate: Any, weight: Any = 1.0, n: int = 1) -> Stimulus:
-    """Counts of Poisson processes, each neuron's own: the value in a step is ``weight`` times the number of events in
-    it.
+    """Poisson processes, each neuron's own: the value in a step is ``weight`` times the number of events in it.
 
     The counts are drawn in the kernel, exactly, for as long as a run lasts. They are keyed by the population's seed,
     the neuron, the step and the input's name: two inputs are independent, and one input has the same counts on every
@@ -385,8 +380,8 @@ def poisson(rate: Any, weight: Any = 1.0, n: int = 1) -> Stimulus:
     Parameters
     ----------
     rate : float, array or str
-        Hz of one source: a number, one a neuron in the population's shape, or text in t (ms), taken at the start of
-        each step.
+        Hz of one source: a number, one a neuron in the population's shape, or text in t (ms),
+        taken at the start of each step.
     weight : float or array
         What one event adds, in units of the input (mV for a jump ``V_delta``); a number, or one a neuron.
     n : int
@@ -395,8 +390,8 @@ def poisson(rate: Any, weight: Any = 1.0, n: int = 1) -> Stimulus:
     Raises
     ------
     ValueShapeError
-        For a rate that is negative or no number. A population refuses arrays that do not fit, and means above a million
-        events a step.
+        For a rate that is negative or no number.
+        A population refuses arrays that do not fit, and means above a million events a step.
     """
     sources = read_whole(n, 1)
     if sources is None:

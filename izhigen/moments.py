@@ -48,9 +48,7 @@ def new_moments(space: Space, count: int, wanted: Collection[str]) -> Moments:
 
 
 def summary(moments: Moments, wanted: Collection[str], dt: float) -> dict[str, Array]:
-    """The arrays that were asked for, one value per neuron; times in ms, where a spike's time is the end of its
-    step.
-    """
+    """The arrays that were asked for, one value per neuron; times in ms, a spike's being the end of its step."""
     if moments.first is None:
         return {"count": moments.count}
     intervals = moments.count - 1

@@ -23,9 +23,7 @@ from izhigen.store import PIECE_BYTES, Header, Piece
 
 Array = Any
 CACHED_BYTES, LEAST_ROWS = 1 << 18, 64
-"""Rows that a block writes: every tile writes a piece of each, so they should stay in the second-level cache; and no
-fewer than this.
-"""
+"""Rows that a block writes, and the fewest: every tile writes a piece of each, all in the second-level cache."""
 
 
 @dataclass(frozen=True)
@@ -274,9 +272,7 @@ class RecordingPlan:
         return {name: found[name] for name in self.wanted}
 
     def _line_traces(self, traces: Mapping[str, Array], rows: int, ends: Array) -> dict[str, Array]:
-        """The algebraic lines of each row, evaluated by NumPy on what the row holds and rounded to the kernel's
-        type.
-        """
+        """The algebraic lines of each row, by NumPy from what the row holds, rounded to the kernel's type."""
         subject = self._subject
         held = {name: values for name, values in subject.inputs.items() if values is not None and name not in traces}
         given = {**subject.parameters, **held}
@@ -322,8 +318,9 @@ class RecordingPlan:
 
 
 def _names(record: str | Iterable[str] | None, model: Declaration, inputs: Iterable[str]) -> list[str]:
-    """The names to record, each once; None stands for the spikes, where the model has any, "all" for every state, input
-    and line too.
+    """The names to record, each once.
+
+    None stands for the spikes of a model that has any, "all" for every state, input and line too.
     """
     if record is None:
         return ["spike"] if model.threshold is not None else []

@@ -69,8 +69,7 @@ def picture_format(path: str | Path) -> str:
 
 
 def save(figure: Any, path: str | Path, *, dpi: float = 130) -> None:
-    """Write a figure to a picture in the format that the suffix names, in the place of one that is there only when it
-    is whole.
+    """Write a figure in the format that the suffix names; it takes the place of one that is there only when whole.
 
     Raises
     ------
@@ -112,9 +111,7 @@ def _available(recording: Recording) -> Any:
 
 
 def _columns(recording: Recording, neurons: Sequence[int] | None) -> list[tuple[int, int]]:
-    """Pairs (column of a trace, flat neuron index) to draw: spread evenly over those asked for, where they are too
-    many.
-    """
+    """Pairs (column of a trace, flat neuron index) to draw; of too many, a choice that is spread evenly."""
     available = _available(recording)
     if neurons is None:
         return [(int(k), int(available[k])) for k in _spread(len(available), FEWER_TRACES)]
@@ -146,8 +143,7 @@ def _spike_times(recording: Recording, neurons: Sequence[int]) -> dict[int, Any]
 def traces(
     recording: Recording, name: str | None = None, *, neurons: Sequence[int] | None = None, ax: Axes = None
 ) -> Axes:
-    """Draw a state, input or algebraic line over time, one line a neuron; spikes of the threshold's state are marked
-    above its trace.
+    """Draw a state, input or algebraic line over time, one line a neuron; spikes are marks above the threshold's state.
 
     ``name`` defaults to the first trace. ``neurons`` are flat indices, by default six; of more than twelve, twelve are
     drawn, and the picture says so.
@@ -194,9 +190,7 @@ def _draw_traces(recording: Recording, name: str, neurons: Sequence[int] | None,
 
 
 def _thinned(t: Any, values: Any) -> tuple[Any, Any]:
-    """Few enough rows to draw: of each stretch of a long trace the smallest and the largest value, so that no peak is
-    lost.
-    """
+    """Few enough rows to draw: of each stretch of a long trace the smallest and largest value, so no peak is lost."""
     size = -(-2 * len(t) // MOST_ROWS) if len(t) > MOST_ROWS else 0
     if size < 3:
         return t, values
@@ -262,9 +256,7 @@ def raster(recording: Recording, *, ax: Axes = None) -> Axes:
 
 
 def _spike_image(recording: Recording, low: int, high: int) -> Any:
-    """Darkness of each place of the plane of time and neuron, from the number of spikes in it; one alone can be
-    seen.
-    """
+    """Darkness of each place of the plane of time and neuron, from its number of spikes; one alone can be seen."""
     span, neurons = recording.stop - recording.start, high - low + 1
     width = int(max(1, min(IMAGE_SIZE[0], round(span / recording.info["dt"]))))
     height = min(IMAGE_SIZE[1], neurons)
@@ -280,8 +272,9 @@ def _spike_image(recording: Recording, low: int, high: int) -> Any:
 def recording(
     recording: Recording, *, states: Sequence[str] | None = None, neurons: Sequence[int] | None = None
 ) -> Any:
-    """Draw each trace and, below, the raster; returns the figure. ``states`` names the traces to draw, ``neurons`` as
-    in :func:`traces`.
+    """Draw each trace and, below, the raster; returns the figure.
+
+    ``states`` names the traces to draw, ``neurons`` as in :func:`traces`.
     """
     names = list(recording.traces) if states is None else [states] if isinstance(states, str) else list(states)
     with_raster = recording.spike_times is not None and bool(recording.info.get("threshold"))
@@ -311,8 +304,9 @@ def recording(
 
 
 def f_i(recording: Recording, name: str | None = None, *, start: float | None = None, ax: Axes = None) -> Axes:
-    """Draw the firing rate against an input held all the run, or a parameter, that differs between neurons; see
-    :meth:`Recording.f_i`.
+    """Draw the firing rate against a held input or a parameter that differs between neurons.
+
+    See :meth:`Recording.f_i`.
     """
     curve = recording.f_i(name, start=start)
     axes = _figure(1, 3.2)[1][0] if ax is None else ax

@@ -1,5 +1,4 @@
-"""Poisson variates, the same on every backend: from one uniform number of 64 bits by inversion, which is exact for any
-mean.
+"""Poisson variates, the same on every backend: one uniform number of 64 bits, inverted, which is exact for any mean.
 
 The values are taken in the order mode, mode + 1, mode - 1, ... (Kemp 1981, "Efficient generation of logarithmically
 distributed pseudo-random variables", Applied Statistics 30, and Devroye 1986, "Non-Uniform Random Variate Generation",
@@ -24,9 +23,7 @@ DIRECT = 32
 TWO_64 = 2.0**64
 MOST = np.uint64(0xFFFFFFFFFFFFFFFF)
 HIGH_WORDS, LOW_WORDS = 0x80000000, 0xC0000000
-"""What is added to the last word of the counter for the upper and lower halves of the uniform numbers; that of normal
-variates stays below.
-"""
+"""Added to the last word of the counter for the halves of the uniform numbers; that of normal variates stays below."""
 
 
 def first_sum(mean: Any) -> Array:

@@ -171,9 +171,7 @@ class Population:
                 self._space.write(self._state[name], found)
 
     def _engine(self, deltas: tuple[str, ...] = (), computed: Mapping[str, KernelInput] = NOTHING_COMPUTED) -> Engine:
-        """The engine for the present placement of parameters, with the states that jump and what the kernel computes of
-        inputs.
-        """
+        """The engine for the present placement of parameters, states that jump, and inputs that the kernel computes."""
         key = (self._per_neuron(), deltas, *kernel_choices(computed))
         if key not in self._engines:
             self._engines[key] = create_engine(self._backend, self._request(*key), self._space)
@@ -307,9 +305,7 @@ class Population:
 
     @property
     def parameters(self) -> ParameterView:
-        """Parameter values by name; assignment takes effect in the next step and never needs a rebuild for a new
-        number.
-        """
+        """Parameter values by name; assignment takes effect in the next step, and a new number needs no rebuild."""
         return ParameterView(self)
 
     @property
@@ -461,9 +457,9 @@ class Population:
             Look for infinite or undefined states after every block of steps; when there are some, the block is replayed
             to find the first (a population whose states take more than 64 MB names the block instead of the step).
         out : str or Path, optional
-            A new Zarr store, ``"run.zarr"``, that traces and spikes are written to while the run goes on. The recording
-            then reads from it, and memory does not grow with the run. What an error leaves there,
-            :meth:`Recording.load` opens.
+            A new Zarr store, ``"run.zarr"``, that traces and spikes are written to while the run goes on. The
+            recording then reads from it, and memory does not grow with the run. :meth:`Recording.load` opens what an
+            error leaves there.
         **inputs
             By name: a number, an array in the population's shape, one row a step ``(T, 1)`` or ``(T, n)``, a stimulus
             of ``izhigen.inputs``, or text in ``t``. ``<state>_delta`` adds to a state after integration. An input that
@@ -480,8 +476,8 @@ class Population:
         ValueShapeError
             For an unknown input or a wrong shape, or spikes asked of a model without a threshold.
         NonFiniteError
-            Naming the neuron, step, time, its state before and its inputs; the population is then left just before that
-            step.
+            Naming the neuron, step, time, its state before and its inputs;
+            the population is then left just before that step.
         RecordingError
             When ``out`` exists or cannot be written. Nothing is simulated when it cannot be created.
         """

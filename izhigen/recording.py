@@ -39,8 +39,8 @@ class Recording:
     t : array, shape (T,)
         Times of the recorded rows.
     traces : mapping
-        Name of a state, input or algebraic line to an array of shape ``(T, *shape)``, or ``(T, m)`` for m chosen
-        neurons.
+        Name of a state, input or algebraic line to an array of shape ``(T, *shape)``,
+        or ``(T, m)`` for m chosen neurons.
     shape : tuple of int
         Shape of the population (with its batch axis first, if any).
     neurons : array or None
@@ -48,8 +48,8 @@ class Recording:
     info : mapping
         Model, method, dt, dtype, backend, seed, units and parameters of the run.
     figures : mapping
-        Figures of the spikes of each neuron of a row: ``count``, ``first_spike``, ``isi_mean`` and ``isi_std`` (ms),
-        where recorded.
+        Figures of the spikes of each neuron of a row, where recorded:
+        ``count``, ``first_spike``, ``isi_mean`` and ``isi_std`` (ms).
     interrupted : bool
         Whether Ctrl-C or an error ended the run early.
     store : Path or None
@@ -75,11 +75,12 @@ class Recording:
     per_neuron: Mapping[str, Array] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, name: str) -> Array:
-        """The trace of a state, input or line; ``"spike"`` gives a dense bool array of the rows (any spike since the
-        row before).
+        """The trace of a state, input or line.
 
-        ``"count"`` and ``"first_spike"`` (ms, NaN without one) give one value a neuron, ``"isi"`` the
-        :class:`~izhigen.moments.Intervals`.
+        ``"spike"`` gives a dense bool array of the rows: whether any spike came since the row before.
+
+        ``"count"`` and ``"first_spike"`` (ms, NaN without one) give one value a neuron,
+        ``"isi"`` the :class:`~izhigen.moments.Intervals`.
         """
         if name == "spike" and self.spike_times is not None:
             with beside(self.spike_times):
@@ -109,9 +110,7 @@ class Recording:
 
     @property
     def spikes(self) -> tuple[Array, Array]:
-        """``(times, indices)``: time in ms and flat neuron index of every spike, ordered by time and then index; in
-        memory.
-        """
+        """``(times, indices)`` in memory: time in ms and flat neuron index of every spike, by time and then index."""
         self._need_spikes()
         return self.spike_times[:], self.spike_indices[:]
 
@@ -250,8 +249,8 @@ class Recording:
         Raises
         ------
         RecordingError
-            For another suffix, when the store exists, or when the disk refuses; a file that was there is then as it
-            was.
+            For another suffix, when the store exists, or when the disk refuses;
+            a file that was there is then as it was.
         """
         place, suffix = recording_path(path)
         here = self.to_host()
@@ -296,8 +295,8 @@ class Recording:
         Raises
         ------
         RecordingError
-            When the file is missing, its suffix names no known format, or it is no recording; says what is wrong with
-            it.
+            When the file is missing, its suffix names no known format, or it is no recording;
+            says what is wrong with it.
         """
         place, suffix = recording_path(path)
         description, arrays = read_store(place) if suffix == SUFFIX else read_archive(place)
@@ -312,9 +311,7 @@ class Recording:
         )
 
     def to_xarray(self) -> Any:
-        """An ``xarray.Dataset`` with labelled axes and units (install the extra ``xarray``); of a store, read where it
-        is indexed.
-        """
+        """An ``xarray.Dataset`` with labelled axes and units (extra ``xarray``); a store is read when indexed."""
         try:
             import xarray
         except ImportError:

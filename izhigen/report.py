@@ -109,8 +109,9 @@ class ReportedStep(Step):
     """A :class:`~izhigen.derive.step.Step` that can explain itself."""
 
     def report(self, dtype: str = "float32") -> str:
-        """Per state: class, linear part with its proof or the word "linearized", and update; then what is hoisted,
-        operations and bytes.
+        """Per state: class, linear part with its proof or the word "linearized", and update.
+
+        Then what is hoisted, operations and bytes.
         """
         return "\n".join(_lines(self, build_kernel(self, dtype)))
 

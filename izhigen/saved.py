@@ -45,9 +45,7 @@ class Saved:
     steps_done: int
 
     def on_host(self, layout: Layout, read: Callable[[str, Any], float | Array]) -> Saved:
-        """The same with NumPy arrays, fit for pickling; a value that cannot be pickled, such as a lambda, becomes the
-        numbers it gave.
-        """
+        """The same with NumPy arrays, fit for pickling; a value that is not, such as a lambda, becomes its numbers."""
         parameters = {name: _on_host(value) for name, value in self.parameters.items()}
         given = {}
         for name, value in self.given.items():

@@ -1,6 +1,4 @@
-"""The one place that reads a number: of Python, NumPy or another library, or an error of one line that shows what was
-given.
-"""
+"""The one place that reads a number, of Python, NumPy or another library, or says in one line what was given."""
 
 from __future__ import annotations
 

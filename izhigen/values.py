@@ -44,9 +44,7 @@ def check_value_names(model: Declaration, values: Mapping[str, Any]) -> None:
 
 
 def value_of(model: Declaration, name: str, value: Any, layout: Layout, seed: int) -> float | Array:
-    """The value of a parameter or state of a model, checked; see :func:`read_value`. A callable draws by the seed and
-    its name.
-    """
+    """The checked value of a parameter or state (:func:`read_value`); a callable draws by the seed and its name."""
     rng = np.random.default_rng([seed, *name.encode()])
     found = read_value(name, value, layout, rng, np.float64 if name in TIMES and model.refractory else layout.dtype)
     if name == "tau_ref" and model.refractory:
@@ -112,8 +110,7 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
 def initial_states(
     model: Declaration, given: Mapping[str, float | Array], parameters: Mapping[str, Any], dtype: Any
 ) -> dict[str, Array]:
-    """Every state variable's value of no axis, or array of one value a neuron: given values, else the model's initial
-    expressions, else 0.
+    """Every state variable's value, a number or one a neuron: the given one, the model's initial expression, or 0.
 
     An initial expression may read parameters and other states (their initial values), and is evaluated in double
     precision where it can be.

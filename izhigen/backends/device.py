@@ -128,8 +128,9 @@ def check_device(name: str, device: Any) -> int:
 
 
 class DeviceSpace:
-    """The memory of one device; see :class:`izhigen.arrays.Space`. Work goes to the stream that is current when it is
-    asked for.
+    """The memory of one device; see :class:`izhigen.arrays.Space`.
+
+    Work goes to the stream that is current when it is asked for.
     """
 
     def __init__(self, number: int) -> None:
@@ -206,9 +207,7 @@ class DeviceSpace:
             return self.cupy.asarray(value)
 
     def adopt(self, value: Any) -> Array | None:
-        """A CuPy array, or what another library keeps on this device (DLPack, or the CUDA array interface), without a
-        copy.
-        """
+        """A CuPy array, or without a copy what another library keeps on this device (DLPack, CUDA array interface)."""
         found = self.shared(value)
         if found is None:
             return None
@@ -232,9 +231,7 @@ class DeviceSpace:
 
 
 def launch_shape(kernel: Any, neurons: int, per_thread: int, space: DeviceSpace) -> tuple[int, int]:
-    """Blocks and threads a block of a launch: the block of the best occupancy, but no fewer blocks than
-    multiprocessors.
-    """
+    """Blocks and threads a block: the block of the best occupancy, but no fewer blocks than multiprocessors."""
     from cupy_backends.cuda.api import driver
 
     with space.use():
@@ -247,8 +244,9 @@ def launch_shape(kernel: Any, neurons: int, per_thread: int, space: DeviceSpace)
 
 
 def load_kernels(program: Program, options: tuple[str, ...], space: DeviceSpace) -> Any:
-    """The module of a program on a device: compiled once for its architecture, and kept beside the kernels of the C
-    backend.
+    """The module of a program on a device, compiled once for its architecture.
+
+    It is kept beside the kernels of the C backend.
 
     CuPy's own way from a source to a module adds ``-ftz=true``, which takes small numbers for 0; here NVRTC gets the
     options that are given.

@@ -16,9 +16,8 @@ from izhigen.population import Population
 
 CHECKED_NEURONS, CHECKED_STEPS = 500, 1000
 COUNT_TOLERANCE = 0.01
-"""Spike counts of the loop and the kernel may differ by 1 per cent: the two round differently, which can move a spike
-over a step, and over the end of the run. A noisy model draws other variates in each, so its counts are compared as two
-samples.
+"""How far the spike counts of the loop and the kernel may differ: they round differently, which moves some spikes by a
+step, and some beyond the end of the run. A noisy model draws other variates in each: its counts are two samples.
 """
 STATE_TOLERANCE = 1e-3
 """Relative, after the first steps, for 99 of 100 neurons (one that spikes at another step is far off)."""

@@ -73,9 +73,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 
 
 def in_order(wanted: set[str], provided: frozenset[str] = frozenset()) -> list[str]:
-    """The templates of the wanted functions and of all they need, needs first, without those that the target
-    provides.
-    """
+    """The templates of the wanted functions and of all they need, needs first, without what the target provides."""
     ordered: list[str] = []
 
     def visit(name: str) -> None:

@@ -21,9 +21,7 @@ from izhigen.derive.step import Step
 SHORT_RANGE = 1
 """The short form of phi1 serves arguments of at most this size."""
 WIDE_RANGE = 2
-"""And its wide form, of higher degree, those of at most this size, where the short one does not serve up to the
-threshold.
-"""
+"""The same of its wide form, of higher degree, taken where the short one does not serve up to the threshold."""
 
 
 @dataclass(frozen=True)

@@ -111,9 +111,7 @@ def _enters_additively(name: sp.Symbol, side: Any, sides: Mapping[sp.Symbol, Any
 
 
 def _rest(name: sp.Symbol, side: Any, potential: sp.Symbol, at: Any) -> Any:
-    """Where the state's own equation rests with the potential at the scaled origin; 0 where that is not a linear
-    question.
-    """
+    """Where the state's own equation rests with the potential at the scaled origin; 0 where it is not linear."""
     fixed = side.xreplace({potential: at})
     slope = sp.diff(fixed, name)
     if slope == 0 or name in slope.free_symbols:

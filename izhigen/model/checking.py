@@ -62,8 +62,8 @@ def check_declaration(model: Declaration) -> None:
     Raises
     ------
     ModelError
-        An undefined, duplicate or clashing name, a circle, a part that was composed for a state that is gone, or too
-        much of anything.
+        An undefined, duplicate or clashing name, a circle, a part that was composed for a state that is gone,
+        or too much of anything.
     """
     fields = {key: getattr(model, key) for key in model._FIELDS}
     if not model.states:

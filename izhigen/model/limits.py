@@ -16,9 +16,7 @@ A chain of terms or of factors is one level. Lines that double one another take 
 
 
 def check_inlined(name: str, expression: Expression, done: dict[str, tuple[int, int]]) -> tuple[int, int]:
-    """Size and depth of an expression with the lines it reads inlined; an error beyond what can be derived in
-    seconds.
-    """
+    """Size and depth of an expression with its lines inlined; an error beyond what can be derived in seconds."""
 
     def measure(node: Node) -> tuple[int, int]:
         if isinstance(node, Name):

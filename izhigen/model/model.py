@@ -100,7 +100,7 @@ class Declaration:
         inputs : iterable of str
             Names of the time-varying inputs.
         initial : mapping, optional
-            State to initial value, in the state's unit: a number, or an expression in parameters and other states.
+            State to initial value in its unit: a number, or an expression in parameters and other states.
             Default 0.
         units : mapping, optional
             Name of a parameter or input to its unit, such as ``"mV"``; labels and docs only.
@@ -272,8 +272,8 @@ class Declaration:
     ) -> D:
         """Return a model with a current added to an input, as in ``model.with_current("g*(E - V)", ["g"], E=0.0)``.
 
-        The current is evaluated at the step's start and held during the step, unless the model has a liquid time
-        constant.
+        The current is evaluated at the step's start and held during the step,
+        unless the model has a liquid time constant.
 
         Parameters
         ----------
@@ -339,8 +339,8 @@ class Declaration:
         Raises
         ------
         ModelError
-            A model without a threshold on a state, no such state, or a parameter ``tau_ref`` that means something
-            else.
+            A model without a threshold on a state, no such state,
+            or a parameter ``tau_ref`` that means something else.
         """
         held = state or self.spike_state
         if self.threshold is None or held is None:
@@ -376,8 +376,8 @@ class Declaration:
         EquationError
             Text that is not in the equation language.
         ModelError
-            No amplitude, no such state, a parameter of that name that means something else, or an amplitude that reads
-            a state.
+            No amplitude, no such state, a parameter of that name that means something else,
+            or an amplitude that reads a state.
         """
         if not amplitudes:
             raise ModelError("with_noise needs an amplitude per state, such as with_noise(V=3.0)")

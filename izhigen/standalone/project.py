@@ -75,9 +75,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Entry:
-    """A state, parameter or input of the model, for tables: its name, unit, and default or initial value in the
-    equation language.
-    """
+    """A state, parameter or input of the model, for tables: name, unit, and default or initial value as text."""
 
     name: str
     unit: str
@@ -278,9 +276,7 @@ def _templates(target: Target) -> Path | None:
 
 
 def _placed(path: Path, name: str, suffix: str) -> str:
-    """Where a template's text goes: the path without ``.j2``, with the model's name for ``NAME`` and the target's
-    suffix for ``.SUFFIX``.
-    """
+    """A template's path in a project: without ``.j2``, the model's name for ``NAME``, the target's for ``.SUFFIX``."""
     return path.as_posix().removesuffix(".j2").replace("NAME", name).replace(".SUFFIX", suffix)
 
 
