@@ -116,6 +116,11 @@ def fetch(array: Array) -> np.ndarray:
         return np.asarray(array.get())
 
 
+def on_host(value: float | Array) -> float | Array:
+    """A value for all neurons as it is, one a neuron as :func:`fetch` gives it."""
+    return value if isinstance(value, (int, float)) else fetch(value)
+
+
 def refuse_masked(what: str, value: Any) -> None:
     """Raise ValueShapeError where a value, or one within lists, is an array of which some numbers are masked."""
     if isinstance(value, (list, tuple)):

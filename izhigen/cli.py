@@ -388,7 +388,7 @@ def bench(
 
 def _quiet_after(value: Any) -> Any:
     """A stimulus that goes on as zeros, however long a benchmark runs."""
-    from izhigen.feeding import text_stimulus
+    from izhigen.inputs import text_stimulus
 
     return value + text_stimulus("input", "0", LONGEST_BENCH) if isinstance(value, iz.inputs.Stimulus) else value
 

@@ -13,11 +13,10 @@ from izhigen.arrays import HOST, Space, aligned, namespace, refuse_masked
 from izhigen.backends.engine import Counts, Source
 from izhigen.drawing import Span, bad_rate_text, make_counts, make_events
 from izhigen.errors import ValueShapeError, suggest
-from izhigen.inputs import Stimulus
-from izhigen.model.expressions import Expression, parse_expression
+from izhigen.inputs import Stimulus, text_stimulus
+from izhigen.model.expressions import Expression
 from izhigen.model.forms import Form
-from izhigen.model.functions import CONSTANTS
-from izhigen.series import DrawnRows, Events, Offset, Part, Poisson, Text, White
+from izhigen.series import DrawnRows, Events, Offset, Part, Poisson, White
 
 Array = Any
 ORDINARY = 1e38
@@ -344,24 +343,6 @@ def as_stimulus(name: str, value: Any, duration: float) -> Any:
     return text_stimulus(name, value, duration) if isinstance(value, str) else value
 
 
-def text_stimulus(name: str, text: str, duration: float) -> Stimulus:
-    """Text in t as a stimulus of that duration.
-
-    Raises
-    ------
-    ValueShapeError
-        When it reads another name than t and pi.
-    """
-    expression = parse_expression(text, f"input {name}")
-    for symbol, column in expression.names.items():
-        if symbol != "t" and symbol not in CONSTANTS:
-            raise ValueShapeError(
-                f"input {name!r}, column {column}: {symbol!r} is not known; "
-                "text for an input may use t (ms) and pi only"
-            )
-    return Stimulus(f"{text!r}", (Text(expression, duration),))
-
-
 def check_input_names(names: Any, known: tuple[str, ...], model_name: str) -> None:
     """Every given input must be one that the model has."""
     for name in names:
@@ -383,5 +364,4 @@ __all__ = [
     "kernel_input",
     "make_feed",
     "step_sources",
-    "text_stimulus",
 ]

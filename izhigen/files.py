@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import stat
@@ -27,6 +28,11 @@ BY_DESCRIPTOR = os.open in os.supports_dir_fd and bool(NO_LINK)
 def is_draft(name: str) -> bool:
     """Whether a file of that name was being written when its writer was killed."""
     return name.startswith(DRAFT_PREFIX) and name.endswith(DRAFT_SUFFIX)
+
+
+def sha256(content: bytes) -> str:
+    """In hexadecimal digits, as ``sha256sum`` prints it."""
+    return hashlib.sha256(content).hexdigest()
 
 
 class InTheWay(OSError):

@@ -38,6 +38,7 @@ from izhigen.series import (
     Ramp,
     Section,
     Series,
+    Text,
     White,
 )
 from izhigen.timegrid import check_dt
@@ -396,7 +397,11 @@ def poisson(rate: Any, weight: Any = 1.0, n: int = 1) -> Stimulus:
     sources = read_whole(n, 1)
     if sources is None:
         raise ValueShapeError(f"poisson: n={shown(n)} is not a number of sources; give 1 or more")
-    rates: Any = _rate_text(rate) if isinstance(rate, str) else _finite("poisson", "rate", rate)
+    rates: Any
+    if isinstance(rate, str):
+        rates = _in_time(rate, "rate of poisson", "a rate as text")
+    else:
+        rates = _finite("poisson", "rate", rate)
     if not isinstance(rates, Expression) and (rates < 0).any():
         bad = int(np.flatnonzero(rates < 0)[0])
         where = f" of neuron {bad}" if rates.ndim else ""
@@ -404,12 +409,26 @@ def poisson(rate: Any, weight: Any = 1.0, n: int = 1) -> Stimulus:
     return Stimulus("poisson", (Poisson(rates, _finite("poisson", "weight", weight), sources),))
 
 
-def _rate_text(text: str) -> Expression:
-    expression = parse_expression(text, "rate of poisson")
+def text_stimulus(name: str, text: str, duration: float) -> Stimulus:
+    """Text in t (ms), given for the input ``name``, as a stimulus of that duration.
+
+    Raises
+    ------
+    EquationError
+        For text that is no expression.
+    ValueShapeError
+        When it reads another name than t and pi.
+    """
+    return Stimulus(f"{text!r}", (Text(_in_time(text, f"input {name!r}", "text for an input"), duration),))
+
+
+def _in_time(text: str, where: str, what: str) -> Expression:
+    """An expression of time alone."""
+    expression = parse_expression(text, where)
     for symbol, column in expression.names.items():
         if symbol != "t" and symbol not in CONSTANTS:
             raise ValueShapeError(
-                f"rate of poisson, column {column}: {symbol!r} is not known; a rate as text may use t (ms) and pi only"
+                f"{where}, column {column}: {symbol!r} is not known; {what} may use t (ms) and pi only"
             )
     return expression
 

@@ -166,7 +166,7 @@ def _number_or_text(value: str) -> float | str:
 
 def _total(parts: list[Any], duration: float) -> Any:
     """One input, or the sum of several."""
-    from izhigen.feeding import text_stimulus
+    from izhigen.inputs import text_stimulus
 
     if len(parts) == 1:
         return parts[0]

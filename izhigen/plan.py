@@ -13,7 +13,7 @@ from izhigen.arrays import Space, fetch, namespace
 from izhigen.backends.engine import Block, Moments, Spikes
 from izhigen.checks import check_count, check_neurons
 from izhigen.errors import RecordingError, ValueShapeError, suggest
-from izhigen.lines import bind_lines, line_names, names_read
+from izhigen.lines import bind_lines, line_names, read_by_lines
 from izhigen.model.checking import ALL
 from izhigen.model.model import Declaration
 from izhigen.moments import MOMENTS, new_moments, summary
@@ -168,7 +168,7 @@ class RecordingPlan:
 
     def _read_by_lines(self) -> list[str]:
         """States, and inputs that are not held, whose traces the recorded lines are made from."""
-        names = names_read(self._subject.model, self._lines)
+        names = read_by_lines(self._subject.model, self._lines)
         held = {name for name, values in self._subject.inputs.items() if values is not None} - set(self.wanted)
         return [name for name in sorted(names - held) if self._subject.is_written_by_kernel(name)]
 
@@ -277,7 +277,7 @@ class RecordingPlan:
         held = {name: values for name, values in subject.inputs.items() if values is not None and name not in traces}
         given = {**subject.parameters, **held}
         values: dict[str, Any] = {"t": (ends * subject.dt).reshape(rows, *[1] * len(self._row_shape)), "dt": subject.dt}
-        for name in names_read(subject.model, self._lines):
+        for name in read_by_lines(subject.model, self._lines):
             if name in traces:
                 values[name] = fetch(traces[name])
             elif name in given:

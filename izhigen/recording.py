@@ -15,7 +15,7 @@ from izhigen.arrays import beside, fetch, namespace
 from izhigen.description import PER_NEURON, Description, recording_path
 from izhigen.errors import RecordingError, suggest
 from izhigen.moments import MOMENTS, UNITS, Intervals
-from izhigen.rates import PopulationRate, RateCurve, population_rate, rate_curve
+from izhigen.rates import PopulationRate, RateCurve, rate_curve, rate_over_time
 from izhigen.scalars import read_real, shown
 from izhigen.store import SUFFIX, Header, Piece, StoreWriter
 from izhigen.stored import axes_of, labelled, read_store
@@ -203,7 +203,7 @@ class Recording:
         """
         neurons = int(np.prod(self.shape)) if self.neurons is None else len(self.neurons)
         times = (times for times, _ in self.spike_parts())
-        return population_rate(times, self.start, self.stop, neurons, bin, self.info["dt"])
+        return rate_over_time(times, self.start, self.stop, neurons, bin, self.info["dt"])
 
     def spike_parts(self) -> Iterator[tuple[Array, Array]]:
         """The spikes in parts of a million: times (ms) and flat neuron indices, on the host."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from izhigen.arrays import fetch, namespace, refuse_masked
+from izhigen.arrays import namespace, on_host, refuse_masked
 from izhigen.errors import ValueShapeError, suggest
 from izhigen.feeding import Layout
 from izhigen.model.model import Declaration
@@ -129,16 +129,12 @@ def initial_states(
                 resolve(other)
         with np.errstate(all="ignore"):  # on the host: its functions are not all a device's
             values[state] = expression.evaluate(
-                {name: _on_host(values[name]) for name in expression.names if name in values}
+                {name: on_host(values[name]) for name in expression.names if name in values}
             )
 
     for state in model.states:
         resolve(state)
     return {state: _in_type(model, state, values[state], dtype) for state in model.states}
-
-
-def _on_host(value: Any) -> Any:
-    return fetch(value) if hasattr(value, "get") else value
 
 
 def _in_type(model: Declaration, state: str, value: Any, dtype: Any) -> Array:

@@ -4,7 +4,6 @@ where it is needed.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from izhigen._version import __version__
 from izhigen.codegen.program import Program
+from izhigen.files import sha256
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
 
@@ -88,7 +88,7 @@ class KernelRequest:
             self.event_inputs,
             _code(),
         )
-        return hashlib.sha256(repr(choices).encode()).hexdigest()
+        return sha256(repr(choices).encode())
 
 
 @cache

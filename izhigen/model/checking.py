@@ -44,7 +44,7 @@ def _expressions(fields: Mapping[str, Any]) -> Iterator[tuple[str, Expression]]:
         yield f"noise on {noise.state}", noise.amplitude
 
 
-def names_read(fields: Mapping[str, Any]) -> set[str]:
+def names_in_fields(fields: Mapping[str, Any]) -> set[str]:
     """All names that the expressions of a declaration's fields read."""
     read: set[str] = set()
     for _, expression in _expressions(fields):

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from izhigen.errors import EquationError, ModelError, suggest
-from izhigen.model.checking import DERIVED_STATES, check_declaration, names_read
+from izhigen.model.checking import DERIVED_STATES, check_declaration, names_in_fields
 from izhigen.model.equations import (
     Equation,
     ResetAssignment,
@@ -259,7 +259,7 @@ class Declaration:
         merged = {**self.parameters, **new_parameters}
         if replaced:
             trial = {**{k: getattr(self, k) for k in self._FIELDS}, **changes}
-            read = names_read(trial)
+            read = names_in_fields(trial)
             merged = {key: value for key, value in merged.items() if key in read or key in new_parameters}
             changes["units"] = MappingProxyType(
                 {k: v for k, v in changes.get("units", self.units).items() if k in merged or k in trial["inputs"]}

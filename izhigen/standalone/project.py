@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,7 @@ from izhigen.codegen.targets import find_target, target_names
 from izhigen.codegen.targets.target import Target
 from izhigen.drawing import stream_of
 from izhigen.errors import BackendError, IzhigenError, ValueShapeError
-from izhigen.files import Folder, InTheWay, is_draft, write_file
+from izhigen.files import Folder, InTheWay, is_draft, sha256, write_file
 from izhigen.model.model import Declaration
 from izhigen.poisson import first_sum
 from izhigen.resources import resource_dir
@@ -162,7 +161,7 @@ class Project:
             )
         for path in sorted({*old, *self.files} - {MANIFEST}):
             content = folder.read(path)
-            if content is not None and _digest(content.decode(errors="replace")) not in old.get(path, ()):
+            if content is not None and sha256(content) not in old.get(path, ()):
                 raise ValueShapeError(
                     f"{root / path} is not as izhigen wrote it; "
                     "move it away, name another folder, or use --force (force=True) to replace it"
@@ -228,7 +227,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
         **context(kernel, printer),
         "target": found.name,
         "initial": initial,
-        "initial_reads": _names_read(request.model),
+        "initial_reads": _read_by_initial_values(request.model),
     }
     golden, example = compute_golden(kernel.step, request.dtype, drawn), Example()
     current = choose_current(
@@ -295,7 +294,7 @@ def _check_range(model: Declaration, dtype: str) -> None:
             raise ValueShapeError(f"model {model.name!r}: parameter {name} = {value:g} does not fit {dtype}")
 
 
-def _names_read(model: Declaration) -> list[str]:
+def _read_by_initial_values(model: Declaration) -> list[str]:
     """C names of the parameters that initial values read."""
     read = {name for expression in model.initial.values() for name in expression.names}
     return [c_name(p) for p in model.parameters if p in read]
@@ -378,18 +377,14 @@ def _manifest(model: Declaration, kernel: Kernel, target: Target, files: Mapping
         "generator": GENERATOR,
         "version": __version__,
         "model": model.name,
-        "model_sha256": _digest(model.content),
+        "model_sha256": sha256(model.content.encode()),
         "target": target.name,
         "dtype": kernel.dtype,
         "method": kernel.step.method,
         "flags": list(target.flags),
-        "files": {path: _digest(text) for path, text in sorted(files.items())},
+        "files": {path: sha256(text.encode()) for path, text in sorted(files.items())},
     }
     return json.dumps(content, indent=1) + "\n"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def project_files(folder: str | Path) -> list[str]:
