@@ -61,6 +61,11 @@ class Model(Declaration):
             Parameters given one value per neuron.
         deltas : tuple of str
             States that receive an instantaneous input.
+
+        Raises
+        ------
+        BackendError
+            For an unknown target, or a number type that it lacks.
         """
         return self.program(target, dtype=dtype, method=method, per_neuron=per_neuron, deltas=deltas).source
 
@@ -74,6 +79,8 @@ class Model(Declaration):
         deltas: tuple[str, ...] = (),
     ) -> Program:
         """The rendered program of a target: source, interface and content key.
+
+        :meth:`izhigen.Model.source` describes the arguments.
 
         Raises
         ------

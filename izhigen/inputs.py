@@ -1,12 +1,15 @@
 """Stimuli: time series of an input, as BrainPy's functions of the same names define them.
 
 A stimulus does not know its step until a population samples it: row k is the value held during step k, which starts at
-``t = k*dt``. It lives in absolute time, so that a run that is continued goes on in it. Stimuli add up: ``section(...) +
-wiener(...)``. Where BrainPy truncates ``time/dt``, a time within 1e-6 steps of an edge counts as on it.
+``t = k*dt``. It lives in absolute time, so that a run that is continued goes on in it. Stimuli add up, as in
+``section(...) + wiener(...)``. BrainPy truncates ``time/dt``; here a time within 1e-6 steps of an edge counts as on it.
 
 A run takes the rows block by block; a Wiener process with one column a neuron and Poisson counts are drawn in the
 kernel, and spikes of single neurons are delivered there; so a long run needs no array of all its steps. Every function
 takes ``dt=None``; with a step given, ``numpy.asarray(stimulus)`` is the series itself.
+
+A series lasts for ``duration``, and is zero before ``t_start`` and after ``t_end`` (all in ms). A ``frequency`` is in
+Hz. What is drawn has ``n`` columns and is the same for the same ``seed``.
 """
 
 from __future__ import annotations
@@ -217,9 +220,7 @@ def section(values: Sequence[Any], durations: Sequence[float], dt: float | None 
 
 @_checked
 def constant(value: Any, duration: float | None = None, dt: float | None = None) -> Stimulus:
-    """A constant, ``constant(value, duration)``; or, without a duration, stretches given as pairs ``[(value, duration),
-    ...]``.
-    """
+    """A ``value`` for a ``duration``, or several one after another: ``constant([(value, duration), ...])``."""
     if duration is None and not isinstance(value, (list, tuple)):
         raise ValueShapeError("constant: give a duration, or pairs (value, duration) such as [(0, 100), (22, 300)]")
     pairs = list(value) if duration is None else [(value, duration)]
@@ -300,9 +301,7 @@ def wiener(
     t_end: float | None = None,
     seed: int | None = None,
 ) -> Stimulus:
-    """Increments of a Wiener process, N(0, 1)*sqrt(dt), one column a neuron (``n``).
-
-    Zero outside ``t_start ... t_end``.
+    """Increments of a Wiener process, N(0, 1)*sqrt(dt), one column a neuron.
 
     The variates are those of the kernel's own generator, keyed by (seed, column, step). With one column a neuron they
     are drawn in the kernel.
@@ -323,11 +322,10 @@ def ornstein_uhlenbeck(
     t_end: float | None = None,
     seed: int | None = None,
 ) -> Stimulus:
-    """An Ornstein-Uhlenbeck process, dX = (mean - X)/tau dt + sigma dW, one column a neuron.
+    """An Ornstein-Uhlenbeck process, ``dX = (mean - X)/tau dt + sigma dW``, one column a neuron.
 
-    By Euler-Maruyama from X = mean.
-
-    BrainPy 2.8.2 draws its dW from a uniform distribution on [0, 1); here it is normal, as its documentation says.
+    By Euler-Maruyama from X = mean. BrainPy 2.8.2 draws its dW from a uniform distribution on [0, 1); here it is
+    normal, as its documentation says.
     """
     level, spread, decay = _numbers("ornstein_uhlenbeck", mean=mean, sigma=sigma, tau=tau)
     if not decay > 0:
@@ -491,7 +489,7 @@ def spikes(times: Any, indices: Any, weight: Any = 1.0) -> Stimulus:
 
 @_checked
 def from_array(values: Any, dt: float) -> Stimulus:
-    """A given series, shape (T,) or (T, n), sampled at ``dt`` ms; a path to a ``.npy`` or ``.csv`` file is read."""
+    """Given ``values``, shape (T,) or (T, n), sampled at ``dt`` ms; of a path, those of a ``.npy`` or ``.csv`` file."""
     if isinstance(values, (str, Path)):
         values = _read_series(Path(values))
     refuse_masked("from_array", values)

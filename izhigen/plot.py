@@ -1,6 +1,7 @@
 """Pictures: traces with spikes marked, rasters, rates, and the state plane with nullclines computed from the equations.
 
-Every function draws into given axes or makes a figure of its own, returns what it drew on, and labels axes with units.
+Every function draws a ``recording`` into the given ``ax`` or a figure of its own, returns what it drew on, and labels
+axes with units.
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ def picture_format(path: str | Path) -> str:
 
 
 def save(figure: Any, path: str | Path, *, dpi: float = 130) -> None:
-    """Write a figure in the format that the suffix names; it takes the place of one that is there only when whole.
+    """Write a ``figure`` in the format that the suffix of ``path`` names, with ``dpi`` pixels an inch.
+
+    It takes the place of a file that is there only when it is whole.
 
     Raises
     ------
@@ -306,7 +309,7 @@ def recording(
 def f_i(recording: Recording, name: str | None = None, *, start: float | None = None, ax: Axes = None) -> Axes:
     """Draw the firing rate against a held input or a parameter that differs between neurons.
 
-    See :meth:`Recording.f_i`.
+    ``name`` and ``start`` are those of :meth:`Recording.f_i`.
     """
     curve = recording.f_i(name, start=start)
     axes = _figure(1, 3.2)[1][0] if ax is None else ax
@@ -323,7 +326,7 @@ def f_i(recording: Recording, name: str | None = None, *, start: float | None = 
 
 
 def population_rate(recording: Recording, bin: float = 1.0, *, ax: Axes = None) -> Axes:
-    """Draw the spikes per neuron and time in bins of so many ms; see :meth:`Recording.population_rate`."""
+    """Draw the spikes per neuron and time in bins of ``bin`` ms; see :meth:`Recording.population_rate`."""
     rate = recording.population_rate(bin)
     axes = _figure()[1][0] if ax is None else ax
     axes.stairs(rate.rates, rate.edges, lw=1.0, color=COLORS[0], fill=True, alpha=0.35)
@@ -359,7 +362,18 @@ def state_plane(
     values : mapping
         Values of parameters, inputs and other states; inputs default to 0, others to the model's own.
     recording : Recording, optional
-        A run whose path is drawn for the neuron of that flat index.
+        A run whose path is drawn.
+    neuron : int
+        Flat index of the neuron of that path.
+    ax : Axes, optional
+        Where to draw; by default in a new figure.
+
+    Raises
+    ------
+    ValueShapeError
+        For a model of one state, or a name that it does not have.
+    RecordingError
+        When the recording lacks the states or the neuron.
     """
     states = model.states
     if len(states) < 2:

@@ -359,7 +359,7 @@ class Population:
     # -- stepping ---------------------------------------------------------------------------------------------------
 
     def __call__(self, *values: Any, **inputs: Any) -> NDArray[np.bool_]:
-        """One step; positional values go to the model's inputs in their order. See :meth:`step`."""
+        """One step, as :meth:`step` takes it by ``inputs``; positional ``values`` go to the model's inputs in order."""
         if len(values) > len(self._model.inputs):
             raise ValueShapeError(
                 f"model {self._model.name!r} has {len(self._model.inputs)} inputs ({', '.join(self._model.inputs)}), "

@@ -47,6 +47,10 @@ class Recording:
         Flat indices of the chosen neurons; None for all.
     info : mapping
         Model, method, dt, dtype, backend, seed, units and parameters of the run.
+    start, stop : float
+        When the run began and ended.
+    spike_times, spike_indices : array or None
+        Time and flat neuron index of every spike, where recorded; :attr:`spikes` is both, in memory.
     figures : mapping
         Figures of the spikes of each neuron of a row, where recorded:
         ``count``, ``first_spike``, ``isi_mean`` and ``isi_std`` (ms).

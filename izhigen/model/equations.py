@@ -1,8 +1,8 @@
 """Reading the equation block, the threshold and the reset of a declaration.
 
-A block holds lines ``dx/dt = expression : unit`` (a state variable and its right-hand side) and ``name = expression :
-unit`` (an algebraic line, inlined by the derivation). ``#`` starts a comment. A line goes on in the next one after a
-backslash, within parentheses, or when either side of the break has a dangling operator.
+A block holds lines ``dx/dt = expression : unit`` (a state variable and its right-hand side) and algebraic lines
+``name = expression : unit``, which the derivation inlines. ``#`` starts a comment. A line goes on in the next one after
+a backslash, within parentheses, or when either side of the break has a dangling operator.
 """
 
 from __future__ import annotations
