@@ -21,9 +21,7 @@ UNITS = {"count": "1", "first_spike": "ms", "isi_mean": "ms", "isi_std": "ms"}
 
 
 class Intervals(NamedTuple):
-    """Mean and standard deviation (of the intervals found, not of a sample) of each neuron's inter-spike intervals in
-    ms; NaN without any.
-    """
+    """Each neuron's inter-spike intervals in ms: mean and standard deviation of those found; NaN without any."""
 
     mean: Array
     std: Array
