@@ -396,10 +396,7 @@ def state_plane(
     slopes = _slopes(model, {**fixed, x: grid[0], y: grid[1]}, (x, y))
     axes = _figure(1, 4.4)[1][0] if ax is None else ax
     _draw_flow(axes, grid, slopes, (edges[x], edges[y]))
-    handles = []
-    for name, slope, color in ((x, slopes[0], "tab:blue"), (y, slopes[1], "tab:orange")):
-        axes.contour(*grid, slope, levels=[0.0], colors=[color], linewidths=1.6)
-        handles += axes.plot([], [], color=color, label=f"d{name}/dt = 0")
+    handles = _draw_nullclines(axes, grid, slopes, (x, y))
     if path:
         handles += axes.plot(_without_jumps(recording, path[x], neuron), path[y], color="black", lw=0.8, label="path")
     for what, style in (("threshold", ":"), ("reset", "--")):
@@ -438,6 +435,15 @@ def _plane_values(model: Declaration, values: Mapping[str, float]) -> dict[str, 
     states = initial_states(model, given, parameters, float)
     inputs = {name: values.get(name, 0.0) for name in model.inputs}
     return {**parameters, **inputs, **{name: float(state) for name, state in states.items()}, "t": 0.0, "dt": 0.0}
+
+
+def _draw_nullclines(axes: Axes, grid: list[Any], slopes: list[Any], names: tuple[str, str]) -> list[Any]:
+    """What a legend shows of them."""
+    handles: list[Any] = []
+    for name, slope, color in zip(names, slopes, ("tab:blue", "tab:orange")):
+        axes.contour(*grid, slope, levels=[0.0], colors=[color], linewidths=1.6)
+        handles += axes.plot([], [], color=color, label=f"d{name}/dt = 0")
+    return handles
 
 
 def _slopes(model: Declaration, values: dict[str, Any], names: tuple[str, str]) -> list[Any]:
