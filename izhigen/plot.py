@@ -437,7 +437,7 @@ def _plane_values(model: Declaration, values: Mapping[str, float]) -> dict[str, 
     return {**parameters, **inputs, **{name: float(state) for name, state in states.items()}, "t": 0.0, "dt": 0.0}
 
 
-def _draw_nullclines(axes: Axes, grid: list[Any], slopes: list[Any], names: tuple[str, str]) -> list[Any]:
+def _draw_nullclines(axes: Axes, grid: Sequence[Any], slopes: list[Any], names: tuple[str, str]) -> list[Any]:
     """What a legend shows of them."""
     handles: list[Any] = []
     for name, slope, color in zip(names, slopes, ("tab:blue", "tab:orange")):
