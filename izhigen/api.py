@@ -132,12 +132,7 @@ class Model(Declaration):
         from izhigen.standalone.project import build_project
 
         request = KernelRequest(
-            self,
-            method,
-            dtype,
-            deltas=tuple(deltas),
-            counted_inputs=tuple(poisson),
-            event_inputs=tuple(spikes),
+            self, method, dtype, deltas=tuple(deltas), counted_inputs=tuple(poisson), event_inputs=tuple(spikes)
         )
         return build_project(request, target).write(folder, force=force)
 

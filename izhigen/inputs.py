@@ -332,12 +332,7 @@ def ornstein_uhlenbeck(
         raise ValueShapeError(f"ornstein_uhlenbeck: tau={shown(tau)} is not positive")
     window = _window("ornstein_uhlenbeck", duration, t_start, t_end)
     columns, key = _check_columns("ornstein_uhlenbeck", n), _check_seed("ornstein_uhlenbeck", seed)
-    return _stimulus(
-        "ornstein_uhlenbeck",
-        duration,
-        dt,
-        OrnsteinUhlenbeck(*window, level, spread, decay, columns, key),
-    )
+    return _stimulus("ornstein_uhlenbeck", duration, dt, OrnsteinUhlenbeck(*window, level, spread, decay, columns, key))
 
 
 def _check_columns(name: str, n: Any) -> int:

@@ -22,13 +22,7 @@ from izhigen.exclusive import Use, exclusive
 from izhigen.feeding import KernelInput, Layout, check_input_names, kernel_choices, step_sources
 from izhigen.model.model import Declaration
 from izhigen.recording import Recording
-from izhigen.running import (
-    bad_input_error,
-    find_bad_input,
-    find_bad_rate,
-    non_finite_after,
-    record_run,
-)
+from izhigen.running import bad_input_error, find_bad_input, find_bad_rate, non_finite_after, record_run
 from izhigen.saved import Saved
 from izhigen.signals import HeldBack
 from izhigen.timegrid import check_dt, count_steps

@@ -65,10 +65,7 @@ class Counts:
         rows = slice(offset, offset + steps)
         bad = self.bad if self.bad is not None and offset <= self.bad[0] < offset + steps else None
         return replace(
-            self,
-            mean=self.mean[rows],
-            first=self.first[rows],
-            bad=None if bad is None else (bad[0] - offset, bad[1]),
+            self, mean=self.mean[rows], first=self.first[rows], bad=None if bad is None else (bad[0] - offset, bad[1])
         )
 
     def share(self, start: int, stop: int) -> Counts:

@@ -15,16 +15,7 @@ import numpy as np
 import sympy as sp
 
 from izhigen.arrays import Space
-from izhigen.backends.engine import (
-    Advanced,
-    Block,
-    HostEngine,
-    Moments,
-    PreparedStep,
-    Source,
-    Spikes,
-    host_space,
-)
+from izhigen.backends.engine import Advanced, Block, HostEngine, Moments, PreparedStep, Source, Spikes, host_space
 from izhigen.codegen.formats import PHI1_SATURATES
 from izhigen.codegen.program import EVENT_GROUP
 from izhigen.codegen.request import KernelRequest
