@@ -364,9 +364,8 @@ def state_plane(
     recording : Recording, optional
         A run whose path is drawn.
     neuron : int
-        Flat index of the neuron of that path.
+        Whose path, by its flat index.
     ax : Axes, optional
-        Where to draw; by default in a new figure.
 
     Raises
     ------
