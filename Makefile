@@ -41,6 +41,8 @@ bench: $(VENV)/.installed
 	@$(BIN)/python benchmarks/peers.py --save
 	@$(BIN)/python benchmarks/limits.py --save
 	@$(BIN)/python benchmarks/zoo.py --save
+	@$(BIN)/python benchmarks/steps.py --save
+	@$(BIN)/python benchmarks/poisson.py --save
 	@$(BIN)/python benchmarks/plot.py
 	@$(BIN)/python benchmarks/report.py
 

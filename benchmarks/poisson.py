@@ -1,39 +1,65 @@
-"""Neuron-steps a second with Poisson input, against the same kernel without, and against drawing the counts with NumPy on the host.
+"""What Poisson input costs: counts drawn in the kernel for a rate of each form, beside the same kernel with a constant input.
 
-python benchmarks/poisson.py [neurons] [steps]
+    python benchmarks/poisson.py [--save]
+
+NumPy's generator, which would draw the counts of every step on the host before a kernel reads them, is measured by itself.
 """
 
-import sys
-import time
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
+from common import DT, izhikevich, options, row, save
 
 import izhigen as iz
+from izhigen.bench.model import Run
+from izhigen.bench.timing import in_turn, machine
 
-NEURONS, STEPS = (int(x) for x in (*sys.argv[1:], *("10000", "400")[len(sys.argv) - 1 :]))
-MODEL = iz.load("Izhikevich")
-
-
-def rate(value: object) -> float:
-    """Millions of neuron-steps a second, the best of five."""
-    pop = MODEL.population(NEURONS, dt=0.1)
-    pop.run(steps=10, I=value)
-    best = float("inf")
-    for _ in range(5):
-        start = time.perf_counter()
-        pop.run(steps=STEPS, I=value, record=["count"])
-        best = min(best, time.perf_counter() - start)
-    return NEURONS * STEPS / best / 1e6
+MEANS = (0.01, 0.1, 1.0, 10.0, 100.0)
+"""Events a step and neuron."""
+NEURONS = 10_000
+CONSTANT, HOST = "constant input", "NumPy on the host"
 
 
-plain = rate(5.0)
-print(f"no input that is drawn: {plain:.0f} M/s")
-print("mean   number     array      text       NumPy draws alone (M/s, and the part of the rate without)")
-for mean in (0.01, 0.1, 1.0, 10.0, 100.0):
-    hertz = mean * 1e4
-    kinds = (hertz, np.full(NEURONS, hertz), f"{hertz} + 0*t")
-    found = [rate(iz.inputs.poisson(kind)) for kind in kinds]
-    start = time.perf_counter()
-    np.random.default_rng(0).poisson(mean, 10**6)
-    host = 1 / (time.perf_counter() - start)
-    print(f"{mean:<6g} " + " ".join(f"{x:4.0f} ({x / plain:.2f})" for x in found) + f"  {host:4.0f}")
+class HostDraws:
+    """NumPy's counts for each step, without a kernel."""
+
+    fixed_steps: int | None = None
+    least_steps = 2
+
+    def __init__(self, n: int, mean: float) -> None:
+        self.count, self.mean, self.generator = n, mean, np.random.default_rng(0)
+
+    def run(self, steps: int) -> None:
+        """Draw a row a step."""
+        for _ in range(steps):
+            self.generator.poisson(self.mean, self.count)
+
+
+def candidates(n: int, mean: float) -> dict[str, Any]:
+    """One mean with every form of rate, all on one core."""
+    hertz = mean * 1000.0 / DT
+    rates: dict[str, Any] = {"a number": hertz, "one a neuron": np.full(n, hertz), "text in t": f"{hertz} + 0*t"}
+    drawn = {form: Run(izhikevich(n), {"I": iz.inputs.poisson(rate)}, ("count",)) for form, rate in rates.items()}
+    return {CONSTANT: Run(izhikevich(n), {"I": 5.0}, ("count",)), **drawn, HOST: HostDraws(n, mean)}
+
+
+def main() -> None:
+    """Measure and print; save as data when asked."""
+    given = options(__doc__, "poisson.json").parse_args()
+    neurons, means = NEURONS, MEANS
+    if given.quick:
+        given.seconds, given.repeats, neurons, means = 0.01, 2, 1000, MEANS[:1]
+    data: dict[str, Any] = {"machine": machine(), "izhigen": iz.__version__, "rows": []}
+    for mean in means:
+        rates = in_turn(candidates(neurons, mean), given.seconds, given.repeats)
+        for name, rate in rates.items():
+            share = rate.ratio(rates[CONSTANT])
+            data["rows"].append(row(name, rate, mean=mean, neurons=neurons, share_of_constant=share))
+            print(f"mean {mean:<6g} {name:<20} {rate.median / 1e6:10.1f} M/s  {share:5.2f} of {CONSTANT}", flush=True)
+    save(given.save, data)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import statistics
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -54,9 +55,11 @@ def on_machine(data: dict[str, Any]) -> str:
     machine = data["machine"]
     peers = "".join(f", {name} {machine[name]}" for name in ("brainpy", "jax", "brian2") if name in machine)
     load = f", load {machine['load']} before" if machine.get("load") is not None else ""
-    return (
-        f"{machine['processor']}, {machine['cores']} cores{load}, {machine['compiler']}, izhigen {machine['izhigen']}, Python {machine['python']}, "
-        f"NumPy {machine['numpy']}{peers}; {machine['date']}."
+    return textwrap.fill(
+        f"{machine['processor']}, {machine['cores']} cores{load}, {machine['compiler']}, izhigen {machine['izhigen']}, "
+        f"Python {machine['python']}, NumPy {machine['numpy']}{peers}; {machine['date']}.",
+        118,
+        break_on_hyphens=False,
     )
 
 
@@ -196,6 +199,37 @@ def machine_limits(limits: dict[str, Any]) -> str:
     return table(["", ""], lines)
 
 
+def steps(data: dict[str, Any]) -> str:
+    """Rates over the length of a step."""
+    rows, dtypes = data["rows"], ("float32", "float64")
+
+    def cells(dt: float) -> list[str]:
+        found = [pick(rows, dt=dt, dtype=dtype) for dtype in dtypes]
+        return [cell for r in found if r for cell in (rate(r), f"{r['share_of_first']:.2f}")]
+
+    lengths = sorted({r["dt"] for r in rows})
+    head = [cell for dtype in dtypes for cell in (dtype, f"of dt = {lengths[0]:g}")]
+    return table(["dt, ms", "form of phi1", *head], [[f"{dt:g}", _form(dt), *cells(dt)] for dt in lengths])
+
+
+def _form(dt: float) -> str:
+    """The form of phi1 that the threshold of Izhikevich's model allows at its default parameters."""
+    return "short" if dt <= 0.135 else "wide" if dt <= 0.27 else "full"
+
+
+def poisson(data: dict[str, Any]) -> str:
+    """Rates with counts drawn, by mean and form of rate."""
+    rows = data["rows"]
+    names = list(dict.fromkeys(r["what"] for r in rows))
+
+    def cell(name: str, mean: float) -> str:
+        found = pick(rows, what=name, mean=mean) or {}
+        return rate(found) + ("" if name == names[0] else f" ({found['share_of_constant']:.2f})")
+
+    means = sorted({r["mean"] for r in rows})
+    return table(["events a step", *names], [[f"{mean:g}", *(cell(name, mean) for name in names)] for mean in means])
+
+
 def zoo(data: dict[str, Any]) -> str:
     """Models of one's own beside their scalar loops."""
     rows = data["rows"]
@@ -313,6 +347,8 @@ def tables() -> dict[str, str]:
         "startup": startup(peers),
         "models": models(limits),
         "limits": machine_limits(limits),
+        "steps": f"{on_machine(load('steps'))}\n\n{steps(load('steps'))}",
+        "poisson": f"{on_machine(load('poisson'))}\n\n{poisson(load('poisson'))}",
         "zoo": zoo(zoo_data),
         "targets": targets(peers, zoo_data),
     }

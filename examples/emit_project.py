@@ -3,7 +3,7 @@
 python examples/emit_project.py [--out FOLDER]
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import matplotlib
@@ -12,7 +12,9 @@ matplotlib.use("Agg")
 
 import izhigen as iz
 
-out = Path(sys.argv[sys.argv.index("--out") + 1] if "--out" in sys.argv else "out")
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--out", type=Path, default=Path("out"))
+out = parser.parse_args().out
 out.mkdir(parents=True, exist_ok=True)
 
 model = iz.load("RS")

@@ -1,10 +1,9 @@
-"""Noise that is drawn inside the kernel: the same seed gives the same numbers on every backend and for any number of
-threads.
+"""Noise drawn inside the kernel: a seed gives the same numbers on every backend and for any number of threads.
 
 python examples/noise.py [--out FOLDER]
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 import matplotlib
@@ -13,7 +12,9 @@ matplotlib.use("Agg")
 
 import izhigen as iz
 
-out = Path(sys.argv[sys.argv.index("--out") + 1] if "--out" in sys.argv else "out")
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--out", type=Path, default=Path("out"))
+out = parser.parse_args().out
 out.mkdir(parents=True, exist_ok=True)
 
 model = iz.load("RS").with_noise(V=2.0)

@@ -1,5 +1,4 @@
-"""A model of one's own: an adaptive exponential integrate-and-fire neuron (Brette and Gerstner 2005), tonic and
-bursting.
+"""A model of one's own: an adaptive exponential integrate-and-fire neuron (Brette and Gerstner 2005).
 
 python examples/own_model.py [--out FOLDER]
 """

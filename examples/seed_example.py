@@ -1,7 +1,6 @@
 """The main job in one file: IzhikevichLTC for 500 ms, with a step of 22 plus Wiener noise from 100 to 400 ms.
 
-Prints the derivation, the kernel that was built and its rate, and the spike counts; writes traces, raster and state
-plane.
+Prints the derivation, the kernel that was built, its rate, and the spike counts; writes traces, raster and plane.
 
     python examples/seed_example.py [--out FOLDER] [--backend c|numpy]
 """

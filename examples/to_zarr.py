@@ -3,8 +3,8 @@
 python examples/to_zarr.py [--out FOLDER]
 """
 
+import argparse
 import shutil
-import sys
 from pathlib import Path
 
 import matplotlib
@@ -15,7 +15,9 @@ import numpy as np
 
 import izhigen as iz
 
-out = Path(sys.argv[sys.argv.index("--out") + 1] if "--out" in sys.argv else "out")
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--out", type=Path, default=Path("out"))
+out = parser.parse_args().out
 out.mkdir(parents=True, exist_ok=True)
 
 store = out / "run.zarr"

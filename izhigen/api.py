@@ -1,6 +1,4 @@
-"""The user's ``Model``: a declaration with the later stages at hand. SymPy and NumPy kernels load when they are first
-needed.
-"""
+"""The user's ``Model``: a declaration with the later stages at hand, which load when they are first needed."""
 
 from __future__ import annotations
 
@@ -26,8 +24,8 @@ class Model(Declaration):
 
     ``__init__`` describes the arguments.
 
-    Two models are equal when their parts mean the same: an equation given as text equals the same one given as a SymPy
-    expression.
+    Two models are equal when their parts mean the same; it does not matter whether an equation was given as text
+    or as a SymPy expression.
     """
 
     def derive(self, method: str = "exp_euler") -> ReportedStep:
@@ -63,6 +61,11 @@ class Model(Declaration):
             Parameters given one value per neuron.
         deltas : tuple of str
             States that receive an instantaneous input.
+
+        Raises
+        ------
+        BackendError
+            For an unknown target, or a number type that it lacks.
         """
         return self.program(target, dtype=dtype, method=method, per_neuron=per_neuron, deltas=deltas).source
 
@@ -76,6 +79,8 @@ class Model(Declaration):
         deltas: tuple[str, ...] = (),
     ) -> Program:
         """The rendered program of a target: source, interface and content key.
+
+        :meth:`izhigen.Model.source` describes the arguments.
 
         Raises
         ------
@@ -111,8 +116,8 @@ class Model(Declaration):
         deltas : tuple of str
             States that jump: the interface has an input ``<state>_delta`` for each.
         poisson, spikes : tuple of str
-            Inputs (``"I"``, ``"V_delta"``) for which the kernel draws Poisson counts, and to which it delivers spikes
-            of single neurons.
+            Inputs (``"I"``, ``"V_delta"``) for which the kernel draws Poisson counts,
+            and to which it delivers spikes of single neurons.
         force : bool
             Whether files may be overwritten that are not as they were written.
 
@@ -127,12 +132,7 @@ class Model(Declaration):
         from izhigen.standalone.project import build_project
 
         request = KernelRequest(
-            self,
-            method,
-            dtype,
-            deltas=tuple(deltas),
-            counted_inputs=tuple(poisson),
-            event_inputs=tuple(spikes),
+            self, method, dtype, deltas=tuple(deltas), counted_inputs=tuple(poisson), event_inputs=tuple(spikes)
         )
         return build_project(request, target).write(folder, force=force)
 
@@ -152,8 +152,7 @@ class Model(Declaration):
         steps_per_launch: int | None = None,
         **values: Value,
     ) -> Population:
-        """Neurons of this model, as in ``model.population(1000, dt=0.1, a=0.02, V=lambda n, rng: -65 +
-        rng.random(n))``.
+        """Neurons of this model: ``model.population(1000, dt=0.1, a=0.02, V=lambda n, rng: -65 + rng.random(n))``.
 
         Parameters
         ----------
@@ -246,8 +245,9 @@ class Model(Declaration):
 
 
 def load(name: str) -> Model:
-    """Load a model by its library name, or as ``"file.py:NAME"`` (``"file.py"`` when it holds one model). The file is
-    run.
+    """Load a model by its library name, or as ``"file.py:NAME"`` (``"file.py"`` when it holds one model).
+
+    The file is run.
 
     Raises
     ------

@@ -1,6 +1,4 @@
-"""Recordings in a NumPy archive (``.npz``): a zip file of ``.npy`` members, one of them, ``meta``, the description as
-JSON.
-"""
+"""Recordings in a NumPy archive (``.npz``): a zip file of ``.npy`` members; ``meta`` is the description as JSON."""
 
 from __future__ import annotations
 
@@ -41,15 +39,14 @@ PIECE = 1 << 20
 SAMPLES, SAMPLE_BYTES = 4, 1 << 14
 """Parts of an array that are compressed to see whether that is worth the time."""
 WORTH = 0.6
-"""Compressed size that is, as a fraction. Voltages that move take 0.82 at 45 MB/s, spike times 0.17, a state at rest
-0.01.
+"""Compressed size that is, as a fraction.
+
+Voltages that move take 0.82 at 45 MB/s, spike times 0.17, a state at rest 0.01.
 """
 MOST_META = 1 << 26
 """Bytes of the description."""
 MOST_RATIO = 1032
-"""How far the deflate format can compress (each member of a zip file says its size, and a small file may say
-terabytes).
-"""
+"""How far the deflate format can compress: a member of a zip file says its size, and may say terabytes."""
 _HEADER = re.compile(
     r"\{'descr': '([<>|=]?[a-zA-Z]\d*)', 'fortran_order': (True|False), 'shape': \(([\d, ]*)\), \} *\n"
 )
@@ -66,8 +63,9 @@ _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeEr
 
 
 def write_archive(path: Path, description: Description, arrays: Mapping[str, Array]) -> None:
-    """Write an archive in the place of the file that is there, whole or not at all; the same recording gives the same
-    bytes.
+    """Write an archive in the place of the file that is there, whole or not at all.
+
+    The same recording gives the same bytes.
 
     Raises
     ------
@@ -227,8 +225,9 @@ class _Reader:
 
 
 def _header(name: str, file: Any) -> tuple[str, bool, tuple[int, ...]]:
-    """Number type, whether the first index varies fastest, and shape of a ``.npy`` member, read as NumPy writes them
-    and not otherwise.
+    """Number type, whether the first index varies fastest, and shape of a ``.npy`` member.
+
+    They are read as NumPy writes them, and not otherwise.
     """
     start = file.read(10)
     if start[:8] != b"\x93NUMPY\x01\x00" or len(start) < 10:
@@ -244,9 +243,7 @@ def _header(name: str, file: Any) -> tuple[str, bool, tuple[int, ...]]:
 
 
 def _fill(name: str, file: Any, room: memoryview) -> None:
-    """Read as many bytes as there is room for, and see that none follow (only then zipfile has compared the
-    checksum).
-    """
+    """Read as many bytes as there is room for; none may follow, as only at the end zipfile compares the checksum."""
     first = 0
     while first < len(room):
         got = file.readinto(room[first : first + PIECE])

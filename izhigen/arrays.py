@@ -104,8 +104,9 @@ def beside(array: Array) -> Any:
 
 
 def fetch(array: Array) -> np.ndarray:
-    """An array on the host: the same one where it lies there already, else a copy made after all work on its device's
-    stream.
+    """An array on the host: the same one where it lies there already.
+
+    Else it is a copy made after all work on the stream of the array's device.
 
     CuPy's ``get`` alone copies on the stream of the device that is current, which knows nothing of work on another.
     """
@@ -113,6 +114,11 @@ def fetch(array: Array) -> np.ndarray:
         return np.asarray(array)
     with beside(array):
         return np.asarray(array.get())
+
+
+def on_host(value: float | Array) -> float | Array:
+    """A value for all neurons as it is, one a neuron as :func:`fetch` gives it."""
+    return value if isinstance(value, (int, float)) else fetch(value)
 
 
 def refuse_masked(what: str, value: Any) -> None:

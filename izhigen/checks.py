@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from izhigen.arrays import fetch, is_on_device, refuse_masked
-from izhigen.errors import ValueShapeError
+from izhigen.errors import ValueShapeError, first_line
 from izhigen.scalars import read_whole, shown
 
 Array = Any
@@ -69,7 +69,7 @@ def check_neurons(neurons: Any, count: int) -> tuple[Array, Array]:
         chosen = np.atleast_1d(np.asarray(fetch(neurons) if is_on_device(neurons) else neurons))
     except Exception as problem:  # ragged lists, and what other libraries refuse to hand over
         raise ValueShapeError(
-            f"neurons={shown(neurons)} is not a list of neuron indices ({_first_line(problem)})"
+            f"neurons={shown(neurons)} is not a list of neuron indices ({first_line(problem)})"
         ) from None
     if isinstance(neurons, slice):
         chosen = np.arange(count)[neurons]
@@ -86,7 +86,3 @@ def check_neurons(neurons: Any, count: int) -> tuple[Array, Array]:
     if len(np.unique(chosen)) != len(chosen):
         raise ValueShapeError("neurons: an index occurs twice")
     return chosen, np.argsort(chosen)
-
-
-def _first_line(problem: Exception) -> str:
-    return (str(problem).splitlines() or [type(problem).__name__])[0]

@@ -71,8 +71,8 @@ class Layout:
 def open_array(folder: Path, name: str, layout: Layout, *, writable: bool = False, zeros_left_out: bool = False) -> Any:
     """The Zarr array of that name in a store; nothing is read.
 
-    Reading raises :class:`~izhigen.description.Malformed` for a chunk that is missing (unless ``zeros_left_out``) or
-    broken.
+    Reading a chunk that is missing (unless ``zeros_left_out``) or broken raises
+    :class:`~izhigen.description.Malformed`.
     """
     store = _Chunks(folder, name, layout.chunk_bytes, zeros_left_out, read_only=not writable)
     metadata: Any = layout.document()

@@ -26,9 +26,8 @@ from izhigen.timegrid import whole_steps
 _INPUT_HELP = (
     "An input: 'NUMBER', 'KIND:key=value;...' (KIND of "
     + ", ".join(STIMULI)
-    + "; lists with commas), a .npy or .csv file "
-    "(one row a step), or text in t. 'NAME=...' names the model's input (default: the first). Several for one "
-    "input add up."
+    + "; lists with commas), a .npy or .csv file (one row a step), or text in t. "
+    "'NAME=...' names the model's input (default: the first). Several for one input add up."
 )
 
 BENCH_DURATION = 1000.0
@@ -138,16 +137,16 @@ def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -
     "--record",
     default="",
     metavar="NAMES",
-    help="States, inputs and algebraic lines to trace, or all; and count, first_spike, isi; separated by commas. "
-    "Spikes are recorded of every model that has a threshold.",
+    help="States, inputs and algebraic lines to trace, or all; and count, first_spike, isi; "
+    "separated by commas. Spikes are recorded of every model that has a threshold.",
 )
 @click.option("--neurons", default="", metavar="INDICES", help="Neurons to record, separated by commas; default: all.")
 @click.option("--every", default=1, show_default=True, type=click.IntRange(1), help="Trace every that many steps.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Write the recording to a .npz file (the suffix may be left out), or while the run goes on to a new .zarr "
-    "store.",
+    help="Write the recording to a .npz file (the suffix may be left out), "
+    "or while the run goes on to a new .zarr store.",
 )
 @click.option(
     "--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw the recording to a picture."
@@ -252,9 +251,8 @@ def _summary(pop: Any, recording: Any, seconds: float) -> None:
     simulated = recording.stop - recording.start
     steps = round(simulated / pop.dt)
     click.echo(
-        f"{pop.model.name}: {count} neuron{'s' if count != 1 else ''}, {simulated:g} ms in {steps} steps of "
-        f"{pop.dt:g} ms, "
-        f"{pop.method}, {pop.backend}, {pop.dtype.name}"
+        f"{pop.model.name}: {count} neuron{'s' if count != 1 else ''}, "
+        f"{simulated:g} ms in {steps} steps of {pop.dt:g} ms, {pop.method}, {pop.backend}, {pop.dtype.name}"
     )
     click.echo(f"kernel:    {pop.build_info}")
     click.echo(f"time:      {seconds:.3g} s, {count * steps / max(seconds, 1e-9) / 1e6:.3g} million neuron-steps/s")
@@ -264,8 +262,8 @@ def _summary(pop: Any, recording: Any, seconds: float) -> None:
     counts = recording.counts.ravel()
     recorded = "" if counts.size == count else f" of {counts.size} recorded neurons"
     click.echo(
-        f"spikes:    {counts.sum()} in all{recorded}; per neuron {counts.min()} to {counts.max()}, mean rate "
-        f"{recording.rates.mean():.3g} Hz"
+        f"spikes:    {counts.sum()} in all{recorded}; "
+        f"per neuron {counts.min()} to {counts.max()}, mean rate {recording.rates.mean():.3g} Hz"
     )
     if counts.size <= 10:
         click.echo(f"counts:    {' '.join(map(str, counts))}")
@@ -278,8 +276,8 @@ def _summary(pop: Any, recording: Any, seconds: float) -> None:
     "-o",
     "--out",
     metavar="DIR",
-    help="Folder of the project, or a file with the suffix of the target's sources (NAME.c) for the source alone; "
-    "default: print it.",
+    help="Folder of the project, or a file with the suffix of the target's sources (NAME.c) "
+    "for the source alone; default: print it.",
 )
 @_method
 @_dtype
@@ -302,9 +300,7 @@ def emit(
     spikes: tuple[str, ...],
     force: bool,
 ) -> None:
-    """Write a project for a model: header, source, example, self test, build files, README; or its source in
-    one file.
-    """
+    """Write a project for a model (header, source, example, self test, build files, README), or its source alone."""
     loaded: Any = iz.load(model)
     changes = read_settings(settings, tuple(loaded.parameters), loaded.name)
     if changes:
@@ -315,10 +311,8 @@ def emit(
     from izhigen.standalone.project import project_files, write_source
 
     if _is_source_file(out, target):
-        click.echo(
-            f"wrote "
-            f"{write_source(loaded.source(target, dtype=dtype, method=method, deltas=deltas), Path(out), force=force)}"
-        )
+        source = loaded.source(target, dtype=dtype, method=method, deltas=deltas)
+        click.echo(f"wrote {write_source(source, Path(out), force=force)}")
         return
     folder = loaded.emit(
         out, target=target, dtype=dtype, method=method, deltas=deltas, poisson=poisson, spikes=spikes, force=force
@@ -381,8 +375,7 @@ def bench(
     if jumps:
         raise ValueShapeError(
             f"--input {jumps[0]}=...: a benchmark takes inputs of the model "
-            f"({', '.join(loaded.inputs) or 'it has none'}), "
-            "not jumps of a state"
+            f"({', '.join(loaded.inputs) or 'it has none'}), not jumps of a state"
         )
     subject = Subject(
         loaded, feeds, read_settings(settings, (*loaded.parameters, *loaded.states), loaded.name), method, dt
@@ -395,7 +388,7 @@ def bench(
 
 def _quiet_after(value: Any) -> Any:
     """A stimulus that goes on as zeros, however long a benchmark runs."""
-    from izhigen.feeding import text_stimulus
+    from izhigen.inputs import text_stimulus
 
     return value + text_stimulus("input", "0", LONGEST_BENCH) if isinstance(value, iz.inputs.Stimulus) else value
 
@@ -413,8 +406,8 @@ def cache(clear: bool) -> None:
         return
     limit, usage = cache_limit(), open_cache().usage()
     click.echo(
-        f"{folder}: {usage.kernels} kernels, {usage.size / 1e6:.2f} MB in {usage.files} files, limit "
-        f"{limit / 1e6:g} MB "
+        f"{folder}: {usage.kernels} kernels, {usage.size / 1e6:.2f} MB in {usage.files} files, "
+        f"limit {limit / 1e6:g} MB "
         "(set IZHIGEN_CACHE_DIR to move it, IZHIGEN_CACHE_SIZE to change its limit, --clear to empty it)"
     )
 

@@ -68,9 +68,8 @@ def bad_rate_text(mean: float) -> str:
     """What is wrong with the mean count of a step."""
     if mean > LARGEST_MEAN:
         return (
-            f"has {mean:g} events a step, more than {LARGEST_MEAN:g}, the most that poisson draws; lower the rate, "
-            f"n or dt, or take a "
-            "current and iz.inputs.wiener"
+            f"has {mean:g} events a step, more than {LARGEST_MEAN:g}, the most that poisson draws; "
+            "lower the rate, n or dt, or take a current and iz.inputs.wiener"
         )
     return f"has a rate that is negative or undefined ({mean:g} events a step); give a rate in Hz from 0 on"
 
@@ -81,8 +80,8 @@ def make_counts(name: str, part: Poisson, stream: str, layout: Neurons, span: Sp
     Raises
     ------
     ValueShapeError
-        For arrays that are not one value a neuron, a weight beyond the number type, and a fixed rate of too many events
-        a step.
+        For arrays that are not one value a neuron, a weight beyond the number type,
+        and a fixed rate of too many events a step.
     """
     key = (stream, span.dt, layout.shape, np.dtype(layout.dtype).name, seed)
     if key in part.made:
@@ -136,9 +135,8 @@ def _spread(name: str, what: str, value: Array, layout: Neurons, dtype: Any) -> 
     flat = layout.per_neuron(value, dtype)
     if flat is None:
         raise ValueShapeError(
-            f"input {name!r}: the {what} of poisson has shape {value.shape}, the population {layout.shape}; give a "
-            f"number or one value "
-            "a neuron"
+            f"input {name!r}: the {what} of poisson has shape {value.shape}, the population {layout.shape}; "
+            "give a number or one value a neuron"
         )
     return flat
 
@@ -169,9 +167,7 @@ def _keep(made: dict[Any, Any], key: Any, value: Any) -> None:
 
 
 def _order(group: Array, step: Array, neuron: Array) -> Array:
-    """The order by group, step and neuron; equal ones stay as they are given. One key sorts faster than three, where it
-    fits 64 bits.
-    """
+    """The order by group, step and neuron; equal ones stay as given. One key of 64 bits sorts faster than three."""
     steps = int(step.max(initial=0)) + 1
     if (int(group.max(initial=0)) + 1) * steps < 1 << 58:
         return np.argsort((group * steps + step) * EVENT_GROUP + neuron % EVENT_GROUP, kind="stable")
@@ -183,8 +179,8 @@ def _delivered(name: str, parts: Sequence[Events], layout: Neurons, dt: float) -
         outside = part.neurons[(part.neurons < 0) | (part.neurons >= layout.count)]
         if len(outside):
             raise ValueShapeError(
-                f"input {name!r}: spikes name neuron {int(outside[0])}, but the population has neurons 0 to "
-                f"{layout.count - 1}"
+                f"input {name!r}: spikes name neuron {int(outside[0])}, "
+                f"but the population has neurons 0 to {layout.count - 1}"
             )
     neuron = np.concatenate([part.neurons for part in parts])
     weight = np.concatenate([part.weights * part.factor for part in parts])

@@ -103,6 +103,17 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def first_line(problem: BaseException) -> str:
+    """The first line that an exception says, without the full stop; its type where it says nothing."""
+    return (str(problem).strip().splitlines() or [type(problem).__name__])[0].rstrip(".")
+
+
+def error_line(text: str) -> str:
+    """The first line of a compiler's text that tells of an error, or else its first line."""
+    lines = [line.strip() for line in text.strip().splitlines()]
+    return next((line for line in lines if "error" in line.lower()), lines[0] if lines else "it said nothing")
+
+
 __all__ = [
     "BackendError",
     "CompileError",

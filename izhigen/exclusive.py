@@ -1,6 +1,4 @@
-"""One use of a population at a time: a second one, from another thread or from within the first, is refused and changes
-nothing.
-"""
+"""One use of a population at a time: a second, from another thread or from within the first, is refused."""
 
 from __future__ import annotations
 
@@ -53,14 +51,13 @@ def _in_use(what: str, other: Use) -> ConcurrentUseError:
     what, name = (named.get(word, f"{word.strip('_')}()") for word in (what, name))
     if ident == threading.get_ident():
         return ConcurrentUseError(
-            f"{what} was asked of a population while its {name} is under way in the same thread; a handler of a "
-            f"signal, a callable "
-            "value or a callback of the progress bar may read the population, and must leave it as it is"
+            f"{what} was asked of a population while its {name} is under way in the same thread; "
+            "a handler of a signal, a callable value or a callback of the progress bar "
+            "may read the population, and must leave it as it is"
         )
     return ConcurrentUseError(
-        f"{what} was asked of a population while its {name} is under way in another thread; let the threads take "
-        f"turns, as with a "
-        "threading.Lock, or give each its own population: copy.copy(pop)"
+        f"{what} was asked of a population while its {name} is under way in another thread; "
+        "let the threads take turns, as with a threading.Lock, or give each its own population: copy.copy(pop)"
     )
 
 

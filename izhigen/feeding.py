@@ -13,11 +13,10 @@ from izhigen.arrays import HOST, Space, aligned, namespace, refuse_masked
 from izhigen.backends.engine import Counts, Source
 from izhigen.drawing import Span, bad_rate_text, make_counts, make_events
 from izhigen.errors import ValueShapeError, suggest
-from izhigen.inputs import Stimulus
-from izhigen.model.expressions import Expression, parse_expression
+from izhigen.inputs import Stimulus, text_stimulus
+from izhigen.model.expressions import Expression
 from izhigen.model.forms import Form
-from izhigen.model.functions import CONSTANTS
-from izhigen.series import DrawnRows, Events, Offset, Part, Poisson, Text, White
+from izhigen.series import DrawnRows, Events, Offset, Part, Poisson, White
 
 Array = Any
 ORDINARY = 1e38
@@ -28,9 +27,7 @@ Feed = Callable[[int, int], Source]
 
 @dataclass(frozen=True)
 class Layout:
-    """The shape of a population: ``size`` axes, an optional batch axis before them, the number type of the kernel, and
-    where arrays lie.
-    """
+    """The shape of a population (``size`` axes after an optional batch axis), its number type, and where arrays lie."""
 
     size: tuple[int, ...]
     batch: int | None
@@ -48,9 +45,7 @@ class Layout:
         return int(np.prod(self.shape, dtype=np.int64))
 
     def read(self, value: Any) -> Array:
-        """An array that lies where the population's do as it is, anything else as NumPy reads it; an array of objects
-        where it cannot.
-        """
+        """An array that lies with the population's as it is, another as NumPy reads it; of objects where it cannot."""
         here = self.space.adopt(value)
         if here is not None:
             return here
@@ -60,9 +55,7 @@ class Layout:
             return np.empty(0, dtype=object)
 
     def per_neuron(self, value: Any, dtype: Any = None) -> Array | None:
-        """A value of one shape that stands for "per neuron" as a flat array (of the kernel's type by default),
-        or None.
-        """
+        """A value of a shape that means "per neuron", as a flat array (of the kernel's type by default), or None."""
         if value.shape not in (self.size, self.shape, (int(np.prod(self.size)),)):
             return None
         xp = namespace(value)
@@ -75,9 +68,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class KernelInput:
-    """What of an input the kernel computes: its series from time by a form, normal variates, Poisson counts, and
-    spikes.
-    """
+    """What of an input the kernel computes: a form of time, normal variates, Poisson counts, and spikes."""
 
     form: Form | None = None
     noise: White | None = None
@@ -94,8 +85,9 @@ NOT_COMPUTED = KernelInput()
 
 
 def kernel_input(value: Any, layout: Layout, dt: float, single_step: bool = False) -> KernelInput:
-    """What a kernel can compute of an input: text in t, smooth stimuli, a Wiener process with one column a neuron, a
-    Poisson process, spikes.
+    """What a kernel can compute of an input.
+
+    Text in t, smooth stimuli, a Wiener process with one column a neuron, a Poisson process, spikes.
 
     In a single step the first three are not worth a kernel of their own.
     """
@@ -231,8 +223,8 @@ def _as_numbers(name: str, value: Any, layout: Layout) -> Array:
     array = layout.read(value)
     if array.dtype.kind not in "biuf":
         raise ValueShapeError(
-            f"input {name!r}: {type(value).__name__} holds no real numbers; give a number, an array, a stimulus of "
-            "iz.inputs, or text in t"
+            f"input {name!r}: {type(value).__name__} holds no real numbers; "
+            "give a number, an array, a stimulus of iz.inputs, or text in t"
         )
     return array
 
@@ -259,8 +251,8 @@ def _as_series(array: Array, layout: Layout, steps: int) -> Array | None:
 def _explain(name: str, array: Array, layout: Layout, steps: int) -> str:
     shape = layout.shape
     message = (
-        f"input {name!r} has shape {array.shape}; give a number, one value per neuron {shape}, or one row per step "
-        f"({steps}, 1)" + (f" or {(steps, *shape)}" if shape != (1,) else "")
+        f"input {name!r} has shape {array.shape}; give a number, one value per neuron {shape}, "
+        f"or one row per step ({steps}, 1)" + (f" or {(steps, *shape)}" if shape != (1,) else "")
     )
     if array.ndim == 1 and len(array) == steps:
         message += "; a bare 1-D array is per neuron: write values[:, None] for a time series"
@@ -286,9 +278,8 @@ class _StimulusFeed:
         length, end = stimulus.steps(dt), self._span.first + self._span.steps
         if length is not None and end > length:
             raise ValueShapeError(
-                f"input {self._name!r}: {stimulus.name} lasts {length * dt:g} ms but the run goes on to "
-                f"{end * dt:g} ms; "
-                "make it longer, or add a section of zeros"
+                f"input {self._name!r}: {stimulus.name} lasts {length * dt:g} ms "
+                f"but the run goes on to {end * dt:g} ms; make it longer, or add a section of zeros"
             )
         events = make_events(self._name, self._computed.events, self._layout, dt)
         first = self._rows(0, min(self._span.steps, 1))  # columns that do not fit are refused before anything runs
@@ -302,16 +293,13 @@ class _StimulusFeed:
         found = _as_series(series[:, None] if series.ndim == 1 else series, layout, count)
         if found is None:
             raise ValueShapeError(
-                f"input {self._name!r}: {self._stimulus.name} has {series.shape[1]} columns for {layout.count} "
-                f"neurons; "
-                f"give {'1' if layout.count == 1 else f'1 or {layout.count}'}"
+                f"input {self._name!r}: {self._stimulus.name} has {series.shape[1]} columns "
+                f"for {layout.count} neurons; give {'1' if layout.count == 1 else f'1 or {layout.count}'}"
             )
         return _contiguous(found, layout)
 
     def _bound(self, offset: int, count: int) -> Stimulus:
-        """The rest, with streams of their own for the processes of an input beside the first, which the kernel
-        draws.
-        """
+        """The rest; its processes have streams of their own, beside the one that the kernel draws."""
         parts = list(self._rest.parts)
         for place, part in enumerate(parts):
             if isinstance(part, Poisson):
@@ -355,24 +343,6 @@ def as_stimulus(name: str, value: Any, duration: float) -> Any:
     return text_stimulus(name, value, duration) if isinstance(value, str) else value
 
 
-def text_stimulus(name: str, text: str, duration: float) -> Stimulus:
-    """Text in t as a stimulus of that duration.
-
-    Raises
-    ------
-    ValueShapeError
-        When it reads another name than t and pi.
-    """
-    expression = parse_expression(text, f"input {name}")
-    for symbol, column in expression.names.items():
-        if symbol != "t" and symbol not in CONSTANTS:
-            raise ValueShapeError(
-                f"input {name!r}, column {column}: {symbol!r} is not known; text for an input may use t (ms) and "
-                f"pi only"
-            )
-    return Stimulus(f"{text!r}", (Text(expression, duration),))
-
-
 def check_input_names(names: Any, known: tuple[str, ...], model_name: str) -> None:
     """Every given input must be one that the model has."""
     for name in names:
@@ -394,5 +364,4 @@ __all__ = [
     "kernel_input",
     "make_feed",
     "step_sources",
-    "text_stimulus",
 ]

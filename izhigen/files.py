@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import stat
@@ -29,14 +30,17 @@ def is_draft(name: str) -> bool:
     return name.startswith(DRAFT_PREFIX) and name.endswith(DRAFT_SUFFIX)
 
 
+def sha256(content: bytes) -> str:
+    """In hexadecimal digits, as ``sha256sum`` prints it."""
+    return hashlib.sha256(content).hexdigest()
+
+
 class InTheWay(OSError):
     """A link, or something that is neither file nor folder, stands where one of these is needed."""
 
 
 class _Draft:
-    """A new file beside the one whose place it takes: ``name`` in the open folder ``folder``, or a whole path where
-    that is None.
-    """
+    """A new file beside the one that it replaces: ``name`` in the open ``folder``, or a whole path if that is None."""
 
     def __init__(self, name: str, folder: int | None, durable: bool) -> None:
         self._name, self._folder, self._durable = name, folder, durable
@@ -93,8 +97,7 @@ class _Draft:
 
 @contextlib.contextmanager
 def replacing(path: str | Path, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """A file to write that takes the place of ``path`` once the block has ended well; after any error nothing has
-    changed.
+    """A file that takes the place of ``path`` once the block has ended well; after any error nothing has changed.
 
     A new file has the permissions that the umask leaves; one that is replaced keeps its own, and other names of it
     (hard links) keep the old content. A link is written through: what it names is replaced. A device or a pipe, which
@@ -179,8 +182,9 @@ class Folder:
 
     @contextlib.contextmanager
     def _parent(self, path: str, *, make: bool = False) -> Iterator[tuple[int | None, str]]:
-        """The open folder of a path (made where it is missing, if ``make``), and the file's name there (its whole path
-        without descriptors).
+        """The open folder of a path (made if missing, with ``make``) and the file's name there.
+
+        Without descriptors the name is the whole path.
         """
         parts = PurePosixPath(path).parts
         if not parts or ".." in parts or PurePosixPath(path).is_absolute():

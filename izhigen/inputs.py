@@ -1,12 +1,15 @@
 """Stimuli: time series of an input, as BrainPy's functions of the same names define them.
 
 A stimulus does not know its step until a population samples it: row k is the value held during step k, which starts at
-``t = k*dt``. It lives in absolute time, so that a run that is continued goes on in it. Stimuli add up: ``section(...) +
-wiener(...)``. Where BrainPy truncates ``time/dt``, a time within 1e-6 steps of an edge counts as on it.
+``t = k*dt``. It lives in absolute time, so that a run that is continued goes on in it. Stimuli add up, as in
+``section(...) + wiener(...)``. BrainPy truncates ``time/dt``; here a time within 1e-6 steps of an edge counts as on it.
 
 A run takes the rows block by block; a Wiener process with one column a neuron and Poisson counts are drawn in the
 kernel, and spikes of single neurons are delivered there; so a long run needs no array of all its steps. Every function
 takes ``dt=None``; with a step given, ``numpy.asarray(stimulus)`` is the series itself.
+
+A series lasts for ``duration``, and is zero before ``t_start`` and after ``t_end`` (all in ms). A ``frequency`` is in
+Hz. What is drawn has ``n`` columns and is the same for the same ``seed``.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ from izhigen.series import (
     Ramp,
     Section,
     Series,
+    Text,
     White,
 )
 from izhigen.timegrid import check_dt
@@ -79,8 +83,8 @@ class Stimulus:
             raise ValueShapeError(f"{self.name}: no step is known; give dt= or sample(dt)")
         if self.dt is not None and not math.isclose(step, self.dt, rel_tol=1e-9):
             raise ValueShapeError(
-                f"{self.name} was made with dt={self.dt:g} ms but is used at dt={step:g} ms; leave dt out to fit "
-                f"any step"
+                f"{self.name} was made with dt={self.dt:g} ms but is used at dt={step:g} ms; "
+                "leave dt out to fit any step"
             )
         return step
 
@@ -92,9 +96,8 @@ class Stimulus:
         steps = self.steps(dt)
         if steps is None:
             raise ValueShapeError(
-                f"{self.name} lasts as long as the run that it is given to, and is computed there for each neuron; "
-                f"it has no "
-                "rows of its own"
+                f"{self.name} lasts as long as the run that it is given to, "
+                "and is computed there for each neuron; it has no rows of its own"
             )
         return steps
 
@@ -217,9 +220,7 @@ def section(values: Sequence[Any], durations: Sequence[float], dt: float | None 
 
 @_checked
 def constant(value: Any, duration: float | None = None, dt: float | None = None) -> Stimulus:
-    """A constant, ``constant(value, duration)``; or, without a duration, stretches given as pairs ``[(value, duration),
-    ...]``.
-    """
+    """A ``value`` for a ``duration``, or several one after another: ``constant([(value, duration), ...])``."""
     if duration is None and not isinstance(value, (list, tuple)):
         raise ValueShapeError("constant: give a duration, or pairs (value, duration) such as [(0, 100), (22, 300)]")
     pairs = list(value) if duration is None else [(value, duration)]
@@ -230,9 +231,7 @@ def constant(value: Any, duration: float | None = None, dt: float | None = None)
 
 @_checked
 def spike_train(times: Sequence[float], lengths: Any, sizes: Any, duration: float, dt: float | None = None) -> Stimulus:
-    """Pulses: from ``times[i]`` for ``lengths[i]`` ms the value ``sizes[i]``; a single length or size serves all. Zero
-    between.
-    """
+    """Pulses of ``sizes[i]`` from ``times[i]`` for ``lengths[i]`` ms, zero between; one length or size serves all."""
     count = len(times)
     widths, heights = (
         np.broadcast_to(np.asarray(x, float), count) if np.ndim(x) == 0 else np.asarray(x, float)
@@ -256,9 +255,7 @@ def ramp(
     t_end: float | None = None,
     dt: float | None = None,
 ) -> Stimulus:
-    """A straight line from ``c_start`` to ``c_end``, both reached, over the steps from ``t_start`` to ``t_end``; zero
-    elsewhere.
-    """
+    """A line from ``c_start`` to ``c_end``, both reached, from ``t_start`` to ``t_end`` (ms); zero elsewhere."""
     window = _window("ramp", duration, t_start, t_end)
     return _stimulus("ramp", duration, dt, Ramp(*window, *_numbers("ramp", c_start=c_start, c_end=c_end)))
 
@@ -273,9 +270,7 @@ def sinusoid(
     t_end: float | None = None,
     bias: bool = False,
 ) -> Stimulus:
-    """``amplitude*sin(2 pi f (t - t_start))`` from ``t_start`` to ``t_end`` (ms), f in Hz; plus the amplitude with
-    ``bias``.
-    """
+    """``amplitude*sin(2 pi f (t - t_start))``, f in Hz, from ``t_start`` to ``t_end``; ``bias`` adds the amplitude."""
     window = _window("sinusoid", duration, t_start, t_end)
     height, hertz = _numbers("sinusoid", amplitude=amplitude, frequency=frequency)
     return _stimulus("sinusoid", duration, dt, Periodic(*window, False, height, hertz, bool(bias)))
@@ -306,8 +301,7 @@ def wiener(
     t_end: float | None = None,
     seed: int | None = None,
 ) -> Stimulus:
-    """Increments of a Wiener process, N(0, 1)*sqrt(dt), one column a neuron (``n``); zero outside ``t_start ...
-    t_end``.
+    """Increments of a Wiener process, N(0, 1)*sqrt(dt), one column a neuron.
 
     The variates are those of the kernel's own generator, keyed by (seed, column, step). With one column a neuron they
     are drawn in the kernel.
@@ -328,22 +322,17 @@ def ornstein_uhlenbeck(
     t_end: float | None = None,
     seed: int | None = None,
 ) -> Stimulus:
-    """An Ornstein-Uhlenbeck process, dX = (mean - X)/tau dt + sigma dW, by Euler-Maruyama from X = mean; one column a
-    neuron.
+    """An Ornstein-Uhlenbeck process, ``dX = (mean - X)/tau dt + sigma dW``, one column a neuron.
 
-    BrainPy 2.8.2 draws its dW from a uniform distribution on [0, 1); here it is normal, as its documentation says.
+    By Euler-Maruyama from X = mean. BrainPy 2.8.2 draws its dW from a uniform distribution on [0, 1); here it is
+    normal, as its documentation says.
     """
     level, spread, decay = _numbers("ornstein_uhlenbeck", mean=mean, sigma=sigma, tau=tau)
     if not decay > 0:
         raise ValueShapeError(f"ornstein_uhlenbeck: tau={shown(tau)} is not positive")
     window = _window("ornstein_uhlenbeck", duration, t_start, t_end)
     columns, key = _check_columns("ornstein_uhlenbeck", n), _check_seed("ornstein_uhlenbeck", seed)
-    return _stimulus(
-        "ornstein_uhlenbeck",
-        duration,
-        dt,
-        OrnsteinUhlenbeck(*window, level, spread, decay, columns, key),
-    )
+    return _stimulus("ornstein_uhlenbeck", duration, dt, OrnsteinUhlenbeck(*window, level, spread, decay, columns, key))
 
 
 def _check_columns(name: str, n: Any) -> int:
@@ -376,8 +365,7 @@ def _window(name: str, duration: float, t_start: float, t_end: float | None) -> 
 
 @_checked
 def poisson(rate: Any, weight: Any = 1.0, n: int = 1) -> Stimulus:
-    """Counts of Poisson processes, each neuron's own: the value in a step is ``weight`` times the number of events in
-    it.
+    """Poisson processes, each neuron's own: the value in a step is ``weight`` times the number of events in it.
 
     The counts are drawn in the kernel, exactly, for as long as a run lasts. They are keyed by the population's seed,
     the neuron, the step and the input's name: two inputs are independent, and one input has the same counts on every
@@ -386,8 +374,8 @@ def poisson(rate: Any, weight: Any = 1.0, n: int = 1) -> Stimulus:
     Parameters
     ----------
     rate : float, array or str
-        Hz of one source: a number, one a neuron in the population's shape, or text in t (ms), taken at the start of
-        each step.
+        Hz of one source: a number, one a neuron in the population's shape, or text in t (ms),
+        taken at the start of each step.
     weight : float or array
         What one event adds, in units of the input (mV for a jump ``V_delta``); a number, or one a neuron.
     n : int
@@ -396,13 +384,17 @@ def poisson(rate: Any, weight: Any = 1.0, n: int = 1) -> Stimulus:
     Raises
     ------
     ValueShapeError
-        For a rate that is negative or no number. A population refuses arrays that do not fit, and means above a million
-        events a step.
+        For a rate that is negative or no number.
+        A population refuses arrays that do not fit, and means above a million events a step.
     """
     sources = read_whole(n, 1)
     if sources is None:
         raise ValueShapeError(f"poisson: n={shown(n)} is not a number of sources; give 1 or more")
-    rates: Any = _rate_text(rate) if isinstance(rate, str) else _finite("poisson", "rate", rate)
+    rates: Any
+    if isinstance(rate, str):
+        rates = _in_time(rate, "rate of poisson", "a rate as text")
+    else:
+        rates = _finite("poisson", "rate", rate)
     if not isinstance(rates, Expression) and (rates < 0).any():
         bad = int(np.flatnonzero(rates < 0)[0])
         where = f" of neuron {bad}" if rates.ndim else ""
@@ -410,12 +402,26 @@ def poisson(rate: Any, weight: Any = 1.0, n: int = 1) -> Stimulus:
     return Stimulus("poisson", (Poisson(rates, _finite("poisson", "weight", weight), sources),))
 
 
-def _rate_text(text: str) -> Expression:
-    expression = parse_expression(text, "rate of poisson")
+def text_stimulus(name: str, text: str, duration: float) -> Stimulus:
+    """Text in t (ms), given for the input ``name``, as a stimulus of that duration.
+
+    Raises
+    ------
+    EquationError
+        For text that is no expression.
+    ValueShapeError
+        When it reads another name than t and pi.
+    """
+    return Stimulus(f"{text!r}", (Text(_in_time(text, f"input {name!r}", "text for an input"), duration),))
+
+
+def _in_time(text: str, where: str, what: str) -> Expression:
+    """An expression of time alone."""
+    expression = parse_expression(text, where)
     for symbol, column in expression.names.items():
         if symbol != "t" and symbol not in CONSTANTS:
             raise ValueShapeError(
-                f"rate of poisson, column {column}: {symbol!r} is not known; a rate as text may use t (ms) and pi only"
+                f"{where}, column {column}: {symbol!r} is not known; {what} may use t (ms) and pi only"
             )
     return expression
 
@@ -468,8 +474,7 @@ def spikes(times: Any, indices: Any, weight: Any = 1.0) -> Stimulus:
     if when.ndim != 1 or who.shape != when.shape or weights.shape not in ((), when.shape):
         raise ValueShapeError(
             f"spikes: times, indices and weights have the shapes {when.shape}, {who.shape} and {weights.shape}; "
-            f"give one time and one "
-            "neuron a spike, and a number or one weight a spike"
+            "give one time and one neuron a spike, and a number or one weight a spike"
         )
     for what, values in (("times", when), ("indices", who)):
         if len(values) and values.min() < 0:
@@ -479,7 +484,7 @@ def spikes(times: Any, indices: Any, weight: Any = 1.0) -> Stimulus:
 
 @_checked
 def from_array(values: Any, dt: float) -> Stimulus:
-    """A given series, shape (T,) or (T, n), sampled at ``dt`` ms; a path to a ``.npy`` or ``.csv`` file is read."""
+    """Given ``values``, shape (T,) or (T, n), sampled at ``dt`` ms; of a path, those of a ``.npy`` or ``.csv`` file."""
     if isinstance(values, (str, Path)):
         values = _read_series(Path(values))
     refuse_masked("from_array", values)

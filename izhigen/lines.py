@@ -18,10 +18,8 @@ def line_names(model: Declaration) -> tuple[str, ...]:
     return tuple(e.name for e in model.equations if not e.is_ode)
 
 
-def names_read(model: Declaration, lines: Iterable[str]) -> set[str]:
-    """States, inputs, parameters and times that lines read, also by way of other lines and of currents that add to an
-    input.
-    """
+def read_by_lines(model: Declaration, lines: Iterable[str]) -> set[str]:
+    """States, inputs, parameters and times that lines read, also through other lines and currents of an input."""
     definitions = {e.name: e.expression for e in model.equations if not e.is_ode}
     found: set[str] = set()
     waiting = list(lines)
@@ -37,9 +35,9 @@ def names_read(model: Declaration, lines: Iterable[str]) -> set[str]:
 def bind_lines(model: Declaration, values: Mapping[str, Any], lines: Iterable[str]) -> dict[str, Any]:
     """The values, with those of the lines, and with every input as equations mean it: with the currents that add to it.
 
-    ``values`` gives a number or an array for everything that the lines read (:func:`names_read`), and for the inputs
-    that currents add to. Shapes broadcast, and number types are as NumPy's rules make them. Currents see the inputs as
-    they are given.
+    ``values`` gives a number or an array for everything that the lines read (:func:`read_by_lines`),
+    and for the inputs that currents add to; currents see the inputs as they are given.
+    Shapes broadcast, and number types are as NumPy's rules make them.
     """
     definitions = {e.name: e.expression for e in model.equations if not e.is_ode}
 

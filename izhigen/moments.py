@@ -21,9 +21,7 @@ UNITS = {"count": "1", "first_spike": "ms", "isi_mean": "ms", "isi_std": "ms"}
 
 
 class Intervals(NamedTuple):
-    """Mean and standard deviation (of the intervals found, not of a sample) of each neuron's inter-spike intervals in
-    ms; NaN without any.
-    """
+    """Each neuron's inter-spike intervals in ms: mean and standard deviation of those found; NaN without any."""
 
     mean: Array
     std: Array
@@ -48,9 +46,7 @@ def new_moments(space: Space, count: int, wanted: Collection[str]) -> Moments:
 
 
 def summary(moments: Moments, wanted: Collection[str], dt: float) -> dict[str, Array]:
-    """The arrays that were asked for, one value per neuron; times in ms, where a spike's time is the end of its
-    step.
-    """
+    """The arrays that were asked for, one value per neuron; times in ms, a spike's being the end of its step."""
     if moments.first is None:
         return {"count": moments.count}
     intervals = moments.count - 1

@@ -1,5 +1,4 @@
-"""What a notebook shows of a model, a derivation, a recording and a population: HTML, with equations in LaTeX for
-MathJax.
+"""What a notebook shows of a model, derivation, recording or population: HTML, with equations in LaTeX for MathJax.
 
 Every text that comes from a model or a file is escaped, and marked so that MathJax takes none of it for a formula.
 """

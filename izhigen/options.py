@@ -45,8 +45,8 @@ def read_settings(settings: tuple[str, ...], known: tuple[str, ...], model_name:
         name = name.strip()
         if equals and name not in known:
             raise ValueShapeError(
-                f"--set {setting}: model {model_name!r} has no {name!r}{suggest(name, known)} (known: "
-                f"{', '.join(known)})"
+                f"--set {setting}: model {model_name!r} has no {name!r}{suggest(name, known)} "
+                f"(known: {', '.join(known)})"
             )
         try:
             values[name] = float(value)
@@ -87,8 +87,8 @@ def read_inputs(specifications: tuple[str, ...], model: Any, duration: float, dt
         named = equals and head.strip().isidentifier() and ":" not in head and head.strip() not in ("t",)
         if named and head.strip() not in names:
             raise ValueShapeError(
-                f"--input {specification!r}: model {model.name!r} has no input "
-                f"{head.strip()!r}{suggest(head.strip(), names)}"
+                f"--input {specification!r}: model {model.name!r} has no input {head.strip()!r}"
+                f"{suggest(head.strip(), names)}"
             )
         if not named and not model.inputs:
             raise ValueShapeError(f"--input {specification!r}: model {model.name!r} has no inputs")
@@ -166,7 +166,7 @@ def _number_or_text(value: str) -> float | str:
 
 def _total(parts: list[Any], duration: float) -> Any:
     """One input, or the sum of several."""
-    from izhigen.feeding import text_stimulus
+    from izhigen.inputs import text_stimulus
 
     if len(parts) == 1:
         return parts[0]

@@ -13,7 +13,7 @@ from izhigen.arrays import Space, fetch, namespace
 from izhigen.backends.engine import Block, Moments, Spikes, join_spikes
 from izhigen.checks import check_count, check_neurons
 from izhigen.errors import RecordingError, ValueShapeError, suggest
-from izhigen.lines import bind_lines, line_names, names_read
+from izhigen.lines import bind_lines, line_names, read_by_lines
 from izhigen.model.checking import ALL
 from izhigen.model.model import Declaration
 from izhigen.moments import MOMENTS, new_moments, summary
@@ -23,9 +23,7 @@ from izhigen.store import PIECE_BYTES, Header, Piece
 
 Array = Any
 CACHED_BYTES, LEAST_ROWS = 1 << 18, 64
-"""Rows that a block writes: every tile writes a piece of each, so they should stay in the second-level cache; and no
-fewer than this.
-"""
+"""Rows that a block writes, and the fewest: every tile writes a piece of each, all in the second-level cache."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +168,7 @@ class RecordingPlan:
 
     def _read_by_lines(self) -> list[str]:
         """States, and inputs that are not held, whose traces the recorded lines are made from."""
-        names = names_read(self._subject.model, self._lines)
+        names = read_by_lines(self._subject.model, self._lines)
         held = {name for name, values in self._subject.inputs.items() if values is not None} - set(self.wanted)
         return [name for name in sorted(names - held) if self._subject.is_written_by_kernel(name)]
 
@@ -267,14 +265,12 @@ class RecordingPlan:
         return {name: found[name] for name in self.wanted}
 
     def _line_traces(self, traces: Mapping[str, Array], rows: int, ends: Array) -> dict[str, Array]:
-        """The algebraic lines of each row, evaluated by NumPy on what the row holds and rounded to the kernel's
-        type.
-        """
+        """The algebraic lines of each row, by NumPy from what the row holds, rounded to the kernel's type."""
         subject = self._subject
         held = {name: values for name, values in subject.inputs.items() if values is not None and name not in traces}
         given = {**subject.parameters, **held}
         values: dict[str, Any] = {"t": (ends * subject.dt).reshape(rows, *[1] * len(self._row_shape)), "dt": subject.dt}
-        for name in names_read(subject.model, self._lines):
+        for name in read_by_lines(subject.model, self._lines):
             if name in traces:
                 values[name] = fetch(traces[name])
             elif name in given:
@@ -315,8 +311,9 @@ class RecordingPlan:
 
 
 def _names(record: str | Iterable[str] | None, model: Declaration, inputs: Iterable[str]) -> list[str]:
-    """The names to record, each once; None stands for the spikes, where the model has any, "all" for every state, input
-    and line too.
+    """The names to record, each once.
+
+    None stands for the spikes of a model that has any, "all" for every state, input and line too.
     """
     if record is None:
         return ["spike"] if model.threshold is not None else []
@@ -338,10 +335,9 @@ def _names(record: str | Iterable[str] | None, model: Declaration, inputs: Itera
             )
         if model.threshold is None and name in ("spike", *MOMENTS):
             raise ValueShapeError(
-                f"record: model {model.name!r} has no threshold, so it has no spikes and no {name!r}; record its "
-                f"states "
-                f"({', '.join(model.all_states)}), or declare when it spikes, as in "
-                f"model.variant(threshold='{model.states[0]} > 0')"
+                f"record: model {model.name!r} has no threshold, so it has no spikes and no {name!r}; "
+                f"record its states ({', '.join(model.all_states)}), "
+                f"or declare when it spikes, as in model.variant(threshold='{model.states[0]} > 0')"
             )
     return wanted
 

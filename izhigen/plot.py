@@ -1,6 +1,7 @@
 """Pictures: traces with spikes marked, rasters, rates, and the state plane with nullclines computed from the equations.
 
-Every function draws into given axes or makes a figure of its own, returns what it drew on, and labels axes with units.
+Every function draws a ``recording`` into the given ``ax`` or a figure of its own, returns what it drew on, and labels
+axes with units.
 """
 
 from __future__ import annotations
@@ -69,8 +70,9 @@ def picture_format(path: str | Path) -> str:
 
 
 def save(figure: Any, path: str | Path, *, dpi: float = 130) -> None:
-    """Write a figure to a picture in the format that the suffix names, in the place of one that is there only when it
-    is whole.
+    """Write a ``figure`` in the format that the suffix of ``path`` names, with ``dpi`` pixels an inch.
+
+    It takes the place of a file that is there only when it is whole.
 
     Raises
     ------
@@ -112,9 +114,7 @@ def _available(recording: Recording) -> Any:
 
 
 def _columns(recording: Recording, neurons: Sequence[int] | None) -> list[tuple[int, int]]:
-    """Pairs (column of a trace, flat neuron index) to draw: spread evenly over those asked for, where they are too
-    many.
-    """
+    """Pairs (column of a trace, flat neuron index) to draw; of too many, a choice that is spread evenly."""
     available = _available(recording)
     if neurons is None:
         return [(int(k), int(available[k])) for k in _spread(len(available), FEWER_TRACES)]
@@ -122,8 +122,8 @@ def _columns(recording: Recording, neurons: Sequence[int] | None) -> list[tuple[
     missing = [index for index in neurons if index not in place]
     if missing:
         raise RecordingError(
-            f"neuron {missing[0]} was not recorded (recorded: {len(available)} neurons, {available[0]} ... "
-            f"{available[-1]})"
+            f"neuron {missing[0]} was not recorded "
+            f"(recorded: {len(available)} neurons, {available[0]} ... {available[-1]})"
         )
     return [(place[neurons[k]], int(neurons[k])) for k in _spread(len(neurons), MOST_TRACES)]
 
@@ -146,8 +146,7 @@ def _spike_times(recording: Recording, neurons: Sequence[int]) -> dict[int, Any]
 def traces(
     recording: Recording, name: str | None = None, *, neurons: Sequence[int] | None = None, ax: Axes = None
 ) -> Axes:
-    """Draw a state, input or algebraic line over time, one line a neuron; spikes of the threshold's state are marked
-    above its trace.
+    """Draw a state, input or algebraic line over time, one line a neuron; spikes are marks above the threshold's state.
 
     ``name`` defaults to the first trace. ``neurons`` are flat indices, by default six; of more than twelve, twelve are
     drawn, and the picture says so.
@@ -194,9 +193,7 @@ def _draw_traces(recording: Recording, name: str, neurons: Sequence[int] | None,
 
 
 def _thinned(t: Any, values: Any) -> tuple[Any, Any]:
-    """Few enough rows to draw: of each stretch of a long trace the smallest and the largest value, so that no peak is
-    lost.
-    """
+    """Few enough rows to draw: of each stretch of a long trace the smallest and largest value, so no peak is lost."""
     size = -(-2 * len(t) // MOST_ROWS) if len(t) > MOST_ROWS else 0
     if size < 3:
         return t, values
@@ -262,9 +259,7 @@ def raster(recording: Recording, *, ax: Axes = None) -> Axes:
 
 
 def _spike_image(recording: Recording, low: int, high: int) -> Any:
-    """Darkness of each place of the plane of time and neuron, from the number of spikes in it; one alone can be
-    seen.
-    """
+    """Darkness of each place of the plane of time and neuron, from its number of spikes; one alone can be seen."""
     span, neurons = recording.stop - recording.start, high - low + 1
     width = int(max(1, min(IMAGE_SIZE[0], round(span / recording.info["dt"]))))
     height = min(IMAGE_SIZE[1], neurons)
@@ -280,8 +275,9 @@ def _spike_image(recording: Recording, low: int, high: int) -> Any:
 def recording(
     recording: Recording, *, states: Sequence[str] | None = None, neurons: Sequence[int] | None = None
 ) -> Any:
-    """Draw each trace and, below, the raster; returns the figure. ``states`` names the traces to draw, ``neurons`` as
-    in :func:`traces`.
+    """Draw each trace and, below, the raster; returns the figure.
+
+    ``states`` names the traces to draw, ``neurons`` as in :func:`traces`.
     """
     names = list(recording.traces) if states is None else [states] if isinstance(states, str) else list(states)
     with_raster = recording.spike_times is not None and bool(recording.info.get("threshold"))
@@ -311,8 +307,9 @@ def recording(
 
 
 def f_i(recording: Recording, name: str | None = None, *, start: float | None = None, ax: Axes = None) -> Axes:
-    """Draw the firing rate against an input held all the run, or a parameter, that differs between neurons; see
-    :meth:`Recording.f_i`.
+    """Draw the firing rate against a held input or a parameter that differs between neurons.
+
+    ``name`` and ``start`` are those of :meth:`Recording.f_i`.
     """
     curve = recording.f_i(name, start=start)
     axes = _figure(1, 3.2)[1][0] if ax is None else ax
@@ -329,7 +326,7 @@ def f_i(recording: Recording, name: str | None = None, *, start: float | None = 
 
 
 def population_rate(recording: Recording, bin: float = 1.0, *, ax: Axes = None) -> Axes:
-    """Draw the spikes per neuron and time in bins of so many ms; see :meth:`Recording.population_rate`."""
+    """Draw the spikes per neuron and time in bins of ``bin`` ms; see :meth:`Recording.population_rate`."""
     rate = recording.population_rate(bin)
     axes = _figure()[1][0] if ax is None else ax
     axes.stairs(rate.rates, rate.edges, lw=1.0, color=COLORS[0], fill=True, alpha=0.35)
@@ -365,7 +362,17 @@ def state_plane(
     values : mapping
         Values of parameters, inputs and other states; inputs default to 0, others to the model's own.
     recording : Recording, optional
-        A run whose path is drawn for the neuron of that flat index.
+        A run whose path is drawn.
+    neuron : int
+        Whose path, by its flat index.
+    ax : Axes, optional
+
+    Raises
+    ------
+    ValueShapeError
+        For a model of one state, or a name that it does not have.
+    RecordingError
+        When the recording lacks the states or the neuron.
     """
     states = model.states
     if len(states) < 2:
@@ -388,10 +395,7 @@ def state_plane(
     slopes = _slopes(model, {**fixed, x: grid[0], y: grid[1]}, (x, y))
     axes = _figure(1, 4.4)[1][0] if ax is None else ax
     _draw_flow(axes, grid, slopes, (edges[x], edges[y]))
-    handles = []
-    for name, slope, color in ((x, slopes[0], "tab:blue"), (y, slopes[1], "tab:orange")):
-        axes.contour(*grid, slope, levels=[0.0], colors=[color], linewidths=1.6)
-        handles += axes.plot([], [], color=color, label=f"d{name}/dt = 0")
+    handles = _draw_nullclines(axes, grid, slopes, (x, y))
     if path:
         handles += axes.plot(_without_jumps(recording, path[x], neuron), path[y], color="black", lw=0.8, label="path")
     for what, style in (("threshold", ":"), ("reset", "--")):
@@ -430,6 +434,15 @@ def _plane_values(model: Declaration, values: Mapping[str, float]) -> dict[str, 
     states = initial_states(model, given, parameters, float)
     inputs = {name: values.get(name, 0.0) for name in model.inputs}
     return {**parameters, **inputs, **{name: float(state) for name, state in states.items()}, "t": 0.0, "dt": 0.0}
+
+
+def _draw_nullclines(axes: Axes, grid: Sequence[Any], slopes: list[Any], names: tuple[str, str]) -> list[Any]:
+    """What a legend shows of them."""
+    handles: list[Any] = []
+    for name, slope, color in zip(names, slopes, ("tab:blue", "tab:orange")):
+        axes.contour(*grid, slope, levels=[0.0], colors=[color], linewidths=1.6)
+        handles += axes.plot([], [], color=color, label=f"d{name}/dt = 0")
+    return handles
 
 
 def _slopes(model: Declaration, values: dict[str, Any], names: tuple[str, str]) -> list[Any]:

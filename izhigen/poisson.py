@@ -1,5 +1,4 @@
-"""Poisson variates, the same on every backend: from one uniform number of 64 bits by inversion, which is exact for any
-mean.
+"""Poisson variates, the same on every backend: one uniform number of 64 bits, inverted, which is exact for any mean.
 
 The values are taken in the order mode, mode + 1, mode - 1, ... (Kemp 1981, "Efficient generation of logarithmically
 distributed pseudo-random variables", Applied Statistics 30, and Devroye 1986, "Non-Uniform Random Variate Generation",
@@ -22,11 +21,9 @@ LARGEST_MEAN = 1e6
 DIRECT = 32
 """Modes below this one: the probability is a product; from it on, Stirling's series (Loader 2000) gives 16 digits."""
 TWO_64 = 2.0**64
-MOST = np.uint64(0xFFFFFFFFFFFFFFFF)
+LARGEST_WORD = np.uint64(0xFFFFFFFFFFFFFFFF)
 HIGH_WORDS, LOW_WORDS = 0x80000000, 0xC0000000
-"""What is added to the last word of the counter for the upper and lower halves of the uniform numbers; that of normal
-variates stays below.
-"""
+"""Added to the last word of the counter for the halves of the uniform numbers; that of normal variates stays below."""
 
 
 def first_sum(mean: Any) -> Array:
@@ -39,7 +36,7 @@ def first_sum(mean: Any) -> Array:
     mean = np.asarray(mean, np.float64)
     mode = np.floor(mean)
     some = (-np.expm1(-np.minimum(mean, 1.0)) * TWO_64).astype(np.uint64)
-    none = MOST - np.maximum(some, np.uint64(1)) + np.uint64(1)
+    none = LARGEST_WORD - np.maximum(some, np.uint64(1)) + np.uint64(1)
     small = np.exp(-np.minimum(mean, float(DIRECT)))
     for k in range(1, DIRECT):
         small = np.where(k <= mode, small * (mean / k), small)
@@ -88,7 +85,7 @@ def _invert(mean: Array, first: Array, uniform: Array) -> Array:
             up = np.where(rises, up * (mean / k), up)
             down = np.where(rises, down, down * ((k + 1) / mean))
         part = np.where(rises, up, down).astype(np.uint64)
-        total = np.where(total + part < total, MOST, total + part)
+        total = np.where(total + part < total, LARGEST_WORD, total + part)
         done = uniform < total
         found[active[done]] = k[done]
         spent = (up < 1.0) & ((down < 1.0) | (j >= 2 * mode))  # 2^-64 is left: the most likely value takes it

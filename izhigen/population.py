@@ -22,13 +22,7 @@ from izhigen.exclusive import Use, exclusive
 from izhigen.feeding import KernelInput, Layout, check_input_names, kernel_choices, step_sources
 from izhigen.model.model import Declaration
 from izhigen.recording import Recording
-from izhigen.running import (
-    bad_input_error,
-    find_bad_input,
-    find_bad_rate,
-    non_finite_after,
-    record_run,
-)
+from izhigen.running import bad_input_error, find_bad_input, find_bad_rate, non_finite_after, record_run
 from izhigen.saved import Saved
 from izhigen.signals import HeldBack
 from izhigen.timegrid import check_dt, count_steps
@@ -171,9 +165,7 @@ class Population:
                 self._space.write(self._state[name], found)
 
     def _engine(self, deltas: tuple[str, ...] = (), computed: Mapping[str, KernelInput] = NOTHING_COMPUTED) -> Engine:
-        """The engine for the present placement of parameters, with the states that jump and what the kernel computes of
-        inputs.
-        """
+        """The engine for the present placement of parameters, states that jump, and inputs that the kernel computes."""
         key = (self._per_neuron(), deltas, *kernel_choices(computed))
         if key not in self._engines:
             self._engines[key] = create_engine(self._backend, self._request(*key), self._space)
@@ -307,9 +299,7 @@ class Population:
 
     @property
     def parameters(self) -> ParameterView:
-        """Parameter values by name; assignment takes effect in the next step and never needs a rebuild for a new
-        number.
-        """
+        """Parameter values by name; assignment takes effect in the next step, and a new number needs no rebuild."""
         return ParameterView(self)
 
     @property
@@ -326,8 +316,8 @@ class Population:
         if name in self._parameters:
             return self.parameters[name]
         raise AttributeError(
-            f"a population of {self._model.name!r} has no "
-            f"{name!r}{suggest(name, [*self._model.all_states, *self._parameters])}"
+            f"a population of {self._model.name!r} has no {name!r}"
+            f"{suggest(name, [*self._model.all_states, *self._parameters])}"
         )
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -357,14 +347,13 @@ class Population:
     def __repr__(self) -> str:
         return (
             f"<Population of {self._model.name}: {'x'.join(map(str, self.shape))} neurons, dt={self._dt:g} ms, "
-            f"{self.method}, "
-            f"{self._backend}, {self._dtype.name}, t={self.t:g} ms>"
+            f"{self.method}, {self._backend}, {self._dtype.name}, t={self.t:g} ms>"
         )
 
     # -- stepping ---------------------------------------------------------------------------------------------------
 
     def __call__(self, *values: Any, **inputs: Any) -> NDArray[np.bool_]:
-        """One step; positional values go to the model's inputs in their order. See :meth:`step`."""
+        """One step, as :meth:`step` takes it by ``inputs``; positional ``values`` go to the model's inputs in order."""
         if len(values) > len(self._model.inputs):
             raise ValueShapeError(
                 f"model {self._model.name!r} has {len(self._model.inputs)} inputs ({', '.join(self._model.inputs)}), "
@@ -462,9 +451,9 @@ class Population:
             Look for infinite or undefined states after every block of steps; when there are some, the block is replayed
             to find the first (a population whose states take more than 64 MB names the block instead of the step).
         out : str or Path, optional
-            A new Zarr store, ``"run.zarr"``, that traces and spikes are written to while the run goes on. The recording
-            then reads from it, and memory does not grow with the run. What an error leaves there,
-            :meth:`Recording.load` opens.
+            A new Zarr store, ``"run.zarr"``, that traces and spikes are written to while the run goes on. The
+            recording then reads from it, and memory does not grow with the run. :meth:`Recording.load` opens what an
+            error leaves there.
         **inputs
             By name: a number, an array in the population's shape, one row a step ``(T, 1)`` or ``(T, n)``, a stimulus
             of ``izhigen.inputs``, or text in ``t``. ``<state>_delta`` adds to a state after integration. An input that
@@ -481,8 +470,8 @@ class Population:
         ValueShapeError
             For an unknown input or a wrong shape, or spikes asked of a model without a threshold.
         NonFiniteError
-            Naming the neuron, step, time, its state before and its inputs; the population is then left just before that
-            step.
+            Naming the neuron, step, time, its state before and its inputs;
+            the population is then left just before that step.
         RecordingError
             When ``out`` exists or cannot be written. Nothing is simulated when it cannot be created.
         """

@@ -67,7 +67,7 @@ def rate_curve(name: str, unit: str, values: Array, rates: Array) -> RateCurve:
     return RateCurve(name, unit, distinct, mean, np.sqrt(square))
 
 
-def population_rate(
+def rate_over_time(
     spike_times: Iterable[Array], start: float, stop: float, neurons: int, bin: Any, dt: float
 ) -> PopulationRate:
     """Spikes (ends of steps, ms; array by array) counted in bins of the time from ``start`` to ``stop``.

@@ -15,7 +15,7 @@ from izhigen.arrays import beside, fetch, namespace
 from izhigen.description import PER_NEURON, Description, recording_path
 from izhigen.errors import RecordingError, suggest
 from izhigen.moments import MOMENTS, UNITS, Intervals
-from izhigen.rates import PopulationRate, RateCurve, population_rate, rate_curve
+from izhigen.rates import PopulationRate, RateCurve, rate_curve, rate_over_time
 from izhigen.scalars import read_real, shown
 from izhigen.store import SUFFIX, Header, Piece, StoreWriter
 from izhigen.stored import axes_of, labelled, read_store
@@ -39,17 +39,21 @@ class Recording:
     t : array, shape (T,)
         Times of the recorded rows.
     traces : mapping
-        Name of a state, input or algebraic line to an array of shape ``(T, *shape)``, or ``(T, m)`` for m chosen
-        neurons.
+        Name of a state, input or algebraic line to an array of shape ``(T, *shape)``,
+        or ``(T, m)`` for m chosen neurons.
     shape : tuple of int
         Shape of the population (with its batch axis first, if any).
     neurons : array or None
         Flat indices of the chosen neurons; None for all.
     info : mapping
         Model, method, dt, dtype, backend, seed, units and parameters of the run.
+    start, stop : float
+        When the run began and ended.
+    spike_times, spike_indices : array or None
+        Time and flat neuron index of every spike, where recorded; :attr:`spikes` is both, in memory.
     figures : mapping
-        Figures of the spikes of each neuron of a row: ``count``, ``first_spike``, ``isi_mean`` and ``isi_std`` (ms),
-        where recorded.
+        Figures of the spikes of each neuron of a row, where recorded:
+        ``count``, ``first_spike``, ``isi_mean`` and ``isi_std`` (ms).
     interrupted : bool
         Whether Ctrl-C or an error ended the run early.
     store : Path or None
@@ -75,11 +79,12 @@ class Recording:
     per_neuron: Mapping[str, Array] = field(default_factory=dict, repr=False)
 
     def __getitem__(self, name: str) -> Array:
-        """The trace of a state, input or line; ``"spike"`` gives a dense bool array of the rows (any spike since the
-        row before).
+        """The trace of a state, input or line.
 
-        ``"count"`` and ``"first_spike"`` (ms, NaN without one) give one value a neuron, ``"isi"`` the
-        :class:`~izhigen.moments.Intervals`.
+        ``"spike"`` gives a dense bool array of the rows: whether any spike came since the row before.
+
+        ``"count"`` and ``"first_spike"`` (ms, NaN without one) give one value a neuron,
+        ``"isi"`` the :class:`~izhigen.moments.Intervals`.
         """
         if name == "spike" and self.spike_times is not None:
             with beside(self.spike_times):
@@ -109,9 +114,7 @@ class Recording:
 
     @property
     def spikes(self) -> tuple[Array, Array]:
-        """``(times, indices)``: time in ms and flat neuron index of every spike, ordered by time and then index; in
-        memory.
-        """
+        """``(times, indices)`` in memory: time in ms and flat neuron index of every spike, by time and then index."""
         self._need_spikes()
         return self.spike_times[:], self.spike_indices[:]
 
@@ -124,8 +127,8 @@ class Recording:
             self._need_threshold()
         if self.spike_times is None:
             raise RecordingError(
-                "spikes were not recorded; ask for them with record=['spike'], or for their number with "
-                "record=['count']"
+                "spikes were not recorded; "
+                "ask for them with record=['spike'], or for their number with record=['count']"
             )
 
     @property
@@ -171,15 +174,14 @@ class Recording:
         if not self.per_neuron:
             raise RecordingError(
                 "no parameter or held input differs between the neurons of this recording; give one a value per "
-                "neuron, "
-                "as in run(500.0, I=np.linspace(0.0, 20.0, 100)), and record spikes"
+                "neuron, as in run(500.0, I=np.linspace(0.0, 20.0, 100)), and record spikes"
             )
         inputs = [known for known in self.per_neuron if known not in self.info.get("parameters", {})]
         chosen = name if name is not None else next(iter([*inputs, *self.per_neuron]))
         if chosen not in self.per_neuron:
             raise RecordingError(
-                f"{chosen!r} has no value per neuron here{suggest(str(chosen), self.per_neuron)} (known: "
-                f"{', '.join(self.per_neuron)})"
+                f"{chosen!r} has no value per neuron here{suggest(str(chosen), self.per_neuron)} "
+                f"(known: {', '.join(self.per_neuron)})"
             )
         rates = self.rates if start is None else self._rates_after(start)
         unit = self.info.get("units", {}).get(chosen, "")
@@ -205,7 +207,7 @@ class Recording:
         """
         neurons = int(np.prod(self.shape)) if self.neurons is None else len(self.neurons)
         times = (times for times, _ in self.spike_parts())
-        return population_rate(times, self.start, self.stop, neurons, bin, self.info["dt"])
+        return rate_over_time(times, self.start, self.stop, neurons, bin, self.info["dt"])
 
     def spike_parts(self) -> Iterator[tuple[Array, Array]]:
         """The spikes in parts of a million: times (ms) and flat neuron indices, on the host."""
@@ -251,8 +253,8 @@ class Recording:
         Raises
         ------
         RecordingError
-            For another suffix, when the store exists, or when the disk refuses; a file that was there is then as it
-            was.
+            For another suffix, when the store exists, or when the disk refuses;
+            a file that was there is then as it was.
         """
         place, suffix = recording_path(path)
         here = self.to_host()
@@ -297,8 +299,8 @@ class Recording:
         Raises
         ------
         RecordingError
-            When the file is missing, its suffix names no known format, or it is no recording; says what is wrong with
-            it.
+            When the file is missing, its suffix names no known format, or it is no recording;
+            says what is wrong with it.
         """
         place, suffix = recording_path(path)
         description, arrays = read_store(place) if suffix == SUFFIX else read_archive(place)
@@ -313,9 +315,7 @@ class Recording:
         )
 
     def to_xarray(self) -> Any:
-        """An ``xarray.Dataset`` with labelled axes and units (install the extra ``xarray``); of a store, read where it
-        is indexed.
-        """
+        """An ``xarray.Dataset`` with labelled axes and units (extra ``xarray``); a store is read when indexed."""
         try:
             import xarray
         except ImportError:
@@ -360,8 +360,7 @@ class Recording:
         spikes = "" if self.spike_times is None else f", {len(self.spike_times)} spikes"
         return (
             f"<Recording of {self.info.get('model', '?')}: {self.start:g} to {self.stop:g} ms, "
-            f"{int(np.prod(self.shape))} neurons, "
-            f"traces {list(self.traces)} of {len(self.t)} rows{spikes}>"
+            f"{int(np.prod(self.shape))} neurons, traces {list(self.traces)} of {len(self.t)} rows{spikes}>"
         )
 
 

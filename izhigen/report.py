@@ -38,11 +38,11 @@ MOST_SHOWN = 10_000
 LONG_UPDATE = "too long to show; see the report or the generated source"
 _MEANING = {
     EquationClass.CONSTANT: "exact while the other terms are constant",
-    EquationClass.LINEAR_PARAMETER_RATE: "exact while the other terms are constant; its exponential is computed "
-    "once a call",
+    EquationClass.LINEAR_PARAMETER_RATE: "exact while the other terms are constant; "
+    "its exponential is computed once a call",
     EquationClass.LINEAR_STATE_RATE: "exact with the other states frozen over the step",
-    EquationClass.COUPLED_LINEAR: "the states of the block share one propagator, exact while the other terms are "
-    "constant",
+    EquationClass.COUPLED_LINEAR: "the states of the block share one propagator, "
+    "exact while the other terms are constant",
     EquationClass.QUADRATIC: "linearized at the old state",
     EquationClass.NONLINEAR: "linearized at the old state",
 }
@@ -59,8 +59,8 @@ class _Printer(LatexPrinter):
         parts = [self._print(argument) for argument in expr.args]
         if name == "where":
             text = (
-                rf"\begin{{cases}} {parts[1]} & \text{{if }} {parts[0]} \\ {parts[2]} & \text{{otherwise}} "
-                r"\end{cases}"
+                rf"\begin{{cases}} {parts[1]} & \text{{if }} {parts[0]} \\ "
+                rf"{parts[2]} & \text{{otherwise}} \end{{cases}}"
             )
         elif name in ("absolute", "floor_"):
             left, right = (r"\left|", r"\right|") if name == "absolute" else (r"\left\lfloor ", r" \right\rfloor")
@@ -110,8 +110,9 @@ class ReportedStep(Step):
     """A :class:`~izhigen.derive.step.Step` that can explain itself."""
 
     def report(self, dtype: str = "float32") -> str:
-        """Per state: class, linear part with its proof or the word "linearized", and update; then what is hoisted,
-        operations and bytes.
+        """Per state: class, linear part with its proof or the word "linearized", and update.
+
+        Then what is hoisted, operations and bytes.
         """
         return "\n".join(_lines(self, build_kernel(self, dtype)))
 
@@ -148,8 +149,8 @@ def _linear_text(equation: StateEquation, exponential: bool) -> Iterator[str]:
         yield f"A*{state} + B  with A = {_short(equation.rate)}"
         yield " " * len(f"A*{state} + B  with ") + f"B = {_short(equation.remainder)}"
         yield (
-            f"proof: A = df/d{equation.state} is free of {equation.state}, and f has no jumps in it, so "
-            f"A*{equation.state} + B equals f"
+            f"proof: A = df/d{equation.state} is free of {equation.state}, and f has no jumps in it, "
+            f"so A*{equation.state} + B equals f"
         )
     else:
         yield (
@@ -171,8 +172,7 @@ def _lines(step: Step, kernel: Kernel) -> Iterator[str]:
         )
         yield (
             f"  linear block of {len(names)} states ({shown}): too large for its matrix (more than {MOST_BLOCK}), "
-            f"so its "
-            "equations are taken one by one"
+            "so its equations are taken one by one"
         )
     for equation in step.system.equations:
         yield ""
@@ -189,9 +189,8 @@ def _lines(step: Step, kernel: Kernel) -> Iterator[str]:
     yield from _short_forms(step, kernel)
     yield f"body: {kernel.counts}"
     yield (
-        f"body: {kernel.operations} operations ({as_written(step).total} as derived) and {kernel.bytes_per_step} "
-        f"bytes a neuron-step "
-        f"({kernel.dtype}, one step a call)"
+        f"body: {kernel.operations} operations ({as_written(step).total} as derived) "
+        f"and {kernel.bytes_per_step} bytes a neuron-step ({kernel.dtype}, one step a call)"
     )
 
 

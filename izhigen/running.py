@@ -35,9 +35,7 @@ SPIKE_FLAG = "spike"
 
 @dataclass(frozen=True)
 class BadInput:
-    """Where an input is infinite or undefined: row of the block, neuron (0 for a value that serves all), its name, and
-    what is wrong.
-    """
+    """Where an input is infinite or undefined: row of the block, neuron (0 if all share it), name and fault."""
 
     row: int
     neuron: int
@@ -139,8 +137,8 @@ def _subject(population: Population, inputs: Mapping[str, Array | None]) -> Subj
 class Runner:
     """Advances a population by a number of steps.
 
-    As many blocks as the engine takes are under way at once; what was found in one is looked at while the later ones
-    run.
+    As many blocks as the engine takes are under way at once;
+    what was found in one is looked at while the later ones run.
     """
 
     def __init__(
@@ -167,8 +165,7 @@ class Runner:
         self._snapshots: list[_Snapshot] = []
 
     def run(self, count: int, interrupted: Callable[[], bool], advanced: Callable[[int], Any]) -> None:
-        """Advance by ``count`` steps, with what the plan asks for written down; ``advanced`` is told the steps of each
-        block.
+        """Advance by ``count`` steps, and write down what the plan asks for; ``advanced`` is told each block's steps.
 
         Raises
         ------
@@ -287,9 +284,7 @@ class Runner:
     # -- going back -------------------------------------------------------------------------------------------------
 
     def _keep(self, offset: int) -> None:
-        """Copy the states, so that a block after this one can be traced back; of two copies one is older than all
-        blocks under way.
-        """
+        """Copy the states, to trace a later block back; of two copies one is older than all blocks under way."""
         engine, population = self._engine, self._population
         if engine.depth == 1:
             self._snapshots = [_Snapshot(offset, _snapshot(population, 0))]
@@ -298,9 +293,7 @@ class Runner:
             self._snapshots = [*self._snapshots[-1:], _Snapshot(offset, _snapshot(population, slot))]
 
     def _trace_back(self, part: _Part, bad: int) -> None:
-        """Run again to the first step that leaves a state not finite; leave the population just before it, and
-        say so.
-        """
+        """Run again to the first step that leaves a state not finite; leave the population just before it."""
         population, engine = self._population, self._engine
         snapshot = next((kept for kept in reversed(self._snapshots) if kept.offset <= part.offset), None)
         if snapshot is None:
@@ -373,8 +366,7 @@ def _restore(population: Population, snapshot: Mapping[str, Array]) -> None:
 
 
 def find_bad_input(sources: Mapping[str, Source], checked: Mapping[str, Source]) -> BadInput | None:
-    """The first row and neuron of an input of the host that is infinite or undefined; those that were checked already
-    are left out.
+    """The first row and neuron of an input of the host that is infinite or undefined, without those checked already.
 
     What the kernel computes, and what lies on a device, the kernel checks.
     """
@@ -401,8 +393,9 @@ def find_bad_input_anywhere(sources: Mapping[str, Source]) -> BadInput | None:
 
 
 def first_not_finite(values: Array) -> Array | None:
-    """Index of the first value that is infinite or undefined. The sum of all squares is so when any is, and is found in
-    one pass.
+    """Index of the first value that is infinite or undefined.
+
+    The sum of all squares is so when any is, and is found in one pass.
     """
     flat = values.reshape(-1)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -467,8 +460,8 @@ def _non_finite_within(population: Population, neuron: int, block: Block) -> Non
     return NonFiniteError(
         f"neuron {neuron} became infinite or undefined in one of the steps {block.first_step} to {last} "
         f"(t = {block.first_step * dt:g} to {(last + 1) * dt:g} ms); the population is left after them. "
-        "Its states are too large to keep a copy that would tell the step: run this neuron alone, check the inputs, "
-        "or take a smaller dt; check_finite=False lets it go on",
+        "Its states are too large to keep a copy that would tell the step: "
+        "run this neuron alone, check the inputs, or take a smaller dt; check_finite=False lets it go on",
         neuron=neuron,
         step=last,
         time=(last + 1) * dt,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.arrays import fetch
+from izhigen.arrays import fetch, on_host
 from izhigen.feeding import Layout
 from izhigen.model.model import Declaration
 
@@ -45,22 +45,16 @@ class Saved:
     steps_done: int
 
     def on_host(self, layout: Layout, read: Callable[[str, Any], float | Array]) -> Saved:
-        """The same with NumPy arrays, fit for pickling; a value that cannot be pickled, such as a lambda, becomes the
-        numbers it gave.
-        """
-        parameters = {name: _on_host(value) for name, value in self.parameters.items()}
+        """The same with NumPy arrays, fit for pickling; a value that is not, such as a lambda, becomes its numbers."""
+        parameters = {name: on_host(value) for name, value in self.parameters.items()}
         given = {}
         for name, value in self.given.items():
             if _can_be_pickled(value):
                 given[name] = value
             else:
-                given[name] = _as_given(parameters[name] if name in parameters else _on_host(read(name, value)), layout)
+                given[name] = _as_given(parameters[name] if name in parameters else on_host(read(name, value)), layout)
         state = {name: fetch(values) for name, values in self.state.items()}
         return replace(self, given=given, parameters=parameters, state=state, spike=fetch(self.spike))
-
-
-def _on_host(value: float | Array) -> float | Array:
-    return value if isinstance(value, float) else fetch(value)
 
 
 def _can_be_pickled(value: Any) -> bool:

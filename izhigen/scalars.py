@@ -1,6 +1,4 @@
-"""The one place that reads a number: of Python, NumPy or another library, or an error of one line that shows what was
-given.
-"""
+"""The one place that reads a number, of Python, NumPy or another library, or says in one line what was given."""
 
 from __future__ import annotations
 
@@ -13,9 +11,9 @@ import numpy as np
 
 from izhigen.errors import IzhigenError, ValueShapeError
 
-MOST = 2**63 - 1
+LARGEST_WHOLE = 2**63 - 1
 """Largest whole number that kernels and indices hold."""
-LONGEST = 60
+LONGEST_SHOWN = 60
 """Characters of a value that a message shows."""
 
 
@@ -24,13 +22,13 @@ def shown(value: Any) -> str:
     try:
         text = (
             repr(value)
-            if not isinstance(value, int) or abs(value) < 10**LONGEST
+            if not isinstance(value, int) or abs(value) < 10**LONGEST_SHOWN
             else f"a whole number of {value.bit_length()} bits"
         )
     except Exception:  # what a foreign object's repr does is its own affair
         text = f"a {type(value).__name__}"
     text = " ".join(text.split()).encode("ascii", "backslashreplace").decode("ascii")
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
 
 
 def scalar_of(value: Any) -> Any:
@@ -70,7 +68,7 @@ def read_finite(value: Any, what: str, error: type[IzhigenError] = ValueShapeErr
     return number
 
 
-def read_whole(value: Any, least: int, most: int = MOST) -> int | None:
+def read_whole(value: Any, least: int, most: int = LARGEST_WHOLE) -> int | None:
     """A whole number between bounds as an int; None for anything else."""
     number = scalar_of(value)
     if (

@@ -40,9 +40,7 @@ class Part:
         raise NotImplementedError
 
     def text(self, dt: float) -> str | None:
-        """The same rows as an expression of t (ms) and of the step's index k, which a kernel can compute; None where
-        there is none.
-        """
+        """The same rows as an expression of t (ms) and the step's index k, for a kernel to compute; or None."""
         return None
 
 

@@ -1,6 +1,4 @@
-"""Signals: what must not be torn apart is done in one call of C code, or while the handlers of signals are held
-back.
-"""
+"""Signals: what must not be torn apart is one call of C code, or done while the handlers of signals are held back."""
 
 from __future__ import annotations
 
@@ -27,11 +25,10 @@ def at_once(*calls: Callable[[], object]) -> None:
 
 
 class HeldBack:
-    """No handler of a signal runs within a ``with`` block of the main thread; signals that came are raised again at its
-    end.
+    """No handler of a signal runs within a ``with`` block of the main thread; signals are raised again at its end.
 
-    Other threads run no handlers, so there it does nothing. A signal that is ignored, or that ends the process, stays
-    as it is.
+    Other threads run no handlers, so there it does nothing.
+    A signal that is ignored, or that ends the process, stays as it is.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,4 @@
-"""Recordings written to a Zarr store piece by piece, while a run goes on; :mod:`izhigen.stored` says what is in it and
-reads it.
-"""
+"""Recordings written to a Zarr store piece by piece, while a run goes on; :mod:`izhigen.stored` reads it."""
 
 from __future__ import annotations
 
@@ -80,9 +78,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows and spikes that follow those before: times (ms), traces by name, spike times (ms) and neurons (None where
-    not recorded).
-    """
+    """Rows and spikes that follow those before: times (ms), traces, spike times (ms), neurons (None: not recorded)."""
 
     t: Array
     traces: Mapping[str, Array]
@@ -110,13 +106,11 @@ def check_new(path: Any) -> Path:
 
 
 class StoreWriter:
-    """A new store that pieces of a recording are added to. Between two pieces, and after an error or a kill, it can be
-    read.
+    """A new store for pieces of a recording; it can be read between two pieces, and after an error or a kill.
 
     A piece is written in this order: its chunks, beyond what any reader looks at (a chunk that has rows already is
-    replaced whole); the group's metadata, which is one file and has the number of rows and the shape of every array;
-    then, for readers that do not take it from there, the metadata of each array. So no reader sees a row that was not
-    counted.
+    replaced whole); the group's metadata, one file with the number of rows and the shape of every array; then the
+    metadata of each array, for readers that look there. So no reader sees a row that was not counted.
 
     Attributes
     ----------
@@ -152,8 +146,8 @@ class StoreWriter:
         for name in header.traces:
             if name in taken:
                 raise RecordingError(
-                    f"{self.path}: {name!r} is the name of another array of the store; rename it in the model, or "
-                    f"run without out"
+                    f"{self.path}: {name!r} is the name of another array of the store; "
+                    "rename it in the model, or run without out"
                 )
         self._layouts = self._new_layouts(axes, chunk_rows)
         self._figures: tuple[str, ...] = ()
@@ -213,9 +207,7 @@ class StoreWriter:
             open_array(self.path, name, replace(layout, shape=shape), writable=True)[first:] = values
 
     def finish(self, stop: float, interrupted: bool, figures: Mapping[str, Array]) -> None:
-        """Write the figures of each neuron's spikes; say until when (ms) the recording goes and whether it
-        ended early.
-        """
+        """Write the figures of each neuron's spikes, until when (ms) the recording goes, and whether it ended early."""
         from izhigen.chunks import Layout
 
         axes = tuple(axes_of(self._header.shape, self._header.neurons))
@@ -282,9 +274,7 @@ def _write_json(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def chunk_shape(rows: int, row_shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    """Chunks of that many rows and about :data:`CHUNK_BYTES`: whole rows where they fit, else split along the first
-    axes.
-    """
+    """Chunks of that many rows and about :data:`CHUNK_BYTES`: whole rows, or split from the first axis."""
     room = max(1, CHUNK_BYTES // (rows * itemsize))
     lengths: list[int] = []
     for length in reversed(row_shape):

@@ -74,8 +74,7 @@ def axes_of(shape: tuple[int, ...], neurons: Array) -> dict[str, Array]:
 
 
 class StoredArray:
-    """An array on disk: indexing reads what is asked for, as NumPy; ``np.asarray`` reads all of it. Only valid rows are
-    seen.
+    """An array on disk: indexing reads what is asked for, ``np.asarray`` all of it. Only valid rows are seen.
 
     Reading raises RecordingError where a chunk is missing or broken, or values cannot be.
     """
@@ -125,8 +124,7 @@ class StoredArray:
 
 
 def read_store(path: Path) -> tuple[Description, dict[str, Any]]:
-    """The description and the arrays of the recording in a store, by their names in
-    :class:`~izhigen.recording.Recording`.
+    """The description and the arrays of the recording in a store, named as in :class:`~izhigen.recording.Recording`.
 
     Only format 3 of Zarr is read, number types and codecs are those that recordings are written with, links are not
     followed, and sizes are compared before memory is taken for them. Times, labels and figures are read and looked at

@@ -1,6 +1,4 @@
-"""Durations in ms to whole numbers of steps, without the traps of ``int(duration/dt)`` (0.3/0.1 is
-2.9999999999999996).
-"""
+"""Durations in ms to whole numbers of steps, without the traps of ``int(duration/dt)``: int(0.3/0.1) is 2."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from izhigen.arrays import fetch, namespace, refuse_masked
+from izhigen.arrays import namespace, on_host, refuse_masked
 from izhigen.errors import ValueShapeError, suggest
 from izhigen.feeding import Layout
 from izhigen.model.model import Declaration
@@ -44,9 +44,7 @@ def check_value_names(model: Declaration, values: Mapping[str, Any]) -> None:
 
 
 def value_of(model: Declaration, name: str, value: Any, layout: Layout, seed: int) -> float | Array:
-    """The value of a parameter or state of a model, checked; see :func:`read_value`. A callable draws by the seed and
-    its name.
-    """
+    """The checked value of a parameter or state (:func:`read_value`); a callable draws by the seed and its name."""
     rng = np.random.default_rng([seed, *name.encode()])
     found = read_value(name, value, layout, rng, np.float64 if name in TIMES and model.refractory else layout.dtype)
     if name == "tau_ref" and model.refractory:
@@ -80,8 +78,8 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
             value = value(int(np.prod(layout.size)), rng)
         except Exception as problem:  # a user's function may raise anything
             raise ValueShapeError(
-                f"{name}: the callable failed with {type(problem).__name__}: {problem}; it is called as f(n, rng) "
-                "and returns n numbers"
+                f"{name}: the callable failed with {type(problem).__name__}: {problem}; "
+                "it is called as f(n, rng) and returns n numbers"
             ) from problem
     if isinstance(value, (numbers.Real, Decimal)) and not isinstance(value, bool):
         number = read_real(value, name)
@@ -100,8 +98,8 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
     flat = layout.per_neuron(array, dtype)
     if flat is None:
         raise ValueShapeError(
-            f"{name} has shape {array.shape}, but the population has {layout.shape}; give a number or an array of "
-            f"that shape"
+            f"{name} has shape {array.shape}, but the population has {layout.shape}; "
+            "give a number or an array of that shape"
         )
     bad = namespace(flat).flatnonzero(~namespace(flat).isfinite(flat))
     if len(bad):
@@ -112,8 +110,7 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
 def initial_states(
     model: Declaration, given: Mapping[str, float | Array], parameters: Mapping[str, Any], dtype: Any
 ) -> dict[str, Array]:
-    """Every state variable's value of no axis, or array of one value a neuron: given values, else the model's initial
-    expressions, else 0.
+    """Every state variable's value, a number or one a neuron: the given one, the model's initial expression, or 0.
 
     An initial expression may read parameters and other states (their initial values), and is evaluated in double
     precision where it can be.
@@ -132,16 +129,12 @@ def initial_states(
                 resolve(other)
         with np.errstate(all="ignore"):  # on the host: its functions are not all a device's
             values[state] = expression.evaluate(
-                {name: _on_host(values[name]) for name in expression.names if name in values}
+                {name: on_host(values[name]) for name in expression.names if name in values}
             )
 
     for state in model.states:
         resolve(state)
     return {state: _in_type(model, state, values[state], dtype) for state in model.states}
-
-
-def _on_host(value: Any) -> Any:
-    return fetch(value) if hasattr(value, "get") else value
 
 
 def _in_type(model: Declaration, state: str, value: Any, dtype: Any) -> Array:

@@ -1,7 +1,9 @@
 """Benchmarks: what they measure is the same thing, what they print and save; never how fast it is."""
 
 import importlib
+import importlib.util
 import json
+import re
 import shutil
 import sys
 from importlib.metadata import version
@@ -155,6 +157,25 @@ def test_the_documents_show_the_saved_figures(monkeypatch):
         assert f"<!-- {name}:begin -->\n{content}\n<!-- {name}:end -->" in pages, (
             f"table {name}: run benchmarks/report.py"
         )
+
+
+@pytest.mark.parametrize(("script", "names"), [("steps", 4), ("poisson", 5)])
+def test_a_script_measures_every_candidate(tmp_path, monkeypatch, script, names):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    monkeypatch.setattr(sys, "argv", [f"{script}.py", "--quick", "--save", str(tmp_path / "figures.json")])
+    spec = importlib.util.spec_from_file_location(f"bench_{script}", ROOT / "benchmarks" / f"{script}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.main()
+    rows = json.loads((tmp_path / "figures.json").read_text())["rows"]
+    assert len({row["what"] for row in rows}) == names and all(row["rate"] > 0 for row in rows)
+
+
+def test_make_bench_measures_what_the_pages_show():
+    report = (ROOT / "benchmarks" / "report.py").read_text()
+    shown = set(re.findall(r'load\("(\w+)"\)', report)) | set(re.findall(r"load\('(\w+)'\)", report))
+    measured = set(re.findall(r"benchmarks/(\w+)\.py --save", (ROOT / "Makefile").read_text()))
+    assert shown == measured and len(shown) == 5
 
 
 def test_the_device_benchmark_measures_every_setting(tmp_path, monkeypatch, device):

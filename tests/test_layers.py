@@ -81,6 +81,16 @@ def test_imports_point_upwards(path):
         assert allowed, f"{path.name} (stage {own}) imports {other}, which comes later"
 
 
+def test_the_pages_say_where_everything_is():
+    """docs/internals.md names every file of the package and every folder of templates; files found by name count as their folder."""
+    text = (ROOT / "docs" / "internals.md").read_text()
+    found_by_name = {PACKAGE / "derive" / "schemes", PACKAGE / "codegen" / "printers", PACKAGE / "codegen" / "targets"}
+    files = {path.parent.name if path.parent in found_by_name else path.stem for path in PACKAGE.rglob("*.py")}
+    folders = {path.name for path in (ROOT / "templates").iterdir() if path.is_dir()}
+    lacking = {name for name in files | folders if not name.startswith("_") and f"`{name}`" not in text}
+    assert not lacking, f"docs/internals.md does not say where {sorted(lacking)} is"
+
+
 def test_no_file_or_function_has_grown_too_long():
     for path in PACKAGE.rglob("*.py"):
         text = path.read_text()

@@ -1,6 +1,4 @@
-"""Stage 5: programs made callable. One file a backend, found by name; each defines ``create_engine`` and
-``open_space``.
-"""
+"""Stage 5: programs made callable. One file a backend, found by name, with ``create_engine`` and ``open_space``."""
 
 from __future__ import annotations
 

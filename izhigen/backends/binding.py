@@ -54,8 +54,9 @@ class Binding:
         return population
 
     def run(self, block: Block) -> Any:
-        """``struct <name>_run`` with the block's steps, and where its traces and figures go; inputs are set by
-        :meth:`set_input`.
+        """``struct <name>_run`` with the block's steps and where its traces and figures go.
+
+        Inputs are set by :meth:`set_input`.
         """
         run = self.ffi.new(f"struct {self._name}_run *")
         run.first_step, run.steps = block.first_step, block.steps

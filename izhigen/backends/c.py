@@ -21,9 +21,7 @@ from izhigen.errors import BackendError, CompileError, ValueShapeError
 from izhigen.signals import HeldBack, at_once
 
 PACE = 2e10
-"""Multiply-adds a second of one thread, for the length of a call only: a few cores of any year are within a factor of
-four.
-"""
+"""Multiply-adds a second of one thread, to guess how long a call takes; cores of today are within a factor of four."""
 LEAST_WORK = 1 << 16
 """Neuron-steps that are worth another thread: some 50 microseconds of work."""
 SPIKE_BUFFER = 1 << 16
@@ -101,8 +99,8 @@ class CEngine(HostEngine):
             reached = self._advance(population, run, position, last)
             if reached < 0:
                 raise BackendError(
-                    f"a list of {run.spike_capacity} spikes is too small for {run.steps} steps of a tile of "
-                    f"neurons from {position} on"
+                    f"a list of {run.spike_capacity} spikes is too small for "
+                    f"{run.steps} steps of a tile of neurons from {position} on"
                 )
             position = reached
             if spikes is not None:
@@ -182,9 +180,7 @@ def _check_sizes(block: Block, n: int) -> None:
 
 
 def _ranges(n: int, tile: int, threads: int, steps: int) -> list[tuple[int, int]]:
-    """At most ``threads`` ranges of whole tiles that cover n neurons, none so short that handing it over costs more
-    than its work.
-    """
+    """At most ``threads`` ranges of whole tiles that cover n neurons, each worth more than handing it over costs."""
     tiles = -(-n // tile)
     parts = max(1, min(threads, tiles, n * steps // LEAST_WORK))
     edges = [min(n, tile * (tiles * k // parts)) for k in range(parts + 1)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import re
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from izhigen.errors import BackendError
+from izhigen.files import sha256
 
 DEFAULT_LIMIT = 10**9
 """Bytes that the cache may take, where ``$IZHIGEN_CACHE_SIZE`` says nothing else."""
@@ -79,11 +79,6 @@ def cache_limit() -> int:
 def file_stem(name: str, dtype: str, key: str) -> str:
     """What the names of a kernel's files begin with."""
     return f"{name}-{dtype}-{key[:32]}"
-
-
-def sha256(content: bytes) -> str:
-    """In hexadecimal digits, as ``sha256sum`` prints it."""
-    return hashlib.sha256(content).hexdigest()
 
 
 def open_cache() -> Cache:
@@ -428,5 +423,4 @@ __all__ = [
     "file_stem",
     "kept_file",
     "open_cache",
-    "sha256",
 ]

@@ -20,11 +20,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from izhigen._version import __version__
-from izhigen.backends.cache import Cache, cache_dir, cache_limit, clear_cache, file_stem, kept_file, open_cache, sha256
+from izhigen.backends.cache import Cache, cache_dir, cache_limit, clear_cache, file_stem, kept_file, open_cache
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
-from izhigen.errors import BackendError, CompileError
+from izhigen.errors import BackendError, CompileError, error_line
+from izhigen.files import sha256
 from izhigen.resources import resource_dir
 
 FLAGS = (
@@ -247,7 +248,7 @@ def _with_known_guards(compiler: Compiler, library: Path) -> Compiler:
         if kept == guards:
             if done.returncode == 0 and library.is_file():
                 return guarded
-            reason = f"{_end(done)}: {_first_line(done.stderr)}"
+            reason = f"{_end(done)}: {error_line(done.stderr)}"
             raise BackendError(f"the compiler '{compiler}' cannot build a small library ({reason}); {ANOTHER}")
         guards = kept
 
@@ -265,11 +266,6 @@ def _check_arithmetic(compiler: Compiler, library: Path) -> None:
         raise BackendError(
             f"the compiler '{compiler}' leaves IEEE arithmetic, whatever it is told: {faults}; {ANOTHER}"
         )
-
-
-def _first_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return next((line.strip() for line in lines if "error" in line.lower()), lines[0] if lines else "it said nothing")
 
 
 @lru_cache(maxsize=1)

@@ -1,5 +1,6 @@
-"""The CUDA backend: the generated file, compiled by NVRTC through CuPy; arrays stay on the device, and nothing waits
-that need not.
+"""The CUDA backend: the generated file, compiled by NVRTC through CuPy.
+
+Arrays stay on the device, and nothing waits that need not.
 """
 
 from __future__ import annotations
@@ -280,9 +281,7 @@ class CudaEngine:
             self._start("step", n, NEURONS_A_THREAD, self._by_value(population, run))
 
     def _capture(self, n: int, population: Any, run: Any) -> Any:
-        """A graph of single steps; captured on a stream of its own, as the caller's may be the default one, which
-        cannot be.
-        """
+        """A graph of single steps, captured on a stream of its own, as the caller's may be the default one."""
         stream = self._cupy.cuda.Stream(non_blocking=True)
         with stream:
             stream.begin_capture()
@@ -384,9 +383,7 @@ class CudaEngine:
         return self._binding.ffi.from_buffer(f"struct {self._program.name}_status *", status)
 
     def _begin_again(self, n: int) -> None:
-        """Empty the list of spikes, and launch all blocks under way anew: none of them has advanced since it
-        was full.
-        """
+        """Empty the list of spikes, and launch all blocks under way anew: none has advanced since the list was full."""
         for launched in self._under_way:
             launched.report.event.synchronize()
         self.recover()
@@ -394,9 +391,7 @@ class CudaEngine:
             self._enqueue(launched, n)
 
     def _take(self, count: int, n: int) -> Spikes:
-        """The spikes that a block appended, in order of step and neuron. The list goes on at its beginning after its
-        end.
-        """
+        """The spikes that a block appended, in order of step and neuron; the list is a ring."""
         size, first = len(self._list), self._listed % len(self._list)
         taken, self._listed = count - self._listed, count
         parts = [self._list[first : first + taken], self._list[: max(first + taken - size, 0)]]

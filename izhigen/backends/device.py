@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -12,7 +11,8 @@ import numpy as np
 
 from izhigen.backends.cache import kept_file
 from izhigen.codegen.program import Program
-from izhigen.errors import BackendError, CompileError, IzhigenError, ValueShapeError
+from izhigen.errors import BackendError, CompileError, IzhigenError, ValueShapeError, error_line, first_line
+from izhigen.files import sha256
 
 Array = Any
 
@@ -39,7 +39,7 @@ def load_cupy() -> Any:
         import cupy
     except ImportError as problem:
         raise BackendError(
-            f"backend 'cuda' needs CuPy, which cannot be imported ({_line(problem)}); {INSTALL}"
+            f"backend 'cuda' needs CuPy, which cannot be imported ({first_line(problem)}); {INSTALL}"
         ) from None
     try:
         count = cupy.cuda.runtime.getDeviceCount()
@@ -48,24 +48,14 @@ def load_cupy() -> Any:
             count = 0
         else:
             raise BackendError(
-                f"backend 'cuda' found no working CUDA driver ({_line(problem)}); install or update NVIDIA's driver, "
-                "or use backend='c'"
+                f"backend 'cuda' found no working CUDA driver ({first_line(problem)}); "
+                "install or update NVIDIA's driver, or use backend='c'"
             ) from None
     if count < 1:
         raise BackendError(
             "backend 'cuda' found no CUDA device; check nvidia-smi and CUDA_VISIBLE_DEVICES, or use backend='c'"
         )
     return cupy
-
-
-def _line(problem: BaseException) -> str:
-    """The first line of a message, without the full stop."""
-    return (str(problem).strip().splitlines() or [type(problem).__name__])[0].rstrip(".")
-
-
-def _error_line(problem: BaseException) -> str:
-    """The first line of a compiler's text that tells of an error."""
-    return next((line.strip() for line in str(problem).splitlines() if "error" in line), _line(problem))
 
 
 @contextlib.contextmanager
@@ -87,25 +77,26 @@ def device_errors(what: str) -> Iterator[None]:
     except cupy.cuda.memory.OutOfMemoryError as problem:
         free, total = cupy.cuda.Device().mem_info
         raise BackendError(
-            f"the device has no memory left for {what} ({_line(problem)}; {free / 1e9:.3g} of {total / 1e9:.3g} GB "
-            f"are free); "
+            f"the device has no memory left for {what} "
+            f"({first_line(problem)}; {free / 1e9:.3g} of {total / 1e9:.3g} GB are free); "
             "take fewer neurons, record less or into out='run.zarr', or several devices with sharding=[...]"
         ) from None
     except cupy.cuda.compiler.CompileException as problem:
         raise CompileError(
-            f"NVRTC refused the kernel of {what}: {_error_line(problem)}; report it, with model.source('cuda'), "
+            f"NVRTC refused the kernel of {what}: {error_line(str(problem))}; report it, with model.source('cuda'), "
             "or use backend='c'"
         ) from problem
     except (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError) as problem:
         raise BackendError(
-            f"the device failed on {what} ({_line(problem)}); results since the last call are lost: make the "
-            f"population anew, "
-            "and check nvidia-smi"
+            f"the device failed on {what} ({first_line(problem)}); results since the last call are lost: "
+            "make the population anew, and check nvidia-smi"
         ) from None
     except RuntimeError as problem:
         if "nvrtc" not in str(problem).lower():
             raise
-        raise BackendError(f"CuPy cannot use NVRTC, which compiles the kernels ({_line(problem)}); {INSTALL}") from None
+        raise BackendError(
+            f"CuPy cannot use NVRTC, which compiles the kernels ({first_line(problem)}); {INSTALL}"
+        ) from None
 
 
 def check_device(name: str, device: Any) -> int:
@@ -129,8 +120,9 @@ def check_device(name: str, device: Any) -> int:
 
 
 class DeviceSpace:
-    """The memory of one device; see :class:`izhigen.arrays.Space`. Work goes to the stream that is current when it is
-    asked for.
+    """The memory of one device; see :class:`izhigen.arrays.Space`.
+
+    Work goes to the stream that is current when it is asked for.
     """
 
     def __init__(self, number: int) -> None:
@@ -187,9 +179,8 @@ class DeviceSpace:
                     return found
         if problem is not None:
             raise ValueShapeError(
-                f"{type(value).__name__} cannot be read where it lies ({_line(problem)}); give it detached, and as "
-                f"real "
-                "numbers of a common type"
+                f"{type(value).__name__} cannot be read where it lies ({first_line(problem)}); "
+                "give it detached, and as real numbers of a common type"
             ) from None
         return None
 
@@ -208,9 +199,7 @@ class DeviceSpace:
             return self.cupy.asarray(value)
 
     def adopt(self, value: Any) -> Array | None:
-        """A CuPy array, or what another library keeps on this device (DLPack, or the CUDA array interface), without a
-        copy.
-        """
+        """A CuPy array, or without a copy what another library keeps on this device (DLPack, CUDA array interface)."""
         found = self.shared(value)
         if found is None:
             return None
@@ -234,9 +223,7 @@ class DeviceSpace:
 
 
 def launch_shape(kernel: Any, neurons: int, per_thread: int, space: DeviceSpace) -> tuple[int, int]:
-    """Blocks and threads a block of a launch: the block of the best occupancy, but no fewer blocks than
-    multiprocessors.
-    """
+    """Blocks and threads a block: the block of the best occupancy, but no fewer blocks than multiprocessors."""
     from cupy_backends.cuda.api import driver
 
     with space.use():
@@ -249,8 +236,9 @@ def launch_shape(kernel: Any, neurons: int, per_thread: int, space: DeviceSpace)
 
 
 def load_kernels(program: Program, options: tuple[str, ...], space: DeviceSpace) -> Any:
-    """The module of a program on a device: compiled once for its architecture, and kept beside the kernels of the C
-    backend.
+    """The module of a program on a device, compiled once for its architecture.
+
+    It is kept beside the kernels of the C backend.
 
     CuPy's own way from a source to a module adds ``-ftz=true``, which takes small numbers for 0; here NVRTC gets the
     options that are given.
@@ -259,7 +247,7 @@ def load_kernels(program: Program, options: tuple[str, ...], space: DeviceSpace)
     with space.use(), device_errors(program.name):
         device = cupy.cuda.Device(space.number)
         key = "\n".join((program.key, device.compute_capability, str(cupy.cuda.nvrtc.getVersion()), *options))
-        stem = f"{program.name}-{program.dtype}-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+        stem = f"{program.name}-{program.dtype}-{sha256(key.encode())[:32]}"
         path = kept_file(
             f"{stem}.cubin",
             lambda: cupy.cuda.compiler.compile_using_nvrtc(program.source, options, cache_in_memory=True)[0],

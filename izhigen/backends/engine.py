@@ -65,10 +65,7 @@ class Counts:
         rows = slice(offset, offset + steps)
         bad = self.bad if self.bad is not None and offset <= self.bad[0] < offset + steps else None
         return replace(
-            self,
-            mean=self.mean[rows],
-            first=self.first[rows],
-            bad=None if bad is None else (bad[0] - offset, bad[1]),
+            self, mean=self.mean[rows], first=self.first[rows], bad=None if bad is None else (bad[0] - offset, bad[1])
         )
 
     def share(self, start: int, stop: int) -> Counts:
@@ -81,8 +78,9 @@ class Counts:
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """Spikes that a kernel delivers, ordered by (group of :data:`EVENT_GROUP` neurons, step, neuron), one a neuron and
-    step.
+    """Spikes that a kernel delivers, one a neuron and step.
+
+    They are ordered by group of :data:`EVENT_GROUP` neurons, then step, then neuron.
 
     Attributes
     ----------
@@ -121,8 +119,8 @@ class Source:
     Attributes
     ----------
     given : array, shape (1 or steps, 1 or n), or callable
-        Contiguous, in the kernel's type; or a function that gives them where they are wanted, as the kernel computes
-        them itself.
+        Contiguous, in the kernel's type; or, where the kernel computes them itself,
+        a function that gives them when they are wanted.
     noise : array, shape (1 or steps,), or None
         Amplitude of the normal variates that the kernel draws and adds, one a neuron and step.
     seed : int
@@ -199,8 +197,8 @@ class Block:
     inputs : mapping
         Name to a :class:`Source`.
     record : mapping
-        Name of a state, or of an input, to an array (rows, values a row) to fill; an input's values are those that the
-        steps read.
+        Name of a state, or of an input, to an array (rows, values a row) to fill;
+        an input's values are those that the steps read.
     record_every, record_phase : int
         Rows are written after steps ``record_phase``, ``record_phase + record_every``, ... of the call.
     record_neurons : array or None
@@ -329,9 +327,7 @@ class Engine(Protocol):
         ...
 
     def finish(self) -> None:
-        """Wait until all that was asked for is done, what a recording is made of included: any stream may then
-        read it.
-        """
+        """Wait until all that was asked for is done, the parts of a recording included: any stream may then read it."""
         ...
 
     def recover(self) -> None:

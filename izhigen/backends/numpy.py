@@ -1,7 +1,6 @@
 """The NumPy backend: the derived step evaluated on plain arrays. Slow and obvious; the oracle for the others.
 
-It reads the :class:`~izhigen.derive.step.Step`, not the kernel's placed statements, so that it does not share their
-faults.
+It reads the :class:`~izhigen.derive.step.Step`, not the kernel's placed statements, whose faults it must not share.
 """
 
 from __future__ import annotations
@@ -16,16 +15,7 @@ import numpy as np
 import sympy as sp
 
 from izhigen.arrays import Space
-from izhigen.backends.engine import (
-    Advanced,
-    Block,
-    HostEngine,
-    Moments,
-    PreparedStep,
-    Source,
-    Spikes,
-    host_space,
-)
+from izhigen.backends.engine import Advanced, Block, HostEngine, Moments, PreparedStep, Source, Spikes, host_space
 from izhigen.codegen.formats import PHI1_SATURATES
 from izhigen.codegen.program import EVENT_GROUP
 from izhigen.codegen.request import KernelRequest
@@ -58,9 +48,7 @@ def _limited(x: Array) -> Array:
 
 
 def _matrix(entries: tuple[Array, ...]) -> tuple[Array, int]:
-    """Matrices from their entries in double precision, and how often to halve them so that none has a sum of a row
-    above 1/8.
-    """
+    """Matrices from their entries in double precision, and how often to halve each to get all row sums below 1/8."""
     size = math.isqrt(len(entries))
     values = np.broadcast_arrays(*(np.asarray(e, np.float64) for e in entries))
     z = np.stack([np.stack(values[k * size : (k + 1) * size], axis=-1) for k in range(size)], axis=-2)
@@ -91,9 +79,7 @@ def _expm1(small: Array, terms: int) -> Array:
 
 
 def _phi1_block(row: Any, column: Any, *entries: Any) -> Array:
-    """An entry of phi1 of a matrix: the upper right of exp([[Z, 1], [0, 0]]) - 1, halved until it is small and doubled
-    again.
-    """
+    """An entry of phi1 of a matrix: the upper right of exp([[Z, 1], [0, 0]]) - 1, by halving and doubling."""
     z, halvings = _matrix(entries)
     size = z.shape[-1]
     augmented = np.zeros((*z.shape[:-2], 2 * size, 2 * size))
@@ -107,9 +93,7 @@ def _phi1_block(row: Any, column: Any, *entries: Any) -> Array:
 
 
 def _block_covariance(row: Any, column: Any, source: Any, *entries: Any) -> Array:
-    """An entry of int_0^1 exp(Zs) D exp(Zs)^T ds, from exp of [[-Z, D], [0, Z^T]] (Van Loan 1978) halved until it is
-    small.
-    """
+    """An entry of int_0^1 exp(Zs) D exp(Zs)^T ds, from exp of [[-Z, D], [0, Z^T]] (Van Loan 1978), by halving."""
     z, halvings = _matrix(entries)
     size = z.shape[-1]
     small = z / 2.0**halvings

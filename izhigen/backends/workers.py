@@ -1,6 +1,4 @@
-"""Threads that share the neurons of a population: one for each range, always the same range, so that it finds its data
-in its caches.
-"""
+"""Threads that share the neurons of a population, each always with the same range, which it finds in its caches."""
 
 from __future__ import annotations
 

@@ -21,9 +21,7 @@ void copy({real} *target, {real} *source, int64_t count, int64_t repeats);"""
 
 @dataclass(frozen=True)
 class Peak:
-    """Multiply-adds a second of one core (each a product and a sum of one number), best of the repeats, and numbers in
-    a vector.
-    """
+    """Multiply-adds of numbers a second of one core, best of the repeats, and numbers in a vector."""
 
     dtype: str
     rate: float
@@ -71,9 +69,7 @@ class Limits:
             raise BackendError(f"the multiply-add benchmark computes {found} where it should {expected}")
 
     def bandwidth(self, size: int, threads: int = 1, seconds: float = 0.1, repeats: int = 5) -> float:
-        """Bytes read and written a second by a copy whose source and target take ``size`` bytes a thread; best of the
-        repeats.
-        """
+        """Bytes read and written a second by a copy of ``size`` bytes a thread from and to; best of the repeats."""
         count = max(64, size // 2 // np.dtype(self.dtype).itemsize)
         pairs = [(np.zeros(count, self.dtype), np.ones(count, self.dtype)) for _ in range(threads)]
         with ThreadPoolExecutor(threads) as pool:

@@ -16,9 +16,8 @@ from izhigen.population import Population
 
 CHECKED_NEURONS, CHECKED_STEPS = 500, 1000
 COUNT_TOLERANCE = 0.01
-"""Spike counts of the loop and the kernel may differ by 1 per cent: the two round differently, which can move a spike
-over a step, and over the end of the run. A noisy model draws other variates in each, so its counts are compared as two
-samples.
+"""How far the spike counts of the loop and the kernel may differ: they round differently, which moves some spikes by a
+step, and some beyond the end of the run. A noisy model draws other variates in each: its counts are two samples.
 """
 STATE_TOLERANCE = 1e-3
 """Relative, after the first steps, for 99 of 100 neurons (one that spikes at another step is far off)."""
@@ -123,16 +122,14 @@ def check_same(subject: Subject, dtype: str, loop: Callable[..., Any] = ScalarLo
     allowed = 2 + COUNT_TOLERANCE * max(spikes, scalar.spikes) + (5 * np.sqrt(spikes + scalar.spikes) if noisy else 0)
     if not all(np.isfinite(values).all() for values in (*scalar.state.values(), *population.state.values())):
         raise BackendError(
-            f"the states are not finite after {CHECKED_STEPS} steps of {subject.dt:g} ms, in the scalar loop or in "
-            f"the kernel; "
-            "take a smaller step (--dt), or other inputs"
+            f"the states are not finite after {CHECKED_STEPS} steps of {subject.dt:g} ms, "
+            "in the scalar loop or in the kernel; take a smaller step (--dt), or other inputs"
         )
     if abs(spikes - scalar.spikes) > allowed or not difference <= STATE_TOLERANCE:
         raise BackendError(
-            f"the scalar loop and the kernel do not compute the same thing: {scalar.spikes} and {spikes} spikes of "
-            f"{CHECKED_NEURONS} "
-            f"neurons in {CHECKED_STEPS} steps, states {difference:.1g} apart after {first}; the rates would not "
-            f"be comparable"
+            "the scalar loop and the kernel do not compute the same thing: "
+            f"{scalar.spikes} and {spikes} spikes of {CHECKED_NEURONS} neurons in {CHECKED_STEPS} steps, "
+            f"states {difference:.1g} apart after {first}; the rates would not be comparable"
         )
     seconds = CHECKED_NEURONS * CHECKED_STEPS * subject.dt / 1000
     return Sameness(scalar.spikes, spikes, difference, spikes / seconds)
@@ -232,9 +229,9 @@ def _checked(subject: Subject, dtype: str) -> tuple[Sameness | None, str]:
 def _facts(subject: Subject, facts: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield (
-        f"{subject.model.name}, {subject.method}, {facts['dtype']}: {facts['operations']} operations and "
-        f"{facts['bytes_per_step']} bytes a "
-        f"neuron-step; one core's peak {facts['peak_multiply_adds'] / 1e9:.1f} G multiply-adds/s"
+        f"{subject.model.name}, {subject.method}, {facts['dtype']}: "
+        f"{facts['operations']} operations and {facts['bytes_per_step']} bytes a neuron-step; "
+        f"one core's peak {facts['peak_multiply_adds'] / 1e9:.1f} G multiply-adds/s"
     )
     if "spikes" not in facts:
         yield f"no scalar loop: {facts['scalar_loop']}"
@@ -250,8 +247,9 @@ def _sameness(subject: Subject, facts: Mapping[str, Any]) -> str:
         else ""
     )
     return (
-        f"same step as the scalar loop: {facts['scalar_spikes']} spikes there, {facts['spikes']} in the kernel "
-        f"({CHECKED_NEURONS} neurons, {CHECKED_STEPS} steps, {facts['mean_rate_hz']:.3g} Hz){quiet}"
+        f"same step as the scalar loop: {facts['scalar_spikes']} spikes there, "
+        f"{facts['spikes']} in the kernel ({CHECKED_NEURONS} neurons, {CHECKED_STEPS} steps, "
+        f"{facts['mean_rate_hz']:.3g} Hz){quiet}"
     )
 
 

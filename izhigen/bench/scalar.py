@@ -139,8 +139,7 @@ def _numbers(printer: CPrinter, dtype: str) -> dict[str, Any]:
 
 
 class ScalarLoop:
-    """The scalar loop beside a population: the same model, parameters, state and inputs; a candidate that can be
-    measured.
+    """The scalar loop beside a population, as a candidate to measure: same model, parameters, state and inputs.
 
     Parameters
     ----------
@@ -172,9 +171,7 @@ class ScalarLoop:
         self._real, self._inputs = real, {name: inputs.get(name, 0.0) for name in kernel.step.model.inputs}
 
     def run(self, steps: int) -> float:
-        """Advance, and add to the number of spikes; the seconds of the loop itself, without those of preparing its
-        inputs.
-        """
+        """Advance, and add to the number of spikes; the seconds of the loop, without those of preparing its inputs."""
         library, layout = self._library, Layout((self.count,), None, np.dtype(self.dtype))
         feeds = [
             self._values(make_feed(name, value, layout, self.steps_done, steps, self.dt)(0, steps))

@@ -73,9 +73,7 @@ def _seconds(candidate: Candidate, steps: int) -> float:
 
 
 def choose_steps(candidate: Candidate, seconds: float) -> int:
-    """Steps of a run of about that many seconds. Every length runs once unmeasured, as the first run of a length may
-    build something.
-    """
+    """Steps of a run of about that many seconds; each length runs once unmeasured, as it may build something."""
     if candidate.fixed_steps is not None:
         return candidate.fixed_steps
     steps = candidate.least_steps

@@ -1,5 +1,4 @@
-"""Fewer operations for the same values: rules on SymPy expressions, each with the reason why it is safe in floating
-point.
+"""Fewer operations for the same values: rules on SymPy expressions, each with why it is safe in floating point.
 
 A rule may give a term one more rounding, as a change of a state or a parameter in its last place would; so sums are
 multiplied by a coefficient term by term, but never by one another: ``(v - a)*(v - b)`` keeps its digits near its roots.
@@ -44,9 +43,7 @@ Free = Callable[[Any], bool]
 
 @dataclass(frozen=True)
 class Plan:
-    """What a step computes before states change: named intermediates in order, and the increment of every state with
-    its noise.
-    """
+    """What a step computes before states change: named intermediates in order, and each state's increment and noise."""
 
     assignments: tuple[Assignment, ...]
     increments: tuple[Any, ...]
@@ -65,9 +62,7 @@ class Plan:
 
 
 class Score:
-    """The cost of a plan's body, with the addition of each increment to its state; it remembers the expressions that it
-    has seen.
-    """
+    """The cost of a plan's body, the addition of increments to states included; known expressions are remembered."""
 
     def __init__(self, free: Free, loads: Free, variables: Iterable[sp.Symbol]) -> None:
         self.free, self.loads, self.variables = free, loads, tuple(variables)
@@ -181,9 +176,7 @@ def _horner_in(total: Any, variable: sp.Symbol) -> Any:
 
 
 def _degree(term: Any, variable: sp.Symbol) -> tuple[int, Any]:
-    """The power of a variable in a term and the rest of the term; 0 and the term where it stands in other
-    places too.
-    """
+    """The power of a variable in a term, and the rest; 0 and the term where it stands in other places too."""
     factors = list(term.args) if term.is_Mul else [term]
     for place, factor in enumerate(factors):
         base, exponent = (factor.base, factor.exp) if factor.is_Pow else (factor, sp.S.One)
@@ -203,9 +196,7 @@ def _rebuilt(expression: Any, rule: Callable[[Any], Any]) -> Any:
 
 
 def join_exponentials(expression: Any) -> Any:
-    """``exp(a)*exp(b)`` as ``exp(a + b)``: one call, and no overflow between the factors; one rounding of the
-    sum more.
-    """
+    """``exp(a)*exp(b)`` as ``exp(a + b)``: one call, no overflow between the factors, one rounding more."""
 
     def rule(part: Any) -> Any:
         exponentials = [a for a in part.args if isinstance(a, sp.exp)] if part.is_Mul else []
@@ -219,9 +210,7 @@ def join_exponentials(expression: Any) -> Any:
 
 
 def over_common_denominators(expression: Any, free: Free) -> Any:
-    """``a/d + b/d`` as ``(a + b)/d`` for a denominator that varies: one division, and the roundings of two quotients
-    become one.
-    """
+    """``a/d + b/d`` as ``(a + b)/d`` for a denominator that varies: one division, and one rounding instead of two."""
 
     def rule(part: Any) -> Any:
         if not part.is_Add:
@@ -256,9 +245,7 @@ def spread_coefficient(product: Any, free: Free) -> Any:
 
 
 def _spread(plan: Plan, places: Iterable[int], score: Score) -> Plan:
-    """Spread coefficients over sums where that is cheaper: all of a statement together, or one product wherever it
-    stands.
-    """
+    """Spread coefficients over sums where that is cheaper, for all of a statement or for one product everywhere."""
     for place in places:
         expression = plan.expressions[place]
         if not _is_small(expression):
@@ -287,8 +274,7 @@ def _replaced(plan: Plan, place: int, expression: Any) -> Plan:
 
 
 def scale_folded(plan: Plan, name: sp.Symbol, free: Free, fresh: Callable[[str], sp.Symbol]) -> Plan | None:
-    """An intermediate that is only ever multiplied by the same constant c, such as dt, becomes c times it; None for any
-    other.
+    """An intermediate that is only ever multiplied by the same constant c, such as dt, becomes c times it; else None.
 
     The product is the same; only the order of its factors changes. The constant then meets those of the intermediate.
     """
@@ -382,9 +368,7 @@ def _defined(plan: Plan) -> set[sp.Symbol]:
 
 
 def with_names(plan: Plan, definitions: Mapping[Any, str], free: Free, fresh: Callable[[str], sp.Symbol]) -> Plan:
-    """Values that the user named, and such values times dt, as statements of that name; a bare product is left to its
-    sums.
-    """
+    """Values that the user named, and their products with dt, as statements; a bare product is left to its sums."""
     known = {v: n for v, n in definitions.items() if not free(v) and not (v.is_Mul and not any(a.args for a in v.args))}
     symbols: dict[Any, sp.Symbol] = {}
 
@@ -457,8 +441,8 @@ def shared_powers(
     times as large.
       Not ``exp(-x)`` as ``1/exp(x)``: where exp saturates that is wrong by more than rounding.
     - ``phi1(2*z)`` beside p = ``phi1(z)`` as ``p*(1 + z*p/2)``, and its largest value where that is more or
-      overflows: ``z*phi1(z) = exp(z) - 1`` is never below -1, so nothing cancels. Not ``exp(z)`` as ``1 + z*phi1(z)``,
-      which does.
+      overflows: ``z*phi1(z) = exp(z) - 1`` is never below -1, so nothing cancels.
+      Not ``exp(z)`` as ``1 + z*phi1(z)``, which does.
     - ``x**2`` beside other powers of x.
     """
     shared = _Shared(fresh)

@@ -19,19 +19,10 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "signum": (),
     "from_bits": (),
     "to_bits": (),
-    "fabs": (
-        "from_bits",
-        "to_bits",
-    ),
+    "fabs": ("from_bits", "to_bits"),
     "floor": ("fabs",),
-    "sqrt": (
-        "from_bits",
-        "to_bits",
-    ),
-    "reduction": (
-        "from_bits",
-        "to_bits",
-    ),
+    "sqrt": ("from_bits", "to_bits"),
+    "reduction": ("from_bits", "to_bits"),
     "exp": ("reduction",),
     "expm1": ("reduction",),
     "phi1": ("reduction",),
@@ -43,14 +34,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "cosh": ("exp",),
     "phi1_near": (),
     "phi1_wide": (),
-    "head": (
-        "from_bits",
-        "to_bits",
-    ),
-    "binary": (
-        "from_bits",
-        "to_bits",
-    ),
+    "head": ("from_bits", "to_bits"),
+    "binary": ("from_bits", "to_bits"),
     "inlining": (),
     "log_sum": ("inlining",),
     "log": ("binary", "log_sum"),
@@ -76,9 +61,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 
 
 def in_order(wanted: set[str], provided: frozenset[str] = frozenset()) -> list[str]:
-    """The templates of the wanted functions and of all they need, needs first, without those that the target
-    provides.
-    """
+    """The templates of the wanted functions and of all they need, needs first, without what the target provides."""
     ordered: list[str] = []
 
     def visit(name: str) -> None:

@@ -280,8 +280,9 @@ PHI1_SATURATES = {dtype: float(form.exp_highest.rstrip("f")) for dtype, form in 
 
 @dataclass(frozen=True)
 class LogarithmFormat:
-    """Coefficients of the minimax polynomial of (2 atanh(s) - 2s)/s^3 in s*s, for s = g/(2 + g), sqrt(1/2) <= 1 + g <=
-    sqrt(2).
+    """Coefficients of the minimax polynomial of (2 atanh(s) - 2s)/s^3 in s*s.
+
+    s = g/(2 + g) for sqrt(1/2) <= 1 + g <= sqrt(2).
     """
 
     series: tuple[str, ...]

@@ -114,8 +114,9 @@ class Kernel:
 
     @property
     def counts(self) -> Operations:
-        """What is left in the body, per neuron and step, by kind; a value read once counts where it is read, as
-        compilers take it.
+        """What is left in the body, per neuron and step, by kind.
+
+        A value read once counts where it is read, as compilers take it.
         """
         return count(_read_once_inlined(self["step"].statements, self["step"].stores))
 
@@ -126,8 +127,9 @@ class Kernel:
 
     @property
     def bytes_per_step(self) -> int:
-        """Bytes a neuron-step moves when one step is made a call: states read and written, inputs, per-neuron values,
-        spike flag.
+        """Bytes that a neuron-step moves when one step is made a call.
+
+        States read and written, inputs, per-neuron values and the spike flag.
         """
         size = 4 if self.dtype == "float32" else 8
         words = 2 * len(self.step.states) + len(self.step.model.inputs) + len(self.deltas) + len(self.per_neuron)
@@ -284,9 +286,7 @@ def _timed(name: str, text: str) -> Statement:
 
 
 def _placed_bounds(step: Step, placer: Placer) -> list[ShortArgument]:
-    """The checked arguments of phi1 whose value at the threshold is one for all neurons, with the statement that
-    computes it.
-    """
+    """Checked arguments of phi1 with one value for all neurons at the threshold, and the statement that computes it."""
     found = []
     for part in short_ranges(step):
         if placer.place(part.at_bound) is Placement.UNIFORM and part.at_bound.free_symbols:
@@ -326,8 +326,9 @@ def _read_once_inlined(body: Iterable[Statement], stores: Iterable[Statement]) -
 def _alive(
     statements: Iterable[Statement], readers: Iterable[Statement], keep: Collection[sp.Symbol] = ()
 ) -> list[Statement]:
-    """The statements that something later reads (a stage of a state that no right-hand side reads is not one), and
-    those to keep.
+    """The statements that something later reads, and those to keep.
+
+    A stage of a state that no right-hand side reads is read by nothing.
     """
     needed = set(keep) | symbols_read(readers)
     kept: list[Statement] = []

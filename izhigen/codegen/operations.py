@@ -37,9 +37,7 @@ COST = {
     "phi1_block": 200,
     "block_covariance": 400,
 }
-"""Vector instructions of about the time of one multiply-add, read from the generated code; they only rank forms of one
-expression.
-"""
+"""Vector instructions as long as one multiply-add, read from generated code; they only rank forms of an expression."""
 OTHER_CALL = 30
 """Cost of a function that the table does not name."""
 _ARITHMETIC = ("multiply-add", "addition", "multiplication", "division", "comparison", "select")
@@ -80,9 +78,7 @@ class Operations:
 
 
 def count(expressions: Iterable[Any], inlined: Mapping[Any, Operations] | None = None) -> Operations:
-    """The operations of expressions as they are printed, each computed where it stands; ``inlined`` tells those that a
-    symbol stands for.
-    """
+    """The operations of expressions as printed, each where it stands; ``inlined`` tells those of a symbol."""
     found: Counter[str] = Counter()
     for expression in expressions:
         for part in sp.preorder_traversal(expression):
@@ -100,9 +96,7 @@ def count(expressions: Iterable[Any], inlined: Mapping[Any, Operations] | None =
 def own_operations(
     node: Any, free: Callable[[Any], bool] = lambda part: not part.args and part.is_number
 ) -> tuple[tuple[str, int], ...]:
-    """The operations of a node without those of its arguments; arguments for which ``free`` holds are one value
-    together.
-    """
+    """The operations of a node itself, its arguments apart; those that are ``free`` count as one value together."""
     if not node.args:
         return ()
     if node.is_Add:

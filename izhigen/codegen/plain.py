@@ -11,8 +11,9 @@ import re
 import unicodedata
 
 _SHOWN = ("L", "M", "N", "P", "S")
-"""Categories of Unicode that stay: letters, marks, numbers, punctuation, symbols; no controls, and none that turn the
-direction of text.
+"""Categories of Unicode that stay: letters, marks, numbers, punctuation, symbols.
+
+No controls stay, and nothing that turns the direction of text.
 """
 _APART = re.compile(r"(?<=\*)(?=/)|(?<=/)(?=\*)|(?<=\?)(?=\?)")
 _EDGE = re.compile(r"\A(?=[*/?])|(?<=[*/?])\Z")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
+
+from izhigen.files import sha256
 
 EVENT_GROUP = 32
 """Neurons whose spikes are kept in one list: a warp of a device, and a part of every tile."""
@@ -47,4 +48,4 @@ class Program:
     @property
     def key(self) -> str:
         """SHA-256 of target and source."""
-        return hashlib.sha256(f"{self.target}\n{self.source}".encode()).hexdigest()
+        return sha256(f"{self.target}\n{self.source}".encode())

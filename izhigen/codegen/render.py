@@ -33,18 +33,12 @@ from izhigen.resources import resource_dir
 LARGEST_TILE, SMALLEST_TILE = 256, 64
 """Neurons advanced together, at most and at least."""
 GROUP = 128
-"""Lanes of a vector loop: whole vectors of any machine and several of them in flight, in few enough lanes that small
-populations waste little.
-"""
+"""Lanes of a vector loop: several whole vectors of any machine in flight, and little waste in small populations."""
 TILE_BYTES = 24 * 1024
-"""What a tile may take of the first-level cache (32 KB and more), so that its values stay there over all steps of a
-call.
-"""
+"""What a tile may take of the first-level cache (32 KB and more), where its values stay over all steps of a call."""
 
 COUNT_WORDS = 14
-"""Numbers of four bytes a lane that drawing counts takes: four random ones, eight bounds, the most likely count, and
-the count.
-"""
+"""Numbers of four bytes a lane that drawing counts takes: four random, eight bounds, the likeliest count, the count."""
 
 BLOCK_TERMS = 16
 """Terms of the Taylor series of phi1 of a matrix of norm 1/2: the rest is below 1e-19."""
@@ -254,9 +248,7 @@ def _timed_line(statement: Statement) -> Line:
 
 
 def _lanes(kernel: Kernel, printer: CPrinter) -> list[Lane]:
-    """Everything that neurons of a tile have: states, per-neuron parameters and what follows from them, inputs,
-    variates, spikes.
-    """
+    """All that neurons of a tile have: states, per-neuron parameters and what follows, inputs, variates, spikes."""
     model, form = kernel.step.model, printer.format
     read = kernel.loop | kernel["prepare"].symbols
     lanes = [Lane(c_name(s), form.real, read_only=False, source=f"state.{c_name(s)}") for s in model.states]

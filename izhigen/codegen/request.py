@@ -4,7 +4,6 @@ where it is needed.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from izhigen._version import __version__
 from izhigen.codegen.program import Program
+from izhigen.files import sha256
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
 
@@ -33,7 +33,7 @@ class KernelRequest:
     dtype : str
         ``"float32"`` or ``"float64"``.
     per_neuron, deltas, noisy_inputs : tuple of str
-        Parameters with one value per neuron, states that jump, inputs that the kernel adds noise to;
+        Parameters with one value per neuron, states that jump, and inputs that the kernel adds noise to;
         see :func:`izhigen.codegen.kernel.build_kernel`.
     timed_inputs : tuple of (str, str)
         Inputs that the kernel computes from time, each with the text of its :class:`~izhigen.model.forms.Form`.
@@ -74,9 +74,7 @@ class KernelRequest:
         return find_target(target).render(self.kernel())
 
     def key(self, target: str = "c") -> str:
-        """SHA-256 of everything that the program depends on: the model's content, the choices, and the code that
-        derives and renders.
-        """
+        """SHA-256 of all that the program depends on: the model, the choices, and the code that derives and renders."""
         choices = (
             target,
             self.model.content,
@@ -90,7 +88,7 @@ class KernelRequest:
             self.event_inputs,
             _code(),
         )
-        return hashlib.sha256(repr(choices).encode()).hexdigest()
+        return sha256(repr(choices).encode())
 
 
 @cache

@@ -1,5 +1,4 @@
-"""Sizes of expressions, and expansion with a bound: user expressions may multiply out to more terms than there is
-memory for.
+"""Sizes of expressions, and expansion with a bound: a product of sums may have more terms than there is memory for.
 
 An expression is a graph whose parts are shared; written out as a tree it may be exponentially larger. What walks over
 trees (as most of SymPy does) is asked only for what :func:`tree_size` says is small.
@@ -58,9 +57,7 @@ def _terms_of(expression: Any, sizes: list[int]) -> int:
 
 
 def bounded_expand(expression: Any) -> Any:
-    """Products and integer powers of sums multiplied out where the result stays small; arguments of functions stay as
-    they are.
-    """
+    """Products and integer powers of sums multiplied out where the result stays small; not within functions."""
     if expanded_terms(expression) > MOST_TERMS:
         return expression
     return sp.expand(

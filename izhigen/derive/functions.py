@@ -19,9 +19,7 @@ LIMIT = {"float32": sp.Integer(10) ** 30, "float64": sp.Integer(10) ** 300}
 """What :class:`limited` keeps values of each precision within: some 1e8 of them can be added."""
 
 BLOCK_BOUND = {"float32": sp.Integer(10) ** 11, "float64": sp.Integer(10) ** 100}
-"""What functions of matrices keep entries within, by the precision that they are computed in: products of three are
-finite.
-"""
+"""What functions of matrices keep entries within, by the precision they compute in: products of three are finite."""
 
 
 def _real(parts: Any) -> bool | None:
@@ -32,8 +30,8 @@ def _real(parts: Any) -> bool | None:
 class OwnFunction(sp.Function):  # type: ignore[misc]
     """Base of every function of ours: a number, whatever its arguments are.
 
-    A condition among the arguments has no commutativity, from which SymPy would conclude that the value is no real
-    number.
+    A condition among the arguments has no commutativity,
+    from which SymPy would conclude that the value is no real number.
     """
 
     is_commutative = True
@@ -130,9 +128,7 @@ def _with_direction(entries: Sequence[Any], place: int) -> list[Any]:
 
 
 class phi1_block(OwnFunction):
-    """``phi1_block(row, column, z11, z12, ...)``: an entry of phi1 of a square matrix given row by row (rows count from
-    0).
-    """
+    """``phi1_block(row, column, z11, z12, ...)``: an entry (from 0) of phi1 of a square matrix given row by row."""
 
     @property
     def size(self) -> int:
@@ -151,8 +147,9 @@ class phi1_block(OwnFunction):
 
 
 class block_covariance(OwnFunction):
-    """``block_covariance(row, column, source, z11, z12, ...)``: an entry of int_0^1 exp(Zs) D exp(Zs)^T ds, D = 1 at
-    (source, source) only.
+    """``block_covariance(row, column, source, z11, z12, ...)``: an entry of int_0^1 exp(Zs) D exp(Zs)^T ds.
+
+    D is 1 at (source, source) only.
 
     Times dt and the squared amplitude it is the covariance that white noise on one state of a linear block spreads over
     the block in a step.
@@ -267,9 +264,7 @@ class minimum(_Extreme):
 
 
 class limited(OwnFunction):
-    """x, kept within the limit of the precision (:data:`LIMIT`), so that sums of such values neither overflow nor give
-    inf - inf.
-    """
+    """x within the limit of the precision (:data:`LIMIT`): sums of such values neither overflow nor give inf - inf."""
 
     def fdiff(self, argindex: int = 1) -> Any:
         return sp.S.One

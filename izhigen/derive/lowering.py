@@ -91,9 +91,7 @@ _FOREIGN = {
 
 
 def own_functions(expression: Any) -> Any:
-    """Functions that SymPy brings in by itself (``sqrt(x**2)`` becomes ``Abs(x)``) as those of the equation
-    language.
-    """
+    """Functions that SymPy brings in (``sqrt(x**2)`` becomes ``Abs(x)``) as those of the equation language."""
     for foreign, own in _FOREIGN.items():
         if expression.has(foreign):
             expression = expression.replace(foreign, own)

@@ -22,9 +22,7 @@ from izhigen.derive.step import Step
 SHORT_RANGE = 1
 """The short form of phi1 serves arguments of at most this size."""
 WIDE_RANGE = 2
-"""And its wide form, of higher degree, those of at most this size, where the short one does not serve up to the
-threshold.
-"""
+"""The same of its wide form, of higher degree, taken where the short one does not serve up to the threshold."""
 
 
 @dataclass(frozen=True)
@@ -56,24 +54,24 @@ class ShortRange:
         inputs = sorted(s.name for s in self.expression.free_symbols - self.at_bound.free_symbols - {self.state})
         rest = f" with {', '.join(inputs)} = 0" if inputs else ""
         lines = [
-            f"phi1({self.argument}): short form for |{self.argument}| <= {SHORT_RANGE}, where {self.argument} = "
-            f"{self.expression}",
-            f"  above: {self.state} < {self.bound} after a step (threshold), so {self.argument} < "
-            f"{self.at_bound}{rest}",
+            f"phi1({self.argument}): short form for |{self.argument}| <= {SHORT_RANGE}, "
+            f"where {self.argument} = {self.expression}",
+            f"  above: {self.state} < {self.bound} after a step (threshold), "
+            f"so {self.argument} < {self.at_bound}{rest}",
         ]
         slope = sp.diff(self.at_bound.xreplace(defaults), DT)
         if slope.is_number and slope > 0:
             lines[-1] += (
-                f", which is at most {SHORT_RANGE} for dt <= {float(SHORT_RANGE / slope):.4g} ms at the default "
-                f"parameters"
+                f", which is at most {SHORT_RANGE} "
+                f"for dt <= {float(SHORT_RANGE / slope):.4g} ms at the default parameters"
             )
             wide = f"  larger steps up to {float(WIDE_RANGE / slope):.4g} ms"
         else:
             wide = f"  where {self.argument} at the threshold is larger, but at most {WIDE_RANGE}"
         lines.append(f"{wide}: a form of higher degree serves |{self.argument}| <= {WIDE_RANGE} in C")
         lines.append(
-            f"  below and at the start: every step of a tile checks |{self.argument}| first; a neuron outside "
-            f"takes the full form"
+            f"  below and at the start: every step of a tile checks |{self.argument}| first; "
+            "a neuron outside takes the full form"
         )
         return tuple(lines)
 

@@ -1,9 +1,9 @@
 """An affine change of variables, done on the equations (BrainPy's ``Scaling.transform``).
 
-With ``scale = (V_max - V_min)/(S_max - S_min)`` and ``bias = S_min*scale - V_min`` the potential is ``V = scale*S -
-bias``. States that enter dV/dt with a coefficient free of states (a recovery variable, an adaptation current) are
-divided by the same scale, about the point where their own equation rests at S = 0; inputs that do so are divided by it.
-Parameters keep their unscaled values.
+The potential is ``V = scale*S - bias``, with ``scale = (V_max - V_min)/(S_max - S_min)`` and
+``bias = S_min*scale - V_min``. States that enter dV/dt with a coefficient free of states (a recovery variable, an
+adaptation current) are divided by the same scale, about the point where their own equation rests at S = 0; inputs that
+do so are divided by it. Parameters keep their unscaled values.
 """
 
 from __future__ import annotations
@@ -111,9 +111,7 @@ def _enters_additively(name: sp.Symbol, side: Any, sides: Mapping[sp.Symbol, Any
 
 
 def _rest(name: sp.Symbol, side: Any, potential: sp.Symbol, at: Any) -> Any:
-    """Where the state's own equation rests with the potential at the scaled origin; 0 where that is not a linear
-    question.
-    """
+    """Where the state's own equation rests with the potential at the scaled origin; 0 where it is not linear."""
     fixed = side.xreplace({potential: at})
     slope = sp.diff(fixed, name)
     if slope == 0 or name in slope.free_symbols:

@@ -17,9 +17,7 @@ from izhigen.derive.event import Assignment, Event, Hold
 
 @dataclass(frozen=True)
 class NoiseTerm:
-    """``factor * xi`` added to a state; ``xi`` is standard normal, drawn per neuron and step from the stream of that
-    number.
-    """
+    """``factor * xi`` added to a state; ``xi`` is standard normal, drawn per neuron and step from the ``stream``."""
 
     state: sp.Symbol
     xi: sp.Symbol

@@ -75,9 +75,7 @@ class System:
     large_blocks: tuple[tuple[int, ...], ...]
     """Linear blocks of more than :data:`MOST_BLOCK` states, whose equations are taken one by one."""
     definitions: Mapping[str, Any] = field(compare=False, repr=False)
-    """Algebraic variables and inputs as the equations mean them: an input with the currents added to it (or their held
-    sum).
-    """
+    """Algebraic variables and inputs as the equations mean them: an input is with its currents, or their held sum."""
 
     @property
     def states(self) -> tuple[sp.Symbol, ...]:
@@ -179,14 +177,12 @@ def _derivative(side: Any, state: sp.Symbol, states: list[sp.Symbol], where: str
 
 
 MOST_BLOCK = 8
-"""Most states of a linear block that share one propagator: its matrix costs n squared multiply-adds a step, and
-constants.
+"""Most states of a linear block that share one propagator, whose matrix costs n squared multiply-adds and constants.
 
 Measured in C float32 on one x86-64 core (4,096 neurons, a ring of n states, tau 10 ms, dt 0.5 ms, 100 ms from x0 = 1),
-in ns a neuron-step, best of three, by the block and equation by equation: n = 2, 0.48 and 0.50; 4, 0.70 and 0.55; 8,
-1.8 and 0.72; 10, 6.2 and 0.98; 14, 15.9 and 1.04. The block's error is that of float32 (1e-6 of the largest state),
-the other's 2e-2.
-So a block pays up to 8 states: from there to 10 its time grows by 3.5 times.
+in ns a neuron-step, best of three, by the block and equation by equation: n = 2, 0.48 and 0.50; 4, 0.70 and 0.55;
+8, 1.8 and 0.72; 10, 6.2 and 0.98; 14, 15.9 and 1.04. The block's error is that of float32 (1e-6 of the largest state),
+the other's 2e-2. So a block pays up to 8 states: from there to 10 its time grows by 3.5 times.
 """
 MOST_PARTS = 1_000
 """Larger slopes are not differentiated again to learn whether they are linear or constant: they count as nonlinear."""
@@ -246,8 +242,7 @@ def _reached(start: int, reads: list[list[int]]) -> set[int]:
 def _linear_blocks(
     jacobian: sp.Matrix, states: list[sp.Symbol], sides: list[Any], varying: set[sp.Symbol]
 ) -> tuple[tuple[int, ...], ...]:
-    """Strongly connected groups of two or more states whose equations are all linear in the group's states, with
-    parameters as rates.
+    """Strongly connected groups of two or more states, their equations linear in these, with parameters as rates.
 
     Where a rate varies (with another state, an input or time), a function of the matrix would be due in every step of
     every neuron, for no higher order; those equations are taken one by one.

@@ -44,7 +44,7 @@ def _expressions(fields: Mapping[str, Any]) -> Iterator[tuple[str, Expression]]:
         yield f"noise on {noise.state}", noise.amplitude
 
 
-def names_read(fields: Mapping[str, Any]) -> set[str]:
+def names_in_fields(fields: Mapping[str, Any]) -> set[str]:
     """All names that the expressions of a declaration's fields read."""
     read: set[str] = set()
     for _, expression in _expressions(fields):
@@ -62,8 +62,8 @@ def check_declaration(model: Declaration) -> None:
     Raises
     ------
     ModelError
-        An undefined, duplicate or clashing name, a circle, a part that was composed for a state that is gone, or too
-        much of anything.
+        An undefined, duplicate or clashing name, a circle, a part that was composed for a state that is gone,
+        or too much of anything.
     """
     fields = {key: getattr(model, key) for key in model._FIELDS}
     if not model.states:
@@ -112,8 +112,8 @@ def _check_unique(model: Declaration) -> None:
         for name in names:
             if name in INTERFACE_NAMES:
                 raise ModelError(
-                    f"model {model.name!r}: {kind} {name!r} clashes: populations have an option or attribute "
-                    f"{name!r}; rename it"
+                    f"model {model.name!r}: {kind} {name!r} clashes: "
+                    f"populations have an option or attribute {name!r}; rename it"
                 )
             if name in RESERVED:
                 what = "a function" if name in FUNCTIONS else "a constant" if name in CONSTANTS else "reserved"
@@ -145,8 +145,8 @@ def _check_reset(model: Declaration) -> None:
             )
         if assignment.state in seen:
             raise ModelError(
-                f"reset: {assignment.state!r} is assigned twice; all assignments read the values before the reset, "
-                "so write one"
+                f"reset: {assignment.state!r} is assigned twice; "
+                "all assignments read the values before the reset, so write one"
             )
         seen.add(assignment.state)
 
@@ -157,9 +157,8 @@ def _check_parts(model: Declaration) -> None:
     for what, state in [*held, *(("noise", noise.state) for noise in model.noise)]:
         if state not in model.states:
             raise ModelError(
-                f"model {model.name!r} has {what} on {state!r}, which is no state of it any more (states: "
-                f"{', '.join(model.states)}); "
-                "compose it again from a model without"
+                f"model {model.name!r} has {what} on {state!r}, which is no state of it any more "
+                f"(states: {', '.join(model.states)}); compose it again from a model without"
             )
     if model.refractory and model.threshold is None:
         raise ModelError(f"model {model.name!r} has a refractory period but no threshold")
@@ -167,8 +166,7 @@ def _check_parts(model: Declaration) -> None:
         if current.to not in model.inputs:
             raise ModelError(
                 f"model {model.name!r} has a current {current.expression.text!r} that adds to {current.to!r}, "
-                f"which is no input of it "
-                f"any more (inputs: {', '.join(model.inputs)})"
+                f"which is no input of it any more (inputs: {', '.join(model.inputs)})"
             )
 
 

@@ -1,8 +1,8 @@
 """Reading the equation block, the threshold and the reset of a declaration.
 
-A block holds lines ``dx/dt = expression : unit`` (a state variable and its right-hand side) and
-``name = expression : unit`` (an algebraic line, inlined by the derivation). ``#`` starts a comment; a line goes on
-in the next one after a backslash, an open parenthesis, or when either side of the break has a dangling operator.
+A block holds lines ``dx/dt = expression : unit`` (a state variable and its right-hand side) and algebraic lines
+``name = expression : unit``, which the derivation inlines. ``#`` starts a comment. A line goes on in the next one after
+a backslash, within parentheses, or when either side of the break has a dangling operator.
 """
 
 from __future__ import annotations
@@ -126,8 +126,7 @@ def _parse_line(number: int, line: str) -> Equation:
 
 
 def parse_equations(source: str | Mapping[object, object]) -> tuple[Equation, ...]:
-    """Read a block of text, or a mapping from state (name or SymPy symbol) to right-hand side (text or SymPy
-    expression).
+    """Read equations: a block of text, or a mapping from state (name or symbol) to right-hand side (text or SymPy).
 
     Raises
     ------
@@ -213,9 +212,7 @@ def parse_reset(source: object) -> tuple[ResetAssignment, ...]:
 
 
 def _reset_assignment(state: str, operator: str, text: str, offset: int) -> ResetAssignment:
-    """``state = text``, or ``state operator= text`` with the text parsed as an expression of its own before it is
-    joined.
-    """
+    """``state = text``, or ``state operator= text`` where the text is parsed as an expression of its own."""
     value = parse_expression(text, f"reset of {state}", offset=offset)
     if not operator:
         return ResetAssignment(state, value)

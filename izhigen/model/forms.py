@@ -14,9 +14,7 @@ LARGEST_EXPONENT = 4
 
 @dataclass(frozen=True)
 class Form:
-    """Text of the equation language in ``t`` (ms), ``k`` (index of the step) and ``c0, c1, ...``, which stand for
-    ``numbers``.
-    """
+    """Text in ``t`` (ms), ``k`` (index of the step) and ``c0, c1, ...``, which stand for ``numbers``."""
 
     text: str
     numbers: tuple[float, ...]

@@ -96,9 +96,7 @@ class _TextPrinter(StrPrinter):  # type: ignore[misc]
 
 
 def _exact(number: Any) -> Any:
-    """The decimal that a float prints as, as a rational; done before printing, which places parentheses by what it
-    sees.
-    """
+    """The decimal that a float prints as, as a rational: printing places parentheses by what it sees."""
     value = Fraction(repr(float(number)))
     return sp.Rational(value.numerator, value.denominator)
 

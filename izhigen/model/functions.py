@@ -1,8 +1,8 @@
 """The functions that equations may call, with their NumPy meaning.
 
-One table serves the parser (names and arity), the evaluation of initial values and of time strings,
-and the NumPy backend. Conventions at kinks: ``heaviside(0) = 1`` and ``sign(0) = 0``;
-``exprel(x) = (exp(x) - 1)/x`` with value 1 at 0 (also called phi1).
+One table serves the parser (names and arity), the evaluation of initial values and of time strings, and the NumPy
+backend. Conventions at kinks: ``heaviside(0) = 1`` and ``sign(0) = 0``; ``exprel(x) = (exp(x) - 1)/x``, also called
+phi1, has the value 1 at 0.
 """
 
 from __future__ import annotations

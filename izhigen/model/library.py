@@ -91,8 +91,8 @@ def load(name: str) -> Declaration:
             return _models_of(path)[name]
     known = list_models()
     raise ModelNotFoundError(
-        f"no model {name!r} in the library{suggest(name, known)} (models: {', '.join(known)}; "
-        "or a file as path/to/file.py:NAME)"
+        f"no model {name!r} in the library{suggest(name, known)} "
+        f"(models: {', '.join(known)}; or a file as path/to/file.py:NAME)"
     )
 
 

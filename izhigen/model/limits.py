@@ -16,9 +16,7 @@ A chain of terms or of factors is one level. Lines that double one another take 
 
 
 def check_inlined(name: str, expression: Expression, done: dict[str, tuple[int, int]]) -> tuple[int, int]:
-    """Size and depth of an expression with the lines it reads inlined; an error beyond what can be derived in
-    seconds.
-    """
+    """Size and depth of an expression with its lines inlined; an error beyond what can be derived in seconds."""
 
     def measure(node: Node) -> tuple[int, int]:
         if isinstance(node, Name):
@@ -30,9 +28,8 @@ def check_inlined(name: str, expression: Expression, done: dict[str, tuple[int, 
     size, depth = measure(expression.tree)
     if size > MOST_NODES or depth > MOST_DEPTH:
         raise ModelError(
-            f"equation {name}: with all lines inlined it has {size} parts nested {depth} deep, more than "
-            f"{MOST_NODES} and {MOST_DEPTH}; "
-            "make a slow part a state of its own, or simplify"
+            f"equation {name}: with all lines inlined it has {size} parts nested {depth} deep, "
+            f"more than {MOST_NODES} and {MOST_DEPTH}; make a slow part a state of its own, or simplify"
         )
     return size, depth
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from izhigen.errors import EquationError, ModelError, suggest
-from izhigen.model.checking import DERIVED_STATES, check_declaration, names_read
+from izhigen.model.checking import DERIVED_STATES, check_declaration, names_in_fields
 from izhigen.model.equations import (
     Equation,
     ResetAssignment,
@@ -100,7 +100,7 @@ class Declaration:
         inputs : iterable of str
             Names of the time-varying inputs.
         initial : mapping, optional
-            State to initial value, in the state's unit: a number, or an expression in parameters and other states.
+            State to initial value in its unit: a number, or an expression in parameters and other states.
             Default 0.
         units : mapping, optional
             Name of a parameter or input to its unit, such as ``"mV"``; labels and docs only.
@@ -259,7 +259,7 @@ class Declaration:
         merged = {**self.parameters, **new_parameters}
         if replaced:
             trial = {**{k: getattr(self, k) for k in self._FIELDS}, **changes}
-            read = names_read(trial)
+            read = names_in_fields(trial)
             merged = {key: value for key, value in merged.items() if key in read or key in new_parameters}
             changes["units"] = MappingProxyType(
                 {k: v for k, v in changes.get("units", self.units).items() if k in merged or k in trial["inputs"]}
@@ -272,8 +272,8 @@ class Declaration:
     ) -> D:
         """Return a model with a current added to an input, as in ``model.with_current("g*(E - V)", ["g"], E=0.0)``.
 
-        The current is evaluated at the step's start and held during the step, unless the model has a liquid time
-        constant.
+        The current is evaluated at the step's start and held during the step,
+        unless the model has a liquid time constant.
 
         Parameters
         ----------
@@ -295,8 +295,8 @@ class Declaration:
         """
         if not self.inputs:
             raise ModelError(
-                f"model {self.name!r} has no input that a current could add to; declare one with inputs=['I'] "
-                "and use it in an equation"
+                f"model {self.name!r} has no input that a current could add to; "
+                "declare one with inputs=['I'] and use it in an equation"
             )
         target = self.inputs[0] if to is None else to
         if target not in self.inputs:
@@ -305,8 +305,8 @@ class Declaration:
         for key in added:
             if key in self.parameters:
                 raise ModelError(
-                    f"parameter {key!r} exists already in model {self.name!r}; give the current's parameter "
-                    "another name, or leave it out to share the existing one"
+                    f"parameter {key!r} exists already in model {self.name!r}; "
+                    "give the current's parameter another name, or leave it out to share the existing one"
                 )
         place = f"current {len(self.currents) + 1}"
         current = Current(parse_expression(expression_text(expression, place), place), target)
@@ -339,8 +339,8 @@ class Declaration:
         Raises
         ------
         ModelError
-            A model without a threshold on a state, no such state, or a parameter ``tau_ref`` that means something
-            else.
+            A model without a threshold on a state, no such state,
+            or a parameter ``tau_ref`` that means something else.
         """
         held = state or self.spike_state
         if self.threshold is None or held is None:
@@ -376,8 +376,8 @@ class Declaration:
         EquationError
             Text that is not in the equation language.
         ModelError
-            No amplitude, no such state, a parameter of that name that means something else, or an amplitude that reads
-            a state.
+            No amplitude, no such state, a parameter of that name that means something else,
+            or an amplitude that reads a state.
         """
         if not amplitudes:
             raise ModelError("with_noise needs an amplitude per state, such as with_noise(V=3.0)")
@@ -394,8 +394,7 @@ class Declaration:
                 if text in self.parameters and state not in terms:
                     raise ModelError(
                         f"parameter {text!r} exists already in model {self.name!r} and means something else there; "
-                        f"rename it, "
-                        f"or give the amplitude as text, with_noise({state}={text!r})"
+                        f"rename it, or give the amplitude as text, with_noise({state}={text!r})"
                     )
                 parameters.update(_parse_parameters({text: amplitude}))
             terms[state] = Noise(state, parse_expression(text, f"noise on {state}"))

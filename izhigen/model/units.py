@@ -33,9 +33,7 @@ def check_unit(text: str, where: str) -> str:
 
 
 def _tokens(unit: str, where: str) -> list[str]:
-    """The operators of a unit, and an ``x`` for each name or number; a place where two powers meet is refused by the
-    grammar.
-    """
+    """The operators of a unit, and an ``x`` for each name or number; the grammar refuses two powers that meet."""
     tokens: list[str] = []
     position = 0
     while position < len(unit):
@@ -51,9 +49,7 @@ def _tokens(unit: str, where: str) -> list[str]:
 
 
 def _factors(tokens: list[str], position: int, inside: bool) -> int:
-    """Where the product that starts at a position ends; -1 where none stands there. One pair of parentheses may stand
-    after an operator.
-    """
+    """Where the product that starts at a position ends, or -1; one pair of parentheses may follow an operator."""
     position = _factor(tokens, position, False)
     while 0 <= position < len(tokens):
         operator = tokens[position]

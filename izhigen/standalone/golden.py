@@ -1,5 +1,4 @@
-"""Golden values of a self test: what a step must give, computed by the NumPy oracle in float64, and how far rounding
-may lead away.
+"""Golden values of a self test: what a step must give by the NumPy oracle in float64, and how far rounding may lead.
 
 The test is cut into short segments. Each starts from given states, so that errors do not add up over the whole run, and
 each is compared at its end, together with the steps at which neurons spiked. How far a correct kernel may be off is
@@ -250,9 +249,7 @@ class _Oracle:
 
 
 def _without_constants(step: Step, parameters: Mapping[str, float]) -> tuple[Step, dict[str, float]]:
-    """The step with each function of parameters only as a number with a name, and those numbers beside the
-    parameters.
-    """
+    """The step with each function of parameters as a named number, and those numbers beside the parameters."""
     evaluate, values = Evaluator("float64").compile, {name: np.float64(value) for name, value in parameters.items()}
     values[DT_SYMBOL.name] = np.float64(DT)
     names: dict[Any, sp.Symbol] = {}
@@ -300,8 +297,8 @@ def compute_golden(step: Step, dtype: str, drawn: Drawn = NOTHING_DRAWN) -> Gold
     if not any(segment.checked for segment in segments):
         raise DerivationError(
             f"model {step.model.name!r}: no self test can be made, as every trajectory from the initial state "
-            f"leaves the range of "
-            f"{dtype} or moves its spikes with the last digit; set other initial values or parameters"
+            f"leaves the range of {dtype} or moves its spikes with the last digit; "
+            "set other initial values or parameters"
         )
     noise, noisy = tuple(_two_digits(NOISE * (float(np.abs(column).max()) or 1.0)) for column in inputs.T), -1
     if noise:
@@ -414,9 +411,7 @@ def _segments(oracle: _Oracle, inputs: Array, stride: int) -> Iterator[Segment]:
 
 
 def _segment(oracle: _Oracle, stretch: _Stretch, state: State, scale: State) -> tuple[Segment, State]:
-    """The segment that starts from states, and where it leads. ``scale``, the largest magnitudes so far, is brought up
-    to date.
-    """
+    """The segment that starts from states, and where it leads; ``scale``, the largest magnitudes so far, is updated."""
     names, count = oracle.model.states, len(stretch.inputs)
     finite_before = _finite(oracle, state)
     start = oracle.rounded(state)
@@ -458,9 +453,7 @@ def _noisy_segment(oracle: _Oracle, stretch: _Stretch) -> tuple[tuple[float, ...
 
 
 def _edges(oracle: _Oracle, inputs: Array, stride: int, index: int) -> Iterator[Segment]:
-    """Single steps that end just below the threshold and just above, from states between the initial one and one that
-    spikes.
-    """
+    """Single steps that end just below and above the threshold, from states between the initial and a spiking one."""
     spiking = _before_a_spike(oracle, inputs, stride)
     if spiking is None:
         return
@@ -495,9 +488,7 @@ def _before_a_spike(oracle: _Oracle, inputs: Array, stride: int) -> dict[str, fl
 
 
 def _solve_edge(oracle: _Oracle, stretch: _Stretch, between: Callable[[Array], State]) -> tuple[Array, Array, Array]:
-    """How far along a line of states a single step begins to spike, how far from there is near, and for which neurons
-    that is known.
-    """
+    """Where on a line of states a single step begins to spike, how far is near, and for which neurons that is known."""
     count, name = len(stretch.inputs), oracle.model.spike_state or oracle.model.states[0]
 
     def spikes(part: Array) -> Array:

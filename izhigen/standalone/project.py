@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,7 @@ from izhigen.codegen.targets.target import Target
 from izhigen.derive.event import TAU_REF
 from izhigen.drawing import stream_of
 from izhigen.errors import BackendError, IzhigenError, ValueShapeError
-from izhigen.files import Folder, InTheWay, is_draft, write_file
+from izhigen.files import Folder, InTheWay, is_draft, sha256, write_file
 from izhigen.model.model import Declaration
 from izhigen.poisson import first_sum
 from izhigen.resources import resource_dir
@@ -47,11 +46,9 @@ FORMAT = 1
 
 HEADERS = frozenset(
     "assert complex ctype errno fenv float inttypes iso646 limits locale math memory setjmp signal stdarg stdbool "
-    "stddef stdint "
-    "stdio stdlib string tgmath time wchar wctype "
-    "alloca byteswap cdefs corecrt crtdefs endian features libgen malloc memory newlib poll pthread reent sal "
-    "sched semaphore "
-    "strings types unistd vcruntime xlocale "
+    "stddef stdint stdio stdlib string tgmath time wchar wctype "
+    "alloca byteswap cdefs corecrt crtdefs endian features libgen malloc memory newlib poll pthread reent sal sched "
+    "semaphore strings types unistd vcruntime xlocale "
     "builtin_types cuda cuda_runtime cuda_runtime_api device_types driver_types host_config host_defines "
     "vector_types".split()
 )
@@ -78,9 +75,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Entry:
-    """A state, parameter or input of the model, for tables: its name, unit, and default or initial value in the
-    equation language.
-    """
+    """A state, parameter or input of the model, for tables: name, unit, and default or initial value as text."""
 
     name: str
     unit: str
@@ -131,8 +126,8 @@ class Project:
                 self._write_into(place, root, force)
         except InTheWay as problem:
             raise ValueShapeError(
-                f"{problem.filename}: {problem.strerror}; nothing outside {root} is written: remove it or name "
-                f"another folder"
+                f"{problem.filename}: {problem.strerror}; nothing outside {root} is written: "
+                "remove it or name another folder"
             ) from problem
         except OSError as problem:
             raise IzhigenError(f"the project {root} cannot be written: {problem}") from problem
@@ -167,11 +162,10 @@ class Project:
             )
         for path in sorted({*old, *self.files} - {MANIFEST}):
             content = folder.read(path)
-            if content is not None and _digest(content.decode(errors="replace")) not in old.get(path, ()):
+            if content is not None and sha256(content) not in old.get(path, ()):
                 raise ValueShapeError(
-                    f"{root / path} is not as izhigen wrote it; move it away, name another folder, or use --force "
-                    f"(force=True) "
-                    "to replace it"
+                    f"{root / path} is not as izhigen wrote it; "
+                    "move it away, name another folder, or use --force (force=True) to replace it"
                 )
 
 
@@ -234,7 +228,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
         **context(kernel, printer),
         "target": found.name,
         "initial": initial,
-        "initial_reads": _names_read(request.model),
+        "initial_reads": _read_by_initial_values(request.model),
     }
     golden, example = compute_golden(kernel.step, request.dtype, drawn), Example()
     current = choose_current(
@@ -259,14 +253,13 @@ def _check_request(request: KernelRequest, target: Target) -> None:
     """Refuse what a project of the target cannot have."""
     if request.per_neuron or request.timed_inputs:
         raise BackendError(
-            "a project has one value for each parameter, and inputs that it is given; per-neuron parameters and inputs "
-            "computed from time are for model.source(...)"
+            "a project has one value for each parameter, and inputs that it is given; "
+            "per-neuron parameters and inputs computed from time are for model.source(...)"
         )
     if not target.input_noise and (request.counted_inputs or request.event_inputs):
         raise BackendError(
-            f"target {target.name!r} is given the values of its inputs step by step, and draws no Poisson "
-            f"counts and delivers no spikes; "
-            "take target 'c', or add them to the input"
+            f"target {target.name!r} is given the values of its inputs step by step, and draws no Poisson counts "
+            "and delivers no spikes; take target 'c', or add them to the input"
         )
     target.check_dtype(request.dtype)
     _check_range(request.model, request.dtype)
@@ -283,9 +276,7 @@ def _templates(target: Target) -> Path | None:
 
 
 def _placed(path: Path, name: str, suffix: str) -> str:
-    """Where a template's text goes: the path without ``.j2``, with the model's name for ``NAME`` and the target's
-    suffix for ``.SUFFIX``.
-    """
+    """A template's path in a project: without ``.j2``, the model's name for ``NAME``, the target's for ``.SUFFIX``."""
     return path.as_posix().removesuffix(".j2").replace("NAME", name).replace(".SUFFIX", suffix)
 
 
@@ -293,8 +284,8 @@ def _check_names(name: str, files: Mapping[str, str], count: int) -> None:
     distinct = {path.casefold() for path in files}
     if len(files) < count or len(distinct) < count or name.casefold() in HEADERS:
         raise ValueShapeError(
-            f"a project of a model named {name!r} would have two files of one name, or hide a header of C; emit "
-            "model.variant('another_name')"
+            f"a project of a model named {name!r} would have two files of one name, or hide a header of C; "
+            "emit model.variant('another_name')"
         )
 
 
@@ -304,7 +295,7 @@ def _check_range(model: Declaration, dtype: str) -> None:
             raise ValueShapeError(f"model {model.name!r}: parameter {name} = {value:g} does not fit {dtype}")
 
 
-def _names_read(model: Declaration) -> list[str]:
+def _read_by_initial_values(model: Declaration) -> list[str]:
     """C names of the parameters that initial values read."""
     read = {name for expression in model.initial.values() for name in expression.names}
     return [c_name(p) for p in model.parameters if p in read]
@@ -388,18 +379,14 @@ def _manifest(model: Declaration, kernel: Kernel, target: Target, files: Mapping
         "generator": GENERATOR,
         "version": __version__,
         "model": model.name,
-        "model_sha256": _digest(model.content),
+        "model_sha256": sha256(model.content.encode()),
         "target": target.name,
         "dtype": kernel.dtype,
         "method": kernel.step.method,
         "flags": list(target.flags),
-        "files": {path: _digest(text) for path, text in sorted(files.items())},
+        "files": {path: sha256(text.encode()) for path, text in sorted(files.items())},
     }
     return json.dumps(content, indent=1) + "\n"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def project_files(folder: str | Path) -> list[str]:

@@ -27,12 +27,6 @@ posix = pytest.mark.skipif(os.name != "posix", reason="owners and modes of POSIX
 pytestmark = pytest.mark.tools
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("IZHIGEN_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
 def counts(**options):
     return MODEL.population(3, **options).run(100.0, I=[8.0, 12.0, 20.0]).counts.tolist()
 

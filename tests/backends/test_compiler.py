@@ -16,27 +16,21 @@ pytestmark = pytest.mark.tools
 MODEL = iz.load("RS")
 
 
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("IZHIGEN_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-def test_built_once_then_found(cache):
+def test_built_once_then_found(folder):
     program = MODEL.program()
     first, second = compiler.build(program), compiler.build(program)
     assert first.fresh and not second.fresh and first.library == second.library
-    assert {p.suffix for p in cache.iterdir()} >= {".c", ".json", compiler.LIBRARY_SUFFIX}
+    assert {p.suffix for p in folder.iterdir()} >= {".c", ".json", compiler.LIBRARY_SUFFIX}
     assert compiler.build(MODEL.program(dtype="float64")).library != first.library
     files, size = compiler.clear_cache()
-    assert files >= 6 and size > 0 and not list(cache.glob("*.so"))
+    assert files >= 6 and size > 0 and not list(folder.glob("*.so"))
 
 
 def test_flags_never_relax_arithmetic():
     assert not {"-ffast-math", "-Ofast", "-funsafe-math-optimizations", "-ffinite-math-only"} & set(compiler.FLAGS)
 
 
-def test_compile_error_carries_text_and_path(cache):
+def test_compile_error_carries_text_and_path(folder):
     program = MODEL.program()
     broken = replace(program, source=program.source + "\nint broken(")
     with pytest.raises(CompileError, match=r"(?s)RS-float32-.*\.c.*error") as caught:
@@ -45,7 +39,7 @@ def test_compile_error_carries_text_and_path(cache):
     assert os.path.isfile(path)
 
 
-def test_a_library_that_cannot_be_loaded_is_built_again(cache):
+def test_a_library_that_cannot_be_loaded_is_built_again(folder):
     built = compiler.build(MODEL.program())
     built.library.write_bytes(b"not a library")
     pop = MODEL.population(2)
@@ -53,7 +47,7 @@ def test_a_library_that_cannot_be_loaded_is_built_again(cache):
     assert built.library.stat().st_size > 1000
 
 
-def test_a_truncated_library_is_never_loaded(cache):
+def test_a_truncated_library_is_never_loaded(folder):
     built = compiler.build(MODEL.program())
     with open(built.library, "r+b") as file:
         file.truncate(4096)
@@ -71,18 +65,18 @@ def test_a_relative_cache_folder_works(tmp_path, monkeypatch):
         MODEL.source("c", per_neuron=("zz",))
 
 
-def test_clearing_touches_our_files_only(cache):
+def test_clearing_touches_our_files_only(folder):
     compiler.build(MODEL.program())
     strangers = ["main.c", "package.json", "mylib.so", "poetry.lock"]
     for name in strangers:
-        (cache / name).write_text("keep")
-    (cache / "izhigen-building-x").mkdir()
+        (folder / name).write_text("keep")
+    (folder / "izhigen-building-x").mkdir()
     compiler.clear_cache()
-    assert sorted(p.name for p in cache.iterdir()) == sorted(strangers)
+    assert sorted(p.name for p in folder.iterdir()) == sorted(strangers)
 
 
 @pytest.mark.parametrize(("name", "words"), [("no-such-compiler", "no program on the path"), ('gcc "x', "no command")])
-def test_cc_is_honoured(cache, monkeypatch, name, words):
+def test_cc_is_honoured(folder, monkeypatch, name, words):
     monkeypatch.setenv("CC", name)
     with pytest.raises(BackendError, match=words):
         MODEL.population(1)
@@ -91,7 +85,7 @@ def test_cc_is_honoured(cache, monkeypatch, name, words):
         assert compiler.find_compiler().command[1:] == ("-pipe",)
 
 
-def test_no_compiler_says_what_to_install_and_numpy_still_runs(cache, monkeypatch):
+def test_no_compiler_says_what_to_install_and_numpy_still_runs(folder, monkeypatch):
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
     monkeypatch.setattr(compiler.importlib.util, "find_spec", lambda name: None)
@@ -132,7 +126,7 @@ def test_two_processes_build_once(tmp_path):
 
 
 @pytest.mark.parametrize("other", ["clang", "zig"])
-def test_other_compilers_give_the_same_spikes(cache, monkeypatch, other):
+def test_other_compilers_give_the_same_spikes(folder, monkeypatch, other):
     if other == "clang":
         if compiler.shutil.which("clang") is None:
             pytest.skip("clang is not installed")

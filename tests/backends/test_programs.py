@@ -21,13 +21,7 @@ print(pop.method, sorted({"sympy", "jinja2", "filelock"} & set(sys.modules)))
 """
 
 
-@pytest.fixture
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("IZHIGEN_CACHE_DIR", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-def test_a_known_kernel_starts_without_sympy(cache):
+def test_a_known_kernel_starts_without_sympy(folder):
     outputs = [
         subprocess.run([sys.executable, "-c", FIRST_STEP], capture_output=True, text=True, check=True).stdout.strip()
         for _ in range(2)
@@ -42,16 +36,16 @@ def test_import_loads_nothing_heavy():
     )
 
 
-def test_kept_once_and_read_again(cache, monkeypatch):
+def test_kept_once_and_read_again(folder, monkeypatch):
     program = load_program(REQUEST)
     monkeypatch.setattr(KernelRequest, "program", lambda self: pytest.fail("derived again"))
     assert load_program(REQUEST) == program == load_program(KernelRequest(iz.load("RS")))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "RS"}', "null"])
-def test_a_file_that_is_not_whole_is_derived_again(cache, text):
+def test_a_file_that_is_not_whole_is_derived_again(folder, text):
     program = load_program(REQUEST)
-    (path,) = cache.glob("*.program.json")
+    (path,) = folder.glob("*.program.json")
     path.write_text(text)
     assert load_program(REQUEST) == program
     assert json.loads(path.read_text())["name"] == "RS"
@@ -76,7 +70,7 @@ def test_the_key_follows_everything_that_shapes_the_program(monkeypatch):
     assert REQUEST.key() not in keys
 
 
-def test_clearing_the_cache_removes_programs_too(cache):
+def test_clearing_the_cache_removes_programs_too(folder):
     load_program(REQUEST)
     clear_cache()
-    assert not list(cache.glob("*"))
+    assert not list(folder.glob("*"))

@@ -1,5 +1,6 @@
 """README and docs: every Python block runs, in order, and prints what stands below it; the examples run."""
 
+import ast
 import contextlib
 import io
 import re
@@ -65,6 +66,14 @@ def test_import_is_light():
     )
 
 
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
+def test_examples_refuse_an_option_without_its_value(example, tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(example), "--out"], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 2 and "--out: expected one argument" in done.stderr and not list(tmp_path.iterdir())
+
+
 def test_the_gallery_shows_every_short_example_and_stays_small():
     text = (ROOT / "docs" / "gallery.md").read_text()
     names = {path.stem for path in (ROOT / "examples").glob("*.py")} - {"own_model", "seed_example"}
@@ -72,7 +81,11 @@ def test_the_gallery_shows_every_short_example_and_stays_small():
     assert set(re.findall(r"images/gallery/(\w+)\.png", text)) == names == set(pictures) and len(names) >= 10
     assert max(pictures.values()) < 60_000
     for name in names:
-        assert (
-            f"`examples/{name}.py`" in text
-            and 15 <= len((ROOT / "examples" / f"{name}.py").read_text().splitlines()) <= 45
+        code = (ROOT / "examples" / f"{name}.py").read_text()
+        assert 15 <= len(code.splitlines()) <= 45, name
+        said = re.search(
+            rf"^## `examples/{name}.py`\n\n(.+?)\n\n!\[.+\]\(images/gallery/{name}.png\)$", text, re.M | re.S
         )
+        assert said is not None, name
+        first = (ast.get_docstring(ast.parse(code)) or "").split("\n\n")[0]
+        assert said[1].split() == first.split(), f"{name}: the gallery does not say what its docstring says"

@@ -1,6 +1,7 @@
 """Types as a user's editor sees them: strict basedpyright on the Python blocks of README and docs, and on the whole interface."""
 
 import importlib.util
+import inspect
 import json
 import re
 import subprocess
@@ -84,20 +85,63 @@ def test_mistakes_are_seen_by_an_editor(tmp_path):
     assert {line for _, line, _ in found} == set(range(3, 8)), found
 
 
-@pytest.mark.parametrize(
-    "method",
-    [iz.Model.__init__, iz.Model.variant, iz.Model.with_current, iz.Model.with_refractory, iz.Model.with_noise,
-     iz.Model.scaled, iz.Model.population, iz.Population.run, iz.Population.step],
-    ids=lambda m: m.__qualname__,
-)  # fmt: skip
-def test_docstrings_name_every_argument_and_the_errors(method):
-    text = method.__doc__
-    assert "Parameters\n" in text and "Raises\n" in text
-    described = text.split("Parameters\n")[1].split("Raises\n")[0]
-    names = [name for name in method.__annotations__ if name not in ("return", "self")]
-    assert len(names) >= 1
-    for name in names:
-        assert re.search(rf"^ *([\w*]+, )*\**{name}\b.*$", described, re.MULTILINE), f"{name} is not described"
+def public_calls():
+    """Every function that users call and every method of the classes that they hold: name, the function, and its class or module."""
+    found = {}
+    for module in (iz, iz.inputs, iz.plot):
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if inspect.isclass(thing):
+                members = {f"{name}.{key}": (inspect.getattr_static(thing, key), thing) for key in dir(thing)}
+            else:
+                members = {f"{module.__name__}.{name}": (thing, module)}
+            for label, (member, home) in members.items():
+                call, own = getattr(member, "__func__", member), label.split(".")[-1]
+                shown = not own.startswith("_") or own in ("__init__", "__call__")
+                if shown and inspect.isfunction(call) and call.__module__.startswith("izhigen"):
+                    found.setdefault(call, (label, home))
+    return [pytest.param(call, home, id=label) for call, (label, home) in found.items()]
+
+
+def described(call, home):
+    """Names that the docstring of a call describes: a list of parameters, or what it and its class or module say in code."""
+    text, around = inspect.getdoc(call) or "", inspect.getdoc(home) or ""
+    if "Parameters\n" in text:
+        listed = re.split(r"\n(?:Returns|Raises)\n", text.split("Parameters\n")[1])[0]
+        heads = re.findall(r"^((?:\*{0,2}\w+(?:, )?)+)(?: : .*)?$", listed, re.MULTILINE)
+    else:
+        heads = re.findall(r"``(.+?)``", text + around, re.DOTALL)
+        heads += re.findall(r"^((?:\w+(?:, )?)+) : .*$", around, re.MULTILINE)
+    names = set(re.findall(r"\w+", " ".join(heads)))
+    other = re.search(r":meth:`izhigen\.(\w+)\.(\w+)`,?(?: which)? describes the arguments", f"{text} {around}")
+    if other is not None and "Parameters\n" not in text:
+        names |= {other[1].lower()} | described(getattr(getattr(iz, other[1]), other[2]), getattr(iz, other[1]))
+    return names
+
+
+@pytest.mark.parametrize(("call", "home"), public_calls())
+def test_docstrings_name_every_argument_and_the_errors(call, home):
+    names = [name for name in inspect.signature(call).parameters if name not in ("self", "cls")]
+    if len(names) > 1:  # a single one is what the first sentence is about
+        assert set(names) <= described(call, home), sorted(set(names) - described(call, home))
+    if "Parameters\n" in (call.__doc__ or ""):
+        assert "Raises\n" in call.__doc__
+
+
+def test_the_list_of_public_calls_is_whole():
+    calls = {parameter.id for parameter in public_calls()}
+    assert calls >= {"Model.__init__", "Model.variant", "Model.with_current", "Model.with_noise", "Model.scaled"}
+    assert calls >= {"Model.population", "Population.run", "Population.step", "Recording.load", "Recording.f_i"}
+    assert calls >= {"izhigen.load", "izhigen.inputs.poisson", "izhigen.plot.state_plane"} and len(calls) > 50
+
+
+def test_a_population_is_made_as_the_model_describes_it():
+    described, made = (
+        [(p.name, p.kind, p.default, p.annotation) for p in list(inspect.signature(call).parameters.values())[1:]]
+        for call in (iz.Model.population, iz.Population)
+    )
+    assert made == described
+    assert ":meth:`izhigen.Model.population`, which describes the arguments" in iz.Population.__doc__
 
 
 @pytest.mark.parametrize("module", [iz, iz.inputs, iz.plot, izhigen.errors], ids=lambda m: m.__name__)

@@ -231,9 +231,7 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
         return f"(!{self._print(expr.args[0])})"
 
     def operand(self, expr: Any, least: int) -> str:
-        """Print a part of a larger expression, in parentheses when it binds less than ``least`` (or has a leading
-        minus).
-        """
+        """Print a part of a larger expression, in parentheses if it binds less than ``least`` or leads with a minus."""
         text = str(self._print(expr))
         return f"({text})" if _binding(expr) < least or text.startswith("-") else text
 

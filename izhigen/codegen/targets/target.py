@@ -62,8 +62,8 @@ class Target:
         """Refuse a number type that the target does not have."""
         if dtype in FORMATS and dtype not in self.dtypes:
             raise BackendError(
-                f"target {self.name!r} computes in {' or '.join(self.dtypes)} only, not in {dtype}; give "
-                f"dtype={self.dtypes[0]!r}"
+                f"target {self.name!r} computes in {' or '.join(self.dtypes)} only, not in {dtype}; "
+                f"give dtype={self.dtypes[0]!r}"
             )
 
     def render(self, kernel: Kernel) -> Program:

@@ -102,8 +102,9 @@ def _single_noise(system: System, index: int, amplitude: Any) -> Any:
 def _block_noise(
     system: System, block: tuple[int, ...], amplitudes: dict[int, Any]
 ) -> tuple[list[Assignment], list[NoiseTerm]]:
-    """The covariance of a step, dt int_0^1 exp(Zs) G G^T exp(Zs)^T ds, by its Cholesky factor (Van Loan 1978, IEEE TAC
-    23:395).
+    """The covariance of a step, dt int_0^1 exp(Zs) G G^T exp(Zs)^T ds, by its Cholesky factor.
+
+    Van Loan 1978, IEEE TAC 23:395.
     """
     names = [system.states[k].name for k in block]
     matrix = [_scaled_rate(system.jacobian[r, c]) for r in block for c in block]
