@@ -17,6 +17,7 @@ from izhigen.inputs import Stimulus
 from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.forms import Form
 from izhigen.model.functions import CONSTANTS
+from izhigen.scalars import real_numbers
 from izhigen.series import DrawnRows, Events, Offset, Part, Poisson, Text, White
 
 Array = Any
@@ -228,13 +229,8 @@ def _contiguous(values: Array, layout: Layout) -> Array:
 
 def _as_numbers(name: str, value: Any, layout: Layout) -> Array:
     refuse_masked(f"input {name!r}", value)
-    array = layout.read(value)
-    if array.dtype.kind not in "biuf":
-        raise ValueShapeError(
-            f"input {name!r}: {type(value).__name__} holds no real numbers; give a number, an array, a stimulus of "
-            "iz.inputs, or text in t"
-        )
-    return array
+    hint = "; give a number, an array, a stimulus of iz.inputs, or text in t"
+    return real_numbers(f"input {name!r}", value, layout.read(value), hint)
 
 
 def _as_series(array: Array, layout: Layout, steps: int) -> Array | None:

@@ -14,7 +14,7 @@ from izhigen.arrays import fetch, namespace, refuse_masked
 from izhigen.errors import ValueShapeError, suggest
 from izhigen.feeding import Layout
 from izhigen.model.model import Declaration
-from izhigen.scalars import read_real, shown
+from izhigen.scalars import read_real, real_numbers, shown, too_large
 
 Array = Any
 Value = ArrayLike | Callable[[int, np.random.Generator], ArrayLike]
@@ -85,16 +85,15 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
             ) from problem
     if isinstance(value, (numbers.Real, Decimal)) and not isinstance(value, bool):
         number = read_real(value, name)
-        with np.errstate(over="ignore"):
-            if not np.isfinite(np.dtype(dtype).type(number)):
-                raise ValueShapeError(f"{name} = {shown(value)} is not finite in {np.dtype(dtype).name}")
+        if too_large(number, dtype):
+            raise ValueShapeError(f"{name} = {shown(value)} is too large for {np.dtype(dtype).name}")
+        if not np.isfinite(number):
+            raise ValueShapeError(f"{name} = {shown(value)} is not finite")
         return number
     refuse_masked(name, value)
-    array = layout.read(value)
-    if array.dtype.kind not in "iuf" or isinstance(value, bool):
-        raise ValueShapeError(
-            f"{name}: {type(value).__name__} is not a number, an array of numbers, or a callable f(n, rng)"
-        )
+    array = real_numbers(
+        name, value, layout.read(value), "; give a number, an array of numbers, or a callable f(n, rng)"
+    )
     if array.ndim == 0:
         return read_value(name, float(array), layout, rng, dtype)
     flat = layout.per_neuron(array, dtype)
@@ -105,7 +104,10 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
         )
     bad = namespace(flat).flatnonzero(~namespace(flat).isfinite(flat))
     if len(bad):
-        raise ValueShapeError(f"{name} is not finite for neuron {int(bad[0])} ({float(flat[bad[0]])})")
+        exact = layout.per_neuron(array, np.float64)
+        given = float((flat if exact is None else exact)[bad[0]])
+        why = f"too large for {np.dtype(dtype).name}" if np.isfinite(given) else "not finite"
+        raise ValueShapeError(f"{name} is {why} for neuron {int(bad[0])} ({given})")
     return layout.space.send(flat) if isinstance(flat, np.ndarray) else flat
 
 
@@ -153,9 +155,11 @@ def _in_type(model: Declaration, state: str, value: Any, dtype: Any) -> Array:
     bad = xp.flatnonzero(~xp.isfinite(converted))
     if len(bad):
         neuron = int(bad[0])
+        given = float(number.reshape(-1)[neuron])
+        why = f"too large for {np.dtype(dtype).name}" if np.isfinite(given) else "not finite"
         raise ValueShapeError(
-            f"the initial value of {state!r} is not finite in {np.dtype(dtype).name} for neuron {neuron} "
-            f"({float(number.reshape(-1)[neuron])}); check {expression_of(model, state)}"
+            f"the initial value of {state!r} is {why} for neuron {neuron} ({given}); check "
+            f"{expression_of(model, state)}"
         )
     return converted
 
