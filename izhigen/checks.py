@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from izhigen.arrays import fetch, is_on_device, refuse_masked
-from izhigen.errors import ValueShapeError
-from izhigen.scalars import read_whole, shown
+from izhigen.errors import ValueShapeError, shown
+from izhigen.scalars import read_whole
 
 Array = Any
 MOST_NEURONS = 1 << 40
@@ -19,10 +19,10 @@ MOST_NEURONS = 1 << 40
 def check_dtype(dtype: Any) -> Any:
     try:
         number = np.dtype(dtype)
-    except TypeError:
+    except Exception:  # NumPy asks what it is given for its text
         number = np.dtype(object)
     if number not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueShapeError(f"dtype={dtype!r} is not 'float32' or 'float64'")
+        raise ValueShapeError(f"dtype={shown(dtype)} is not 'float32' or 'float64'")
     return number
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from izhigen.arrays import HOST, Space, aligned, namespace, refuse_masked
 from izhigen.backends.engine import Counts, Source
 from izhigen.drawing import Span, bad_rate_text, make_counts, make_events
-from izhigen.errors import ValueShapeError, suggest
+from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.inputs import Stimulus
 from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.forms import Form
@@ -282,7 +282,7 @@ class _StimulusFeed:
         length, end = stimulus.steps(dt), self._span.first + self._span.steps
         if length is not None and end > length:
             raise ValueShapeError(
-                f"input {self._name!r}: {stimulus.name} lasts {length * dt:g} ms but the run goes on to "
+                f"input {shown(self._name)}: {stimulus.name} lasts {length * dt:g} ms but the run goes on to "
                 f"{end * dt:g} ms; "
                 "make it longer, or add a section of zeros"
             )
@@ -298,7 +298,7 @@ class _StimulusFeed:
         found = _as_series(series[:, None] if series.ndim == 1 else series, layout, count)
         if found is None:
             raise ValueShapeError(
-                f"input {self._name!r}: {self._stimulus.name} has {series.shape[1]} columns for {layout.count} "
+                f"input {shown(self._name)}: {self._stimulus.name} has {series.shape[1]} columns for {layout.count} "
                 f"neurons; "
                 f"give {'1' if layout.count == 1 else f'1 or {layout.count}'}"
             )
@@ -313,7 +313,7 @@ class _StimulusFeed:
             if isinstance(part, Poisson):
                 counts = self._counts(part, f"{self._name}#{place}", offset, count)
                 if counts.bad is not None:
-                    raise ValueShapeError(f"input {self._name!r}: {bad_rate_text(counts.bad[1])}")
+                    raise ValueShapeError(f"input {shown(self._name)}: {bad_rate_text(counts.bad[1])}")
                 first = self._span.first + offset if isinstance(part.rate, Expression) else None
                 weight = counts.weight.astype(np.float64)
                 parts[place] = DrawnRows(
@@ -363,10 +363,10 @@ def text_stimulus(name: str, text: str, duration: float) -> Stimulus:
     for symbol, column in expression.names.items():
         if symbol != "t" and symbol not in CONSTANTS:
             raise ValueShapeError(
-                f"input {name!r}, column {column}: {symbol!r} is not known; text for an input may use t (ms) and "
+                f"input {name!r}, column {column}: {shown(symbol)} is not known; text for an input may use t (ms) and "
                 f"pi only"
             )
-    return Stimulus(f"{text!r}", (Text(expression, duration),))
+    return Stimulus(f"{shown(text)}", (Text(expression, duration),))
 
 
 def check_input_names(names: Any, known: tuple[str, ...], model_name: str) -> None:

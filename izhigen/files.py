@@ -17,11 +17,37 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, BinaryIO, cast
 
+from izhigen.errors import RecordingError, ValueShapeError, shown
+
 DRAFT_PREFIX, DRAFT_SUFFIX = ".izhigen-", ".part"
 """Of a file that is being written; one that a kill left may be removed."""
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+LONGEST_PATH = 4096
+"""Characters of a path; no system takes more."""
 BY_DESCRIPTOR = os.open in os.supports_dir_fd and bool(NO_LINK)
 """Whether the system can name a file in a folder that is open, whatever becomes of the folder's path meanwhile."""
+
+
+def read_path(path: Any, example: str) -> Path:
+    """A path of the file system; ``example`` is one for the message.
+
+    Raises
+    ------
+    ValueShapeError
+        For what is no path.
+    RecordingError
+        For text that names no file, as it holds a NUL or half of a pair, or is too long.
+    """
+    try:
+        text = os.fsdecode(path)
+        hostile = b"\0" in os.fsencode(text)
+    except TypeError:
+        raise ValueShapeError(f"{shown(path)} is not a path such as {example!r}") from None
+    except UnicodeError:
+        hostile = True
+    if hostile or len(text) > LONGEST_PATH:
+        raise RecordingError(f"{shown(path)} is no name of a file")
+    return Path(text)
 
 
 def is_draft(name: str) -> bool:

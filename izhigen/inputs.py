@@ -23,11 +23,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from izhigen.arrays import refuse_masked
-from izhigen.errors import IzhigenError, ValueShapeError
+from izhigen.errors import IzhigenError, ValueShapeError, shown
+from izhigen.files import read_path
 from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.forms import Form, form_of
 from izhigen.model.functions import CONSTANTS
-from izhigen.scalars import MOST, read_array, read_finite, read_real, read_whole, shown
+from izhigen.scalars import MOST, read_array, read_finite, read_real, read_whole
 from izhigen.series import (
     Events,
     Offset,
@@ -423,7 +424,8 @@ def _rate_text(text: str) -> Expression:
     for symbol, column in expression.names.items():
         if symbol != "t" and symbol not in CONSTANTS:
             raise ValueShapeError(
-                f"rate of poisson, column {column}: {symbol!r} is not known; a rate as text may use t (ms) and pi only"
+                f"rate of poisson, column {column}: {shown(symbol)} is not known; a rate as text may use t (ms) and "
+                "pi only"
             )
     return expression
 
@@ -482,7 +484,7 @@ def spikes(times: Any, indices: Any, weight: Any = 1.0) -> Stimulus:
 def from_array(values: Any, dt: float) -> Stimulus:
     """A given series, shape (T,) or (T, n), sampled at ``dt`` ms; a path to a ``.npy`` or ``.csv`` file is read."""
     if isinstance(values, (str, Path)):
-        values = _read_series(Path(values))
+        values = _read_series(read_path(values, "current.npy"))
     refuse_masked("from_array", values)
     given = read_array("from_array: values", values, "; give a series of numbers, (T,) or (T, n)")
     if given.ndim < 1 or not len(given):
@@ -495,7 +497,11 @@ def from_array(values: Any, dt: float) -> Stimulus:
 
 
 def _read_series(path: Path) -> Array:
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError:  # a name too long for the system
+        there = False
+    if not there:
         raise ValueShapeError(f"from_array: no file {str(path)!r}")
     try:
         return (

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from izhigen.arrays import beside, fetch
-from izhigen.errors import RecordingError, ValueShapeError, suggest
-from izhigen.files import write_file
+from izhigen.errors import RecordingError, ValueShapeError, shown, suggest
+from izhigen.files import read_path, write_file
 from izhigen.lines import bind_lines, line_names
 from izhigen.model.expressions import Compare, Expression, Name
 from izhigen.model.model import Declaration
@@ -62,6 +62,7 @@ def picture_format(path: str | Path) -> str:
     from matplotlib.backend_bases import FigureCanvasBase
 
     known = sorted(FigureCanvasBase.get_supported_filetypes())
+    path = read_path(path, "run.png")
     kind = os.path.splitext(path)[1].lower().lstrip(".")
     if kind not in known:
         raise RecordingError(f"{path}: the name of a picture must end in one of .{', .'.join(known)}")
@@ -373,7 +374,7 @@ def state_plane(
     x, y = x or states[0], y or next(s for s in states if s != (x or states[0]))
     for name in (x, y):
         if name not in states:
-            raise ValueShapeError(f"{name!r} is not a state of model {model.name!r}{suggest(name, states)}")
+            raise ValueShapeError(f"{shown(name)} is not a state of model {model.name!r}{suggest(name, states)}")
     fixed = _plane_values(model, values or {})
     path = {}
     if recording is not None:
@@ -424,7 +425,7 @@ def _plane_values(model: Declaration, values: Mapping[str, float]) -> dict[str, 
     known = (*model.parameters, *model.inputs, *model.states)
     for name in values:
         if name not in known:
-            raise ValueShapeError(f"model {model.name!r} has no {name!r}{suggest(name, known)}")
+            raise ValueShapeError(f"model {model.name!r} has no {shown(name)}{suggest(name, known)}")
     parameters = {**model.parameters, **{k: v for k, v in values.items() if k in model.parameters}}
     given = {k: float(v) for k, v in values.items() if k in model.states}
     states = initial_states(model, given, parameters, float)

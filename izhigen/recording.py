@@ -13,10 +13,10 @@ import numpy as np
 from izhigen.archive import read_archive, write_archive
 from izhigen.arrays import beside, fetch, namespace
 from izhigen.description import PER_NEURON, Description, recording_path
-from izhigen.errors import RecordingError, suggest
+from izhigen.errors import RecordingError, shown, suggest
 from izhigen.moments import MOMENTS, UNITS, Intervals
 from izhigen.rates import PopulationRate, RateCurve, population_rate, rate_curve
-from izhigen.scalars import read_real, shown
+from izhigen.scalars import read_real
 from izhigen.store import SUFFIX, Header, Piece, StoreWriter
 from izhigen.stored import axes_of, labelled, read_store
 
@@ -81,6 +81,8 @@ class Recording:
         ``"count"`` and ``"first_spike"`` (ms, NaN without one) give one value a neuron, ``"isi"`` the
         :class:`~izhigen.moments.Intervals`.
         """
+        if not isinstance(name, str):
+            raise RecordingError(f"{shown(name)} is no name (recorded: {', '.join(self.names) or 'nothing'})")
         if name == "spike" and self.spike_times is not None:
             with beside(self.spike_times):
                 return self._dense_spikes()
@@ -93,8 +95,8 @@ class Recording:
             if name == "spike" or name in MOMENTS:
                 self._need_threshold()
             raise RecordingError(
-                f"{name!r} was not recorded{suggest(name, have)} (recorded: {', '.join(have) or 'nothing'}); "
-                f"ask for it with record=[{name!r}]"
+                f"{shown(name)} was not recorded{suggest(name, have)} (recorded: {', '.join(have) or 'nothing'}); "
+                f"ask for it with record=[{shown(name)}]"
             )
         return self.traces[name]
 
@@ -117,7 +119,7 @@ class Recording:
 
     def _need_threshold(self) -> None:
         if not self.info.get("threshold", "unknown"):
-            raise RecordingError(f"model {self.info.get('model', '?')!r} has no threshold, so it has no spikes")
+            raise RecordingError(f"model {shown(self.info.get('model', '?'))} has no threshold, so it has no spikes")
 
     def _need_spikes(self) -> None:
         if self.spike_times is None:
@@ -176,9 +178,9 @@ class Recording:
             )
         inputs = [known for known in self.per_neuron if known not in self.info.get("parameters", {})]
         chosen = name if name is not None else next(iter([*inputs, *self.per_neuron]))
-        if chosen not in self.per_neuron:
+        if not isinstance(chosen, str) or chosen not in self.per_neuron:
             raise RecordingError(
-                f"{chosen!r} has no value per neuron here{suggest(str(chosen), self.per_neuron)} (known: "
+                f"{shown(chosen)} has no value per neuron here{suggest(chosen, self.per_neuron)} (known: "
                 f"{', '.join(self.per_neuron)})"
             )
         rates = self.rates if start is None else self._rates_after(start)

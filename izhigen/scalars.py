@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.errors import IzhigenError, ValueShapeError
+from izhigen.errors import IzhigenError, ValueShapeError, shown
 
 MOST = 2**63 - 1
 """Largest whole number that kernels and indices hold."""
@@ -19,29 +19,6 @@ NO_NUMBERS = (bool, np.bool_, np.timedelta64)
 """What Python's or NumPy's types count among the whole numbers: truth values, and times with units of their own."""
 DOUBLE = 8
 """Bytes of a number in double precision."""
-LONGEST = 60
-"""Characters of a value that a message shows."""
-
-
-def shown(value: Any) -> str:
-    """A value for a message: what ``repr`` says of it, printable, and of a length that fits in a line."""
-    if isinstance(value, (str, bytes, bytearray, list, tuple)):
-        value = value[: LONGEST + 1]  # more than fits, and none of a million
-    elif isinstance(value, int) and abs(value) >= 10**LONGEST:
-        return f"a whole number of {value.bit_length()} bits"
-    try:
-        text = repr(value)
-    except Exception:  # what a foreign object's repr does is its own affair
-        text = f"a {type(value).__name__}"
-    text = printable(" ".join(text[: 10 * LONGEST].split()))
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
-
-
-def printable(text: object) -> str:
-    """Text, such as a path, without what a terminal would obey or cannot show: control characters, marks of direction
-    and halves of pairs become escapes.
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text))
 
 
 def scalar_of(value: Any) -> Any:
@@ -142,6 +119,18 @@ def too_large(value: Any, dtype: Any) -> bool:
     """Whether a number, or one of an array, is finite and beyond a number type."""
     with np.errstate(over="ignore"):
         return bool((np.isfinite(value) & ~np.isfinite(np.asarray(value).astype(dtype))).any())
+
+
+def read_names(names: Any, what: str, error: type[IzhigenError] = ValueShapeError) -> tuple[str, ...]:
+    """Names from a list of them, or from one."""
+    try:
+        found = (names,) if isinstance(names, str) else tuple(names)
+    except TypeError:
+        raise error(f"{what}={shown(names)} is not a list of names") from None
+    for name in found:
+        if not isinstance(name, str):
+            raise error(f"{what}: {shown(name)} is not a name ({type(name).__name__})")
+    return found
 
 
 def read_whole(value: Any, least: int, most: int = MOST) -> int | None:

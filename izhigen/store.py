@@ -18,7 +18,7 @@ import numpy as np
 
 from izhigen.arrays import fetch
 from izhigen.description import PER_NEURON, Description, recording_path
-from izhigen.errors import RecordingError, ValueShapeError
+from izhigen.errors import RecordingError, ValueShapeError, shown
 from izhigen.files import write_file
 from izhigen.moments import UNITS
 from izhigen.stored import METADATA, SPIKE, SPIKE_NEURON, SPIKE_TIME, TIME, axes_of, load_zarr
@@ -95,10 +95,10 @@ def check_new(path: Any) -> Path:
     try:
         place, suffix = recording_path(path)
     except ValueShapeError:
-        raise ValueShapeError(f"out={path!r} is not a path such as 'run{SUFFIX}'") from None
+        raise ValueShapeError(f"out={shown(path)} is not a path such as 'run{SUFFIX}'") from None
     if suffix != SUFFIX:
         raise RecordingError(
-            f"out={str(path)!r}: a run is written to a Zarr store while it goes on, whose name must end in {SUFFIX}; "
+            f"out='{path}': a run is written to a Zarr store while it goes on, whose name must end in {SUFFIX}; "
             f"for a {suffix} file, save the recording that the run returns"
         )
     if os.path.lexists(place):
@@ -152,7 +152,7 @@ class StoreWriter:
         for name in header.traces:
             if name in taken:
                 raise RecordingError(
-                    f"{self.path}: {name!r} is the name of another array of the store; rename it in the model, or "
+                    f"{self.path}: {shown(name)} is the name of another array of the store; rename it in the model, or "
                     f"run without out"
                 )
         self._layouts = self._new_layouts(axes, chunk_rows)

@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 
-from izhigen.errors import ValueShapeError
-from izhigen.scalars import read_real, read_whole, shown
+from izhigen.errors import ValueShapeError, shown
+from izhigen.scalars import read_real, read_whole
 
 MOST_STEPS = 1e15
 """Longest run, in steps: time must stay a whole number of steps in float64."""

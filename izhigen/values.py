@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from izhigen.arrays import fetch, namespace, refuse_masked
-from izhigen.errors import ValueShapeError, suggest
+from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.feeding import Layout
 from izhigen.model.model import Declaration
-from izhigen.scalars import read_real, real_numbers, shown, too_large
+from izhigen.scalars import read_real, real_numbers, too_large
 
 Array = Any
 Value = ArrayLike | Callable[[int, np.random.Generator], ArrayLike]
@@ -34,11 +34,11 @@ def check_value_names(model: Declaration, values: Mapping[str, Any]) -> None:
     for name in values:
         if name in model.inputs:
             raise ValueShapeError(
-                f"{name!r} is an input of model {model.name!r}: give it to run({name}=...) or step({name}=...)"
+                f"{shown(name)} is an input of model {model.name!r}: give it to run({name}=...) or step({name}=...)"
             )
         if name not in known:
             raise ValueShapeError(
-                f"model {model.name!r} has no parameter or state {name!r}{suggest(name, known)} "
+                f"model {model.name!r} has no parameter or state {shown(name)}{suggest(name, known)} "
                 f"(parameters: {', '.join(model.parameters)}; states: {', '.join(model.states)})"
             )
 
@@ -158,7 +158,7 @@ def _in_type(model: Declaration, state: str, value: Any, dtype: Any) -> Array:
         given = float(number.reshape(-1)[neuron])
         why = f"too large for {np.dtype(dtype).name}" if np.isfinite(given) else "not finite"
         raise ValueShapeError(
-            f"the initial value of {state!r} is {why} for neuron {neuron} ({given}); check "
+            f"the initial value of {shown(state)} is {why} for neuron {neuron} ({given}); check "
             f"{expression_of(model, state)}"
         )
     return converted
@@ -167,4 +167,4 @@ def _in_type(model: Declaration, state: str, value: Any, dtype: Any) -> Array:
 def expression_of(model: Declaration, state: str) -> str:
     """The model's initial expression of a state, for messages."""
     expression = model.initial.get(state)
-    return f"its expression {expression.text!r}" if expression is not None else "the value given"
+    return f"its expression {shown(expression.text)}" if expression is not None else "the value given"

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from izhigen.errors import BackendError
+from izhigen.errors import BackendError, shown
 
 DEFAULT_LIMIT = 10**9
 """Bytes that the cache may take, where ``$IZHIGEN_CACHE_SIZE`` says nothing else."""
@@ -45,12 +45,12 @@ def cache_dir() -> Path:
     named = os.environ.get("IZHIGEN_CACHE_DIR")
     if named:
         if any("\ud800" <= letter <= "\udfff" for letter in named):
-            raise BackendError(f"the environment names IZHIGEN_CACHE_DIR={named!r}, which is no text; correct it")
+            raise BackendError(f"the environment names IZHIGEN_CACHE_DIR={shown(named)}, which is no text; correct it")
         try:
             return Path(named).expanduser().absolute()
         except (RuntimeError, OSError) as problem:  # no such user; no current folder
             raise BackendError(
-                f"the environment names IZHIGEN_CACHE_DIR={named!r}, which is no folder ({problem}); correct it"
+                f"the environment names IZHIGEN_CACHE_DIR={shown(named)}, which is no folder ({problem}); correct it"
             ) from None
     import platformdirs
 
@@ -71,7 +71,7 @@ def cache_limit() -> int:
     found = re.fullmatch(r"(\d{1,18}(?:\.\d{0,18})?(?:e\d{1,2})?)\s*([kmgt]?)b?", named, re.ASCII | re.IGNORECASE)
     if found is None:
         raise BackendError(
-            f"the environment names IZHIGEN_CACHE_SIZE={named!r}, which is no size; write one such as 500MB or 2GB"
+            f"the environment names IZHIGEN_CACHE_SIZE={shown(named)}, which is no size; write one such as 500MB or 2GB"
         )
     return int(float(found[1]) * _UNITS[found[2].lower()])
 

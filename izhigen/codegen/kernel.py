@@ -27,7 +27,7 @@ from izhigen.derive.ranges import short_ranges
 from izhigen.derive.singularities import remove_singularities
 from izhigen.derive.step import Step
 from izhigen.derive.system import algebraic_definitions
-from izhigen.errors import ValueShapeError, suggest
+from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.model.expressions import parse_expression
 
 
@@ -383,7 +383,7 @@ def _with_ranged_phi1(statement: Statement, short: tuple[ShortArgument, ...]) ->
 def _check_choice(what: str, given: Iterable[str], known: tuple[str, ...]) -> None:
     for name in given:
         if name not in known:
-            raise ValueShapeError(f"{what}: {name!r} is not one of {', '.join(known)}{suggest(str(name), known)}")
+            raise ValueShapeError(f"{what}: {shown(name)} is not one of {', '.join(known)}{suggest(name, known)}")
 
 
 def _body(step: Step, jumped: tuple[str, ...], placer: _Placer) -> tuple[list[Statement], list[Statement]]:

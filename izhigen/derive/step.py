@@ -17,7 +17,7 @@ from izhigen.derive.expansion import tree_size
 from izhigen.derive.lowering import DT, T, lower, symbol
 from izhigen.derive.singularities import remove_singularities
 from izhigen.derive.system import System, build_system
-from izhigen.errors import DerivationError, suggest
+from izhigen.errors import DerivationError, shown, suggest
 from izhigen.model.model import Declaration
 
 MOST_INLINED = 2_000
@@ -168,7 +168,7 @@ def find_scheme(name: str) -> Scheme:
         scheme: Scheme = importlib.import_module(f"{schemes.__name__}.{candidate}").SCHEME
         if name == scheme.name or name in scheme.aliases:
             return scheme
-    raise DerivationError(f"no method {name!r}{suggest(str(name), names)} (methods: {', '.join(names)})")
+    raise DerivationError(f"no method {shown(name)}{suggest(name, names)} (methods: {', '.join(names)})")
 
 
 def derive_step(model: Declaration, method: str = "exp_euler") -> Step:
@@ -193,7 +193,7 @@ def derive_step(model: Declaration, method: str = "exp_euler") -> Step:
     if model.threshold is not None:
         threshold = lower(model.threshold, "threshold", system.definitions)
         if threshold in (sp.true, sp.false):
-            raise DerivationError(f"threshold: {model.threshold.text!r} is {threshold} whatever the state is")
+            raise DerivationError(f"threshold: {shown(model.threshold.text)} is {threshold} whatever the state is")
     resets = tuple(
         Assignment(symbol(r.state), lower(r.expression, f"reset of {r.state}", system.definitions)) for r in model.reset
     )

@@ -23,8 +23,8 @@ from izhigen.codegen.request import KernelRequest
 from izhigen.codegen.targets import find_target, target_names
 from izhigen.codegen.targets.target import Target
 from izhigen.drawing import stream_of
-from izhigen.errors import BackendError, IzhigenError, ValueShapeError
-from izhigen.files import Folder, InTheWay, is_draft, write_file
+from izhigen.errors import BackendError, IzhigenError, ValueShapeError, shown
+from izhigen.files import Folder, InTheWay, is_draft, read_path, write_file
 from izhigen.model.model import Declaration
 from izhigen.poisson import first_sum
 from izhigen.resources import resource_dir
@@ -117,7 +117,7 @@ class Project:
         IzhigenError
             When the disk refuses. As all files are written beside their places first, a full disk changes none of them.
         """
-        root = Path(folder)
+        root = read_path(folder, "neurons/")
         if root.exists() and not root.is_dir():
             raise ValueShapeError(
                 f"{root} is a file; name a folder for the project (or leave -o out to print the one-file source)"
@@ -219,7 +219,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
     root = _templates(found)
     if root is None:
         raise BackendError(
-            f"target {target!r} has no project templates (targets with them: {', '.join(project_targets())})"
+            f"target {shown(target)} has no project templates (targets with them: {', '.join(project_targets())})"
         )
     _check_request(request, found)
     inputs = (*request.model.inputs, *(f"{state}_delta" for state in request.deltas))
@@ -263,7 +263,7 @@ def _check_request(request: KernelRequest, target: Target) -> None:
         )
     if not target.input_noise and (request.counted_inputs or request.event_inputs):
         raise BackendError(
-            f"target {target.name!r} is given the values of its inputs step by step, and draws no Poisson "
+            f"target {shown(target.name)} is given the values of its inputs step by step, and draws no Poisson "
             f"counts and delivers no spikes; "
             "take target 'c', or add them to the input"
         )
@@ -292,7 +292,7 @@ def _check_names(name: str, files: Mapping[str, str], count: int) -> None:
     distinct = {path.casefold() for path in files}
     if len(files) < count or len(distinct) < count or name.casefold() in HEADERS:
         raise ValueShapeError(
-            f"a project of a model named {name!r} would have two files of one name, or hide a header of C; emit "
+            f"a project of a model named {shown(name)} would have two files of one name, or hide a header of C; emit "
             "model.variant('another_name')"
         )
 
