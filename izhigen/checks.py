@@ -64,7 +64,19 @@ def check_neurons(neurons: Any, count: int) -> tuple[Array, Array]:
     """Chosen neurons as given, and the order that sorts them."""
     if neurons is None:
         return None, None
+    chosen = read_neurons(neurons, count)
+    if len(np.unique(chosen)) != len(chosen):
+        raise ValueShapeError("neurons: an index occurs twice")
+    return chosen, np.argsort(chosen)
+
+
+def read_neurons(neurons: Any, count: int) -> Array:
+    """Flat indices of neurons below a count, from a number, a list, a range, a slice or a mask; int64."""
     refuse_masked("neurons", neurons)
+    if isinstance(neurons, range):  # looked at by its ends: it may be longer than any memory
+        for end in (neurons[0], neurons[-1]) if len(neurons[:1]) else ():
+            if not 0 <= end < count:
+                raise ValueShapeError(f"neurons: index {shown(end)} is outside 0 ... {count - 1}")
     try:
         chosen = np.atleast_1d(np.asarray(fetch(neurons) if is_on_device(neurons) else neurons))
     except Exception as problem:  # ragged lists, and what other libraries refuse to hand over
@@ -83,9 +95,7 @@ def check_neurons(neurons: Any, count: int) -> tuple[Array, Array]:
     chosen = chosen.astype(np.int64)
     if len(outside):
         raise ValueShapeError(f"neurons: index {outside[0]} is outside 0 ... {count - 1}")
-    if len(np.unique(chosen)) != len(chosen):
-        raise ValueShapeError("neurons: an index occurs twice")
-    return chosen, np.argsort(chosen)
+    return chosen
 
 
 def _first_line(problem: Exception) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -347,11 +347,11 @@ class Recording:
             variables, {"time": ("time", np.asarray(self.t), {"units": "ms"}), **coordinates}, attributes
         )
 
-    def plot(self, **options: Any) -> Any:
+    def plot(self, *, states: Sequence[str] | str | None = None, neurons: Any = None) -> Any:
         """Traces with spikes marked and a raster; see :func:`izhigen.plot.recording`."""
         from izhigen import plot  # matplotlib loads only when something is drawn
 
-        return plot.recording(self, **options)
+        return plot.recording(self, states=states, neurons=neurons)
 
     def _repr_html_(self) -> str:
         from izhigen import notebook
