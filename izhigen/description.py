@@ -14,7 +14,7 @@ import numpy as np
 
 from izhigen.checks import MOST_NEURONS
 from izhigen.errors import RecordingError, shown
-from izhigen.files import read_path
+from izhigen.files import check_file, read_path
 from izhigen.moments import MOMENTS, UNITS
 
 Array = Any
@@ -57,6 +57,21 @@ def recording_path(path: Any) -> tuple[Path, str]:
     if suffix not in SUFFIXES:
         known = " or ".join(f"{suffix} ({what})" for suffix, what in SUFFIXES.items())
         raise RecordingError(f"'{place}' does not say how a recording is stored: its name must end in {known}")
+    return place, suffix
+
+
+def output_path(path: Any) -> tuple[Path, str]:
+    """As :func:`recording_path`, for a recording to write: what stands under the name that was given is a file.
+
+    Raises
+    ------
+    RecordingError
+        For a folder, a device or a pipe too, also where its name then gets a suffix.
+    """
+    place, suffix = recording_path(path)
+    if suffix != ".zarr":
+        check_file(os.fsdecode(path))
+        check_file(place)
     return place, suffix
 
 

@@ -57,10 +57,20 @@ def read_settings(settings: tuple[str, ...], known: tuple[str, ...], model_name:
     return values
 
 
-def read_indices(text: str, option: str) -> list[int] | None:
-    """Indices separated by commas; None without any."""
+def read_items(text: str, option: str) -> list[str]:
+    """What stands between commas: at least one thing."""
+    items = [item.strip() for item in text.split(",") if item.strip()]
+    if not items:
+        raise click.UsageError(f"{option} is empty; leave it out, or give what it takes, separated by commas")
+    return items
+
+
+def read_indices(text: str | None, option: str) -> list[int] | None:
+    """Indices separated by commas; None where the option is not given."""
+    if text is None:
+        return None
     try:
-        return [int(item) for item in text.split(",") if item.strip()] or None
+        return [int(item) for item in read_items(text, option)]
     except ValueError:
         raise click.UsageError(f"{option} {shown(text)}: expected indices separated by commas") from None
 
@@ -93,6 +103,12 @@ def read_inputs(specifications: tuple[str, ...], model: Any, duration: float, dt
         if not named and not model.inputs:
             raise ValueShapeError(f"--input {shown(specification)}: model {model.name!r} has no inputs")
         name, text = (head.strip(), tail) if named else (model.inputs[0], specification)
+        if not text.strip():
+            raise click.UsageError(
+                f"--input {shown(specification)} is empty; give a number, a stimulus, a file, or text in t"
+                if specification.strip()
+                else "--input is empty; give a number, a stimulus, a file, or text in t"
+            )
         feeds.setdefault(name, []).append(_one_input(text.strip(), duration, dt, seed + position))
     return {name: _total(parts, duration) for name, parts in feeds.items()}
 

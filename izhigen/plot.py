@@ -16,7 +16,7 @@ import numpy as np
 from izhigen.arrays import beside, fetch
 from izhigen.checks import read_neurons
 from izhigen.errors import RecordingError, ValueShapeError, shown, suggest
-from izhigen.files import read_path, write_file
+from izhigen.files import check_file, read_path, write_file
 from izhigen.lines import bind_lines, line_names
 from izhigen.model.expressions import Compare, Expression, Name
 from izhigen.model.model import Declaration
@@ -81,6 +81,7 @@ def save(figure: Any, path: str | Path, *, dpi: float = 130) -> None:
         For an unknown suffix, or when the disk refuses; a picture that was there is then as it was.
     """
     kind, content = picture_format(path), io.BytesIO()
+    check_file(path)
     try:
         figure.savefig(content, format=kind, dpi=dpi)
         write_file(path, content.getbuffer())

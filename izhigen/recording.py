@@ -12,7 +12,7 @@ import numpy as np
 
 from izhigen.archive import read_archive, write_archive
 from izhigen.arrays import beside, fetch, namespace
-from izhigen.description import PER_NEURON, Description, recording_path
+from izhigen.description import PER_NEURON, Description, output_path, recording_path
 from izhigen.errors import RecordingError, shown, suggest
 from izhigen.moments import MOMENTS, UNITS, Intervals
 from izhigen.rates import PopulationRate, RateCurve, population_rate, rate_curve
@@ -256,7 +256,7 @@ class Recording:
             For another suffix, when the store exists, or when the disk refuses; a file that was there is then as it
             was.
         """
-        place, suffix = recording_path(path)
+        place, suffix = output_path(path)
         here = self.to_host()
         if suffix == SUFFIX:
             here._save_store(place)

@@ -24,7 +24,7 @@ from izhigen.codegen.targets import find_target, target_names
 from izhigen.codegen.targets.target import Target
 from izhigen.drawing import stream_of
 from izhigen.errors import BackendError, IzhigenError, ValueShapeError, shown
-from izhigen.files import Folder, InTheWay, is_draft, read_path, write_file
+from izhigen.files import Folder, InTheWay, check_file, is_draft, read_path, write_file
 from izhigen.model.model import Declaration
 from izhigen.poisson import first_sum
 from izhigen.resources import resource_dir
@@ -184,6 +184,7 @@ def write_source(text: str, path: Path, *, force: bool = False) -> Path:
     IzhigenError
         When the disk refuses; a file that was there is then as it was.
     """
+    check_file(path)
     if (
         path.is_file()
         and not force
