@@ -197,12 +197,18 @@ class Cache:
             try:
                 with open(number, "wb") as file:
                     file.write(content)
-                os.replace(temporary, path)
+                self.place(temporary, path)
             except BaseException:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary)
                 raise
         return path
+
+    @staticmethod
+    def place(written: str | Path, path: Path) -> None:
+        """Move a file to its name; a folder there, which would be in the way at every start, is removed first."""
+        _remove_folder(path)
+        os.replace(written, path)
 
     def read_record(self, name: str) -> dict[str, Any] | None:
         """A record that was kept; None where there is none, or one that is not as it was written."""
@@ -232,6 +238,7 @@ class Cache:
         self.make()
         with contextlib.ExitStack() as held:
             with self.writing(), _without_locks():
+                _remove_folder(self.folder / f"{stem}.lock")
                 held.enter_context(_lock(self.folder / f"{stem}.lock"))
             yield
 
@@ -337,6 +344,8 @@ class Cache:
     def _sweep(self, age: float) -> None:
         """Remove the scratch of builds that are no longer running: their lock is free; else by age in seconds."""
         for entry in self._entries():
+            if _OURS.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):  # all of ours are files
+                _remove(Path(entry.path))
             building = _BUILDING.fullmatch(entry.name)
             if entry.name.startswith(_SCRATCH):
                 with (
@@ -412,11 +421,15 @@ def _without_locks() -> Iterator[None]:
 
 def _remove(path: Path) -> None:
     """Remove a file, a link or a folder; what cannot be removed stays."""
+    _remove_folder(path)
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def _remove_folder(path: Path) -> None:
+    """Remove a folder, and nothing that is none; what cannot be removed stays."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
-            path.unlink()
 
 
 __all__ = [

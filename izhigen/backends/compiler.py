@@ -357,7 +357,7 @@ def _compile(cache: Cache, compiler: Compiler, program: Program, built: Built) -
                 "built": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             }
             cache.keep_record(f"{stem}.json", record)
-            os.replace(library, built.library)
+            cache.place(library, built.library)
 
 
 def load_program(request: KernelRequest, target: str = "c") -> Program:
