@@ -33,6 +33,8 @@ _INPUT_HELP = (
 
 BENCH_DURATION = 1000.0
 """ms that a stimulus without a duration lasts in a benchmark; all are quiet after their time."""
+LONGEST_MESSAGE = 1200
+"""Characters of an error that are printed: arguments can be as long as they like."""
 LONGEST_BENCH = 1e9
 """ms that no benchmark reaches."""
 
@@ -449,7 +451,8 @@ def main() -> None:
 
 
 def _one_line(text: str) -> str:
-    return printable(" ".join(text.split()))
+    found = printable(" ".join(text.split()))
+    return found if len(found) <= LONGEST_MESSAGE else f"{found[: LONGEST_MESSAGE - 303]}...{found[-300:]}"
 
 
 __all__ = ["cli", "main"]

@@ -52,7 +52,7 @@ def recording_path(path: Any) -> tuple[Path, str]:
     """
     place = read_path(path, "run.npz")
     suffix = os.path.splitext(place.name)[1].lower()
-    if suffix in ("", ".") and place.name.strip("."):
+    if suffix in ("", ".") and place.name.strip(". "):
         return place.with_name(f"{place.name.rstrip('.')}.npz"), ".npz"
     if suffix not in SUFFIXES:
         known = " or ".join(f"{suffix} ({what})" for suffix, what in SUFFIXES.items())
