@@ -17,7 +17,7 @@ from izhigen.inputs import Stimulus
 from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.forms import Form
 from izhigen.model.functions import CONSTANTS
-from izhigen.scalars import real_numbers
+from izhigen.scalars import is_endless, real_numbers
 from izhigen.series import DrawnRows, Events, Offset, Part, Poisson, Text, White
 
 Array = Any
@@ -55,6 +55,8 @@ class Layout:
         here = self.space.adopt(value)
         if here is not None:
             return here
+        if is_endless(value):
+            return np.empty(0, dtype=object)
         try:
             return np.asarray(value.detach() if hasattr(value, "requires_grad") and hasattr(value, "detach") else value)
         except Exception:  # ragged lists, tracers, tensors without data: each library has errors of its own

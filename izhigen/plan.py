@@ -18,6 +18,7 @@ from izhigen.model.checking import ALL
 from izhigen.model.model import Declaration
 from izhigen.moments import MOMENTS, new_moments, summary
 from izhigen.recording import Recording
+from izhigen.scalars import read_names
 from izhigen.sinks import MemorySink, Sink, StoreSink
 from izhigen.store import PIECE_BYTES, Header, Piece
 
@@ -327,10 +328,7 @@ def _names(record: str | Iterable[str] | None, model: Declaration, inputs: Itera
     """
     if record is None:
         return ["spike"] if model.threshold is not None else []
-    try:
-        asked = list(dict.fromkeys([record] if isinstance(record, str) else record))
-    except Exception:  # no list, or one of what has no hash; and what a foreign object's iterator does
-        raise ValueShapeError(f"record={shown(record)} is not a list of names such as ['V', 'spike']") from None
+    asked = read_names(record, "record")
     lines = line_names(model)
     everything = [*model.all_states, *inputs, *lines, *(["spike"] if model.threshold is not None else [])]
     wanted = list(dict.fromkeys(name for item in asked for name in (everything if item == ALL else [item])))

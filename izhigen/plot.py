@@ -157,7 +157,7 @@ def traces(
     ``name`` defaults to the first trace. ``neurons`` are flat indices, by default six; of more than twelve, twelve are
     drawn, and the picture says so.
     """
-    chosen = name or next(iter(recording.traces), None)
+    chosen = next(iter(recording.traces), None) if name is None else name
     if chosen is None:
         raise RecordingError("nothing was traced; run with record=['V', 'spike'] to draw traces")
     figure, (axes, *_) = _figure() if ax is None else (None, [ax])
@@ -373,7 +373,7 @@ def state_plane(
     """
     states = model.states
     for name in (x, y):
-        if name is not None and name not in states:
+        if name is not None and not (isinstance(name, str) and name in states):
             raise ValueShapeError(f"{shown(name)} is not a state of model {model.name!r}{suggest(name, states)}")
     if len(states) < 2:
         raise ValueShapeError(f"model {model.name!r} has one state; a state plane needs two")

@@ -101,7 +101,7 @@ class Recording:
         return self.traces[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self.names
+        return isinstance(name, str) and name in self.names
 
     @property
     def names(self) -> list[str]:

@@ -17,6 +17,8 @@ MOST = 2**63 - 1
 """Largest whole number that kernels and indices hold."""
 NO_NUMBERS = (bool, np.bool_, np.timedelta64)
 """What Python's or NumPy's types count among the whole numbers: truth values, and times with units of their own."""
+MOST_IN_A_RANGE = 1 << 31
+"""Numbers of a range that are read."""
 DOUBLE = 8
 """Bytes of a number in double precision."""
 
@@ -63,11 +65,18 @@ def read_finite(value: Any, what: str, error: type[IzhigenError] = ValueShapeErr
 
 def read_array(what: str, value: Any, hint: str = "") -> Any:
     """A number, an array or nested lists as an array of integers or floats; see :func:`real_numbers`."""
+    if is_endless(value):
+        raise ValueShapeError(f"{what} = {shown(value)} has more numbers than fit in memory")
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError):  # ragged, or a tensor with a gradient
         array = np.empty(0, object)
     return real_numbers(what, value, array, hint)
+
+
+def is_endless(value: Any) -> bool:
+    """Whether a range has more numbers than NumPy should be asked to write down."""
+    return isinstance(value, range) and bool(value[MOST_IN_A_RANGE:])
 
 
 def real_numbers(what: str, value: Any, array: Any, hint: str = "") -> Any:
@@ -123,14 +132,18 @@ def too_large(value: Any, dtype: Any) -> bool:
 
 def read_names(names: Any, what: str, error: type[IzhigenError] = ValueShapeError) -> tuple[str, ...]:
     """Names from a list of them, or from one."""
+    if isinstance(names, str):
+        return (names,)
     try:
-        found = (names,) if isinstance(names, str) else tuple(names)
+        given = iter(names)
     except TypeError:
-        raise error(f"{what}={shown(names)} is not a list of names") from None
-    for name in found:
+        raise error(f"{what}={shown(names)} is not a list of names such as ['V', 'u']") from None
+    found = []
+    for name in given:
         if not isinstance(name, str):
             raise error(f"{what}: {shown(name)} is not a name ({type(name).__name__})")
-    return found
+        found.append(name)
+    return tuple(found)
 
 
 def read_whole(value: Any, least: int, most: int = MOST) -> int | None:

@@ -21,6 +21,8 @@ class StateView(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         population = self._population
+        if not isinstance(name, str):
+            raise KeyError(f"{shown(name)} is no name of a state (states: {', '.join(self)})")
         if name == "refractory" and population._model.refractory:
             if population._steps_done == 0:
                 return population._space.zeros(population._layout.count, bool).reshape(population.shape)
@@ -32,10 +34,10 @@ class StateView(Mapping[str, Array]):
         return population._state[name].reshape(population.shape)
 
     def __setitem__(self, name: str, value: Any) -> None:
-        if name == "refractory":
+        if isinstance(name, str) and name == "refractory":
             raise ValueShapeError("'refractory' follows from t_last_spike and tau_ref; set those")
         population = self._population
-        if name not in population._state:
+        if not isinstance(name, str) or name not in population._state:
             self[name]  # says which there are
         population._set_state(name, value)
 
@@ -57,13 +59,13 @@ class ParameterView(MutableMapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         values = self._population._parameters
-        if name not in values:
+        if not isinstance(name, str) or name not in values:
             raise KeyError(f"no parameter {shown(name)}{suggest(name, values)} (parameters: {', '.join(values)})")
         value = values[name]
         return value if isinstance(value, (int, float)) else value.reshape(self._population.shape)
 
     def __setitem__(self, name: str, value: Any) -> None:
-        if name not in self._population._parameters:
+        if not isinstance(name, str) or name not in self._population._parameters:
             raise ValueShapeError(
                 f"model {self._population._model.name!r} has no parameter {shown(name)}{suggest(name, self)}"
             )

@@ -23,7 +23,7 @@ def backend_names() -> list[str]:
 
 def _backend(name: str) -> Any:
     names = backend_names()
-    if name not in names:
+    if not isinstance(name, str) or name not in names:
         raise BackendError(f"no backend {shown(name)}{suggest(name, names)} (backends: {', '.join(names)})")
     return importlib.import_module(f"{__name__}.{name}")
 

@@ -382,7 +382,7 @@ def _with_ranged_phi1(statement: Statement, short: tuple[ShortArgument, ...]) ->
 
 def _check_choice(what: str, given: Iterable[str], known: tuple[str, ...]) -> None:
     for name in given:
-        if name not in known:
+        if not isinstance(name, str) or name not in known:
             raise ValueShapeError(f"{what}: {shown(name)} is not one of {', '.join(known)}{suggest(name, known)}")
 
 

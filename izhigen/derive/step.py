@@ -163,6 +163,8 @@ def find_scheme(name: str) -> Scheme:
         For an unknown name, listing the known ones.
     """
     names = method_names()
+    if not isinstance(name, str):
+        raise DerivationError(f"no method {shown(name)}; a method is a name such as 'exp_euler'")
     ordered = ([name] if name in names else []) + [other for other in names if other != name]
     for candidate in ordered:
         scheme: Scheme = importlib.import_module(f"{schemes.__name__}.{candidate}").SCHEME

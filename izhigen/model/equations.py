@@ -200,7 +200,7 @@ def expression_text(value: object, where: str) -> str:
 
 def parse_reset(source: object) -> tuple[ResetAssignment, ...]:
     """Read ``"V = c; u = u + d"`` (also ``u += d``), or a mapping from state to expression."""
-    if source is None or source == "":
+    if source is None or (isinstance(source, str) and source == ""):
         return ()
     if isinstance(source, Mapping):
         parts = [

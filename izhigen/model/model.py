@@ -120,10 +120,10 @@ class Declaration:
             equations=parsed,
             threshold=_parse_threshold(threshold),
             reset=parse_reset(reset),
-            parameters=_parse_parameters(parameters or {}),
+            parameters=_parse_parameters({} if parameters is None else parameters),
             inputs=_parse_inputs(inputs),
-            initial=_parse_initial(initial or {}, parsed),
-            units=MappingProxyType(dict(_as_mapping("units", units or {}, "{'tau': 'ms'}"))),
+            initial=_parse_initial({} if initial is None else initial, parsed),
+            units=MappingProxyType(dict(_as_mapping("units", {} if units is None else units, "{'tau': 'ms'}"))),
             description=check_text(description, "description"),
             currents=(),
             liquid=False,
@@ -242,8 +242,8 @@ class Declaration:
             changes["equations"] = parsed = parse_equations(equations)
         states = {e.name for e in parsed if e.is_ode}
         kept = {state: value for state, value in self.initial.items() if state in states}
-        changes["initial"] = MappingProxyType({**kept, **_parse_initial(initial or {}, parsed)})
-        if units:
+        changes["initial"] = MappingProxyType({**kept, **_parse_initial({} if initial is None else initial, parsed)})
+        if units is not None:
             changes["units"] = MappingProxyType({**self.units, **_as_mapping("units", units, "{'tau': 'ms'}")})
         if description is not None:
             changes["description"] = check_text(description, "description")
@@ -299,7 +299,7 @@ class Declaration:
                 "and use it in an equation"
             )
         target = self.inputs[0] if to is None else to
-        if target not in self.inputs:
+        if not isinstance(target, str) or target not in self.inputs:
             raise ModelError(f"to={shown(target)} is not an input of model {self.name!r}{suggest(target, self.inputs)}")
         added = _parse_parameters(parameters)
         for key in added:
@@ -480,7 +480,7 @@ def _parse_inputs(inputs: Iterable[str]) -> tuple[str, ...]:
     if isinstance(inputs, str):
         raise ModelError(f"inputs={shown(inputs)} is one string; give a list such as inputs=[{shown(inputs)}]")
     try:
-        names = tuple(inputs)
+        names = iter(inputs)
     except TypeError:
         raise ModelError(f"inputs={shown(inputs)} is not a list of names") from None
     return tuple(check_name(key_text(name, "inputs"), "inputs") for name in names)
