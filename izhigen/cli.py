@@ -4,12 +4,16 @@ usage is exit code 2.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
 import os
+import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -424,7 +428,8 @@ def main() -> None:
     try:
         if any("\0" in argument for argument in sys.argv):
             raise click.UsageError("an argument holds a NUL character, which no path or name can")
-        cli.main(standalone_mode=False)
+        with _ended_in_order():
+            cli.main(standalone_mode=False)
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)
@@ -448,6 +453,28 @@ def main() -> None:
     except OSError as problem:
         click.echo(f"izhigen: error: {_one_line(str(problem))}", err=True)
         sys.exit(1)
+
+
+@contextlib.contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """A request to end (SIGTERM, a terminal that is closed) ends the program as an error does: what was recorded is
+    kept, and nothing half written stays.
+    """
+
+    def end(number: int, frame: Any) -> None:
+        sys.exit(128 + number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
+    taken = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _one_line(text: str) -> str:

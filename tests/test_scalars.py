@@ -120,6 +120,9 @@ def test_a_number_beyond_the_kernels_type_is_called_too_large():
     for given in ({"tau": 1e39}, {"V": 1e39}, {"tau": [1.0, 1e39]}, {"V": [1.0, -1e39]}):
         with pytest.raises(ValueShapeError, match="too large for float32"):
             population(**given)
+    for call in (population().run, population().step):
+        with pytest.raises(ValueShapeError, match="input 'I' = 1e\\+39 is too large for float32"):
+            call(**({"steps": 3} if call.__name__ == "run" else {}), I=1e39)
     with pytest.raises(ValueShapeError, match="too large for float32.*neuron 0"):
         MODEL.variant(initial={"V": "1e39 + tau"}).population(2, backend="numpy")
     with pytest.raises(ValueShapeError, match="not finite"):

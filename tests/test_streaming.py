@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 
 import numpy as np
@@ -35,6 +36,9 @@ def small(monkeypatch):
     monkeypatch.setattr(store, "CHUNK_BYTES", 1 << 12)
     monkeypatch.setattr(store, "SERIES_CHUNK", 300)
     monkeypatch.setattr("izhigen.recording.SPIKES_AT_ONCE", 170)
+
+
+RUN_HERE = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def same(stored, kept):
@@ -382,8 +386,7 @@ def test_killed(tmp_path, small):
     kept = RS.population(101, dt=0.1).run(60.0, **WHOLE)
     first, last = steps_of(lambda _: RS.population(101, dt=0.1).run(60.0, **WHOLE, out=tmp_path / "all.zarr"))
     points = [str(step) for step in np.linspace(first, first + 0.8 * (last - first), 8).astype(int)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), *points], check=True, env=environment)
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), *points], check=True, env=RUN_HERE)
     for point in points:
         check_prefix(tmp_path / f"{point}.zarr", kept)
 
@@ -504,3 +507,23 @@ def test_command_line(tmp_path, monkeypatch):
     same(iz.Recording.load("x.zarr"), iz.Recording.load("x.npz"))
     with pytest.raises(RecordingError, match=r"x\.zarr exists already"):
         CliRunner().invoke(cli, [*line, "x.zarr"], catch_exceptions=False)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_program_that_is_asked_to_end_keeps_what_it_recorded(tmp_path, name):
+    number = getattr(signal, name)
+    line = ["run", "RS", "-n", "20", "-T", "1e8", "--input", "10", "--record", "V", "--every", "100", "--out", "x.zarr"]
+    program = subprocess.Popen([sys.executable, "-m", "izhigen.cli", *line], cwd=tmp_path, env=RUN_HERE)
+    try:
+        while not (tmp_path / "x.zarr" / "zarr.json").exists():
+            assert program.poll() is None
+            time.sleep(0.02)
+        time.sleep(0.5)
+        program.send_signal(number)
+        assert program.wait(60) == 128 + number
+    finally:
+        program.kill()
+    stored = iz.Recording.load(tmp_path / "x.zarr")
+    assert stored.interrupted and len(stored.t) > 0 and stored.stop == pytest.approx(stored.t[-1], abs=10.1)
+    assert not drafts(tmp_path)
