@@ -197,7 +197,7 @@ def replacing(path: str | Path, *, durable: bool = True) -> Iterator[BinaryIO]:
             draft.place()
         except OSError as problem:
             if problem.filename == draft.path:  # which nobody knows
-                problem.filename, problem.filename2 = str(path), None
+                raise OSError(problem.errno, problem.strerror, str(path)) from problem
             raise
         finally:
             draft.discard()

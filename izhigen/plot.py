@@ -80,6 +80,7 @@ def save(figure: Any, path: str | Path, *, dpi: float = 130) -> None:
     RecordingError
         For an unknown suffix, or when the disk refuses; a picture that was there is then as it was.
     """
+    path = read_path(path, "run.png")
     kind, content = picture_format(path), io.BytesIO()
     check_file(path)
     try:

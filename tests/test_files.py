@@ -96,7 +96,13 @@ def test_permissions_links_and_places(tmp_path):
         with pytest.raises(error):
             files.write_file(tmp_path / name, b"")
     files.write_file("/dev/null", b"nothing is lost here")
+    if os.path.isdir("/proc"):  # which takes no file, from root neither
+        with pytest.raises(OSError) as problem:
+            files.write_file("/proc/x", b"a draft is named by nobody")
+        assert str(problem.value).endswith(": '/proc/x'")
     files.write_file(tmp_path / ("n" * 255), b"a name as long as can be")
+    with pytest.raises(IzhigenError, match="cannot be written"):
+        RS.emit(tmp_path / ("n" * 300))
     assert not drafts(tmp_path)
     if os.geteuid() != 0:
         (tmp_path / "new").chmod(0o444)

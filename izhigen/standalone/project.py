@@ -118,13 +118,13 @@ class Project:
             When the disk refuses. As all files are written beside their places first, a full disk changes none of them.
         """
         root = read_path(folder, "neurons/")
-        if root.exists() and not root.is_dir():
-            raise ValueShapeError(
-                f"{root} is a file; name a folder for the project (or leave -o out to print the one-file source)"
-            )
-        if root.is_symlink() and not root.exists():
-            raise ValueShapeError(f"{root} is a link that leads nowhere; remove it or name another folder")
         try:
+            if root.exists() and not root.is_dir():
+                raise ValueShapeError(
+                    f"{root} is a file; name a folder for the project (or leave -o out to print the one-file source)"
+                )
+            if root.is_symlink() and not root.exists():
+                raise ValueShapeError(f"{root} is a link that leads nowhere; remove it or name another folder")
             root.mkdir(parents=True, exist_ok=True)
             with Folder(root) as place:
                 self._write_into(place, root, force)
