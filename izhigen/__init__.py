@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from izhigen._version import __version__
 from izhigen.api import Model, load
-from izhigen.errors import IzhigenError
+from izhigen.errors import IzhigenError, shown
 from izhigen.model.library import list_models
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ __all__ = ["IzhigenError", "Model", "Population", "Recording", "__version__", "i
 def __getattr__(name: str) -> Any:
     """Load what is heavy when it is first used, so that ``import izhigen`` stays quick."""
     if name not in _LAZY:
-        raise AttributeError(f"module 'izhigen' has no attribute {name!r}")
+        raise AttributeError(f"module 'izhigen' has no attribute {shown(name)}")
     module_name, attribute = _LAZY[name]
     module = importlib.import_module(module_name)
     return module if attribute is None else getattr(module, attribute)

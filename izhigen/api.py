@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from izhigen.errors import DerivationError, ModelError
 from izhigen.model import library
 from izhigen.model.model import Declaration
+from izhigen.scalars import read_names
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -89,7 +90,9 @@ class Model(Declaration):
         """
         from izhigen.codegen.request import KernelRequest
 
-        return KernelRequest(self, method, dtype, tuple(per_neuron), tuple(deltas)).program(target)
+        return KernelRequest(
+            self, method, dtype, read_names(per_neuron, "per_neuron"), read_names(deltas, "deltas")
+        ).program(target)
 
     def emit(
         self,
@@ -132,7 +135,12 @@ class Model(Declaration):
         from izhigen.standalone.project import build_project
 
         request = KernelRequest(
-            self, method, dtype, deltas=tuple(deltas), counted_inputs=tuple(poisson), event_inputs=tuple(spikes)
+            self,
+            method,
+            dtype,
+            deltas=read_names(deltas, "deltas"),
+            counted_inputs=read_names(poisson, "poisson"),
+            event_inputs=read_names(spikes, "spikes"),
         )
         return build_project(request, target).write(folder, force=force)
 

@@ -24,12 +24,11 @@ from izhigen.description import (
     Description,
     Malformed,
     as_mapping,
-    brief,
     check_array,
     entry,
     parse_json,
 )
-from izhigen.errors import RecordingError
+from izhigen.errors import RecordingError, shown
 from izhigen.files import replacing
 
 Array = Any
@@ -148,14 +147,14 @@ class _Reader:
         name = member.filename.removesuffix(".npy")
         known = name in (*_FIXED, "meta") or name.startswith(("trace_", "figure_", PER_NEURON))
         if not known or name == member.filename:
-            raise Malformed(f"{brief(member.filename)} is no array of a recording")
+            raise Malformed(f"{shown(member.filename)} is no array of a recording")
         if name in self._members:
-            raise Malformed(f"array {name!r} is there twice")
+            raise Malformed(f"array {shown(name)} is there twice")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or member.flag_bits & 1:
-            raise Malformed(f"array {name!r} is encrypted, or compressed in a way that recordings are not")
+            raise Malformed(f"array {shown(name)} is encrypted, or compressed in a way that recordings are not")
         ratio = 1 if member.compress_type == zipfile.ZIP_STORED else MOST_RATIO
         if member.file_size > ratio * member.compress_size:
-            raise Malformed(f"array {name!r} says that it is larger than it can be")
+            raise Malformed(f"array {shown(name)} says that it is larger than it can be")
         return name
 
     def read(self) -> tuple[Description, dict[str, Array]]:
@@ -166,17 +165,17 @@ class _Reader:
     def _text(self, name: str) -> str:
         member = self._member(name)
         if member.file_size > MOST_META:
-            raise Malformed(f"array {name!r} is too large")
+            raise Malformed(f"array {shown(name)} is too large")
         with self._archive.open(member) as file:
             descr, _, shape = _header(name, file)
             if not re.fullmatch(r"[<>]U\d{1,9}", descr) or shape:
-                raise Malformed(f"array {name!r} is not a text")
+                raise Malformed(f"array {shown(name)} is not a text")
             codec = "utf-32-le" if descr[0] == "<" else "utf-32-be"
             return file.read().decode(codec).rstrip("\0")
 
     def _member(self, name: str) -> zipfile.ZipInfo:
         if name not in self._members:
-            raise Malformed(f"array {name!r} is missing")
+            raise Malformed(f"array {shown(name)} is missing")
         return self._members[name]
 
     def _arrays(self, about: Description) -> dict[str, Array]:
@@ -210,14 +209,14 @@ class _Reader:
             descr, by_columns, shape = _header(name, file)
             given = _TYPES.get(descr.lstrip("<>|="))
             if given is None:
-                raise Malformed(f"array {name!r} has the number type {descr}, which recordings do not have")
+                raise Malformed(f"array {shown(name)} has the number type {descr}, which recordings do not have")
             given = given.newbyteorder(">") if descr[0] == ">" else given
             if len(shape) == len(wanted):
                 wanted = tuple(have if want is None else want for have, want in zip(shape, wanted))
             check_array(name, (given.newbyteorder("="), shape), types, [-1 if n is None else n for n in wanted])
             size = math.prod(shape) * given.itemsize
             if member.file_size - file.tell() != size:
-                raise Malformed(f"array {name!r} has {member.file_size - file.tell()} bytes, not {size}")
+                raise Malformed(f"array {shown(name)} has {member.file_size - file.tell()} bytes, not {size}")
             values = np.empty(math.prod(shape), given)
             _fill(name, file, values.view(np.uint8).data)
         values = values.astype(given.newbyteorder("="), copy=False)
@@ -231,14 +230,14 @@ def _header(name: str, file: Any) -> tuple[str, bool, tuple[int, ...]]:
     """
     start = file.read(10)
     if start[:8] != b"\x93NUMPY\x01\x00" or len(start) < 10:
-        raise Malformed(f"array {name!r} is not in NumPy's format 1.0")
+        raise Malformed(f"array {shown(name)} is not in NumPy's format 1.0")
     text = file.read(int.from_bytes(start[8:], "little")).decode("latin1")
     match = _HEADER.fullmatch(text) if len(text) < 4096 else None
     if match is None:
-        raise Malformed(f"array {name!r} has a header that recordings do not have: {brief(text)}")
+        raise Malformed(f"array {shown(name)} has a header that recordings do not have: {shown(text)}")
     shape = tuple(int(length) for length in re.findall(r"\d+", match[3]))
     if any(length >= 2**63 for length in shape) or len(shape) > 64:
-        raise Malformed(f"array {name!r} has the shape {brief(shape)}")
+        raise Malformed(f"array {shown(name)} has the shape {shown(shape)}")
     return match[1], match[2] == "True", shape
 
 
@@ -248,7 +247,7 @@ def _fill(name: str, file: Any, room: memoryview) -> None:
     while first < len(room):
         got = file.readinto(room[first : first + PIECE])
         if not got:
-            raise Malformed(f"array {name!r} ends too early")
+            raise Malformed(f"array {shown(name)} ends too early")
         first += got
     if file.read(1):
-        raise Malformed(f"array {name!r} goes on after its end")
+        raise Malformed(f"array {shown(name)} goes on after its end")

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from izhigen.arrays import fetch, is_on_device, refuse_masked
-from izhigen.errors import ValueShapeError, first_line
-from izhigen.scalars import read_whole, shown
+from izhigen.errors import ValueShapeError, first_line, shown
+from izhigen.scalars import read_whole
 
 Array = Any
 MOST_NEURONS = 1 << 40
@@ -19,10 +19,10 @@ MOST_NEURONS = 1 << 40
 def check_dtype(dtype: Any) -> Any:
     try:
         number = np.dtype(dtype)
-    except TypeError:
+    except Exception:  # NumPy asks what it is given for its text
         number = np.dtype(object)
     if number not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ValueShapeError(f"dtype={dtype!r} is not 'float32' or 'float64'")
+        raise ValueShapeError(f"dtype={shown(dtype)} is not 'float32' or 'float64'")
     return number
 
 
@@ -64,7 +64,19 @@ def check_neurons(neurons: Any, count: int) -> tuple[Array, Array]:
     """Chosen neurons as given, and the order that sorts them."""
     if neurons is None:
         return None, None
+    chosen = read_neurons(neurons, count)
+    if len(np.unique(chosen)) != len(chosen):
+        raise ValueShapeError("neurons: an index occurs twice")
+    return chosen, np.argsort(chosen)
+
+
+def read_neurons(neurons: Any, count: int) -> Array:
+    """Flat indices of neurons below a count, from a number, a list, a range, a slice or a mask; int64."""
     refuse_masked("neurons", neurons)
+    if isinstance(neurons, range):  # looked at by its ends: it may be longer than any memory
+        for end in (neurons[0], neurons[-1]) if len(neurons[:1]) else ():
+            if not 0 <= end < count:
+                raise ValueShapeError(f"neurons: index {shown(end)} is outside 0 ... {count - 1}")
     try:
         chosen = np.atleast_1d(np.asarray(fetch(neurons) if is_on_device(neurons) else neurons))
     except Exception as problem:  # ragged lists, and what other libraries refuse to hand over
@@ -83,6 +95,4 @@ def check_neurons(neurons: Any, count: int) -> tuple[Array, Array]:
     chosen = chosen.astype(np.int64)
     if len(outside):
         raise ValueShapeError(f"neurons: index {outside[0]} is outside 0 ... {count - 1}")
-    if len(np.unique(chosen)) != len(chosen):
-        raise ValueShapeError("neurons: an index occurs twice")
-    return chosen, np.argsort(chosen)
+    return chosen

@@ -4,22 +4,26 @@ usage is exit code 2.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
 import os
+import signal
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 import izhigen as iz
-from izhigen.description import recording_path
-from izhigen.errors import IzhigenError, RecordingError, ValueShapeError
-from izhigen.files import write_file
-from izhigen.options import STIMULI, read_indices, read_inputs, read_settings, read_sizes
+from izhigen.description import output_path, recording_path
+from izhigen.errors import IzhigenError, RecordingError, ValueShapeError, printable
+from izhigen.files import check_writable, write_file
+from izhigen.options import STIMULI, read_indices, read_inputs, read_items, read_settings, read_sizes
 from izhigen.store import SUFFIX, check_new
 from izhigen.timegrid import whole_steps
 
@@ -32,6 +36,8 @@ _INPUT_HELP = (
 
 BENCH_DURATION = 1000.0
 """ms that a stimulus without a duration lasts in a benchmark; all are quiet after their time."""
+LONGEST_MESSAGE = 1200
+"""Characters of an error that are printed: arguments can be as long as they like."""
 LONGEST_BENCH = 1e9
 """ms that no benchmark reaches."""
 
@@ -94,7 +100,9 @@ _set = click.option(
 def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -> None:
     """Show a model and its derivation: class of each equation, linear part, update, what is hoisted."""
     loaded: Any = iz.load(model)
-    if source:
+    if source is not None:
+        if not source.strip():
+            raise click.UsageError("--source is empty; name a target, such as c")
         click.echo(loaded.source(source, dtype=dtype, method=method), nl=False)
         return
     step = loaded.derive(method)
@@ -122,7 +130,7 @@ def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -
 @_dtype
 @click.option("--backend", default="c", show_default=True, help="c, cuda or numpy.")
 @click.option("--device", type=click.IntRange(0), help="With cuda: the device.")
-@click.option("--sharding", default="", metavar="DEVICES", help="With cuda: several devices, separated by commas.")
+@click.option("--sharding", metavar="DEVICES", help="With cuda: several devices, separated by commas.")
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads.")
 @click.option(
     "--seed",
@@ -135,12 +143,11 @@ def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -
 @click.option("--input", "inputs", multiple=True, metavar="[NAME=]SPEC", help=_INPUT_HELP)
 @click.option(
     "--record",
-    default="",
     metavar="NAMES",
     help="States, inputs and algebraic lines to trace, or all; and count, first_spike, isi; "
     "separated by commas. Spikes are recorded of every model that has a threshold.",
 )
-@click.option("--neurons", default="", metavar="INDICES", help="Neurons to record, separated by commas; default: all.")
+@click.option("--neurons", metavar="INDICES", help="Neurons to record, separated by commas; default: all.")
 @click.option("--every", default=1, show_default=True, type=click.IntRange(1), help="Trace every that many steps.")
 @click.option(
     "--out",
@@ -148,9 +155,7 @@ def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -
     help="Write the recording to a .npz file (the suffix may be left out), "
     "or while the run goes on to a new .zarr store.",
 )
-@click.option(
-    "--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw the recording to a picture."
-)
+@click.option("--plot", "picture", type=click.Path(path_type=Path), help="Draw the recording to a picture.")
 @click.option("--progress/--no-progress", default=None, help="Show a progress bar (default: on a terminal, when long).")
 def run(
     model: str,
@@ -161,13 +166,13 @@ def run(
     dtype: str,
     backend: str,
     device: int | None,
-    sharding: str,
+    sharding: str | None,
     threads: int,
     seed: int,
     settings: tuple[str, ...],
     inputs: tuple[str, ...],
-    record: str,
-    neurons: str,
+    record: str | None,
+    neurons: str | None,
     every: int,
     out: Path | None,
     picture: Path | None,
@@ -177,7 +182,7 @@ def run(
     loaded: Any = iz.load(model)
     whole_steps(duration, dt)
     out = _check_outputs(out, picture)
-    states = [name.strip() for name in record.split(",") if name.strip()]
+    states = [] if record is None else read_items(record, "--record")
     if picture is not None and not states:
         states = [loaded.spike_state or loaded.states[0]]
     pop = loaded.population(
@@ -211,24 +216,24 @@ def run(
     if out is not None:
         if not streamed:
             recording.save(out)
-        click.echo(f"recording: {out}")
+        click.echo(f"recording: {printable(out)}")
     if picture is not None:
         iz.plot.save(recording.plot(), picture)
-        click.echo(f"picture:   {picture}")
+        click.echo(f"picture:   {printable(picture)}")
 
 
 def _check_outputs(out: Path | None, picture: Path | None) -> Path | None:
     """Refuse what could not be written before anything is simulated; the recording's path, with a suffix."""
     if out is not None:
         try:
-            out, suffix = recording_path(out)
+            recording_path(out)
         except RecordingError as problem:
             raise click.UsageError(f"--out: {problem}") from None
+        out, suffix = output_path(out)
         if suffix == SUFFIX:
             check_new(out)
-        elif out.is_dir():
-            raise click.UsageError(f"--out {out} is a folder; name a file")
-    _check_folder(out)
+        else:
+            check_writable(out)
     if picture is not None:
         import matplotlib
 
@@ -237,13 +242,8 @@ def _check_outputs(out: Path | None, picture: Path | None) -> Path | None:
             iz.plot.picture_format(picture)
         except RecordingError as problem:
             raise click.UsageError(f"--plot: {problem}") from None
-    _check_folder(picture)
+        check_writable(picture)
     return out
-
-
-def _check_folder(path: Path | None) -> None:
-    if path is not None and not path.resolve().parent.is_dir():
-        raise IzhigenError(f"{path} cannot be written: there is no folder {path.resolve().parent}")
 
 
 def _summary(pop: Any, recording: Any, seconds: float) -> None:
@@ -317,7 +317,7 @@ def emit(
     folder = loaded.emit(
         out, target=target, dtype=dtype, method=method, deltas=deltas, poisson=poisson, spikes=spikes, force=force
     )
-    click.echo(f"wrote {folder}: {', '.join(project_files(folder))}")
+    click.echo(f"wrote {printable(folder)}: {', '.join(project_files(folder))}")
 
 
 def _is_source_file(out: str, target: str) -> bool:
@@ -351,7 +351,7 @@ def _is_source_file(out: str, target: str) -> bool:
 )
 @_set
 @click.option("--input", "inputs", multiple=True, metavar="[NAME=]SPEC", help=_INPUT_HELP)
-@click.option("--json", "data", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures to a file.")
+@click.option("--json", "data", type=click.Path(path_type=Path), help="Write the figures to a file.")
 @click.option("--quick", is_flag=True, help="Short runs: figures that show only that it works.")
 def bench(
     model: str,
@@ -368,7 +368,8 @@ def bench(
     from izhigen.bench.model import Subject, bench_model
 
     loaded: Any = iz.load(model)
-    _check_folder(data)
+    if data is not None and (data.is_dir() or data.is_file() or not data.exists()):
+        check_writable(data)  # a device or a pipe is written to
     counts = tuple(read_sizes(sizes))
     feeds = {name: _quiet_after(value) for name, value in read_inputs(inputs, loaded, BENCH_DURATION, dt, 0).items()}
     jumps = [name for name in feeds if name not in loaded.inputs]
@@ -383,7 +384,7 @@ def bench(
     result = bench_model(subject, counts, ("float32", "float64") if dtype == "both" else (dtype,), quick, click.echo)
     if data is not None:
         write_file(data, (json.dumps(result, indent=1) + "\n").encode())
-        click.echo(f"figures: {data}")
+        click.echo(f"figures: {printable(data)}")
 
 
 def _quiet_after(value: Any) -> Any:
@@ -402,11 +403,11 @@ def cache(clear: bool) -> None:
     folder = cache_dir()
     if clear:
         files, size = clear_cache()
-        click.echo(f"removed {files} files ({size / 1e6:.2f} MB) from {folder}")
+        click.echo(f"removed {files} files ({size / 1e6:.2f} MB) from {printable(folder)}")
         return
     limit, usage = cache_limit(), open_cache().usage()
     click.echo(
-        f"{folder}: {usage.kernels} kernels, {usage.size / 1e6:.2f} MB in {usage.files} files, "
+        f"{printable(folder)}: {usage.kernels} kernels, {usage.size / 1e6:.2f} MB in {usage.files} files, "
         f"limit {limit / 1e6:g} MB "
         "(set IZHIGEN_CACHE_DIR to move it, IZHIGEN_CACHE_SIZE to change its limit, --clear to empty it)"
     )
@@ -420,7 +421,8 @@ def main() -> None:
     try:
         if any("\0" in argument for argument in sys.argv):
             raise click.UsageError("an argument holds a NUL character, which no path or name can")
-        cli.main(standalone_mode=False)
+        with _ended_in_order():
+            cli.main(standalone_mode=False)
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)
@@ -442,12 +444,35 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(0)
     except OSError as problem:
-        click.echo(f"izhigen: error: {problem}", err=True)
+        click.echo(f"izhigen: error: {_one_line(str(problem))}", err=True)
         sys.exit(1)
 
 
+@contextlib.contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """A request to end (SIGTERM, a terminal that is closed) ends the program as an error does: what was recorded is
+    kept, and nothing half written stays.
+    """
+
+    def end(number: int, frame: Any) -> None:
+        sys.exit(128 + number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
+    taken = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    found = printable(" ".join(text.split()))
+    return found if len(found) <= LONGEST_MESSAGE else f"{found[: LONGEST_MESSAGE - 303]}...{found[-300:]}"
 
 
 __all__ = ["cli", "main"]

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from izhigen.checks import MOST_NEURONS
-from izhigen.errors import RecordingError, ValueShapeError
+from izhigen.errors import RecordingError, shown
+from izhigen.files import check_file, read_path
 from izhigen.moments import MOMENTS, UNITS
 
 Array = Any
@@ -49,22 +50,28 @@ def recording_path(path: Any) -> tuple[Path, str]:
     RecordingError
         For a suffix that is not one of :data:`SUFFIXES`.
     """
-    try:
-        text = os.fsdecode(path)
-        hostile = b"\0" in os.fsencode(text)
-    except TypeError:
-        raise ValueShapeError(f"{path!r} is not a path such as 'run.npz'") from None
-    except UnicodeError:
-        hostile = True
-    if hostile:
-        raise RecordingError(f"{text!a} is no name of a file")
-    place = Path(text)
+    place = read_path(path, "run.npz")
     suffix = os.path.splitext(place.name)[1].lower()
-    if suffix in ("", ".") and place.name.strip("."):
+    if suffix in ("", ".") and place.name.strip(". "):
         return place.with_name(f"{place.name.rstrip('.')}.npz"), ".npz"
     if suffix not in SUFFIXES:
         known = " or ".join(f"{suffix} ({what})" for suffix, what in SUFFIXES.items())
-        raise RecordingError(f"{text!r} does not say how a recording is stored: its name must end in {known}")
+        raise RecordingError(f"'{place}' does not say how a recording is stored: its name must end in {known}")
+    return place, suffix
+
+
+def output_path(path: Any) -> tuple[Path, str]:
+    """As :func:`recording_path`, for a recording to write: what stands under the name that was given is a file.
+
+    Raises
+    ------
+    RecordingError
+        For a folder, a device or a pipe too, also where its name then gets a suffix.
+    """
+    place, suffix = recording_path(path)
+    if suffix != ".zarr":
+        check_file(os.fsdecode(path))
+        check_file(place)
     return place, suffix
 
 
@@ -119,7 +126,7 @@ class Description:
         about, info = as_mapping("the description", about), as_mapping("'info'", info)
         version = about.get("format", 1)
         if type(version) is not int or version < 1:
-            raise Malformed(f"its format {version!r} is none")
+            raise Malformed(f"its format {shown(version)} is none")
         if version > FORMAT:
             raise Malformed(f"its format {version} is newer than this izhigen, which knows {FORMAT}: upgrade izhigen")
         check_info(info)
@@ -195,66 +202,60 @@ def parse_json(text: str | bytes) -> Any:
 def as_mapping(what: str, value: Any) -> dict[str, Any]:
     """A JSON object."""
     if not isinstance(value, dict):
-        raise Malformed(f"{what} is not a JSON object but {brief(value)}")
+        raise Malformed(f"{what} is not a JSON object but {shown(value)}")
     return value
 
 
 def entry(about: Mapping[str, Any], key: str) -> Any:
     """An entry that must be there."""
     if key not in about:
-        raise Malformed(f"{key!r} is missing")
+        raise Malformed(f"{shown(key)} is missing")
     return about[key]
 
 
 def flag(about: Mapping[str, Any], key: str) -> bool:
     value = entry(about, key)
     if not isinstance(value, bool):
-        raise Malformed(f"{key!r} is {brief(value)}, neither true nor false")
+        raise Malformed(f"{shown(key)} is {shown(value)}, neither true nor false")
     return value
 
 
 def whole(about: Mapping[str, Any], key: str) -> int:
     value = entry(about, key)
     if type(value) is not int or not 0 <= value < 2**63:
-        raise Malformed(f"{key!r} is {brief(value)}, not a number of things")
+        raise Malformed(f"{shown(key)} is {shown(value)}, not a number of things")
     return value
 
 
 def lengths(what: str, value: Any) -> tuple[int, ...]:
     """Lengths of axes."""
     if not isinstance(value, list) or not all(type(length) is int and 0 <= length < 2**63 for length in value):
-        raise Malformed(f"{what} is {brief(value)}, not a list of lengths")
+        raise Malformed(f"{what} is {shown(value)}, not a list of lengths")
     if len(value) > MOST_AXES:
         raise Malformed(f"{what} has {len(value)} axes")
     return tuple(value)
 
 
-def brief(value: Any) -> str:
-    """The beginning of a value from a file, for an error."""
-    text = ascii(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 def _number(about: Mapping[str, Any], key: str) -> float:
     value = entry(about, key)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e300:
-        raise Malformed(f"{key!r} is {brief(value)}, not a finite number")
+        raise Malformed(f"{shown(key)} is {shown(value)}, not a finite number")
     return float(value)
 
 
 def _shape(about: Mapping[str, Any]) -> tuple[int, ...]:
     shape = lengths("'shape'", entry(about, "shape"))
     if not shape or math.prod(shape) > MOST_NEURONS:
-        raise Malformed(f"'shape' is {brief(list(shape))}: one to {MOST_NEURONS} neurons can be recorded")
+        raise Malformed(f"'shape' is {shown(list(shape))}: one to {MOST_NEURONS} neurons can be recorded")
     return shape
 
 
 def _names(about: Mapping[str, Any], key: str) -> tuple[str, ...]:
     value = entry(about, key)
     if not isinstance(value, list) or not all(isinstance(name, str) and name.isidentifier() for name in value):
-        raise Malformed(f"{key!r} is {brief(value)}, not a list of names")
+        raise Malformed(f"{shown(key)} is {shown(value)}, not a list of names")
     if len(set(value)) < len(value):
-        raise Malformed(f"{key!r} has a name twice")
+        raise Malformed(f"{shown(key)} has a name twice")
     return tuple(value)
 
 
@@ -265,7 +266,7 @@ def check_info(info: Mapping[str, Any]) -> None:
         raise Malformed(f"'dt' is {info['dt']:g}, not a step in ms")
     for key in _TEXTS:
         if not isinstance(info.get(key, ""), str):
-            raise Malformed(f"{key!r} is {brief(info[key])}, not text")
+            raise Malformed(f"{shown(key)} is {shown(info[key])}, not text")
     for key in _MAPPINGS:
         as_mapping(repr(key), info.get(key, {}))
     if not all(isinstance(unit, str) for unit in info.get("units", {}).values()):
@@ -276,6 +277,6 @@ def check_array(name: str, found: tuple[Any, Sequence[int]], types: Any, shape: 
     """Number type and shape of an array, against what they must be."""
     dtype, there = found
     if dtype not in types:
-        raise Malformed(f"array {name!r} has the number type {dtype}, not {' or '.join(sorted(map(str, types)))}")
+        raise Malformed(f"array {shown(name)} has the number type {dtype}, not {' or '.join(sorted(map(str, types)))}")
     if tuple(there) != tuple(shape):
-        raise Malformed(f"array {name!r} has the shape {tuple(there)}, not {tuple(shape)}")
+        raise Malformed(f"array {shown(name)} has the shape {tuple(there)}, not {tuple(shape)}")

@@ -8,7 +8,12 @@ from typing import Any
 
 
 class IzhigenError(Exception):
-    """Base of all errors that izhigen raises on purpose."""
+    """Base of all errors that izhigen raises on purpose. Its text is one line that can be printed, whatever the names
+    of files in it hold.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class EquationError(IzhigenError, ValueError):
@@ -55,7 +60,10 @@ class BackendError(IzhigenError, RuntimeError):
 
 
 class CompileError(BackendError):
-    """The compiler refused a generated source; carries its text and the source's path."""
+    """The compiler refused a generated source; carries its text, in lines, and the source's path."""
+
+    def __str__(self) -> str:
+        return "\n".join(printable(line) for line in Exception.__str__(self).splitlines())
 
 
 class RecordingError(IzhigenError, LookupError):
@@ -94,8 +102,35 @@ def _rebuild_non_finite(message: str, fields: dict[str, Any]) -> NonFiniteError:
     return NonFiniteError(message, **fields)
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
+LONGEST = 80
+"""Characters of a value that a message shows."""
+
+
+def shown(value: Any) -> str:
+    """A value for a message: what ``repr`` says of it, printable, and of a length that fits in a line."""
+    if isinstance(value, (str, bytes, bytearray, list, tuple)):
+        value = value[: LONGEST + 1]  # more than fits, and none of a million
+    elif isinstance(value, int) and abs(value) >= 10**LONGEST:
+        return f"a whole number of {value.bit_length()} bits"
+    try:
+        text = repr(value)
+    except Exception:  # what a foreign object's repr does is its own affair
+        text = f"a {type(value).__name__}"
+    text = printable(" ".join(text[: 10 * LONGEST].split()))
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def printable(text: object) -> str:
+    """Text, such as a path, without what a terminal would obey or cannot show: control characters, marks of direction
+    and halves of pairs become escapes.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text))
+
+
+def suggest(name: object, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the nearest known name, or an empty string."""
+    if not isinstance(name, str) or len(name) > LONGEST:
+        return ""
     candidates = sorted(known, key=str.swapcase)  # 'mV' before 'MV'
     near = [k for k in candidates if k.lower() == name.lower()][:1] or get_close_matches(
         name, candidates, n=1, cutoff=0.6

@@ -12,10 +12,11 @@ import numpy as np
 from izhigen.arrays import HOST, Space, aligned, namespace, refuse_masked
 from izhigen.backends.engine import Counts, Source
 from izhigen.drawing import Span, bad_rate_text, make_counts, make_events
-from izhigen.errors import ValueShapeError, suggest
+from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.inputs import Stimulus, text_stimulus
 from izhigen.model.expressions import Expression
 from izhigen.model.forms import Form
+from izhigen.scalars import is_endless, real_numbers, too_large
 from izhigen.series import DrawnRows, Events, Offset, Part, Poisson, White
 
 Array = Any
@@ -49,6 +50,8 @@ class Layout:
         here = self.space.adopt(value)
         if here is not None:
             return here
+        if is_endless(value):
+            return np.empty(0, dtype=object)
         try:
             return np.asarray(value.detach() if hasattr(value, "requires_grad") and hasattr(value, "detach") else value)
         except Exception:  # ragged lists, tracers, tensors without data: each library has errors of its own
@@ -146,6 +149,8 @@ def make_feed(
         return _StimulusFeed(name, value, layout, Span(first_step, steps, dt), computed, seed).feed()
     array = _as_numbers(name, value, layout)
     if array.ndim == 0:
+        if isinstance(array, np.ndarray) and too_large(array, layout.dtype):
+            raise ValueShapeError(f"input {name!r} = {shown(value)} is too large for {np.dtype(layout.dtype).name}")
         return _held(array.reshape(1, 1), layout)
     flat = layout.per_neuron(array)
     rows = _as_series(array, layout, steps)
@@ -220,13 +225,8 @@ def _contiguous(values: Array, layout: Layout) -> Array:
 
 def _as_numbers(name: str, value: Any, layout: Layout) -> Array:
     refuse_masked(f"input {name!r}", value)
-    array = layout.read(value)
-    if array.dtype.kind not in "biuf":
-        raise ValueShapeError(
-            f"input {name!r}: {type(value).__name__} holds no real numbers; "
-            "give a number, an array, a stimulus of iz.inputs, or text in t"
-        )
-    return array
+    hint = "; give a number, an array, a stimulus of iz.inputs, or text in t"
+    return real_numbers(f"input {name!r}", value, layout.read(value), hint)
 
 
 def _as_series(array: Array, layout: Layout, steps: int) -> Array | None:
@@ -278,7 +278,7 @@ class _StimulusFeed:
         length, end = stimulus.steps(dt), self._span.first + self._span.steps
         if length is not None and end > length:
             raise ValueShapeError(
-                f"input {self._name!r}: {stimulus.name} lasts {length * dt:g} ms "
+                f"input {shown(self._name)}: {stimulus.name} lasts {length * dt:g} ms "
                 f"but the run goes on to {end * dt:g} ms; make it longer, or add a section of zeros"
             )
         events = make_events(self._name, self._computed.events, self._layout, dt)
@@ -293,7 +293,7 @@ class _StimulusFeed:
         found = _as_series(series[:, None] if series.ndim == 1 else series, layout, count)
         if found is None:
             raise ValueShapeError(
-                f"input {self._name!r}: {self._stimulus.name} has {series.shape[1]} columns "
+                f"input {shown(self._name)}: {self._stimulus.name} has {series.shape[1]} columns "
                 f"for {layout.count} neurons; give {'1' if layout.count == 1 else f'1 or {layout.count}'}"
             )
         return _contiguous(found, layout)
@@ -305,7 +305,7 @@ class _StimulusFeed:
             if isinstance(part, Poisson):
                 counts = self._counts(part, f"{self._name}#{place}", offset, count)
                 if counts.bad is not None:
-                    raise ValueShapeError(f"input {self._name!r}: {bad_rate_text(counts.bad[1])}")
+                    raise ValueShapeError(f"input {shown(self._name)}: {bad_rate_text(counts.bad[1])}")
                 first = self._span.first + offset if isinstance(part.rate, Expression) else None
                 weight = counts.weight.astype(np.float64)
                 parts[place] = DrawnRows(

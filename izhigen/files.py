@@ -18,11 +18,38 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, BinaryIO, cast
 
+from izhigen.errors import RecordingError, ValueShapeError, shown
+
 DRAFT_PREFIX, DRAFT_SUFFIX = ".izhigen-", ".part"
 """Of a file that is being written; one that a kill left may be removed."""
+_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+LONGEST_PATH = 4096
+"""Characters of a path; no system takes more."""
 BY_DESCRIPTOR = os.open in os.supports_dir_fd and bool(NO_LINK)
 """Whether the system can name a file in a folder that is open, whatever becomes of the folder's path meanwhile."""
+
+
+def read_path(path: Any, example: str) -> Path:
+    """A path of the file system; ``example`` is one for the message.
+
+    Raises
+    ------
+    ValueShapeError
+        For what is no path.
+    RecordingError
+        For text that names no file, as it holds a NUL or half of a pair, or is too long.
+    """
+    try:
+        text = os.fsdecode(path)
+        hostile = b"\0" in os.fsencode(text)
+    except TypeError:
+        raise ValueShapeError(f"{shown(path)} is not a path such as {example!r}") from None
+    except UnicodeError:
+        hostile = True
+    if hostile or len(text) > LONGEST_PATH:
+        raise RecordingError(f"{shown(path)} is no name of a file")
+    return Path(text)
 
 
 def is_draft(name: str) -> bool:
@@ -44,13 +71,13 @@ class _Draft:
 
     def __init__(self, name: str, folder: int | None, durable: bool) -> None:
         self._name, self._folder, self._durable = name, folder, durable
-        self._path = os.path.join(os.path.dirname(name), f"{DRAFT_PREFIX}{secrets.token_hex(8)}{DRAFT_SUFFIX}")
+        self.path = os.path.join(os.path.dirname(name), f"{DRAFT_PREFIX}{secrets.token_hex(8)}{DRAFT_SUFFIX}")
         self.file: BinaryIO | None = None
 
     def create(self) -> BinaryIO:
         """An empty file with the permissions of the one that is there, or of any new file."""
         mode = self._mode_there()
-        self.file = cast(BinaryIO, open(self._path, "x+b", opener=self._opener))  # noqa: SIM115
+        self.file = cast(BinaryIO, open(self.path, "x+b", opener=self._opener))  # noqa: SIM115
         if mode is not None and hasattr(os, "fchmod"):
             os.fchmod(self.file.fileno(), mode)
         return self.file
@@ -79,7 +106,7 @@ class _Draft:
         self.file.close()
 
     def place(self) -> None:
-        os.replace(self._path, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        os.replace(self.path, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
         if self._durable and self._folder is not None:
             with contextlib.suppress(
                 OSError
@@ -92,7 +119,48 @@ class _Draft:
             with contextlib.suppress(OSError):
                 self.file.close()
         with contextlib.suppress(OSError):
-            os.unlink(self._path, dir_fd=self._folder)
+            os.unlink(self.path, dir_fd=self._folder)
+
+
+def check_file(path: str | Path) -> None:
+    """See that a file stands there, or nothing yet; raises RecordingError else. The file is not opened."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return
+    except OSError as problem:
+        raise RecordingError(f"{path} cannot be written: {problem.strerror}") from problem
+    if not stat.S_ISREG(mode):
+        raise RecordingError(
+            f"{path} cannot be written: it is {_KINDS.get(stat.S_IFMT(mode), 'a device')}; name a file"
+        )
+
+
+def check_writable(path: str | Path) -> None:
+    """See that a file can be written there: nothing else stands in the place, and its folder takes new files.
+
+    Raises
+    ------
+    RecordingError
+        Says what is in the way.
+    """
+    place = Path(os.path.realpath(path))
+    check_file(path)
+
+    def refuse(why: str) -> RecordingError:
+        return RecordingError(f"{path} cannot be written: {why}")
+
+    if not place.parent.is_dir():
+        raise refuse(f"there is no folder {place.parent}")
+    try:
+        with _opened(place.parent) as folder:
+            draft = _Draft(place.name if BY_DESCRIPTOR else str(place), folder, durable=False)
+            try:
+                draft.create()
+            finally:
+                draft.discard()
+    except OSError as problem:
+        raise refuse(f"its folder takes no file ({problem.strerror})") from problem
 
 
 @contextlib.contextmanager
@@ -130,6 +198,10 @@ def replacing(path: str | Path, *, durable: bool = True) -> Iterator[BinaryIO]:
             yield draft.create()
             draft.complete()
             draft.place()
+        except OSError as problem:
+            if problem.filename == draft.path:  # which nobody knows
+                raise OSError(problem.errno, problem.strerror, str(path)) from problem
+            raise
         finally:
             draft.discard()
 

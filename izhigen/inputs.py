@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 import math
+import numbers
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,11 +26,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from izhigen.arrays import refuse_masked
-from izhigen.errors import IzhigenError, ValueShapeError
+from izhigen.errors import IzhigenError, ValueShapeError, shown
+from izhigen.files import read_path
 from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.forms import Form, form_of
 from izhigen.model.functions import CONSTANTS
-from izhigen.scalars import read_finite, read_real, read_whole, shown
+from izhigen.scalars import LARGEST_WHOLE, read_array, read_finite, read_real, read_whole
 from izhigen.series import (
     Events,
     Offset,
@@ -145,9 +147,10 @@ class Stimulus:
             return Stimulus(
                 f"{self.name} + {other.name}", self.parts + other.parts, self.dt if self.dt is not None else other.dt
             )
-        if not isinstance(other, (int, float, np.number)):
+        if not isinstance(other, numbers.Number):
             return NotImplemented
-        return Stimulus(f"{self.name} + {other}", (*self.parts, Offset(read_real(other, self.name))), self.dt)
+        number = read_finite(other, f"the number added to {self.name}")
+        return Stimulus(f"{self.name} + {shown(other)}", (*self.parts, Offset(number)), self.dt)
 
     __radd__ = __add__
 
@@ -155,13 +158,15 @@ class Stimulus:
         return self * -1.0
 
     def __sub__(self, other: Any) -> Stimulus:
+        if isinstance(other, numbers.Number):  # -True would be a number
+            other = read_finite(other, f"the number taken from {self.name}")
         return self + (-other)
 
     def __rsub__(self, other: Any) -> Stimulus:
         return (-self) + other
 
     def __truediv__(self, divisor: float) -> Stimulus:
-        if not isinstance(divisor, (int, float, np.number)):
+        if not isinstance(divisor, numbers.Number):
             return NotImplemented
         number = read_finite(divisor, f"the divisor of {self.name}")
         if number == 0:
@@ -169,7 +174,7 @@ class Stimulus:
         return self * (1.0 / number)
 
     def __mul__(self, factor: float) -> Stimulus:
-        if not isinstance(factor, (int, float, np.number)):
+        if not isinstance(factor, numbers.Number):
             return NotImplemented
         number = read_finite(factor, f"the factor of {self.name}")
         parts = tuple(replace(part, factor=part.factor * number) for part in self.parts)
@@ -210,11 +215,12 @@ def section(values: Sequence[Any], durations: Sequence[float], dt: float | None 
     if not len(values) or any(d < 0 for d in stretches):
         raise ValueShapeError("section: give at least one value, and durations that are not negative")
     refuse_masked("section", list(values))
-    shapes = {np.shape(v) for v in values if np.ndim(v)}
+    levels = [read_array(f"section: values[{i}]", value) for i, value in enumerate(values)]
+    shapes = {level.shape for level in levels if level.ndim}
     if len(shapes) > 1:
         raise ValueShapeError(f"section: values are numbers, or arrays of one shape, not of {sorted(shapes)}")
     shape = shapes.pop() if shapes else ()
-    spread = np.array([np.broadcast_to(np.asarray(value, np.float64), shape) for value in values])
+    spread = np.array([np.broadcast_to(level.astype(np.float64), shape) for level in levels])
     return _stimulus("section", sum(stretches), dt, Section(spread, stretches))
 
 
@@ -234,8 +240,10 @@ def spike_train(times: Sequence[float], lengths: Any, sizes: Any, duration: floa
     """Pulses of ``sizes[i]`` from ``times[i]`` for ``lengths[i]`` ms, zero between; one length or size serves all."""
     count = len(times)
     widths, heights = (
-        np.broadcast_to(np.asarray(x, float), count) if np.ndim(x) == 0 else np.asarray(x, float)
-        for x in (lengths, sizes)
+        np.broadcast_to(x, count) if x.ndim == 0 else x
+        for x in (
+            read_array(f"spike_train: {name}", x).astype(float) for name, x in (("lengths", lengths), ("sizes", sizes))
+        )
     )
     if len(widths) != count or len(heights) != count:
         raise ValueShapeError(f"spike_train: {count} times but {len(widths)} lengths and {len(heights)} sizes")
@@ -343,7 +351,7 @@ def _check_columns(name: str, n: Any) -> int:
 
 
 def _numbers(name: str, **values: Any) -> tuple[float, ...]:
-    return tuple(read_real(value, f"{name}: {what}") for what, value in values.items())
+    return tuple(read_finite(value, f"{name}: {what}") for what, value in values.items())
 
 
 def _check_seed(name: str, seed: Any) -> int:
@@ -357,7 +365,8 @@ def _check_seed(name: str, seed: Any) -> int:
 
 def _window(name: str, duration: float, t_start: float, t_end: float | None) -> tuple[float, float, float]:
     """Duration, start and end of a part, checked."""
-    length, start, end = _numbers(name, duration=duration, t_start=t_start, t_end=duration if t_end is None else t_end)
+    times = {"duration": duration, "t_start": t_start, "t_end": duration if t_end is None else t_end}
+    length, start, end = (read_real(value, f"{name}: {what}") for what, value in times.items())
     if not 0 <= start <= end <= length:
         raise ValueShapeError(f"{name}: needs 0 <= t_start <= t_end <= duration, got {start:g}, {end:g}, {length:g}")
     return length, start, end
@@ -421,25 +430,20 @@ def _in_time(text: str, where: str, what: str) -> Expression:
     for symbol, column in expression.names.items():
         if symbol != "t" and symbol not in CONSTANTS:
             raise ValueShapeError(
-                f"{where}, column {column}: {symbol!r} is not known; {what} may use t (ms) and pi only"
+                f"{where}, column {column}: {shown(symbol)} is not known; {what} may use t (ms) and pi only"
             )
     return expression
 
 
 def _finite(stimulus: str, what: str, value: Any) -> Array:
     """A number or an array of numbers, float64, all finite."""
-    try:
-        found = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError):  # ragged, or a tensor with a gradient
-        found = np.empty(0, object)
-    if np.ma.isMaskedArray(value) or found.dtype.kind not in "iuf":
-        raise ValueShapeError(f"{stimulus}: {what} is {type(value).__name__}, not a number or an array of numbers")
-    numbers = found.astype(np.float64)
-    bad = np.flatnonzero(~np.isfinite(numbers))
+    refuse_masked(f"{stimulus}: {what}", value)
+    found = read_array(f"{stimulus}: {what}", value).astype(np.float64)
+    bad = np.flatnonzero(~np.isfinite(found))
     if len(bad):
-        where = f"[{int(bad[0])}]" if numbers.ndim else ""
-        raise ValueShapeError(f"{stimulus}: {what}{where} = {numbers.flat[bad[0]]} is not a finite number")
-    return numbers
+        where = f"[{int(bad[0])}]" if found.ndim else ""
+        raise ValueShapeError(f"{stimulus}: {what}{where} = {found.flat[bad[0]]} is not a finite number")
+    return found
 
 
 @_checked
@@ -465,12 +469,10 @@ def spikes(times: Any, indices: Any, weight: Any = 1.0) -> Stimulus:
         it does not have.
     """
     when, weights = _finite("spikes", "times", times), _finite("spikes", "weight", weight)
-    try:
-        who = np.asarray(indices)
-    except (ValueError, TypeError, RuntimeError):  # ragged, or a tensor with a gradient
-        who = np.empty(0, object)
-    if np.ma.isMaskedArray(indices) or not (who.dtype.kind in "iu" or (who.size == 0 and who.dtype.kind == "f")):
-        raise ValueShapeError(f"spikes: indices are {who.dtype}, not whole numbers; give flat indices of neurons")
+    refuse_masked("spikes: indices", indices)
+    who = read_array("spikes: indices", indices, "; give flat indices of neurons")
+    if who.size and (who.dtype.kind == "f" or int(who.max()) > LARGEST_WHOLE):
+        raise ValueShapeError(f"spikes: indices = {shown(indices)} are not whole numbers; give flat indices of neurons")
     if when.ndim != 1 or who.shape != when.shape or weights.shape not in ((), when.shape):
         raise ValueShapeError(
             f"spikes: times, indices and weights have the shapes {when.shape}, {who.shape} and {weights.shape}; "
@@ -486,10 +488,10 @@ def spikes(times: Any, indices: Any, weight: Any = 1.0) -> Stimulus:
 def from_array(values: Any, dt: float) -> Stimulus:
     """Given ``values``, shape (T,) or (T, n), sampled at ``dt`` ms; of a path, those of a ``.npy`` or ``.csv`` file."""
     if isinstance(values, (str, Path)):
-        values = _read_series(Path(values))
+        values = _read_series(read_path(values, "current.npy"))
     refuse_masked("from_array", values)
-    given = np.asarray(values)
-    if given.dtype.kind not in "biuf" or given.ndim < 1 or not len(given):
+    given = read_array("from_array: values", values, "; give a series of numbers, (T,) or (T, n)")
+    if given.ndim < 1 or not len(given):
         raise ValueShapeError(
             f"from_array: an array of {given.dtype} of shape {given.shape} is not a series of numbers, (T,) or (T, n)"
         )
@@ -499,7 +501,11 @@ def from_array(values: Any, dt: float) -> Stimulus:
 
 
 def _read_series(path: Path) -> Array:
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError:  # a name too long for the system
+        there = False
+    if not there:
         raise ValueShapeError(f"from_array: no file {str(path)!r}")
     try:
         return (

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 import izhigen as iz
-from izhigen.errors import ValueShapeError, suggest
+from izhigen.errors import ValueShapeError, shown, suggest
 
 STIMULI = (
     "section",
@@ -45,7 +45,7 @@ def read_settings(settings: tuple[str, ...], known: tuple[str, ...], model_name:
         name = name.strip()
         if equals and name not in known:
             raise ValueShapeError(
-                f"--set {setting}: model {model_name!r} has no {name!r}{suggest(name, known)} "
+                f"--set {setting}: model {model_name!r} has no {shown(name)}{suggest(name, known)} "
                 f"(known: {', '.join(known)})"
             )
         try:
@@ -53,16 +53,26 @@ def read_settings(settings: tuple[str, ...], known: tuple[str, ...], model_name:
         except ValueError:
             equals = ""
         if not equals:
-            raise click.UsageError(f"--set {setting!r}: expected NAME=NUMBER, such as --set a=0.1")
+            raise click.UsageError(f"--set {shown(setting)}: expected NAME=NUMBER, such as --set a=0.1")
     return values
 
 
-def read_indices(text: str, option: str) -> list[int] | None:
-    """Indices separated by commas; None without any."""
+def read_items(text: str, option: str) -> list[str]:
+    """What stands between commas: at least one thing."""
+    items = [item.strip() for item in text.split(",") if item.strip()]
+    if not items:
+        raise click.UsageError(f"{option} is empty; leave it out, or give what it takes, separated by commas")
+    return items
+
+
+def read_indices(text: str | None, option: str) -> list[int] | None:
+    """Indices separated by commas; None where the option is not given."""
+    if text is None:
+        return None
     try:
-        return [int(item) for item in text.split(",") if item.strip()] or None
+        return [int(item) for item in read_items(text, option)]
     except ValueError:
-        raise click.UsageError(f"{option} {text!r}: expected indices separated by commas") from None
+        raise click.UsageError(f"{option} {shown(text)}: expected indices separated by commas") from None
 
 
 def read_sizes(text: str) -> list[int]:
@@ -73,7 +83,7 @@ def read_sizes(text: str) -> list[int]:
         sizes = []
     if not sizes or min(sizes) < 1:
         raise click.UsageError(
-            f"--sizes {text!r}: expected numbers of neurons separated by commas, such as 1000,100000"
+            f"--sizes {shown(text)}: expected numbers of neurons separated by commas, such as 1000,100000"
         )
     return sizes
 
@@ -87,12 +97,18 @@ def read_inputs(specifications: tuple[str, ...], model: Any, duration: float, dt
         named = equals and head.strip().isidentifier() and ":" not in head and head.strip() not in ("t",)
         if named and head.strip() not in names:
             raise ValueShapeError(
-                f"--input {specification!r}: model {model.name!r} has no input {head.strip()!r}"
+                f"--input {shown(specification)}: model {model.name!r} has no input {shown(head.strip())}"
                 f"{suggest(head.strip(), names)}"
             )
         if not named and not model.inputs:
-            raise ValueShapeError(f"--input {specification!r}: model {model.name!r} has no inputs")
+            raise ValueShapeError(f"--input {shown(specification)}: model {model.name!r} has no inputs")
         name, text = (head.strip(), tail) if named else (model.inputs[0], specification)
+        if not text.strip():
+            raise click.UsageError(
+                f"--input {shown(specification)} is empty; give a number, a stimulus, a file, or text in t"
+                if specification.strip()
+                else "--input is empty; give a number, a stimulus, a file, or text in t"
+            )
         feeds.setdefault(name, []).append(_one_input(text.strip(), duration, dt, seed + position))
     return {name: _total(parts, duration) for name, parts in feeds.items()}
 
@@ -103,7 +119,7 @@ def _one_input(text: str, duration: float, dt: float, seed: int) -> Any:
         return _stimulus(kind, rest, duration, seed)
     if colon and kind.isidentifier():
         raise click.UsageError(
-            f"--input {text!r}: no stimulus {kind!r}{suggest(kind, STIMULI)} (stimuli: {', '.join(STIMULI)})"
+            f"--input {shown(text)}: no stimulus {shown(kind)}{suggest(kind, STIMULI)} (stimuli: {', '.join(STIMULI)})"
         )
     if text.endswith((".npy", ".csv")):
         return iz.inputs.from_array(text, dt)
@@ -119,7 +135,7 @@ def _stimulus(kind: str, text: str, duration: float, seed: int) -> Any:
         key = key.strip()
         if not equals or key not in accepted:
             raise click.UsageError(
-                f"--input {kind}: {part!r} is not one of "
+                f"--input {kind}: {shown(part)} is not one of "
                 f"{', '.join(f'{name}=...' for name in accepted)}{suggest(key, accepted)}"
             )
         options[key] = _option(kind, key, value.strip())
@@ -144,7 +160,7 @@ def _stimulus(kind: str, text: str, duration: float, seed: int) -> Any:
 def _option(kind: str, key: str, value: str) -> Any:
     if key == "bias":
         if value.lower() not in ("true", "false", "yes", "no", "1", "0"):
-            raise click.UsageError(f"--input {kind}: bias={value!r} is neither true nor false")
+            raise click.UsageError(f"--input {kind}: bias={shown(value)} is neither true nor false")
         return value.lower() in ("1", "true", "yes")
     if (kind, key) == ("poisson", "rate"):  # text in t, where it is no number
         return _number_or_text(value)
@@ -154,7 +170,7 @@ def _option(kind: str, key: str, value: str) -> Any:
             return [read(item) for item in value.split(",") if item.strip()]
         return read(value)
     except ValueError:
-        raise click.UsageError(f"--input {kind}: {key}={value!r} is not a number or a list of numbers") from None
+        raise click.UsageError(f"--input {kind}: {key}={shown(value)} is not a number or a list of numbers") from None
 
 
 def _number_or_text(value: str) -> float | str:

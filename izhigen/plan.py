@@ -12,12 +12,13 @@ import numpy as np
 from izhigen.arrays import Space, fetch, namespace
 from izhigen.backends.engine import Block, Moments, Spikes, join_spikes
 from izhigen.checks import check_count, check_neurons
-from izhigen.errors import RecordingError, ValueShapeError, suggest
+from izhigen.errors import RecordingError, ValueShapeError, shown, suggest
 from izhigen.lines import bind_lines, line_names, read_by_lines
 from izhigen.model.checking import ALL
 from izhigen.model.model import Declaration
 from izhigen.moments import MOMENTS, new_moments, summary
 from izhigen.recording import Recording
+from izhigen.scalars import read_names
 from izhigen.sinks import MemorySink, Sink, StoreSink
 from izhigen.store import PIECE_BYTES, Header, Piece
 
@@ -317,10 +318,7 @@ def _names(record: str | Iterable[str] | None, model: Declaration, inputs: Itera
     """
     if record is None:
         return ["spike"] if model.threshold is not None else []
-    try:
-        asked = list(dict.fromkeys([record] if isinstance(record, str) else record))
-    except TypeError:
-        raise ValueShapeError(f"record={record!r} is not a list of names such as ['V', 'spike']") from None
+    asked = read_names(record, "record")
     lines = line_names(model)
     everything = [*model.all_states, *inputs, *lines, *(["spike"] if model.threshold is not None else [])]
     wanted = list(dict.fromkeys(name for item in asked for name in (everything if item == ALL else [item])))
@@ -330,12 +328,12 @@ def _names(record: str | Iterable[str] | None, model: Declaration, inputs: Itera
             parts = (("states", model.all_states), ("inputs", model.inputs), ("lines", lines))
             told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in parts if names)
             raise ValueShapeError(
-                f"record: {name!r} is not a state, input or line of model {model.name!r}{suggest(str(name), known)} "
+                f"record: {shown(name)} is not a state, input or line of model {model.name!r}{suggest(name, known)} "
                 f"({told}; of spikes: spike, {', '.join(MOMENTS)}; or {ALL})"
             )
         if model.threshold is None and name in ("spike", *MOMENTS):
             raise ValueShapeError(
-                f"record: model {model.name!r} has no threshold, so it has no spikes and no {name!r}; "
+                f"record: model {model.name!r} has no threshold, so it has no spikes and no {shown(name)}; "
                 f"record its states ({', '.join(model.all_states)}), "
                 f"or declare when it spikes, as in model.variant(threshold='{model.states[0]} > 0')"
             )

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from izhigen.arrays import beside, fetch
-from izhigen.errors import RecordingError, ValueShapeError, suggest
-from izhigen.files import write_file
+from izhigen.checks import read_neurons
+from izhigen.errors import RecordingError, ValueShapeError, shown, suggest
+from izhigen.files import check_file, read_path, write_file
 from izhigen.lines import bind_lines, line_names
 from izhigen.model.expressions import Compare, Expression, Name
 from izhigen.model.model import Declaration
 from izhigen.recording import Recording
+from izhigen.scalars import read_finite, read_names, read_whole
 
 Axes = Any
 MOST_TRACES, FEWER_TRACES = 12, 6
@@ -63,6 +65,7 @@ def picture_format(path: str | Path) -> str:
     from matplotlib.backend_bases import FigureCanvasBase
 
     known = sorted(FigureCanvasBase.get_supported_filetypes())
+    path = read_path(path, "run.png")
     kind = os.path.splitext(path)[1].lower().lstrip(".")
     if kind not in known:
         raise RecordingError(f"{path}: the name of a picture must end in one of .{', .'.join(known)}")
@@ -79,7 +82,9 @@ def save(figure: Any, path: str | Path, *, dpi: float = 130) -> None:
     RecordingError
         For an unknown suffix, or when the disk refuses; a picture that was there is then as it was.
     """
+    path = read_path(path, "run.png")
     kind, content = picture_format(path), io.BytesIO()
+    check_file(path)
     try:
         figure.savefig(content, format=kind, dpi=dpi)
         write_file(path, content.getbuffer())
@@ -113,19 +118,23 @@ def _available(recording: Recording) -> Any:
     return np.arange(int(np.prod(recording.shape))) if recording.neurons is None else np.asarray(recording.neurons)
 
 
-def _columns(recording: Recording, neurons: Sequence[int] | None) -> list[tuple[int, int]]:
-    """Pairs (column of a trace, flat neuron index) to draw; of too many, a choice that is spread evenly."""
+def _columns(recording: Recording, neurons: Any) -> tuple[list[tuple[int, int]], int]:
+    """Pairs (column of a trace, flat neuron index) to draw, and how many were asked for.
+
+    Of too many, a choice that is spread evenly is drawn.
+    """
     available = _available(recording)
     if neurons is None:
-        return [(int(k), int(available[k])) for k in _spread(len(available), FEWER_TRACES)]
-    place = {int(index): k for k, index in enumerate(available)}
-    missing = [index for index in neurons if index not in place]
-    if missing:
+        return [(int(k), int(available[k])) for k in _spread(len(available), FEWER_TRACES)], len(available)
+    asked = read_neurons(neurons, int(np.prod(recording.shape)))
+    missing = asked[~np.isin(asked, available)]
+    if len(missing):
         raise RecordingError(
             f"neuron {missing[0]} was not recorded "
             f"(recorded: {len(available)} neurons, {available[0]} ... {available[-1]})"
         )
-    return [(place[neurons[k]], int(neurons[k])) for k in _spread(len(neurons), MOST_TRACES)]
+    drawn = asked[_spread(len(asked), MOST_TRACES)]
+    return [(int(np.flatnonzero(available == index)[0]), int(index)) for index in drawn], len(asked)
 
 
 def _spread(count: int, most: int) -> Any:
@@ -151,20 +160,20 @@ def traces(
     ``name`` defaults to the first trace. ``neurons`` are flat indices, by default six; of more than twelve, twelve are
     drawn, and the picture says so.
     """
-    chosen = name or next(iter(recording.traces), None)
+    chosen = next(iter(recording.traces), None) if name is None else name
     if chosen is None:
         raise RecordingError("nothing was traced; run with record=['V', 'spike'] to draw traces")
     figure, (axes, *_) = _figure() if ax is None else (None, [ax])
-    columns = _draw_traces(recording, chosen, neurons, axes)
-    _say_how_many(recording, neurons, columns, axes)
+    columns, count = _draw_traces(recording, chosen, neurons, axes)
+    _say_how_many(count, columns, axes)
     if len(columns) > 1:
         _legend(axes, figure)
     return axes
 
 
-def _draw_traces(recording: Recording, name: str, neurons: Sequence[int] | None, axes: Axes) -> list[tuple[int, int]]:
-    neurons = None if neurons is None else [int(index) for index in np.asarray(neurons).reshape(-1)]
-    columns = _columns(recording, neurons)
+def _draw_traces(recording: Recording, name: str, neurons: Any, axes: Axes) -> tuple[list[tuple[int, int]], int]:
+    """What was drawn, as :func:`_columns` gives it, and of how many neurons."""
+    columns, count = _columns(recording, neurons)
     values, is_flag = _read(recording, name, [column for column, _ in columns]), recording[name].dtype == bool
     if name == "t_last_spike":
         values = np.where(values < LONG_AGO, np.nan, values)
@@ -189,7 +198,7 @@ def _draw_traces(recording: Recording, name: str, neurons: Sequence[int] | None,
         axes.text(0.5, 0.5, "no finite value", transform=axes.transAxes, ha="center", va="center", color="0.4")
     axes.set_xlabel("time (ms)")
     axes.set_ylabel(_label(name, recording.info.get("units", {}).get(name, "")))
-    return columns
+    return columns, count
 
 
 def _thinned(t: Any, values: Any) -> tuple[Any, Any]:
@@ -207,8 +216,7 @@ def _thinned(t: Any, values: Any) -> tuple[Any, Any]:
     )
 
 
-def _say_how_many(recording: Recording, neurons: Sequence[int] | None, drawn: Sequence[Any], axes: Axes) -> None:
-    count = len(_available(recording)) if neurons is None else np.size(neurons)
+def _say_how_many(count: int, drawn: Sequence[Any], axes: Axes) -> None:
     if len(drawn) < count:
         axes.set_title(f"{len(drawn)} of {count} neurons", loc="right", fontsize="small", color="0.3")
 
@@ -279,7 +287,7 @@ def recording(
 
     ``states`` names the traces to draw, ``neurons`` as in :func:`traces`.
     """
-    names = list(recording.traces) if states is None else [states] if isinstance(states, str) else list(states)
+    names = list(recording.traces) if states is None else list(read_names(states, "states", RecordingError))
     with_raster = recording.spike_times is not None and bool(recording.info.get("threshold"))
     rows = len(names) + with_raster
     if rows == 0:
@@ -289,9 +297,9 @@ def recording(
     figure, axes = _figure(rows, height=2.2 if rows <= 4 else 1.5, sharex=True)
     columns: list[tuple[int, int]] = []
     for name, ax in zip(names, axes):
-        columns = _draw_traces(recording, name, neurons, ax)
-    if columns:
-        _say_how_many(recording, neurons, columns, axes[0])
+        columns, count = _draw_traces(recording, name, neurons, ax)
+        if ax is axes[0]:
+            _say_how_many(count, columns, ax)
     if len(columns) > 1:
         _legend(axes[0], figure)  # the first row names the neurons for all
     if with_raster:
@@ -375,20 +383,25 @@ def state_plane(
         When the recording lacks the states or the neuron.
     """
     states = model.states
+    for name in (x, y):
+        if name is not None and not (isinstance(name, str) and name in states):
+            raise ValueShapeError(f"{shown(name)} is not a state of model {model.name!r}{suggest(name, states)}")
     if len(states) < 2:
         raise ValueShapeError(f"model {model.name!r} has one state; a state plane needs two")
     x, y = x or states[0], y or next(s for s in states if s != (x or states[0]))
-    for name in (x, y):
-        if name not in states:
-            raise ValueShapeError(f"{name!r} is not a state of model {model.name!r}{suggest(name, states)}")
-    fixed = _plane_values(model, values or {})
+    if x == y:
+        raise ValueShapeError(f"a state plane needs two states, not {x!r} twice")
+    fixed = _plane_values(model, _as_mapping("values", values))
+    given = _plane_limits(model, _as_mapping("limits", limits))
     path = {}
     if recording is not None:
-        ((column, _),) = _columns(recording, [neuron])
+        if read_whole(neuron, 0) is None:
+            raise ValueShapeError(f"neuron={shown(neuron)} is not the index of a neuron")
+        ((column, neuron),), _ = _columns(recording, neuron)
         path = {name: _read(recording, name, [column])[:, 0] for name in (x, y)}
     landmarks = _landmarks(model, fixed)
     edges = {
-        name: (limits or {}).get(name) or _limits(path.get(name), [fixed[name], *landmarks.get(name, {}).values()])
+        name: given.get(name) or _limits(path.get(name), [fixed[name], *landmarks.get(name, {}).values()])
         for name in (x, y)
     }
     grid = np.meshgrid(*(np.linspace(*edges[name], 241) for name in (x, y)))
@@ -422,15 +435,40 @@ def _draw_flow(axes: Axes, grid: Sequence[Any], slopes: Sequence[Any], edges: Se
     axes.quiver(*columns, color="0.75", width=0.0022, angles="uv", scale=45)
 
 
-def _plane_values(model: Declaration, values: Mapping[str, float]) -> dict[str, Any]:
+def _as_mapping(what: str, given: Any) -> Mapping[str, Any]:
+    if given is not None and not isinstance(given, Mapping):
+        raise ValueShapeError(f"{what}={shown(given)} is not a mapping of names, such as {{'V': ...}}")
+    return given or {}
+
+
+def _plane_limits(model: Declaration, limits: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """Ends of axes, checked."""
+    found = {}
+    for name, ends in limits.items():
+        if name not in model.states:
+            raise ValueShapeError(
+                f"limits: {shown(name)} is not a state of model {model.name!r}{suggest(name, model.states)}"
+            )
+        try:
+            low, high = ends
+        except (TypeError, ValueError):
+            raise ValueShapeError(f"limits: {name}={shown(ends)} is not a pair (low, high)") from None
+        found[name] = read_finite(low, f"limits: low of {name}"), read_finite(high, f"limits: high of {name}")
+        if not 0 < found[name][1] - found[name][0] < np.inf:
+            raise ValueShapeError(f"limits: {name}={shown(ends)} does not go from low to high")
+    return found
+
+
+def _plane_values(model: Declaration, values: Mapping[str, Any]) -> dict[str, Any]:
     from izhigen.values import initial_states
 
     known = (*model.parameters, *model.inputs, *model.states)
     for name in values:
         if name not in known:
-            raise ValueShapeError(f"model {model.name!r} has no {name!r}{suggest(name, known)}")
+            raise ValueShapeError(f"model {model.name!r} has no {shown(name)}{suggest(name, known)}")
+    values = {name: read_finite(value, f"values: {name}") for name, value in values.items()}
     parameters = {**model.parameters, **{k: v for k, v in values.items() if k in model.parameters}}
-    given = {k: float(v) for k, v in values.items() if k in model.states}
+    given = {k: v for k, v in values.items() if k in model.states}
     states = initial_states(model, given, parameters, float)
     inputs = {name: values.get(name, 0.0) for name in model.inputs}
     return {**parameters, **inputs, **{name: float(state) for name, state in states.items()}, "t": 0.0, "dt": 0.0}

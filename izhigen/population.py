@@ -17,7 +17,7 @@ from izhigen.backends import create_engine, open_space
 from izhigen.backends.engine import Block, Engine, PreparedStep, Source
 from izhigen.checks import check_batch, check_count, check_dtype, check_seed, check_size
 from izhigen.codegen.request import KernelRequest
-from izhigen.errors import BackendError, ValueShapeError, suggest
+from izhigen.errors import BackendError, ValueShapeError, shown, suggest
 from izhigen.exclusive import Use, exclusive
 from izhigen.feeding import KernelInput, Layout, check_input_names, kernel_choices, step_sources
 from izhigen.model.model import Declaration
@@ -316,7 +316,7 @@ class Population:
         if name in self._parameters:
             return self.parameters[name]
         raise AttributeError(
-            f"a population of {self._model.name!r} has no {name!r}"
+            f"a population of {self._model.name!r} has no {shown(name)}"
             f"{suggest(name, [*self._model.all_states, *self._parameters])}"
         )
 
@@ -329,7 +329,7 @@ class Population:
             self.parameters[name] = value
         else:
             raise AttributeError(
-                f"{name!r} cannot be set: it is neither a state nor a parameter of model {self._model.name!r}"
+                f"{shown(name)} cannot be set: it is neither a state nor a parameter of model {self._model.name!r}"
                 f"{suggest(name, [*self._model.all_states, *self._parameters])}"
             )
 
@@ -361,7 +361,7 @@ class Population:
             )
         for name, value in zip(self._model.inputs, values):
             if name in inputs:
-                raise ValueShapeError(f"input {name!r} is given twice")
+                raise ValueShapeError(f"input {shown(name)} is given twice")
             inputs[name] = value
         return self.step(**inputs)
 

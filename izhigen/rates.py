@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.errors import RecordingError
-from izhigen.scalars import read_real, shown
+from izhigen.errors import RecordingError, shown
+from izhigen.scalars import read_real
 
 Array = Any
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ import numpy as np
 
 from izhigen.archive import read_archive, write_archive
 from izhigen.arrays import beside, fetch, namespace
-from izhigen.description import PER_NEURON, Description, recording_path
-from izhigen.errors import RecordingError, suggest
+from izhigen.description import PER_NEURON, Description, output_path, recording_path
+from izhigen.errors import RecordingError, shown, suggest
 from izhigen.moments import MOMENTS, UNITS, Intervals
 from izhigen.rates import PopulationRate, RateCurve, rate_curve, rate_over_time
-from izhigen.scalars import read_real, shown
+from izhigen.scalars import read_real
 from izhigen.store import SUFFIX, Header, Piece, StoreWriter
 from izhigen.stored import axes_of, labelled, read_store
 
@@ -86,6 +86,8 @@ class Recording:
         ``"count"`` and ``"first_spike"`` (ms, NaN without one) give one value a neuron,
         ``"isi"`` the :class:`~izhigen.moments.Intervals`.
         """
+        if not isinstance(name, str):
+            raise RecordingError(f"{shown(name)} is no name (recorded: {', '.join(self.names) or 'nothing'})")
         if name == "spike" and self.spike_times is not None:
             with beside(self.spike_times):
                 return self._dense_spikes()
@@ -98,13 +100,13 @@ class Recording:
             if name == "spike" or name in MOMENTS:
                 self._need_threshold()
             raise RecordingError(
-                f"{name!r} was not recorded{suggest(name, have)} (recorded: {', '.join(have) or 'nothing'}); "
-                f"ask for it with record=[{name!r}]"
+                f"{shown(name)} was not recorded{suggest(name, have)} (recorded: {', '.join(have) or 'nothing'}); "
+                f"ask for it with record=[{shown(name)}]"
             )
         return self.traces[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self.names
+        return isinstance(name, str) and name in self.names
 
     @property
     def names(self) -> list[str]:
@@ -120,7 +122,7 @@ class Recording:
 
     def _need_threshold(self) -> None:
         if not self.info.get("threshold", "unknown"):
-            raise RecordingError(f"model {self.info.get('model', '?')!r} has no threshold, so it has no spikes")
+            raise RecordingError(f"model {shown(self.info.get('model', '?'))} has no threshold, so it has no spikes")
 
     def _need_spikes(self) -> None:
         if self.spike_times is None:
@@ -178,9 +180,9 @@ class Recording:
             )
         inputs = [known for known in self.per_neuron if known not in self.info.get("parameters", {})]
         chosen = name if name is not None else next(iter([*inputs, *self.per_neuron]))
-        if chosen not in self.per_neuron:
+        if not isinstance(chosen, str) or chosen not in self.per_neuron:
             raise RecordingError(
-                f"{chosen!r} has no value per neuron here{suggest(str(chosen), self.per_neuron)} "
+                f"{shown(chosen)} has no value per neuron here{suggest(chosen, self.per_neuron)} "
                 f"(known: {', '.join(self.per_neuron)})"
             )
         rates = self.rates if start is None else self._rates_after(start)
@@ -256,7 +258,7 @@ class Recording:
             For another suffix, when the store exists, or when the disk refuses;
             a file that was there is then as it was.
         """
-        place, suffix = recording_path(path)
+        place, suffix = output_path(path)
         here = self.to_host()
         if suffix == SUFFIX:
             here._save_store(place)
@@ -345,11 +347,11 @@ class Recording:
             variables, {"time": ("time", np.asarray(self.t), {"units": "ms"}), **coordinates}, attributes
         )
 
-    def plot(self, **options: Any) -> Any:
+    def plot(self, *, states: Sequence[str] | str | None = None, neurons: Any = None) -> Any:
         """Traces with spikes marked and a raster; see :func:`izhigen.plot.recording`."""
         from izhigen import plot  # matplotlib loads only when something is drawn
 
-        return plot.recording(self, **options)
+        return plot.recording(self, states=states, neurons=neurons)
 
     def _repr_html_(self) -> str:
         from izhigen import notebook

@@ -15,7 +15,7 @@ import numpy as np
 from izhigen.arrays import fetch
 from izhigen.backends.engine import Block, Engine, Pending, Source
 from izhigen.drawing import bad_rate_text
-from izhigen.errors import DerivationError, IzhigenError, NonFiniteError
+from izhigen.errors import DerivationError, IzhigenError, NonFiniteError, shown
 from izhigen.feeding import Feed, as_stimulus, held_values, kernel_input, make_feed
 from izhigen.plan import RecordingPlan, Subject
 from izhigen.progress import progress_bar
@@ -426,7 +426,7 @@ def non_finite_after(population: Population, neuron: int, sources: Mapping[str, 
 
 def bad_input_text(bad: BadInput) -> str:
     """What is wrong with an input."""
-    return f"input {bad.name!r} of neuron {bad.neuron} {bad.what}"
+    return f"input {shown(bad.name)} of neuron {bad.neuron} {bad.what}"
 
 
 def non_finite(

@@ -9,26 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.errors import IzhigenError, ValueShapeError
+from izhigen.errors import IzhigenError, ValueShapeError, shown
 
 LARGEST_WHOLE = 2**63 - 1
 """Largest whole number that kernels and indices hold."""
-LONGEST_SHOWN = 60
-"""Characters of a value that a message shows."""
-
-
-def shown(value: Any) -> str:
-    """A value for a message: printable, and of a length that fits in a line."""
-    try:
-        text = (
-            repr(value)
-            if not isinstance(value, int) or abs(value) < 10**LONGEST_SHOWN
-            else f"a whole number of {value.bit_length()} bits"
-        )
-    except Exception:  # what a foreign object's repr does is its own affair
-        text = f"a {type(value).__name__}"
-    text = " ".join(text.split()).encode("ascii", "backslashreplace").decode("ascii")
-    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
+NO_NUMBERS = (bool, np.bool_, np.timedelta64)
+"""What Python's or NumPy's types count among the whole numbers: truth values, and times with units of their own."""
+MOST_IN_A_RANGE = 1 << 31
+"""Numbers of a range that are read."""
+DOUBLE = 8
+"""Bytes of a number in double precision."""
 
 
 def scalar_of(value: Any) -> Any:
@@ -42,22 +32,25 @@ def scalar_of(value: Any) -> Any:
 
 
 def read_real(value: Any, what: str, error: type[IzhigenError] = ValueShapeError) -> float:
-    """A real number as a float; infinite or undefined where it is, or is beyond a float.
+    """A real number as a float; infinite or undefined where it is.
 
     Raises
     ------
     error
-        For what is no real number; a bool is none.
+        For what is no real number (a bool is none), and for one beyond a float.
     """
     number = scalar_of(value)
-    if isinstance(number, (bool, np.bool_)) or not isinstance(number, (numbers.Real, Decimal)):
+    if isinstance(number, NO_NUMBERS) or not isinstance(number, (numbers.Real, Decimal)):
         raise error(f"{what} = {shown(value)} is not a real number ({type(value).__name__})")
     try:
-        return float(number)
+        found = float(number)
     except OverflowError:
-        return math.inf if bool(number > 0) else -math.inf  # type: ignore[operator]
+        raise error(f"{what} = {shown(value)} is too large for a float") from None
     except ValueError:  # a signalling NaN of decimal
         return math.nan
+    if math.isinf(found) and number != found:
+        raise error(f"{what} = {shown(value)} is too large for a float")
+    return found
 
 
 def read_finite(value: Any, what: str, error: type[IzhigenError] = ValueShapeError) -> float:
@@ -68,13 +61,92 @@ def read_finite(value: Any, what: str, error: type[IzhigenError] = ValueShapeErr
     return number
 
 
+def read_array(what: str, value: Any, hint: str = "") -> Any:
+    """A number, an array or nested lists as an array of integers or floats; see :func:`real_numbers`."""
+    if is_endless(value):
+        raise ValueShapeError(f"{what} = {shown(value)} has more numbers than fit in memory")
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError):  # ragged, or a tensor with a gradient
+        array = np.empty(0, object)
+    return real_numbers(what, value, array, hint)
+
+
+def is_endless(value: Any) -> bool:
+    """Whether a range has more numbers than NumPy should be asked to write down."""
+    return isinstance(value, range) and bool(value[MOST_IN_A_RANGE:])
+
+
+def real_numbers(what: str, value: Any, array: Any, hint: str = "") -> Any:
+    """The array that a value was read as, where it holds integers or floats; those that NumPy can only keep as objects
+    (large whole numbers, fractions, decimals) as float64.
+
+    Raises
+    ------
+    ValueShapeError
+        For anything else; truth values, also within lists, are no numbers. ``hint`` says what to give.
+    """
+    if array.dtype.kind == "O" and array.size:
+        array = _from_objects(what, array)
+    kind = array.dtype.kind
+    if kind == "b" or (kind in "iuf" and _holds_bool(value)):
+        given = "is a truth value, not a number" if array.ndim == 0 else "holds truth values, not numbers"
+        raise ValueShapeError(f"{what} = {shown(value)} {given}; give 1.0 and 0.0, as .astype(float) does")
+    if kind not in "iuf":
+        of = f" of {array.dtype}" if array.ndim and array.size and kind != "O" else ""
+        raise ValueShapeError(f"{what}: {type(value).__name__}{of} holds no real numbers{hint}")
+    if kind == "f" and array.dtype.itemsize > DOUBLE:
+        with np.errstate(over="ignore"):
+            double = array.astype(np.float64)
+        if (np.isinf(double) & (array != double)).any():
+            raise ValueShapeError(f"{what} = {shown(value)} is too large for a float")
+        return double
+    return array
+
+
+def _from_objects(what: str, array: Any) -> Any:
+    """Float64 from an array of Python's own numbers; the array itself where it holds anything else."""
+    parts = [scalar_of(part) for part in array.flat]
+    if not all(isinstance(part, (numbers.Real, Decimal)) for part in parts):
+        return array
+    read = [read_real(part, what if array.ndim == 0 else f"{what}[{i}]") for i, part in enumerate(parts)]
+    return np.array(read).reshape(array.shape)
+
+
+def _holds_bool(value: Any) -> bool:
+    """Whether a truth value stands among the numbers of a list, where NumPy takes it for one."""
+    if isinstance(value, (list, tuple)):
+        return any(
+            type(part) is not float and (isinstance(part, (bool, np.bool_)) or _holds_bool(part)) for part in value
+        )
+    return getattr(getattr(value, "dtype", None), "kind", "") == "b"
+
+
+def too_large(value: Any, dtype: Any) -> bool:
+    """Whether a number, or one of an array, is finite and beyond a number type."""
+    with np.errstate(over="ignore"):
+        return bool((np.isfinite(value) & ~np.isfinite(np.asarray(value).astype(dtype))).any())
+
+
+def read_names(names: Any, what: str, error: type[IzhigenError] = ValueShapeError) -> tuple[str, ...]:
+    """Names from a list of them, or from one."""
+    if isinstance(names, str):
+        return (names,)
+    try:
+        given = iter(names)
+    except TypeError:
+        raise error(f"{what}={shown(names)} is not a list of names such as ['V', 'u']") from None
+    found = []
+    for name in given:
+        if not isinstance(name, str):
+            raise error(f"{what}: {shown(name)} is not a name ({type(name).__name__})")
+        found.append(name)
+    return tuple(found)
+
+
 def read_whole(value: Any, least: int, most: int = LARGEST_WHOLE) -> int | None:
     """A whole number between bounds as an int; None for anything else."""
     number = scalar_of(value)
-    if (
-        isinstance(number, (bool, np.bool_))
-        or not isinstance(number, numbers.Integral)
-        or not least <= int(number) <= most
-    ):
+    if isinstance(number, NO_NUMBERS) or not isinstance(number, numbers.Integral) or not least <= int(number) <= most:
         return None
     return int(number)

@@ -15,14 +15,14 @@ from izhigen.errors import ValueShapeError
 from izhigen.model.expressions import Expression
 from izhigen.poisson import first_sum, poisson_counts
 from izhigen.random import normal_rows
-from izhigen.timegrid import TOLERANCE, first_step_at_or_after
+from izhigen.timegrid import NEVER, TOLERANCE, first_step_at_or_after
 
 Array = Any
 
 
 def steps_in(duration: float, dt: float) -> int:
     """Whole steps in a stretch of time: its start belongs to it, a started last step does not."""
-    return math.floor(duration / dt + TOLERANCE)
+    return math.floor(min(duration / dt + TOLERANCE, NEVER))
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Section(Part):
         return first_step_at_or_after(sum(self.durations), dt)
 
     def rows(self, dt: float, first: int, count: int) -> Array:
-        edges = np.cumsum([steps_in(duration, dt) for duration in self.durations])
+        edges = np.minimum(np.cumsum([float(steps_in(duration, dt)) for duration in self.durations]), NEVER)
         after = np.concatenate([self.values, np.zeros((1, *self.values.shape[1:]))])
         return after[np.searchsorted(edges, first + np.arange(count), side="right")]
 
@@ -235,11 +235,12 @@ class OrnsteinUhlenbeck(Windowed):
         while position < end:
             block = min(end, position + 1024) - position
             kicks = self.sigma * math.sqrt(dt) * normal_rows(self.seed, 0, self.columns, position, block, 0, np.float64)
-            for kick in kicks:
-                x = x + dt * (self.mean - x) / self.tau + kick
-                if position >= begin:
-                    values[position - first] = x
-                position += 1
+            with np.errstate(all="ignore"):  # a step far longer than tau has no finite values, which a run tells
+                for kick in kicks:
+                    x = x + dt * (self.mean - x) / self.tau + kick
+                    if position >= begin:
+                        values[position - first] = x
+                    position += 1
         entry = {(dt, k): v for (d, k), v in self._reached.items() if d == dt and k == begin}
         self._reached.clear()
         self._reached.update({**entry, (dt, end): x})

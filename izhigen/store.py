@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +18,7 @@ import numpy as np
 
 from izhigen.arrays import fetch
 from izhigen.description import PER_NEURON, Description, recording_path
-from izhigen.errors import RecordingError, ValueShapeError
+from izhigen.errors import RecordingError, ValueShapeError, shown
 from izhigen.files import write_file
 from izhigen.moments import UNITS
 from izhigen.stored import METADATA, SPIKE, SPIKE_NEURON, SPIKE_TIME, TIME, axes_of, load_zarr
@@ -35,6 +37,12 @@ PIECE_BYTES = 1 << 22
 """Bytes of traces that are gathered between two writes; what a full disk or a kill can cost."""
 SERIES_CHUNK = 1 << 17
 """Values of one chunk of times, spikes or labels."""
+LEAST_CHUNK_BYTES = 1 << 14
+"""Of a chunk, and twice as many of a piece, however small the disk is."""
+PIECES_A_DISK = 32
+"""Pieces are smaller than those above where fewer than this many would fit on the disk."""
+FULL = tuple(getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name))
+"""What a disk says that has no room for so much, but may have for less."""
 
 
 @dataclass(frozen=True)
@@ -85,16 +93,27 @@ class Piece:
     spike_times: Array = None
     spike_indices: Array = None
 
+    def part(self, first: int, last: int) -> Piece:
+        """Some rows, and the spikes after the row before them until the last of them."""
+        rows = slice(first, last)
+        times = indices = None
+        if self.spike_times is not None:
+            ends = self.t[[max(first - 1, 0), last - 1]]
+            start, stop = np.searchsorted(self.spike_times, ends, side="right")
+            spikes = slice(int(start) if first else 0, int(stop))
+            times, indices = self.spike_times[spikes], self.spike_indices[spikes]
+        return Piece(self.t[rows], {name: values[rows] for name, values in self.traces.items()}, times, indices)
+
 
 def check_new(path: Any) -> Path:
     """The path of a store to create, or an error that says why it cannot be. Nothing is written."""
     try:
         place, suffix = recording_path(path)
     except ValueShapeError:
-        raise ValueShapeError(f"out={path!r} is not a path such as 'run{SUFFIX}'") from None
+        raise ValueShapeError(f"out={shown(path)} is not a path such as 'run{SUFFIX}'") from None
     if suffix != SUFFIX:
         raise RecordingError(
-            f"out={str(path)!r}: a run is written to a Zarr store while it goes on, whose name must end in {SUFFIX}; "
+            f"out='{path}': a run is written to a Zarr store while it goes on, whose name must end in {SUFFIX}; "
             f"for a {suffix} file, save the recording that the run returns"
         )
     if os.path.lexists(place):
@@ -129,8 +148,10 @@ class StoreWriter:
         row_bytes = max(
             8, sum(np.dtype(dtype).itemsize for dtype in header.traces.values()) * math.prod(header.row_shape)
         )
-        most = max(1, PIECE_BYTES // row_bytes)
-        chunk_rows = rows_a_chunk(header, most)
+        piece_bytes = max(min(PIECE_BYTES, _room(self.path) // PIECES_A_DISK), 2 * LEAST_CHUNK_BYTES)
+        self._chunk_bytes = min(CHUNK_BYTES, piece_bytes // 2)
+        most = max(1, piece_bytes // row_bytes)
+        chunk_rows = rows_a_chunk(header, most, self._chunk_bytes)
         self.rows = most // chunk_rows * chunk_rows
         self._rows = self._spikes = 0
         axes = axes_of(header.shape, header.neurons)
@@ -146,10 +167,11 @@ class StoreWriter:
         for name in header.traces:
             if name in taken:
                 raise RecordingError(
-                    f"{self.path}: {name!r} is the name of another array of the store; "
+                    f"{self.path}: {shown(name)} is the name of another array of the store; "
                     "rename it in the model, or run without out"
                 )
         self._layouts = self._new_layouts(axes, chunk_rows)
+        self._told_of: dict[str, Layout] = {}  # by the metadata of each array
         self._figures: tuple[str, ...] = ()
         with self._told():
             self.path.mkdir()
@@ -169,11 +191,12 @@ class StoreWriter:
         from izhigen.chunks import Layout
 
         header, units = self._header, self._header.info.get("units", {})
-        real, index, series = np.dtype(np.float64), np.dtype(np.int64), (SERIES_CHUNK,)
+        real, index = np.dtype(np.float64), np.dtype(np.int64)
+        series = (min(SERIES_CHUNK, self._chunk_bytes // real.itemsize),)
         found = {name: Layout(index, labels.shape, series, (name,)) for name, labels in axes.items()}
         found[TIME] = Layout(real, (0,), series, (TIME,), "ms")
         for name, dtype in header.traces.items():
-            chunks = chunk_shape(chunk_rows, header.row_shape, np.dtype(dtype).itemsize)
+            chunks = chunk_shape(chunk_rows, header.row_shape, np.dtype(dtype).itemsize, self._chunk_bytes)
             found[name] = Layout(
                 np.dtype(dtype), (0, *header.row_shape), chunks, (TIME, *axes), str(units.get(name, ""))
             )
@@ -186,16 +209,54 @@ class StoreWriter:
         return found
 
     def append(self, piece: Piece, stop: float) -> None:
-        """Write a piece and count it in; ``stop`` is the time (ms) until which all is then written."""
-        spikes = 0 if piece.spike_times is None else len(piece.spike_times)
+        """Write a piece and count it in; ``stop`` is the time (ms) until which all is then written.
+
+        Of a piece for which the disk has no room, as many rows are written as fit, and their spikes.
+        """
+        before = self._rows
         with self._told():
-            if len(piece.t):
-                for name, values in {TIME: piece.t, **piece.traces}.items():
-                    self._put(name, self._rows, values)
-            if spikes:
-                self._put(SPIKE_TIME, self._spikes, piece.spike_times)
-                self._put(SPIKE_NEURON, self._spikes, piece.spike_indices)
-            self._commit(stop, self._rows + len(piece.t), self._spikes + spikes, interrupted=True)
+            try:
+                self._add(piece, stop)
+            except OSError as problem:
+                if problem.errno not in FULL or not len(piece.t):
+                    raise
+                self._add_what_fits(piece, stop, before)
+                if self._rows - before < len(piece.t):
+                    raise
+
+    def _add(self, piece: Piece, stop: float) -> None:
+        spikes = 0 if piece.spike_times is None else len(piece.spike_times)
+        if len(piece.t):
+            for name, values in {TIME: piece.t, **piece.traces}.items():
+                self._put(name, self._rows, values)
+        if spikes:
+            self._put(SPIKE_TIME, self._spikes, piece.spike_times)
+            self._put(SPIKE_NEURON, self._spikes, piece.spike_indices)
+        self._commit(stop, self._rows + len(piece.t), self._spikes + spikes, interrupted=True)
+
+    def _add_what_fits(self, piece: Piece, stop: float, before: int) -> None:
+        """Write the first rows of a piece, fewer and fewer at once, until not even one more fits."""
+        count = len(piece.t)
+        size = count // 2
+        while size and (done := self._rows - before) < count:
+            last = min(done + size, count)
+            self._forget_uncounted()
+            try:
+                self._add(piece.part(done, last), stop if last == count else float(piece.t[last - 1]))
+            except OSError as problem:
+                if problem.errno not in FULL:
+                    raise
+                size //= 2
+        self._forget_uncounted()
+
+    def _forget_uncounted(self) -> None:
+        """Remove the chunks of which no row is counted, that their room may be used."""
+        for name, layout in self._layouts.items():
+            counted = -(-layout.shape[0] // layout.chunks[0])
+            with contextlib.suppress(OSError):
+                for place in (self.path / name / "c").iterdir():
+                    if place.name.isdecimal() and int(place.name) >= counted:
+                        shutil.rmtree(place) if place.is_dir() else place.unlink()
 
     def _put(self, name: str, first: int, values: Array) -> None:
         """Write rows from the first on; to readers they are not there yet."""
@@ -248,12 +309,13 @@ class StoreWriter:
             "consolidated_metadata": {"kind": "inline", "must_understand": False, "metadata": documents},
         }
         _write_json(self.path / METADATA, group)
-        before, self._layouts, self._rows, self._spikes = self._layouts, layouts, rows, spikes
+        self._layouts, self._rows, self._spikes = layouts, rows, spikes
         for name, document in documents.items():
-            place = self.path / name / METADATA
-            if layouts[name] != before[name] or not place.exists():
+            if layouts[name] != self._told_of.get(name):
+                place = self.path / name / METADATA
                 place.parent.mkdir(exist_ok=True)
                 _write_json(place, document)
+                self._told_of[name] = layouts[name]
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -273,9 +335,21 @@ def _write_json(path: Path, document: Mapping[str, Any]) -> None:
     write_file(path, json.dumps(document, indent=1).encode(), durable=False)
 
 
-def chunk_shape(rows: int, row_shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    """Chunks of that many rows and about :data:`CHUNK_BYTES`: whole rows, or split from the first axis."""
-    room = max(1, CHUNK_BYTES // (rows * itemsize))
+def _room(path: Path) -> int:
+    """Bytes that are free where a path is to be; as many as there can be where the system does not say."""
+    try:
+        return shutil.disk_usage(path.absolute().parent).free
+    except OSError:
+        return sys.maxsize
+
+
+def chunk_shape(
+    rows: int, row_shape: tuple[int, ...], itemsize: int, chunk_bytes: int | None = None
+) -> tuple[int, ...]:
+    """Chunks of that many rows and about so many bytes (:data:`CHUNK_BYTES`): whole rows where they fit, else split
+    along the first axes.
+    """
+    room = max(1, (chunk_bytes or CHUNK_BYTES) // (rows * itemsize))
     lengths: list[int] = []
     for length in reversed(row_shape):
         lengths.append(max(1, min(length, room)))
@@ -283,9 +357,9 @@ def chunk_shape(rows: int, row_shape: tuple[int, ...], itemsize: int) -> tuple[i
     return (rows, *reversed(lengths))
 
 
-def rows_a_chunk(header: Header, most: int) -> int:
+def rows_a_chunk(header: Header, most: int, chunk_bytes: int | None = None) -> int:
     """Rows of a chunk, at most ``most`` and no more than the run has."""
     row_bytes = max((np.dtype(dtype).itemsize for dtype in header.traces.values()), default=8) * math.prod(
         header.row_shape
     )
-    return max(1, min(max(CHUNK_BYTES // max(row_bytes, 1), CHUNK_ROWS), most, header.rows))
+    return max(1, min(max((chunk_bytes or CHUNK_BYTES) // max(row_bytes, 1), CHUNK_ROWS), most, header.rows))

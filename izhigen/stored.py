@@ -24,7 +24,6 @@ from izhigen.description import (
     Description,
     Malformed,
     as_mapping,
-    brief,
     check_array,
     entry,
     flag,
@@ -32,7 +31,7 @@ from izhigen.description import (
     parse_json,
     whole,
 )
-from izhigen.errors import RecordingError
+from izhigen.errors import RecordingError, shown
 from izhigen.files import Folder
 
 if TYPE_CHECKING:
@@ -179,7 +178,7 @@ class _Reader:
         taken.update(PER_NEURON + name for name in description.per_neuron)
         for name in description.traces:
             if name in taken:
-                raise Malformed(f"a trace cannot have the name {name!r}")
+                raise Malformed(f"a trace cannot have the name {shown(name)}")
         found["traces"] = {name: self._stored(name, TRACE_TYPES, (rows, *row)) for name in description.traces}
         found["figures"] = {
             name: self._all(name, {FIGURE_TYPES[name]}, row, functools.partial(description.check_figure, name))
@@ -209,7 +208,7 @@ class _Reader:
                 stored = self._stored(name, {_INDEX}, (len(labels),))
                 for part in _parts(len(labels)):
                     if (stored[part] != np.arange(part.start, part.stop)).any():
-                        raise Malformed(f"the labels of {name!r} do not count its neurons")
+                        raise Malformed(f"the labels of {shown(name)} do not count its neurons")
 
     def _check_times(self, times: StoredArray) -> None:
         before = -math.inf
@@ -224,9 +223,9 @@ class _Reader:
         """An array with at least that many rows."""
         layout = self._layout(name, types)
         if not layout.shape or layout.shape[0] < shape[0]:
-            raise Malformed(f"array {name!r} has the shape {layout.shape}: it lacks some of its {shape[0]} rows")
+            raise Malformed(f"array {shown(name)} has the shape {layout.shape}: it lacks some of its {shape[0]} rows")
         check_array(name, (layout.dtype, layout.shape[1:]), types, shape[1:])
-        return StoredArray(f"{self._path}: array {name!r}", self._open(name, layout), shape[0], check)
+        return StoredArray(f"{self._path}: array {shown(name)}", self._open(name, layout), shape[0], check)
 
     def _all(
         self, name: str, types: Any, shape: tuple[int | None, ...], check: Callable[[Array], None] | None = None
@@ -236,8 +235,8 @@ class _Reader:
         wanted = layout.shape if shape == (None,) and len(layout.shape) == 1 else shape
         check_array(name, (layout.dtype, layout.shape), types, [-1 if n is None else n for n in wanted])
         if math.prod(layout.shape) > self._description.count:
-            raise Malformed(f"array {name!r} has more values than there are neurons")
-        values = StoredArray(f"array {name!r}", self._open(name, layout), layout.shape[0])[:]
+            raise Malformed(f"array {shown(name)} has more values than there are neurons")
+        values = StoredArray(f"array {shown(name)}", self._open(name, layout), layout.shape[0])[:]
         if check is not None:
             check(values)
         return values
@@ -255,21 +254,23 @@ class _Reader:
         if self._arrays is None:
             document = self._document(f"{name}/{METADATA}")
         else:
-            document = as_mapping(f"the metadata of array {name!r}", self._arrays.get(name))
+            document = as_mapping(f"the metadata of array {shown(name)}", self._arrays.get(name))
         if document.get("zarr_format") != 3 or document.get("node_type") != "array":
-            raise Malformed(f"array {name!r} is not one of Zarr's format 3")
+            raise Malformed(f"array {shown(name)} is not one of Zarr's format 3")
         types = {dtype.name: dtype for dtype in types}
         data_type = document.get("data_type")
         if not isinstance(data_type, str) or data_type not in types:
-            raise Malformed(f"array {name!r} has the number type {brief(data_type)}, not {' or '.join(sorted(types))}")
-        shape = lengths(f"the shape of {name!r}", document.get("shape"))
+            raise Malformed(
+                f"array {shown(name)} has the number type {shown(data_type)}, not {' or '.join(sorted(types))}"
+            )
+        shape = lengths(f"the shape of {shown(name)}", document.get("shape"))
         grid = as_mapping("the chunk grid", document.get("chunk_grid"))
         chunks = lengths(
-            f"the chunk of {name!r}", as_mapping("its configuration", grid.get("configuration")).get("chunk_shape")
+            f"the chunk of {shown(name)}", as_mapping("its configuration", grid.get("configuration")).get("chunk_shape")
         )
         layout = Layout(types[data_type], shape, chunks)
         if grid.get("name") != "regular" or len(chunks) != len(shape) or not 0 < layout.chunk_bytes <= MOST_CHUNK:
-            raise Malformed(f"array {name!r} has chunks of {brief(list(chunks))}")
+            raise Malformed(f"array {shown(name)} has chunks of {shown(list(chunks))}")
         _check_codecs(name, document)
         return layout
 
@@ -283,21 +284,21 @@ def _check_codecs(name: str, document: Mapping[str, Any]) -> None:
         else None
     )
     if names != ["bytes", "zstd"] or document.get("storage_transformers") not in (None, []):
-        raise Malformed(f"array {name!r} has the codecs {brief(names)}, not bytes and zstd")
+        raise Malformed(f"array {shown(name)} has the codecs {shown(names)}, not bytes and zstd")
     assert isinstance(codecs, list)
     order = codecs[0].get("configuration")
     if order not in (None, {}, {"endian": "little"}):
-        raise Malformed(f"array {name!r} has numbers stored as {brief(order)}")
+        raise Malformed(f"array {shown(name)} has numbers stored as {shown(order)}")
     keys = document.get("chunk_key_encoding")
     if (
         not isinstance(keys, dict)
         or keys.get("name") != "default"
         or keys.get("configuration") not in (None, {}, {"separator": "/"})
     ):
-        raise Malformed(f"array {name!r} has chunks named by {brief(keys)}")
+        raise Malformed(f"array {shown(name)} has chunks named by {shown(keys)}")
     fill = document.get("fill_value")
     if not isinstance(fill, (bool, int, float)) or fill != 0:
-        raise Malformed(f"array {name!r} has the fill value {brief(fill)}, not 0")
+        raise Malformed(f"array {shown(name)} has the fill value {shown(fill)}, not 0")
 
 
 def _parts(length: int) -> Iterable[slice]:

@@ -6,11 +6,13 @@ import math
 
 import numpy as np
 
-from izhigen.errors import ValueShapeError
-from izhigen.scalars import read_real, read_whole, shown
+from izhigen.errors import ValueShapeError, shown
+from izhigen.scalars import read_real, read_whole
 
 MOST_STEPS = 1e15
 """Longest run, in steps: time must stay a whole number of steps in float64."""
+NEVER = 2**60
+"""A step that no run reaches."""
 TOLERANCE = 1e-6
 """Fraction of a step by which a time may miss a step's edge and still be on it."""
 
@@ -25,8 +27,8 @@ def check_dt(dt: object) -> float:
 
 
 def first_step_at_or_after(time: float, dt: float) -> int:
-    """Index of the first step that starts at ``time`` or later."""
-    return math.ceil(time / dt - TOLERANCE)
+    """Index of the first step that starts at ``time`` or later; :data:`NEVER` for one that no run reaches."""
+    return math.ceil(min(time / dt - TOLERANCE, NEVER))
 
 
 def whole_steps(duration: float, dt: float, what: str = "duration") -> int:

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from izhigen.arrays import namespace, on_host, refuse_masked
-from izhigen.errors import ValueShapeError, suggest
+from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.feeding import Layout
 from izhigen.model.model import Declaration
-from izhigen.scalars import read_real, shown
+from izhigen.scalars import read_real, real_numbers, too_large
 
 Array = Any
 Value = ArrayLike | Callable[[int, np.random.Generator], ArrayLike]
@@ -34,11 +34,11 @@ def check_value_names(model: Declaration, values: Mapping[str, Any]) -> None:
     for name in values:
         if name in model.inputs:
             raise ValueShapeError(
-                f"{name!r} is an input of model {model.name!r}: give it to run({name}=...) or step({name}=...)"
+                f"{shown(name)} is an input of model {model.name!r}: give it to run({name}=...) or step({name}=...)"
             )
         if name not in known:
             raise ValueShapeError(
-                f"model {model.name!r} has no parameter or state {name!r}{suggest(name, known)} "
+                f"model {model.name!r} has no parameter or state {shown(name)}{suggest(name, known)} "
                 f"(parameters: {', '.join(model.parameters)}; states: {', '.join(model.states)})"
             )
 
@@ -83,16 +83,15 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
             ) from problem
     if isinstance(value, (numbers.Real, Decimal)) and not isinstance(value, bool):
         number = read_real(value, name)
-        with np.errstate(over="ignore"):
-            if not np.isfinite(np.dtype(dtype).type(number)):
-                raise ValueShapeError(f"{name} = {shown(value)} is not finite in {np.dtype(dtype).name}")
+        if too_large(number, dtype):
+            raise ValueShapeError(f"{name} = {shown(value)} is too large for {np.dtype(dtype).name}")
+        if not np.isfinite(number):
+            raise ValueShapeError(f"{name} = {shown(value)} is not finite")
         return number
     refuse_masked(name, value)
-    array = layout.read(value)
-    if array.dtype.kind not in "iuf" or isinstance(value, bool):
-        raise ValueShapeError(
-            f"{name}: {type(value).__name__} is not a number, an array of numbers, or a callable f(n, rng)"
-        )
+    array = real_numbers(
+        name, value, layout.read(value), "; give a number, an array of numbers, or a callable f(n, rng)"
+    )
     if array.ndim == 0:
         return read_value(name, float(array), layout, rng, dtype)
     flat = layout.per_neuron(array, dtype)
@@ -103,7 +102,10 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
         )
     bad = namespace(flat).flatnonzero(~namespace(flat).isfinite(flat))
     if len(bad):
-        raise ValueShapeError(f"{name} is not finite for neuron {int(bad[0])} ({float(flat[bad[0]])})")
+        exact = layout.per_neuron(array, np.float64)
+        given = float((flat if exact is None else exact)[bad[0]])
+        why = f"too large for {np.dtype(dtype).name}" if np.isfinite(given) else "not finite"
+        raise ValueShapeError(f"{name} is {why} for neuron {int(bad[0])} ({given})")
     return layout.space.send(flat) if isinstance(flat, np.ndarray) else flat
 
 
@@ -146,9 +148,11 @@ def _in_type(model: Declaration, state: str, value: Any, dtype: Any) -> Array:
     bad = xp.flatnonzero(~xp.isfinite(converted))
     if len(bad):
         neuron = int(bad[0])
+        given = float(number.reshape(-1)[neuron])
+        why = f"too large for {np.dtype(dtype).name}" if np.isfinite(given) else "not finite"
         raise ValueShapeError(
-            f"the initial value of {state!r} is not finite in {np.dtype(dtype).name} for neuron {neuron} "
-            f"({float(number.reshape(-1)[neuron])}); check {expression_of(model, state)}"
+            f"the initial value of {shown(state)} is {why} for neuron {neuron} ({given}); check "
+            f"{expression_of(model, state)}"
         )
     return converted
 
@@ -156,4 +160,4 @@ def _in_type(model: Declaration, state: str, value: Any, dtype: Any) -> Array:
 def expression_of(model: Declaration, state: str) -> str:
     """The model's initial expression of a state, for messages."""
     expression = model.initial.get(state)
-    return f"its expression {expression.text!r}" if expression is not None else "the value given"
+    return f"its expression {shown(expression.text)}" if expression is not None else "the value given"

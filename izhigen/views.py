@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from izhigen.errors import ValueShapeError, suggest
+from izhigen.errors import ValueShapeError, shown, suggest
 
 if TYPE_CHECKING:
     from izhigen.population import Population
@@ -21,6 +21,8 @@ class StateView(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         population = self._population
+        if not isinstance(name, str):
+            raise KeyError(f"{shown(name)} is no name of a state (states: {', '.join(self)})")
         if name == "refractory" and population._model.refractory:
             if population._steps_done == 0:
                 return population._space.zeros(population._layout.count, bool).reshape(population.shape)
@@ -28,14 +30,14 @@ class StateView(Mapping[str, Array]):
                 since = (population._steps_done - 1) * population._dt - population._state["t_last_spike"]
                 return (since <= population._parameters["tau_ref"]).reshape(population.shape)
         if name not in population._state:
-            raise KeyError(f"no state {name!r}{suggest(name, self)} (states: {', '.join(self)})")
+            raise KeyError(f"no state {shown(name)}{suggest(name, self)} (states: {', '.join(self)})")
         return population._state[name].reshape(population.shape)
 
     def __setitem__(self, name: str, value: Any) -> None:
-        if name == "refractory":
+        if isinstance(name, str) and name == "refractory":
             raise ValueShapeError("'refractory' follows from t_last_spike and tau_ref; set those")
         population = self._population
-        if name not in population._state:
+        if not isinstance(name, str) or name not in population._state:
             self[name]  # says which there are
         population._set_state(name, value)
 
@@ -57,15 +59,15 @@ class ParameterView(MutableMapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         values = self._population._parameters
-        if name not in values:
-            raise KeyError(f"no parameter {name!r}{suggest(name, values)} (parameters: {', '.join(values)})")
+        if not isinstance(name, str) or name not in values:
+            raise KeyError(f"no parameter {shown(name)}{suggest(name, values)} (parameters: {', '.join(values)})")
         value = values[name]
         return value if isinstance(value, (int, float)) else value.reshape(self._population.shape)
 
     def __setitem__(self, name: str, value: Any) -> None:
-        if name not in self._population._parameters:
+        if not isinstance(name, str) or name not in self._population._parameters:
             raise ValueShapeError(
-                f"model {self._population._model.name!r} has no parameter {name!r}{suggest(name, self)}"
+                f"model {self._population._model.name!r} has no parameter {shown(name)}{suggest(name, self)}"
             )
         self._population._set_parameter(name, value)
 

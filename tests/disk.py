@@ -17,13 +17,15 @@ from izhigen import files
 
 
 class Disk:
-    """Every write, sync, new file, new folder and move that izhigen makes is a step; ``at`` is called with the step's number before it is done."""
+    """``wanted`` is the number of bytes that a write asks room for. Every write, sync, new file, new folder and move that izhigen makes is a step; ``at`` is called with the step's number before it is done."""
 
     def __init__(self, at: Callable[[int], Any]) -> None:
-        self.steps, self._at, self._lock, self._inside = 0, at, threading.RLock(), False
+        self.steps, self.wanted = 0, 0
+        self._at, self._lock, self._inside = at, threading.RLock(), False
 
-    def step(self) -> None:
+    def step(self, wanted: int = 0) -> None:
         with self._lock:
+            self.wanted = wanted
             if self._inside:  # what ``at`` itself does to the disk is no step
                 return
             number, self.steps, self._inside = self.steps, self.steps + 1, True
@@ -37,7 +39,7 @@ class Disk:
 
         class File(io.FileIO):
             def write(self, content: Any) -> int:
-                disk.step()
+                disk.step(len(content))
                 return super().write(content)
 
         def opened(path: Any, mode: str = "r", **options: Any) -> Any:
@@ -67,6 +69,17 @@ def full(first: int, last: float = float("inf")) -> Callable[[int], None]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     return at
+
+
+def install_small(patch: pytest.MonkeyPatch, folder: Path, room: int) -> None:
+    """A disk with so many bytes of room for what lies below a folder; it says so only when it is full."""
+
+    def at(_: int) -> None:
+        used = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        if used + disk.wanted > room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    disk = Disk(at).install(patch)
 
 
 def interrupted(step: int) -> Callable[[int], None]:

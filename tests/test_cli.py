@@ -1,5 +1,6 @@
 """The command line: output, files, exit codes, errors in one line."""
 
+import os
 import subprocess
 import sys
 
@@ -132,6 +133,28 @@ def test_input_files_and_sums(tmp_path):
         (["run", "RS", "--plot", "/no/such/folder/x.png"], 1, "no folder /no/such/folder"),
         (["run", "RS", "--out", "/no/such/x.npz"], 1, "no folder"),
         (["run", "RS", "--plot", "x.foo"], 2, "must end in one of"),
+        (["run", "RS", "--out", "/dev/null"], 1, "/dev/null cannot be written: it is a device"),
+        (["run", "RS", "--out", "/"], 2, "must end in"),
+        (["run", "RS", "--out", "."], 2, "must end in"),
+        (["run", "RS", "--out", " "], 2, "must end in"),
+        (["run", "RS", "--set", f"{'9' * 5000}=1"], 1, "has no"),
+        (["run", "RS", "--every", "9" * 5000], 2, "..."),
+        (["run", "RS", "--out", "/proc/x.npz"], 1, "/proc/x.npz cannot be written"),
+        (["run", "RS", "--out", "/proc/x.zarr"], 1, "/proc/x.zarr cannot be written"),
+        (["run", "RS", "--plot", "/proc/x.png"], 1, "/proc/x.png cannot be written"),
+        (["bench", "RS", "--json", "/proc/x.json"], 1, "/proc/x.json cannot be written"),
+        (["run", "RS", "--record", ""], 2, "--record is empty"),
+        (["run", "RS", "--record", " , "], 2, "--record is empty"),
+        (["run", "RS", "--neurons", ","], 2, "--neurons"),
+        (["run", "RS", "--out", ""], 2, "--out"),
+        (["run", "RS", "--plot", ""], 2, "--plot"),
+        (["run", "RS", "--input", ""], 2, "--input is empty"),
+        (["run", "RS", "--input", "I="], 2, "--input 'I=' is empty"),
+        (["bench", "RS", "-n", "1", "--input", "nan"], 1, "input 'I' = nan is not finite"),
+        (["bench", "RS", "-n", "1", "--input", "1e39"], 1, "input 'I' = 1e+39 is too large"),
+        (["show", "RS", "--source", ""], 2, "--source is empty"),
+        (["emit", "RS", "-o", "n" * 300], 1, "File name too long"),
+        (["emit", "RS", "-o", "/dev/null"], 1, "/dev/null is a file; name a folder"),
         (["run", "RS", "--set", "size=4"], 1, "has no 'size'"),
         (["run", "RS", "-T", "nan"], 1, "not a duration"),
         (["run", "RS", "-T", "1e300"], 1, "more than"),
@@ -149,7 +172,40 @@ def test_errors(capsys, monkeypatch, arguments, code, words):
     found, text = fails(capsys, monkeypatch, *arguments)
     assert found == code and words in text
     assert "Traceback" not in text
-    assert len(text.strip().splitlines()) == 1
+    assert len(text.strip().splitlines()) == 1 and len(text) < 1300
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "kind"),
+    [
+        *((["run", "RS", "--out"], "x", kind) for kind in ("folder", "pipe", "loop")),
+        *((["run", "RS", "--out"], "x.npz", kind) for kind in ("folder", "pipe", "loop")),
+        *((["run", "RS", "--plot"], "x.png", kind) for kind in ("folder", "pipe", "loop")),
+        *((["emit", "RS", "-o"], "x.c", kind) for kind in ("pipe", "loop")),
+        *((["bench", "RS", "--json"], "x.json", kind) for kind in ("folder", "loop")),
+    ],
+)
+def test_what_is_no_file_in_the_place_of_an_output(capsys, monkeypatch, tmp_path, command, name, kind):
+    make = {"folder": os.mkdir, "pipe": os.mkfifo, "loop": lambda path: os.symlink(path, path)}
+    make[kind](tmp_path / name)
+    code, text = fails(capsys, monkeypatch, *command, str(tmp_path / name))
+    assert code in (1, 2) and name in text and "cannot be written" in text and len(text.splitlines()) == 1
+    assert ".part" not in text and [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_folder_that_takes_no_file_is_found_before_the_simulation(capsys, monkeypatch, tmp_path):
+    """As root may write everywhere, the folder is one of the system that takes none."""
+    monkeypatch.setattr("izhigen.population.Population.run", lambda *a, **k: pytest.fail("something was simulated"))
+    for option, path in (("--out", "/proc/x"), ("--out", "/proc/x.npz"), ("--plot", "/proc/x.png")):
+        code, text = fails(capsys, monkeypatch, "run", "RS", option, path)
+        assert code == 1 and f"{path}" in text and ".part" not in text
+
+
+def test_names_that_a_terminal_would_obey_are_escaped(capsys, monkeypatch, tmp_path):
+    name = "a\x1b[31m\u202eb"
+    assert "a\\x1b[31m\\u202eb.npz" in ok("run", "RS", "-T", "1", "--out", str(tmp_path / name))
+    code, text = fails(capsys, monkeypatch, "run", f"{name}.py:x")
+    assert code == 1 and text.strip().isprintable()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Files are written whole or not at all, whatever the disk does; folders lead nowhere else."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -95,7 +96,13 @@ def test_permissions_links_and_places(tmp_path):
         with pytest.raises(error):
             files.write_file(tmp_path / name, b"")
     files.write_file("/dev/null", b"nothing is lost here")
+    if os.path.isdir("/proc"):  # which takes no file, from root neither
+        with pytest.raises(OSError) as problem:
+            files.write_file("/proc/x", b"a draft is named by nobody")
+        assert str(problem.value).endswith(": '/proc/x'")
     files.write_file(tmp_path / ("n" * 255), b"a name as long as can be")
+    with pytest.raises(IzhigenError, match="cannot be written"):
+        RS.emit(tmp_path / ("n" * 300))
     assert not drafts(tmp_path)
     if os.geteuid() != 0:
         (tmp_path / "new").chmod(0o444)
@@ -137,14 +144,14 @@ def test_an_interrupt_at_any_line(tmp_path):
     assert line > 15 and seen == {b"old", b"new"}
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 8 MB, where the tests may mount one."""
+@pytest.fixture(params=["8m"])
+def small_disk(tmp_path, request):
+    """A file system of 8 MB or of another size, where the tests may mount one."""
     place = tmp_path / "disk"
     place.mkdir()
     if os.name != "posix" or os.geteuid() != 0:
         pytest.skip("only root can mount a small disk")
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={request.param}", "tmpfs", str(place)]
     if subprocess.run(command, capture_output=True, check=False).returncode != 0:
         pytest.skip("no disk can be mounted here")
     yield place
@@ -189,6 +196,21 @@ def test_a_run_onto_a_disk_that_fills_keeps_what_there_was_room_for(small_disk):
     assert rows > 10_000 and f"first {rows} rows" in str(problem.value)
     kept = RS.population(100, dt=0.1).run(steps=rows, I=np.linspace(4, 20, 100), record=["V"])
     np.testing.assert_array_equal(stored["V"][:], kept["V"])
+
+
+@pytest.mark.parametrize("small_disk", ["256k", "2m"], indirect=True)
+def test_a_run_onto_a_disk_smaller_than_a_piece_keeps_what_there_was_room_for(small_disk):
+    pop = RS.population(100, dt=0.1)
+    with pytest.raises(RecordingError, match=r"its first \d+ rows and \d+ spikes are safe") as problem:
+        pop.run(5000.0, I=np.linspace(4, 20, 100), record=["V", "spike"], out=small_disk / "x.zarr")
+    stored = iz.Recording.load(small_disk / "x.zarr")
+    rows = len(stored.t)
+    assert f"first {rows} rows" in str(problem.value)
+    room = shutil.disk_usage(small_disk)
+    assert room.free < 0.25 * room.total and not drafts(small_disk)
+    kept = RS.population(100, dt=0.1).run(steps=rows, I=np.linspace(4, 20, 100), record=["V", "spike"])
+    np.testing.assert_array_equal(stored["V"][:], kept["V"])
+    np.testing.assert_array_equal(stored.spikes, kept.spikes)
 
 
 # -- folders ----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import inspect
 import numpy as np
 import pytest
 
-from izhigen import inputs
+from izhigen import inputs, load
 from izhigen.errors import IzhigenError, ValueShapeError
 
 
@@ -123,6 +123,20 @@ def test_a_step_is_needed_and_must_fit():
 def test_bad_stimuli(make):
     with pytest.raises(ValueShapeError):
         make()
+
+
+def test_a_stretch_that_outlasts_every_run():
+    long = inputs.section([1.0, 2.0], [1.0, 1e308])
+    assert long.rows(1e-3, 999, 2).tolist() == [1.0, 2.0]
+    pop = load("RS").population(2, dt=0.1, backend="numpy")
+    pop.run(1.0, I=inputs.constant(5.0, 1e308))
+    for made in (
+        inputs.ramp(0.0, 1.0, 1e308),
+        inputs.sinusoid(1.0, 1.0, 1e308),
+        inputs.wiener(1e308, seed=1),
+        inputs.spike_train([1e300], 1.0, 1.0, 1e308),
+    ):
+        pop.run(1.0, I=made)
 
 
 def test_names_of_brainpy():

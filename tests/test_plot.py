@@ -75,12 +75,94 @@ def test_empty_recordings_and_subsets():
 def test_errors(run):
     with pytest.raises(IzhigenError, match="was not recorded"):
         iz.plot.traces(run, "w")
-    with pytest.raises(IzhigenError, match="neuron 9"):
+    with pytest.raises(IzhigenError, match="index 9 is outside 0 ... 2"):
         iz.plot.traces(run, neurons=[9])
     with pytest.raises(IzhigenError, match="one state"):
         iz.plot.state_plane(iz.Model("L", "dV/dt = -V"))
     with pytest.raises(IzhigenError, match="not a state"):
         iz.plot.state_plane(iz.load("RS"), "V", "w")
+
+
+@pytest.mark.parametrize(
+    "neurons",
+    [
+        [np.nan],
+        [0.5],
+        "0",
+        [None],
+        [[1], [2, 3]],
+        object(),
+        10**400,
+        [2**64 - 1],
+        [-1],
+        range(10**12),
+        range(-1, 3),
+        [1j],
+    ],
+)
+def test_what_names_no_neurons_is_refused_at_once(run, neurons):
+    pop = iz.load("RS").population(3, backend="numpy")
+    for call in (
+        lambda: run.plot(neurons=neurons),
+        lambda: iz.plot.traces(run, neurons=neurons),
+        lambda: pop.run(1.0, neurons=neurons),
+    ):
+        with pytest.raises(IzhigenError, match="neuron"):
+            call()
+    for several in (neurons, [0, 1], []):
+        with pytest.raises(IzhigenError, match="neuron"):
+            iz.plot.state_plane(iz.load("RS"), recording=run, neuron=several)
+
+
+def test_a_choice_of_traces_may_be_a_range_a_mask_or_a_slice(run):
+    for neurons in (range(2), [True, True, False], slice(2), 0):
+        figure = run.plot(neurons=neurons)
+        labels = [line.get_label() for line in figure.axes[0].get_lines() if line.get_label().startswith("neuron")]
+        assert labels == ["neuron 0", "neuron 1"][: 1 if neurons == 0 else 2]
+
+
+def test_an_unknown_option_is_told_as_one_of_plot(run):
+    with pytest.raises(TypeError, match=r"plot\(\) got an unexpected keyword argument 'zz'"):
+        run.plot(zz=1)
+    with pytest.raises(IzhigenError, match="states=5 is not a list of names"):
+        run.plot(states=5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"values": 5},
+        {"values": {"a": "x"}},
+        {"values": {"a": np.nan}},
+        {"values": {"V": 10**400}},
+        {"values": {"I": None}},
+        {"values": {"I": [1.0, 2.0]}},
+        {"values": {1: 2}},
+        {"limits": 5},
+        {"limits": {"V": 5}},
+        {"limits": {"V": (1,)}},
+        {"limits": {"V": (1, 2, 3)}},
+        {"limits": {"V": (1, 1)}},
+        {"limits": {"V": (2, 1)}},
+        {"limits": {"V": (0, np.inf)}},
+        {"limits": {"V": (-1e308, 1e308)}},
+        {"limits": {"V": ("a", "b")}},
+        {"limits": {"w": (0, 1)}},
+        {"x": 5},
+        {"x": "V", "y": "V"},
+        {"y": ["V"]},
+    ],
+)
+def test_bad_arguments_of_a_state_plane(options, recwarn):
+    with pytest.raises(IzhigenError) as caught:
+        iz.plot.state_plane(iz.load("RS"), **options)
+    assert "\n" not in str(caught.value) and not recwarn
+
+
+def test_a_wide_plane_is_drawn_without_a_warning(recwarn):
+    for limits in ({"V": (-1e9, 1e9)}, {"V": (0.0, 1e-9)}):
+        iz.plot.state_plane(iz.load("RS"), limits=limits).figure.canvas.draw()
+    assert not [w for w in recwarn if "No contour" not in str(w.message)]
 
 
 def test_no_more_than_twelve_traces_and_the_picture_says_so(tmp_path):

@@ -121,7 +121,7 @@ def test_bad_inputs(inputs, words, backend):
         ({"aa": 1.0}, "no parameter or state 'aa'"),
         ({"I": 1.0}, "is an input"),
         ({"a": np.zeros(4)}, "shape"),
-        ({"a": "x"}, "not a number"),
+        ({"a": "x"}, "no real numbers"),
         ({"a": np.nan}, "not finite"),
         ({"V": [0.0, np.inf, 0.0]}, "neuron 1"),
         ({"dt": -1.0}, "positive number of ms"),

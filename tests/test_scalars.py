@@ -10,7 +10,7 @@ import pytest
 
 import izhigen as iz
 from izhigen import Model
-from izhigen.errors import IzhigenError
+from izhigen.errors import IzhigenError, ValueShapeError
 
 pytestmark = pytest.mark.tools
 
@@ -43,6 +43,31 @@ PLACES = {
     "input of run": lambda v: population().run(1.0, I=v),
     "input of step": lambda v: population().step(I=v),
 }
+MANY = {
+    "parameter": lambda v: population(tau=v),
+    "state": lambda v: population(V=v),
+    "input of run": lambda v: population().run(1.0, I=v),
+    "input of step": lambda v: population().step(I=v),
+    "rate": iz.inputs.poisson,
+    "weight": lambda v: iz.inputs.poisson(1.0, weight=v),
+    "times": lambda v: iz.inputs.spikes(v, [0, 1]),
+    "section": lambda v: iz.inputs.section([v], [10.0]),
+    "constant": lambda v: iz.inputs.constant(v, 10.0),
+    "series": lambda v: iz.inputs.from_array(v, 0.1),
+}
+"""Places that take a number for each neuron, or several numbers."""
+ALONE = {place: call for place, call in MANY.items() if place not in ("times", "series")} | {
+    "lengths": lambda v: iz.inputs.spike_train([1.0], v, 1.0, 10.0),
+    "sizes": lambda v: iz.inputs.spike_train([1.0], 1.0, v, 10.0),
+    "start of a ramp": lambda v: iz.inputs.ramp(v, 1.0, 10.0),
+    "amplitude": lambda v: iz.inputs.sinusoid(v, 1.0, 10.0),
+    "summand": lambda v: iz.inputs.ramp(0.0, 1.0, 10.0) + v,
+    "subtrahend": lambda v: iz.inputs.ramp(0.0, 1.0, 10.0) - v,
+    "duration": lambda v: population().run(v),
+    "dt": lambda v: population(dt=v),
+    "default": lambda v: MODEL.variant(tau=v),
+}
+"""Places that take one number."""
 WHOLE = {
     "batch": lambda v: population(batch=v),
     "threads": lambda v: population(threads=v),
@@ -75,6 +100,78 @@ def refused(call, value):
 @pytest.mark.parametrize("place", PLACES)
 def test_what_is_no_finite_number_is_refused(place, kind):
     refused(PLACES[place], BAD[kind])
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), Fraction(10**400, 3), Decimal("1e400"), np.longdouble("1e400")])
+@pytest.mark.parametrize("place", ALONE)
+def test_a_number_beyond_a_float_is_called_too_large(place, value):
+    with pytest.raises(IzhigenError, match="too large for a float"):
+        ALONE[place](value)
+
+
+@pytest.mark.parametrize("value", [10**400, Fraction(10**400, 3), np.longdouble("1e400")])
+@pytest.mark.parametrize("place", MANY)
+def test_numbers_beyond_a_float_in_lists_are_called_too_large(place, value):
+    with pytest.raises(ValueShapeError, match="too large for a float"):
+        MANY[place]([1.0, value])
+
+
+def test_a_number_beyond_the_kernels_type_is_called_too_large():
+    for given in ({"tau": 1e39}, {"V": 1e39}, {"tau": [1.0, 1e39]}, {"V": [1.0, -1e39]}):
+        with pytest.raises(ValueShapeError, match="too large for float32"):
+            population(**given)
+    for call in (population().run, population().step):
+        with pytest.raises(ValueShapeError, match="input 'I' = 1e\\+39 is too large for float32"):
+            call(**({"steps": 3} if call.__name__ == "run" else {}), I=1e39)
+    with pytest.raises(ValueShapeError, match="too large for float32.*neuron 0"):
+        MODEL.variant(initial={"V": "1e39 + tau"}).population(2, backend="numpy")
+    with pytest.raises(ValueShapeError, match="not finite"):
+        population(tau=np.inf)
+
+
+@pytest.mark.parametrize("value", [True, np.True_, np.array(False), np.timedelta64(3, "s")])
+@pytest.mark.parametrize("place", ALONE)
+def test_truth_values_and_times_with_units_are_no_numbers(place, value):
+    if place in ("summand", "subtrahend") and isinstance(value, (np.bool_, np.ndarray)):
+        with pytest.raises(TypeError):  # which is Python's own for what is no number
+            ALONE[place](value)
+    else:
+        refused(ALONE[place], value)
+
+
+@pytest.mark.parametrize(
+    "value", [[True, False], np.array([True, False]), [True, 1.0], [[1.0], [False]], [np.True_, 1.0]]
+)
+@pytest.mark.parametrize("place", MANY)
+def test_truth_values_among_numbers_are_refused(place, value):
+    with pytest.raises(ValueShapeError, match="truth value"):
+        MANY[place](value)
+
+
+@pytest.mark.parametrize(
+    "value", [np.ones(2) * 1j, np.ones(2, "M8[s]"), np.ones(2, "m8[s]"), np.array(["1", "2"]), np.zeros(2, "i4,i4")]
+)
+@pytest.mark.parametrize("place", MANY)
+def test_arrays_of_other_kinds_are_refused_without_a_warning(place, value, recwarn):
+    refused(MANY[place], value)
+    assert not recwarn
+
+
+@pytest.mark.parametrize(
+    "value", [[2**70, 1], np.array([2**70, 1]), np.array([2.0**70, 1.0], np.longdouble), [Fraction(2**70), Decimal(1)]]
+)
+def test_large_numbers_that_fit_are_read(value):
+    assert population(V=value).V.tolist() == [2.0**70, 1.0]
+    assert iz.inputs.from_array(value, 0.1).sample().tolist() == [2.0**70, 1.0]
+    pop, wanted = population(tau=1e25), population(tau=1e25)
+    pop.run(1.0, I=value)
+    wanted.run(1.0, I=[2.0**70, 1.0])
+    np.testing.assert_array_equal(pop.V, wanted.V)
+
+
+@pytest.mark.parametrize("indices", [[2**70, 0], [2**64 - 1, 0], np.array([2**64 - 1, 0], np.uint64), [0.0, 1.0]])
+def test_indices_of_spikes_beyond_any_neuron_are_refused(indices):
+    refused(lambda i: iz.inputs.spikes([1.0, 2.0], i), indices)
 
 
 @pytest.mark.parametrize("value", [2**63, 2**70, 10**400, -1, 1.5, "3", b"1", 1j, [[1], [2, 3]], [2**63], object()])

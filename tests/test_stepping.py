@@ -90,7 +90,7 @@ def test_a_bad_input_or_shape_is_refused_before_the_step(backend):
     for bad in (np.nan, current):
         with pytest.raises(NonFiniteError, match="left before it"):
             pop.step(I=bad)
-    with pytest.raises(ValueShapeError, match="holds no real numbers"):
+    with pytest.raises(ValueShapeError, match="too large for a float"):
         pop.step(I=10**400)
     for bad in (np.zeros(N + 1), np.zeros((2, N)), "q", [1, "a"]):
         with pytest.raises(ValueShapeError):

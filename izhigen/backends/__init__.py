@@ -9,7 +9,7 @@ from typing import Any
 from izhigen.arrays import Space
 from izhigen.backends.engine import Engine
 from izhigen.codegen.request import KernelRequest
-from izhigen.errors import BackendError, suggest
+from izhigen.errors import BackendError, shown, suggest
 
 _SUPPORT = ("arithmetic_probe", "binding", "cache", "compiler", "device", "engine", "sharded", "workers")
 
@@ -21,8 +21,8 @@ def backend_names() -> list[str]:
 
 def _backend(name: str) -> Any:
     names = backend_names()
-    if name not in names:
-        raise BackendError(f"no backend {name!r}{suggest(str(name), names)} (backends: {', '.join(names)})")
+    if not isinstance(name, str) or name not in names:
+        raise BackendError(f"no backend {shown(name)}{suggest(name, names)} (backends: {', '.join(names)})")
     return importlib.import_module(f"{__name__}.{name}")
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from izhigen.errors import BackendError
+from izhigen.errors import BackendError, shown
 from izhigen.files import sha256
 
 DEFAULT_LIMIT = 10**9
@@ -45,12 +45,12 @@ def cache_dir() -> Path:
     named = os.environ.get("IZHIGEN_CACHE_DIR")
     if named:
         if any("\ud800" <= letter <= "\udfff" for letter in named):
-            raise BackendError(f"the environment names IZHIGEN_CACHE_DIR={named!r}, which is no text; correct it")
+            raise BackendError(f"the environment names IZHIGEN_CACHE_DIR={shown(named)}, which is no text; correct it")
         try:
             return Path(named).expanduser().absolute()
         except (RuntimeError, OSError) as problem:  # no such user; no current folder
             raise BackendError(
-                f"the environment names IZHIGEN_CACHE_DIR={named!r}, which is no folder ({problem}); correct it"
+                f"the environment names IZHIGEN_CACHE_DIR={shown(named)}, which is no folder ({problem}); correct it"
             ) from None
     import platformdirs
 
@@ -71,7 +71,7 @@ def cache_limit() -> int:
     found = re.fullmatch(r"(\d{1,18}(?:\.\d{0,18})?(?:e\d{1,2})?)\s*([kmgt]?)b?", named, re.ASCII | re.IGNORECASE)
     if found is None:
         raise BackendError(
-            f"the environment names IZHIGEN_CACHE_SIZE={named!r}, which is no size; write one such as 500MB or 2GB"
+            f"the environment names IZHIGEN_CACHE_SIZE={shown(named)}, which is no size; write one such as 500MB or 2GB"
         )
     return int(float(found[1]) * _UNITS[found[2].lower()])
 
@@ -192,12 +192,18 @@ class Cache:
             try:
                 with open(number, "wb") as file:
                     file.write(content)
-                os.replace(temporary, path)
+                self.place(temporary, path)
             except BaseException:
                 with contextlib.suppress(OSError):
                     os.unlink(temporary)
                 raise
         return path
+
+    @staticmethod
+    def place(written: str | Path, path: Path) -> None:
+        """Move a file to its name; a folder there, which would be in the way at every start, is removed first."""
+        _remove_folder(path)
+        os.replace(written, path)
 
     def read_record(self, name: str) -> dict[str, Any] | None:
         """A record that was kept; None where there is none, or one that is not as it was written."""
@@ -227,6 +233,7 @@ class Cache:
         self.make()
         with contextlib.ExitStack() as held:
             with self.writing(), _without_locks():
+                _remove_folder(self.folder / f"{stem}.lock")
                 held.enter_context(_lock(self.folder / f"{stem}.lock"))
             yield
 
@@ -332,6 +339,8 @@ class Cache:
     def _sweep(self, age: float) -> None:
         """Remove the scratch of builds that are no longer running: their lock is free; else by age in seconds."""
         for entry in self._entries():
+            if _OURS.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):  # all of ours are files
+                _remove(Path(entry.path))
             building = _BUILDING.fullmatch(entry.name)
             if entry.name.startswith(_SCRATCH):
                 with (
@@ -407,11 +416,15 @@ def _without_locks() -> Iterator[None]:
 
 def _remove(path: Path) -> None:
     """Remove a file, a link or a folder; what cannot be removed stays."""
+    _remove_folder(path)
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def _remove_folder(path: Path) -> None:
+    """Remove a folder, and nothing that is none; what cannot be removed stays."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
-            path.unlink()
 
 
 __all__ = [

@@ -24,7 +24,7 @@ from izhigen.backends.cache import Cache, cache_dir, cache_limit, clear_cache, f
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
-from izhigen.errors import BackendError, CompileError, error_line
+from izhigen.errors import BackendError, CompileError, error_line, shown
 from izhigen.files import sha256
 from izhigen.resources import resource_dir
 
@@ -186,14 +186,14 @@ def _command(named: str) -> tuple[str, ...]:
         words = shlex.split(named, posix=os.name != "nt")
     except ValueError as problem:
         raise BackendError(
-            f"the environment names CC={named!r}, which is no command ({problem}); unset CC or correct it"
+            f"the environment names CC={shown(named)}, which is no command ({problem}); unset CC or correct it"
         ) from None
     path = shutil.which(words[0])
     if path is None:
         what = "no program on the path"
         if words[0] and Path(words[0]).exists():
             what = "a folder" if Path(words[0]).is_dir() else "not executable"
-        raise BackendError(f"the environment names CC={named!r}, which is {what}; unset CC or correct it")
+        raise BackendError(f"the environment names CC={shown(named)}, which is {what}; unset CC or correct it")
     return (path, *words[1:])
 
 
@@ -353,7 +353,7 @@ def _compile(cache: Cache, compiler: Compiler, program: Program, built: Built) -
                 "built": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             }
             cache.keep_record(f"{stem}.json", record)
-            os.replace(library, built.library)
+            cache.place(library, built.library)
 
 
 def load_program(request: KernelRequest, target: str = "c") -> Program:

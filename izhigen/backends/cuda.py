@@ -22,7 +22,7 @@ from izhigen.backends.sharded import ShardedEngine, ShardedSpace, check_sharding
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
-from izhigen.errors import ValueShapeError
+from izhigen.errors import ValueShapeError, shown
 from izhigen.signals import HeldBack
 
 Array = Any
@@ -442,7 +442,7 @@ def open_space(device: Any = None, sharding: Any = None) -> Space:
     if sharding is not None:
         if device is not None:
             raise ValueShapeError(
-                f"device={device!r} and sharding={sharding!r} are both given; sharding names the devices"
+                f"device={shown(device)} and sharding={shown(sharding)} are both given; sharding names the devices"
             )
         return ShardedSpace([DeviceSpace(number) for number in check_sharding(sharding)])
     return DeviceSpace(cupy.cuda.runtime.getDevice() if device is None else check_device("device", device))

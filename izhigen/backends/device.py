@@ -11,7 +11,15 @@ import numpy as np
 
 from izhigen.backends.cache import kept_file
 from izhigen.codegen.program import Program
-from izhigen.errors import BackendError, CompileError, IzhigenError, ValueShapeError, error_line, first_line
+from izhigen.errors import (
+    BackendError,
+    CompileError,
+    IzhigenError,
+    ValueShapeError,
+    error_line,
+    first_line,
+    shown,
+)
 from izhigen.files import sha256
 
 Array = Any
@@ -112,9 +120,9 @@ def check_device(name: str, device: Any) -> int:
     count = cupy.cuda.runtime.getDeviceCount()
     if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or not 0 <= number < count:
         raise BackendError(
-            f"{name}={device!r}: there is no such device; the devices are 0 to {count - 1}"
+            f"{name}={shown(device)}: there is no such device; the devices are 0 to {count - 1}"
             if count > 1
-            else f"{name}={device!r}: there is no such device; the only one is 0"
+            else f"{name}={shown(device)}: there is no such device; the only one is 0"
         )
     return int(number)
 

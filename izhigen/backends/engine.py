@@ -11,7 +11,7 @@ import numpy as np
 
 from izhigen.arrays import HOST, HostSpace, fetch, namespace
 from izhigen.codegen.program import EVENT_GROUP
-from izhigen.errors import BackendError
+from izhigen.errors import BackendError, shown
 from izhigen.poisson import poisson_counts
 from izhigen.random import normals
 
@@ -348,7 +348,7 @@ def host_space(device: Any, sharding: Any) -> HostSpace:
     for name, value in (("device", device), ("sharding", sharding)):
         if value is not None:
             raise BackendError(
-                f"{name}={value!r} chooses among devices, and this backend has none; "
+                f"{name}={shown(value)} chooses among devices, and this backend has none; "
                 "take backend='cuda', or threads= to share the work"
             )
     return HOST

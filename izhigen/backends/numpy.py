@@ -24,7 +24,7 @@ from izhigen.derive.functions import BLOCK_BOUND, LIMIT
 from izhigen.derive.lowering import DT, T, symbol
 from izhigen.derive.sequence import Action, Apply, Commit, Decide, HoldBack, Integrate, Jump
 from izhigen.derive.step import SPIKE, Step
-from izhigen.errors import BackendError
+from izhigen.errors import BackendError, shown
 from izhigen.model import functions as f
 from izhigen.poisson import poisson_counts
 from izhigen.random import normals
@@ -402,5 +402,5 @@ def create_engine(request: KernelRequest, space: Space) -> NumpyEngine:
     """The engine of a kernel's step."""
     kernel = request.kernel()
     if kernel.dtype not in ("float32", "float64"):
-        raise BackendError(f"dtype {kernel.dtype!r} is not float32 or float64")
+        raise BackendError(f"dtype {shown(kernel.dtype)} is not float32 or float64")
     return NumpyEngine(kernel.step, kernel.dtype, kernel.deltas, kernel.counts.cost)

@@ -16,7 +16,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from izhigen.arrays import ANYWHERE, fetch
 from izhigen.backends.device import WARP, DeviceSpace, check_device
 from izhigen.backends.engine import Advanced, Block, Moments, Pending, PreparedStep, Source, Spikes, join_spikes
-from izhigen.errors import BackendError
+from izhigen.errors import BackendError, shown
 from izhigen.signals import HeldBack
 
 Array = Any
@@ -29,7 +29,7 @@ def check_sharding(sharding: Any) -> list[int]:
     except TypeError:
         numbers = []
     if not numbers or isinstance(sharding, str):
-        raise BackendError(f"sharding={sharding!r} is not a list of devices such as [0, 1]")
+        raise BackendError(f"sharding={shown(sharding)} is not a list of devices such as [0, 1]")
     return [check_device("sharding", number) for number in numbers]
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from izhigen.bench.limits import Limits, PeakCandidate
 from izhigen.bench.scalar import ScalarLoop
 from izhigen.bench.timing import Rates, cores, in_turn, machine, machine_line
-from izhigen.errors import BackendError
+from izhigen.errors import BackendError, ValueShapeError
 from izhigen.population import Population
+from izhigen.scalars import read_finite, too_large
 
 CHECKED_NEURONS, CHECKED_STEPS = 500, 1000
 COUNT_TOLERANCE = 0.01
@@ -176,7 +177,15 @@ def bench_model(
     ------
     BackendError
         When the kernel and the scalar loop differ.
+    ValueShapeError
+        For an input that is no number of the kernel's type.
     """
+    for name, value in subject.inputs.items():
+        if isinstance(value, float):
+            read_finite(value, f"input {name!r}")
+            for dtype in dtypes:
+                if too_large(value, dtype):
+                    raise ValueShapeError(f"input {name!r} = {value:g} is too large for {dtype}")
     seconds, repeats = (0.004, 2) if quick else (0.06, 5)
     result: dict[str, Any] = {
         "machine": machine(),

@@ -27,7 +27,7 @@ from izhigen.derive.event import TAU_REF
 from izhigen.derive.lowering import DT, T, lower, symbol
 from izhigen.derive.ranges import short_ranges
 from izhigen.derive.step import Step
-from izhigen.errors import ValueShapeError, suggest
+from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.model.expressions import parse_expression
 
 
@@ -305,8 +305,8 @@ def _with_ranged_phi1(statement: Statement, short: tuple[ShortArgument, ...]) ->
 
 def _check_choice(what: str, given: Iterable[str], known: tuple[str, ...]) -> None:
     for name in given:
-        if name not in known:
-            raise ValueShapeError(f"{what}: {name!r} is not one of {', '.join(known)}{suggest(str(name), known)}")
+        if not isinstance(name, str) or name not in known:
+            raise ValueShapeError(f"{what}: {shown(name)} is not one of {', '.join(known)}{suggest(name, known)}")
 
 
 def _read_once_inlined(body: Iterable[Statement], stores: Iterable[Statement]) -> list[Any]:

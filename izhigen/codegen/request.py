@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from izhigen._version import __version__
 from izhigen.codegen.program import Program
+from izhigen.errors import DerivationError, shown
 from izhigen.files import sha256
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
@@ -50,6 +51,10 @@ class KernelRequest:
     timed_inputs: tuple[tuple[str, str], ...] = ()
     counted_inputs: tuple[str, ...] = ()
     event_inputs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.method, str):
+            raise DerivationError(f"no method {shown(self.method)}; a method is a name such as 'exp_euler'")
 
     def kernel(self) -> Kernel:
         """The kernel, derived now. SymPy loads here, and not before."""

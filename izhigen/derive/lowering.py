@@ -9,7 +9,7 @@ from typing import Any
 import sympy as sp
 
 from izhigen.derive import functions as f
-from izhigen.errors import DerivationError
+from izhigen.errors import DerivationError, shown
 from izhigen.model.expressions import Binary, Call, Compare, Expression, Logical, Name, Negative, Node, Number
 from izhigen.model.from_sympy import RECIPROCALS
 
@@ -108,7 +108,9 @@ def lower(expression: Expression, where: str, symbols: Mapping[str, Any] | None 
     """
     result = own_functions(_lower(expression.tree, symbols or {}))
     if result.has(sp.zoo, sp.nan, sp.oo, -sp.oo):
-        raise DerivationError(f"{where}: {expression.text!r} divides by zero or overflows whatever its symbols hold")
+        raise DerivationError(
+            f"{where}: {shown(expression.text)} divides by zero or overflows whatever its symbols hold"
+        )
     if result.has(sp.I):
-        raise DerivationError(f"{where}: {expression.text!r} is not real")
+        raise DerivationError(f"{where}: {shown(expression.text)} is not real")
     return result

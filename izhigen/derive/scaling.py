@@ -18,7 +18,7 @@ import sympy as sp
 from izhigen.derive.expansion import bounded_expand
 from izhigen.derive.lowering import lower, symbol
 from izhigen.derive.system import algebraic_definitions
-from izhigen.errors import ModelError
+from izhigen.errors import ModelError, shown
 from izhigen.model.equations import Equation, ResetAssignment
 from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.from_sympy import sympy_text
@@ -47,11 +47,19 @@ def scale_model(model: D, values: tuple[float, float], scaled_values: tuple[floa
     state = model.spike_state
     if state is None:
         raise ModelError(f"model {model.name!r} has no threshold on a state, so there is no potential to scale")
-    low, high, scaled_low, scaled_high = (_exact(value) for value in (*values, *scaled_values))
+    (low, high), (scaled_low, scaled_high) = _range(values), _range(scaled_values)
     if low == high or scaled_low == scaled_high:
-        raise ModelError(f"scaled: the ranges {values} and {scaled_values} must not be empty")
+        raise ModelError(f"scaled: the ranges {shown(values)} and {shown(scaled_values)} must not be empty")
     scale = (high - low) / (scaled_high - scaled_low)
     return _apply(model, symbol(state), scale, scaled_low * scale - low)
+
+
+def _range(ends: Any) -> tuple[sp.Rational, sp.Rational]:
+    try:
+        low, high = ends
+    except (TypeError, ValueError):
+        raise ModelError(f"scaled: {shown(ends)} is not a range (low, high)") from None
+    return _exact(low), _exact(high)
 
 
 def _exact(value: float) -> sp.Rational:

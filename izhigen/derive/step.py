@@ -19,7 +19,7 @@ from izhigen.derive.lowering import T, lower, symbol
 from izhigen.derive.sequence import Action, Apply, Commit, Decide, HoldBack, Integrate, Jump, NoiseTerm
 from izhigen.derive.singularities import remove_singularities
 from izhigen.derive.system import System, build_system
-from izhigen.errors import DerivationError, suggest
+from izhigen.errors import DerivationError, shown, suggest
 from izhigen.model.model import Declaration
 
 SPIKE = "spike"
@@ -165,12 +165,14 @@ def find_scheme(name: str) -> Scheme:
         For an unknown name, listing the known ones.
     """
     names = method_names()
+    if not isinstance(name, str):
+        raise DerivationError(f"no method {shown(name)}; a method is a name such as 'exp_euler'")
     ordered = ([name] if name in names else []) + [other for other in names if other != name]
     for candidate in ordered:
         scheme: Scheme = importlib.import_module(f"{schemes.__name__}.{candidate}").SCHEME
         if name == scheme.name or name in scheme.aliases:
             return scheme
-    raise DerivationError(f"no method {name!r}{suggest(str(name), names)} (methods: {', '.join(names)})")
+    raise DerivationError(f"no method {shown(name)}{suggest(name, names)} (methods: {', '.join(names)})")
 
 
 def derive_step(model: Declaration, method: str = "exp_euler") -> Step:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from izhigen.errors import ModelError, suggest
+from izhigen.errors import ModelError, shown, suggest
 from izhigen.model.expressions import Expression
 from izhigen.model.functions import CONSTANTS, FUNCTIONS, RESERVED, TIME_NAMES
 from izhigen.model.limits import MOST_LINES, check_inlined
@@ -87,7 +87,7 @@ def check_declaration(model: Declaration) -> None:
     _check_parts(model)
     for name in model.units:
         if name not in known:
-            raise ModelError(f"units: {name!r} is neither a parameter nor an input{suggest(name, known)}")
+            raise ModelError(f"units: {shown(name)} is neither a parameter nor an input{suggest(name, known)}")
         check_unit(model.units[name], f"unit of {name}")
     _check_size(model)
     sizes = _check_acyclic({e.name: e.expression for e in model.equations if not e.is_ode}, "algebraic lines")
@@ -99,7 +99,9 @@ def check_declaration(model: Declaration) -> None:
 def _check_unique(model: Declaration) -> None:
     for name in (*(e.name for e in model.equations), *model.inputs):
         if name in (*SPIKE_FIGURES, ALL):
-            raise ModelError(f"model {model.name!r}: {name!r} clashes: record={name!r} means something else; rename it")
+            raise ModelError(
+                f"model {model.name!r}: {shown(name)} clashes: record={shown(name)} means something else; rename it"
+            )
     kinds = [
         ("equation", [e.name for e in model.equations]),
         ("parameter", list(model.parameters)),
@@ -112,8 +114,8 @@ def _check_unique(model: Declaration) -> None:
         for name in names:
             if name in INTERFACE_NAMES:
                 raise ModelError(
-                    f"model {model.name!r}: {kind} {name!r} clashes: "
-                    f"populations have an option or attribute {name!r}; rename it"
+                    f"model {model.name!r}: {kind} {shown(name)} clashes: "
+                    f"populations have an option or attribute {shown(name)}; rename it"
                 )
             if name in RESERVED:
                 what = "a function" if name in FUNCTIONS else "a constant" if name in CONSTANTS else "reserved"
@@ -122,7 +124,7 @@ def _check_unique(model: Declaration) -> None:
                 )
             if name in seen:
                 again = f"defined twice as {kind}" if seen[name] == kind else f"both {seen[name]} and {kind}"
-                raise ModelError(f"model {model.name!r}: {name!r} is {again}; rename one of them")
+                raise ModelError(f"model {model.name!r}: {shown(name)} is {again}; rename one of them")
             seen[name] = kind
 
 
@@ -130,7 +132,7 @@ def _check_names(expression: Expression, known: set[str], where: str, why: str =
     for name, column in expression.names.items():
         if name not in known:
             hint = suggest(name, known) or "; declare it as a parameter, an input or an algebraic line"
-            raise ModelError(f"{where}, column {column}: undefined name {name!r}{why or hint}")
+            raise ModelError(f"{where}, column {column}: undefined name {shown(name)}{why or hint}")
 
 
 def _check_reset(model: Declaration) -> None:
@@ -157,7 +159,7 @@ def _check_parts(model: Declaration) -> None:
     for what, state in [*held, *(("noise", noise.state) for noise in model.noise)]:
         if state not in model.states:
             raise ModelError(
-                f"model {model.name!r} has {what} on {state!r}, which is no state of it any more "
+                f"model {model.name!r} has {what} on {shown(state)}, which is no state of it any more "
                 f"(states: {', '.join(model.states)}); compose it again from a model without"
             )
     if model.refractory and model.threshold is None:
@@ -165,7 +167,7 @@ def _check_parts(model: Declaration) -> None:
     for current in model.currents:
         if current.to not in model.inputs:
             raise ModelError(
-                f"model {model.name!r} has a current {current.expression.text!r} that adds to {current.to!r}, "
+                f"model {model.name!r} has a current {shown(current.expression.text)} that adds to {current.to!r}, "
                 f"which is no input of it any more (inputs: {', '.join(model.inputs)})"
             )
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from izhigen.errors import EquationError
+from izhigen.errors import EquationError, shown
 from izhigen.model.expressions import Binary, Expression, Name, parse_expression
 from izhigen.model.units import check_unit
 from izhigen.scalars import read_finite
@@ -60,11 +60,14 @@ def check_name(name: str, where: str) -> str:
     """A legal symbol name (ASCII letters, digits, underscore, starting with a letter), or an error."""
     if not isinstance(name, str) or not _NAME.match(name) or len(name) > 64:
         raise EquationError(
-            f"{name!r} is not a name: use at most 64 ASCII letters, digits and underscores, starting with a letter",
+            f"{shown(name)} is not a name: use at most 64 ASCII letters, digits and underscores, "
+            "starting with a letter",
             where,
         )
     if keyword.iskeyword(name):
-        raise EquationError(f"{name!r} is a word of Python, which the parser cannot read as a name; rename it", where)
+        raise EquationError(
+            f"{shown(name)} is a word of Python, which the parser cannot read as a name; rename it", where
+        )
     return name
 
 
@@ -103,13 +106,14 @@ def _parse_line(number: int, line: str) -> Equation:
     found = _NOT_LEFT.search(line)
     if found is None or found.group() != "=" or line.startswith("==", found.start()):
         raise EquationError(
-            f"expected 'dx/dt = expression : unit' or 'name = expression : unit', found {line.strip()!r}", place
+            f"expected 'dx/dt = expression : unit' or 'name = expression : unit', found {shown(line.strip())}", place
         )
     left = "/".join(part.strip() for part in line[: found.start()].split("/"))
     ode = _ODE.match(left)
     if ode is None and "/" in left:
         raise EquationError(
-            f"the left side {left!r} is neither 'dx/dt' nor a name; time is in ms and its derivative is written dx/dt",
+            f"the left side {shown(left)} is neither 'dx/dt' nor a name; time is in ms and its derivative is "
+            "written dx/dt",
             place,
         )
     name = check_name(ode.group(1) if ode else left, place)
@@ -162,7 +166,7 @@ def check_text(text: object, where: str) -> str:
         text.encode("utf-8")
     except UnicodeEncodeError as problem:
         raise EquationError(
-            f"character {text[problem.start]!r} is half of a pair and stands for nothing; leave it out",
+            f"character {shown(text[problem.start])} is half of a pair and stands for nothing; leave it out",
             where,
             problem.start + 1,
         ) from None
@@ -175,7 +179,7 @@ def key_text(key: object, where: str) -> str:
         return key
     name = getattr(key, "name", None)
     if not isinstance(name, str):
-        raise EquationError(f"{key!r} is not a name; keys are text or SymPy symbols", where)
+        raise EquationError(f"{shown(key)} is not a name; keys are text or SymPy symbols", where)
     return name
 
 
@@ -195,7 +199,7 @@ def expression_text(value: object, where: str) -> str:
 
 def parse_reset(source: object) -> tuple[ResetAssignment, ...]:
     """Read ``"V = c; u = u + d"`` (also ``u += d``), or a mapping from state to expression."""
-    if source is None or source == "":
+    if source is None or (isinstance(source, str) and source == ""):
         return ()
     if isinstance(source, Mapping):
         parts = [
@@ -231,7 +235,9 @@ def _reset_parts(source: str) -> list[tuple[str, str, str, int]]:
             continue
         assignment = re.match(r"\s*([A-Za-z][A-Za-z0-9_]*)\s*([-+*/]?)=(?!=)", part)
         if assignment is None:
-            raise EquationError(f"expected 'state = expression', found {part.strip()!r}", "reset", match.start() + 1)
+            raise EquationError(
+                f"expected 'state = expression', found {shown(part.strip())}", "reset", match.start() + 1
+            )
         state, operator = assignment.groups()
         parts.append((state, operator, part[assignment.end() :], match.start() + assignment.end()))
     return parts

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.errors import EquationError, suggest
+from izhigen.errors import EquationError, shown, suggest
 from izhigen.model.functions import CONSTANTS, FUNCTIONS
 
 MAX_LENGTH = 10_000
@@ -183,7 +183,7 @@ class _Parser:
         text = self.text
         unprintable = next((i for i, c in enumerate(text) if c.isascii() and not c.isprintable() and c != "\t"), None)
         if unprintable is not None:
-            raise self.error(f"character {text[unprintable]!r} is not part of the language", column=unprintable)
+            raise self.error(f"character {shown(text[unprintable])} is not part of the language", column=unprintable)
         if not text.strip():
             raise self.error("an expression is missing here")
         if len(text) > MAX_LENGTH:
@@ -194,7 +194,7 @@ class _Parser:
         if not text.isascii():
             position = next(i for i, character in enumerate(text) if not character.isascii())
             raise self.error(
-                f"character {text[position]!r} is not ASCII; spell the name in ASCII letters", column=position
+                f"character {shown(text[position])} is not ASCII; spell the name in ASCII letters", column=position
             )
         try:
             with warnings.catch_warnings():
@@ -241,7 +241,7 @@ class _Parser:
 
     def on_constant(self, node: ast.Constant, depth: int) -> Node:
         if isinstance(node.value, bool) or not isinstance(node.value, (int, float, complex)):
-            raise self.error(f"{node.value!r} is not a number", node)
+            raise self.error(f"{shown(node.value)} is not a number", node)
         if isinstance(node.value, complex):
             raise self.error("constants must be real; an imaginary number stands here", node)
         literal = self.text[node.col_offset : node.end_col_offset].replace("_", "").lower()
@@ -264,9 +264,9 @@ class _Parser:
 
     def on_name(self, node: ast.Name, depth: int) -> Node:
         if node.id.startswith("_"):
-            raise self.error(f"name {node.id!r} starts with an underscore; names start with a letter", node)
+            raise self.error(f"name {shown(node.id)} starts with an underscore; names start with a letter", node)
         if node.id in FUNCTIONS:
-            raise self.error(f"{node.id!r} is a function: write {node.id}(...)", node)
+            raise self.error(f"{shown(node.id)} is a function: write {node.id}(...)", node)
         return Name(node.id, node.col_offset + self.offset + 1)
 
     def on_unaryop(self, node: ast.UnaryOp, depth: int) -> Node:
@@ -328,7 +328,7 @@ class _Parser:
         spec = FUNCTIONS.get(name)
         if spec is None:
             raise self.error(
-                f"unknown function {name!r}{suggest(name, FUNCTIONS)} (functions: {', '.join(sorted(FUNCTIONS))})",
+                f"unknown function {shown(name)}{suggest(name, FUNCTIONS)} (functions: {', '.join(sorted(FUNCTIONS))})",
                 node.func,
             )
         if node.keywords:

@@ -9,10 +9,9 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-from izhigen.errors import IzhigenError, ModelError, ModelNotFoundError, suggest
+from izhigen.errors import IzhigenError, ModelError, ModelNotFoundError, shown, suggest
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
-from izhigen.scalars import shown
 
 
 def _library_files() -> list[Path]:
@@ -91,7 +90,7 @@ def load(name: str) -> Declaration:
             return _models_of(path)[name]
     known = list_models()
     raise ModelNotFoundError(
-        f"no model {name!r} in the library{suggest(name, known)} "
+        f"no model {shown(name)} in the library{suggest(name, known)} "
         f"(models: {', '.join(known)}; or a file as path/to/file.py:NAME)"
     )
 
@@ -102,7 +101,7 @@ def _load_from_file(path: Path, name: str) -> Declaration:
     except OSError:  # a name too long, or a folder that may not be entered
         there = False
     if not there:
-        raise ModelNotFoundError(f"no file {shown(str(path))} to load a model from")
+        raise ModelNotFoundError(f"no file '{path}' to load a model from")
     models = _models_of(path)
     if not models:
         raise ModelNotFoundError(f"{path} declares no izhigen.Model at its top level")
@@ -111,5 +110,7 @@ def _load_from_file(path: Path, name: str) -> Declaration:
             raise ModelNotFoundError(f"{path} holds several models ({', '.join(models)}); name one as {path}:NAME")
         return next(iter(models.values()))
     if name not in models:
-        raise ModelNotFoundError(f"{path} holds no model {name!r}{suggest(name, models)} (models: {', '.join(models)})")
+        raise ModelNotFoundError(
+            f"{path} holds no model {shown(name)}{suggest(name, models)} (models: {', '.join(models)})"
+        )
     return models[name]

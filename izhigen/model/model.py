@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from izhigen.errors import EquationError, ModelError, suggest
+from izhigen.errors import EquationError, ModelError, shown, suggest
 from izhigen.model.checking import DERIVED_STATES, check_declaration, names_in_fields
 from izhigen.model.equations import (
     Equation,
@@ -120,10 +120,10 @@ class Declaration:
             equations=parsed,
             threshold=_parse_threshold(threshold),
             reset=parse_reset(reset),
-            parameters=_parse_parameters(parameters or {}),
+            parameters=_parse_parameters({} if parameters is None else parameters),
             inputs=_parse_inputs(inputs),
-            initial=_parse_initial(initial or {}, parsed),
-            units=MappingProxyType(dict(units or {})),
+            initial=_parse_initial({} if initial is None else initial, parsed),
+            units=MappingProxyType(dict(_as_mapping("units", {} if units is None else units, "{'tau': 'ms'}"))),
             description=check_text(description, "description"),
             currents=(),
             liquid=False,
@@ -242,9 +242,9 @@ class Declaration:
             changes["equations"] = parsed = parse_equations(equations)
         states = {e.name for e in parsed if e.is_ode}
         kept = {state: value for state, value in self.initial.items() if state in states}
-        changes["initial"] = MappingProxyType({**kept, **_parse_initial(initial or {}, parsed)})
-        if units:
-            changes["units"] = MappingProxyType({**self.units, **units})
+        changes["initial"] = MappingProxyType({**kept, **_parse_initial({} if initial is None else initial, parsed)})
+        if units is not None:
+            changes["units"] = MappingProxyType({**self.units, **_as_mapping("units", units, "{'tau': 'ms'}")})
         if description is not None:
             changes["description"] = check_text(description, "description")
         replaced = any(part is not ... for part in (threshold, reset, equations))
@@ -253,7 +253,7 @@ class Declaration:
             for key in new_parameters:
                 if key not in self.parameters:
                     raise ModelError(
-                        f"model {self.name!r} has no parameter {key!r}{suggest(key, self.parameters)} "
+                        f"model {self.name!r} has no parameter {shown(key)}{suggest(key, self.parameters)} "
                         f"(parameters: {', '.join(self.parameters)})"
                     )
         merged = {**self.parameters, **new_parameters}
@@ -299,13 +299,13 @@ class Declaration:
                 "declare one with inputs=['I'] and use it in an equation"
             )
         target = self.inputs[0] if to is None else to
-        if target not in self.inputs:
-            raise ModelError(f"to={target!r} is not an input of model {self.name!r}{suggest(target, self.inputs)}")
+        if not isinstance(target, str) or target not in self.inputs:
+            raise ModelError(f"to={shown(target)} is not an input of model {self.name!r}{suggest(target, self.inputs)}")
         added = _parse_parameters(parameters)
         for key in added:
             if key in self.parameters:
                 raise ModelError(
-                    f"parameter {key!r} exists already in model {self.name!r}; "
+                    f"parameter {shown(key)} exists already in model {self.name!r}; "
                     "give the current's parameter another name, or leave it out to share the existing one"
                 )
         place = f"current {len(self.currents) + 1}"
@@ -349,7 +349,7 @@ class Declaration:
             )
         if held not in self.states:
             raise ModelError(
-                f"with_refractory: {held!r} is not a state of model {self.name!r}{suggest(held, self.states)}"
+                f"with_refractory: {shown(held)} is not a state of model {self.name!r}{suggest(held, self.states)}"
             )
         if self.refractory is None and "tau_ref" in self.parameters:
             raise ModelError(
@@ -386,7 +386,7 @@ class Declaration:
         for state, amplitude in amplitudes.items():
             if state not in self.states:
                 raise ModelError(
-                    f"with_noise: {state!r} is not a state of model {self.name!r}{suggest(state, self.states)}"
+                    f"with_noise: {shown(state)} is not a state of model {self.name!r}{suggest(state, self.states)}"
                 )
             text = expression_text(amplitude, f"noise on {state}")
             if isinstance(amplitude, numbers.Real):
@@ -394,7 +394,7 @@ class Declaration:
                 if text in self.parameters and state not in terms:
                     raise ModelError(
                         f"parameter {text!r} exists already in model {self.name!r} and means something else there; "
-                        f"rename it, or give the amplitude as text, with_noise({state}={text!r})"
+                        f"rename it, or give the amplitude as text, with_noise({state}={shown(text)})"
                     )
                 parameters.update(_parse_parameters({text: amplitude}))
             terms[state] = Noise(state, parse_expression(text, f"noise on {state}"))
@@ -457,33 +457,41 @@ def _parse_threshold(source: Any) -> Expression | None:
         return None
     text = expression_text(source, "threshold")
     if "=" in text and not any(sign in text for sign in ("==", "<", ">", "!=")):
-        raise EquationError(f"{text!r} assigns; a threshold is a comparison such as 'V >= V_th'", "threshold")
+        raise EquationError(f"{shown(text)} assigns; a threshold is a comparison such as 'V >= V_th'", "threshold")
     return parse_expression(text, "threshold", kind="condition")
 
 
+def _as_mapping(what: str, value: Any, example: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ModelError(f"{what} are a mapping such as {example}, not {type(value).__name__}")
+    return value
+
+
 def _parse_parameters(parameters: Mapping[str, Any]) -> Mapping[str, float]:
-    if not isinstance(parameters, Mapping):
-        raise ModelError(f"parameters are a mapping such as {{'tau': 10.0}}, not {type(parameters).__name__}")
     result: dict[str, float] = {}
-    for key, value in parameters.items():
+    for key, value in _as_mapping("parameters", parameters, "{'tau': 10.0}").items():
         name = check_name(key_text(key, "parameters"), "parameters")
-        result[name] = read_finite(value, f"parameter {name!r}", ModelError)
+        result[name] = read_finite(value, f"parameter {shown(name)}", ModelError)
     return MappingProxyType(result)
 
 
 def _parse_inputs(inputs: Iterable[str]) -> tuple[str, ...]:
     if isinstance(inputs, str):
-        raise ModelError(f"inputs={inputs!r} is one string; give a list such as inputs=[{inputs!r}]")
-    return tuple(check_name(key_text(name, "inputs"), "inputs") for name in inputs)
+        raise ModelError(f"inputs={shown(inputs)} is one string; give a list such as inputs=[{shown(inputs)}]")
+    try:
+        names = iter(inputs)
+    except TypeError:
+        raise ModelError(f"inputs={shown(inputs)} is not a list of names") from None
+    return tuple(check_name(key_text(name, "inputs"), "inputs") for name in names)
 
 
 def _parse_initial(initial: Mapping[str, Any], equations: tuple[Equation, ...]) -> Mapping[str, Expression]:
     states = [e.name for e in equations if e.is_ode]
     result: dict[str, Expression] = {}
-    for key, value in initial.items():
+    for key, value in _as_mapping("initial values", initial, "{'V': -65.0}").items():
         name = key_text(key, "initial")
         if name not in states:
-            raise ModelError(f"initial: no state {name!r}{suggest(name, states)} (states: {', '.join(states)})")
+            raise ModelError(f"initial: no state {shown(name)}{suggest(name, states)} (states: {', '.join(states)})")
         place = f"initial value of {name}"
         result[name] = parse_expression(expression_text(value, place), place)
     return MappingProxyType({state: result[state] for state in states if state in result})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from izhigen.errors import EquationError, suggest
+from izhigen.errors import EquationError, shown, suggest
 
 _BASES = ("V", "A", "S", "F", "s", "m", "g", "mol", "M", "Hz", "C", "ohm", "Ohm", "N", "J", "W", "K", "L", "Pa")
 _PREFIXES = ("", "f", "p", "n", "u", "m", "c", "d", "k", "M", "G", "T")
@@ -28,7 +28,7 @@ def check_unit(text: str, where: str) -> str:
         raise EquationError(f"the unit has {len(unit)} characters, more than {MAX_LENGTH} ({_LIKE})", where)
     tokens = _tokens(unit, where)
     if _factors(tokens, 0, False) != len(tokens):
-        raise EquationError(f"{unit!r} is not a unit ({_LIKE}; 1 for none)", where)
+        raise EquationError(f"{shown(unit)} is not a unit ({_LIKE}; 1 for none)", where)
     return unit
 
 
@@ -39,10 +39,10 @@ def _tokens(unit: str, where: str) -> list[str]:
     while position < len(unit):
         match = _TOKEN.match(unit, position)
         if match is None:
-            raise EquationError(f"{unit!r} is not a unit: {unit[position]!r} is out of place ({_LIKE})", where)
+            raise EquationError(f"{shown(unit)} is not a unit: {unit[position]!r} is out of place ({_LIKE})", where)
         name = match.group("name")
         if name and name not in KNOWN:
-            raise EquationError(f"unknown unit {name!r}{suggest(name, KNOWN)} ({_LIKE}; 1 for none)", where)
+            raise EquationError(f"unknown unit {shown(name)}{suggest(name, KNOWN)} ({_LIKE}; 1 for none)", where)
         tokens.append(match.group("operator") or "x")
         position = match.end()
     return tokens

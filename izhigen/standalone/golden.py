@@ -28,7 +28,7 @@ from izhigen.derive.lowering import DT as DT_SYMBOL
 from izhigen.derive.lowering import symbol
 from izhigen.derive.step import Step
 from izhigen.drawing import stream_of
-from izhigen.errors import DerivationError
+from izhigen.errors import DerivationError, shown
 from izhigen.poisson import first_sum, poisson_counts
 from izhigen.random import normal_rows
 from izhigen.values import NEVER, initial_states
@@ -296,7 +296,7 @@ def compute_golden(step: Step, dtype: str, drawn: Drawn = NOTHING_DRAWN) -> Gold
     segments = list(_segments(oracle, inputs, stride))
     if not any(segment.checked for segment in segments):
         raise DerivationError(
-            f"model {step.model.name!r}: no self test can be made, as every trajectory from the initial state "
+            f"model {shown(step.model.name)}: no self test can be made, as every trajectory from the initial state "
             f"leaves the range of {dtype} or moves its spikes with the last digit; "
             "set other initial values or parameters"
         )

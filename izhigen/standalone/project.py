@@ -23,8 +23,8 @@ from izhigen.codegen.targets import find_target, target_names
 from izhigen.codegen.targets.target import Target
 from izhigen.derive.event import TAU_REF
 from izhigen.drawing import stream_of
-from izhigen.errors import BackendError, IzhigenError, ValueShapeError
-from izhigen.files import Folder, InTheWay, is_draft, sha256, write_file
+from izhigen.errors import BackendError, IzhigenError, ValueShapeError, shown
+from izhigen.files import Folder, InTheWay, check_file, is_draft, read_path, sha256, write_file
 from izhigen.model.model import Declaration
 from izhigen.poisson import first_sum
 from izhigen.resources import resource_dir
@@ -113,14 +113,14 @@ class Project:
         IzhigenError
             When the disk refuses. As all files are written beside their places first, a full disk changes none of them.
         """
-        root = Path(folder)
-        if root.exists() and not root.is_dir():
-            raise ValueShapeError(
-                f"{root} is a file; name a folder for the project (or leave -o out to print the one-file source)"
-            )
-        if root.is_symlink() and not root.exists():
-            raise ValueShapeError(f"{root} is a link that leads nowhere; remove it or name another folder")
+        root = read_path(folder, "neurons/")
         try:
+            if root.exists() and not root.is_dir():
+                raise ValueShapeError(
+                    f"{root} is a file; name a folder for the project (or leave -o out to print the one-file source)"
+                )
+            if root.is_symlink() and not root.exists():
+                raise ValueShapeError(f"{root} is a link that leads nowhere; remove it or name another folder")
             root.mkdir(parents=True, exist_ok=True)
             with Folder(root) as place:
                 self._write_into(place, root, force)
@@ -179,6 +179,7 @@ def write_source(text: str, path: Path, *, force: bool = False) -> Path:
     IzhigenError
         When the disk refuses; a file that was there is then as it was.
     """
+    check_file(path)
     if (
         path.is_file()
         and not force
@@ -214,7 +215,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
     root = _templates(found)
     if root is None:
         raise BackendError(
-            f"target {target!r} has no project templates (targets with them: {', '.join(project_targets())})"
+            f"target {shown(target)} has no project templates (targets with them: {', '.join(project_targets())})"
         )
     _check_request(request, found)
     inputs = (*request.model.inputs, *(f"{state}_delta" for state in request.deltas))
@@ -258,7 +259,7 @@ def _check_request(request: KernelRequest, target: Target) -> None:
         )
     if not target.input_noise and (request.counted_inputs or request.event_inputs):
         raise BackendError(
-            f"target {target.name!r} is given the values of its inputs step by step, and draws no Poisson counts "
+            f"target {shown(target.name)} is given the values of its inputs step by step, and draws no Poisson counts "
             "and delivers no spikes; take target 'c', or add them to the input"
         )
     target.check_dtype(request.dtype)
@@ -284,7 +285,7 @@ def _check_names(name: str, files: Mapping[str, str], count: int) -> None:
     distinct = {path.casefold() for path in files}
     if len(files) < count or len(distinct) < count or name.casefold() in HEADERS:
         raise ValueShapeError(
-            f"a project of a model named {name!r} would have two files of one name, or hide a header of C; "
+            f"a project of a model named {shown(name)} would have two files of one name, or hide a header of C; "
             "emit model.variant('another_name')"
         )
 

@@ -83,6 +83,23 @@ def test_a_record_under_another_name_is_not_taken(folder):
     assert cache.read_record(other.name) is None
 
 
+def test_a_folder_in_the_place_of_a_file_is_no_dead_end(folder):
+    assert counts() == EXPECTED
+    names = sorted(path.name for path in folder.iterdir())
+    assert len(names) > 5
+    for name in names:
+        (folder / name).unlink()
+        (folder / name).mkdir()
+        (folder / name / "x").write_text("anything")
+    assert counts() == EXPECTED
+    assert {path.name for path in folder.iterdir() if path.is_file()} >= {n for n in names if not n.endswith(".lock")}
+    (folder / names[0]).unlink()
+    (folder / names[0]).mkdir()
+    (folder / "own").mkdir()
+    cache_module.clear_cache()
+    assert [path.name for path in folder.iterdir()] == ["own"]
+
+
 def test_a_kept_file_that_was_changed_is_made_again(folder):
     name, made = f"RS-float32-{'0' * 32}.cubin", []
 

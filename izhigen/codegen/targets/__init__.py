@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 
 from izhigen.codegen.targets.target import Target
-from izhigen.errors import BackendError, suggest
+from izhigen.errors import BackendError, shown, suggest
 
 _SUPPORT = ("target",)
 
@@ -27,7 +27,7 @@ def find_target(name: str) -> Target:
         When there is none.
     """
     names = target_names()
-    if name not in names:
-        raise BackendError(f"target {name!r} is not available{suggest(str(name), names)} (targets: {', '.join(names)})")
+    if not isinstance(name, str) or name not in names:
+        raise BackendError(f"target {shown(name)} is not available{suggest(name, names)} (targets: {', '.join(names)})")
     target: Target = importlib.import_module(f"{__name__}.{name.replace('-', '_')}").TARGET
     return target

@@ -9,7 +9,7 @@ from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.program import Program
 from izhigen.codegen.render import context, environment
-from izhigen.errors import BackendError
+from izhigen.errors import BackendError, shown
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Target:
         if dtype in FORMATS and dtype not in self.dtypes:
             raise BackendError(
                 f"target {self.name!r} computes in {' or '.join(self.dtypes)} only, not in {dtype}; "
-                f"give dtype={self.dtypes[0]!r}"
+                f"give dtype={shown(self.dtypes[0])}"
             )
 
     def render(self, kernel: Kernel) -> Program:
