@@ -261,12 +261,7 @@ def _check_request(request: KernelRequest, target: Target) -> None:
             "a project has one value for each parameter, and inputs that it is given; per-neuron parameters and inputs "
             "computed from time are for model.source(...)"
         )
-    if not target.input_noise and (request.counted_inputs or request.event_inputs):
-        raise BackendError(
-            f"target {target.name!r} is given the values of its inputs step by step, and draws no Poisson "
-            f"counts and delivers no spikes; "
-            "take target 'c', or add them to the input"
-        )
+    target.check_drawn(request.counted_inputs, request.event_inputs)
     target.check_dtype(request.dtype)
     _check_range(request.model, request.dtype)
 
