@@ -26,7 +26,6 @@ from izhigen.drawing import stream_of
 from izhigen.errors import BackendError, IzhigenError, ValueShapeError
 from izhigen.files import Folder, InTheWay, is_draft, write_file
 from izhigen.model.model import Declaration
-from izhigen.poisson import first_sum
 from izhigen.resources import resource_dir
 from izhigen.standalone.golden import (
     EVENT_EVERY,
@@ -224,8 +223,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
     _check_request(request, found)
     inputs = (*request.model.inputs, *(f"{state}_delta" for state in request.deltas))
     kernel = replace(request, noisy_inputs=inputs if found.input_noise else ()).kernel()
-    # Counts and spikes are in the self test of populations in tiles; that of a device has the jumps only.
-    drawn = Drawn(kernel.deltas, *((kernel.counted_inputs, kernel.event_inputs) if found.tiled else ()))
+    drawn = Drawn(kernel.deltas, kernel.counted_inputs, kernel.event_inputs)
     printer = found.printer(request.dtype)
     printer.elementary.update(found.functions)
     initial = initial_lines(request.model, printer)  # before the rest is printed, as it may call functions of its own
@@ -359,8 +357,7 @@ class _Printed:
         def table(part: str) -> list[list[list[str]]]:
             return [[real(row) for row in getattr(segment, part)] for segment in golden.segments]
 
-        self.mean, self.first = _number(MEAN), f"{int(first_sum(MEAN))}u"
-        self.event_every, self.event_neuron = EVENT_EVERY, EVENT_NEURON
+        self.mean, self.event_every, self.event_neuron = _number(MEAN), EVENT_EVERY, EVENT_NEURON
         self.dt, self.seed, self.stride = _number(golden.dt), golden.seed, golden.segments[1].first_step
         self.parameters = [Default(c_name(name), _number(value)) for name, value in golden.parameters.items()]
         self.inputs, self.noise, self.noisy = [real(row) for row in golden.inputs], real(golden.noise), golden.noisy
