@@ -58,7 +58,8 @@ HEADERS = frozenset(
 
 @dataclass(frozen=True)
 class Example:
-    """The seed example: a step of current with Wiener noise, both within a part of the time.
+    """The seed example: a step of current with Wiener noise, both within a part of the time, and Poisson processes of
+    ``rate`` Hz where the kernel draws counts.
 
     ``current`` and ``noise`` are in units of the input, the current as it is where it makes the model spike; ``begin``
     and ``end`` are fractions of the duration; times are in ms.
@@ -72,12 +73,13 @@ class Example:
     noise: float = 10.0
     begin: float = 0.2
     end: float = 0.8
+    rate: float = 1000.0
 
 
 @dataclass(frozen=True)
 class Entry:
     """A state, parameter or input of the model, for tables: its name, unit, and default or initial value in the
-    equation language.
+    equation language, or for an input what it takes.
     """
 
     name: str
@@ -324,12 +326,22 @@ def _project_values(
             for s in model.states
         ],
         "input_table": [
-            Entry(i, model.unit_of(i.removesuffix("_delta") if i not in model.inputs else i)) for i in kernel.inputs
+            Entry(i, model.unit_of(i.removesuffix("_delta") if i not in model.inputs else i), _taken(i, kernel))
+            for i in kernel.inputs
         ],
+        "jumps": [c_name(f"{state}_delta") for state in kernel.deltas],
+        "drive": bool(kernel.deltas or kernel.counted_inputs or kernel.event_inputs),
         "streams": {c_name(i): stream_of(i) for i in kernel.counted_inputs},
         "defaults": [Default(c_name(p), _number(v)) for p, v in model.parameters.items()],
         "first_input": c_name(model.inputs[0]) if model.inputs else "",
     }
+
+
+def _taken(name: str, kernel: Kernel) -> str:
+    """What a project takes for an input, in words."""
+    parts = ("noise", kernel.noisy_inputs), ("Poisson counts", kernel.counted_inputs), ("spikes", kernel.event_inputs)
+    what = "jumps" if name not in kernel.step.model.inputs else "values"
+    return ", ".join([what, *(word for word, names in parts if name in names)])
 
 
 def _number(value: float) -> str:
