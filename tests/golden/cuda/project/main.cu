@@ -164,6 +164,11 @@ static int64_t simulate(const struct IzhikevichLTC_population *population, const
                     (long long)(first_step + count - 1));
             return -1;
         }
+        if (status.stopped) {
+            fprintf(stderr, "a list of %lld spikes is too small for %lld steps; give it room for %lld\n", (long long)run.spike_capacity,
+                    (long long)count, (long long)(count * population->neurons));
+            return -1;
+        }
         total += print_spikes(room, &status, first_step, population->neurons, population->dt);
     }
     return total;
