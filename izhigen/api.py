@@ -49,6 +49,8 @@ class Model(Declaration):
         method: str = "exp_euler",
         per_neuron: tuple[str, ...] = (),
         deltas: tuple[str, ...] = (),
+        poisson: tuple[str, ...] = (),
+        spikes: tuple[str, ...] = (),
     ) -> str:
         """One readable, compilable file.
 
@@ -62,13 +64,18 @@ class Model(Declaration):
             Parameters given one value per neuron.
         deltas : tuple of str
             States that receive an instantaneous input.
+        poisson, spikes : tuple of str
+            Inputs (``"I"``, ``"V_delta"``) for which the kernel draws Poisson counts, and to which it delivers spikes
+            of single neurons.
 
         Raises
         ------
         BackendError
-            For an unknown target, or a number type that it lacks.
+            For an unknown target, or one that draws no counts and delivers no spikes where these are asked for.
         """
-        return self.program(target, dtype=dtype, method=method, per_neuron=per_neuron, deltas=deltas).source
+        return self.program(
+            target, dtype=dtype, method=method, per_neuron=per_neuron, deltas=deltas, poisson=poisson, spikes=spikes
+        ).source
 
     def program(
         self,
@@ -78,21 +85,30 @@ class Model(Declaration):
         method: str = "exp_euler",
         per_neuron: tuple[str, ...] = (),
         deltas: tuple[str, ...] = (),
+        poisson: tuple[str, ...] = (),
+        spikes: tuple[str, ...] = (),
     ) -> Program:
-        """The rendered program of a target: source, interface and content key.
+        """The rendered program of a target: source, interface and content key; the arguments of :meth:`source`.
 
         :meth:`izhigen.Model.source` describes the arguments.
 
         Raises
         ------
         BackendError
-            For an unknown target.
+            As for :meth:`source`.
         """
         from izhigen.codegen.request import KernelRequest
 
-        return KernelRequest(
-            self, method, dtype, read_names(per_neuron, "per_neuron"), read_names(deltas, "deltas")
-        ).program(target)
+        request = KernelRequest(
+            self,
+            method,
+            dtype,
+            read_names(per_neuron, "per_neuron"),
+            read_names(deltas, "deltas"),
+            counted_inputs=read_names(poisson, "poisson"),
+            event_inputs=read_names(spikes, "spikes"),
+        )
+        return request.program(target)
 
     def emit(
         self,
@@ -119,8 +135,7 @@ class Model(Declaration):
         deltas : tuple of str
             States that jump: the interface has an input ``<state>_delta`` for each.
         poisson, spikes : tuple of str
-            Inputs (``"I"``, ``"V_delta"``) for which the kernel draws Poisson counts,
-            and to which it delivers spikes of single neurons.
+            As in :meth:`source`.
         force : bool
             Whether files may be overwritten that are not as they were written.
 

@@ -305,18 +305,16 @@ def emit(
     changes = read_settings(settings, tuple(loaded.parameters), loaded.name)
     if changes:
         loaded = loaded.variant(**changes)
+    shape = {"dtype": dtype, "method": method, "deltas": deltas, "poisson": poisson, "spikes": spikes}
     if out is None:
-        click.echo(loaded.source(target, dtype=dtype, method=method, deltas=deltas), nl=False)
+        click.echo(loaded.source(target, **shape), nl=False)
         return
     from izhigen.standalone.project import project_files, write_source
 
     if _is_source_file(out, target):
-        source = loaded.source(target, dtype=dtype, method=method, deltas=deltas)
-        click.echo(f"wrote {write_source(source, Path(out), force=force)}")
+        click.echo(f"wrote {write_source(loaded.source(target, **shape), Path(out), force=force)}")
         return
-    folder = loaded.emit(
-        out, target=target, dtype=dtype, method=method, deltas=deltas, poisson=poisson, spikes=spikes, force=force
-    )
+    folder = loaded.emit(out, target=target, force=force, **shape)
     click.echo(f"wrote {printable(folder)}: {', '.join(project_files(folder))}")
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 import izhigen as iz
 from izhigen.cli import cli, main
-from izhigen.codegen.targets import target_names
+from izhigen.codegen.targets import find_target, target_names
 from izhigen.standalone.project import project_targets
 
 
@@ -261,6 +261,24 @@ def test_emit_projects_and_sources(tmp_path, capsys, monkeypatch):
         assert code == 2 and words in text
     ok("emit", "RS", "-o", str(tmp_path / "mine.c"), "--force")
     assert (tmp_path / "mine.c").read_text().startswith("/*")
+
+
+@pytest.mark.parametrize("target", ["c", "cuda", "hip"])
+def test_a_source_has_the_jumps_counts_and_spikes_that_are_asked_for(tmp_path, capsys, monkeypatch, target):
+    wanted = ("--delta", "V", "--poisson", "V_delta", "--spikes", "I", "--target", target)
+    printed = ok("emit", "RS", *wanted)
+    assert "RS_counts counts;" in printed and "RS_events events;" in printed and "RS_input V_delta;" in printed
+    assert "input.V_delta.counts.mean" in printed and "input.I.events.start" in printed
+    assert "input.I.counts.mean" not in printed and "input.V_delta.events.start" not in printed
+    file = tmp_path / f"RS{find_target(target).suffix}"
+    ok("emit", "RS", *wanted, "-o", str(file))
+    assert file.read_text() == printed
+    assert printed == iz.load("RS").source(target, deltas=("V",), poisson=("V_delta",), spikes=("I",))
+    for option in ("--poisson", "--spikes"):
+        code, text = fails(capsys, monkeypatch, "emit", "RS", "--target", target, option, "X")
+        assert code == 1 and "'X' is not one of I" in text
+        code, text = fails(capsys, monkeypatch, "emit", "RS", "--target", "c-embedded", option, "I")
+        assert code == 1 and "draws no Poisson counts" in text and len(text.strip().splitlines()) == 1
 
 
 def test_a_name_with_a_dot_is_a_folder_and_only_its_own_files_are_listed(tmp_path):

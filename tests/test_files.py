@@ -1,5 +1,7 @@
 """Files are written whole or not at all, whatever the disk does; folders lead nowhere else."""
 
+import hashlib
+import json
 import os
 import shutil
 import stat
@@ -12,6 +14,7 @@ import pytest
 import izhigen as iz
 from izhigen import files
 from izhigen.errors import IzhigenError, RecordingError
+from izhigen.standalone.project import GENERATOR, MANIFEST, Project
 from tests.disk import Disk, drafts, full, interrupted
 
 RS = iz.load("RS")
@@ -232,3 +235,111 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with files.Folder(tmp_path) as folder, pytest.raises(files.InTheWay):
         folder.read("pipe")
+
+
+# -- links that are put there while a project is written ----------------------------------------------------------------
+
+
+def small(*paths):
+    """A project of few files."""
+    texts = {path: f"text of {path} among {len(paths)}" for path in paths}
+    digests = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in texts.items()}
+    return Project("Small", "c", {**texts, MANIFEST: json.dumps({"generator": GENERATOR, "files": digests})})
+
+
+BEFORE = small("board/link.ld", "main.c", "old.c")
+AFTER = {"kept": small("board/link.ld", "main.c"), "removed": small("main.c", "new.c")}
+"""With the folder of the project before, and without."""
+
+
+class Attacker:
+    """Stands between a program and the system: before call number ``at`` that names a file, ``swap`` is called once."""
+
+    CALLS = ("open", "stat", "mkdir", "rmdir", "unlink", "replace", "access")
+
+    def __init__(self, at, swap):
+        self.calls, self._at, self._swap = 0, at, swap
+        for name in self.CALLS:
+            setattr(self, name, self._watched(getattr(os, name)))
+
+    def __getattr__(self, name):
+        return getattr(os, name)
+
+    def _watched(self, true):
+        def watched(*arguments, **options):
+            if self.calls == self._at:
+                self._swap()
+            self.calls += 1
+            return true(*arguments, **options)
+
+        return watched
+
+    def fsync(self, descriptor):
+        """Not waited for: nothing here outlives a loss of power."""
+
+
+def content(folder):
+    return {str(path.relative_to(folder)): path.is_file() and path.read_text() for path in folder.rglob("*")}
+
+
+def clear(*places):
+    for place in places:
+        if place.is_symlink():
+            place.unlink()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def attacked(tmp_path, monkeypatch, name, new, at):
+    """Write a project over another one while ``name`` in it becomes a link to the same outside; how many calls were made,
+    and whether all outside is as it was.
+
+    What is outside has the names of the project, so that anything that follows the link finds what it looks for.
+    """
+    folder, outside, aside = tmp_path / "project", tmp_path / "outside", tmp_path / "aside"
+    clear(folder, outside, aside)
+    BEFORE.write(folder)
+    shutil.copytree(folder, outside)
+    before = content(outside)
+
+    def swap():
+        if os.path.lexists(folder / name):
+            (folder / name).rename(aside)
+        if (folder / name).parent.is_dir():
+            (folder / name).symlink_to(outside / name)
+
+    attacker = Attacker(at, swap)
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "os", attacker)
+        try:
+            new.write(folder, force=True)
+        except IzhigenError as problem:
+            assert "\n" not in str(problem)
+    return attacker.calls, content(outside) == before
+
+
+NAMES = ["board", "board/link.ld", "main.c", "old.c", MANIFEST, ""]
+"""A folder, files that are written, and one that is removed; and the project's own folder."""
+by_descriptor = pytest.mark.skipif(not files.BY_DESCRIPTOR, reason="the system names no files by an open folder")
+
+
+@by_descriptor
+@pytest.mark.parametrize("after", AFTER)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_link_that_is_put_there_meanwhile_leads_nowhere(tmp_path, monkeypatch, name, after):
+    """At every moment between a check and what follows it, files outside are neither written, removed nor made."""
+    at = 0 if name else 1  # the folder itself may be a link, until it is open
+    while True:
+        calls, is_same = attacked(tmp_path, monkeypatch, name, AFTER[after], at)
+        assert is_same and not drafts(tmp_path), f"before call {at}"
+        if at >= calls:
+            break
+        at += 1
+    assert at > 25
+
+
+@by_descriptor
+@pytest.mark.parametrize("name", ["board", ""])
+def test_it_would_lead_outside_without_open_folders(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(files, "BY_DESCRIPTOR", False)
+    moments = ((new, at) for new in AFTER.values() for at in range(1, 60))
+    assert not all(attacked(tmp_path, monkeypatch, name, new, at)[1] for new, at in moments)

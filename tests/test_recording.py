@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import izhigen as iz
-from izhigen.errors import RecordingError
+from izhigen.errors import RecordingError, ValueShapeError
+from tests.helpers import host
 
 CURRENTS = np.linspace(5.0, 25.0, 300)
 
@@ -98,3 +99,47 @@ def test_to_xarray(full):
     np.testing.assert_array_equal(data.V.sel(neuron=3), recording["V"][:, 3])
     grid = iz.load("RS").population((2, 3)).run(1.0, record=["V"]).to_xarray()
     assert grid.V.shape == (10, 2, 3)
+
+
+# -- models without a threshold -----------------------------------------------------------------------------------------
+
+SILENT = iz.Model("Silent", "dV/dt = (I - V)/10", inputs=["I"])
+OF_SPIKES = ["spike", "count", "first_spike", "isi"]
+
+
+@pytest.mark.parametrize("name", OF_SPIKES)
+def test_spikes_of_a_model_without_a_threshold_are_an_error(backend, name):
+    pop = SILENT.population(3, dt=0.1, backend=backend)
+    for record in ([name], name, ["V", name], ["all", name]):
+        with pytest.raises(
+            ValueShapeError, match=f"'Silent' has no threshold, so it has no spikes and no '{name}'"
+        ) as e:
+            pop.run(1.0, I=1.0, record=record)
+        assert "\n" not in str(e.value) and "model.variant(threshold='V > 0')" in str(e.value)
+    assert pop.t == 0.0 and not host(pop.V).any()
+
+
+def test_by_default_nothing_is_asked_about_spikes_of_a_model_without_a_threshold(backend, monkeypatch, tmp_path):
+    """Neither of the engine, nor can it be read from the recording, nor from what was saved of it."""
+    blocks = []
+    pop = SILENT.population(3, dt=0.1, backend=backend)
+    engine = type(pop._engine())
+    submit = engine.submit
+    monkeypatch.setattr(engine, "submit", lambda self, block: blocks.append(block) or submit(self, block))
+    recording = pop.run(2.0, I=1.0).to_host()
+    everything = pop.run(2.0, I=1.0, record="all").to_host()
+    assert blocks and not any(block.collect_spikes or block.moments is not None for block in blocks)
+    assert recording.names == [] and everything.names == ["V", "I"]
+    everything.save(tmp_path / "x.npz")
+    everything.save(tmp_path / "x.zarr")
+    for each in (recording, everything, *(iz.Recording.load(tmp_path / f"x.{suffix}") for suffix in ("npz", "zarr"))):
+        reads = [lambda e=each, n=name: e[n] for name in OF_SPIKES]
+        reads += [lambda e=each, n=name: getattr(e, n) for name in ("spikes", "counts", "rates")]
+        for read in (*reads, lambda e=each: e.population_rate(1.0)):
+            with pytest.raises(RecordingError, match="'Silent' has no threshold, so it has no spikes"):
+                read()
+
+
+def test_a_model_with_a_threshold_records_its_spikes_by_default(backend):
+    recording = SILENT.variant(threshold="V > 0.5", reset="V = 0").population(3, backend=backend).run(20.0, I=1.0)
+    assert recording.names == ["spike"] and recording.to_host().counts.tolist() == [2, 2, 2]

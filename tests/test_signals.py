@@ -156,17 +156,20 @@ def test_use_from_within_is_refused_and_the_population_free_after_errors():
     pop.step()
 
 
+DUPLICATES = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda value: pickle.loads(pickle.dumps(value)),
+}
+
+
 def population(backend):
     return RS.with_noise(V=1.0).population(
         40, dt=0.1, backend=backend, a=lambda n, rng: rng.uniform(0.01, 0.03, n), V=np.full(40, -60.0), seed=3, batch=2
     )
 
 
-@pytest.mark.parametrize(
-    "duplicate",
-    [copy.copy, copy.deepcopy, lambda pop: pickle.loads(pickle.dumps(pop))],
-    ids=["copy", "deepcopy", "pickle"],
-)
+@pytest.mark.parametrize("duplicate", DUPLICATES.values(), ids=DUPLICATES)
 def test_a_copy_goes_on_bit_for_bit_and_is_its_own(duplicate, backend):
     pop = population(backend)
     pop.run(10.0, I=10.0)
@@ -182,6 +185,37 @@ def test_a_copy_goes_on_bit_for_bit_and_is_its_own(duplicate, backend):
     other.reset(batch=3)
     pop.reset(batch=3)
     np.testing.assert_array_equal(host(other.a), host(pop.a))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("duplicate", DUPLICATES.values(), ids=DUPLICATES)
+def test_a_copy_goes_on_with_the_same_counts_and_spikes(duplicate, backend, dtype):
+    """Amid a block of four steps, of which random words are kept; with stimuli that are copied too."""
+    rng = np.random.default_rng(1)
+    drive = iz.inputs.poisson(rng.uniform(0.0, 9e3, 40), weight=2.0, n=2)
+    spikes = iz.inputs.spikes(rng.uniform(0.0, 40.0, 500), rng.integers(0, 40, 500), weight=rng.normal(0.0, 3.0, 500))
+    feeds = {"I": drive + 4.0, "V_delta": iz.inputs.poisson("2e3*(1 + sin(t))", weight=0.5) + spikes}
+
+    def begun():
+        pop = RS.with_refractory(1.0).with_noise(V=1.0).population(40, dt=0.1, backend=backend, dtype=dtype, seed=2**63)
+        pop.run(steps=101, **feeds)
+        for _ in range(5):
+            pop.step(**feeds)
+        return pop
+
+    def finished(pop, feeds):
+        rows = [host(pop.step(**feeds)).copy()]
+        recording = pop.run(steps=150, record="all", **feeds).to_host()
+        pop.step(**feeds)
+        return [*rows, *(recording[name] for name in recording.names), *(host(pop.state[s]) for s in pop.model.states)]
+
+    pop = begun()
+    other, theirs = duplicate(pop), {name: duplicate(stimulus) for name, stimulus in feeds.items()}
+    wanted = finished(begun(), feeds)
+    assert any(np.any(spiked) for spiked in wanted if spiked.dtype == bool)
+    for found in (finished(other, theirs), finished(pop, feeds), finished(duplicate(begun()), theirs)):
+        for ours, expected in zip(found, wanted, strict=True):
+            np.testing.assert_array_equal(ours, expected)
 
 
 @pytest.mark.parametrize(

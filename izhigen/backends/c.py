@@ -98,9 +98,10 @@ class CEngine(HostEngine):
         while position < last:
             reached = self._advance(population, run, position, last)
             if reached < 0:
+                tile = min(self._program.tile, last - position)
                 raise BackendError(
-                    f"a list of {run.spike_capacity} spikes is too small for "
-                    f"{run.steps} steps of a tile of neurons from {position} on"
+                    f"a list of {run.spike_capacity} spikes is too small for {run.steps} steps of the tile of {tile} "
+                    f"neurons from {position} on; run fewer steps at once, or record=['count'], which needs no list"
                 )
             position = reached
             if spikes is not None:

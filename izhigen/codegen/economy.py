@@ -285,11 +285,13 @@ def scale_folded(plan: Plan, name: sp.Symbol, free: Free, fresh: Callable[[str],
     if any(scaled in (a.symbol, *a.expression.free_symbols) for a in plan.assignments):
         return None
     folded = plan.mapped(lambda e: _without_coefficient(e, name, scaled, free) if name in e.free_symbols else e)
-    value = next(a.expression for a in folded.assignments if a.symbol == name)
-    assignments = [a for a in folded.assignments if a.symbol != name]
-    # what the constant reads may be defined after the intermediate, but stands before all that read their product
-    readers = (place for place, a in enumerate(assignments) if scaled in a.expression.free_symbols)
-    assignments.insert(next(readers, len(assignments)), Assignment(scaled, coefficient * value))
+    place = next(place for place, a in enumerate(folded.assignments) if a.symbol == name)
+    value, assignments = folded.assignments[place].expression, [a for a in folded.assignments if a.symbol != name]
+    if coefficient.free_symbols & {a.symbol for a in assignments[place:]}:
+        # what the constant reads is defined later, but stands before all that read the product
+        readers = (later for later, a in enumerate(assignments) if scaled in a.expression.free_symbols)
+        place = next(readers, len(assignments))
+    assignments.insert(place, Assignment(scaled, coefficient * value))
     return Plan(tuple(assignments), folded.increments)
 
 

@@ -26,7 +26,6 @@ from izhigen.drawing import stream_of
 from izhigen.errors import BackendError, IzhigenError, ValueShapeError, shown
 from izhigen.files import Folder, InTheWay, check_file, is_draft, read_path, sha256, write_file
 from izhigen.model.model import Declaration
-from izhigen.poisson import first_sum
 from izhigen.resources import resource_dir
 from izhigen.standalone.golden import (
     EVENT_EVERY,
@@ -57,7 +56,8 @@ HEADERS = frozenset(
 
 @dataclass(frozen=True)
 class Example:
-    """The seed example: a step of current with Wiener noise, both within a part of the time.
+    """The seed example: a step of current with Wiener noise, both within a part of the time, and Poisson processes of
+    ``rate`` Hz where the kernel draws counts.
 
     ``current`` and ``noise`` are in units of the input, the current as it is where it makes the model spike; ``begin``
     and ``end`` are fractions of the duration; times are in ms.
@@ -71,11 +71,15 @@ class Example:
     noise: float = 10.0
     begin: float = 0.2
     end: float = 0.8
+    rate: float = 1000.0
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A state, parameter or input of the model, for tables: name, unit, and default or initial value as text."""
+    """A state, parameter or input of the model, for tables.
+
+    Its name, its unit, and its default or initial value in the equation language, or for an input what it takes.
+    """
 
     name: str
     unit: str
@@ -220,8 +224,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
     _check_request(request, found)
     inputs = (*request.model.inputs, *(f"{state}_delta" for state in request.deltas))
     kernel = replace(request, noisy_inputs=inputs if found.input_noise else ()).kernel()
-    # Counts and spikes are in the self test of populations in tiles; that of a device has the jumps only.
-    drawn = Drawn(kernel.deltas, *((kernel.counted_inputs, kernel.event_inputs) if found.tiled else ()))
+    drawn = Drawn(kernel.deltas, kernel.counted_inputs, kernel.event_inputs)
     printer = found.printer(request.dtype)
     printer.elementary.update(found.functions)
     initial = initial_lines(request.model, printer)  # before the rest is printed, as it may call functions of its own
@@ -257,11 +260,7 @@ def _check_request(request: KernelRequest, target: Target) -> None:
             "a project has one value for each parameter, and inputs that it is given; "
             "per-neuron parameters and inputs computed from time are for model.source(...)"
         )
-    if not target.input_noise and (request.counted_inputs or request.event_inputs):
-        raise BackendError(
-            f"target {shown(target.name)} is given the values of its inputs step by step, and draws no Poisson counts "
-            "and delivers no spikes; take target 'c', or add them to the input"
-        )
+    target.check_drawn(request.counted_inputs, request.event_inputs)
     target.check_dtype(request.dtype)
     _check_range(request.model, request.dtype)
 
@@ -324,12 +323,22 @@ def _project_values(
             for s in model.states
         ],
         "input_table": [
-            Entry(i, model.unit_of(i.removesuffix("_delta") if i not in model.inputs else i)) for i in kernel.inputs
+            Entry(i, model.unit_of(i.removesuffix("_delta") if i not in model.inputs else i), _taken(i, kernel))
+            for i in kernel.inputs
         ],
+        "jumps": [c_name(f"{state}_delta") for state in kernel.deltas],
+        "drive": bool(kernel.deltas or kernel.counted_inputs or kernel.event_inputs),
         "streams": {c_name(i): stream_of(i) for i in kernel.counted_inputs},
         "defaults": [Default(c_name(p), _number(v)) for p, v in model.parameters.items()],
         "first_input": c_name(model.inputs[0]) if model.inputs else "",
     }
+
+
+def _taken(name: str, kernel: Kernel) -> str:
+    """What a project takes for an input, in words."""
+    parts = ("noise", kernel.noisy_inputs), ("Poisson counts", kernel.counted_inputs), ("spikes", kernel.event_inputs)
+    what = "jumps" if name not in kernel.step.model.inputs else "values"
+    return ", ".join([what, *(word for word, names in parts if name in names)])
 
 
 def _number(value: float) -> str:
@@ -357,8 +366,7 @@ class _Printed:
         def table(part: str) -> list[list[list[str]]]:
             return [[real(row) for row in getattr(segment, part)] for segment in golden.segments]
 
-        self.mean, self.first = _number(MEAN), f"{int(first_sum(MEAN))}u"
-        self.event_every, self.event_neuron = EVENT_EVERY, EVENT_NEURON
+        self.mean, self.event_every, self.event_neuron = _number(MEAN), EVENT_EVERY, EVENT_NEURON
         self.dt, self.seed, self.stride = _number(golden.dt), golden.seed, golden.segments[1].first_step
         self.parameters = [Default(c_name(name), _number(value)) for name, value in golden.parameters.items()]
         self.inputs, self.noise, self.noisy = [real(row) for row in golden.inputs], real(golden.noise), golden.noisy

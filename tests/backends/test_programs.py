@@ -1,15 +1,19 @@
 """Programs are kept by what they depend on, and a kernel built before starts without the symbolic stages."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import izhigen as iz
+from izhigen.backends.c import CEngine
 from izhigen.backends.compiler import clear_cache, load_program
 from izhigen.codegen.request import KernelRequest
+from izhigen.errors import BackendError
 
 REQUEST = KernelRequest(iz.load("RS"))
 FIRST_STEP = """
@@ -74,3 +78,28 @@ def test_clearing_the_cache_removes_programs_too(folder):
     load_program(REQUEST)
     clear_cache()
     assert not list(folder.glob("*"))
+
+
+def test_a_list_of_spikes_that_is_too_small_says_what_to_do(monkeypatch):
+    """It never is, as its size follows from the tile; should it be, nothing of the call is lost or half done."""
+    pop, same = (iz.load("RS").population(700, dt=0.1) for _ in range(2))
+    for each in (pop, same):
+        each.run(10.0, I=20.0)
+    lists = CEngine._spike_lists
+
+    def shorter(self, count, block):
+        return [replace(whole, step=whole.step[:9], neuron=whole.neuron[:9]) for whole in lists(self, count, block)]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CEngine, "_spike_lists", shorter)
+        with pytest.raises(BackendError) as problem:
+            pop.run(5.0, I=20.0)
+    text = str(problem.value)
+    assert re.match(
+        r"a list of 9 spikes is too small for 50 steps of the tile of \d+ neurons from 0 on; run fewer", text
+    )
+    assert "record=['count']" in text and "\n" not in text and pop.t == same.t
+    np.testing.assert_array_equal(pop.V, same.V)
+    ours, theirs = (each.run(5.0, I=20.0, record=["V", "spike"]) for each in (pop, same))
+    np.testing.assert_array_equal(ours["V"], theirs["V"])
+    np.testing.assert_array_equal(ours.spikes, theirs.spikes)

@@ -31,7 +31,9 @@ def test_differs_from_cuda_in_headers_and_wavefronts_only():
 def test_compiles_for_amd_devices(tmp_path, name, dtype, device):
     model = MODELS[name]
     source = tmp_path / "kernel.hip"
-    source.write_text(model.source("hip", dtype=dtype, per_neuron=tuple(model.parameters)[:2], deltas=model.states[:1]))
+    drawn = (*model.inputs, f"{model.states[0]}_delta") if name == "Everything" else ()
+    shape = {"per_neuron": tuple(model.parameters)[:2], "deltas": model.states[:1], "poisson": drawn, "spikes": drawn}
+    source.write_text(model.source("hip", dtype=dtype, **shape))
     command = [
         "hipcc",
         "-x",

@@ -21,6 +21,13 @@ REGISTERS = ROOT / "benchmarks" / "results" / "cuda_registers.json"
 INSTRUCTIONS = ROOT / "benchmarks" / "results" / "cuda_instructions.json"
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90")
 RS = iz.load("IzhikevichLTC")
+DRAWING = {
+    "jumps": {"deltas": ("V",)},
+    "counts": {"deltas": ("V",), "poisson": ("V_delta",)},
+    "spikes": {"deltas": ("V",), "spikes": ("V_delta",)},
+    "both": {"deltas": ("V",), "poisson": ("I", "V_delta"), "spikes": ("I", "V_delta")},
+}
+"""What the kernel adds to inputs."""
 TIMED = KernelRequest(RS, timed_inputs=(("I", "c0*sin(t) + exp(-t) + floor(k/3)"),), noisy_inputs=("I",))
 
 
@@ -48,24 +55,40 @@ LIBRARY = distinct_models()
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_library_models_compile_without_spills(arch, dtype, request):
     """The kernels' registers are kept as data; they are compared where the compiler is the one that they were counted with."""
+    sources = {name: iz.load(name).source("cuda", dtype=dtype) for name in LIBRARY}
+    compare_registers("registers", sources, dtype, arch, request.config.getoption("--update-goldens"))
+
+
+@nvrtc.needs_nvrtc
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_kernels_with_counts_and_spikes_compile_without_spills(arch, dtype, request):
+    """Neither do they use memory of their own: no array of random words is indexed by the step."""
+    sources = {what: RS.source("cuda", dtype=dtype, **asked) for what, asked in DRAWING.items()}
+    assert all(f"{part}_{name}" in sources["both"] for part in ("counts", "event") for name in ("I", "V_delta"))
+    compare_registers("drawing", sources, dtype, arch, request.config.getoption("--update-goldens"))
+
+
+def compare_registers(part, sources, dtype, arch, update):
+    """Compile sources, and compare the registers of their kernels with those of a part of the data."""
     counted = {}
-    for name in LIBRARY:
-        compiled = nvrtc.compile(iz.load(name).source("cuda", dtype=dtype), arch, OPTIONS)
+    for name, source in sources.items():
+        compiled = nvrtc.compile(source, arch, OPTIONS)
         assert "warning" not in compiled.log, compiled.log
         for kernel, use in compiled.kernels.items():
-            assert use.spill_stores == use.spill_loads == use.stack == 0, f"{kernel} {use}"
-        counted[name] = {kernel.removeprefix(f"{name}_"): use.registers for kernel, use in compiled.kernels.items()}
+            assert use.spill_stores == use.spill_loads == use.stack == 0, f"{name}: {kernel} {use}"
+        counted[name] = {kernel.rsplit("_", 1)[1]: use.registers for kernel, use in compiled.kernels.items()}
     known = json.loads(REGISTERS.read_text()) if REGISTERS.is_file() else {}
-    if request.config.getoption("--update-goldens"):
+    if update:
         known = (
             known
             if known.get("nvrtc") == nvrtc.version()
             else {"nvrtc": nvrtc.version(), "izhigen": iz.__version__, "registers": {}}
         )
-        known["registers"].setdefault(dtype, {})[arch] = counted
+        known.setdefault(part, {}).setdefault(dtype, {})[arch] = counted
         REGISTERS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
     if known["nvrtc"] == nvrtc.version():
-        assert counted == known["registers"][dtype][arch], (
+        assert counted == known[part][dtype][arch], (
             "registers changed; look at the difference, then run pytest --update-goldens"
         )
 
@@ -122,10 +145,13 @@ def test_a_single_step_asks_for_all_that_it_needs_before_it_looks_at_any(arch):
 @nvrtc.needs_nvrtc
 @pytest.mark.parametrize("name", [*MODELS, *ODD])
 def test_other_models_compile_without_spills(name):
-    """Odd names, blocks of equations, several inputs, noise: every kernel, with parameters of all neurons and of each."""
+    """Odd names, blocks of equations, several inputs, noise: every kernel, with parameters of all neurons and of each, with counts and
+    spikes for every input."""
     model = {**MODELS, **ODD}[name]
-    for placement in ((), tuple(model.parameters)):
-        compiled = nvrtc.compile(model.source("cuda", per_neuron=placement, deltas=model.states[:1]), "sm_80", OPTIONS)
+    jump = f"{model.states[0]}_delta"
+    for placement, drawn in (((), ()), (tuple(model.parameters), ()), ((), (*model.inputs, jump))):
+        shape = {"per_neuron": placement, "deltas": model.states[:1], "poisson": drawn, "spikes": drawn}
+        compiled = nvrtc.compile(model.source("cuda", **shape), "sm_80", OPTIONS)
         assert "warning" not in compiled.log, compiled.log
         assert all(use.spill_stores == use.stack == 0 for use in compiled.kernels.values()), compiled.kernels
 
@@ -218,6 +244,51 @@ def test_equals_the_c_backend_bit_for_bit(name, dtype, without_contraction, monk
         for key, array in expected.items():
             np.testing.assert_array_equal(found[key], array, err_msg=f"{key} of {name} on a grid of {shape}")
             assert found[key].dtype == array.dtype
+
+
+def drawn_inputs(model, state):
+    """Counts and spikes for every input of 333 neurons, with rates and weights of all forms, beside other values."""
+    rng = np.random.default_rng(2)
+    rates = [2e4, rng.uniform(0.0, 4e5, 333), "1e3*t*(1 + sin(t))"]
+    weights = [0.25, rng.normal(0.0, 0.2, 333), -0.1]
+    feeds = {}
+    for k, name in enumerate((*model.inputs, f"{state}_delta")):
+        counts = iz.inputs.poisson(rates[k % 3], weight=weights[k % 3], n=k + 1)
+        times, neurons = rng.uniform(0.0, 13.0, 2000), rng.integers(0, 333, 2000)
+        spikes = iz.inputs.spikes(times, neurons, weight=rng.normal(0.0, 2.0, 2000))
+        given = iz.inputs.section([10.0, 5.0] if name in model.inputs else [0.1, -0.1], [3.0, 10.0])
+        feeds[name] = given + counts + spikes
+    return feeds
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["Everything", "HH", "izhikevich2007"])
+def test_counts_and_spikes_equal_those_of_c_bit_for_bit(name, dtype, without_contraction, monkeypatch, double):
+    """For launches of several shapes, in runs that begin anywhere in a block of four steps, and in single steps."""
+    model = MODELS[name]
+    state = model.spike_state or model.states[0]
+    feeds = drawn_inputs(model, state)
+
+    def made(backend):
+        pop = model.population(333, dt=0.1, backend=backend, dtype=dtype, seed=2**40 + 7)
+        rows = []
+        for steps in (1, 6, 50, 63):
+            record = [*model.all_states, *feeds, *(("count",) if model.threshold else ())]
+            rec = pop.run(steps=steps, record=record, check_finite=False, **feeds).to_host()
+            rows += [rec[each] for each in record]
+            pop.step(**feeds)
+            rows += [host(pop.state[each]).copy() for each in model.all_states]
+        return rows
+
+    expected = made("c")
+    assert all(np.isfinite(values).all() for values in expected)
+    for number, shape in enumerate(SHAPES):
+        monkeypatch.setattr("izhigen.backends.cuda.launch_shape", lambda *_, shape=shape: shape)
+        double.reverse, double.os_threads = bool(number % 2), 1 + number % 3
+        for k, (found, wanted) in enumerate(zip(made("cuda"), expected, strict=True)):
+            np.testing.assert_array_equal(found, wanted, err_msg=f"array {k} of {name} on a grid of {shape}")
+            assert found.dtype == wanted.dtype
 
 
 @needs_compiler

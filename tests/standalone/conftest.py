@@ -43,6 +43,7 @@ MODELS = {
     "SharpEIF": SHARP.variant("SharpEIF"),
     "NoisyAdEx": FAMILIES["AdEx"].with_noise(V=2.0, w=3.0).variant("NoisyAdEx"),
     "NoisyHH": HODGKIN_HUXLEY.with_noise(V=2.0, n=0.01).variant("NoisyHH"),
+    "Silent": iz.Model("Silent", "dV/dt = (I - V)/10", inputs=["I"]),
     "Pacemaker": iz.Model("Pacemaker", "dV/dt = 2 - V", threshold="V > 1", reset="V = 0"),
     "Numbers": iz.Model(
         "Numbers",
@@ -66,6 +67,20 @@ MODELS = {
 def project(name: str, target: str = "c", dtype: str = "float32", method: str = "exp_euler") -> Project:
     """The project of a model."""
     return build_project(KernelRequest(MODELS[name], method, dtype), target)
+
+
+def drawing(
+    name: str,
+    target: str = "c",
+    dtype: str = "float32",
+    *,
+    deltas: tuple[str, ...] = (),
+    poisson: tuple[str, ...] = (),
+    spikes: tuple[str, ...] = (),
+) -> Project:
+    """The project of a model whose states jump, and whose kernel draws counts and delivers spikes."""
+    request = KernelRequest(MODELS[name], dtype=dtype, deltas=deltas, counted_inputs=poisson, event_inputs=spikes)
+    return build_project(request, target)
 
 
 def run(command: list[str], folder: Path, code: int = 0) -> str:

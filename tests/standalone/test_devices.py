@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.cuda.host import needs_compiler
-from tests.standalone.conftest import need, project, run
+from tests.standalone.conftest import drawing, need, project, run
 
 pytestmark = pytest.mark.tools
 
@@ -134,7 +134,15 @@ def test_the_shape_of_launches_is_asked_for_once_and_nothing_is_copied_from_the_
     assert run(["./often"], tmp_path) == "0 1 0 256"
 
 
-@pytest.mark.parametrize("name", ["IzhikevichRefLTC", "Everything"])
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("IzhikevichRefLTC", {}),
+        ("Everything", {}),
+        ("Everything", {"deltas": ("V",), "poisson": ("g", "V_delta"), "spikes": ("I", "V_delta")}),
+    ],
+    ids=["IzhikevichRefLTC", "Everything", "Everything drawing"],
+)
 @pytest.mark.parametrize(
     ("target", "compiler", "options", "environment"),
     [
@@ -142,10 +150,10 @@ def test_the_shape_of_launches_is_asked_for_once_and_nothing_is_copied_from_the_
         ("hip", "hipcc", ["ARCH=gfx90a", "FLAGS=-O1 -Wall -Wextra -Werror -Wno-pass-failed"], {"HIP_PLATFORM": "amd"}),
     ],
 )
-def test_make_with_the_targets_own_compiler(tmp_path, name, target, compiler, options, environment):
+def test_make_with_the_targets_own_compiler(tmp_path, name, asked, target, compiler, options, environment):
     """Programs come out; without a device they say so."""
     need("make", compiler)
-    project(name, target).write(tmp_path)
+    drawing(name, target, **asked).write(tmp_path)
     done = subprocess.run(
         ["make", "-s", *options],
         cwd=tmp_path,

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from tests.cuda.host import needs_compiler
-from tests.standalone.conftest import project, run
+from tests.standalone.conftest import drawing, project, run
 from tests.standalone.test_devices import ON_HOST
 from tests.standalone.test_projects import SUPPORT
 
@@ -51,6 +51,30 @@ def compiler(target, name):
     return ["gcc", "-std=c99"], f"{name}.c", "selftest.c", [part for part in SUPPORT[target] if part.endswith(".c")]
 
 
+def surviving(folder, written, target, changes):
+    """How many of the changes (a pattern, and what to put there) the source of a project has a place for, and which of
+    them its self test does not see.
+    """
+    written.write(folder)
+    command, source, test, support = compiler(target, written.name)
+    for file in (test, *support):
+        run([*command, "-c", file], folder)
+    objects = ["mutant.o", "selftest.o", *[file.replace(".c", ".o") for file in support]]
+    found, survivors = 0, []
+    for old, new in changes:
+        text, count = re.subn(old, new, written.files[source])
+        if count == 0:  # of another target
+            continue
+        found += 1
+        (folder / source).write_text(text)
+        run([*command, "-c", "-o", "mutant.o", source], folder)
+        run([command[0], "-pthread", "-o", "mutant", *objects, "-lm"], folder)
+        done = subprocess.run(["./mutant"], cwd=folder, capture_output=True, text=True, check=False)
+        if "FAILED" not in done.stdout:
+            survivors.append((old, new))
+    return found, survivors
+
+
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(
     ("name", "changes", "least"),
@@ -62,33 +86,40 @@ def compiler(target, name):
     ],
 )
 def test_the_self_test_fails(tmp_path, target, name, changes, least):
-    written = project(name, target)
-    written.write(tmp_path)
-    command, source, test, support = compiler(target, name)
-    for file in (test, *support):
-        run([*command, "-c", file], tmp_path)
-    found, survivors = 0, []
-    for old, new in changes:
-        text, count = re.subn(old, new, written.files[source])
-        if count == 0:  # of another target
-            continue
-        found += 1
-        (tmp_path / source).write_text(text)
-        run([*command, "-c", "-o", "mutant.o", source], tmp_path)
-        run(
-            [
-                command[0],
-                "-pthread",
-                "-o",
-                "mutant",
-                "mutant.o",
-                "selftest.o",
-                *[file.replace(".c", ".o") for file in support],
-                "-lm",
-            ],
-            tmp_path,
-        )
-        done = subprocess.run(["./mutant"], cwd=tmp_path, capture_output=True, text=True, check=False)
-        if "FAILED" not in done.stdout:
-            survivors.append((old, new))
+    found, survivors = surviving(tmp_path, project(name, target), target, changes)
     assert found >= least and not survivors
+
+
+JUMPS = [(r"(const float \w+ = )V_delta \+ ", r"\1"), (r"(const float \w+ = )V_delta \+ ", r"\1-V_delta + ")]
+COUNTS = [
+    (r"law->weight\[", "1.01f * law->weight["),
+    (r"counts\.stream = ", "counts.stream = 1u + "),
+    (r"seed \^ law->stream", "seed ^ law->stream ^ 1u"),
+    (r"seed \^ law->stream", "seed"),
+    (r"(population->)?seed \^ law->stream", "law->stream"),
+    (r", 0x80000000u\)", ", 0x80000001u)"),
+    (r"-expm1\(-mean\)", "-expm1(-1.2 * mean)"),
+]
+"""Of what an event adds, of the random numbers' key, and of their law."""
+SPIKES = [
+    (r"events->weight\[", "1.01f * events->weight["),
+    (r"events->lane\[", "1 + events->lane["),
+    (r"(events->step\[[^;]*\]) == step\b", r"\1 + 1 == step"),
+]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_self_test_sees_jumps(tmp_path, target):
+    written = drawing("IzhikevichRefLTC", target, deltas=("V",))
+    assert surviving(tmp_path, written, target, JUMPS) == (len(JUMPS), [])
+
+
+@pytest.mark.parametrize("target", ["c", pytest.param("cuda", marks=needs_compiler)])
+@pytest.mark.parametrize(
+    ("asked", "changes"),
+    [({"poisson": ("V_delta",)}, COUNTS), ({"spikes": ("V_delta",)}, SPIKES)],
+    ids=["counts", "spikes"],
+)
+def test_the_self_test_sees_counts_and_spikes(tmp_path, target, asked, changes):
+    written = drawing("IzhikevichRefLTC", target, deltas=("V",), **asked)
+    assert surviving(tmp_path, written, target, changes) == (len(changes), [])

@@ -66,15 +66,24 @@ class Target:
                 f"give dtype={shown(self.dtypes[0])}"
             )
 
+    def check_drawn(self, counted_inputs: tuple[str, ...], event_inputs: tuple[str, ...]) -> None:
+        """Refuse Poisson counts and spikes on a target whose kernels draw nothing for inputs."""
+        if not self.input_noise and (counted_inputs or event_inputs):
+            raise BackendError(
+                f"target {self.name!r} is given the values of its inputs step by step, and draws no Poisson "
+                f"counts and delivers no spikes; take target 'c', or add them to the input"
+            )
+
     def render(self, kernel: Kernel) -> Program:
         """The program of a kernel: one file without dependencies but the target's own library.
 
         Raises
         ------
         BackendError
-            For a number type that the target does not have.
+            For a number type that the target does not have, and for counts and spikes where it draws none.
         """
         self.check_dtype(kernel.dtype)
+        self.check_drawn(kernel.counted_inputs, kernel.event_inputs)
         values = {**context(kernel, self.printer(kernel.dtype)), "target": self.name}
         interface = environment().get_template(f"{self.folder}/interface.h.j2").render(values)
         source = environment().get_template(f"{self.folder}/{self.template}").render(values, interface=interface)

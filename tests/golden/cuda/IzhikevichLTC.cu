@@ -496,7 +496,7 @@ extern "C" __global__ void IzhikevichLTC_begin(const struct IzhikevichLTC_popula
     run.constants->time_step = population.dt;
     if (!run.status->stopped && run.check_finite && (run.status->bad_neuron != NONE || run.status->bad_step != NONE))
         run.status->stopped = 2;
-    run.constants->list_origin = run.spike_key == NULL ? 0 : run.status->spikes - run.status->spikes % (uint64_t)run.spike_capacity;
+    run.constants->list_origin = run.spike_key == NULL || run.spike_capacity <= 0 ? 0 : run.status->spikes - run.status->spikes % (uint64_t)run.spike_capacity;
     if (!run.status->stopped && run.spike_key != NULL && (int64_t)run.status->spikes - run.spikes_taken > run.spike_capacity - population.neurons * run.steps)
         run.status->stopped = 1;
 }

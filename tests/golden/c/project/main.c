@@ -97,7 +97,8 @@ static int64_t simulate(const struct IzhikevichLTC_population *population, struc
         run->spike_count = 0;
         run->bad_neuron = population->neurons;
         if (IzhikevichLTC_advance(population, run, 0, population->neurons) != population->neurons) {
-            fprintf(stderr, "the list of spikes is too small\n");
+            fprintf(stderr, "a list of %lld spikes is too small for a step; give it room for %lld\n", (long long)run->spike_capacity,
+                    (long long)population->neurons);
             return -1;
         }
         if (run->bad_neuron < population->neurons) {

@@ -109,9 +109,9 @@ static int compare_keys(const void *a, const void *b)
 }
 
 /* Currents and amplitudes of the steps of a call. */
-static void fill_input(const struct room *room, int64_t first_step, int64_t steps, double duration, double dt)
+static void fill_input(const struct room *room, int64_t first_step, int64_t steps, int64_t all_steps, double dt)
 {
-    const double edge = 1e-6 * dt;
+    const double duration = (double)all_steps * dt, edge = 1e-6 * dt;
     int64_t s;
     for (s = 0; s < steps; s++) {
         const double time = (double)(first_step + s) * dt;
@@ -147,7 +147,7 @@ static int64_t simulate(const struct IzhikevichLTC_population *population, const
         struct IzhikevichLTC_status status;
         IzhikevichLTC_prepare_run(&run, device, first_step, count);
         run.check_finite = 1;
-        fill_input(room, first_step, count, (double)steps * population->dt, population->dt);
+        fill_input(room, first_step, count, steps, population->dt);
         run.input.I.values = room->device_input;
         run.input.I.step_stride = 1;
         run.input.I.noise = room->device_input + room->steps;
@@ -162,6 +162,11 @@ static int64_t simulate(const struct IzhikevichLTC_population *population, const
         if (status.bad_neuron < population->neurons) {
             fprintf(stderr, "neuron %lld has a state that is not finite after step %lld; take a smaller dt\n", (long long)status.bad_neuron,
                     (long long)(first_step + count - 1));
+            return -1;
+        }
+        if (status.stopped) {
+            fprintf(stderr, "a list of %lld spikes is too small for %lld steps; give it room for %lld\n", (long long)run.spike_capacity,
+                    (long long)count, (long long)(count * population->neurons));
             return -1;
         }
         total += print_spikes(room, &status, first_step, population->neurons, population->dt);
