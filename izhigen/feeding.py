@@ -16,7 +16,7 @@ from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.inputs import Stimulus, text_stimulus
 from izhigen.model.expressions import Expression
 from izhigen.model.forms import Form
-from izhigen.scalars import is_endless, real_numbers, too_large
+from izhigen.scalars import is_endless, real_numbers
 from izhigen.series import DrawnRows, Events, Offset, Part, Poisson, White
 
 Array = Any
@@ -149,8 +149,6 @@ def make_feed(
         return _StimulusFeed(name, value, layout, Span(first_step, steps, dt), computed, seed).feed()
     array = _as_numbers(name, value, layout)
     if array.ndim == 0:
-        if isinstance(array, np.ndarray) and too_large(array, layout.dtype):
-            raise ValueShapeError(f"input {name!r} = {shown(value)} is too large for {np.dtype(layout.dtype).name}")
         return _held(array.reshape(1, 1), layout)
     flat = layout.per_neuron(array)
     rows = _as_series(array, layout, steps)

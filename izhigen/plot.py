@@ -382,15 +382,7 @@ def state_plane(
     RecordingError
         When the recording lacks the states or the neuron.
     """
-    states = model.states
-    for name in (x, y):
-        if name is not None and not (isinstance(name, str) and name in states):
-            raise ValueShapeError(f"{shown(name)} is not a state of model {model.name!r}{suggest(name, states)}")
-    if len(states) < 2:
-        raise ValueShapeError(f"model {model.name!r} has one state; a state plane needs two")
-    x, y = x or states[0], y or next(s for s in states if s != (x or states[0]))
-    if x == y:
-        raise ValueShapeError(f"a state plane needs two states, not {x!r} twice")
+    x, y = _plane_states(model, x, y)
     fixed = _plane_values(model, _as_mapping("values", values))
     given = _plane_limits(model, _as_mapping("limits", limits))
     path = {}
@@ -411,9 +403,8 @@ def state_plane(
     handles = _draw_nullclines(axes, grid, slopes, (x, y))
     if path:
         handles += axes.plot(_without_jumps(recording, path[x], neuron), path[y], color="black", lw=0.8, label="path")
-    for what, style in (("threshold", ":"), ("reset", "--")):
-        if what in landmarks.get(x, {}):
-            handles.append(axes.axvline(landmarks[x][what], color="0.4", lw=0.9, ls=style, label=what))
+    for what in [mark for mark in LANDMARKS if mark in landmarks.get(x, {})]:
+        handles.append(axes.axvline(landmarks[x][what], color="0.4", lw=0.9, ls=LANDMARKS[what], label=what))
     axes.set_xlim(*edges[x])
     axes.set_ylim(*edges[y])
     axes.set_xlabel(_label(x, model.unit_of(x)))
@@ -423,6 +414,24 @@ def state_plane(
         f"{model.name}: " + ", ".join(f"{name} = {fixed[name]:g}" for name in model.inputs), fontsize="medium"
     )
     return axes
+
+
+LANDMARKS = {"threshold": ":", "reset": "--"}
+"""Values of a state that are marked in its plane, and how."""
+
+
+def _plane_states(model: Declaration, x: str | None, y: str | None) -> tuple[str, str]:
+    """The states of a plane's axes."""
+    states = model.states
+    for name in (x, y):
+        if name is not None and not (isinstance(name, str) and name in states):
+            raise ValueShapeError(f"{shown(name)} is not a state of model {model.name!r}{suggest(name, states)}")
+    if len(states) < 2:
+        raise ValueShapeError(f"model {model.name!r} has one state; a state plane needs two")
+    x, y = x or states[0], y or next(s for s in states if s != (x or states[0]))
+    if x == y:
+        raise ValueShapeError(f"a state plane needs two states, not {x!r} twice")
+    return x, y
 
 
 def _draw_flow(axes: Axes, grid: Sequence[Any], slopes: Sequence[Any], edges: Sequence[tuple[float, float]]) -> None:

@@ -348,7 +348,15 @@ class Recording:
         )
 
     def plot(self, *, states: Sequence[str] | str | None = None, neurons: Any = None) -> Any:
-        """Traces with spikes marked and a raster; see :func:`izhigen.plot.recording`."""
+        """Traces with spikes marked and a raster; see :func:`izhigen.plot.recording`.
+
+        Parameters
+        ----------
+        states : str or list of str, optional
+            Traces to draw; by default all that were recorded.
+        neurons : index, list, slice, range or mask, optional
+            Neurons whose traces are drawn, by flat index; of more than twelve some are chosen.
+        """
         from izhigen import plot  # matplotlib loads only when something is drawn
 
         return plot.recording(self, states=states, neurons=neurons)

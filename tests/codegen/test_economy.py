@@ -146,7 +146,7 @@ def test_a_product_that_is_only_added_gets_no_name():
 
 
 def test_the_users_names_stay():
-    found = {s.symbol.name for s in build_kernel(derive_step(HODGKIN_HUXLEY)).body}
+    found = {s.symbol.name for s in build_kernel(derive_step(HODGKIN_HUXLEY))["step"].statements}
     assert {f"dt_{rate}_{gate}" for rate in ("alpha", "beta") for gate in "mhn"} <= found
 
 
