@@ -356,6 +356,11 @@ class Recording:
             Traces to draw; by default all that were recorded.
         neurons : index, list, slice, range or mask, optional
             Neurons whose traces are drawn, by flat index; of more than twelve some are chosen.
+
+        Raises
+        ------
+        RecordingError
+            For a trace or a neuron that was not recorded.
         """
         from izhigen import plot  # matplotlib loads only when something is drawn
 
