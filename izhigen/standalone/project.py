@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from izhigen._version import __version__
-from izhigen.codegen.formats import FORMATS
-from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.kernel import Kernel
-from izhigen.codegen.plain import plain_comment, plain_markdown
-from izhigen.codegen.render import context, environment, initial_lines
+from izhigen.codegen.render import environment
 from izhigen.codegen.request import KernelRequest
 from izhigen.codegen.targets import find_target, target_names
 from izhigen.codegen.targets.target import Target
-from izhigen.derive.event import TAU_REF
-from izhigen.drawing import stream_of
+from izhigen.codegen.view import view_of
 from izhigen.errors import BackendError, IzhigenError, ValueShapeError, shown
 from izhigen.files import Folder, InTheWay, check_file, is_draft, read_path, sha256, write_file
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
-from izhigen.standalone.golden import (
-    EVENT_EVERY,
-    EVENT_NEURON,
-    LENGTH,
-    MEAN,
-    Drawn,
-    Golden,
-    choose_current,
-    compute_golden,
-)
+from izhigen.standalone.golden import Drawn, choose_current, compute_golden
+from izhigen.standalone.view import Example, view_of_project
 
 MANIFEST, GENERATOR = "manifest.json", "izhigen"
 FORMAT = 1
@@ -52,46 +38,6 @@ HEADERS = frozenset(
     "vector_types".split()
 )
 """Headers of C and C++, and those that they include in common libraries; a file of the same name would hide one."""
-
-
-@dataclass(frozen=True)
-class Example:
-    """The seed example: a step of current with Wiener noise, both within a part of the time, and Poisson processes of
-    ``rate`` Hz where the kernel draws counts.
-
-    ``current`` and ``noise`` are in units of the input, the current as it is where it makes the model spike; ``begin``
-    and ``end`` are fractions of the duration; times are in ms.
-    """
-
-    neurons: int = 10
-    duration: float = 500.0
-    dt: float = 0.1
-    seed: int = 1
-    current: float = 22.0
-    noise: float = 10.0
-    begin: float = 0.2
-    end: float = 0.8
-    rate: float = 1000.0
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A state, parameter or input of the model, for tables.
-
-    Its name, its unit, and its default or initial value in the equation language, or for an input what it takes.
-    """
-
-    name: str
-    unit: str
-    value: str = ""
-
-
-@dataclass(frozen=True)
-class Default:
-    """A parameter's C name and default value."""
-
-    name: str
-    value: str
 
 
 @dataclass(frozen=True)
@@ -227,30 +173,23 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
     drawn = Drawn(kernel.deltas, kernel.counted_inputs, kernel.event_inputs)
     printer = found.printer(request.dtype)
     printer.elementary.update(found.functions)
-    initial = initial_lines(request.model, printer)  # before the rest is printed, as it may call functions of its own
-    values: dict[str, Any] = {
-        **context(kernel, printer),
-        "target": found.name,
-        "initial": initial,
-        "initial_reads": _read_by_initial_values(request.model),
-    }
+    view = view_of(kernel, found.name, printer, with_initial=True)
     golden, example = compute_golden(kernel.step, request.dtype, drawn), Example()
     current = choose_current(
         kernel.step, request.dtype, golden, example.current, (example.end - example.begin) * example.duration
     )
-    values |= _project_values(request.model, kernel, found, golden, replace(example, current=current))
-    name = str(values["name"])
+    project = view_of_project(kernel, found, golden, replace(example, current=current))
     sources = sorted(root.rglob("*.j2"))
     templates = resource_dir("templates")
     files = {
-        _placed(path.relative_to(root), name, found.suffix): environment()
+        _placed(path.relative_to(root), view.name, found.suffix): environment()
         .get_template(path.relative_to(templates).as_posix())
-        .render(values)
+        .render(view=view, project=project)
         for path in sources
     }
-    _check_names(name, files, len(sources))
+    _check_names(view.name, files, len(sources))
     files[MANIFEST] = _manifest(request.model, kernel, found, files)
-    return Project(name, found.name, files)
+    return Project(view.name, found.name, files)
 
 
 def _check_request(request: KernelRequest, target: Target) -> None:
@@ -293,92 +232,6 @@ def _check_range(model: Declaration, dtype: str) -> None:
     for name, value in model.parameters.items():
         if abs(value) > float(np.finfo(dtype).max):
             raise ValueShapeError(f"model {model.name!r}: parameter {name} = {value:g} does not fit {dtype}")
-
-
-def _read_by_initial_values(model: Declaration) -> list[str]:
-    """C names of the parameters that initial values read."""
-    read = {name for expression in model.initial.values() for name in expression.names}
-    return [c_name(p) for p in model.parameters if p in read]
-
-
-def _project_values(
-    model: Declaration, kernel: Kernel, target: Target, golden: Golden, example: Example
-) -> dict[str, Any]:
-    """What the templates of projects print beside the kernel."""
-    return {
-        "version": __version__,
-        "model": model.name,
-        "description": plain_markdown(model.description),
-        "dtype": kernel.dtype,
-        "method": kernel.step.method,
-        "flags": target.flags,
-        "suffix": target.suffix,
-        "equations": [plain_comment(line) for line in model.describe()],
-        "example": example,
-        "step": _FloatStep(example.dt),
-        "golden": _Printed(golden, FORMATS[kernel.dtype].suffix),
-        "parameter_table": [Entry(p, model.unit_of(p), f"{v:.15g}") for p, v in model.parameters.items()],
-        "state_table": [
-            Entry(s, model.unit_of(s), plain_comment(model.initial[s].text) if s in model.initial else "0")
-            for s in model.states
-        ],
-        "input_table": [
-            Entry(i, model.unit_of(i.removesuffix("_delta") if i not in model.inputs else i), _taken(i, kernel))
-            for i in kernel.inputs
-        ],
-        "jumps": [c_name(f"{state}_delta") for state in kernel.deltas],
-        "drive": bool(kernel.deltas or kernel.counted_inputs or kernel.event_inputs),
-        "streams": {c_name(i): stream_of(i) for i in kernel.counted_inputs},
-        "defaults": [Default(c_name(p), _number(v)) for p, v in model.parameters.items()],
-        "first_input": c_name(model.inputs[0]) if model.inputs else "",
-    }
-
-
-def _taken(name: str, kernel: Kernel) -> str:
-    """What a project takes for an input, in words."""
-    parts = ("noise", kernel.noisy_inputs), ("Poisson counts", kernel.counted_inputs), ("spikes", kernel.event_inputs)
-    what = "jumps" if name not in kernel.step.model.inputs else "values"
-    return ", ".join([what, *(word for word, names in parts if name in names)])
-
-
-def _number(value: float) -> str:
-    """A C literal of double precision with every digit that it needs."""
-    text = repr(value)
-    return text if re.search(r"[.e]", text) else f"{text}.0"
-
-
-class _FloatStep:
-    """A step as C text in single precision: the nearest number, what it lacks, its root, and how many make a ms."""
-
-    def __init__(self, dt: float) -> None:
-        head = np.float32(dt)
-        self.head, self.rest, self.root = str(head), str(np.float32(dt - float(head))), str(np.float32(np.sqrt(dt)))
-        self.per_ms = round(1 / dt)
-
-
-class _Printed:
-    """A self test's values as C text."""
-
-    def __init__(self, golden: Golden, suffix: str) -> None:
-        def real(values: Sequence[float]) -> list[str]:
-            return [_number(x) + suffix for x in values]
-
-        def table(part: str) -> list[list[list[str]]]:
-            return [[real(row) for row in getattr(segment, part)] for segment in golden.segments]
-
-        self.mean, self.event_every, self.event_neuron = _number(MEAN), EVENT_EVERY, EVENT_NEURON
-        self.dt, self.seed, self.stride = _number(golden.dt), golden.seed, golden.segments[1].first_step
-        self.parameters = [Default(c_name(name), _number(value)) for name, value in golden.parameters.items()]
-        self.inputs, self.noise, self.noisy = [real(row) for row in golden.inputs], real(golden.noise), golden.noisy
-        self.length, self.steps = LENGTH, [s.steps for s in golden.segments]
-        self.initial, self.initial_tolerance = real(golden.initial), real(golden.initial_tolerance)
-        self.start, self.end, self.tolerance = table("start"), table("end"), table("tolerance")
-        self.held = round(golden.parameters.get(TAU_REF.name, 0.0) / golden.dt)
-        self.last_spike = [s.last_spike for s in golden.segments]
-        self.spikes = [[f"0x{mask:013X}u" for mask in s.spikes] for s in golden.segments]
-        self.checked = [f"0x{s.checked:X}u" for s in golden.segments]
-        self.comparisons = sum(s.checked.bit_count() for s in golden.segments)
-        self.segments, self.neurons = len(golden.segments), len(golden.inputs)
 
 
 def _manifest(model: Declaration, kernel: Kernel, target: Target, files: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.printers.cuda import CudaPrinter
 from izhigen.codegen.printers.embedded import EmbeddedPrinter
 from izhigen.codegen.procedure import Kind, Placement, Statement, Store, Word, make_procedure
-from izhigen.codegen.render import print_statement
+from izhigen.codegen.view import print_statement
 from izhigen.derive.event import LAST_SPIKE
 from izhigen.derive.lowering import symbol
 from izhigen.derive.step import derive_step

@@ -8,7 +8,8 @@ from izhigen.codegen.formats import FORMATS
 from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.program import Program
-from izhigen.codegen.render import context, environment
+from izhigen.codegen.render import environment
+from izhigen.codegen.view import view_of
 from izhigen.errors import BackendError, shown
 
 
@@ -84,19 +85,17 @@ class Target:
         """
         self.check_dtype(kernel.dtype)
         self.check_drawn(kernel.counted_inputs, kernel.event_inputs)
-        values = {**context(kernel, self.printer(kernel.dtype)), "target": self.name}
-        interface = environment().get_template(f"{self.folder}/interface.h.j2").render(values)
-        source = environment().get_template(f"{self.folder}/{self.template}").render(values, interface=interface)
-        name = str(values["name"])
-        tile = values["tile"] if self.tiled else 1
+        view = view_of(kernel, self.name, self.printer(kernel.dtype))
+        interface = environment().get_template(f"{self.folder}/interface.h.j2").render(view=view)
+        source = environment().get_template(f"{self.folder}/{self.template}").render(view=view)
         return Program(
-            name,
+            view.name,
             self.name,
             kernel.dtype,
             source,
             interface,
-            f"{name}_{self.entry}",
-            tile,
+            f"{view.name}_{self.entry}",
+            view.tile.size if self.tiled else 1,
             kernel.step.method,
             kernel.counts.cost,
         )
