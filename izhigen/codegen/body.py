@@ -34,7 +34,10 @@ TIME_NOW, PERIOD = Word("time_now", real=True), Word("refractory_period", real=T
 
 
 class release_step(f.OwnFunction):
-    """The first step whose start is more than a period after a time: ``release_step(time, period)``."""
+    """The first step whose start is more than a period after a time: ``release_step(time, period)``.
+
+    A target states how it finds it (:mod:`izhigen.codegen.words`).
+    """
 
 
 class StepWriter:

@@ -41,6 +41,8 @@ def functions_of(kernel: Kernel, printer: CPrinter) -> list[str]:
     wanted = set(printer.elementary) | ({printer.VARIATES} if kernel.step.noise or kernel.noisy_inputs else set())
     if kernel.counted_inputs:
         wanted.add("poisson")
+    if kernel.refractory:
+        wanted.add("release")
     if kernel.short:
         wanted |= {"inlining", "phi1", "phi1_near"} | ({"phi1_wide"} if printer.WIDE_FORM else set())
     if printer.CLOCK and T in kernel.loop:

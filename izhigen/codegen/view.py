@@ -21,6 +21,7 @@ from izhigen.codegen.printers.libm import TimePrinter
 from izhigen.codegen.procedure import Kind, Placement, Procedure, Statement, Store, Word
 from izhigen.codegen.program import EVENT_GROUP
 from izhigen.codegen.render import functions_of, head_of
+from izhigen.codegen.words import Words
 from izhigen.derive.event import LAST_SPIKE, TAU_REF
 from izhigen.derive.lowering import DT, T, lower, symbol
 from izhigen.derive.ranges import SHORT_RANGE, WIDE_RANGE
@@ -312,7 +313,7 @@ class KernelView:
         return f"0.0{self.number.suffix}"
 
 
-def view_of(kernel: Kernel, target: str, printer: CPrinter, *, with_initial: bool = False) -> KernelView:
+def view_of(kernel: Kernel, target: str, printer: CPrinter, words: Words, *, with_initial: bool = False) -> KernelView:
     """The view of a kernel.
 
     Parameters
@@ -322,13 +323,15 @@ def view_of(kernel: Kernel, target: str, printer: CPrinter, *, with_initial: boo
         Name of the target.
     printer : CPrinter
         A new one of the target, in the kernel's number type. Functions that it was told of are written out as well.
+    words : Words
+        Those of the target.
     with_initial : bool
         Whether initial values of the states are printed.
     """
     lanes = _lanes(kernel, printer)
-    code = _code(kernel, printer, with_initial)
+    code = _code(kernel, printer, words, with_initial)
     events = tuple(
-        EventView(event.name, _printed(kernel[f"on_{event.name}"].stores, printer))
+        EventView(event.name, _printed(kernel[f"on_{event.name}"].stores, printer, words))
         for event in kernel.step.events
         if event.hold
     )
@@ -397,17 +400,18 @@ def _closes_at_end(text: str) -> bool:
     return True
 
 
-def _printed(statements: Iterable[Statement], printer: CPrinter) -> tuple[Line, ...]:
-    return tuple(print_statement(s, printer) for s in statements)
+def _printed(statements: Iterable[Statement], printer: CPrinter, words: Words) -> tuple[Line, ...]:
+    return tuple(print_statement(words.put_into(s), printer) for s in statements)
 
 
-def _code(kernel: Kernel, printer: CPrinter, with_initial: bool) -> CodeView:
+def _code(kernel: Kernel, printer: CPrinter, words: Words, with_initial: bool) -> CodeView:
     lines = {
-        name: _printed(kernel[name].statements, printer) for name in ("constants", "prepare", "clock", "guard", "step")
+        name: _printed(kernel[name].statements, printer, words)
+        for name in ("constants", "prepare", "clock", "guard", "step")
     }
     return CodeView(
         **lines,
-        stores=_printed(kernel["step"].stores, printer),
+        stores=_printed(kernel["step"].stores, printer, words),
         initial=initial_lines(kernel.step.model, printer) if with_initial else (),
         reads=frozenset(c_name(s.name) for s in kernel["prepare"].symbols | kernel.loop),
         reads_time=T in kernel.loop,

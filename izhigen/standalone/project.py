@@ -173,7 +173,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
     drawn = Drawn(kernel.deltas, kernel.counted_inputs, kernel.event_inputs)
     printer = found.printer(request.dtype)
     printer.elementary.update(found.functions)
-    view = view_of(kernel, found.name, printer, with_initial=True)
+    view = view_of(kernel, found.name, printer, found.words, with_initial=True)
     golden, example = compute_golden(kernel.step, request.dtype, drawn), Example()
     current = choose_current(
         kernel.step, request.dtype, golden, example.current, (example.end - example.begin) * example.duration

@@ -6,9 +6,8 @@ import izhigen as iz
 from izhigen.codegen.body import PERIOD, RELEASE, STEP_NOW, TIME_NOW, release_step
 from izhigen.codegen.kernel import build_kernel
 from izhigen.codegen.printers.c import CPrinter
-from izhigen.codegen.printers.cuda import CudaPrinter
-from izhigen.codegen.printers.embedded import EmbeddedPrinter
 from izhigen.codegen.procedure import Kind, Placement, Statement, Store, Word, make_procedure
+from izhigen.codegen.targets import find_target
 from izhigen.codegen.view import print_statement
 from izhigen.derive.event import LAST_SPIKE
 from izhigen.derive.lowering import symbol
@@ -52,13 +51,15 @@ def test_a_store_sets_or_adds():
 
 
 @pytest.mark.parametrize(
-    ("printer", "type_", "text"),
+    ("target", "type_", "text"),
     [
-        (CPrinter, "int32_t", "release_in_call(origin, time_now, refractory_period, time_step)"),
-        (CudaPrinter, "int64_t", "iz_release(time_now, refractory_period, time_step)"),
-        (EmbeddedPrinter, "int64_t", "iz_release(population->step, refractory_period, population->dt)"),
+        ("c", "int32_t", "release_in_call(origin, time_now, refractory_period, time_step)"),
+        ("cuda", "int64_t", "iz_release(time_now, refractory_period, time_step)"),
+        ("c-embedded", "int64_t", "iz_release(population->step, refractory_period, population->dt)"),
     ],
 )
-def test_every_target_spells_the_end_of_a_hold(printer, type_, text):
-    line = print_statement(Store(RELEASE, release_step(TIME_NOW, PERIOD), Kind.STEP), printer("float32"))
+def test_every_target_spells_the_end_of_a_hold(target, type_, text):
+    found = find_target(target)
+    store = found.words.put_into(Store(RELEASE, release_step(TIME_NOW, PERIOD), Kind.STEP))
+    line = print_statement(store, found.printer("float32"))
     assert (line.name, line.type, line.text) == ("release", type_, text)

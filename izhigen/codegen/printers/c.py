@@ -48,10 +48,6 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     """Whether kernels choose between two polynomials for phi1."""
     ESTIMATES = False
     """Whether the target has an instruction that estimates reciprocals in single precision, and a slow division."""
-    SHORT_FORM = "form, reach"
-    """What tells which form of phi1 serves, in the words of the templates."""
-    RELEASE = "release_in_call(origin, {}, {}, time_step)"
-    """The call that finds the first step after a hold, from the time when it began and its length."""
     _OWN_FUNCTIONS = frozenset(
         {
             "exp",
@@ -193,11 +189,11 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     _print_erf = _print_expm1 = _print_log1p = _print_Function
 
     def _print_phi1_ranged(self, expr: Any) -> str:
-        return f"iz_phi1_form({self._print(expr.args[0])}, {self.SHORT_FORM})"
+        return f"iz_phi1_form({', '.join(self._print(part) for part in expr.args)})"
 
-    def _print_release_step(self, expr: Any) -> str:
-        self.elementary.add("release")
-        return self.RELEASE.format(*(self._print(part) for part in expr.args))
+    def _print_call(self, expr: Any) -> str:
+        name, *arguments = (self._print(part) for part in expr.args)
+        return f"{name}({', '.join(arguments)})"
 
     def _print_where(self, expr: Any) -> str:
         condition, a, b = (self._print(part) for part in expr.args)

@@ -17,8 +17,6 @@ class CudaPrinter(CPrinter):
     )
     VARIATES = "variate"
     PROVIDED = CPrinter.PROVIDED | {"inlining"}
-    SHORT_FORM = "constants->short_reach"
-    RELEASE = "iz_release({}, {}, time_step)"
     TEMPLATES = MappingProxyType({"start": "start_rounded"})
     step_type = "int64_t"
     WIDE_FORM = False

@@ -11,8 +11,6 @@ class EmbeddedPrinter(CPrinter):
     """Prints for one neuron after the other; every function it calls is written out."""
 
     VARIATES, CLOCK = "variate", "time"
-    SHORT_FORM = "short_form"
-    RELEASE = "iz_release(population->step, refractory_period, population->dt)"
     step_type = "int64_t"
     WIDE_FORM = False
     PROVIDED = frozenset({"start"})  # what single precision does not need

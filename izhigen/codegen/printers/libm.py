@@ -56,7 +56,7 @@ class LibraryPrinter(CPrinter):
         return f"{self.library('pow')}({self._print(base)}, {self._print(exponent)})"
 
     def _print_phi1_ranged(self, expr: Any) -> str:
-        return str(self._print(phi1(*expr.args)))
+        return str(self._print(phi1(expr.args[0])))
 
 
 class TimePrinter(LibraryPrinter):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from izhigen.codegen.body import PERIOD, TIME_NOW
 from izhigen.codegen.printers.c import CPrinter
+from izhigen.codegen.procedure import Word
 from izhigen.codegen.targets.target import Target
+from izhigen.codegen.words import TIME_STEP, Words
 
 TARGET = Target(
     "c",
@@ -11,6 +14,10 @@ TARGET = Target(
     CPrinter,
     "c",
     "population.c.j2",
+    Words(
+        form=(Word("form"), Word("reach")),
+        release=(Word("release_in_call"), Word("origin"), TIME_NOW, PERIOD, TIME_STEP),
+    ),
     tiled=True,
     flags=("-std=c99", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"),
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from izhigen.codegen.body import PERIOD
 from izhigen.codegen.printers.embedded import EmbeddedPrinter
+from izhigen.codegen.procedure import Word
 from izhigen.codegen.targets.target import Target
+from izhigen.codegen.words import Words
 
 TARGET = Target(
     "c-embedded",
@@ -11,6 +14,10 @@ TARGET = Target(
     EmbeddedPrinter,
     "embedded",
     "population.c.j2",
+    Words(
+        form=(Word("short_form"),),
+        release=(Word("iz_release"), Word("population->step"), PERIOD, Word("population->dt")),
+    ),
     entry="step",
     dtypes=("float32",),
     input_noise=False,

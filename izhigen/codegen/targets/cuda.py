@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+from izhigen.codegen.body import PERIOD, TIME_NOW
 from izhigen.codegen.printers.cuda import CudaPrinter
+from izhigen.codegen.procedure import Word
 from izhigen.codegen.targets.target import Target
+from izhigen.codegen.words import TIME_STEP, Words
 
-TARGET = Target("cuda", ".cu", CudaPrinter, "cuda", "population.cu.j2", flags=("-O3", "-std=c++14"), project="cuda")
+TARGET = Target(
+    "cuda",
+    ".cu",
+    CudaPrinter,
+    "cuda",
+    "population.cu.j2",
+    Words(
+        form=(Word("constants->short_reach"),),
+        release=(Word("iz_release"), TIME_NOW, PERIOD, TIME_STEP),
+    ),
+    flags=("-O3", "-std=c++14"),
+    project="cuda",
+)

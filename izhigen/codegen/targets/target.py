@@ -10,6 +10,7 @@ from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.program import Program
 from izhigen.codegen.render import environment
 from izhigen.codegen.view import view_of
+from izhigen.codegen.words import Words
 from izhigen.errors import BackendError, shown
 
 
@@ -30,6 +31,8 @@ class Target:
         another may put its own versions of parts that this one includes into a folder of its own name.
     template : str
         The template of the source.
+    words : Words
+        What the templates call the things that printed statements need.
     tiled : bool
         Whether neurons are advanced in tiles that stay in a processor's cache.
     entry : str
@@ -51,6 +54,7 @@ class Target:
     printer: type[CPrinter]
     folder: str
     template: str
+    words: Words
     tiled: bool = False
     entry: str = "advance"
     dtypes: tuple[str, ...] = ("float32", "float64")
@@ -85,7 +89,7 @@ class Target:
         """
         self.check_dtype(kernel.dtype)
         self.check_drawn(kernel.counted_inputs, kernel.event_inputs)
-        view = view_of(kernel, self.name, self.printer(kernel.dtype))
+        view = view_of(kernel, self.name, self.printer(kernel.dtype), self.words)
         interface = environment().get_template(f"{self.folder}/interface.h.j2").render(view=view)
         source = environment().get_template(f"{self.folder}/{self.template}").render(view=view)
         return Program(

@@ -1,0 +1,50 @@
+"""What a target's templates call the things that statements need beside a kernel's own values.
+
+A kernel is the same for all targets. What tells which form of phi1 serves, and how the end of a hold is found, differs:
+a target states its words for them, which are put into statements before these are printed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from izhigen.codegen.body import PERIOD, TIME_NOW, release_step
+from izhigen.codegen.kernel import phi1_ranged
+from izhigen.codegen.procedure import Statement, Word
+from izhigen.derive.functions import OwnFunction
+
+TIME_STEP = Word("time_step", real=True)
+"""dt in double precision."""
+
+Some = TypeVar("Some", bound=Statement)
+
+
+class call(OwnFunction):
+    """A call of a function that a target's templates define: ``call(name, *arguments)``."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of a target.
+
+    Attributes
+    ----------
+    form : tuple of Word
+        What ``iz_phi1_form`` is given after its argument.
+    release : tuple of Word
+        The function that finds the first step after a hold, and what it is given: ``TIME_NOW`` stands for the time
+        when the hold began, and ``PERIOD`` for its length.
+    """
+
+    form: tuple[Word, ...]
+    release: tuple[Word, ...]
+
+    def put_into(self, statement: Some) -> Some:
+        """The statement in this target's words."""
+
+        def release(since: Word, period: Word) -> call:
+            return call(*self.release).xreplace({TIME_NOW: since, PERIOD: period})
+
+        expression = statement.expression.replace(phi1_ranged, lambda z: phi1_ranged(z, *self.form))
+        return replace(statement, expression=expression.replace(release_step, release))
