@@ -13,10 +13,10 @@ import numpy as np
 
 from izhigen.backends.engine import Counts
 from izhigen.backends.engine import Events as Delivered
-from izhigen.codegen.program import EVENT_GROUP
+from izhigen.codegen.agreed import EVENT_GROUP, LARGEST_MEAN
 from izhigen.errors import ValueShapeError
 from izhigen.model.expressions import Expression
-from izhigen.poisson import LARGEST_MEAN, first_sum
+from izhigen.poisson import first_sum
 from izhigen.series import Events, Poisson
 from izhigen.timegrid import TOLERANCE
 

@@ -12,18 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from izhigen.codegen.agreed import HIGH_WORDS, LOW_WORDS
 from izhigen.random import random_words
 
 Array = Any
 
-LARGEST_MEAN = 1e6
-"""Largest mean of a variate; a draw takes a time that grows with its root."""
 DIRECT = 32
 """Modes below this one: the probability is a product; from it on, Stirling's series (Loader 2000) gives 16 digits."""
 TWO_64 = 2.0**64
 LARGEST_WORD = np.uint64(0xFFFFFFFFFFFFFFFF)
-HIGH_WORDS, LOW_WORDS = 0x80000000, 0xC0000000
-"""Added to the last word of the counter for the halves of the uniform numbers; that of normal variates stays below."""
 
 
 def first_sum(mean: Any) -> Array:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-_MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
-_WEYL = (0x9E3779B9, 0xBB67AE85)
+from izhigen.codegen.agreed import MULTIPLIERS, ROUNDS, STREAM_SHIFT, WEYL
+
+_FACTORS = tuple(np.uint64(multiplier) for multiplier in MULTIPLIERS)
 _LOW = np.uint64(0xFFFFFFFF)
 
 
@@ -28,10 +29,10 @@ def philox4x32(counter: Any, key: tuple[int, int]) -> Any:
     c = [np.asarray(word, np.uint64) for word in counter]
     k0, k1 = key
     shift = np.uint64(32)
-    for _ in range(10):
-        a, b = c[0] * _MULTIPLIERS[0], c[2] * _MULTIPLIERS[1]
+    for _ in range(ROUNDS):
+        a, b = c[0] * _FACTORS[0], c[2] * _FACTORS[1]
         c = [(b >> shift) ^ c[1] ^ np.uint64(k0), b & _LOW, (a >> shift) ^ c[3] ^ np.uint64(k1), a & _LOW]
-        k0, k1 = (k0 + _WEYL[0]) & 0xFFFFFFFF, (k1 + _WEYL[1]) & 0xFFFFFFFF
+        k0, k1 = (k0 + WEYL[0]) & 0xFFFFFFFF, (k1 + WEYL[1]) & 0xFFFFFFFF
     return np.array(c, dtype=np.uint32)
 
 
@@ -45,7 +46,7 @@ def random_words(
     block = np.arange(first_block, last_block + 1, dtype=np.uint64)[:, None]
     counter = np.broadcast_arrays(
         neuron & _LOW,
-        (neuron >> np.uint64(32)) ^ np.uint64(stream << 16),
+        (neuron >> np.uint64(32)) ^ np.uint64(stream << STREAM_SHIFT),
         block & _LOW,
         (block >> np.uint64(32)) ^ np.uint64(part),
     )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from izhigen.arrays import namespace, on_host, refuse_masked
+from izhigen.codegen.agreed import NEVER
 from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.feeding import Layout
 from izhigen.model.model import Declaration
@@ -24,8 +25,6 @@ neurons and a generator that is seeded by the population's seed and the name.
 
 TIMES = ("tau_ref", "t_last_spike")
 """Times that are compared with each other, kept in float64 whatever the kernel's type."""
-NEVER = -1e7
-"""``t_last_spike`` of a neuron that has not spiked, in ms (BrainPy's value)."""
 
 
 def check_value_names(model: Declaration, values: Mapping[str, Any]) -> None:

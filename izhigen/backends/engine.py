@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from izhigen.arrays import HOST, HostSpace, fetch, namespace
-from izhigen.codegen.program import EVENT_GROUP
+from izhigen.codegen.agreed import EVENT_GROUP
 from izhigen.errors import BackendError, shown
 from izhigen.poisson import poisson_counts
 from izhigen.random import normals

@@ -16,8 +16,8 @@ import sympy as sp
 
 from izhigen.arrays import Space
 from izhigen.backends.engine import Advanced, Block, HostEngine, Moments, PreparedStep, Source, Spikes, host_space
+from izhigen.codegen.agreed import EVENT_GROUP
 from izhigen.codegen.formats import PHI1_SATURATES
-from izhigen.codegen.program import EVENT_GROUP
 from izhigen.codegen.request import KernelRequest
 from izhigen.derive.event import Event, Hold
 from izhigen.derive.functions import BLOCK_BOUND, LIMIT

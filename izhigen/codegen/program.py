@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 from izhigen.files import sha256
 
-EVENT_GROUP = 32
-"""Neurons whose spikes are kept in one list: a warp of a device, and a part of every tile."""
-
 
 @dataclass(frozen=True)
 class Program:

@@ -11,12 +11,14 @@ import jinja2
 import sympy as sp
 
 from izhigen._version import __version__
+from izhigen.codegen.agreed import AGREED
 from izhigen.codegen.elementary import in_order
 from izhigen.codegen.formats import constants
 from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.derive.functions import BLOCK_BOUND, LIMIT
 from izhigen.derive.lowering import T
+from izhigen.derive.ranges import SHORT_RANGE, WIDE_RANGE
 from izhigen.resources import resource_dir
 
 BLOCK_TERMS = 16
@@ -25,8 +27,11 @@ BLOCK_TERMS = 16
 
 @cache
 def environment() -> jinja2.Environment:
-    """The template environment: undefined names are errors, and white space is as written."""
-    return jinja2.Environment(
+    """The template environment: undefined names are errors, and white space is as written.
+
+    All templates know the numbers of :mod:`izhigen.codegen.agreed`.
+    """
+    found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(resource_dir("templates")),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -34,6 +39,8 @@ def environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
+    found.globals["agreed"] = AGREED
+    return found
 
 
 def functions_of(kernel: Kernel, printer: CPrinter) -> list[str]:
@@ -64,7 +71,8 @@ def functions_of(kernel: Kernel, printer: CPrinter) -> list[str]:
     if parts:
         parts.insert(0, (0, "bounded"))
     blocks = [environment().get_template(f"math/block_{name}.j2").render(matrix, n=n) for n, name in parts]
-    return powers + elementary_texts(printer, in_order(wanted, printer.PROVIDED)) + blocks
+    ranged = elementary_texts(printer, ["phi1_form"] if kernel.short else [])
+    return powers + elementary_texts(printer, in_order(wanted, printer.PROVIDED)) + blocks + ranged
 
 
 def elementary_texts(printer: CPrinter, names: Iterable[str]) -> list[str]:
@@ -78,6 +86,8 @@ def elementary_texts(printer: CPrinter, names: Iterable[str]) -> list[str]:
         **constants(printer.number.__name__),
         "phi_series": series,
         "inverse_factorial": {k: printer.literal(sp.Rational(1, math.factorial(k))) for k in (1, 2, 3)},
+        "near": printer.literal(SHORT_RANGE),
+        "wide": printer.literal(WIDE_RANGE) if printer.WIDE_FORM else "",
         "limit": printer.literal(LIMIT[printer.number.__name__]),
         "zero": printer.literal(0),
         "quarter": printer.literal(sp.Rational(1, 4)),

@@ -19,12 +19,11 @@ from izhigen.codegen.plain import plain_comment
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.printers.libm import TimePrinter
 from izhigen.codegen.procedure import Kind, Placement, Procedure, Statement, Store, Word
-from izhigen.codegen.program import EVENT_GROUP
 from izhigen.codegen.render import functions_of, head_of
 from izhigen.codegen.words import Words
 from izhigen.derive.event import LAST_SPIKE, TAU_REF
 from izhigen.derive.lowering import DT, T, lower, symbol
-from izhigen.derive.ranges import SHORT_RANGE, WIDE_RANGE
+from izhigen.derive.ranges import SHORT_RANGE, WIDE_RANGE, within
 from izhigen.model.model import Declaration
 
 LARGEST_TILE, SMALLEST_TILE = 256, 64
@@ -44,6 +43,15 @@ class Variable:
     name: str
     type: str
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A value that a population gives, and where: ``dt`` or ``parameter.name``."""
+
+    name: str
+    type: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -118,8 +126,6 @@ class InputsView:
         Inputs to which any of these adds something.
     timed : tuple of Line
         Inputs that are computed from time, and how, in double precision.
-    event_group : int
-        Neurons whose spikes are delivered by one list.
     """
 
     all: tuple[Variable, ...]
@@ -128,7 +134,6 @@ class InputsView:
     delivered: tuple[str, ...]
     drawn: tuple[str, ...]
     timed: tuple[Line, ...]
-    event_group: int = EVENT_GROUP
 
 
 @dataclass(frozen=True)
@@ -139,14 +144,14 @@ class ConstantsView:
     ----------
     all : tuple of Variable
         What a kernel computes once a call, and keeps.
-    given : tuple of Variable
+    given : tuple of Given
         Parameters and dt, from which it follows.
     in_prepare, in_step, in_guard : tuple of Variable
         Those that the procedures of these names read; the clock counts to the step.
     """
 
     all: tuple[Variable, ...]
-    given: tuple[Variable, ...]
+    given: tuple[Given, ...]
     in_prepare: tuple[Variable, ...]
     in_step: tuple[Variable, ...]
     in_guard: tuple[Variable, ...]
@@ -219,6 +224,14 @@ class CodeView:
 
 
 @dataclass(frozen=True)
+class FormView:
+    """A form of phi1: how far from 0 its argument may lie, and the condition that it serves up to the threshold."""
+
+    reach: str
+    serves: str
+
+
+@dataclass(frozen=True)
 class ShortView:
     """The short forms of phi1.
 
@@ -226,17 +239,17 @@ class ShortView:
     ----------
     arguments : tuple of str
         Arguments of phi1 that are checked; none where no short form is used.
-    bounds : tuple of str
-        Their values at the threshold.
-    near, wide : str
-        How far from 0 an argument may lie for the short form, and for the one of higher degree; empty where the target
-        has none.
+    forms : tuple of FormView
+        The short form, and the wide one where the target has it.
     """
 
     arguments: tuple[str, ...]
-    bounds: tuple[str, ...]
-    near: str
-    wide: str
+    forms: tuple[FormView, ...]
+
+    @property
+    def has_wide(self) -> bool:
+        """Whether there is a form of higher degree beside the short one."""
+        return len(self.forms) > 1
 
 
 @dataclass(frozen=True)
@@ -308,6 +321,31 @@ class KernelView:
         return self.number.real
 
     @property
+    def is_timed(self) -> bool:
+        """Whether a step reads the time, or its number."""
+        return self.hold.exists or self.code.reads_time
+
+    @property
+    def draws(self) -> bool:
+        """Whether variates or counts are drawn, or spikes are delivered."""
+        return bool(self.noise or self.inputs.drawn)
+
+    @property
+    def draws_by_step(self) -> bool:
+        """Whether what is drawn depends on the number of a step within a call."""
+        return bool(self.inputs.noisy or self.inputs.counted)
+
+    @property
+    def is_fed(self) -> bool:
+        """Whether a step is given anything new."""
+        return bool(self.inputs.all) or self.draws
+
+    @property
+    def is_clocked(self) -> bool:
+        """Whether anything depends on the number of a step."""
+        return self.is_timed or self.draws
+
+    @property
     def zero(self) -> str:
         """0 as a number of that type."""
         return f"0.0{self.number.suffix}"
@@ -350,15 +388,18 @@ def view_of(kernel: Kernel, target: str, printer: CPrinter, words: Words, *, wit
         constants=_constants(kernel, printer.format),
         lanes=_lane_uses(kernel, lanes),
         code=code,
-        short=ShortView(
-            tuple(c_name(s.argument.name) for s in kernel.short),
-            tuple(c_name(s.at_bound.name) for s in kernel.short),
-            printer.literal(SHORT_RANGE),
-            printer.literal(WIDE_RANGE) if printer.WIDE_FORM else "",
-        ),
+        short=_short(kernel, printer),
         hold=HoldView(kernel.refractory, kernel.refractory and TAU_REF.name not in kernel.per_neuron),
         tile=TileView(tile, min(GROUP, tile)),
     )
+
+
+def _short(kernel: Kernel, printer: CPrinter) -> ShortView:
+    forms = [
+        FormView(printer.literal(size), printer.all_of(c for s in kernel.short for c in within(s.at_bound, size)))
+        for size in ((SHORT_RANGE, WIDE_RANGE) if printer.WIDE_FORM else (SHORT_RANGE,))
+    ]
+    return ShortView(tuple(c_name(s.argument.name) for s in kernel.short), tuple(forms))
 
 
 def tile_size(kernel: Kernel) -> int:
@@ -471,7 +512,10 @@ def _constants(kernel: Kernel, form: FloatFormat) -> ConstantsView:
 
     return ConstantsView(
         uniform(known, prepare, clock, step),
-        uniform(parameters, constants, prepare, clock, step),
+        tuple(
+            Given(v.name, v.type, v.name if v.name == DT.name else f"parameter.{v.name}")
+            for v in uniform(parameters, constants, prepare, clock, step)
+        ),
         uniform(known, prepare),
         uniform(known, clock, step),
         uniform(known, kernel["guard"]),

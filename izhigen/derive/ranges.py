@@ -25,6 +25,11 @@ WIDE_RANGE = 2
 """The same of its wide form, of higher degree, taken where the short one does not serve up to the threshold."""
 
 
+def within(argument: Any, size: int) -> tuple[Any, Any]:
+    """The comparisons that an argument between -size and size meets; one that is no number meets none of them."""
+    return sp.Ge(argument, -size, evaluate=False), sp.Le(argument, size, evaluate=False)
+
+
 @dataclass(frozen=True)
 class ShortRange:
     """The argument z of a phi1 that is affine in the spiking state.

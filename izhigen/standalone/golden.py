@@ -23,6 +23,7 @@ import sympy as sp
 
 from izhigen.backends.engine import Block, Source
 from izhigen.backends.numpy import Evaluator, NumpyEngine
+from izhigen.codegen.agreed import NEVER
 from izhigen.derive.event import TAU_REF
 from izhigen.derive.lowering import DT as DT_SYMBOL
 from izhigen.derive.lowering import symbol
@@ -31,7 +32,7 @@ from izhigen.drawing import stream_of
 from izhigen.errors import DerivationError, shown
 from izhigen.poisson import first_sum, poisson_counts
 from izhigen.random import normal_rows
-from izhigen.values import NEVER, initial_states
+from izhigen.values import initial_states
 
 Array = Any
 State = dict[str, Array]

@@ -217,6 +217,10 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     def _print_Relational(self, expr: Any) -> str:
         return f"({self._print(expr.lhs)} {expr.rel_op} {self._print(expr.rhs)})"
 
+    def all_of(self, conditions: Iterable[Any]) -> str:
+        """Whether all conditions hold, for a branch: none is asked after one that does not."""
+        return " && ".join(str(self._print(condition))[1:-1] for condition in conditions)
+
     def _print_And(self, expr: Any) -> str:
         return "(" + " & ".join(self._print(a) for a in sorted(expr.args, key=sp.default_sort_key)) + ")"
 

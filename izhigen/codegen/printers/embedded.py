@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import MappingProxyType
+from typing import Any
 
 from izhigen.codegen.printers.c import CPrinter
 
@@ -15,9 +17,18 @@ class EmbeddedPrinter(CPrinter):
     WIDE_FORM = False
     PROVIDED = frozenset({"start"})  # what single precision does not need
     TEMPLATES = MappingProxyType(
-        {"from_bits": "from_bits_union", "to_bits": "to_bits_union", "release": "release_single"}
+        {
+            "from_bits": "from_bits_union",
+            "to_bits": "to_bits_union",
+            "release": "release_single",
+            "phi1_form": "phi1_form_single",
+        }
     )
     WIDE = "float32"
+
+    def all_of(self, conditions: Iterable[Any]) -> str:
+        """Whether all conditions hold, without a branch."""
+        return " & ".join(str(self._print(condition)) for condition in conditions)
 
     def library(self, name: str) -> str:
         """The name of the function written out."""
