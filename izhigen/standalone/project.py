@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from izhigen._version import __version__
+from izhigen.codegen.interface import c_text
 from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.render import environment
 from izhigen.codegen.request import KernelRequest
@@ -184,7 +185,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
     files = {
         _placed(path.relative_to(root), view.name, found.suffix): environment()
         .get_template(path.relative_to(templates).as_posix())
-        .render(view=view, project=project)
+        .render(view=view, project=project, interface=c_text(found.interface(view)))
         for path in sources
     }
     _check_names(view.name, files, len(sources))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from izhigen.codegen.body import PERIOD, TIME_NOW
+from izhigen.codegen.interfaces import processor_interface
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.procedure import Word
 from izhigen.codegen.targets.target import Target
@@ -14,6 +15,7 @@ TARGET = Target(
     CPrinter,
     "c",
     "population.c.j2",
+    processor_interface,
     Words(
         form=(Word("form"), Word("reach")),
         release=(Word("release_in_call"), Word("origin"), TIME_NOW, PERIOD, TIME_STEP),

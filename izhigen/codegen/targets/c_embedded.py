@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from izhigen.codegen.body import PERIOD
+from izhigen.codegen.interfaces import microcontroller_interface
 from izhigen.codegen.printers.embedded import EmbeddedPrinter
 from izhigen.codegen.procedure import Word
 from izhigen.codegen.targets.target import Target
@@ -14,6 +15,7 @@ TARGET = Target(
     EmbeddedPrinter,
     "embedded",
     "population.c.j2",
+    microcontroller_interface,
     Words(
         form=(Word("short_form"),),
         release=(Word("iz_release"), Word("population->step"), PERIOD, Word("population->dt")),

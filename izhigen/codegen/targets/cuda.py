@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from izhigen.codegen.body import PERIOD, TIME_NOW
+from izhigen.codegen.interfaces import device_interface
 from izhigen.codegen.printers.cuda import CudaPrinter
 from izhigen.codegen.procedure import Word
 from izhigen.codegen.targets.target import Target
@@ -14,6 +15,7 @@ TARGET = Target(
     CudaPrinter,
     "cuda",
     "population.cu.j2",
+    device_interface,
     Words(
         form=(Word("constants->short_reach"),),
         release=(Word("iz_release"), TIME_NOW, PERIOD, TIME_STEP),

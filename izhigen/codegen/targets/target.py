@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from izhigen.codegen.formats import FORMATS
+from izhigen.codegen.interface import Interface, c_text
 from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.program import Program
 from izhigen.codegen.render import environment
-from izhigen.codegen.view import view_of
+from izhigen.codegen.view import KernelView, view_of
 from izhigen.codegen.words import Words
 from izhigen.errors import BackendError, shown
 
@@ -27,10 +29,12 @@ class Target:
     printer : type
         Spells expressions and the words before a function.
     folder : str
-        Folder of ``templates/`` with ``interface.h.j2`` and the template of the source. A target that is based on
-        another may put its own versions of parts that this one includes into a folder of its own name.
+        Folder of ``templates/`` with the template of the source. A target that is based on another may put its own
+        versions of parts that this one includes into a folder of its own name.
     template : str
         The template of the source.
+    interface : callable
+        From a kernel's view to the structs and functions that a program shows.
     words : Words
         What the templates call the things that printed statements need.
     tiled : bool
@@ -54,6 +58,7 @@ class Target:
     printer: type[CPrinter]
     folder: str
     template: str
+    interface: Callable[[KernelView], Interface]
     words: Words
     tiled: bool = False
     entry: str = "advance"
@@ -90,8 +95,8 @@ class Target:
         self.check_dtype(kernel.dtype)
         self.check_drawn(kernel.counted_inputs, kernel.event_inputs)
         view = view_of(kernel, self.name, self.printer(kernel.dtype), self.words)
-        interface = environment().get_template(f"{self.folder}/interface.h.j2").render(view=view)
-        source = environment().get_template(f"{self.folder}/{self.template}").render(view=view)
+        interface = c_text(self.interface(view))
+        source = environment().get_template(f"{self.folder}/{self.template}").render(view=view, interface=interface)
         return Program(
             view.name,
             self.name,

@@ -62,7 +62,6 @@ struct IzhikevichRefLTC_population {
     } parameter;
 };
 
-
 /* What depends on parameters only; IzhikevichRefLTC_begin computes it. */
 struct IzhikevichRefLTC_constants {
     float b;

@@ -60,7 +60,6 @@ struct izhikevich2007_population {
     } parameter;
 };
 
-
 /* What depends on parameters only; izhikevich2007_begin computes it. */
 struct izhikevich2007_constants {
     float k;

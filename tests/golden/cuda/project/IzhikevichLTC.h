@@ -65,7 +65,6 @@ struct IzhikevichLTC_population {
     } parameter;
 };
 
-
 /* What depends on parameters only; IzhikevichLTC_begin computes it. */
 struct IzhikevichLTC_constants {
     float b;
