@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from izhigen.codegen.printers.c import CPrinter
+from izhigen.codegen.program import C_FLAGS
 from izhigen.codegen.targets.target import Target
 
 TARGET = Target(
@@ -12,5 +13,5 @@ TARGET = Target(
     "c",
     "population.c.j2",
     tiled=True,
-    flags=("-std=c99", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"),
+    flags=C_FLAGS,
 )

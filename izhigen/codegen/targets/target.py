@@ -98,5 +98,6 @@ class Target:
             f"{name}_{self.entry}",
             tile,
             kernel.step.method,
+            self.flags,
             kernel.counts.cost,
         )
