@@ -14,7 +14,7 @@ import numpy as np
 from common import DT, HERE, NOISE, PARAMETERS, U0, V0, currents
 
 import izhigen as iz
-from izhigen.backends.compiler import FLAGS
+from izhigen.backends.toolchain import FLAGS
 from izhigen.bench.native import PLAIN_FLAGS, NativeLibrary
 
 BRIAN2_FLAGS = ["-w", "-O3", "-march=native", "-ffast-math"]

@@ -17,7 +17,7 @@ from common import DT, NOISE, Izhigen, currents, izhikevich, options, row, save,
 from contestants import BRIAN2_FLAGS, BrainPy, Brian2, OneStep, Scalar
 from startup import memory, startup
 
-from izhigen.backends.compiler import FLAGS
+from izhigen.backends.toolchain import FLAGS
 from izhigen.bench.limits import Limits, PeakCandidate
 from izhigen.bench.model import StepByStep
 from izhigen.bench.native import PLAIN_FLAGS

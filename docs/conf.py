@@ -1,6 +1,11 @@
 """Sphinx configuration."""
 
+import sys
+from pathlib import Path
+
 from izhigen import __version__
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "izhigen"
 author = "The izhigen developers"
@@ -14,3 +19,10 @@ autodoc_typehints = "description"
 exclude_patterns = ["_build"]
 # the word "shape" of "array, shape (n,)" is an attribute of two classes, and means neither
 suppress_warnings = ["myst.xref_missing", "ref.python"]
+
+
+def setup(app: object) -> None:
+    """Draw the pictures that are made from text."""
+    from stages import PICTURE, draw
+
+    draw(PICTURE)

@@ -161,7 +161,7 @@ def _linear_text(equation: StateEquation, exponential: bool) -> Iterator[str]:
 
 
 def _lines(step: Step, kernel: Kernel) -> Iterator[str]:
-    exponential = step.method == "exp_euler"
+    exponential = step.scheme.exponential
     yield f"{step.model.name}, method {step.method} (order {step.scheme.order} for smooth systems), time in ms"
     for held in step.system.held:
         yield f"  held during the step: {held.symbol} = {held.expression}"
@@ -215,7 +215,7 @@ def _events(step: Step) -> Iterator[str]:
 
 
 def _noise_meaning(step: Step, index: int) -> str:
-    if step.method != "exp_euler":
+    if not step.scheme.exponential:
         return "Euler-Maruyama"
     if any(index in block for block in step.system.blocks):
         return "with the covariance that the linear block gives it over a step"

@@ -1,7 +1,10 @@
-"""Where templates and models lie: beside the package when installed, at the top level in a checkout."""
+"""Where templates and models lie: beside the package when installed, at the top level in a checkout; and what is found
+by the name of its file.
+"""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -13,3 +16,10 @@ def resource_dir(name: str) -> Path:
         if folder.is_dir():
             return folder
     raise FileNotFoundError(f"izhigen's folder {name!r} is missing; install izhigen again")
+
+
+@cache
+def modules_with(definition: str, folder: str) -> tuple[str, ...]:
+    """Names of the modules in a folder of the package that have a line which begins so, without importing them."""
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(Path(folder).glob("*.py"))}
+    return tuple(name for name, text in texts.items() if f"\n{definition}" in text and name != "__init__")

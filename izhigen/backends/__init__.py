@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from typing import Any
 
 from izhigen.arrays import Space
 from izhigen.backends.engine import Engine
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, shown, suggest
-
-_SUPPORT = ("arithmetic_probe", "binding", "cache", "compiler", "device", "engine", "sharded", "workers")
+from izhigen.resources import modules_with
 
 
 def backend_names() -> list[str]:
-    """Names of the backends, found as the files of this folder."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _SUPPORT)
+    """Names of the backends: the files of this folder that define ``create_engine``."""
+    return list(modules_with("def create_engine(", __path__[0]))
 
 
 def _backend(name: str) -> Any:

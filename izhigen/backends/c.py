@@ -12,7 +12,7 @@ import numpy as np
 
 from izhigen.arrays import Space
 from izhigen.backends.binding import Binding
-from izhigen.backends.compiler import Built, build, load_program
+from izhigen.backends.build import Built, build, load_program
 from izhigen.backends.engine import Advanced, Block, HostEngine, PreparedStep, Source, Spikes, host_space
 from izhigen.backends.workers import Workers
 from izhigen.codegen.program import Program

@@ -230,6 +230,35 @@ def _present(state: sp.Symbol) -> sp.Symbol:
     return symbol(f"present {state.name}")
 
 
+def _with_constants(step: Step) -> tuple[Step, list[tuple[str, Any]]]:
+    """The step with functions of parameters and dt as symbols, and what these stand for: computed once a block."""
+    known = {symbol(name) for name in step.model.parameters} | {DT}
+    names: dict[Any, sp.Symbol] = {}
+    constants: list[tuple[str, Any]] = []
+
+    def keep(name: sp.Symbol, value: Any) -> None:
+        constants.append((name.name, value))
+        known.add(name)
+
+    def hoisted(expression: Any) -> Any:
+        for call in sorted(expression.atoms(sp.Function), key=sp.default_sort_key):
+            if call not in names and call.free_symbols and call.free_symbols <= known:
+                names[call] = symbol(f"constant {len(names)}")  # no name of a model has a blank
+                keep(names[call], call)
+        return expression.xreplace(names)
+
+    assignments = []
+    for assignment in step.assignments:
+        value = hoisted(assignment.expression)
+        if value.free_symbols <= known:
+            keep(assignment.symbol, value)
+        else:
+            assignments.append(replace(assignment, expression=value))
+    increments = tuple(hoisted(increment) for increment in step.increments)
+    noise = tuple(replace(term, factor=hoisted(term.factor)) for term in step.noise)
+    return replace(step, assignments=tuple(assignments), increments=increments, noise=noise), constants
+
+
 class NumpyEngine(HostEngine):
     """A step evaluated by NumPy; see :class:`izhigen.backends.engine.Engine`."""
 
@@ -241,7 +270,9 @@ class NumpyEngine(HostEngine):
         evaluate = Evaluator(dtype).compile
         self.step, self.dtype, self.deltas = step, np.dtype(dtype), deltas
         self._evaluate, self._compare_times = evaluate, Evaluator("float64").compile
-        self._actions = [self._action(action) for action in step.sequence]
+        varying, constants = _with_constants(step)
+        self._constants = [(name, evaluate(value)) for name, value in constants]
+        self._actions = [self._action(action) for action in varying.sequence]
 
     def advance(self, block: Block) -> Advanced:
         """Advance the block, one step after the other."""
@@ -251,8 +282,7 @@ class NumpyEngine(HostEngine):
             return Advanced(bad_step=bad_step)
         found: list[tuple[np.ndarray, np.ndarray]] = []
         row, next_record = 0, block.record_phase
-        with np.errstate(over="ignore"):  # of a time, which is used in double precision
-            parameters = {k: np.asarray(v).astype(self.dtype)[()] for k, v in block.parameters.items()}
+        parameters = self._with_constants(block)
         for s in range(block.steps):
             inputs = {name: self._input(source, block, s, n) for name, source in block.inputs.items()}
             with np.errstate(all="ignore"):
@@ -274,6 +304,15 @@ class NumpyEngine(HostEngine):
             empty = (np.zeros(0, np.int64), np.zeros(0, np.int64))
             spikes = Spikes(*(np.concatenate(part) for part in zip(empty, *found)))
         return Advanced(spikes, self._first_not_finite(block) if block.check_finite else None)
+
+    def _with_constants(self, block: Block) -> dict[str, Any]:
+        """Parameters in the engine's precision, and what follows from them and dt."""
+        with np.errstate(all="ignore"):
+            values = {name: np.asarray(value).astype(self.dtype)[()] for name, value in block.parameters.items()}
+            values[DT.name] = self.dtype.type(block.dt)
+            for name, evaluate in self._constants:
+                values[name] = evaluate(values)
+        return values
 
     def prepare(self, block: Block) -> PreparedStep:
         """The block's one step as a function; see :class:`izhigen.backends.engine.Engine`."""
@@ -311,7 +350,7 @@ class NumpyEngine(HostEngine):
     def _one_step(self, block: Block, k: int, n: int, parameters: Environment, inputs: Environment) -> np.ndarray:
         """The step's actions, in their order."""
         time = np.float64(k * block.dt)
-        values = {**parameters, **inputs, DT.name: self.dtype.type(block.dt), T.name: self.dtype.type(time)}
+        values = {**parameters, **inputs, T.name: self.dtype.type(time)}
         values |= {state.name: block.state[state.name] for state in self.step.states}
         times: dict[str, Any] = {T.name: time, **{name.name: block.state[name.name] for name in self.step.times}}
         for period in (event.hold.period.name for event in self.step.events if event.hold):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import cffi
 
-from izhigen.backends.compiler import LIBRARY_SUFFIX, guarded_compiler
-from izhigen.errors import CompileError
+from izhigen.backends.toolchain import LIBRARY_SUFFIX, guarded_toolchain
 
 PLAIN_FLAGS = ("-std=c99", "-O3", "-march=native", "-fPIC", "-shared")
 """What one writes without thinking about vectors: the reference of every ratio."""
@@ -38,11 +36,7 @@ class NativeLibrary:
         path = Path(self._folder.name) / "source.c"
         library = path.with_suffix(LIBRARY_SUFFIX)
         path.write_text(source, encoding="utf-8")
-        compiler = guarded_compiler()
-        done = compiler.compile(flags, path, library)
-        if done.returncode != 0:
-            command = shlex.join(compiler.arguments(flags, path, library))
-            raise CompileError(f"a benchmark does not compile:\n{done.stderr.strip()}\ncommand: {command}")
+        guarded_toolchain().build(flags, path, library)
         self.ffi = cffi.FFI()
         self.ffi.cdef(prototypes)
         self.functions: Any = self.ffi.dlopen(str(library))

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from izhigen._version import __version__
-from izhigen.backends.compiler import find_compiler
+from izhigen.backends.toolchain import find_toolchain
 
 MOST_STEPS = 1 << 21
 """Longest measured run, in steps: small populations would else run for ever."""
@@ -110,7 +110,7 @@ def machine(*packages: str) -> dict[str, Any]:
     lines = info.read_text(errors="replace").splitlines() if info.is_file() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     shown = subprocess.run(
-        [*find_compiler().command, "--version"], capture_output=True, encoding="utf-8", errors="replace", check=False
+        [*find_toolchain().command, "--version"], capture_output=True, encoding="utf-8", errors="replace", check=False
     ).stdout.splitlines()
     return {
         "date": date.today().isoformat(),

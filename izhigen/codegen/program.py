@@ -6,6 +6,11 @@ from dataclasses import dataclass
 
 from izhigen.files import sha256
 
+C_FLAGS = ("-std=c99", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
+"""Flags for C sources of populations. Never ``-ffast-math``: at link time it sets flush-to-zero for the whole process,
+and it takes NaN's meaning away.
+"""
+
 
 @dataclass(frozen=True)
 class Program:
@@ -28,6 +33,8 @@ class Program:
         Neurons that it advances together; ranges start at multiples of it.
     method : str
         Integration method.
+    flags : tuple of str
+        Compiler flags that suit it on any machine.
     cost : int
         What a neuron-step costs, in multiply-adds (:mod:`izhigen.codegen.operations`).
     """
@@ -40,6 +47,7 @@ class Program:
     entry_point: str
     tile: int
     method: str
+    flags: tuple[str, ...]
     cost: int
 
     @property

@@ -46,6 +46,8 @@ class Scheme:
         ``noise(system)`` returns ordered intermediates, and what is added to states.
     aliases : tuple of str
         Other names it is known by.
+    exponential : bool
+        Whether it integrates the linear part of an equation exactly, and noise with it.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Scheme:
     advance: Callable[[System], tuple[tuple[Assignment, ...], tuple[Any, ...]]]
     noise: Callable[[System], tuple[tuple[Assignment, ...], tuple[NoiseTerm, ...]]]
     aliases: tuple[str, ...] = ()
+    exponential: bool = False
 
 
 @dataclass(frozen=True)

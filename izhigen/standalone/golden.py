@@ -19,14 +19,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import sympy as sp
 
 from izhigen.backends.engine import Block, Source
-from izhigen.backends.numpy import Evaluator, NumpyEngine
+from izhigen.backends.numpy import NumpyEngine
 from izhigen.codegen.agreed import NEVER
 from izhigen.derive.event import TAU_REF
-from izhigen.derive.lowering import DT as DT_SYMBOL
-from izhigen.derive.lowering import symbol
 from izhigen.derive.step import Step
 from izhigen.drawing import stream_of
 from izhigen.errors import DerivationError, shown
@@ -178,10 +175,8 @@ class _Oracle:
         increments = [
             i + sum(n.factor * n.xi for n in step.noise if n.state == s) for s, i in zip(step.states, step.increments)
         ]
-        hoisted, self._constants = _without_constants(
-            replace(step, increments=tuple(increments), noise=()), self.parameters
-        )
-        self._engine = NumpyEngine(hoisted, "float64", drawn.deltas, 0)
+        whole = replace(step, increments=tuple(increments), noise=())
+        self._engine = NumpyEngine(whole, "float64", drawn.deltas, 0)
 
     def initial(self, count: int) -> State:
         """The states at time 0."""
@@ -205,7 +200,7 @@ class _Oracle:
                 np.tile(normal_rows(SEED, 0, neurons, first, steps, stream, self.dtype).astype(np.float64), copies)
             )
         found = self._engine.advance(
-            Block(first, steps, DT, SEED, state, self._constants, sources, collect_spikes=True)
+            Block(first, steps, DT, SEED, state, self.parameters, sources, collect_spikes=True)
         )
         masks = [0] * count
         if found.spikes is not None:
@@ -247,31 +242,6 @@ class _Oracle:
                 1 - 2 * ((2654435761 * (31 * piece + 7 * k + 3 * i + 1) >> 13) & 1) for i in range(len(copies[name]))
             ]
             copies[name] += MOVE * self.eps * np.resize(scale[name], len(signs)) * np.array(signs, np.float64)
-
-
-def _without_constants(step: Step, parameters: Mapping[str, float]) -> tuple[Step, dict[str, float]]:
-    """The step with each function of parameters as a named number, and those numbers beside the parameters."""
-    evaluate, values = Evaluator("float64").compile, {name: np.float64(value) for name, value in parameters.items()}
-    values[DT_SYMBOL.name] = np.float64(DT)
-    names: dict[Any, sp.Symbol] = {}
-
-    def hoisted(expression: Any) -> Any:
-        known = {symbol(name) for name in values}
-        for call in sorted(expression.atoms(sp.Function), key=sp.default_sort_key):
-            if call not in names and call.free_symbols and call.free_symbols <= known:
-                names[call] = symbol(f"iz_constant_{len(names)}")
-                values[names[call].name] = np.float64(evaluate(call)(values))
-        return expression.xreplace(names)
-
-    assignments = []
-    for assignment in step.assignments:
-        expression = hoisted(assignment.expression)
-        if expression.free_symbols <= {symbol(name) for name in values}:
-            values[assignment.symbol.name] = np.float64(evaluate(expression)(values))
-        else:
-            assignments.append(replace(assignment, expression=expression))
-    new = replace(step, assignments=tuple(assignments), increments=tuple(hoisted(i) for i in step.increments))
-    return new, {name: float(value) for name, value in values.items() if name != DT_SYMBOL.name}
 
 
 def in_digits(value: float) -> float:

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 import izhigen as iz
+from izhigen.backends import build, toolchain
 from izhigen.backends import cache as cache_module
-from izhigen.backends import compiler
 from izhigen.backends.cache import Cache, cache_limit, kept_file
 from izhigen.errors import BackendError, CompileError
 from tests.conftest import ROOT
@@ -45,9 +45,9 @@ def flip(path, position, bit=0):
 
 @pytest.mark.parametrize("part", [0.001, 0.3, 0.6, 0.999])
 def test_a_flipped_bit_in_a_library_is_built_again(folder, part):
-    built = compiler.build(MODEL.program())
+    built = build.build(MODEL.program())
     flip(built.library, int(part * built.library.stat().st_size), 3)
-    assert compiler.build(MODEL.program()).fresh
+    assert build.build(MODEL.program()).fresh
     assert counts() == EXPECTED
 
 
@@ -72,7 +72,7 @@ def test_a_record_of_anything_else_is_made_again(folder, text):
     for path in folder.glob("*.json"):
         path.write_bytes(text)
     assert counts() == EXPECTED
-    assert not compiler.build(MODEL.program()).fresh
+    assert not build.build(MODEL.program()).fresh
 
 
 def test_a_record_under_another_name_is_not_taken(folder):
@@ -122,7 +122,7 @@ def test_a_kept_file_that_was_changed_is_made_again(folder):
 def test_folder_and_files_are_the_users_alone(folder):
     previous = os.umask(0)
     try:
-        compiler.build(MODEL.program())
+        build.build(MODEL.program())
     finally:
         os.umask(previous)
     for path in (folder, *folder.iterdir()):
@@ -354,11 +354,11 @@ def test_what_is_being_built_or_loaded_stays(folder):
 
 def test_the_limit_holds_for_builds(folder, monkeypatch):
     monkeypatch.setenv("IZHIGEN_CACHE_SIZE", "1kB")
-    first = compiler.build(MODEL.program())
+    first = build.build(MODEL.program())
     os.utime(first.library, (1, 1))
     for path in folder.iterdir():
         os.utime(path, (1, 1))
-    second = compiler.build(MODEL.program(dtype="float64"))
+    second = build.build(MODEL.program(dtype="float64"))
     assert second.library.exists() and not first.library.exists()
     assert counts() == EXPECTED
 
@@ -444,25 +444,25 @@ def test_a_compiler_that_hangs(folder, tmp_path, monkeypatch):
     path.write_text("#!/bin/sh\nexec sleep 60\n")
     path.chmod(0o755)
     monkeypatch.setenv("CC", str(path))
-    monkeypatch.setattr(compiler, "LONGEST_CHECK", 0.3)
+    monkeypatch.setattr(toolchain, "LONGEST_CHECK", 0.3)
     with pytest.raises(BackendError, match="did not end in"):
         MODEL.population(1)
 
 
 @posix
 def test_a_path_with_spaces_and_only_spaces(folder, tmp_path, monkeypatch):
-    gcc = compiler.shutil.which("cc") or compiler.shutil.which("gcc")
+    gcc = toolchain.shutil.which("cc") or toolchain.shutil.which("gcc")
     path = tmp_path / "my compilers"
     path.symlink_to(gcc)
     monkeypatch.setenv("CC", str(path))
-    assert compiler.find_compiler().command == (str(path),)
+    assert toolchain.find_toolchain().command == (str(path),)
     monkeypatch.setenv("CC", "   ")
-    assert compiler.find_compiler().command[0] in (compiler.shutil.which("cc"), gcc)
+    assert toolchain.find_toolchain().command[0] in (toolchain.shutil.which("cc"), gcc)
 
 
 @posix
 def test_messages_that_are_no_text(folder, tmp_path, monkeypatch):
-    gcc = compiler.shutil.which("cc") or compiler.shutil.which("gcc")
+    gcc = toolchain.shutil.which("cc") or toolchain.shutil.which("gcc")
     path = tmp_path / "cc"
     path.write_text(f'#!/bin/sh\nprintf "caf\\351\\n" >&2; exec {gcc} "$@"\n')
     path.chmod(0o755)
@@ -520,7 +520,7 @@ def plain(request, tmp_path_factory):
     """A compiler, and what its kernels give without flags."""
     if request.param == "zig":
         pytest.importorskip("ziglang", reason="the ziglang wheel is not installed")
-    elif compiler.shutil.which(request.param) is None:
+    elif toolchain.shutil.which(request.param) is None:
         pytest.skip(f"{request.param} is not installed")
     cc = f"{sys.executable} -m ziglang cc -fno-sanitize=all" if request.param == "zig" else request.param
     folder = tmp_path_factory.mktemp(request.param)
@@ -548,7 +548,7 @@ def test_flags_of_the_environment_change_no_bit(plain, tmp_path, flags):
 @posix
 @pytest.mark.parametrize("flag", ["-ffast-math", "-ffinite-math-only", "-freciprocal-math", "-fpack-struct"])
 def test_a_wrapper_whose_flags_come_last_is_found_out(folder, tmp_path, monkeypatch, flag):
-    gcc = compiler.shutil.which("cc") or compiler.shutil.which("gcc")
+    gcc = toolchain.shutil.which("cc") or toolchain.shutil.which("gcc")
     path = tmp_path / "cc"
     path.write_text(f'#!/bin/sh\nexec {gcc} "$@" {flag}\n')
     path.chmod(0o755)
@@ -563,4 +563,4 @@ def test_a_compiler_that_is_killed_says_so(folder, tmp_path):
     path.write_text("#!/bin/sh\nkill -TERM $$\n")
     path.chmod(0o755)
     with pytest.raises(CompileError, match=f"signal {int(signal.SIGTERM)}"):
-        compiler.Compiler((str(path),)).build(Path("x.c"), tmp_path / "x.so")
+        toolchain.Toolchain((str(path),)).build(toolchain.FLAGS, Path("x.c"), tmp_path / "x.so")

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import izhigen as iz
+from izhigen.backends.build import load_program
 from izhigen.backends.c import CEngine
-from izhigen.backends.compiler import clear_cache, load_program
+from izhigen.backends.cache import clear_cache
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError
 

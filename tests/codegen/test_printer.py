@@ -10,7 +10,7 @@ import sympy as sp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from izhigen.backends.compiler import FLAGS, find_compiler
+from izhigen.backends.toolchain import FLAGS, find_toolchain
 from izhigen.codegen.elementary import in_order
 from izhigen.codegen.formats import FORMATS
 from izhigen.codegen.identifiers import c_name
@@ -61,7 +61,7 @@ def compiled(tmp_path, dtype, texts, printer):
     lines += [f"{real} f{k}({real} x, {real} y) {{ (void)x; (void)y; return {text}; }}" for k, text in enumerate(texts)]
     source, library = tmp_path / "f.c", tmp_path / f"f{len(list(tmp_path.iterdir()))}.so"
     source.write_text("\n".join(lines))
-    compiler = find_compiler()
+    compiler = find_toolchain()
     subprocess.run(
         [
             *compiler.command,

@@ -11,7 +11,7 @@ import pytest
 
 import izhigen as iz
 from izhigen import Model
-from izhigen.backends.compiler import FLAGS
+from izhigen.backends.toolchain import FLAGS
 from tests.codegen.test_kernel import HODGKIN_HUXLEY
 
 pytestmark = pytest.mark.tools

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 
 from izhigen.codegen.targets.target import Target
 from izhigen.errors import BackendError, shown, suggest
-
-_SUPPORT = ("target",)
+from izhigen.resources import modules_with
 
 
 def target_names() -> list[str]:
-    """Names of the targets, found as the files of this folder; ``-`` in a name is ``_`` in its file's."""
-    return sorted(
-        module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__) if module.name not in _SUPPORT
-    )
+    """Names of the targets: the files of this folder that define ``TARGET``; ``-`` in a name is ``_`` in its file's."""
+    return sorted(name.replace("_", "-") for name in modules_with("TARGET = ", __path__[0]))
 
 
 def find_target(name: str) -> Target:

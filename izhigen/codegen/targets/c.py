@@ -6,6 +6,7 @@ from izhigen.codegen.body import PERIOD, TIME_NOW
 from izhigen.codegen.interfaces import processor_interface
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.procedure import Word
+from izhigen.codegen.program import C_FLAGS
 from izhigen.codegen.targets.target import Target
 from izhigen.codegen.words import TIME_STEP, Words
 
@@ -21,5 +22,5 @@ TARGET = Target(
         release=(Word("release_in_call"), Word("origin"), TIME_NOW, PERIOD, TIME_STEP),
     ),
     tiled=True,
-    flags=("-std=c99", "-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast"),
+    flags=C_FLAGS,
 )

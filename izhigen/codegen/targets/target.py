@@ -106,5 +106,6 @@ class Target:
             f"{view.name}_{self.entry}",
             view.tile.size if self.tiled else 1,
             kernel.step.method,
+            self.flags,
             kernel.counts.cost,
         )

@@ -134,5 +134,6 @@ SCHEME = Scheme(
     aliases=("exp_auto", "exponential_euler"),
     advance=_advance,
     noise=_noise,
+    exponential=True,
     formula=r"x' = x + \Delta t\,\varphi_1(\Delta t\,J)\,f,\quad J = \partial f/\partial x",
 )

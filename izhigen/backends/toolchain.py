@@ -1,44 +1,36 @@
-"""Finding a C compiler, keeping it to IEEE arithmetic, and building shared libraries once, into the cache."""
+"""Finding a C compiler, keeping it to IEEE arithmetic, and making libraries of sources with it.
+
+The flags that suit a target's sources come with a program (:mod:`izhigen.codegen.program`); here are those that suit
+the machine.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
-import platform
 import re
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from izhigen._version import __version__
-from izhigen.backends.cache import Cache, cache_dir, cache_limit, clear_cache, file_stem, kept_file, open_cache
-from izhigen.codegen.identifiers import c_name
-from izhigen.codegen.program import Program
-from izhigen.codegen.request import KernelRequest
+from izhigen.backends.cache import Cache, open_cache
+from izhigen.codegen.program import C_FLAGS
 from izhigen.errors import BackendError, CompileError, error_line, shown
 from izhigen.files import sha256
 from izhigen.resources import resource_dir
 
-FLAGS = (
-    "-std=c99",
-    "-O3",
-    "-march=native",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-ffp-contract=fast",
-    "-fPIC",
-    "-shared",
-)
-"""Never ``-ffast-math``: at link time it sets flush-to-zero for the whole process, and it takes NaN's meaning away."""
+SHARED = ("-march=native", "-fPIC", "-shared")
+"""For a library of this machine and no other."""
+FLAGS = (*C_FLAGS, *SHARED)
+"""What kernels of the C backend are built with."""
+DEVICE_OPTIONS = ("-ftz=false",)
+"""Of NVRTC, to which CuPy adds ``-ftz=true`` by itself. Never ``--use_fast_math`` or a part of it; multiply-adds are
+fused, as in C.
+"""
 
 GUARDS = (
     "-fno-fast-math",
@@ -62,8 +54,9 @@ GUARDS = (
     "-fno-pack-struct",
     "-fvisibility=default",
 )
-"""Go between the words of ``$CC`` and :data:`FLAGS` where the compiler knows them: they switch off what changes results
-or the layout of structs, and at link time keep ``crtfastmath.o`` out."""
+"""Go between the words of ``$CC`` and all other flags where the compiler knows them: they switch off what changes
+results or the layout of structs, and at link time keep ``crtfastmath.o`` out.
+"""
 
 LIBRARY_SUFFIX = ".dll" if sys.platform == "win32" else ".dylib" if sys.platform == "darwin" else ".so"
 LONGEST_CHECK = 120.0
@@ -75,7 +68,7 @@ ANOTHER = "set CC to another compiler, or use backend='numpy'"
 
 
 @dataclass(frozen=True)
-class Compiler:
+class Toolchain:
     """A C compiler as the beginning of an argument list, and the guards that it knows."""
 
     command: tuple[str, ...]
@@ -105,8 +98,8 @@ class Compiler:
         """
         return _run(f"the compiler '{self}'", self.arguments(flags, source, library), longest, library.parent)
 
-    def build(self, source: Path, library: Path) -> str:
-        """Compile a source to a shared library; the compiler's messages.
+    def build(self, flags: tuple[str, ...], source: Path, library: Path) -> str:
+        """Make a shared library of a source; the compiler's messages.
 
         Raises
         ------
@@ -115,11 +108,11 @@ class Compiler:
         BackendError
             When it cannot be run.
         """
-        done = self.compile(FLAGS, source, library)
+        done = self.compile(flags, source, library)
         if done.returncode != 0 or not library.is_file():
             raise CompileError(
                 f"{self.command[0]} failed on {source} ({_end(done)}):\n{done.stderr.strip()}\n"
-                f"command: {shlex.join(self.arguments(FLAGS, source, library))}"
+                f"command: {shlex.join(self.arguments(flags, source, library))}"
             )
         return done.stderr
 
@@ -154,7 +147,7 @@ def _end(done: subprocess.CompletedProcess[str]) -> str:
     return f"exit code {done.returncode}" + (", but no library" if done.returncode == 0 else "")
 
 
-def find_compiler() -> Compiler:
+def find_toolchain() -> Toolchain:
     """``$CC``, then cc, gcc, clang, then the ``ziglang`` wheel.
 
     Raises
@@ -164,13 +157,13 @@ def find_compiler() -> Compiler:
     """
     named = os.environ.get("CC", "").strip()
     if named:
-        return Compiler(_command(named))
+        return Toolchain(_command(named))
     for name in ("cc", "gcc", "clang"):
         path = shutil.which(name)
         if path is not None:
-            return Compiler((path,))
+            return Toolchain((path,))
     if importlib.util.find_spec("ziglang") is not None:
-        return Compiler((sys.executable, "-m", "ziglang", "cc", "-fno-sanitize=all"))
+        return Toolchain((sys.executable, "-m", "ziglang", "cc", "-fno-sanitize=all"))
     raise BackendError(
         "no C compiler found (tried $CC, cc, gcc, clang and the ziglang package); install gcc or clang, "
         "or 'pip install izhigen[zig]', or use backend='numpy'"
@@ -200,7 +193,7 @@ def _command(named: str) -> tuple[str, ...]:
 # -- arithmetic -------------------------------------------------------------------------------------------------------
 
 
-def guarded_compiler() -> Compiler:
+def guarded_toolchain() -> Toolchain:
     """The compiler with the guards that it knows, after a look at its arithmetic; asked once, then kept.
 
     Raises
@@ -208,7 +201,7 @@ def guarded_compiler() -> Compiler:
     BackendError
         When there is no compiler, it cannot be run, or its arithmetic is not IEEE 754's whatever it is told.
     """
-    compiler, cache = find_compiler(), open_cache()
+    compiler, cache = find_toolchain(), open_cache()
     asked = "\n".join((compiler.identity, *GUARDS, *FLAGS, _check_source().read_text(encoding="utf-8"), sys.executable))
     name = f"compiler-{sha256(asked.encode('utf-8', 'surrogateescape'))[:32]}.json"
     if (known := _known_guards(cache, name)) is not None:
@@ -236,7 +229,7 @@ def _check_source() -> Path:
     return resource_dir("templates") / "checks" / "arithmetic.c"
 
 
-def _with_known_guards(compiler: Compiler, library: Path) -> Compiler:
+def _with_known_guards(compiler: Toolchain, library: Path) -> Toolchain:
     """Build the check with all guards but those that the compiler complains of, until there are no complaints."""
     guards: tuple[str, ...] = GUARDS
     while True:
@@ -253,7 +246,7 @@ def _with_known_guards(compiler: Compiler, library: Path) -> Compiler:
         guards = kept
 
 
-def _check_arithmetic(compiler: Compiler, library: Path) -> None:
+def _check_arithmetic(compiler: Toolchain, library: Path) -> None:
     """Load a library in a process of its own, and compare what it computes with what IEEE 754 says."""
     probe = Path(__file__).with_name("arithmetic_probe.py")
     what = f"what the compiler '{compiler}' builds"
@@ -266,142 +259,3 @@ def _check_arithmetic(compiler: Compiler, library: Path) -> None:
         raise BackendError(
             f"the compiler '{compiler}' leaves IEEE arithmetic, whatever it is told: {faults}; {ANOTHER}"
         )
-
-
-@lru_cache(maxsize=1)
-def _processor() -> str:
-    """What ``-march=native`` depends on."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        lines = info.read_text(errors="replace").splitlines()
-        kept = [line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))]
-        return "\n".join(sorted(set(kept)))
-    return f"{platform.machine()} {platform.processor()}"
-
-
-@dataclass(frozen=True)
-class Built:
-    """A library on disk, and whether this process built it."""
-
-    library: Path
-    source: Path
-    command: str
-    fresh: bool
-    seconds: float
-
-
-def build(program: Program, *, again: bool = False) -> Built:
-    """The shared library of a program: from the cache, or compiled now (one process builds, others wait).
-
-    Raises
-    ------
-    CompileError
-        With the compiler's text and the source's path.
-    BackendError
-        When there is no compiler, or the cache cannot be written or is not one's own.
-    """
-    compiler, cache = find_compiler(), open_cache()
-    key = "\n".join((program.key, compiler.identity, *GUARDS, *FLAGS, _processor()))
-    stem = file_stem(program.name, program.dtype, sha256(key.encode("utf-8", "surrogateescape")))
-    built = Built(
-        cache.folder / f"{stem}{LIBRARY_SUFFIX}",
-        cache.folder / f"{stem}.c",
-        " ".join((*compiler.command, *FLAGS)),
-        False,
-        0.0,
-    )
-    if not again and _is_kept(cache, built.library, program):
-        return built
-    with cache.building(stem):
-        if not again and _is_kept(cache, built.library, program):
-            return built
-        started = time.perf_counter()
-        _compile(cache, guarded_compiler(), program, built)
-        built = replace(built, fresh=True, seconds=time.perf_counter() - started)
-    cache.tidy(cache_limit(), stem)
-    return built
-
-
-def _is_kept(cache: Cache, library: Path, program: Program) -> bool:
-    """Whether a library is there as it was built from this program; any other could do anything to the process."""
-    record = cache.read_record(f"{library.stem}.json")
-    if record is None or record.get("program") != program.key:
-        return False
-    content = cache.read(library.name)
-    if content is None or record.get("sha256") != sha256(content):
-        return False
-    cache.touch(f"{library.stem}.json")
-    return True
-
-
-def _compile(cache: Cache, compiler: Compiler, program: Program, built: Built) -> None:
-    """Compile in a folder of its own; the library follows its record in place, so that readers see whole files."""
-    stem = built.library.stem
-    source = cache.keep(built.source.name, program.source.encode())
-    with cache.scratch(stem) as scratch:
-        library = scratch / built.library.name
-        messages = compiler.build(source, library)
-        with cache.writing():
-            library.chmod(0o700)
-            record = {
-                "izhigen": __version__,
-                "compiler": list(compiler.command),
-                "flags": [*compiler.guards, *FLAGS],
-                "messages": messages,
-                "program": program.key,
-                "sha256": sha256(library.read_bytes()),
-                "built": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            }
-            cache.keep_record(f"{stem}.json", record)
-            cache.place(library, built.library)
-
-
-def load_program(request: KernelRequest, target: str = "c") -> Program:
-    """The program of a request for a target: as an earlier process rendered it, or derived now, and kept."""
-    cache, key = open_cache(), request.key(target)
-    name = f"{file_stem(c_name(request.model.name), request.dtype, key)}.program.json"
-    record = cache.read_record(name) or {}
-    if record.pop("request", None) == key:
-        try:
-            program = Program(**record)
-        except TypeError:  # one of another version
-            pass
-        else:
-            cache.touch(name)
-            return program
-    with _compiler_asked() if target == "c" else contextlib.nullcontext():
-        program = request.program(target)
-    cache.keep_record(name, {**asdict(program), "request": key})
-    return program
-
-
-@contextlib.contextmanager
-def _compiler_asked() -> Iterator[None]:
-    """Ask the compiler for its guards while something else is done; :func:`build` says what was wrong."""
-
-    def ask() -> None:
-        with contextlib.suppress(BackendError):
-            guarded_compiler()
-
-    asking = threading.Thread(target=ask)
-    asking.start()
-    try:
-        yield
-    finally:
-        asking.join()
-
-
-__all__ = [
-    "FLAGS",
-    "GUARDS",
-    "LIBRARY_SUFFIX",
-    "Built",
-    "Compiler",
-    "build",
-    "cache_dir",
-    "clear_cache",
-    "find_compiler",
-    "guarded_compiler",
-    "kept_file",
-    "load_program",
-]

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 import izhigen as iz
-from izhigen.backends import compiler
+from izhigen.backends import build, toolchain
+from izhigen.backends.cache import clear_cache
 from izhigen.errors import BackendError, CompileError
 
 pytestmark = pytest.mark.tools
@@ -18,29 +19,29 @@ MODEL = iz.load("RS")
 
 def test_built_once_then_found(folder):
     program = MODEL.program()
-    first, second = compiler.build(program), compiler.build(program)
+    first, second = build.build(program), build.build(program)
     assert first.fresh and not second.fresh and first.library == second.library
-    assert {p.suffix for p in folder.iterdir()} >= {".c", ".json", compiler.LIBRARY_SUFFIX}
-    assert compiler.build(MODEL.program(dtype="float64")).library != first.library
-    files, size = compiler.clear_cache()
+    assert {p.suffix for p in folder.iterdir()} >= {".c", ".json", toolchain.LIBRARY_SUFFIX}
+    assert build.build(MODEL.program(dtype="float64")).library != first.library
+    files, size = clear_cache()
     assert files >= 6 and size > 0 and not list(folder.glob("*.so"))
 
 
 def test_flags_never_relax_arithmetic():
-    assert not {"-ffast-math", "-Ofast", "-funsafe-math-optimizations", "-ffinite-math-only"} & set(compiler.FLAGS)
+    assert not {"-ffast-math", "-Ofast", "-funsafe-math-optimizations", "-ffinite-math-only"} & set(toolchain.FLAGS)
 
 
 def test_compile_error_carries_text_and_path(folder):
     program = MODEL.program()
     broken = replace(program, source=program.source + "\nint broken(")
     with pytest.raises(CompileError, match=r"(?s)RS-float32-.*\.c.*error") as caught:
-        compiler.build(broken)
+        build.build(broken)
     path = str(caught.value).split(" failed on ")[1].split(" (exit")[0]
     assert os.path.isfile(path)
 
 
 def test_a_library_that_cannot_be_loaded_is_built_again(folder):
-    built = compiler.build(MODEL.program())
+    built = build.build(MODEL.program())
     built.library.write_bytes(b"not a library")
     pop = MODEL.population(2)
     pop.run(1.0)
@@ -48,7 +49,7 @@ def test_a_library_that_cannot_be_loaded_is_built_again(folder):
 
 
 def test_a_truncated_library_is_never_loaded(folder):
-    built = compiler.build(MODEL.program())
+    built = build.build(MODEL.program())
     with open(built.library, "r+b") as file:
         file.truncate(4096)
     MODEL.population(2).run(1.0)
@@ -66,12 +67,12 @@ def test_a_relative_cache_folder_works(tmp_path, monkeypatch):
 
 
 def test_clearing_touches_our_files_only(folder):
-    compiler.build(MODEL.program())
+    build.build(MODEL.program())
     strangers = ["main.c", "package.json", "mylib.so", "poetry.lock"]
     for name in strangers:
         (folder / name).write_text("keep")
     (folder / "izhigen-building-x").mkdir()
-    compiler.clear_cache()
+    clear_cache()
     assert sorted(p.name for p in folder.iterdir()) == sorted(strangers)
 
 
@@ -81,14 +82,14 @@ def test_cc_is_honoured(folder, monkeypatch, name, words):
     with pytest.raises(BackendError, match=words):
         MODEL.population(1)
     monkeypatch.setenv("CC", "gcc -pipe")
-    if compiler.shutil.which("gcc"):
-        assert compiler.find_compiler().command[1:] == ("-pipe",)
+    if toolchain.shutil.which("gcc"):
+        assert toolchain.find_toolchain().command[1:] == ("-pipe",)
 
 
 def test_no_compiler_says_what_to_install_and_numpy_still_runs(folder, monkeypatch):
     monkeypatch.delenv("CC", raising=False)
-    monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
-    monkeypatch.setattr(compiler.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(toolchain.shutil, "which", lambda name: None)
+    monkeypatch.setattr(toolchain.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(BackendError, match=r"install gcc or clang.*izhigen\[zig\].*numpy"):
         MODEL.population(1)
     assert MODEL.population(1, backend="numpy").run(1.0) is not None
@@ -96,9 +97,9 @@ def test_no_compiler_says_what_to_install_and_numpy_still_runs(folder, monkeypat
 
 def test_the_zig_wheel_is_the_last_resort(monkeypatch):
     monkeypatch.delenv("CC", raising=False)
-    monkeypatch.setattr(compiler.shutil, "which", lambda name: None)
-    monkeypatch.setattr(compiler.importlib.util, "find_spec", lambda name: object())
-    assert compiler.find_compiler().command[:4] == (sys.executable, "-m", "ziglang", "cc")
+    monkeypatch.setattr(toolchain.shutil, "which", lambda name: None)
+    monkeypatch.setattr(toolchain.importlib.util, "find_spec", lambda name: object())
+    assert toolchain.find_toolchain().command[:4] == (sys.executable, "-m", "ziglang", "cc")
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
@@ -110,7 +111,7 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
 
 def _build(folder, results):
     os.environ["IZHIGEN_CACHE_DIR"] = folder
-    results.put(compiler.build(iz.load("RS").program()).fresh)
+    results.put(build.build(iz.load("RS").program()).fresh)
 
 
 def test_two_processes_build_once(tmp_path):
@@ -128,7 +129,7 @@ def test_two_processes_build_once(tmp_path):
 @pytest.mark.parametrize("other", ["clang", "zig"])
 def test_other_compilers_give_the_same_spikes(folder, monkeypatch, other):
     if other == "clang":
-        if compiler.shutil.which("clang") is None:
+        if toolchain.shutil.which("clang") is None:
             pytest.skip("clang is not installed")
         monkeypatch.setenv("CC", "clang")
     else:
