@@ -176,8 +176,10 @@ class LanesView:
         What the procedures of these names read.
     periods : tuple of Lane
         The refractory period where equations read it, given for each neuron.
+    kept : tuple of Lane
+        What a population keeps between calls: states, and when each neuron last spiked.
     recorded : tuple of Lane
-        States and inputs, which traces are of.
+        The same and inputs, which traces are of.
     copied_types : tuple of str
         Types of the arrays that a population has.
     """
@@ -190,6 +192,7 @@ class LanesView:
     in_guard: tuple[Lane, ...]
     in_prepare: tuple[Lane, ...]
     periods: tuple[Lane, ...]
+    kept: tuple[Lane, ...]
     recorded: tuple[Lane, ...]
     copied_types: tuple[str, ...]
 
@@ -564,6 +567,7 @@ def _lane_uses(kernel: Kernel, lanes: list[Lane]) -> LanesView:
     written = [c_name(s) for s in kernel.step.model.states]
     given, inputs = {c_name(p) for p in kernel.per_neuron}, {c_name(i) for i in kernel.inputs}
     values = _read_lanes(lanes, kernel.loop, written)
+    kept = tuple(lane for lane in lanes if lane.source and not lane.read_only)
     return LanesView(
         all=tuple(lanes),
         held=tuple(lane for lane in lanes if lane.name != "spike"),
@@ -573,10 +577,8 @@ def _lane_uses(kernel: Kernel, lanes: list[Lane]) -> LanesView:
         in_guard=_read_lanes(lanes, kernel["guard"].symbols),
         in_prepare=tuple(lane for lane in _read_lanes(lanes, kernel["prepare"].symbols) if lane.name in given),
         periods=tuple(lane for lane in lanes if kernel.refractory and lane.name == c_name(TAU_REF.name)),
-        recorded=(
-            *(lane for lane in lanes if lane.source and not lane.read_only),
-            *(lane for lane in lanes if lane.name in inputs),
-        ),
+        kept=kept,
+        recorded=(*kept, *(lane for lane in lanes if lane.name in inputs)),
         copied_types=tuple(sorted({lane.type for lane in lanes if lane.source})),
     )
 
