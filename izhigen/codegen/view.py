@@ -30,6 +30,8 @@ LARGEST_TILE, SMALLEST_TILE = 256, 64
 """Neurons advanced together, at most and at least."""
 GROUP = 128
 """Lanes of a vector loop: several whole vectors of any machine in flight, and little waste in small populations."""
+STEPS, STEPS_WHERE_DRAWN = 8, 4
+"""Steps that a thread of a device makes at a stretch; both divide 32. Fewer where drawing makes each of them longer."""
 TILE_BYTES = 24 * 1024
 """What a tile may take of the first-level cache (32 KB and more), where its values stay over all steps of a call."""
 COUNT_WORDS = 14
@@ -213,6 +215,8 @@ class CodeView:
         C names that are read for a neuron.
     reads_time : bool
         Whether a step reads the time.
+    time_in_parts : bool
+        Whether it is then computed from dt in two parts, with twice the precision of a number.
     """
 
     constants: tuple[Line, ...]
@@ -224,6 +228,7 @@ class CodeView:
     initial: tuple[Line, ...]
     reads: frozenset[str]
     reads_time: bool
+    time_in_parts: bool
 
 
 @dataclass(frozen=True)
@@ -272,10 +277,13 @@ class HoldView:
 
 @dataclass(frozen=True)
 class TileView:
-    """Neurons that are advanced together, and lanes of a vector loop."""
+    """How much is done together: neurons of a tile, lanes of a vector loop, and steps that a thread of a device makes
+    without a look at what happened in them.
+    """
 
     size: int
     group: int
+    steps: int
 
 
 @dataclass(frozen=True)
@@ -322,6 +330,11 @@ class KernelView:
     def real(self) -> str:
         """C type of states and inputs."""
         return self.number.real
+
+    @property
+    def has_constants(self) -> bool:
+        """Whether anything is computed from parameters alone."""
+        return bool(self.constants.all or self.short.arguments)
 
     @property
     def is_timed(self) -> bool:
@@ -372,11 +385,11 @@ def view_of(kernel: Kernel, target: str, printer: CPrinter, words: Words, *, wit
     lanes = _lanes(kernel, printer)
     code = _code(kernel, printer, words, with_initial)
     events = tuple(
-        EventView(event.name, _printed(kernel[f"on_{event.name}"].stores, printer, words))
+        EventView(event.name, _printed(words.kept(kernel[f"on_{event.name}"].stores), printer, words))
         for event in kernel.step.events
         if event.hold
     )
-    tile = tile_size(kernel)
+    tile, inputs = tile_size(kernel), _inputs(kernel, printer.format)
     return KernelView(
         name=c_name(kernel.step.model.name),
         target=target,
@@ -387,13 +400,13 @@ def view_of(kernel: Kernel, target: str, printer: CPrinter, words: Words, *, wit
         noise=tuple(Variate(c_name(xi.name), stream) for xi, stream in kernel.step.variates),
         events=events,
         model=_model(kernel, printer.format),
-        inputs=_inputs(kernel, printer.format),
+        inputs=inputs,
         constants=_constants(kernel, printer.format),
         lanes=_lane_uses(kernel, lanes),
         code=code,
         short=_short(kernel, printer),
         hold=HoldView(kernel.refractory, kernel.refractory and TAU_REF.name not in kernel.per_neuron),
-        tile=TileView(tile, min(GROUP, tile)),
+        tile=TileView(tile, min(GROUP, tile), STEPS_WHERE_DRAWN if inputs.drawn or kernel.step.noise else STEPS),
     )
 
 
@@ -459,6 +472,7 @@ def _code(kernel: Kernel, printer: CPrinter, words: Words, with_initial: bool) -
         initial=initial_lines(kernel.step.model, printer) if with_initial else (),
         reads=frozenset(c_name(s.name) for s in kernel["prepare"].symbols | kernel.loop),
         reads_time=T in kernel.loop,
+        time_in_parts=T in kernel.loop and bool(printer.CLOCK),
     )
 
 

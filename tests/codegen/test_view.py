@@ -89,6 +89,8 @@ def test_code_and_events(everything):
     (spike,) = everything.events
     assert spike.name == "spike" and names(spike.stores) == ["t_last_spike", "release"]
     assert everything.hold.exists and not everything.hold.is_uniform
+    (single,) = view(LTC, "c-embedded").events
+    assert names(single.stores) == ["release"]
     plain = view(iz.load("Izhikevich"))
     assert plain.events == () and not plain.hold.exists and not plain.hold.is_uniform
     assert view(iz.load("IzhikevichRef")).hold.is_uniform
@@ -113,12 +115,16 @@ def test_every_target_has_its_words_for_the_short_form(target, step, reaches, se
 def test_what_follows_from_the_parts():
     still = view(iz.Model("Leak", "dV/dt = -V"))
     assert not (still.is_timed or still.is_clocked or still.draws or still.draws_by_step or still.is_fed)
-    clock = view(iz.Model("Clock", "dV/dt = sin(t)"))
+    clock_model = iz.Model("Clock", "dV/dt = sin(t)")
+    clock = view(clock_model)
     assert clock.is_timed and clock.is_clocked and clock.code.reads_time and clock.code.clock
     leaky = iz.Model("Leak", "dV/dt = I - V", inputs=["I"])
     assert view(leaky).is_fed and not view(leaky).draws
     assert view(leaky, event_inputs=("I",)).draws and not view(leaky, event_inputs=("I",)).draws_by_step
     assert view(leaky, counted_inputs=("I",)).draws_by_step
+    assert view(leaky).tile.steps == 8 and view(leaky, event_inputs=("I",)).tile.steps == 4
+    assert [view(clock_model, "cuda", dtype).code.time_in_parts for dtype in ("float32", "float64")] == [True, False]
+    assert view(leaky).has_constants and not view(iz.Model("Still", "dV/dt = 0*V")).has_constants
     assert view(leaky, dtype="float64").zero == "0.0" and view(leaky).zero == "0.0f"
 
 
