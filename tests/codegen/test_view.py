@@ -8,6 +8,7 @@ import jinja2.meta
 import pytest
 
 import izhigen as iz
+from izhigen.codegen.render import BlockView, FunctionView
 from izhigen.codegen.request import KernelRequest
 from izhigen.codegen.targets import find_target, target_names
 from izhigen.codegen.view import KernelView, Variate, view_of
@@ -157,6 +158,14 @@ def test_templates_read_views_and_nothing_else():
                 type_ = getattr(__import__("izhigen.codegen.view", fromlist=["x"]), str(parts.get(field)), None)
                 if owner == "view" and part and dataclasses.is_dataclass(type_):
                     assert part in fields(type_), f"{path}: view.{field}.{part}"
+
+
+def test_templates_of_functions_read_the_fields_of_their_view():
+    environment = jinja2.Environment(trim_blocks=True, autoescape=False)
+    for path in sorted((TEMPLATES / "math").iterdir()):
+        type_ = BlockView if path.name.startswith("block_") else FunctionView
+        read = jinja2.meta.find_undeclared_variables(environment.parse(path.read_text()))
+        assert read <= fields(type_) | {"agreed"}, path
 
 
 @pytest.mark.parametrize("target", target_names())
