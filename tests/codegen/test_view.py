@@ -10,8 +10,9 @@ import pytest
 import izhigen as iz
 from izhigen.codegen.render import BlockView, FunctionView
 from izhigen.codegen.request import KernelRequest
+from izhigen.codegen.spelling import view_of
 from izhigen.codegen.targets import find_target, target_names
-from izhigen.codegen.view import KernelView, Variate, view_of
+from izhigen.codegen.view import KernelView, Variate
 from izhigen.standalone.view import ProjectView
 from tests.conftest import ROOT
 

@@ -9,7 +9,7 @@ from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.program import Program
 from izhigen.codegen.render import environment
-from izhigen.codegen.view import view_of
+from izhigen.codegen.spelling import view_of
 from izhigen.codegen.words import Words
 from izhigen.errors import BackendError, shown
 
