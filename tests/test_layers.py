@@ -91,6 +91,19 @@ def test_the_pages_say_where_everything_is():
     assert not lacking, f"docs/internals.md does not say where {sorted(lacking)} is"
 
 
+def test_printers_know_no_word_of_a_template():
+    """What a target's templates call things stands in its words, so strings of printers reach for no field."""
+    for path in (PACKAGE / "codegen" / "printers").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert "->" not in node.value and "step_now" not in node.value, f"{path.name}: {node.value}"
+
+
+def test_no_template_has_grown_too_long():
+    for path in (ROOT / "templates").rglob("*.j2"):
+        assert len(path.read_text().splitlines()) <= 210, path
+
+
 def test_no_file_or_function_has_grown_too_long():
     for path in PACKAGE.rglob("*.py"):
         text = path.read_text()

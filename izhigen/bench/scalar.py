@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.printers.libm import LibraryPrinter
 from izhigen.codegen.procedure import Kind, Statement
 from izhigen.codegen.render import environment
+from izhigen.codegen.view import Line
 from izhigen.derive.event import TAU_REF
 from izhigen.derive.lowering import DT, T
 from izhigen.errors import BackendError
@@ -37,16 +37,6 @@ PROTOTYPE = """int64_t scalar_steps({real} *const *state, double *last_spike, co
                      int64_t neurons);"""
 SMALL = {"float32": "0.1f", "float64": "0.1"}
 SERIES_TERMS = {"float32": 6, "float64": 12}
-
-
-@dataclass(frozen=True)
-class _Line:
-    """``const type name = text;``"""
-
-    name: str
-    type: str
-    text: str
-    how: str = "="
 
 
 def render_scalar(kernel: Kernel, dt: float, parameters: Mapping[str, float]) -> str:
@@ -68,12 +58,12 @@ def render_scalar(kernel: Kernel, dt: float, parameters: Mapping[str, float]) ->
     }
     values = _constants(kernel, dt, parameters)
     constants = [
-        _Line(c_name(name), printer.format.real, printer.literal(value))
+        Line(c_name(name), printer.format.real, printer.literal(value))
         for name, value in values.items()
         if name in {s.name for s in kernel.loop}
     ]
     if kernel.refractory:
-        constants.append(_Line("refractory_period", "double", repr(float(parameters[TAU_REF.name]))))
+        constants.append(Line("refractory_period", "double", repr(float(parameters[TAU_REF.name]))))
     model = kernel.step.model
     return (
         environment()
@@ -99,11 +89,11 @@ def render_scalar(kernel: Kernel, dt: float, parameters: Mapping[str, float]) ->
     )
 
 
-def _line(statement: Statement, printer: CPrinter) -> _Line:
+def _line(statement: Statement, printer: CPrinter) -> Line:
     if statement.symbol == REFRACTORY:
-        return _Line(c_name(REFRACTORY.name), "int", "time_now - iz_last_spike[iz_i] <= refractory_period")
+        return Line(c_name(REFRACTORY.name), "int", "time_now - iz_last_spike[iz_i] <= refractory_period")
     kind = "int" if statement.kind is Kind.CONDITION else printer.format.real
-    return _Line(c_name(statement.symbol.name), kind, printer.doprint(statement.expression))
+    return Line(c_name(statement.symbol.name), kind, printer.doprint(statement.expression))
 
 
 def _constants(kernel: Kernel, dt: float, parameters: Mapping[str, float]) -> dict[str, float]:

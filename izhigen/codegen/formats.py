@@ -526,15 +526,3 @@ ERROR: dict[str, ErrorFormat] = {
         limit="5.95",
     ),
 }
-
-
-def constants(dtype: str) -> dict[str, object]:
-    """The constants of one precision, by the names that templates use."""
-    return {
-        "f": FORMATS[dtype],
-        "normal": NORMAL[dtype],
-        "logarithm": LOGARITHM[dtype],
-        "power": POWER[dtype],
-        "angle": ANGLE[dtype],
-        "error": ERROR[dtype],
-    }

@@ -89,7 +89,7 @@ def device_interface(view: KernelView) -> Interface:
                 ),
             ),
             *_if(
-                view.code.reads_time and view.number.width == 32,
+                view.code.time_in_parts,
                 Field(("dt_head", "dt_rest"), "float32", note="dt in two parts, with twice the precision"),
             ),
             value("time_step", "float64", "dt, ms"),

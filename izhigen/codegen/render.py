@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 
 import jinja2
@@ -13,7 +15,19 @@ import sympy as sp
 from izhigen._version import __version__
 from izhigen.codegen.agreed import AGREED
 from izhigen.codegen.elementary import in_order
-from izhigen.codegen.formats import constants
+from izhigen.codegen.formats import (
+    ANGLE,
+    ERROR,
+    LOGARITHM,
+    NORMAL,
+    POWER,
+    AngleFormat,
+    ErrorFormat,
+    FloatFormat,
+    LogarithmFormat,
+    NormalFormat,
+    PowerFormat,
+)
 from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.derive.functions import BLOCK_BOUND, LIMIT
@@ -23,6 +37,89 @@ from izhigen.resources import resource_dir
 
 BLOCK_TERMS = 16
 """Terms of the Taylor series of phi1 of a matrix of norm 1/2: the rest is below 1e-19."""
+
+
+@dataclass(frozen=True)
+class FunctionView:
+    """What a template of an elementary function prints, under these bare names.
+
+    Attributes
+    ----------
+    f : FloatFormat
+    normal, logarithm, power, angle, error
+        Coefficients of the families of functions.
+    phi_series : mapping of int to tuple of str
+        Taylor coefficients of phi1 to phi4.
+    inverse_factorial : mapping of int to str
+        1/k! for k up to 3.
+    near, wide : str
+        How far from 0 an argument may lie for the short form of phi1, and for the wide one; empty where it is lacking.
+    limit : str
+        Within which ``limited`` keeps a number.
+    zero, quarter, half, one, two, four : str
+    estimates : bool
+        Whether quotients are made from estimates of reciprocals.
+    function, inline, always_inline : str
+        Words before a function, a short one, and one that must be inlined.
+    fabs, sqrt, floor : str
+        Names of functions that the target has.
+    """
+
+    f: FloatFormat
+    normal: NormalFormat
+    logarithm: LogarithmFormat
+    power: PowerFormat
+    angle: AngleFormat
+    error: ErrorFormat
+    phi_series: Mapping[int, tuple[str, ...]]
+    inverse_factorial: Mapping[int, str]
+    near: str
+    wide: str
+    limit: str
+    zero: str
+    quarter: str
+    half: str
+    one: str
+    two: str
+    four: str
+    estimates: bool
+    function: str
+    inline: str
+    always_inline: str
+    fabs: str
+    sqrt: str
+    floor: str
+
+
+@dataclass(frozen=True)
+class BlockView:
+    """What a template of a function of matrices prints, under these bare names.
+
+    Attributes
+    ----------
+    n : int
+        Rows of the matrix.
+    f, w : FloatFormat
+        Of the arguments and the value, and of the computation.
+    fabs : str
+    terms, doublings : int
+        Of the Taylor series, and at most of it.
+    bound, largest : str
+        Within which entries are kept while they double, and in the end.
+    function, inline : str
+        Words before a function, and a short one.
+    """
+
+    n: int
+    f: FloatFormat
+    w: FloatFormat
+    fabs: str
+    terms: int
+    doublings: int
+    bound: str
+    largest: str
+    function: str
+    inline: str
 
 
 @cache
@@ -56,56 +153,77 @@ def functions_of(kernel: Kernel, printer: CPrinter) -> list[str]:
         wanted.add(printer.CLOCK)
     powers = ["\n".join(printer.power_function(n)) + "\n" for n in sorted(printer.powers)]
     parts = sorted({(n, "product") for n, _ in printer.blocks}) + sorted(printer.blocks)
-    wide = type(printer)(printer.WIDE)
-    matrix = {
-        "f": printer.format,
-        "w": wide.format,
-        "fabs": wide.library("fabs"),
-        "terms": BLOCK_TERMS,
-        "doublings": printer.format.exponent_bias + 8,
-        "bound": wide.literal(BLOCK_BOUND[printer.WIDE]),
-        "largest": wide.literal(LIMIT[printer.number.__name__]),
-        "function": printer.FUNCTION,
-        "inline": printer.INLINE,
-    }
     if parts:
         parts.insert(0, (0, "bounded"))
-    blocks = [environment().get_template(f"math/block_{name}.j2").render(matrix, n=n) for n, name in parts]
+    blocks = [_text(f"block_{name}", _block_view(printer, n)) for n, name in parts]
     ranged = elementary_texts(printer, ["phi1_form"] if kernel.short else [])
     return powers + elementary_texts(printer, in_order(wanted, printer.PROVIDED)) + blocks + ranged
 
 
 def elementary_texts(printer: CPrinter, names: Iterable[str]) -> list[str]:
     """The text of elementary functions in the printer's precision, in the given order."""
-    form = printer.format
+    view = _function_view(printer)
+    return [_text(printer.TEMPLATES.get(name, name), view) for name in names]
+
+
+def _text(name: str, view: FunctionView | BlockView) -> str:
+    """A template of ``templates/math``, which reads the fields of its view by their bare names."""
+    fields = {field.name: getattr(view, field.name) for field in dataclasses.fields(view)}
+    return environment().get_template(f"math/{name}.j2").render(fields)
+
+
+def _function_view(printer: CPrinter) -> FunctionView:
+    dtype = printer.number.__name__
     series = {
-        order: [printer.literal(sp.Rational(1, math.factorial(k + order))) for k in range(form.series_terms)]
+        order: tuple(_inverse_factorial(printer, k + order) for k in range(printer.format.series_terms))
         for order in (1, 2, 3, 4)
     }
-    numbers = {
-        **constants(printer.number.__name__),
-        "phi_series": series,
-        "inverse_factorial": {k: printer.literal(sp.Rational(1, math.factorial(k))) for k in (1, 2, 3)},
-        "near": printer.literal(SHORT_RANGE),
-        "wide": printer.literal(WIDE_RANGE) if printer.WIDE_FORM else "",
-        "limit": printer.literal(LIMIT[printer.number.__name__]),
-        "zero": printer.literal(0),
-        "quarter": printer.literal(sp.Rational(1, 4)),
-        "half": printer.literal(sp.Rational(1, 2)),
-        "one": printer.literal(1),
-        "two": printer.literal(2),
-        "four": printer.literal(4),
-        "estimates": printer.ESTIMATES and printer.format.width == 32,
-        "function": printer.FUNCTION,
-        "inline": printer.INLINE,
-        "always_inline": printer.ALWAYS_INLINE,
-        "fabs": printer.library("fabs"),
-        "sqrt": printer.library("sqrt"),
-        "floor": printer.library("floor"),
-    }
-    return [
-        environment().get_template(f"math/{printer.TEMPLATES.get(name, name)}.j2").render(numbers) for name in names
-    ]
+    return FunctionView(
+        f=printer.format,
+        normal=NORMAL[dtype],
+        logarithm=LOGARITHM[dtype],
+        power=POWER[dtype],
+        angle=ANGLE[dtype],
+        error=ERROR[dtype],
+        phi_series=series,
+        inverse_factorial={k: _inverse_factorial(printer, k) for k in (1, 2, 3)},
+        near=printer.literal(SHORT_RANGE),
+        wide=printer.literal(WIDE_RANGE) if printer.WIDE_FORM else "",
+        limit=printer.literal(LIMIT[dtype]),
+        zero=printer.literal(0),
+        quarter=printer.literal(sp.Rational(1, 4)),
+        half=printer.literal(sp.Rational(1, 2)),
+        one=printer.literal(1),
+        two=printer.literal(2),
+        four=printer.literal(4),
+        estimates=printer.ESTIMATES and printer.format.width == 32,
+        function=printer.FUNCTION,
+        inline=printer.INLINE,
+        always_inline=printer.ALWAYS_INLINE,
+        fabs=printer.library("fabs"),
+        sqrt=printer.library("sqrt"),
+        floor=printer.library("floor"),
+    )
+
+
+def _inverse_factorial(printer: CPrinter, k: int) -> str:
+    return printer.literal(sp.Rational(1, math.factorial(k)))
+
+
+def _block_view(printer: CPrinter, size: int) -> BlockView:
+    wide = type(printer)(printer.WIDE)
+    return BlockView(
+        n=size,
+        f=printer.format,
+        w=wide.format,
+        fabs=wide.library("fabs"),
+        terms=BLOCK_TERMS,
+        doublings=printer.format.exponent_bias + 8,
+        bound=wide.literal(BLOCK_BOUND[printer.WIDE]),
+        largest=wide.literal(LIMIT[printer.number.__name__]),
+        function=printer.FUNCTION,
+        inline=printer.INLINE,
+    )
 
 
 def head_of(kernel: Kernel) -> Iterator[str]:

@@ -1,39 +1,14 @@
 """What templates print: a kernel's values as text, in parts that each have a name and a type.
 
-A view is built once for a kernel and a target. It holds no SymPy value, and a template takes no decision that stands
-in one of its fields.
+No SymPy value stands in a view, and a template takes no decision that stands in one of its fields. A view is made once
+for a kernel and a target by :mod:`izhigen.codegen.spelling`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import sympy as sp
-
-from izhigen.codegen.body import PERIOD, RELEASE
 from izhigen.codegen.formats import FloatFormat
-from izhigen.codegen.identifiers import c_name
-from izhigen.codegen.kernel import Kernel
-from izhigen.codegen.plain import plain_comment
-from izhigen.codegen.printers.c import CPrinter
-from izhigen.codegen.printers.libm import TimePrinter
-from izhigen.codegen.procedure import Kind, Placement, Procedure, Statement, Store, Word
-from izhigen.codegen.render import functions_of, head_of
-from izhigen.codegen.words import Words
-from izhigen.derive.event import LAST_SPIKE, TAU_REF
-from izhigen.derive.lowering import DT, T, lower, symbol
-from izhigen.derive.ranges import SHORT_RANGE, WIDE_RANGE, within
-from izhigen.model.model import Declaration
-
-LARGEST_TILE, SMALLEST_TILE = 256, 64
-"""Neurons advanced together, at most and at least."""
-GROUP = 128
-"""Lanes of a vector loop: several whole vectors of any machine in flight, and little waste in small populations."""
-TILE_BYTES = 24 * 1024
-"""What a tile may take of the first-level cache (32 KB and more), where its values stay over all steps of a call."""
-COUNT_WORDS = 14
-"""Numbers of four bytes a lane that drawing counts takes: four random, eight bounds, the likeliest count, the count."""
 
 
 @dataclass(frozen=True)
@@ -176,8 +151,10 @@ class LanesView:
         What the procedures of these names read.
     periods : tuple of Lane
         The refractory period where equations read it, given for each neuron.
+    kept : tuple of Lane
+        What a population keeps between calls: states, and when each neuron last spiked.
     recorded : tuple of Lane
-        States and inputs, which traces are of.
+        The same and inputs, which traces are of.
     copied_types : tuple of str
         Types of the arrays that a population has.
     """
@@ -190,6 +167,7 @@ class LanesView:
     in_guard: tuple[Lane, ...]
     in_prepare: tuple[Lane, ...]
     periods: tuple[Lane, ...]
+    kept: tuple[Lane, ...]
     recorded: tuple[Lane, ...]
     copied_types: tuple[str, ...]
 
@@ -210,6 +188,8 @@ class CodeView:
         C names that are read for a neuron.
     reads_time : bool
         Whether a step reads the time.
+    time_in_parts : bool
+        Whether it is then computed from dt in two parts, with twice the precision of a number.
     """
 
     constants: tuple[Line, ...]
@@ -221,6 +201,7 @@ class CodeView:
     initial: tuple[Line, ...]
     reads: frozenset[str]
     reads_time: bool
+    time_in_parts: bool
 
 
 @dataclass(frozen=True)
@@ -269,10 +250,13 @@ class HoldView:
 
 @dataclass(frozen=True)
 class TileView:
-    """Neurons that are advanced together, and lanes of a vector loop."""
+    """How much is done together: neurons of a tile, lanes of a vector loop, and steps that a thread of a device makes
+    without a look at what happened in them.
+    """
 
     size: int
     group: int
+    steps: int
 
 
 @dataclass(frozen=True)
@@ -321,6 +305,11 @@ class KernelView:
         return self.number.real
 
     @property
+    def has_constants(self) -> bool:
+        """Whether anything is computed from parameters alone."""
+        return bool(self.constants.all or self.short.arguments)
+
+    @property
     def is_timed(self) -> bool:
         """Whether a step reads the time, or its number."""
         return self.hold.exists or self.code.reads_time
@@ -349,244 +338,3 @@ class KernelView:
     def zero(self) -> str:
         """0 as a number of that type."""
         return f"0.0{self.number.suffix}"
-
-
-def view_of(kernel: Kernel, target: str, printer: CPrinter, words: Words, *, with_initial: bool = False) -> KernelView:
-    """The view of a kernel.
-
-    Parameters
-    ----------
-    kernel : Kernel
-    target : str
-        Name of the target.
-    printer : CPrinter
-        A new one of the target, in the kernel's number type. Functions that it was told of are written out as well.
-    words : Words
-        Those of the target.
-    with_initial : bool
-        Whether initial values of the states are printed.
-    """
-    lanes = _lanes(kernel, printer)
-    code = _code(kernel, printer, words, with_initial)
-    events = tuple(
-        EventView(event.name, _printed(kernel[f"on_{event.name}"].stores, printer, words))
-        for event in kernel.step.events
-        if event.hold
-    )
-    tile = tile_size(kernel)
-    return KernelView(
-        name=c_name(kernel.step.model.name),
-        target=target,
-        number=printer.format,
-        head=tuple(plain_comment(line) for line in head_of(kernel)),
-        functions=tuple(functions_of(kernel, printer)),  # those that the lines above call
-        spikes=kernel.spikes,
-        noise=tuple(Variate(c_name(xi.name), stream) for xi, stream in kernel.step.variates),
-        events=events,
-        model=_model(kernel, printer.format),
-        inputs=_inputs(kernel, printer.format),
-        constants=_constants(kernel, printer.format),
-        lanes=_lane_uses(kernel, lanes),
-        code=code,
-        short=_short(kernel, printer),
-        hold=HoldView(kernel.refractory, kernel.refractory and TAU_REF.name not in kernel.per_neuron),
-        tile=TileView(tile, min(GROUP, tile)),
-    )
-
-
-def _short(kernel: Kernel, printer: CPrinter) -> ShortView:
-    forms = [
-        FormView(printer.literal(size), printer.all_of(c for s in kernel.short for c in within(s.at_bound, size)))
-        for size in ((SHORT_RANGE, WIDE_RANGE) if printer.WIDE_FORM else (SHORT_RANGE,))
-    ]
-    return ShortView(tuple(c_name(s.argument.name) for s in kernel.short), tuple(forms))
-
-
-def tile_size(kernel: Kernel) -> int:
-    """Neurons of a tile: as many as the model's values allow in the first-level cache."""
-    size = 4 if kernel.dtype == "float32" else 8
-    model = kernel.step.model
-    words = len(model.states) + len(model.inputs) + len(kernel.deltas) + len(kernel.per_neuron) + 1
-    words += len(kernel["prepare"].statements)
-    words += COUNT_WORDS * len(kernel.counted_inputs) * 4 // size
-    words += 4 * (len(kernel.step.variates) + len(kernel.noisy_inputs)) + (
-        1 + 2 * 8 // size if kernel.refractory else 0
-    )
-    tile = LARGEST_TILE
-    while tile > SMALLEST_TILE and tile * words * size > TILE_BYTES:
-        tile //= 2
-    return tile
-
-
-def print_statement(statement: Statement, printer: CPrinter) -> Line:
-    """A statement or store as a line."""
-    text = printer.doprint(statement.expression)
-    whole = text.startswith("(") and text.endswith(")") and _closes_at_end(text)
-    types = {Kind.CONDITION: "int", Kind.TIME: "double", Kind.STEP: printer.step_type}
-    how = "+=" if isinstance(statement, Store) and statement.how == "add" else "="
-    return Line(
-        _word(statement.symbol),
-        types.get(statement.kind, printer.format.real),
-        text[1:-1] if whole else text,
-        how,
-    )
-
-
-def _closes_at_end(text: str) -> bool:
-    depth = 0
-    for position, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
-        if depth == 0 and position < len(text) - 1:
-            return False
-    return True
-
-
-def _printed(statements: Iterable[Statement], printer: CPrinter, words: Words) -> tuple[Line, ...]:
-    return tuple(print_statement(words.put_into(s), printer) for s in statements)
-
-
-def _code(kernel: Kernel, printer: CPrinter, words: Words, with_initial: bool) -> CodeView:
-    lines = {
-        name: _printed(kernel[name].statements, printer, words)
-        for name in ("constants", "prepare", "clock", "guard", "step")
-    }
-    return CodeView(
-        **lines,
-        stores=_printed(kernel["step"].stores, printer, words),
-        initial=initial_lines(kernel.step.model, printer) if with_initial else (),
-        reads=frozenset(c_name(s.name) for s in kernel["prepare"].symbols | kernel.loop),
-        reads_time=T in kernel.loop,
-    )
-
-
-def initial_lines(model: Declaration, printer: CPrinter) -> tuple[Line, ...]:
-    """Statements that compute the initial value of every state, each reading only parameters and states before it."""
-    waiting = {
-        symbol(s): lower(model.initial[s], f"initial value of {s}") if s in model.initial else sp.S.Zero
-        for s in model.states
-    }
-    lines: list[Line] = []
-    while waiting:
-        for state in [s for s, value in waiting.items() if not value.free_symbols & waiting.keys()]:
-            lines.append(print_statement(Statement(state, waiting.pop(state), Kind.REAL), printer))
-    return tuple(lines)
-
-
-def _model(kernel: Kernel, form: FloatFormat) -> ModelView:
-    model = kernel.step.model
-    return ModelView(
-        tuple(Variable(c_name(s), form.real, _note(model, s)) for s in model.states),
-        tuple(Variable(c_name(p), "double", _note(model, p)) for p in kernel.uniform_parameters),
-        tuple(
-            Variable(c_name(p), "double" if _is_time(kernel, p) else form.real, _note(model, p))
-            for p in kernel.per_neuron
-        ),
-    )
-
-
-def _inputs(kernel: Kernel, form: FloatFormat) -> InputsView:
-    model = kernel.step.model
-    drawn = {*kernel.noisy_inputs, *kernel.counted_inputs, *kernel.event_inputs}
-    return InputsView(
-        tuple(Variable(c_name(i), form.real, _note(model, i)) for i in kernel.inputs),
-        tuple(c_name(i) for i in kernel.noisy_inputs),
-        tuple(c_name(i) for i in kernel.counted_inputs),
-        tuple(c_name(i) for i in kernel.event_inputs),
-        tuple(c_name(i) for i in kernel.inputs if i in drawn),
-        tuple(
-            Line(c_name(s.symbol.name), "double", str(TimePrinter().doprint(s.expression))) for s in kernel.timed_inputs
-        ),
-    )
-
-
-def _constants(kernel: Kernel, form: FloatFormat) -> ConstantsView:
-    """The parameters and constants that procedures are given."""
-    constants, prepare, clock, step = (kernel[name] for name in ("constants", "prepare", "clock", "step"))
-    kinds = {s.symbol: s.kind for p in kernel.procedures.values() for s in p.statements}
-    parameters = [*(symbol(p) for p in kernel.uniform_parameters), DT]
-    known = [*parameters, *(s.symbol for s in constants.statements)]
-
-    def uniform(names: Iterable[sp.Symbol], *procedures: Procedure) -> tuple[Variable, ...]:
-        given = {symbol for procedure in procedures for symbol in procedure.given(Placement.UNIFORM)}
-        return tuple(_variable(s, kinds, form) for s in names if s in given)
-
-    return ConstantsView(
-        uniform(known, prepare, clock, step),
-        tuple(
-            Given(v.name, v.type, v.name if v.name == DT.name else f"parameter.{v.name}")
-            for v in uniform(parameters, constants, prepare, clock, step)
-        ),
-        uniform(known, prepare),
-        uniform(known, clock, step),
-        uniform(known, kernel["guard"]),
-    )
-
-
-def _variable(symbol: sp.Symbol, kinds: Mapping[sp.Symbol, Kind], form: FloatFormat) -> Variable:
-    return Variable(_word(symbol), "int" if kinds.get(symbol) is Kind.CONDITION else form.real)
-
-
-def _word(symbol: sp.Symbol) -> str:
-    """How a symbol is printed."""
-    return str(symbol.name) if isinstance(symbol, Word) else c_name(symbol.name)
-
-
-def _note(model: Declaration, name: str) -> str:
-    """Unit and default of a state, parameter or input."""
-    default = f"default {model.parameters[name]:g}" if name in model.parameters else ""
-    return plain_comment(", ".join(part for part in (model.unit_of(name), default) if part))
-
-
-def _lanes(kernel: Kernel, printer: CPrinter) -> list[Lane]:
-    """All that neurons have: states, per-neuron parameters and what follows, inputs, variates, spikes."""
-    model, form = kernel.step.model, printer.format
-    read = kernel.loop | kernel["prepare"].symbols
-    lanes = [Lane(c_name(s), form.real, read_only=False, source=f"state.{c_name(s)}") for s in model.states]
-    if kernel.refractory:
-        since = LAST_SPIKE.name
-        lanes.append(Lane(since, "double", read_only=False, source=f"state.{since}"))
-        if TAU_REF.name in kernel.per_neuron:
-            lanes.append(Lane(PERIOD.name, "double", source=f"parameter.{TAU_REF.name}"))
-        lanes.append(Lane(RELEASE.name, printer.step_type, read_only=False))
-    for parameter in kernel.per_neuron:
-        if symbol(parameter) in read:
-            source = "" if _is_time(kernel, parameter) else f"parameter.{c_name(parameter)}"
-            lanes.append(Lane(c_name(parameter), form.real, source=source))
-    prepared = kernel["prepare"].statements
-    lanes += [Lane(c_name(s.symbol.name), "int" if s.kind is Kind.CONDITION else form.real) for s in prepared]
-    lanes += [Lane(c_name(i), form.real) for i in kernel.inputs]
-    lanes += [Lane(c_name(xi.name), form.real, buffer=False) for xi, _ in kernel.step.variates]
-    return [*lanes, *([Lane("spike", form.lane_int, read_only=False)] if kernel.spikes else [])]
-
-
-def _lane_uses(kernel: Kernel, lanes: list[Lane]) -> LanesView:
-    """The values that every neuron has, by the parts of the program that read, check or copy them."""
-    written = [c_name(s) for s in kernel.step.model.states]
-    given, inputs = {c_name(p) for p in kernel.per_neuron}, {c_name(i) for i in kernel.inputs}
-    values = _read_lanes(lanes, kernel.loop, written)
-    return LanesView(
-        all=tuple(lanes),
-        held=tuple(lane for lane in lanes if lane.name != "spike"),
-        in_step=(*values, *(lane for lane in lanes if lane.name == "spike")),
-        values=values,
-        read=_read_lanes(lanes, kernel.loop),
-        in_guard=_read_lanes(lanes, kernel["guard"].symbols),
-        in_prepare=tuple(lane for lane in _read_lanes(lanes, kernel["prepare"].symbols) if lane.name in given),
-        periods=tuple(lane for lane in lanes if kernel.refractory and lane.name == c_name(TAU_REF.name)),
-        recorded=(
-            *(lane for lane in lanes if lane.source and not lane.read_only),
-            *(lane for lane in lanes if lane.name in inputs),
-        ),
-        copied_types=tuple(sorted({lane.type for lane in lanes if lane.source})),
-    )
-
-
-def _read_lanes(lanes: list[Lane], read: Iterable[sp.Symbol], written: Iterable[str] = ()) -> tuple[Lane, ...]:
-    """The lanes that are read or written."""
-    names = {*written, *(_word(s) for s in read)} - {"spike"}
-    return tuple(lane for lane in lanes if lane.name in names)
-
-
-def _is_time(kernel: Kernel, parameter: str) -> bool:
-    """Whether a parameter is compared with times, and so comes in double precision whatever the kernel's type."""
-    return kernel.refractory and parameter == TAU_REF.name

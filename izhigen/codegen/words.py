@@ -6,12 +6,13 @@ a target states its words for them, which are put into statements before these a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from izhigen.codegen.body import PERIOD, TIME_NOW, release_step
 from izhigen.codegen.kernel import phi1_ranged
-from izhigen.codegen.procedure import Statement, Word
+from izhigen.codegen.procedure import Kind, Statement, Store, Word
 from izhigen.derive.functions import OwnFunction
 
 TIME_STEP = Word("time_step", real=True)
@@ -35,10 +36,17 @@ class Words:
     release : tuple of Word
         The function that finds the first step after a hold, and what it is given: ``TIME_NOW`` stands for the time
         when the hold began, and ``PERIOD`` for its length.
+    keeps_times : bool
+        Whether a population keeps times, in double precision.
     """
 
     form: tuple[Word, ...]
     release: tuple[Word, ...]
+    keeps_times: bool = True
+
+    def kept(self, stores: Iterable[Store]) -> tuple[Store, ...]:
+        """The stores of what a population keeps."""
+        return tuple(s for s in stores if self.keeps_times or s.kind is not Kind.TIME)
 
     def put_into(self, statement: Some) -> Some:
         """The statement in this target's words."""

@@ -15,9 +15,9 @@ from izhigen.codegen.interface import c_text
 from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.render import environment
 from izhigen.codegen.request import KernelRequest
+from izhigen.codegen.spelling import view_of
 from izhigen.codegen.targets import find_target, target_names
 from izhigen.codegen.targets.target import Target
-from izhigen.codegen.view import view_of
 from izhigen.errors import BackendError, IzhigenError, ValueShapeError, shown
 from izhigen.files import Folder, InTheWay, check_file, is_draft, read_path, sha256, write_file
 from izhigen.model.model import Declaration

@@ -19,6 +19,7 @@ TARGET = Target(
     Words(
         form=(Word("short_form"),),
         release=(Word("iz_release"), Word("population->step"), PERIOD, Word("population->dt")),
+        keeps_times=False,
     ),
     entry="step",
     dtypes=("float32",),

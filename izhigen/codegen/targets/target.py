@@ -11,7 +11,8 @@ from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.program import Program
 from izhigen.codegen.render import environment
-from izhigen.codegen.view import KernelView, view_of
+from izhigen.codegen.spelling import view_of
+from izhigen.codegen.view import KernelView
 from izhigen.codegen.words import Words
 from izhigen.errors import BackendError, shown
 
