@@ -4,7 +4,11 @@ by the name of its file.
 
 from __future__ import annotations
 
+import importlib.util
+import pkgutil
+import re
 from functools import cache
+from importlib.abc import InspectLoader
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -19,7 +23,16 @@ def resource_dir(name: str) -> Path:
 
 
 @cache
-def modules_with(definition: str, folder: str) -> tuple[str, ...]:
-    """Names of the modules in a folder of the package that have a line which begins so, without importing them."""
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted(Path(folder).glob("*.py"))}
-    return tuple(name for name, text in texts.items() if f"\n{definition}" in text and name != "__init__")
+def modules_with(name: str, package: str, folder: str) -> tuple[str, ...]:
+    """The modules of a package's folder that define a name; imported only where their source is not at hand."""
+    found = [module for module in pkgutil.iter_modules([folder]) if module.name.isidentifier()]
+    return tuple(sorted(module.name for module in found if _defines(module, name, package)))
+
+
+def _defines(module: pkgutil.ModuleInfo, name: str, package: str) -> bool:
+    path = f"{package}.{module.name}"
+    spec = importlib.util.find_spec(path)
+    source = spec.loader.get_source(path) if spec and isinstance(spec.loader, InspectLoader) else None
+    if source is None:
+        return hasattr(importlib.import_module(path), name)
+    return re.search(rf"^(?:def )?{name}\b", source, re.MULTILINE) is not None

@@ -14,7 +14,7 @@ from izhigen.resources import modules_with
 
 def backend_names() -> list[str]:
     """Names of the backends: the files of this folder that define ``create_engine``."""
-    return list(modules_with("def create_engine(", __path__[0]))
+    return list(modules_with("create_engine", __name__, __path__[0]))
 
 
 def _backend(name: str) -> Any:

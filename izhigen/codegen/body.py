@@ -1,9 +1,9 @@
 """The statements of one neuron in one step, from the sequence of a step's actions.
 
-Times stand in double precision on every target, and no kernel compares them in every step. What is held until a time
-is held before a step: ``release``, the first step that starts more than the period after the event. It is found when
-the event happens and when a call begins, from times rounded as ``t - t_last_spike <= tau_ref`` rounds them; so all
-targets agree on ties, and a step compares two whole numbers.
+No kernel compares times in every step. What is held until a time is held before a step: ``release``, the first step
+that starts more than the period after the event. It is found when the event happens and when a call begins, from times
+in double precision, rounded as ``t - t_last_spike <= tau_ref`` rounds them; so backends agree on ties, and a step
+compares two whole numbers. Single precision for microcontrollers has no times, and counts the steps of a period.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from izhigen.derive.event import Event, Hold
 from izhigen.derive.lowering import symbol
 from izhigen.derive.sequence import Action, Apply, Commit, Decide, HoldBack, Integrate, Jump
 from izhigen.derive.singularities import remove_singularities
-from izhigen.derive.step import Step
+from izhigen.derive.step import SPIKE, Step
 from izhigen.derive.system import algebraic_definitions
+from izhigen.errors import DerivationError
 
 REFRACTORY = symbol("refractory")
 """Whether a neuron is held in a step."""
@@ -59,6 +60,9 @@ class StepWriter:
         self._increments: dict[sp.Symbol, Any] = {}
         self._held: set[sp.Symbol] = set()
         self._present: dict[sp.Symbol, Any] = {}
+        others = [event.name for event in step.events if event.hold and event.name != SPIKE]
+        if others:
+            raise DerivationError(f"event {others[0]!r} holds something, which only {SPIKE!r} can")
         for action in step.sequence:
             self._write(action)
 

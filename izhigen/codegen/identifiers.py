@@ -23,7 +23,8 @@ OWN = frozenset(
     GROUP ALIGNED OUT_OF_LINE neuron step_now NONE NEURONS_A_THREAD FULL SHORT WIDE EITHER NULL INFINITY NAN fmaf fabs
     fabsf sqrt sqrtf floor floorf memcpy input spikes short_form release time_step origin EOF
     BUFSIZ EXIT_SUCCESS EXIT_FAILURE RAND_MAX offsetof math_errhandling refractory_period linux unix errno signgam
-    y0 y1 yn j0 j1 jn gamma stdin stdout stderr
+    y0 y1 yn j0 j1 jn gamma stdin stdout stderr DT DT_REST SEED STEPS STEPS_A_MS STEPS_A_GROUP SQRT_DT DURATION_MS
+    BEGIN END OUTPUT_H restrict
     """.split()
 )
 """Identifiers that the templates use, and names that headers or compilers may define."""
@@ -37,5 +38,5 @@ MACRO = re.compile(
 def c_name(name: str) -> str:
     """The C identifier for a symbol: the name itself, with one more underscore after it where the word is taken."""
     word = name.rstrip("_")
-    taken = word in KEYWORDS or word in OWN or name.startswith("iz_") or word.endswith("_lanes") or MACRO.match(word)
-    return f"{name}_" if taken else name
+    ours = name.startswith(("iz_", "IZ_")) or word.endswith("_lanes")
+    return f"{name}_" if ours or word in KEYWORDS or word in OWN or MACRO.match(word) else name

@@ -39,7 +39,7 @@ class Hold:
     states : tuple of Symbol
         What is held.
     since, period : Symbol
-        The time from which on, and for how long (ms). Times are in double precision on every target.
+        The time from which on, and for how long (ms).
     """
 
     states: tuple[sp.Symbol, ...]

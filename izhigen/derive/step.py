@@ -101,7 +101,7 @@ class Step:
 
     @property
     def times(self) -> tuple[sp.Symbol, ...]:
-        """What a neuron has beside its states: times in ms, which are in double precision on every target."""
+        """What a neuron has beside its states: times in ms, in double precision."""
         return tuple(event.hold.since for event in self.events if event.hold)
 
     @property

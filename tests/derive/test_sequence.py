@@ -12,6 +12,7 @@ from izhigen.derive.event import LAST_SPIKE, TAU_REF, Assignment, Event, Hold, T
 from izhigen.derive.lowering import T, symbol
 from izhigen.derive.sequence import Apply, Commit, Decide, HoldBack, Integrate, Jump
 from izhigen.derive.step import derive_step
+from izhigen.errors import DerivationError
 
 V, u, V_th = symbol("V"), symbol("u"), symbol("V_th")
 
@@ -100,3 +101,10 @@ def test_a_later_event_reads_what_an_earlier_one_left(backend, device, with_even
         spiked = bool(pop.step()[0])
         seen.append((spiked, float(pop.V[0]), float(pop.u[0])))
     assert seen == [(False, 1.0, 0.0), (False, 2.0, 0.0), (True, 0.5, 1.0), (False, 1.5, 1.0), (False, 2.5, 1.0)]
+
+
+def test_only_the_spike_can_hold(with_events):
+    model = Model("Other", "dV/dt = 1", threshold="V >= 3", reset="V = 0").with_refractory(1.0)
+    with_events(lambda step: (step.events[0], replace(step.events[0], name="low")))
+    with pytest.raises(DerivationError, match="event 'low' holds something, which only 'spike' can"):
+        model.program()

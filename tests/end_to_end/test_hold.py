@@ -73,3 +73,40 @@ def test_extreme_times_of_the_last_spike(backend, start, cuts, device):
     expected = spikes_of("numpy", "float64", 0.1, 0.5, 100, cuts, start)[0]
     np.testing.assert_array_equal(spikes_of(backend, "float64", 0.1, 0.5, 100, cuts, start)[0], expected)
     assert expected[:, 1].any() == (start not in (np.inf, 1e300))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("dt", "tau_ref", "start"), [(0.1, 1e300, -1e300), (0.1, 1e24, -1e24), (1e-30, 1e7, -1e7), (0.1, 1e18, -1e18)]
+)
+def test_an_end_that_no_estimate_comes_near_is_found(backend, dt, tau_ref, start, device):
+    """Where times cancel, the first step that is not held may be any."""
+    pop = HELD.population(3, dt=dt, backend=backend, dtype="float64", tau_ref=tau_ref, V_th=dt * 1.5)
+    expected = HELD.population(3, dt=dt, backend="numpy", dtype="float64", tau_ref=tau_ref, V_th=dt * 1.5)
+    for each in (pop, expected):
+        each.state["t_last_spike"][:] = start
+    found, wanted = (each.run(steps=60, record=["spike"]).to_host()["spike"] for each in (pop, expected))
+    np.testing.assert_array_equal(found, wanted)
+
+
+NAMES = [
+    "release",
+    "step_now",
+    "time_now",
+    "origin",
+    "time_step",
+    "on_spike",
+    "iz_on_spike",
+    "IZ_BOUNDS",
+    "DT",
+    "STEPS",
+]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "IZ_COUNTED_STEPS", "COUNTED_STEPS", "find_releases", "refractory_period"])
+def test_a_state_may_have_a_name_of_the_kernel(name):
+    model = Model("Named", f"d{name}/dt = 1 + 0*I", threshold=f"{name} >= 1", reset=f"{name} = 0", inputs=["I"])
+    held = model.with_refractory(0.3)
+    runs = [held.population(3, dt=0.1, backend=b).run(steps=60, record=[name, "spike"]) for b in ("c", "numpy")]
+    np.testing.assert_array_equal(runs[0]["spike"], runs[1]["spike"])
+    assert runs[0]["spike"].any()

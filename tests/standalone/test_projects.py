@@ -43,7 +43,7 @@ def built(folder, written, target, flags=("-O1",)):
 def test_a_call_may_count_its_steps_again(tmp_path):
     """The C kernel counts the steps of a call in 32 bits, and begins again where they are used up; here after 8."""
     written = project("IzhikevichRefLTC", "c")
-    text, changed = re.subn("COUNTED_STEPS 0x40000000", "COUNTED_STEPS 8", written.files["IzhikevichRefLTC.c"])
+    text, changed = re.subn("IZ_COUNTED_STEPS 0x40000000", "IZ_COUNTED_STEPS 8", written.files["IzhikevichRefLTC.c"])
     assert changed == 1
     changed = replace(written, files={**written.files, "IzhikevichRefLTC.c": text})
     assert "0 differences: passed" in built(tmp_path, changed, "c")

@@ -11,7 +11,7 @@ from izhigen.resources import modules_with
 
 def target_names() -> list[str]:
     """Names of the targets: the files of this folder that define ``TARGET``; ``-`` in a name is ``_`` in its file's."""
-    return sorted(name.replace("_", "-") for name in modules_with("TARGET = ", __path__[0]))
+    return sorted(name.replace("_", "-") for name in modules_with("TARGET", __name__, __path__[0]))
 
 
 def find_target(name: str) -> Target:

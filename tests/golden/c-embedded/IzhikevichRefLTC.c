@@ -182,7 +182,7 @@ static float iz_phi1_form(float z, int32_t short_form)
 }
 
 /* What is done at the end of a step in a neuron with a spike. */
-static void on_spike(struct IzhikevichRefLTC_population *population, int32_t neuron)
+static void iz_on_spike(struct IzhikevichRefLTC_population *population, int32_t neuron)
 {
     const float refractory_period = population->parameter.tau_ref;
     population->state.release[neuron] = iz_release(population->step, refractory_period, population->dt);
@@ -248,7 +248,7 @@ int32_t IzhikevichRefLTC_step(struct IzhikevichRefLTC_population *population, co
         population->state.V[neuron] = spike ? c : V_new;
         population->state.u[neuron] = spike ? d + u_new : u_new;
         if (spike)
-            on_spike(population, neuron);
+            iz_on_spike(population, neuron);
         population->spike[neuron] = (uint8_t)spike;
         spikes += spike;
     }

@@ -207,20 +207,34 @@ static double iz_start(int64_t step, double dt)
     return start;
 }
 
-/* The first step that starts more than period after a time; step 0 where there is no such time (NaN). */
+/* The first step that starts more than period after a time; step 0 where there is no such time (NaN). It is looked for around an estimate, in growing
+   strides and then by halves: where times are large, the estimate may be far off. */
 static int64_t iz_release(double since, double period, double dt)
 {
+    const int64_t last = 4000000000000000000LL;
     const double estimate = (since + period) / dt;
-    int64_t k = 0;
-    if (estimate >= 4e18)
-        return 4000000000000000000LL;
+    int64_t held = -1, released = last, stride = 1, k = 0;
     if (estimate > 0.0)
-        k = (int64_t)estimate;
-    while (iz_start(k, dt) - since <= period)
-        k++;
-    while (k > 0 && !(iz_start(k - 1, dt) - since <= period))
-        k--;
-    return k;
+        k = estimate < 4e18 ? (int64_t)estimate : last - 1;
+    if (iz_start(k, dt) - since <= period) {
+        for (held = k; stride < last - held && iz_start(held + stride, dt) - since <= period; stride *= 2)
+            held += stride;
+        if (stride < last - held)
+            released = held + stride;
+    } else {
+        for (released = k; stride <= released && !(iz_start(released - stride, dt) - since <= period); stride *= 2)
+            released -= stride;
+        if (stride <= released)
+            held = released - stride;
+    }
+    while (released - held > 1) {
+        k = held + (released - held) / 2;
+        if (iz_start(k, dt) - since <= period)
+            held = k;
+        else
+            released = k;
+    }
+    return released;
 }
 
 /* Forms of phi1: for any argument; for arguments known to lie within 1.0f of 0, or within 2.0f; and for either, with the bits of the
@@ -382,13 +396,13 @@ static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constan
 }
 
 /* What holds a neuron ends before the step that release names, counted from step origin of the simulation. So many steps are counted: */
-#define COUNTED_STEPS 0x40000000
+#define IZ_COUNTED_STEPS 0x40000000
 
 /* The end of a hold of the given period that began at a time; where it is far away, the number of counted steps. */
 static int32_t release_in_call(int64_t origin, double since, double period, double time_step)
 {
     const int64_t steps = iz_release(since, period, time_step) - origin;
-    return (int32_t)(steps < COUNTED_STEPS ? steps : COUNTED_STEPS);
+    return (int32_t)(steps < IZ_COUNTED_STEPS ? steps : IZ_COUNTED_STEPS);
 }
 
 /* When the neurons of a tile are released, as step origin begins. It takes some time for those that are held, and need not be known in a call of one step. */
@@ -409,7 +423,7 @@ static OUT_OF_LINE void find_releases(const struct lanes *lanes, const struct co
 }
 
 /* What is done at the end of a step in the neurons of a tile with a spike. */
-static void on_spike(const struct lanes *lanes, const struct constants *constants, int64_t step, int64_t origin, double time_step, int width)
+static void iz_on_spike(const struct lanes *lanes, const struct constants *constants, int64_t step, int64_t origin, double time_step, int width)
 {
     const double time_now = iz_start(step, time_step), refractory_period = constants->refractory_period;
     int lane;
@@ -578,13 +592,13 @@ static void advance_tile(const struct IzhikevichRefLTC_population *population, s
             position++;
     for (s = 0; s < constants->steps; s++) {
         const int64_t step = run->first_step + s;
-        const int32_t step_now = (int32_t)(s % COUNTED_STEPS);
+        const int32_t step_now = (int32_t)(s % IZ_COUNTED_STEPS);
         if (step_now == 0)
             find_releases(&lanes, constants, step, population->dt, width);
         if (s == 0 || run->input.I.step_stride != 0)
             lanes.I = read_input(tile.I, &run->input.I, s, first, count);
         if (step_tile(&lanes, constants, width, step_now)) {
-            on_spike(&lanes, constants, step, step - step_now, population->dt, width);
+            iz_on_spike(&lanes, constants, step, step - step_now, population->dt, width);
             if (run->spike_step != NULL || run->count != NULL)
                 collect_spikes(tile.spike, run, s, first, count, width);
         }

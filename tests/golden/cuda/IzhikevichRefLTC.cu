@@ -219,23 +219,42 @@ static __device__ __forceinline__ float iz_phi1_near(float z)
 /* The start of a step in ms; rounded before anything is done with it, so that a tie is decided by rounded times, and alike everywhere. */
 static __device__ __forceinline__ double iz_start(int64_t step, double dt)
 {
+#if defined(__HIP__) /* whose __dmul_rn may become part of a multiply-add */
+#pragma clang fp contract(off)
+    return (double)step * dt;
+#else
     return __dmul_rn((double)step, dt);
+#endif
 }
 
-/* The first step that starts more than period after a time; step 0 where there is no such time (NaN). */
+/* The first step that starts more than period after a time; step 0 where there is no such time (NaN). It is looked for around an estimate, in growing
+   strides and then by halves: where times are large, the estimate may be far off. */
 static __device__ int64_t iz_release(double since, double period, double dt)
 {
+    const int64_t last = 4000000000000000000LL;
     const double estimate = (since + period) / dt;
-    int64_t k = 0;
-    if (estimate >= 4e18)
-        return 4000000000000000000LL;
+    int64_t held = -1, released = last, stride = 1, k = 0;
     if (estimate > 0.0)
-        k = (int64_t)estimate;
-    while (iz_start(k, dt) - since <= period)
-        k++;
-    while (k > 0 && !(iz_start(k - 1, dt) - since <= period))
-        k--;
-    return k;
+        k = estimate < 4e18 ? (int64_t)estimate : last - 1;
+    if (iz_start(k, dt) - since <= period) {
+        for (held = k; stride < last - held && iz_start(held + stride, dt) - since <= period; stride *= 2)
+            held += stride;
+        if (stride < last - held)
+            released = held + stride;
+    } else {
+        for (released = k; stride <= released && !(iz_start(released - stride, dt) - since <= period); stride *= 2)
+            released -= stride;
+        if (stride <= released)
+            held = released - stride;
+    }
+    while (released - held > 1) {
+        k = held + (released - held) / 2;
+        if (iz_start(k, dt) - since <= period)
+            held = k;
+        else
+            released = k;
+    }
+    return released;
 }
 
 /* phi1; the short form for arguments within reach of 0. It is computed in any case: so there is one branch, around the full form. */
@@ -410,7 +429,7 @@ static __device__ __forceinline__ void note_spikes(const struct IzhikevichRefLTC
 }
 
 /* What is done at the end of a step in a neuron with a spike. */
-static __device__ __forceinline__ void on_spike(struct neuron *neuron, const struct IzhikevichRefLTC_population *population,
+static __device__ __forceinline__ void iz_on_spike(struct neuron *neuron, const struct IzhikevichRefLTC_population *population,
                                                 const struct IzhikevichRefLTC_constants *constants, int64_t step_now, int64_t i)
 {
     const double time_step = constants->time_step, time_now = iz_start(step_now, time_step), refractory_period = constants->refractory_period;
@@ -443,7 +462,7 @@ static __device__ __forceinline__ int make_step(struct neuron *neuron, struct ke
     }
     const int spike = step_neuron(neuron, constants, step_now);
     if (spike)
-        on_spike(neuron, population, constants, step_now, i);
+        iz_on_spike(neuron, population, constants, step_now, i);
     return spike;
 }
 
@@ -600,7 +619,7 @@ extern "C" __global__ void IzhikevichRefLTC_step(const struct IzhikevichRefLTC_p
                 find_held(&neuron[k], &constants, step_now);
                 const int spike = step_neuron(&neuron[k], &constants, step_now);
                 if (spike)
-                    on_spike(&neuron[k], &population, &constants, step_now, i);
+                    iz_on_spike(&neuron[k], &population, &constants, step_now, i);
                 if (run.spike_flag != NULL)
                     run.spike_flag[i] = (uint8_t)spike;
                 store_neuron(&neuron[k], &population, i);
