@@ -53,3 +53,28 @@ def test_compiles_for_amd_devices(tmp_path, name, dtype, device):
         command, env={**os.environ, "HIP_PLATFORM": "amd"}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@NEEDS_HIPCC
+def test_times_are_rounded_before_they_are_compared(tmp_path):
+    """clang takes the product of CUDA's ``__dmul_rn`` into a multiply-add, so ties would end elsewhere than in C."""
+    text = MODELS["Everything"].source("hip")
+    start = text.index("/* The start of a step in ms")
+    function = text[start : text.index("\n}\n", start) + 3]
+    source = tmp_path / "start.hip"
+    source.write_text(
+        f"#include <hip/hip_runtime.h>\n#include <stdint.h>\n{function}"
+        'extern "C" __global__ void passed(int64_t step, double since, double dt, double *out)\n'
+        "{\n    out[0] = iz_start(step, dt) - since;\n}\n"
+    )
+    assembly = tmp_path / "start.s"
+    command = ["hipcc", "-x", "hip", "--offload-arch=gfx90a", "--cuda-device-only", "-O3", "-S", str(source)]
+    done = subprocess.run(
+        [*command, "-o", str(assembly)],
+        env={**os.environ, "HIP_PLATFORM": "amd"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "v_fma_f64" not in assembly.read_text() and "v_mul_f64" in assembly.read_text()
