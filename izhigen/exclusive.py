@@ -47,7 +47,7 @@ def exclusive(method: M) -> M:
 
 def _in_use(what: str, other: Use) -> ConcurrentUseError:
     name, ident = other
-    named = {"_set_state": "an assignment to a state", "_set_parameter": "an assignment to a parameter"}
+    named = {"set_state": "an assignment to a state", "set_parameter": "an assignment to a parameter"}
     what, name = (named.get(word, f"{word.strip('_')}()") for word in (what, name))
     if ident == threading.get_ident():
         return ConcurrentUseError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from izhigen.arrays import Space, fetch, namespace
 from izhigen.backends.engine import Block, Moments, Spikes, join_spikes
 from izhigen.checks import check_count, check_neurons
 from izhigen.errors import RecordingError, ValueShapeError, shown, suggest
+from izhigen.feeding import Layout
 from izhigen.lines import bind_lines, line_names, read_by_lines
 from izhigen.model.checking import ALL
 from izhigen.model.model import Declaration
@@ -34,41 +34,50 @@ class Subject:
     Attributes
     ----------
     model : Declaration
-    shape : tuple of int
-        Shape of a state.
+    layout : Layout
+        Shape and number type of its arrays, and where they lie, as those of the recording do.
     dt : float
         Step in ms.
     steps_done : int
         Steps before the run.
     dtypes : mapping
         Name of a state that is kept to its number type.
-    dtype : numpy.dtype
-        Number type of the kernel.
     inputs : mapping
         Name of each input that the kernel reads to its values where they are held, one or one a neuron, else to None.
     parameters : mapping
         Name to a float, or to an array of one value per neuron.
     about : mapping
         Method, step, number type, backend and seed, for people.
-    space : Space
-        Where its arrays lie, and those of the recording.
     """
 
     model: Declaration
-    shape: tuple[int, ...]
+    layout: Layout
     dt: float
     steps_done: int
     dtypes: Mapping[str, Any]
-    dtype: Any
     inputs: Mapping[str, Any]
     parameters: Mapping[str, Any]
     about: Mapping[str, Any]
-    space: Space
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a state."""
+        return self.layout.shape
+
+    @property
+    def dtype(self) -> Any:
+        """Number type of the kernel."""
+        return self.layout.dtype
+
+    @property
+    def space(self) -> Space:
+        """Where the arrays lie."""
+        return self.layout.space
 
     @property
     def count(self) -> int:
         """Number of neurons."""
-        return math.prod(self.shape)
+        return self.layout.count
 
     def is_written_by_kernel(self, name: str) -> bool:
         """Whether the kernel can write down a trace of that name."""

@@ -1,4 +1,4 @@
-"""A population: state arrays, time, and the kernel that advances them. The only mutable object."""
+"""A population: neurons, and the kernels that advance them. The only mutable object."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from izhigen.backends import create_engine, open_space
-from izhigen.backends.engine import Block, Engine, PreparedStep, Source
+from izhigen.backends.engine import Engine, PreparedStep, Source
 from izhigen.checks import check_batch, check_count, check_dtype, check_seed, check_size
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, ValueShapeError, shown, suggest
 from izhigen.exclusive import Use, exclusive
+from izhigen.faults import bad_input_error, find_bad_input, find_bad_rate, non_finite_after
 from izhigen.feeding import KernelInput, Layout, check_input_names, kernel_choices, step_sources
 from izhigen.model.model import Declaration
+from izhigen.neurons import Neurons
 from izhigen.recording import Recording
-from izhigen.running import bad_input_error, find_bad_input, find_bad_rate, non_finite_after, record_run
+from izhigen.running import find_engine_and_feeds, record_run
 from izhigen.saved import Saved
-from izhigen.signals import HeldBack
 from izhigen.timegrid import check_dt, count_steps
-from izhigen.values import Value, check_value_names, fresh_states, value_of
+from izhigen.values import Value, check_value_names
 from izhigen.views import ParameterView, StateView
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Population:
             },
         )
         check_value_names(model, values)
-        self._given: Mapping[str, Any] = dict(values)
+        self._neurons.given = dict(values)
         self.reset()
         self._engine()
 
@@ -95,20 +96,20 @@ class Population:
     def _set_up(self, model: Declaration, options: Mapping[str, Any]) -> None:
         # Private names only: every other attribute belongs to the model, as in pop.V and pop.a.
         self._model, self._options = model, options
-        self._dt, self._dtype = options["dt"], options["dtype"]
-        self._backend, self._threads, self._seed = options["backend"], options["threads"], options["seed"]
+        self._backend, self._dtype = options["backend"], options["dtype"]
         self._space = open_space(self._backend, options["device"], options["sharding"])
-        self._layout = Layout(options["size"], options["batch"], self._dtype, self._space)
         self._uses: dict[str, Use] = {}
+        self._neurons = Neurons(
+            model,
+            Layout(options["size"], options["batch"], self._dtype, self._space),
+            options["dt"],
+            options["seed"],
+            self._uses,
+            options["threads"],
+            options["steps_per_launch"],
+        )
         self._engines: dict[tuple[Any, ...], Engine] = {}
-        self._given = {}
-        self._parameters: dict[str, float | Array] = {}
-        self._state: dict[str, Array] = {}
-        self._steps_done = 0
-        self._prepared: dict[tuple[Any, ...], PreparedStep] = {}
-        self._kept: dict[int, dict[str, Array]] = {}
         self._known_inputs: dict[tuple[str, ...], tuple[tuple[str, ...], tuple[str, ...]]] = {}
-        self._last_spike_flag = self._space.zeros(self._layout.count, np.uint8)
 
     @exclusive
     def reset(self, batch: int | EllipsisType | None = ...) -> None:
@@ -125,81 +126,29 @@ class Population:
         ValueShapeError
             When a value that was given does not fit; the population is then left as it was.
         """
-        layout = self._layout
-        if batch is not ...:
-            layout = Layout(layout.size, check_batch(batch), self._dtype, self._space)
-        with self._space.use():
-            parameters = self._parameters
-            if layout != self._layout or not parameters:
-                parameters = {
-                    name: value_of(self._model, name, self._given.get(name, default), layout, self._seed)
-                    for name, default in self._model.parameters.items()
-                }
-            fresh = fresh_states(self._model, self._given, parameters, layout, self._seed)
-            # Nothing above changes the population, so a value that does not fit, or an interrupt, leaves it as it was.
-            with HeldBack():
-                self._begin(layout, parameters, fresh)
-
-    def _begin(self, layout: Layout, parameters: dict[str, float | Array], fresh: Mapping[str, Array]) -> None:
-        self._layout, self._parameters, self._steps_done = layout, parameters, 0
-        self._prepared.clear()
-        self._last_spike_flag = self._space.zeros(layout.count, np.uint8)
-        for name, values in fresh.items():  # arrays that a user holds stay live
-            if name not in self._state or self._state[name].shape != (layout.count,):
-                self._state[name] = self._space.zeros(layout.count, values.dtype)
-            self._space.write(self._state[name], values)
-
-    @exclusive
-    def _set_parameter(self, name: str, value: Any) -> None:
-        with self._space.use():
-            found = value_of(self._model, name, value, self._layout, self._seed)
-        parameters, given = {**self._parameters, name: found}, {**self._given, name: value}
-        # One call of C code, which no interrupt divides: a step prepared before holds the old value.
-        self.__dict__.update(_parameters=parameters, _given=given, _prepared={})
-
-    @exclusive
-    def _set_state(self, name: str, value: Any) -> None:
-        with self._space.use():
-            found = value_of(self._model, name, value, self._layout, self._seed)
-            with HeldBack():
-                self._space.write(self._state[name], found)
+        layout = self._neurons.layout
+        self._neurons.begin(layout if batch is ... else replace(layout, batch=check_batch(batch)))
 
     def _engine(self, deltas: tuple[str, ...] = (), computed: Mapping[str, KernelInput] = NOTHING_COMPUTED) -> Engine:
         """The engine for the present placement of parameters, states that jump, and inputs that the kernel computes."""
-        key = (self._per_neuron(), deltas, *kernel_choices(computed))
+        key = (self._neurons.per_neuron, deltas, *kernel_choices(computed))
         if key not in self._engines:
             self._engines[key] = create_engine(self._backend, self._request(*key), self._space)
         self._engine_in_use = self._engines[key]
         return self._engine_in_use
 
-    def _per_neuron(self) -> tuple[str, ...]:
-        """Parameters that have one value per neuron now."""
-        return tuple(p for p in self._model.parameters if not isinstance(self._parameters[p], float))
-
     # -- copies and pickles -----------------------------------------------------------------------------------------
 
     def _saved(self) -> Saved:
-        options = {**self._options, "batch": self._layout.batch}
-        return Saved(
-            self._model, options, self._given, self._parameters, self._state, self._last_spike_flag, self._steps_done
-        )
+        neurons = self._neurons
+        options = {**self._options, "batch": neurons.layout.batch}
+        numbers = (neurons.given, neurons.parameters, neurons.state, neurons.spike, neurons.steps_done)
+        return Saved(self._model, options, *numbers)
 
     def _fill(self, saved: Saved) -> None:
         """Become what was saved, with arrays of its own."""
         self._set_up(saved.model, saved.options)
-
-        def own(values: Array) -> Array:
-            array = self._space.zeros(len(values), values.dtype)
-            self._space.write(array, values)
-            return array
-
-        with self._space.use():
-            self._given, self._steps_done = dict(saved.given), saved.steps_done
-            self._parameters = {
-                name: value if isinstance(value, float) else own(value) for name, value in saved.parameters.items()
-            }
-            self._state = {name: own(values) for name, values in saved.state.items()}
-            self._last_spike_flag = own(saved.spike)
+        self._neurons.take(saved.given, saved.parameters, saved.state, saved.spike, saved.steps_done)
         self._engine()
 
     @exclusive
@@ -213,15 +162,14 @@ class Population:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The same; arrays that were given as values are copied too."""
         new = object.__new__(type(self))
-        new._fill(replace(self._saved(), given=deepcopy(self._given, memo)))
+        new._fill(replace(self._saved(), given=deepcopy(self._neurons.given, memo)))
         return new
 
     @exclusive
     def __getstate__(self) -> Saved:
         """What is pickled: states, time and all that is needed to go on, as NumPy arrays."""
-        read = partial(value_of, self._model, layout=self._layout, seed=self._seed)
         with self._space.use():
-            return self._saved().on_host(self._layout, read)
+            return self._saved().on_host(self._neurons.layout, self._neurons.read)
 
     def __setstate__(self, saved: Saved) -> None:
         try:
@@ -242,22 +190,22 @@ class Population:
     @property
     def size(self) -> tuple[int, ...]:
         """Shape of the population without the batch axis."""
-        return self._layout.size
+        return self._neurons.layout.size
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of a state array."""
-        return self._layout.shape
+        return self._neurons.layout.shape
 
     @property
     def batch(self) -> int | None:
         """Length of the batch axis, or None."""
-        return self._layout.batch
+        return self._neurons.layout.batch
 
     @property
     def dt(self) -> float:
         """Step in ms."""
-        return self._dt
+        return self._neurons.dt
 
     @property
     def dtype(self) -> Any:
@@ -277,7 +225,7 @@ class Population:
     @property
     def kernel(self) -> Kernel:
         """The kernel in use for the present placement of parameters, without instantaneous inputs."""
-        return self._request(self._per_neuron()).kernel()
+        return self._request(self._neurons.per_neuron).kernel()
 
     def _request(self, *choices: tuple[Any, ...]) -> KernelRequest:
         return KernelRequest(self._model, self._options["method"], self._dtype.name, *choices)
@@ -290,34 +238,34 @@ class Population:
     @property
     def t(self) -> float:
         """Time in ms: the number of steps since the last reset times dt."""
-        return self._steps_done * self._dt
+        return self._neurons.t
 
     @property
     def state(self) -> StateView:
         """Live state arrays by name, in the population's shape; assignment writes into them."""
-        return StateView(self)
+        return StateView(self._neurons)
 
     @property
     def parameters(self) -> ParameterView:
         """Parameter values by name; assignment takes effect in the next step, and a new number needs no rebuild."""
-        return ParameterView(self)
+        return ParameterView(self._neurons)
 
     @property
     def spike(self) -> NDArray[np.bool_]:
         """Who spiked in the last step, bool in the population's shape."""
         with self._space.use():
-            return self._last_spike_flag.view(bool).copy().reshape(self._layout.shape)
+            return self._neurons.spike.view(bool).copy().reshape(self._neurons.layout.shape)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         if name in self._model.all_states:
             return self.state[name]
-        if name in self._parameters:
+        if name in self._neurons.parameters:
             return self.parameters[name]
         raise AttributeError(
             f"a population of {self._model.name!r} has no {shown(name)}"
-            f"{suggest(name, [*self._model.all_states, *self._parameters])}"
+            f"{suggest(name, [*self._model.all_states, *self._neurons.parameters])}"
         )
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -325,19 +273,19 @@ class Population:
             super().__setattr__(name, value)
         elif name in self._model.all_states:
             self.state[name] = value
-        elif name in self._parameters:
+        elif name in self._neurons.parameters:
             self.parameters[name] = value
         else:
             raise AttributeError(
                 f"{shown(name)} cannot be set: it is neither a state nor a parameter of model {self._model.name!r}"
-                f"{suggest(name, [*self._model.all_states, *self._parameters])}"
+                f"{suggest(name, [*self._model.all_states, *self._neurons.parameters])}"
             )
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._model.all_states, *self._parameters]
+        return [*super().__dir__(), *self._model.all_states, *self._neurons.parameters]
 
     def __len__(self) -> int:
-        return self._layout.shape[0]
+        return self._neurons.layout.shape[0]
 
     def _repr_html_(self) -> str:
         from izhigen import notebook
@@ -346,7 +294,7 @@ class Population:
 
     def __repr__(self) -> str:
         return (
-            f"<Population of {self._model.name}: {'x'.join(map(str, self.shape))} neurons, dt={self._dt:g} ms, "
+            f"<Population of {self._model.name}: {'x'.join(map(str, self.shape))} neurons, dt={self.dt:g} ms, "
             f"{self.method}, {self._backend}, {self._dtype.name}, t={self.t:g} ms>"
         )
 
@@ -388,16 +336,16 @@ class Population:
             Naming the neuron, time, state and inputs.
         """
         names, deltas = self._input_names(inputs)
-        computed, sources = step_sources(names, inputs, self._layout, self._steps_done, self._dt, self._seed)
+        neurons = self._neurons
+        done = neurons.steps_done
+        computed, sources = step_sources(names, inputs, neurons.layout, done, neurons.dt, neurons.seed)
         bad_input = find_bad_input(sources, {}) if check_finite else find_bad_rate(sources)
         if bad_input is not None:
-            raise bad_input_error(self, bad_input, sources)
+            raise bad_input_error(neurons, bad_input, sources)
         advance = self._prepared_step(deltas, computed, sources, check_finite)
-        bad = advance(
-            self._steps_done, sources, partial(self.__dict__.__setitem__, "_steps_done", self._steps_done + 1)
-        )
+        bad = advance(done, sources, partial(setattr, neurons, "steps_done", done + 1))
         if bad is not None:
-            raise non_finite_after(self, bad, sources)
+            raise non_finite_after(neurons, bad, sources)
         return self.spike
 
     def _prepared_step(
@@ -407,11 +355,12 @@ class Population:
         sources: Mapping[str, Source],
         check_finite: bool,
     ) -> PreparedStep:
-        """One step with the arrays and numbers that the population holds now; kept until one of them is replaced."""
-        key = (deltas, kernel_choices(computed) if computed else (), check_finite)
-        if key not in self._prepared:
-            self._prepared[key] = self._engine(deltas, computed).prepare(self._block(sources, 1, check_finite))
-        return self._prepared[key]
+        """One step with the arrays and numbers that the neurons hold now; kept until one of them is replaced."""
+        key, prepared = (deltas, kernel_choices(computed) if computed else (), check_finite), self._neurons.prepared
+        if key not in prepared:
+            block = self._neurons.block(sources, 1, check_finite)
+            prepared[key] = self._engine(deltas, computed).prepare(block)
+        return prepared[key]
 
     @exclusive
     def run(
@@ -476,8 +425,12 @@ class Population:
             When ``out`` exists or cannot be written. Nothing is simulated when it cannot be created.
         """
         with self._space.use():
-            count = count_steps(duration, steps, self._dt)
-            return record_run(self, count, record, every, neurons, progress, check_finite, out, inputs)
+            count = count_steps(duration, steps, self.dt)
+            names, deltas = self._input_names(inputs)
+            find_engine = partial(self._engine, deltas)
+            engine, feeds = find_engine_and_feeds(self._neurons, names, inputs, count, find_engine)
+            wanted = (record, every, neurons, progress, check_finite, out)
+            return record_run(self._neurons, engine, feeds, count, *wanted, self._backend)
 
     def _input_names(self, inputs: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Names of all inputs that a kernel reads, and the states that jump."""
@@ -488,23 +441,6 @@ class Population:
             deltas = tuple(s for s in model.states if f"{s}_delta" in given)
             self._known_inputs[given] = (*model.inputs, *(f"{s}_delta" for s in deltas)), deltas
         return self._known_inputs[given]
-
-    def _block(
-        self, sources: Mapping[str, Source], steps: int, check_finite: bool, first_step: int | None = None
-    ) -> Block:
-        return Block(
-            first_step=self._steps_done if first_step is None else first_step,
-            steps=steps,
-            dt=self._dt,
-            seed=self._seed,
-            state=self._state,
-            parameters=self._parameters,
-            inputs=sources,
-            spike_flag=self._last_spike_flag,
-            threads=self._threads,
-            check_finite=check_finite,
-            steps_per_launch=self._options["steps_per_launch"],
-        )
 
 
 __all__ = ["Population"]

@@ -20,6 +20,8 @@ ORDER = [
     ["feeding"],
     ["values"],
     ["saved", "exclusive"],
+    ["neurons"],
+    ["faults"],
     ["standalone"],
     ["checks", "progress", "moments", "rates"],
     ["description"],
@@ -45,11 +47,8 @@ RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
 LAZY = {
     *((name, "notebook") for name in ("recording", "population", "report")),
     ("recording", "plot"),
-    ("api", "population"),
-    ("views", "population"),
-    ("running", "population"),
 }
-"""Imports inside functions that put off loading: a recording draws itself, and a model makes its population; a view and a run name the population's type."""
+"""Imports inside functions that put off loading: a recording draws itself, and a notebook shows it."""
 
 
 def stage(path):
