@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from izhigen.arrays import fetch
-from izhigen.backends.engine import Block, PreparedStep, Source
+from izhigen.backends.engine import NO_OUTPUTS, Block, Outputs, PreparedStep, Source
 from izhigen.exclusive import Use, exclusive
 from izhigen.feeding import Layout
 from izhigen.model.model import Declaration
@@ -163,7 +163,12 @@ class Neurons:
     # -- blocks and copies ------------------------------------------------------------------------------------------
 
     def block(
-        self, inputs: Mapping[str, Source], steps: int, check_finite: bool, first_step: int | None = None
+        self,
+        inputs: Mapping[str, Source],
+        steps: int,
+        check_finite: bool,
+        first_step: int | None = None,
+        outputs: Outputs = NO_OUTPUTS,
     ) -> Block:
         """Steps to make, from the present one where no other is given."""
         return Block(
@@ -174,6 +179,7 @@ class Neurons:
             state=self.state,
             parameters=self.parameters,
             inputs=inputs,
+            outputs=outputs,
             spike_flag=self.spike,
             threads=self.threads,
             check_finite=check_finite,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from izhigen.arrays import Space, fetch, namespace
-from izhigen.backends.engine import Block, Moments, Spikes, join_spikes
+from izhigen.backends.engine import Moments, Outputs, Spikes, join_spikes
 from izhigen.checks import check_count, check_neurons
 from izhigen.errors import RecordingError, ValueShapeError, shown, suggest
 from izhigen.feeding import Layout
@@ -191,19 +191,13 @@ class RecordingPlan:
         full = (self._written // self._sink.rows + 1) * self._sink.rows
         return min(full * self.every - done, self._at_once)
 
-    def attach(self, block: Block, done: int) -> None:
-        """Tell a block that starts ``done`` steps into the run where to write."""
-        first, stop = done // self.every, (done + block.steps) // self.every
-        block.record = (
-            {name: rows[first - self._written : stop - self._written] for name, rows in self._rows.items()}
-            if stop > first
-            else {}
-        )
-        block.record_every = self.every
-        block.record_phase = (first + 1) * self.every - 1 - done if block.record else -1
-        block.record_neurons = self._chosen
-        block.collect_spikes = self.spikes
-        block.moments = self._moments
+    def outputs(self, done: int, steps: int) -> Outputs:
+        """What a block of so many steps that starts ``done`` steps into the run writes down, and where."""
+        first, stop = done // self.every, (done + steps) // self.every
+        here = slice(first - self._written, stop - self._written)
+        traces = {name: rows[here] for name, rows in self._rows.items()} if stop > first else {}
+        phase = (first + 1) * self.every - 1 - done if traces else -1
+        return Outputs(traces, self.every, phase, self._chosen, self.spikes, self._moments)
 
     def collect(self, spikes: Spikes | None, done: int) -> None:
         """Keep the spikes of a block that started ``done`` steps into the run."""

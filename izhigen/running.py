@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from izhigen.backends.engine import Block, Engine, Pending, Source
+from izhigen.backends.engine import Block, Engine, Outputs, Pending, Source
 from izhigen.errors import DerivationError, IzhigenError, NonFiniteError
 from izhigen.faults import (
     BadInput,
@@ -32,8 +32,32 @@ Array = Any
 
 FindEngine = Callable[[Mapping[str, KernelInput]], Engine]
 """Finds the engine for what the kernel is to compute of the inputs."""
-BLOCK_SECONDS = 0.05
-"""About how long one kernel call of a long run takes: short enough for a progress bar and for Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class BlockLength:
+    """How many steps the blocks of a run have.
+
+    Attributes
+    ----------
+    seconds : float
+        About how long one call takes in a long run: short enough for a progress bar and for Ctrl-C.
+    boundary : int or None
+        No block goes on where the number of steps since the last reset is a multiple of it, so that what neurons send
+        each other can be exchanged there. None where nothing is.
+    """
+
+    seconds: float = 0.05
+    boundary: int | None = None
+
+    def steps(self, engine: Engine, block: Block, neurons: int) -> int:
+        """Most steps of a block like this one of so many neurons."""
+        work = self.seconds * engine.pace * block.threads / max(engine.cost, 1)
+        most = int(min(max(engine.least_steps, work // max(neurons, 1)), engine.longest(block)))
+        return most if self.boundary is None else min(most, self.boundary - block.first_step % self.boundary)
+
+
+BY_TIME = BlockLength()
 
 
 @dataclass(frozen=True)
@@ -90,6 +114,7 @@ def record_run(
     check_finite: bool,
     out: str | Path | None,
     backend: str,
+    length: BlockLength = BY_TIME,
 ) -> Recording:
     """Advance by ``count`` steps and write down what is asked for; see :meth:`~izhigen.population.Population.run`."""
     start = neurons.steps_done
@@ -99,7 +124,7 @@ def record_run(
         plan = RecordingPlan(subject, count, record, every, chosen, out)
         try:
             with progress_bar(progress, count, neurons.dt) as bar:
-                Runner(neurons, plan, engine, feeds, check_finite).run(count, signals.look, bar.update)
+                Runner(neurons, plan, engine, feeds, check_finite, length).run(count, signals.look, bar.update)
                 recording = plan.recording(neurons.steps_done - start, signals.look())
                 engine.finish()
                 return recording
@@ -139,10 +164,16 @@ class Runner:
     """
 
     def __init__(
-        self, neurons: Neurons, plan: RecordingPlan, engine: Engine, feeds: Mapping[str, Feed], check_finite: bool
+        self,
+        neurons: Neurons,
+        plan: RecordingPlan,
+        engine: Engine,
+        feeds: Mapping[str, Feed],
+        check_finite: bool,
+        length: BlockLength = BY_TIME,
     ) -> None:
         self._neurons, self._plan, self._engine, self._feeds = neurons, plan, engine, feeds
-        self._check = check_finite
+        self._check, self._length = check_finite, length
         self._start = neurons.steps_done
         self._keeps = check_finite and neurons.state_bytes <= engine.rewind_bytes
         # Where no copy leads back to a state that is not finite, several devices have to stop after the same block.
@@ -183,31 +214,23 @@ class Runner:
     def _submit(self, count: int) -> None:
         """Begin the next block; shorter, or none, where an input is not finite."""
         offset = self._submitted
-        trial = self._block({}, 1, offset)
-        self._plan.attach(trial, offset)
-        size = min(self._block_steps(trial), count - offset, self._plan.room(offset))
+        trial = self._block({}, 1, offset, self._plan.outputs(offset, 1))
+        most = self._length.steps(self._engine, trial, self._neurons.layout.count)
+        size = min(most, count - offset, self._plan.room(offset))
         sources = {name: feed(offset, size) for name, feed in self._feeds.items()}
         self._bad = find_bad_input(sources, self._checked) if self._check else find_bad_rate(sources)
         self._checked = sources
         if self._bad is not None:
             size, self._bad_sources = self._bad.row, sources
-        block = self._block(sources, size, offset)
-        self._plan.attach(block, offset)
+        block = self._block(sources, size, offset, self._plan.outputs(offset, size))
         if self._keeps:
             self._keep(offset)
         self._under_way.append(_Part(offset, block, self._engine.submit(block)))
         self._submitted = offset + size
         self._blocks += 1
 
-    def _block_steps(self, block: Block) -> int:
-        """Steps of one kernel call: as many as take about BLOCK_SECONDS."""
-        engine, neurons = self._engine, self._neurons
-        work = BLOCK_SECONDS * engine.pace * neurons.threads / max(engine.cost, 1)
-        return int(min(max(engine.least_steps, work // max(neurons.layout.count, 1)), engine.longest(block)))
-
-    def _block(self, sources: Mapping[str, Source], steps: int, offset: int, check_finite: bool | None = None) -> Block:
-        check = self._check if check_finite is None else check_finite
-        return self._neurons.block(sources, steps, check, self._start + offset)
+    def _block(self, sources: Mapping[str, Source], steps: int, offset: int, outputs: Outputs) -> Block:
+        return self._neurons.block(sources, steps, self._check, self._start + offset, outputs)
 
     def _conclude(self) -> int:
         """Wait for the first block under way and take what it found; the steps that it made."""
@@ -264,10 +287,8 @@ class Runner:
 
     def _again(self, part: _Part, steps: int) -> _Part:
         """The first steps of a block once more."""
-        block = self._block(
-            {name: source.part(0, max(steps, 1)) for name, source in part.block.inputs.items()}, steps, part.offset
-        )
-        self._plan.attach(block, part.offset)
+        sources = {name: source.part(0, max(steps, 1)) for name, source in part.block.inputs.items()}
+        block = self._block(sources, steps, part.offset, self._plan.outputs(part.offset, steps))
         self._submitted = part.offset + steps
         return _Part(part.offset, block, self._engine.submit(block))
 
@@ -293,7 +314,7 @@ class Runner:
         while offset < part.offset:
             size = min(part.offset - offset, part.block.steps)
             sources = {name: feed(offset, size) for name, feed in self._feeds.items()}
-            engine.submit(self._block(sources, size, offset, check_finite=False))()
+            engine.submit(neurons.block(sources, size, False, self._start + offset))()
             offset += size
         self._bisect(part, bad)
 
@@ -304,12 +325,8 @@ class Runner:
         while done < block.steps:
             kept = {name: values.copy() for name, values in neurons.snapshot().items()}
             count = max(1, min(size, block.steps - done) // 2)
-            half = self._block(
-                {name: source.part(done, count) for name, source in block.inputs.items()},
-                count,
-                part.offset + done,
-                True,
-            )
+            sources = {name: source.part(done, count) for name, source in block.inputs.items()}
+            half = neurons.block(sources, count, True, block.first_step + done)
             worse = engine.submit(half)().bad_neuron
             if worse is None:
                 done, neurons.steps_done = done + count, neurons.steps_done + count

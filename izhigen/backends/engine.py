@@ -178,7 +178,37 @@ class Moments:
     squares: Array = None
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What the steps of a block write down.
+
+    Attributes
+    ----------
+    traces : mapping
+        Name of a state, or of an input, to an array (rows, values a row) to fill;
+        an input's values are those that the steps read.
+    every, phase : int
+        Rows are written after steps ``phase``, ``phase + every``, ... of the block; none where ``phase`` is -1.
+    neurons : array or None
+        Ascending indices of the neurons of a row; None for all.
+    spikes : bool
+        Whether to return the spikes.
+    moments : Moments or None
+        Spike moments to bring up to date.
+    """
+
+    traces: Mapping[str, Array] = field(default_factory=dict)
+    every: int = 1
+    phase: int = -1
+    neurons: Array = None
+    spikes: bool = False
+    moments: Moments | None = None
+
+
+NO_OUTPUTS = Outputs()
+
+
+@dataclass(frozen=True, eq=False)
 class Block:
     """One call: steps to make, with which values, and where results go.
 
@@ -196,17 +226,8 @@ class Block:
         Name to a float, or to an array of n values.
     inputs : mapping
         Name to a :class:`Source`.
-    record : mapping
-        Name of a state, or of an input, to an array (rows, values a row) to fill;
-        an input's values are those that the steps read.
-    record_every, record_phase : int
-        Rows are written after steps ``record_phase``, ``record_phase + record_every``, ... of the call.
-    record_neurons : array or None
-        Ascending neuron indices to record; None for all.
-    collect_spikes : bool
-        Whether to return the spikes.
-    moments : Moments or None
-        Spike moments to bring up to date.
+    outputs : Outputs
+        What to write down.
     spike_flag : array or None
         n bytes: who spiked in the last step.
     threads : int
@@ -223,12 +244,7 @@ class Block:
     state: Mapping[str, Array]
     parameters: Mapping[str, Any]
     inputs: Mapping[str, Source]
-    record: Mapping[str, Array] = field(default_factory=dict)
-    record_every: int = 1
-    record_phase: int = -1
-    record_neurons: Array = None
-    collect_spikes: bool = False
-    moments: Moments | None = None
+    outputs: Outputs = NO_OUTPUTS
     spike_flag: Array = None
     threads: int = 1
     first_index: int = 0

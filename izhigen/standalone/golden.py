@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from izhigen.backends.engine import Block, Source
+from izhigen.backends.engine import Block, Outputs, Source
 from izhigen.backends.numpy import Evaluator, NumpyEngine
 from izhigen.derive.event import TAU_REF
 from izhigen.derive.lowering import DT as DT_SYMBOL
@@ -204,7 +204,7 @@ class _Oracle:
                 np.tile(normal_rows(SEED, 0, neurons, first, steps, stream, self.dtype).astype(np.float64), copies)
             )
         found = self._engine.advance(
-            Block(first, steps, DT, SEED, state, self._constants, sources, collect_spikes=True)
+            Block(first, steps, DT, SEED, state, self._constants, sources, outputs=Outputs(spikes=True))
         )
         masks = [0] * count
         if found.spikes is not None:
