@@ -8,47 +8,28 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "izhigen"
 ORDER = [
-    ["errors", "_version", "resources", "scalars", "timegrid", "arrays", "files", "signals"],
+    ["errors", "_version", "resources", "scalars", "timegrid", "files", "signals"],
+    ["memory"],
     ["model"],
-    ["lines"],
     ["derive"],
     ["codegen"],
-    ["random", "poisson", "backends"],
-    ["series"],
+    ["backends"],
     ["inputs"],
-    ["drawing"],
-    ["feeding"],
-    ["values"],
-    ["saved", "exclusive"],
-    ["neurons"],
-    ["faults"],
     ["standalone"],
-    ["checks", "progress", "moments", "rates"],
-    ["description"],
-    ["archive", "chunks"],
-    ["stored"],
-    ["store"],
-    ["recording"],
-    ["sinks"],
-    ["plan"],
-    ["running"],
-    ["views"],
-    ["population"],
-    ["report"],
+    ["recorded"],
     ["picture"],
     ["plot"],
     ["notebook"],
+    ["derivation"],
+    ["recording"],
+    ["moments", "rates"],
+    ["population"],
     ["api"],
     ["__init__"],
     ["bench", "options"],
     ["cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}
-LAZY = {
-    *((name, "notebook") for name in ("recording", "population", "report")),
-    ("recording", "plot"),
-}
-"""Imports inside functions that put off loading: a recording draws itself, and a notebook shows it."""
 
 
 def stage(path):
@@ -76,7 +57,7 @@ def test_imports_point_upwards(path):
     own = stage(path)
     assert own in RANK, f"{own} has no place in the order of stages"
     for other in imports(path):
-        allowed = other == own or RANK[other] <= RANK[own] or (own, other) in LAZY
+        allowed = other == own or RANK[other] <= RANK[own]
         assert allowed, f"{path.name} (stage {own}) imports {other}, which comes later"
 
 

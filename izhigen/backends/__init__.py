@@ -6,12 +6,23 @@ import importlib
 import pkgutil
 from typing import Any
 
-from izhigen.arrays import Space
 from izhigen.backends.engine import Engine
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, shown, suggest
+from izhigen.memory.space import Space
 
-_SUPPORT = ("arithmetic_probe", "binding", "cache", "compiler", "device", "engine", "sharded", "workers")
+_SUPPORT = (
+    "arithmetic_probe",
+    "binding",
+    "cache",
+    "compiler",
+    "device",
+    "engine",
+    "poisson",
+    "random",
+    "sharded",
+    "workers",
+)
 
 
 def backend_names() -> list[str]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.arrays import Space
 from izhigen.backends.binding import Binding
 from izhigen.backends.compiler import Built, build, load_program
 from izhigen.backends.engine import Advanced, Block, HostEngine, PreparedStep, Source, Spikes, host_space
@@ -18,6 +17,7 @@ from izhigen.backends.workers import Workers
 from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, CompileError, ValueShapeError
+from izhigen.memory.space import Space
 from izhigen.signals import HeldBack, at_once
 
 PACE = 2e10

@@ -13,7 +13,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from izhigen.arrays import Space
 from izhigen.backends.binding import Binding
 from izhigen.backends.compiler import load_program
 from izhigen.backends.device import DeviceSpace, check_device, device_errors, launch_shape, load_cupy, load_kernels
@@ -23,6 +22,7 @@ from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import ValueShapeError, shown
+from izhigen.memory.space import Space
 from izhigen.signals import HeldBack
 
 Array = Any

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from izhigen.arrays import HOST, HostSpace, fetch, namespace
+from izhigen.backends.poisson import poisson_counts
+from izhigen.backends.random import normals
 from izhigen.codegen.program import EVENT_GROUP
 from izhigen.errors import BackendError, shown
-from izhigen.poisson import poisson_counts
-from izhigen.random import normals
+from izhigen.memory.space import HOST, HostSpace, fetch, namespace
 
 Array = Any
 
@@ -32,7 +32,7 @@ class Counts:
     mean : array of float64, shape (1 or steps, 1 or n)
         Mean count of a step.
     first : array of uint64, the same shape
-        :func:`izhigen.poisson.first_sum` of the mean.
+        :func:`izhigen.backends.poisson.first_sum` of the mean.
     weight : array, shape (1 or n,)
         In the kernel's type.
     stream : int

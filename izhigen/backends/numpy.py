@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from izhigen.arrays import Space
 from izhigen.backends.engine import Advanced, Block, HostEngine, Moments, PreparedStep, Source, Spikes, host_space
+from izhigen.backends.poisson import poisson_counts
+from izhigen.backends.random import normals
 from izhigen.codegen.formats import PHI1_SATURATES
 from izhigen.codegen.program import EVENT_GROUP
 from izhigen.codegen.request import KernelRequest
@@ -25,9 +26,8 @@ from izhigen.derive.lowering import DT, T, symbol
 from izhigen.derive.sequence import Action, Apply, Commit, Decide, HoldBack, Integrate, Jump
 from izhigen.derive.step import SPIKE, Step
 from izhigen.errors import BackendError, shown
+from izhigen.memory.space import Space
 from izhigen.model import functions as f
-from izhigen.poisson import poisson_counts
-from izhigen.random import normals
 from izhigen.signals import HeldBack
 
 Array = Any

@@ -13,10 +13,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from izhigen.arrays import ANYWHERE, fetch
 from izhigen.backends.device import WARP, DeviceSpace, check_device
 from izhigen.backends.engine import Advanced, Block, Moments, Pending, PreparedStep, Source, Spikes, join_spikes
 from izhigen.errors import BackendError, shown
+from izhigen.memory.space import ANYWHERE, fetch
 from izhigen.signals import HeldBack
 
 Array = Any
@@ -160,7 +160,7 @@ class ShardedArray(NDArrayOperatorsMixin):
 
 
 class ShardedSpace:
-    """The memories of several devices; see :class:`izhigen.arrays.Space`."""
+    """The memories of several devices; see :class:`izhigen.memory.space.Space`."""
 
     def __init__(self, parts: Sequence[DeviceSpace]) -> None:
         self.parts = list(parts)

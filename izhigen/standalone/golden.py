@@ -23,15 +23,15 @@ import sympy as sp
 
 from izhigen.backends.engine import Block, Outputs, Source
 from izhigen.backends.numpy import Evaluator, NumpyEngine
+from izhigen.backends.poisson import first_sum, poisson_counts
+from izhigen.backends.random import normal_rows
 from izhigen.derive.event import TAU_REF
 from izhigen.derive.lowering import DT as DT_SYMBOL
 from izhigen.derive.lowering import symbol
 from izhigen.derive.step import Step
-from izhigen.drawing import stream_of
 from izhigen.errors import DerivationError, shown
-from izhigen.poisson import first_sum, poisson_counts
-from izhigen.random import normal_rows
-from izhigen.values import NEVER, initial_states
+from izhigen.inputs.drawing import stream_of
+from izhigen.model.initial import NEVER, initial_states
 
 Array = Any
 State = dict[str, Array]

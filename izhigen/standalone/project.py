@@ -22,9 +22,9 @@ from izhigen.codegen.request import KernelRequest
 from izhigen.codegen.targets import find_target, target_names
 from izhigen.codegen.targets.target import Target
 from izhigen.derive.event import TAU_REF
-from izhigen.drawing import stream_of
 from izhigen.errors import BackendError, IzhigenError, ValueShapeError, shown
 from izhigen.files import Folder, InTheWay, check_file, is_draft, read_path, sha256, write_file
+from izhigen.inputs.drawing import stream_of
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
 from izhigen.standalone.golden import (

@@ -12,7 +12,7 @@ import izhigen as iz
 from izhigen.backends import cuda
 from izhigen.backends.device import launch_shape, load_cupy
 from izhigen.errors import BackendError, CompileError, NonFiniteError
-from izhigen.feeding import make_feed
+from izhigen.inputs.feeds import make_feed
 from tests.cuda.cupy_on_host import install
 from tests.cuda.host import needs_compiler
 from tests.helpers import host, real_device
@@ -551,7 +551,9 @@ def test_refractory_periods_end_where_those_of_c_do(cupy, monkeypatch, flags):
     np.testing.assert_array_equal(found[2], found[0])
 
 
-@pytest.mark.parametrize("where", ["izhigen.plan.RecordingPlan.collect", "izhigen.backends.cuda.CudaEngine._wait"])
+@pytest.mark.parametrize(
+    "where", ["izhigen.recording.plan.RecordingPlan.collect", "izhigen.backends.cuda.CudaEngine._wait"]
+)
 def test_a_run_that_another_error_ends_leaves_states_and_time_in_step(cupy, monkeypatch, where):
     monkeypatch.setattr(cuda, "LONGEST_BLOCK", 10)
     pop, clean = population(), population()
