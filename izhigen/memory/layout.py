@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,15 +27,15 @@ class Layout:
     dtype: Any
     space: Space = field(default=HOST, compare=False)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Shape of a state array."""
         return self.size if self.batch is None else (self.batch, *self.size)
 
-    @property
+    @cached_property
     def count(self) -> int:
         """Neurons, those of all batches together."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     def read(self, value: Any) -> Array:
         """An array that lies with the population's as it is, another as NumPy reads it; of objects where it cannot."""
