@@ -17,14 +17,14 @@ from izhigen.model.library import list_models
 
 if TYPE_CHECKING:
     from izhigen import inputs, plot
-    from izhigen.population import Population
-    from izhigen.recording import Recording
+    from izhigen.population.population import Population
+    from izhigen.recording.recording import Recording
 
 _LAZY = {
     "inputs": ("izhigen.inputs", None),
     "plot": ("izhigen.plot", None),
-    "Population": ("izhigen.population", "Population"),
-    "Recording": ("izhigen.recording", "Recording"),
+    "Population": ("izhigen.population.population", "Population"),
+    "Recording": ("izhigen.recording.recording", "Recording"),
 }
 
 __all__ = ["IzhigenError", "Model", "Population", "Recording", "__version__", "inputs", "list_models", "load", "plot"]

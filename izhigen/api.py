@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from izhigen.codegen.program import Program
-    from izhigen.population import Population
-    from izhigen.report import ReportedStep
-    from izhigen.values import Value
+    from izhigen.derivation import ReportedStep
+    from izhigen.population.population import Population
+    from izhigen.population.values import Value
 
 
 class Model(Declaration):
@@ -37,7 +37,7 @@ class Model(Declaration):
         DerivationError
             For an unknown method, or a right-hand side without a usable derivative.
         """
-        from izhigen.report import derive_reported
+        from izhigen.derivation import derive_reported
 
         return derive_reported(self, method)
 
@@ -213,7 +213,7 @@ class Model(Declaration):
         BackendError
             When the backend cannot run here; says what to install.
         """
-        from izhigen.population import Population
+        from izhigen.population.population import Population
 
         of_model: dict[str, Any] = dict(values)
         of_device: dict[str, Any] = {"device": device, "sharding": sharding, "steps_per_launch": steps_per_launch}

@@ -20,11 +20,11 @@ from typing import Any
 import click
 
 import izhigen as iz
-from izhigen.description import output_path, recording_path
 from izhigen.errors import IzhigenError, RecordingError, ValueShapeError, printable
 from izhigen.files import check_writable, write_file
 from izhigen.options import STIMULI, read_indices, read_inputs, read_items, read_settings, read_sizes
-from izhigen.store import SUFFIX, check_new
+from izhigen.recording.description import output_path, recording_path
+from izhigen.recording.store import SUFFIX, check_new
 from izhigen.timegrid import whole_steps
 
 _INPUT_HELP = (
@@ -387,7 +387,7 @@ def bench(
 
 def _quiet_after(value: Any) -> Any:
     """A stimulus that goes on as zeros, however long a benchmark runs."""
-    from izhigen.inputs import text_stimulus
+    from izhigen.inputs.stimuli import text_stimulus
 
     return value + text_stimulus("input", "0", LONGEST_BENCH) if isinstance(value, iz.inputs.Stimulus) else value
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from izhigen.codegen.report import condition_latex, rhs_latex, update_latex
 from izhigen.derive.step import Step
 from izhigen.model.latex import equation_rows, name_latex
 from izhigen.model.model import Declaration
 from izhigen.plot import raster
-from izhigen.recording import Recording
-from izhigen.report import condition_latex, rhs_latex, update_latex
+from izhigen.recorded import Recorded
 
 MOST_ROWS = 40
 """Most parameters in a table."""
@@ -88,7 +88,7 @@ def step_html(step: Step) -> str:
     return title + _table(rows, ("equation", "class", "linear part", "update")) + events
 
 
-def recording_html(recording: Recording) -> str:
+def recording_html(recording: Recorded) -> str:
     """What was recorded, and a small raster of the spikes."""
     info, counts = recording.info, recording.spike_times
     neurons = "x".join(map(str, recording.shape))
@@ -112,7 +112,7 @@ def recording_html(recording: Recording) -> str:
     return _title(info.get("model", "?"), "recording") + _table((_text(a), _text(b)) for a, b in rows) + picture
 
 
-def _raster_image(recording: Recording) -> str:
+def _raster_image(recording: Recorded) -> str:
     from matplotlib.figure import Figure  # not pyplot's: a notebook would show that one as well
 
     figure = Figure(figsize=(4.8, 1.9), layout="constrained")

@@ -182,7 +182,7 @@ def _number_or_text(value: str) -> float | str:
 
 def _total(parts: list[Any], duration: float) -> Any:
     """One input, or the sum of several."""
-    from izhigen.inputs import text_stimulus
+    from izhigen.inputs.stimuli import text_stimulus
 
     if len(parts) == 1:
         return parts[0]

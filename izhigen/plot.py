@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.arrays import beside, fetch
-from izhigen.checks import read_neurons
 from izhigen.errors import RecordingError, ValueShapeError, shown, suggest
 from izhigen.files import check_file, read_path, write_file
-from izhigen.lines import bind_lines, line_names
+from izhigen.memory.layout import read_neurons
+from izhigen.memory.space import beside, fetch
 from izhigen.model.expressions import Compare, Expression, Name
+from izhigen.model.lines import bind_lines, line_names
 from izhigen.model.model import Declaration
-from izhigen.recording import Recording
+from izhigen.recorded import Recorded
 from izhigen.scalars import read_finite, read_names, read_whole
 
 Axes = Any
@@ -101,7 +101,7 @@ def _plain(text: Any) -> str:
     return str(text).replace("$", "\\$")
 
 
-def _read(recording: Recording, name: str, columns: Sequence[int]) -> Any:
+def _read(recording: Recorded, name: str, columns: Sequence[int]) -> Any:
     """Columns of a trace as (rows, columns); of a recording on disk, no others are kept in memory."""
     values = recording[name]
     with beside(values):
@@ -113,12 +113,12 @@ def _read(recording: Recording, name: str, columns: Sequence[int]) -> Any:
         )
 
 
-def _available(recording: Recording) -> Any:
+def _available(recording: Recorded) -> Any:
     """Flat indices of the recorded neurons."""
     return np.arange(int(np.prod(recording.shape))) if recording.neurons is None else np.asarray(recording.neurons)
 
 
-def _columns(recording: Recording, neurons: Any) -> tuple[list[tuple[int, int]], int]:
+def _columns(recording: Recorded, neurons: Any) -> tuple[list[tuple[int, int]], int]:
     """Pairs (column of a trace, flat neuron index) to draw, and how many were asked for.
 
     Of too many, a choice that is spread evenly is drawn.
@@ -142,7 +142,7 @@ def _spread(count: int, most: int) -> Any:
     return np.arange(count) if count <= most else np.linspace(0, count - 1, most).round().astype(int)
 
 
-def _spike_times(recording: Recording, neurons: Sequence[int]) -> dict[int, Any]:
+def _spike_times(recording: Recorded, neurons: Sequence[int]) -> dict[int, Any]:
     """Spike times of some neurons, read part by part."""
     found: dict[int, list[Any]] = {index: [np.zeros(0)] for index in neurons}
     for times, indices in recording.spike_parts():
@@ -153,7 +153,7 @@ def _spike_times(recording: Recording, neurons: Sequence[int]) -> dict[int, Any]
 
 
 def traces(
-    recording: Recording, name: str | None = None, *, neurons: Sequence[int] | None = None, ax: Axes = None
+    recording: Recorded, name: str | None = None, *, neurons: Sequence[int] | None = None, ax: Axes = None
 ) -> Axes:
     """Draw a state, input or algebraic line over time, one line a neuron; spikes are marks above the threshold's state.
 
@@ -171,7 +171,7 @@ def traces(
     return axes
 
 
-def _draw_traces(recording: Recording, name: str, neurons: Any, axes: Axes) -> tuple[list[tuple[int, int]], int]:
+def _draw_traces(recording: Recorded, name: str, neurons: Any, axes: Axes) -> tuple[list[tuple[int, int]], int]:
     """What was drawn, as :func:`_columns` gives it, and of how many neurons."""
     columns, count = _columns(recording, neurons)
     values, is_flag = _read(recording, name, [column for column, _ in columns]), recording[name].dtype == bool
@@ -231,12 +231,12 @@ def _legend(axes: Axes, figure: Any) -> None:
         figure.legend(handles=handles, loc="outside right upper", fontsize=size, frameon=False, labelspacing=0.25)
 
 
-def raster(recording: Recording, *, ax: Axes = None) -> Axes:
+def raster(recording: Recorded, *, ax: Axes = None) -> Axes:
     """Draw every spike at its time and neuron index; many of them as an image, darker where there are more."""
     axes = _figure()[1][0] if ax is None else ax
     neurons = _available(recording)
     low, high = (int(neurons.min()), int(neurons.max())) if len(neurons) else (0, 0)
-    recording._need_spikes()
+    recording.spike_parts()  # says so where spikes were not recorded
     found = len(recording.spike_times)
     if found <= MOST_MARKS:
         times, indices = (fetch(part) for part in recording.spikes)
@@ -266,7 +266,7 @@ def raster(recording: Recording, *, ax: Axes = None) -> Axes:
     return axes
 
 
-def _spike_image(recording: Recording, low: int, high: int) -> Any:
+def _spike_image(recording: Recorded, low: int, high: int) -> Any:
     """Darkness of each place of the plane of time and neuron, from its number of spikes; one alone can be seen."""
     span, neurons = recording.stop - recording.start, high - low + 1
     width = int(max(1, min(IMAGE_SIZE[0], round(span / recording.info["dt"]))))
@@ -280,9 +280,7 @@ def _spike_image(recording: Recording, low: int, high: int) -> Any:
     return np.where(found > 0, 0.5 + 0.5 * np.minimum(found / full, 1.0), 0.0).reshape(height, width)
 
 
-def recording(
-    recording: Recording, *, states: Sequence[str] | None = None, neurons: Sequence[int] | None = None
-) -> Any:
+def recording(recording: Recorded, *, states: Sequence[str] | None = None, neurons: Sequence[int] | None = None) -> Any:
     """Draw each trace and, below, the raster; returns the figure.
 
     ``states`` names the traces to draw, ``neurons`` as in :func:`traces`.
@@ -314,7 +312,7 @@ def recording(
     return figure
 
 
-def f_i(recording: Recording, name: str | None = None, *, start: float | None = None, ax: Axes = None) -> Axes:
+def f_i(recording: Recorded, name: str | None = None, *, start: float | None = None, ax: Axes = None) -> Axes:
     """Draw the firing rate against a held input or a parameter that differs between neurons.
 
     ``name`` and ``start`` are those of :meth:`Recording.f_i`.
@@ -333,7 +331,7 @@ def f_i(recording: Recording, name: str | None = None, *, start: float | None = 
     return axes
 
 
-def population_rate(recording: Recording, bin: float = 1.0, *, ax: Axes = None) -> Axes:
+def population_rate(recording: Recorded, bin: float = 1.0, *, ax: Axes = None) -> Axes:
     """Draw the spikes per neuron and time in bins of ``bin`` ms; see :meth:`Recording.population_rate`."""
     rate = recording.population_rate(bin)
     axes = _figure()[1][0] if ax is None else ax
@@ -354,7 +352,7 @@ def state_plane(
     *,
     limits: Mapping[str, tuple[float, float]] | None = None,
     values: Mapping[str, float] | None = None,
-    recording: Recording | None = None,
+    recording: Recorded | None = None,
     neuron: int = 0,
     ax: Axes = None,
 ) -> Axes:
@@ -469,7 +467,7 @@ def _plane_limits(model: Declaration, limits: Mapping[str, Any]) -> dict[str, tu
 
 
 def _plane_values(model: Declaration, values: Mapping[str, Any]) -> dict[str, Any]:
-    from izhigen.values import initial_states
+    from izhigen.model.initial import initial_states
 
     known = (*model.parameters, *model.inputs, *model.states)
     for name in values:
@@ -523,7 +521,7 @@ def _limits(path: Any, values: Sequence[float]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _without_jumps(recording: Recording | None, values: Any, neuron: int) -> Any:
+def _without_jumps(recording: Recorded | None, values: Any, neuron: int) -> Any:
     """The path with a gap at each reset, so that no line is drawn across the plane."""
     shown = np.array(values, dtype=float)
     if recording is not None and recording.spike_times is not None:

@@ -150,3 +150,11 @@ def read_whole(value: Any, least: int, most: int = LARGEST_WHOLE) -> int | None:
     if isinstance(number, NO_NUMBERS) or not isinstance(number, numbers.Integral) or not least <= int(number) <= most:
         return None
     return int(number)
+
+
+def check_count(name: str, value: Any) -> int:
+    """A positive whole number, or an error that names it."""
+    number = read_whole(value, 1)
+    if number is None:
+        raise ValueShapeError(f"{name}={shown(value)} is not a positive whole number (at most 2**63 - 1)")
+    return number

@@ -8,8 +8,8 @@ from typing import Any
 import mpmath
 import sympy as sp
 
-from izhigen.arrays import fetch
 from izhigen.derive import functions as f
+from izhigen.memory.space import fetch
 
 Pair = tuple[Any, Any]
 

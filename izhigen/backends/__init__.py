@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from izhigen.arrays import Space
 from izhigen.backends.engine import Engine
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, shown, suggest
+from izhigen.memory.space import Space
 from izhigen.resources import modules_with
 
 

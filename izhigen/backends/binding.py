@@ -60,17 +60,18 @@ class Binding:
         """
         run = self.ffi.new(f"struct {self._name}_run *")
         run.first_step, run.steps = block.first_step, block.steps
-        run.record_every, run.record_phase = block.record_every, block.record_phase
-        for name, array in block.record.items():
+        run.record_every, run.record_phase = block.outputs.every, block.outputs.phase
+        for name, array in block.outputs.traces.items():
             setattr(run.record, c_name(name), self._state_pointer(name, array))
             run.record_count = array.shape[1]
-        run.record_neurons = self.pointer("int64_t *", block.record_neurons)
+        run.record_neurons = self.pointer("int64_t *", block.outputs.neurons)
         run.spike_flag = self.pointer("uint8_t *", block.spike_flag)
-        if block.moments is not None:
+        if block.outputs.moments is not None:
             run.count, run.first_spike, run.last_spike = (
-                self.pointer("int64_t *", a) for a in (block.moments.count, block.moments.first, block.moments.last)
+                self.pointer("int64_t *", a)
+                for a in (block.outputs.moments.count, block.outputs.moments.first, block.outputs.moments.last)
             )
-            run.interval_squares = self.pointer("double *", block.moments.squares)
+            run.interval_squares = self.pointer("double *", block.outputs.moments.squares)
         return run
 
     def _state_pointer(self, name: str, array: Array) -> Any:

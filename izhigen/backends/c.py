@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.arrays import Space
 from izhigen.backends.binding import Binding
 from izhigen.backends.build import Built, build, load_program
 from izhigen.backends.engine import Advanced, Block, HostEngine, PreparedStep, Source, Spikes, host_space
@@ -18,6 +17,7 @@ from izhigen.backends.workers import Workers
 from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, CompileError, ValueShapeError
+from izhigen.memory.space import Space
 from izhigen.signals import HeldBack, at_once
 
 PACE = 2e10
@@ -79,11 +79,11 @@ class CEngine(HostEngine):
         """Advance the block; ranges of whole tiles go to the threads."""
         n = len(next(iter(block.state.values())))
         if block.steps == 0 or n == 0:
-            return Advanced(_ordered([]) if block.collect_spikes else None)
+            return Advanced(_ordered([]) if block.outputs.spikes else None)
         _check_sizes(block, n)
         population = self._binding.population(block, n)
         ranges = _ranges(n, self._program.tile, block.threads, block.steps)
-        lists = self._spike_lists(len(ranges), block) if block.collect_spikes else [None] * len(ranges)
+        lists = self._spike_lists(len(ranges), block) if block.outputs.spikes else [None] * len(ranges)
         kept: list[np.ndarray] = []
         runs = [self._run(block, spikes, n, kept) for spikes in lists]
         tasks = [partial(self._work, population, run, spikes, part) for run, spikes, part in zip(runs, lists, ranges)]
@@ -91,7 +91,7 @@ class CEngine(HostEngine):
         if block.check_finite and hasattr(runs[0], "bad_step") and runs[0].bad_step >= 0:
             return Advanced(bad_step=runs[0].bad_step)
         bad = min(run.bad_neuron for run in runs)
-        return Advanced(_ordered(lists) if block.collect_spikes else None, bad if 0 <= bad < n else None)
+        return Advanced(_ordered(lists) if block.outputs.spikes else None, bad if 0 <= bad < n else None)
 
     def _work(self, population: Any, run: Any, spikes: _SpikeList | None, part: tuple[int, int]) -> None:
         position, last = part

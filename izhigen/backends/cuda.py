@@ -13,7 +13,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from izhigen.arrays import Space
 from izhigen.backends.binding import Binding
 from izhigen.backends.build import load_program
 from izhigen.backends.device import DeviceSpace, check_device, device_errors, launch_shape, load_cupy, load_kernels
@@ -24,6 +23,7 @@ from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import ValueShapeError, shown
+from izhigen.memory.space import Space
 from izhigen.signals import HeldBack
 
 Array = Any
@@ -138,7 +138,7 @@ class CudaEngine:
 
     def longest(self, block: Block) -> int:
         """Most steps of a block: their spikes must fit in the list."""
-        if not block.collect_spikes:
+        if not block.outputs.spikes:
             return LONGEST_BLOCK
         n = len(next(iter(block.state.values())))
         return max(1, min(LONGEST_BLOCK, self._room_for_spikes(n) // (2 * n)))
@@ -159,7 +159,7 @@ class CudaEngine:
         """Launch the block; see :class:`izhigen.backends.engine.Engine`."""
         n = len(next(iter(block.state.values())))
         if block.steps == 0 or n == 0:
-            return lambda: Advanced(self._no_spikes() if block.collect_spikes else None)
+            return lambda: Advanced(self._no_spikes() if block.outputs.spikes else None)
         with self._space.use(), device_errors(f"{block.steps} steps of {n} neurons"):
             launched = _Launched(block, self._free_reports.pop() if self._free_reports else self._new_report(), [])
             self._enqueue(launched, n)
@@ -176,8 +176,9 @@ class CudaEngine:
         """Enqueue all of a block; what must live until it is done."""
         binding = self._binding
         population = binding.population(block, n)
-        run = self._run(replace(block, record_neurons=self._chosen(block.record_neurons)))
-        if block.collect_spikes:
+        outputs = replace(block.outputs, neurons=self._chosen(block.outputs.neurons))
+        run = self._run(replace(block, outputs=outputs))
+        if block.outputs.spikes:
             run.spike_capacity, run.key_step, run.spikes_taken = (
                 self._room_for_spikes(n),
                 block.first_step,
@@ -222,7 +223,7 @@ class CudaEngine:
 
     def _cut(self, block: Block, n: int, population: Any, run: Any) -> None:
         """The steps in launches of some each, every one told where it stands."""
-        size, phase = block.steps_per_launch or 1, block.record_phase
+        size, phase = block.steps_per_launch or 1, block.outputs.phase
         targets = [target for _, target in self._binding.inputs(run, block.inputs)]
         for done in range(0, block.steps, size):
             run.steps = min(size, block.steps - done)
@@ -237,9 +238,9 @@ class CudaEngine:
                     target.counts.mean += run.steps * target.counts.step_stride
                     target.counts.first += run.steps * target.counts.step_stride
             if phase >= 0:
-                rows = 0 if run.record_phase < 0 else (run.steps - 1 - phase) // block.record_every + 1
-                phase += rows * block.record_every - run.steps
-                for name in block.record:
+                rows = 0 if run.record_phase < 0 else (run.steps - 1 - phase) // block.outputs.every + 1
+                phase += rows * block.outputs.every - run.steps
+                for name in block.outputs.traces:
                     setattr(run.record, c_name(name), getattr(run.record, c_name(name)) + rows * run.record_count)
 
     def _is_repeatable(self, block: Block) -> bool:
@@ -254,7 +255,7 @@ class CudaEngine:
         return (
             held
             and block.steps_per_launch == 1
-            and not (block.record or block.collect_spikes or block.moments is not None)
+            and not (block.outputs.traces or block.outputs.spikes or block.outputs.moments is not None)
         )
 
     def _repeat(self, block: Block, n: int, population: Any, run: Any) -> None:
@@ -363,13 +364,13 @@ class CudaEngine:
             self._free_reports.append(report)
             if stopped:
                 launched.found = Advanced(
-                    self._no_spikes() if block.collect_spikes else None, bad_step=bad_step, is_repeated=repeated
+                    self._no_spikes() if block.outputs.spikes else None, bad_step=bad_step, is_repeated=repeated
                 )
                 return launched.found
             launched.found = Advanced(
                 None, bad_neuron, is_repeated=repeated
             )  # known even where there is no memory for the spikes
-            if block.collect_spikes:
+            if block.outputs.spikes:
                 launched.found = replace(launched.found, spikes=self._take(count, n))
             return launched.found
 

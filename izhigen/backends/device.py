@@ -128,7 +128,7 @@ def check_device(name: str, device: Any) -> int:
 
 
 class DeviceSpace:
-    """The memory of one device; see :class:`izhigen.arrays.Space`.
+    """The memory of one device; see :class:`izhigen.memory.space.Space`.
 
     Work goes to the stream that is current when it is asked for.
     """

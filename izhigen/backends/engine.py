@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from izhigen.arrays import HOST, HostSpace, fetch, namespace
+from izhigen.backends.poisson import poisson_counts
+from izhigen.backends.random import normals
 from izhigen.codegen.agreed import EVENT_GROUP
 from izhigen.errors import BackendError, shown
-from izhigen.poisson import poisson_counts
-from izhigen.random import normals
+from izhigen.memory.space import HOST, HostSpace, fetch, namespace
 
 Array = Any
 
@@ -32,7 +32,7 @@ class Counts:
     mean : array of float64, shape (1 or steps, 1 or n)
         Mean count of a step.
     first : array of uint64, the same shape
-        :func:`izhigen.poisson.first_sum` of the mean.
+        :func:`izhigen.backends.poisson.first_sum` of the mean.
     weight : array, shape (1 or n,)
         In the kernel's type.
     stream : int
@@ -178,7 +178,37 @@ class Moments:
     squares: Array = None
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What the steps of a block write down.
+
+    Attributes
+    ----------
+    traces : mapping
+        Name of a state, or of an input, to an array (rows, values a row) to fill;
+        an input's values are those that the steps read.
+    every, phase : int
+        Rows are written after steps ``phase``, ``phase + every``, ... of the block; none where ``phase`` is -1.
+    neurons : array or None
+        Ascending indices of the neurons of a row; None for all.
+    spikes : bool
+        Whether to return the spikes.
+    moments : Moments or None
+        Spike moments to bring up to date.
+    """
+
+    traces: Mapping[str, Array] = field(default_factory=dict)
+    every: int = 1
+    phase: int = -1
+    neurons: Array = None
+    spikes: bool = False
+    moments: Moments | None = None
+
+
+NO_OUTPUTS = Outputs()
+
+
+@dataclass(frozen=True, eq=False)
 class Block:
     """One call: steps to make, with which values, and where results go.
 
@@ -196,17 +226,8 @@ class Block:
         Name to a float, or to an array of n values.
     inputs : mapping
         Name to a :class:`Source`.
-    record : mapping
-        Name of a state, or of an input, to an array (rows, values a row) to fill;
-        an input's values are those that the steps read.
-    record_every, record_phase : int
-        Rows are written after steps ``record_phase``, ``record_phase + record_every``, ... of the call.
-    record_neurons : array or None
-        Ascending neuron indices to record; None for all.
-    collect_spikes : bool
-        Whether to return the spikes.
-    moments : Moments or None
-        Spike moments to bring up to date.
+    outputs : Outputs
+        What to write down.
     spike_flag : array or None
         n bytes: who spiked in the last step.
     threads : int
@@ -223,12 +244,7 @@ class Block:
     state: Mapping[str, Array]
     parameters: Mapping[str, Any]
     inputs: Mapping[str, Source]
-    record: Mapping[str, Array] = field(default_factory=dict)
-    record_every: int = 1
-    record_phase: int = -1
-    record_neurons: Array = None
-    collect_spikes: bool = False
-    moments: Moments | None = None
+    outputs: Outputs = NO_OUTPUTS
     spike_flag: Array = None
     threads: int = 1
     first_index: int = 0

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from izhigen.arrays import Space
 from izhigen.backends.engine import Advanced, Block, HostEngine, Moments, PreparedStep, Source, Spikes, host_space
+from izhigen.backends.poisson import poisson_counts
+from izhigen.backends.random import normals
 from izhigen.codegen.agreed import EVENT_GROUP
 from izhigen.codegen.formats import PHI1_SATURATES
 from izhigen.codegen.request import KernelRequest
@@ -25,9 +26,8 @@ from izhigen.derive.lowering import DT, T, symbol
 from izhigen.derive.sequence import Action, Apply, Commit, Decide, HoldBack, Integrate, Jump
 from izhigen.derive.step import SPIKE, Step
 from izhigen.errors import BackendError, shown
+from izhigen.memory.space import Space
 from izhigen.model import functions as f
-from izhigen.poisson import poisson_counts
-from izhigen.random import normals
 from izhigen.signals import HeldBack
 
 Array = Any
@@ -281,26 +281,26 @@ class NumpyEngine(HostEngine):
         if bad_step is not None:
             return Advanced(bad_step=bad_step)
         found: list[tuple[np.ndarray, np.ndarray]] = []
-        row, next_record = 0, block.record_phase
+        row, next_record = 0, block.outputs.phase
         parameters = self._with_constants(block)
         for s in range(block.steps):
             inputs = {name: self._input(source, block, s, n) for name, source in block.inputs.items()}
             with np.errstate(all="ignore"):
                 spike = self._one_step(block, block.first_step + s, n, parameters, inputs)
-            if block.collect_spikes:
+            if block.outputs.spikes:
                 neurons = np.flatnonzero(spike)
                 found.append((np.full(len(neurons), s, np.int64), neurons))
-            if block.moments is not None:
-                _update(block.moments, np.flatnonzero(spike), block.first_step + s)
+            if block.outputs.moments is not None:
+                _update(block.outputs.moments, np.flatnonzero(spike), block.first_step + s)
             if s == next_record:
-                for name, rows in block.record.items():
+                for name, rows in block.outputs.traces.items():
                     values = np.broadcast_to(block.state[name] if name in block.state else inputs[name], n)
-                    rows[row] = values if block.record_neurons is None else values[block.record_neurons]
-                row, next_record = row + 1, next_record + block.record_every
+                    rows[row] = values if block.outputs.neurons is None else values[block.outputs.neurons]
+                row, next_record = row + 1, next_record + block.outputs.every
         if block.spike_flag is not None and block.steps:
             block.spike_flag[:] = spike
         spikes = None
-        if block.collect_spikes:
+        if block.outputs.spikes:
             empty = (np.zeros(0, np.int64), np.zeros(0, np.int64))
             spikes = Spikes(*(np.concatenate(part) for part in zip(empty, *found)))
         return Advanced(spikes, self._first_not_finite(block) if block.check_finite else None)

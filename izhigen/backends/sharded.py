@@ -13,10 +13,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from izhigen.arrays import ANYWHERE, fetch
 from izhigen.backends.device import WARP, DeviceSpace, check_device
 from izhigen.backends.engine import Advanced, Block, Moments, Pending, PreparedStep, Source, Spikes, join_spikes
 from izhigen.errors import BackendError, shown
+from izhigen.memory.space import ANYWHERE, fetch
 from izhigen.signals import HeldBack
 
 Array = Any
@@ -160,7 +160,7 @@ class ShardedArray(NDArrayOperatorsMixin):
 
 
 class ShardedSpace:
-    """The memories of several devices; see :class:`izhigen.arrays.Space`."""
+    """The memories of several devices; see :class:`izhigen.memory.space.Space`."""
 
     def __init__(self, parts: Sequence[DeviceSpace]) -> None:
         self.parts = list(parts)
@@ -243,20 +243,19 @@ class ShardedEngine:
                 name: value.parts[k] if isinstance(value, ShardedArray) else value for name, value in values.items()
             }
 
-        neurons, record = self._chosen(block.record_neurons, k, start, stop), own(block.record)
+        whole = block.outputs
+        neurons, traces = self._chosen(whole.neurons, k, start, stop), own(whole.traces)
         if neurons is not None:
-            record = record if len(neurons) else {}
-        moments = None if block.moments is None else Moments(**own(vars(block.moments)))
+            traces = traces if len(neurons) else {}
+        moments = None if whole.moments is None else Moments(**own(vars(whole.moments)))
+        phase = whole.phase if traces else -1
         return replace(
             block,
             state=own(block.state),
             parameters=own(block.parameters),
             first_index=block.first_index + start,
-            record=record,
             inputs={name: self._source(source, start, stop) for name, source in block.inputs.items()},
-            record_neurons=neurons,
-            record_phase=block.record_phase if record else -1,
-            moments=moments,
+            outputs=replace(whole, traces=traces, neurons=neurons, phase=phase, moments=moments),
             spike_flag=None if block.spike_flag is None else block.spike_flag.parts[k],
         )
 
@@ -310,7 +309,7 @@ class ShardedEngine:
             bad = [start + part.bad_neuron for start, part in found if part.bad_neuron is not None]
             steps = [part.bad_step for _, part in found if part.bad_step is not None]
             spikes = (
-                _merged([(start, part.spikes) for start, part in found]) if block.collect_spikes and not steps else None
+                _merged([(start, part.spikes) for start, part in found]) if block.outputs.spikes and not steps else None
             )
             return Advanced(
                 spikes, min(bad, default=None), min(steps, default=None), any(part.is_repeated for _, part in found)

@@ -12,7 +12,7 @@ from izhigen.bench.limits import Limits, PeakCandidate
 from izhigen.bench.scalar import ScalarLoop
 from izhigen.bench.timing import Rates, cores, in_turn, machine, machine_line
 from izhigen.errors import BackendError, ValueShapeError
-from izhigen.population import Population
+from izhigen.population.population import Population
 from izhigen.scalars import read_finite, too_large
 
 CHECKED_NEURONS, CHECKED_STEPS = 500, 1000

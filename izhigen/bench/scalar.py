@@ -29,8 +29,9 @@ from izhigen.codegen.view import Line
 from izhigen.derive.event import TAU_REF
 from izhigen.derive.lowering import DT, T
 from izhigen.errors import BackendError
-from izhigen.feeding import Layout, make_feed
-from izhigen.population import Population
+from izhigen.inputs.feeds import make_feed
+from izhigen.memory.layout import Layout
+from izhigen.population.population import Population
 
 PROTOTYPE = """int64_t scalar_steps({real} *const *state, double *last_spike, const {real} *const *input,
                      const int64_t *step_stride, const int64_t *neuron_stride, int64_t first_step, int64_t steps,

@@ -22,7 +22,7 @@ from izhigen.errors import ModelError, shown
 from izhigen.model.equations import Equation, ResetAssignment
 from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.from_sympy import sympy_text
-from izhigen.model.model import Declaration
+from izhigen.model.model import Declaration, with_parts
 from izhigen.model.parts import Current, Noise
 from izhigen.scalars import read_finite
 
@@ -101,7 +101,8 @@ def _apply(model: D, potential: sp.Symbol, scale: Any, bias: Any) -> D:
         Noise(n.state, change(n.amplitude, "noise", scale if symbol(n.state) in scaled else 1)) for n in model.noise
     )
     units: Mapping[str, str] = {name: unit for name, unit in model.units.items() if symbol(name) not in scaled}
-    return model._with(
+    return with_parts(
+        model,
         equations=equations,
         threshold=condition(model.threshold, "threshold") if model.threshold else None,
         reset=resets,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from izhigen.errors import ModelError, shown, suggest
+from izhigen.model.equations import Equation, ResetAssignment
 from izhigen.model.expressions import Expression
 from izhigen.model.functions import CONSTANTS, FUNCTIONS, RESERVED, TIME_NAMES
 from izhigen.model.limits import MOST_LINES, check_inlined
+from izhigen.model.parts import Current, Noise, Refractory
 from izhigen.model.units import check_unit
-
-if TYPE_CHECKING:
-    from izhigen.model.model import Declaration
 
 INTERFACE_NAMES = frozenset(
     """
@@ -56,8 +55,34 @@ def names_in_fields(fields: Mapping[str, Any]) -> set[str]:
     return read
 
 
-def check_declaration(model: Declaration) -> None:
-    """Refuse parts that do not fit together; called before anybody else sees the model.
+class Declared(Protocol):
+    """The parts that are checked, as :class:`~izhigen.model.model.Declaration` has them."""
+
+    name: str
+    equations: tuple[Equation, ...]
+    threshold: Expression | None
+    reset: tuple[ResetAssignment, ...]
+    parameters: Mapping[str, float]
+    inputs: tuple[str, ...]
+    initial: Mapping[str, Expression]
+    currents: tuple[Current, ...]
+    refractory: Refractory | None
+    noise: tuple[Noise, ...]
+    units: Mapping[str, str]
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of the state variables."""
+        ...
+
+    @property
+    def delta_inputs(self) -> tuple[str, ...]:
+        """Names of the inputs that add to a state."""
+        ...
+
+
+def check_declaration(model: Declared, fields: Mapping[str, Any]) -> None:
+    """Refuse parts that do not fit together; called before anybody else sees the model. ``fields`` are all its parts.
 
     Raises
     ------
@@ -65,7 +90,6 @@ def check_declaration(model: Declaration) -> None:
         An undefined, duplicate or clashing name, a circle, a part that was composed for a state that is gone,
         or too much of anything.
     """
-    fields = {key: getattr(model, key) for key in model._FIELDS}
     if not model.states:
         raise ModelError(f"model {model.name!r} has no differential equation; write at least one line 'dx/dt = ...'")
     _check_unique(model)
@@ -96,7 +120,7 @@ def check_declaration(model: Declaration) -> None:
     _check_acyclic(dict(model.initial), "initial values")
 
 
-def _check_unique(model: Declaration) -> None:
+def _check_unique(model: Declared) -> None:
     for name in (*(e.name for e in model.equations), *model.inputs):
         if name in (*SPIKE_FIGURES, ALL):
             raise ModelError(
@@ -135,7 +159,7 @@ def _check_names(expression: Expression, known: set[str], where: str, why: str =
             raise ModelError(f"{where}, column {column}: undefined name {shown(name)}{why or hint}")
 
 
-def _check_reset(model: Declaration) -> None:
+def _check_reset(model: Declared) -> None:
     if model.reset and model.threshold is None:
         raise ModelError(f"model {model.name!r} has a reset but no threshold; add threshold='V >= V_th'")
     seen: set[str] = set()
@@ -153,7 +177,7 @@ def _check_reset(model: Declaration) -> None:
         seen.add(assignment.state)
 
 
-def _check_parts(model: Declaration) -> None:
+def _check_parts(model: Declared) -> None:
     """What composition added must still have the states and inputs that it was made for."""
     held = [("a refractory period", model.refractory.state)] if model.refractory else []
     for what, state in [*held, *(("noise", noise.state) for noise in model.noise)]:
@@ -172,7 +196,7 @@ def _check_parts(model: Declaration) -> None:
             )
 
 
-def _check_size(model: Declaration) -> None:
+def _check_size(model: Declared) -> None:
     lines = sum(not e.is_ode for e in model.equations)
     if lines > MOST_LINES:
         raise ModelError(f"model {model.name!r} has {lines} algebraic lines, more than {MOST_LINES}")

@@ -7,14 +7,13 @@ a backslash, within parentheses, or when either side of the break has a dangling
 
 from __future__ import annotations
 
-import keyword
 import numbers
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from izhigen.errors import EquationError, shown
-from izhigen.model.expressions import Binary, Expression, Name, parse_expression
+from izhigen.model.expressions import Binary, Expression, Name, check_name, parse_expression
 from izhigen.model.units import check_unit
 from izhigen.scalars import read_finite
 
@@ -49,26 +48,10 @@ class ResetAssignment:
         return f"{self.state} = {self.expression.text}"
 
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 _ODE = re.compile(r"d([A-Za-z]\w*)/dt\Z")
 _NOT_LEFT = re.compile(r"[=<>!:]")
 _DANGLING_END = re.compile(r"(?:[-+*/(,=<>]|\b(?:and|or|not))\Z")
 _DANGLING_START = re.compile(r"\s*(?:[-+*/),<>]|(?:and|or)\b)")
-
-
-def check_name(name: str, where: str) -> str:
-    """A legal symbol name (ASCII letters, digits, underscore, starting with a letter), or an error."""
-    if not isinstance(name, str) or not _NAME.match(name) or len(name) > 64:
-        raise EquationError(
-            f"{shown(name)} is not a name: use at most 64 ASCII letters, digits and underscores, "
-            "starting with a letter",
-            where,
-        )
-    if keyword.iskeyword(name):
-        raise EquationError(
-            f"{shown(name)} is a word of Python, which the parser cannot read as a name; rename it", where
-        )
-    return name
 
 
 def _logical_lines(block: str) -> list[tuple[int, str]]:

@@ -7,7 +7,9 @@ derivation meets it. The tree carries columns, so that a later stage can still s
 from __future__ import annotations
 
 import ast
+import keyword
 import math
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +35,22 @@ MAX_MAGNITUDE = 300
 """Largest decimal exponent of a number."""
 MAX_DIGITS = 60
 """Longest number, in characters."""
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+
+
+def check_name(name: str, where: str) -> str:
+    """A legal symbol name (ASCII letters, digits, underscore, starting with a letter), or an error."""
+    if not isinstance(name, str) or not _NAME.match(name) or len(name) > 64:
+        raise EquationError(
+            f"{shown(name)} is not a name: use at most 64 ASCII letters, digits and underscores, "
+            "starting with a letter",
+            where,
+        )
+    if keyword.iskeyword(name):
+        raise EquationError(
+            f"{shown(name)} is a word of Python, which the parser cannot read as a name; rename it", where
+        )
+    return name
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import sympy as sp
 from sympy.printing.str import StrPrinter
 
 from izhigen.errors import EquationError
-from izhigen.model.equations import check_name
+from izhigen.model.expressions import check_name
 
 _RENAMED = {
     "Abs": "abs",

@@ -12,14 +12,13 @@ from izhigen.model.checking import DERIVED_STATES, check_declaration, names_in_f
 from izhigen.model.equations import (
     Equation,
     ResetAssignment,
-    check_name,
     check_text,
     expression_text,
     key_text,
     parse_equations,
     parse_reset,
 )
-from izhigen.model.expressions import Expression, parse_expression
+from izhigen.model.expressions import Expression, check_name, parse_expression
 from izhigen.model.parts import Current, Noise, Refractory
 from izhigen.scalars import read_finite
 
@@ -134,7 +133,7 @@ class Declaration:
     def _fill(self, **fields: Any) -> None:
         for key in self._FIELDS:
             object.__setattr__(self, key, fields[key])
-        check_declaration(self)
+        check_declaration(self, fields)
 
     def __setattr__(self, key: str, value: Any) -> None:
         raise AttributeError(f"a model is immutable: use model.variant(name, {key}=...) for one with another {key}")
@@ -450,6 +449,11 @@ class Declaration:
 
 
 # -- reading the parts ----------------------------------------------------------------------------------------------
+
+
+def with_parts(model: D, **parts: Any) -> D:
+    """The same declaration but for some of its parts, which are checked together with the rest."""
+    return model._with(**parts)
 
 
 def _parse_threshold(source: Any) -> Expression | None:

@@ -20,16 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.backends.engine import Block, Source
+from izhigen.backends.engine import Block, Outputs, Source
 from izhigen.backends.numpy import NumpyEngine
-from izhigen.codegen.agreed import NEVER
+from izhigen.backends.poisson import first_sum, poisson_counts
+from izhigen.backends.random import normal_rows
 from izhigen.derive.event import TAU_REF
 from izhigen.derive.step import Step
-from izhigen.drawing import stream_of
 from izhigen.errors import DerivationError, shown
-from izhigen.poisson import first_sum, poisson_counts
-from izhigen.random import normal_rows
-from izhigen.values import initial_states
+from izhigen.inputs.drawing import stream_of
+from izhigen.model.initial import NEVER, initial_states
 
 Array = Any
 State = dict[str, Array]
@@ -200,7 +199,7 @@ class _Oracle:
                 np.tile(normal_rows(SEED, 0, neurons, first, steps, stream, self.dtype).astype(np.float64), copies)
             )
         found = self._engine.advance(
-            Block(first, steps, DT, SEED, state, self.parameters, sources, collect_spikes=True)
+            Block(first, steps, DT, SEED, state, self.parameters, sources, outputs=Outputs(spikes=True))
         )
         masks = [0] * count
         if found.spikes is not None:

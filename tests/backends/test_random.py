@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from izhigen import Model
-from izhigen.random import normals, philox4x32
+from izhigen.backends.random import normals, philox4x32
 from tests.helpers import host
 
 

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 import izhigen as iz
-from izhigen import running
 from izhigen.backends import cuda
 from izhigen.backends.device import launch_shape, load_cupy
 from izhigen.errors import BackendError, CompileError, NonFiniteError
-from izhigen.feeding import make_feed
+from izhigen.inputs.feeds import make_feed
 from tests.cuda.cupy_on_host import install
 from tests.cuda.host import needs_compiler
 from tests.helpers import host, real_device
@@ -84,12 +83,12 @@ class Through:
 def test_arrays_of_the_device_are_taken_without_a_copy(cupy, way):
     given = cupy.asarray(np.linspace(0, 30, 300, dtype=np.float32))
     value = given if way == "cupy" else Through(given, way)
-    source = make_feed("I", value, population()._layout, 0, 10, 0.1)(0, 10)
+    source = make_feed("I", value, population()._neurons.layout, 0, 10, 0.1)(0, 10)
     assert source.values.data.ptr == given.data.ptr
     pop = population(a=Through(given, way) if way != "cupy" else given)
     assert pop.a.data.ptr == given.data.ptr
     rows = cupy.asarray(np.random.default_rng(1).uniform(0, 30, (50, 300)).astype(np.float32))
-    assert make_feed("I", rows, pop._layout, 0, 50, 0.1)(20, 10).values.data.ptr == rows[20:].data.ptr
+    assert make_feed("I", rows, pop._neurons.layout, 0, 50, 0.1)(20, 10).values.data.ptr == rows[20:].data.ptr
     plain = population(a=np.linspace(0, 30, 300)), population(a=given)
     same(
         plain[0].run(steps=50, I=host(rows), record=EVERYTHING[:2]),
@@ -124,7 +123,7 @@ def test_what_dlpack_refuses_comes_by_the_interface(cupy):
     given = cupy.asarray(np.linspace(0, 30, 300, dtype=np.float32))
     pop = population()
     for refusal in (BufferError("strides"), RuntimeError("bool"), TypeError("old"), NotImplementedError("bfloat16")):
-        assert pop._layout.read(Through(given, "both", refusal=refusal)).data.ptr == given.data.ptr
+        assert pop._neurons.layout.read(Through(given, "both", refusal=refusal)).data.ptr == given.data.ptr
         with pytest.raises(
             iz.IzhigenError, match=f"Through cannot be read where it lies .{refusal}.; give it detached"
         ):
@@ -139,7 +138,7 @@ def test_what_dlpack_refuses_comes_by_the_interface(cupy):
             same_state(one, other)
         with pytest.raises(iz.IzhigenError, match="truth values"):
             population().step(I=Through(flags, way))
-    assert pop._layout.space.adopt(np.ones(3)) is None and pop._layout.space.adopt([1, 2]) is None
+    assert pop._neurons.layout.space.adopt(np.ones(3)) is None and pop._neurons.layout.space.adopt([1, 2]) is None
 
 
 @needs_double
@@ -552,7 +551,9 @@ def test_refractory_periods_end_where_those_of_c_do(cupy, monkeypatch, flags):
     np.testing.assert_array_equal(found[2], found[0])
 
 
-@pytest.mark.parametrize("where", ["izhigen.plan.RecordingPlan.collect", "izhigen.backends.cuda.CudaEngine._wait"])
+@pytest.mark.parametrize(
+    "where", ["izhigen.recording.plan.RecordingPlan.collect", "izhigen.backends.cuda.CudaEngine._wait"]
+)
 def test_a_run_that_another_error_ends_leaves_states_and_time_in_step(cupy, monkeypatch, where):
     monkeypatch.setattr(cuda, "LONGEST_BLOCK", 10)
     pop, clean = population(), population()
@@ -666,7 +667,7 @@ def test_the_second_device_is_read_from_the_first(cupy, own_streams):
     same(*(made.run(30.0, I=30.0, record=EVERYTHING[:2] + EVERYTHING[3:]) for made in (pop, clean)))
     recording = pop.run(30.0, I=30.0, record=["V", "spike"])
     recording.plot(neurons=[3, 14])
-    assert running._state_of(pop, 7) == {name: float(host(pop.state[name])[7]) for name in ("V", "u")}
+    assert pop._neurons.states_of(7) == {name: float(host(pop.state[name])[7]) for name in ("V", "u")}
 
 
 def test_sharded_states_that_are_not_finite_are_named(cupy, monkeypatch):

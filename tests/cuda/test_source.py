@@ -316,7 +316,7 @@ def test_time_in_single_precision_is_that_of_double_precision(without_contractio
             rows = []
             for backend in ("c", "cuda"):
                 pop = clock.population(1, dt=dt, backend=backend, method="euler")
-                pop._steps_done = start
+                pop._neurons.steps_done = start
                 rows.append(host(pop.run(steps=40, record=["x"])["x"]))
             np.testing.assert_array_equal(rows[0], rows[1], err_msg=f"dt={dt} from step {start}")
 

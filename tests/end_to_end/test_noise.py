@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 
 import izhigen as iz
 from izhigen import Model
+from izhigen.backends.random import normals
 from izhigen.derive.lowering import symbol
-from izhigen.random import normals
 from tests.end_to_end.test_random_models import COMMON, DT, FAMILIES, INPUT, PARAMETERS, STATES, terms
 from tests.helpers import first_order_error, host
 

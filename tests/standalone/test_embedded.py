@@ -170,7 +170,7 @@ def test_time_stays_exact_in_long_runs(functions):
 
 
 def test_variates_are_those_of_the_other_targets(functions):
-    from izhigen.random import normal_rows
+    from izhigen.backends.random import normal_rows
 
     functions.variate.restype = ctypes.c_float
     functions.variate.argtypes = [ctypes.c_uint64, ctypes.c_int64, ctypes.c_int64]

@@ -1,0 +1,1 @@
+"""Where arrays of neurons lie, and in which shape."""

@@ -1,0 +1,49 @@
+"""Checks of what a population is asked for: each returns the value in its one form, or says what is wrong."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from izhigen.errors import ValueShapeError, shown
+from izhigen.memory.layout import MOST_NEURONS
+from izhigen.scalars import check_count, read_whole
+
+
+def check_dtype(dtype: Any) -> Any:
+    try:
+        number = np.dtype(dtype)
+    except Exception:  # NumPy asks what it is given for its text
+        number = np.dtype(object)
+    if number not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ValueShapeError(f"dtype={shown(dtype)} is not 'float32' or 'float64'")
+    return number
+
+
+def check_size(size: Any) -> tuple[int, ...]:
+    axes = (
+        tuple(size.tolist())
+        if isinstance(size, np.ndarray) and size.ndim == 1
+        else tuple(size)
+        if isinstance(size, (tuple, list))
+        else (size,)
+    )
+    if not axes:
+        raise ValueShapeError("size=() is empty; give a number of neurons")
+    shape = tuple(check_count("size", axis) for axis in axes)
+    if math.prod(shape) > MOST_NEURONS:
+        raise ValueShapeError(f"size={shown(size)} is more than {MOST_NEURONS} neurons")
+    return shape
+
+
+def check_batch(batch: Any) -> int | None:
+    return None if batch is None else check_count("batch", batch)
+
+
+def check_seed(seed: Any) -> int:
+    number = read_whole(seed, 0, 2**64 - 1)
+    if number is None:
+        raise ValueShapeError(f"seed={shown(seed)} is not a whole number from 0 to 2**64 - 1")
+    return number

@@ -1,0 +1,448 @@
+"""A population: neurons, and the kernels that advance them. The only mutable object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from izhigen.backends import create_engine, open_space
+from izhigen.backends.engine import Engine, PreparedStep, Source
+from izhigen.codegen.request import KernelRequest
+from izhigen.errors import BackendError, ValueShapeError, shown, suggest
+from izhigen.inputs.feeds import KernelInput, check_input_names, kernel_choices, step_sources
+from izhigen.memory.layout import Layout
+from izhigen.model.model import Declaration
+from izhigen.population.checks import check_batch, check_dtype, check_seed, check_size
+from izhigen.population.exclusive import Use, exclusive
+from izhigen.population.faults import bad_input_error, find_bad_input, find_bad_rate, non_finite_after
+from izhigen.population.neurons import Neurons
+from izhigen.population.run import find_engine_and_feeds, record_run
+from izhigen.population.saved import Saved
+from izhigen.population.values import Value, check_value_names
+from izhigen.population.views import ParameterView, StateView
+from izhigen.recording.recording import Recording
+from izhigen.scalars import check_count
+from izhigen.timegrid import check_dt, count_steps
+
+if TYPE_CHECKING:
+    from izhigen.codegen.kernel import Kernel
+
+Array = Any
+
+NOTHING_COMPUTED: Mapping[str, KernelInput] = {}
+"""Inputs of which the kernel computes nothing."""
+
+
+class Population:
+    """Neurons of one model, advanced together by a compiled kernel.
+
+    Made by :meth:`izhigen.Model.population`, which describes the arguments and the errors raised. States and parameters
+    are attributes: ``pop.V`` is the live array of a state, and ``pop.a = 0.1`` sets a parameter for the steps to come.
+
+    ``copy.copy``, ``copy.deepcopy`` and ``pickle`` give a population of its own that goes on from the same step with
+    the same bits. A population is used by one thread at a time: what would change it while another such call is under
+    way raises ConcurrentUseError. An interrupt (Ctrl-C, or a handler of a signal that raises) leaves the states and the
+    time of the same step.
+    """
+
+    def __init__(
+        self,
+        model: Declaration,
+        size: int | tuple[int, ...] = 1,
+        *,
+        dt: float = 0.1,
+        method: str = "exp_euler",
+        backend: str = "c",
+        dtype: DTypeLike = "float32",
+        threads: int = 1,
+        seed: int = 0,
+        batch: int | None = None,
+        device: int | None = None,
+        sharding: Sequence[int] | None = None,
+        steps_per_launch: int | None = None,
+        **values: Value,
+    ) -> None:
+        self._set_up(
+            model,
+            {
+                "size": check_size(size),
+                "dt": check_dt(dt),
+                "method": method,
+                "backend": backend,
+                "dtype": check_dtype(dtype),
+                "threads": check_count("threads", threads),
+                "seed": check_seed(seed),
+                "batch": check_batch(batch),
+                "device": getattr(device, "id", device),
+                "sharding": sharding,
+                "steps_per_launch": None
+                if steps_per_launch is None
+                else check_count("steps_per_launch", steps_per_launch),
+            },
+        )
+        check_value_names(model, values)
+        self._neurons.given = dict(values)
+        self.reset()
+        self._engine()
+
+    # -- set-up -----------------------------------------------------------------------------------------------------
+
+    def _set_up(self, model: Declaration, options: Mapping[str, Any]) -> None:
+        # Private names only: every other attribute belongs to the model, as in pop.V and pop.a.
+        self._model, self._options = model, options
+        self._backend, self._dtype = options["backend"], options["dtype"]
+        self._space = open_space(self._backend, options["device"], options["sharding"])
+        self._uses: dict[str, Use] = {}
+        self._neurons = Neurons(
+            model,
+            Layout(options["size"], options["batch"], self._dtype, self._space),
+            options["dt"],
+            options["seed"],
+            self._uses,
+            options["threads"],
+            options["steps_per_launch"],
+        )
+        self._engines: dict[tuple[Any, ...], Engine] = {}
+        self._known_inputs: dict[tuple[str, ...], tuple[tuple[str, ...], tuple[str, ...]]] = {}
+
+    @exclusive
+    def reset(self, batch: int | EllipsisType | None = ...) -> None:
+        """Set the states to their initial values and time to 0.
+
+        Parameters
+        ----------
+        batch : int or None, optional
+            Another length of the batch axis; None removes it. Values that were given as callables are then drawn again,
+            from the same seed.
+
+        Raises
+        ------
+        ValueShapeError
+            When a value that was given does not fit; the population is then left as it was.
+        """
+        layout = self._neurons.layout
+        self._neurons.begin(layout if batch is ... else replace(layout, batch=check_batch(batch)))
+
+    def _engine(self, deltas: tuple[str, ...] = (), computed: Mapping[str, KernelInput] = NOTHING_COMPUTED) -> Engine:
+        """The engine for the present placement of parameters, states that jump, and inputs that the kernel computes."""
+        key = (self._neurons.per_neuron, deltas, *kernel_choices(computed))
+        if key not in self._engines:
+            self._engines[key] = create_engine(self._backend, self._request(*key), self._space)
+        self._engine_in_use = self._engines[key]
+        return self._engine_in_use
+
+    # -- copies and pickles -----------------------------------------------------------------------------------------
+
+    def _saved(self) -> Saved:
+        neurons = self._neurons
+        options = {**self._options, "batch": neurons.layout.batch}
+        numbers = (neurons.given, neurons.parameters, neurons.state, neurons.spike, neurons.steps_done)
+        return Saved(self._model, options, *numbers)
+
+    def _fill(self, saved: Saved) -> None:
+        """Become what was saved, with arrays of its own."""
+        self._set_up(saved.model, saved.options)
+        self._neurons.take(saved.given, saved.parameters, saved.state, saved.spike, saved.steps_done)
+        self._engine()
+
+    @exclusive
+    def __copy__(self) -> Self:
+        """A population of its own that goes on from the same step, bit for bit."""
+        new = object.__new__(type(self))
+        new._fill(self._saved())
+        return new
+
+    @exclusive
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """The same; arrays that were given as values are copied too."""
+        new = object.__new__(type(self))
+        new._fill(replace(self._saved(), given=deepcopy(self._neurons.given, memo)))
+        return new
+
+    @exclusive
+    def __getstate__(self) -> Saved:
+        """What is pickled: states, time and all that is needed to go on, as NumPy arrays."""
+        with self._space.use():
+            return self._saved().on_host(self._neurons.layout, self._neurons.read)
+
+    def __setstate__(self, saved: Saved) -> None:
+        try:
+            self._fill(saved)
+        except BackendError as problem:
+            raise BackendError(
+                f"a population of backend {saved.options['backend']!r} was pickled, which cannot run here: {problem}; "
+                "read it on a machine like the one that wrote it, or pickle recordings and dict(pop.state) instead"
+            ) from problem
+
+    # -- what it is -------------------------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> Declaration:
+        """The model."""
+        return self._model
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Shape of the population without the batch axis."""
+        return self._neurons.layout.size
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a state array."""
+        return self._neurons.layout.shape
+
+    @property
+    def batch(self) -> int | None:
+        """Length of the batch axis, or None."""
+        return self._neurons.layout.batch
+
+    @property
+    def dt(self) -> float:
+        """Step in ms."""
+        return self._neurons.dt
+
+    @property
+    def dtype(self) -> Any:
+        """Number type of the states."""
+        return self._dtype
+
+    @property
+    def method(self) -> str:
+        """Name of the integration method."""
+        return self._engine_in_use.method
+
+    @property
+    def backend(self) -> str:
+        """Name of the backend."""
+        return self._backend
+
+    @property
+    def kernel(self) -> Kernel:
+        """The kernel in use for the present placement of parameters, without instantaneous inputs."""
+        return self._request(self._neurons.per_neuron).kernel()
+
+    def _request(self, *choices: tuple[Any, ...]) -> KernelRequest:
+        return KernelRequest(self._model, self._options["method"], self._dtype.name, *choices)
+
+    @property
+    def build_info(self) -> str:
+        """Compiler, flags and whether the kernel was built or found, of the kernel used last."""
+        return self._engine_in_use.description
+
+    @property
+    def t(self) -> float:
+        """Time in ms: the number of steps since the last reset times dt."""
+        return self._neurons.t
+
+    @property
+    def state(self) -> StateView:
+        """Live state arrays by name, in the population's shape; assignment writes into them."""
+        return StateView(self._neurons)
+
+    @property
+    def parameters(self) -> ParameterView:
+        """Parameter values by name; assignment takes effect in the next step, and a new number needs no rebuild."""
+        return ParameterView(self._neurons)
+
+    @property
+    def spike(self) -> NDArray[np.bool_]:
+        """Who spiked in the last step, bool in the population's shape."""
+        with self._space.use():
+            return self._neurons.spike.view(bool).copy().reshape(self._neurons.layout.shape)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name in self._model.all_states:
+            return self.state[name]
+        if name in self._neurons.parameters:
+            return self.parameters[name]
+        raise AttributeError(
+            f"a population of {self._model.name!r} has no {shown(name)}"
+            f"{suggest(name, [*self._model.all_states, *self._neurons.parameters])}"
+        )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            super().__setattr__(name, value)
+        elif name in self._model.all_states:
+            self.state[name] = value
+        elif name in self._neurons.parameters:
+            self.parameters[name] = value
+        else:
+            raise AttributeError(
+                f"{shown(name)} cannot be set: it is neither a state nor a parameter of model {self._model.name!r}"
+                f"{suggest(name, [*self._model.all_states, *self._neurons.parameters])}"
+            )
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._model.all_states, *self._neurons.parameters]
+
+    def __len__(self) -> int:
+        return self._neurons.layout.shape[0]
+
+    def _repr_html_(self) -> str:
+        from izhigen import notebook
+
+        return notebook.population_html(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Population of {self._model.name}: {'x'.join(map(str, self.shape))} neurons, dt={self.dt:g} ms, "
+            f"{self.method}, {self._backend}, {self._dtype.name}, t={self.t:g} ms>"
+        )
+
+    # -- stepping ---------------------------------------------------------------------------------------------------
+
+    def __call__(self, *values: Any, **inputs: Any) -> NDArray[np.bool_]:
+        """One step, as :meth:`step` takes it by ``inputs``; positional ``values`` go to the model's inputs in order."""
+        if len(values) > len(self._model.inputs):
+            raise ValueShapeError(
+                f"model {self._model.name!r} has {len(self._model.inputs)} inputs ({', '.join(self._model.inputs)}), "
+                f"{len(values)} values given"
+            )
+        for name, value in zip(self._model.inputs, values):
+            if name in inputs:
+                raise ValueShapeError(f"input {shown(name)} is given twice")
+            inputs[name] = value
+        return self.step(**inputs)
+
+    @exclusive
+    def step(self, *, check_finite: bool = True, **inputs: Any) -> NDArray[np.bool_]:
+        """Advance by one step.
+
+        Parameters
+        ----------
+        check_finite : bool
+            Whether to look for infinite or undefined states.
+        **inputs
+            Input values by name (numbers or arrays in the population's shape); ``<state>_delta`` adds to a state after
+            integration. An input that is left out is 0.
+
+        Returns
+        -------
+        array of bool, in the population's shape
+            Who spiked.
+
+        Raises
+        ------
+        NonFiniteError
+            Naming the neuron, time, state and inputs.
+        """
+        names, deltas = self._input_names(inputs)
+        neurons = self._neurons
+        done = neurons.steps_done
+        computed, sources = step_sources(names, inputs, neurons.layout, done, neurons.dt, neurons.seed)
+        bad_input = find_bad_input(sources, {}) if check_finite else find_bad_rate(sources)
+        if bad_input is not None:
+            raise bad_input_error(neurons, bad_input, sources)
+        advance = self._prepared_step(deltas, computed, sources, check_finite)
+        bad = advance(done, sources, partial(setattr, neurons, "steps_done", done + 1))
+        if bad is not None:
+            raise non_finite_after(neurons, bad, sources)
+        return self.spike
+
+    def _prepared_step(
+        self,
+        deltas: tuple[str, ...],
+        computed: Mapping[str, KernelInput],
+        sources: Mapping[str, Source],
+        check_finite: bool,
+    ) -> PreparedStep:
+        """One step with the arrays and numbers that the neurons hold now; kept until one of them is replaced."""
+        key, prepared = (deltas, kernel_choices(computed) if computed else (), check_finite), self._neurons.prepared
+        if key not in prepared:
+            block = self._neurons.block(sources, 1, check_finite)
+            prepared[key] = self._engine(deltas, computed).prepare(block)
+        return prepared[key]
+
+    @exclusive
+    def run(
+        self,
+        duration: float | None = None,
+        *,
+        steps: int | None = None,
+        record: str | Iterable[str] | None = None,
+        every: int = 1,
+        neurons: Any = None,
+        progress: bool | None = None,
+        check_finite: bool = True,
+        out: str | Path | None = None,
+        **inputs: Any,
+    ) -> Recording:
+        """Advance by a duration and write down what is asked for.
+
+        Parameters
+        ----------
+        duration : float
+            ms; a whole number of steps.
+        steps : int
+            Number of steps, in place of ``duration``.
+        record : str or iterable of str, optional
+            States, inputs and algebraic lines to trace; ``"spike"``, the time and neuron of every spike; ``"all"``,
+            these four; and figures of each neuron's spikes that take no more memory in a longer run: ``"count"``,
+            ``"first_spike"`` (time in ms) and ``"isi"`` (mean and standard deviation of the intervals in ms). An
+            input's row holds what the step read; an algebraic line is evaluated on the row: states after the step, its
+            inputs, and ``t`` at its end. By default the spikes, where the model has a threshold; ``[]`` for nothing.
+        every : int
+            Trace every that many steps; spikes are all kept.
+        neurons : array of int, optional
+            Flat indices of the neurons to record.
+        progress : bool, optional
+            Show a progress bar; by default on a terminal when the run is long.
+        check_finite : bool
+            Look for infinite or undefined states after every block of steps; when there are some, the block is replayed
+            to find the first (a population whose states take more than 64 MB names the block instead of the step).
+        out : str or Path, optional
+            A new Zarr store, ``"run.zarr"``, that traces and spikes are written to while the run goes on. The
+            recording then reads from it, and memory does not grow with the run. :meth:`Recording.load` opens what an
+            error leaves there.
+        **inputs
+            By name: a number, an array in the population's shape, one row a step ``(T, 1)`` or ``(T, n)``, a stimulus
+            of ``izhigen.inputs``, or text in ``t``. ``<state>_delta`` adds to a state after integration. An input that
+            is left out is 0. Stimuli and text live in absolute time (since the last reset); the rows of an array, and
+            ``every``, count from the start of this run.
+
+        Returns
+        -------
+        Recording
+            Ctrl-C ends the run early and returns what was recorded until then.
+
+        Raises
+        ------
+        ValueShapeError
+            For an unknown input or a wrong shape, or spikes asked of a model without a threshold.
+        NonFiniteError
+            Naming the neuron, step, time, its state before and its inputs;
+            the population is then left just before that step.
+        RecordingError
+            When ``out`` exists or cannot be written. Nothing is simulated when it cannot be created.
+        """
+        with self._space.use():
+            count = count_steps(duration, steps, self.dt)
+            names, deltas = self._input_names(inputs)
+            find_engine = partial(self._engine, deltas)
+            engine, feeds = find_engine_and_feeds(self._neurons, names, inputs, count, find_engine)
+            wanted = (record, every, neurons, progress, check_finite, out)
+            return record_run(self._neurons, engine, feeds, count, *wanted, self._backend)
+
+    def _input_names(self, inputs: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Names of all inputs that a kernel reads, and the states that jump."""
+        given = tuple(inputs)
+        if given not in self._known_inputs:
+            model = self._model
+            check_input_names(given, (*model.inputs, *model.delta_inputs), model.name)
+            deltas = tuple(s for s in model.states if f"{s}_delta" in given)
+            self._known_inputs[given] = (*model.inputs, *(f"{s}_delta" for s in deltas)), deltas
+        return self._known_inputs[given]
+
+
+__all__ = ["Population"]

@@ -1,0 +1,108 @@
+"""Parameter values and initial states of a population, in every form that a user may give them."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from izhigen.errors import ValueShapeError, shown, suggest
+from izhigen.memory.layout import Layout
+from izhigen.memory.space import namespace, refuse_masked
+from izhigen.model.initial import NEVER, initial_states
+from izhigen.model.model import Declaration
+from izhigen.scalars import read_real, real_numbers, too_large
+
+Array = Any
+Value = ArrayLike | Callable[[int, np.random.Generator], ArrayLike]
+"""A parameter's value or an initial state: a number, an array in the population's shape, or a callable of the number of
+neurons and a generator that is seeded by the population's seed and the name.
+"""
+
+TIMES = ("tau_ref", "t_last_spike")
+"""Times that are compared with each other, kept in float64 whatever the kernel's type."""
+
+
+def check_value_names(model: Declaration, values: Mapping[str, Any]) -> None:
+    """Every value given must be that of a parameter or of a state."""
+    known = (*model.parameters, *model.states, *(["t_last_spike"] if model.refractory else []))
+    for name in values:
+        if name in model.inputs:
+            raise ValueShapeError(
+                f"{shown(name)} is an input of model {model.name!r}: give it to run({name}=...) or step({name}=...)"
+            )
+        if name not in known:
+            raise ValueShapeError(
+                f"model {model.name!r} has no parameter or state {shown(name)}{suggest(name, known)} "
+                f"(parameters: {', '.join(model.parameters)}; states: {', '.join(model.states)})"
+            )
+
+
+def value_of(model: Declaration, name: str, value: Any, layout: Layout, seed: int) -> float | Array:
+    """The checked value of a parameter or state (:func:`read_value`); a callable draws by the seed and its name."""
+    rng = np.random.default_rng([seed, *name.encode()])
+    found = read_value(name, value, layout, rng, np.float64 if name in TIMES and model.refractory else layout.dtype)
+    if name == "tau_ref" and model.refractory:
+        least = found if isinstance(found, (int, float)) else float(found.min())
+        if least < 0:
+            raise ValueShapeError(f"tau_ref = {least:g} is negative; a refractory period is a time in ms from 0 on")
+    return found
+
+
+def fresh_states(
+    model: Declaration, given: Mapping[str, Any], parameters: Mapping[str, Any], layout: Layout, seed: int
+) -> dict[str, Array]:
+    """Initial states of a layout, with those that a refractory period adds; see :func:`initial_states`."""
+    own = {name: value_of(model, name, given[name], layout, seed) for name in model.states if name in given}
+    fresh = initial_states(model, own, parameters, layout.dtype)
+    if model.refractory:
+        last = value_of(model, "t_last_spike", given.get("t_last_spike", NEVER), layout, seed)
+        fresh["t_last_spike"] = np.float64(last) if isinstance(last, float) else last
+    return fresh
+
+
+def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, dtype: Any) -> float | Array:
+    """A number for all neurons, or a flat contiguous array of one number each, where the population's arrays lie.
+
+    ``value`` may be a number, an array in the population's shape, or a callable ``f(n, rng)`` that returns one; with a
+    batch axis, an array without it serves all batches. An array of the right type and order that lies on the
+    population's device is taken as it is.
+    """
+    if callable(value):
+        try:
+            value = value(int(np.prod(layout.size)), rng)
+        except Exception as problem:  # a user's function may raise anything
+            raise ValueShapeError(
+                f"{name}: the callable failed with {type(problem).__name__}: {problem}; "
+                "it is called as f(n, rng) and returns n numbers"
+            ) from problem
+    if isinstance(value, (numbers.Real, Decimal)) and not isinstance(value, bool):
+        number = read_real(value, name)
+        if too_large(number, dtype):
+            raise ValueShapeError(f"{name} = {shown(value)} is too large for {np.dtype(dtype).name}")
+        if not np.isfinite(number):
+            raise ValueShapeError(f"{name} = {shown(value)} is not finite")
+        return number
+    refuse_masked(name, value)
+    array = real_numbers(
+        name, value, layout.read(value), "; give a number, an array of numbers, or a callable f(n, rng)"
+    )
+    if array.ndim == 0:
+        return read_value(name, float(array), layout, rng, dtype)
+    flat = layout.per_neuron(array, dtype)
+    if flat is None:
+        raise ValueShapeError(
+            f"{name} has shape {array.shape}, but the population has {layout.shape}; "
+            "give a number or an array of that shape"
+        )
+    bad = namespace(flat).flatnonzero(~namespace(flat).isfinite(flat))
+    if len(bad):
+        exact = layout.per_neuron(array, np.float64)
+        given = float((flat if exact is None else exact)[bad[0]])
+        why = f"too large for {np.dtype(dtype).name}" if np.isfinite(given) else "not finite"
+        raise ValueShapeError(f"{name} is {why} for neuron {int(bad[0])} ({given})")
+    return layout.space.send(flat) if isinstance(flat, np.ndarray) else flat
