@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,12 @@ import sympy as sp
 from izhigen.backends.engine import Source
 from izhigen.backends.numpy import Evaluator
 from izhigen.bench.native import PLAIN_FLAGS, NativeLibrary
-from izhigen.codegen.body import REFRACTORY
+from izhigen.codegen.body import PERIOD, REFRACTORY, TIME_NOW
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.printers.libm import LibraryPrinter
-from izhigen.codegen.procedure import Kind, Statement
+from izhigen.codegen.procedure import Kind, Statement, Word
 from izhigen.codegen.render import environment
 from izhigen.codegen.view import Line
 from izhigen.derive.event import TAU_REF
@@ -36,8 +37,60 @@ from izhigen.population.population import Population
 PROTOTYPE = """int64_t scalar_steps({real} *const *state, double *last_spike, const {real} *const *input,
                      const int64_t *step_stride, const int64_t *neuron_stride, int64_t first_step, int64_t steps,
                      int64_t neurons);"""
+LAST = Word("iz_last_spike[iz_i]", real=True)
+"""When a neuron last spiked, as the template has it."""
 SMALL = {"float32": "0.1f", "float64": "0.1"}
 SERIES_TERMS = {"float32": 6, "float64": 12}
+
+
+@dataclass(frozen=True)
+class ScalarView:
+    """What the template of the loop prints.
+
+    Attributes
+    ----------
+    name, real, suffix, dt : str
+        Name of the model, C type of numbers, suffix of literals, and the step in ms.
+    functions : frozenset of str
+        Functions of the template that are called.
+    powers : tuple of str
+        Text of integer powers.
+    constants, clock, body, stores : tuple of Line
+        Values that depend on parameters only, what depends on time only, what is computed for each neuron, and stored.
+    states, inputs, noise : tuple of str
+        C names.
+    refractory, spikes, reads_t, reads_time : bool
+        Whether neurons are held, whether there is a threshold, whether statements read t, and whether anything does.
+    phi_series : tuple of (int, str)
+        Taylor series of phi2 to phi4, for arguments below ``small``.
+    inverse_factorial : mapping of int to str
+    small, half, uniforms, minus_two, two_pi : str
+    """
+
+    name: str
+    real: str
+    suffix: str
+    dt: str
+    functions: frozenset[str]
+    powers: tuple[str, ...]
+    constants: tuple[Line, ...]
+    clock: tuple[Line, ...]
+    body: tuple[Line, ...]
+    stores: tuple[Line, ...]
+    states: tuple[str, ...]
+    inputs: tuple[str, ...]
+    noise: tuple[str, ...]
+    refractory: bool
+    spikes: bool
+    reads_t: bool
+    reads_time: bool
+    phi_series: tuple[tuple[int, str], ...]
+    inverse_factorial: Mapping[int, str]
+    small: str
+    half: str
+    uniforms: str
+    minus_two: str
+    two_pi: str
 
 
 def render_scalar(kernel: Kernel, dt: float, parameters: Mapping[str, float]) -> str:
@@ -50,49 +103,54 @@ def render_scalar(kernel: Kernel, dt: float, parameters: Mapping[str, float]) ->
     """
     if kernel.per_neuron or kernel.deltas:
         raise BackendError("the scalar loop takes one value for each parameter, and no jumps of a state")
-    printer = LibraryPrinter(kernel.dtype)
-    clock, step = kernel["clock"], kernel["step"]
+    return environment().get_template("c/scalar.c.j2").render(view=_view(kernel, dt, parameters))
+
+
+def _view(kernel: Kernel, dt: float, parameters: Mapping[str, float]) -> ScalarView:
+    printer, model, step = LibraryPrinter(kernel.dtype), kernel.step.model, kernel["step"]
     lines = {
-        "clock": [_line(s, printer) for s in clock.statements],
-        "body": [_line(s, printer) for s in step.statements],
-        "stores": [_line(s, printer) for s in step.stores],
+        "clock": tuple(_line(s, printer) for s in kernel["clock"].statements),
+        "body": tuple(_line(s, printer) for s in step.statements),
+        "stores": tuple(_line(s, printer) for s in step.stores),
     }
-    values = _constants(kernel, dt, parameters)
+    read = {s.name for s in kernel.loop}
     constants = [
         Line(c_name(name), printer.format.real, printer.literal(value))
-        for name, value in values.items()
-        if name in {s.name for s in kernel.loop}
+        for name, value in _constants(kernel, dt, parameters).items()
+        if name in read
     ]
     if kernel.refractory:
-        constants.append(Line("refractory_period", "double", repr(float(parameters[TAU_REF.name]))))
-    model = kernel.step.model
-    return (
-        environment()
-        .get_template("c/scalar.c.j2")
-        .render(
-            name=model.name,
-            real=printer.format.real,
-            suffix=printer.format.suffix,
-            functions=printer.plain,
-            **lines,
-            powers=["\n".join(printer.power_function(n)) for n in sorted(printer.powers)],
-            constants=constants,
-            states=[c_name(s.symbol.name) for s in step.stores],
-            inputs=[c_name(i) for i in model.inputs],
-            dt=repr(dt),
-            noise=[c_name(xi.name) for xi, _ in kernel.step.variates],
-            refractory=kernel.refractory,
-            spikes=kernel.spikes,
-            reads_t=T in kernel.loop,
-            reads_time=kernel.refractory or T in kernel.loop,
-            **_numbers(printer, kernel.dtype),
-        )
+        constants.append(Line(PERIOD.name, "double", repr(float(parameters[TAU_REF.name]))))
+    return ScalarView(
+        name=model.name,
+        real=printer.format.real,
+        suffix=printer.format.suffix,
+        dt=repr(dt),
+        functions=frozenset(printer.plain),
+        powers=tuple("\n".join(printer.power_function(n)) for n in sorted(printer.powers)),
+        constants=tuple(constants),
+        **lines,
+        states=tuple(c_name(s.symbol.name) for s in step.stores),
+        inputs=tuple(c_name(i) for i in model.inputs),
+        noise=tuple(c_name(xi.name) for xi, _ in kernel.step.variates),
+        refractory=kernel.refractory,
+        spikes=kernel.spikes,
+        reads_t=T in kernel.loop,
+        reads_time=kernel.refractory or T in kernel.loop,
+        phi_series=tuple((order, _series(order, printer)) for order in (2, 3, 4)),
+        inverse_factorial={k: printer.literal(sp.Rational(1, math.factorial(k))) for k in (1, 2, 3)},
+        small=SMALL[kernel.dtype],
+        half=printer.literal(sp.Rational(1, 2)),
+        uniforms=printer.literal(2**23),
+        minus_two=f"({printer.doprint(sp.Integer(-2))})",
+        two_pi=printer.literal(2 * sp.pi),
     )
 
 
 def _line(statement: Statement, printer: CPrinter) -> Line:
-    if statement.symbol == REFRACTORY:
-        return Line(c_name(REFRACTORY.name), "int", "time_now - iz_last_spike[iz_i] <= refractory_period")
+    if statement.symbol == REFRACTORY:  # times are compared in every step
+        held = sp.Le(TIME_NOW - LAST, PERIOD, evaluate=False)
+        return Line(c_name(REFRACTORY.name), "int", str(printer.doprint(held))[1:-1])
     kind = "int" if statement.kind is Kind.CONDITION else printer.format.real
     return Line(c_name(statement.symbol.name), kind, printer.doprint(statement.expression))
 
@@ -109,24 +167,13 @@ def _constants(kernel: Kernel, dt: float, parameters: Mapping[str, float]) -> di
     return {name: float(value) for name, value in values.items()}
 
 
-def _numbers(printer: CPrinter, dtype: str) -> dict[str, Any]:
-    """Spelled constants of the template's own functions."""
-
-    def series(order: int) -> str:
-        text = printer.literal(sp.Rational(1, math.factorial(order + SERIES_TERMS[dtype])))
-        for k in range(SERIES_TERMS[dtype] - 1, -1, -1):
-            text = f"{printer.literal(sp.Rational(1, math.factorial(order + k)))} + z * ({text})"
-        return text
-
-    return {
-        "phi_series": [(order, series(order)) for order in (2, 3, 4)],
-        "small": SMALL[dtype],
-        "inverse_factorial": {k: printer.literal(sp.Rational(1, math.factorial(k))) for k in (1, 2, 3)},
-        "half": printer.literal(sp.Rational(1, 2)),
-        "uniforms": printer.literal(2**23),
-        "minus_two": f"({printer._print(sp.Integer(-2))})",
-        "two_pi": printer.literal(2 * sp.pi),
-    }
+def _series(order: int, printer: CPrinter) -> str:
+    """The Taylor series of a phi function of z, in Horner form."""
+    terms = SERIES_TERMS[printer.number.__name__]
+    text = printer.literal(sp.Rational(1, math.factorial(order + terms)))
+    for k in range(terms - 1, -1, -1):
+        text = f"{printer.literal(sp.Rational(1, math.factorial(order + k)))} + z * ({text})"
+    return text
 
 
 class ScalarLoop:

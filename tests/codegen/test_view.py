@@ -8,6 +8,7 @@ import jinja2.meta
 import pytest
 
 import izhigen as iz
+from izhigen.bench.scalar import ScalarView
 from izhigen.codegen.render import BlockView, FunctionView
 from izhigen.codegen.request import KernelRequest
 from izhigen.codegen.spelling import view_of
@@ -146,6 +147,8 @@ def test_templates_read_views_and_nothing_else():
     environment = jinja2.Environment(trim_blocks=True, autoescape=False)
     parts = {f.name: f.type for f in dataclasses.fields(KernelView)}
     views = {"view": KernelView, "project": ProjectView}
+    scalar = TEMPLATES / "c" / "scalar.c.j2"
+    assert set(re.findall(r"\bview\.(\w+)", scalar.read_text())) == fields(ScalarView)
     for path in sorted(TEMPLATES.rglob("*.j2")):
         place = path.relative_to(TEMPLATES)
         if place.parts[0] == "math" or place.name in ("scalar.c.j2", "limits.c.j2"):
