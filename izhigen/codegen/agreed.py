@@ -1,11 +1,11 @@
-"""Numbers on which kernels, projects and hosts agree, each written down once. Loads nothing."""
+"""Numbers on which kernels, projects and hosts agree, each written down once. Loads no SymPy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-NEVER = -1e7
-"""``t_last_spike`` of a neuron that has not spiked, in ms (BrainPy's value)."""
+from izhigen.model.initial import NEVER
+
 NO_STEP = 2**63 - 1
 """Number of a step or neuron where there is none: above all others."""
 LATEST_RELEASE = 4e18

@@ -15,7 +15,7 @@ from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.plain import plain_comment, plain_markdown
 from izhigen.codegen.targets.target import Target
 from izhigen.derive.event import TAU_REF
-from izhigen.drawing import stream_of
+from izhigen.inputs.drawing import stream_of
 from izhigen.model.model import Declaration
 from izhigen.standalone.golden import EVENT_EVERY, EVENT_NEURON, LENGTH, MEAN, Golden
 

@@ -5,7 +5,7 @@ import pytest
 
 import izhigen as iz
 from izhigen.backends.binding import Binding
-from izhigen.backends.engine import Block, Moments, Source
+from izhigen.backends.engine import Block, Moments, Outputs, Source
 
 MODEL = iz.load("IzhikevichRef")
 
@@ -44,9 +44,8 @@ def test_a_run_points_at_what_it_writes_and_at_nothing_else(binding):
     assert (empty.first_step, empty.steps, empty.count, empty.record_neurons) == (5, 4, *[binding.ffi.NULL] * 2)
     rows, chosen = np.zeros((2, 1), dtype), np.array([2])
     moments = Moments(np.zeros(3, np.int64), np.full(3, -1), np.full(3, -1), np.zeros(3))
-    run = binding.run(
-        block(dtype, record={"V": rows}, record_every=2, record_phase=1, record_neurons=chosen, moments=moments)
-    )
+    outputs = Outputs(traces={"V": rows}, every=2, phase=1, neurons=chosen, moments=moments)
+    run = binding.run(block(dtype, outputs=outputs))
     assert (run.record_every, run.record_phase, run.record_count) == (2, 1, 1)
     assert read(binding, run.record_neurons, 1, np.int64).tolist() == [2]
     assert read(binding, run.first_spike, 3, np.int64).tolist() == [-1] * 3

@@ -17,8 +17,8 @@ from izhigen.codegen.interface import (
     value,
 )
 from izhigen.codegen.kernel import build_kernel
+from izhigen.codegen.spelling import view_of
 from izhigen.codegen.targets import find_target, target_names
-from izhigen.codegen.view import view_of
 from izhigen.derive.step import derive_step
 from tests.standalone.conftest import EVERYTHING
 
