@@ -4,7 +4,7 @@ import jinja2
 import pytest
 
 import izhigen as iz
-from izhigen import poisson, random, values
+from izhigen.backends import poisson, random
 from izhigen.codegen import agreed
 from izhigen.codegen.kernel import build_kernel
 from izhigen.codegen.printers.c import CPrinter
@@ -14,6 +14,7 @@ from izhigen.codegen.render import elementary_texts, environment, functions_of, 
 from izhigen.codegen.request import KernelRequest
 from izhigen.codegen.targets import target_names
 from izhigen.derive.step import derive_step
+from izhigen.model import initial
 from tests.conftest import ROOT
 
 
@@ -59,7 +60,7 @@ def test_the_head_names_model_method_and_units():
 
 
 def test_numbers_stand_where_kernels_and_hosts_agree_on_them():
-    assert values.NEVER is agreed.NEVER and poisson.HIGH_WORDS is agreed.HIGH_WORDS
+    assert initial.NEVER is agreed.NEVER and poisson.HIGH_WORDS is agreed.HIGH_WORDS
     assert random.MULTIPLIERS is agreed.MULTIPLIERS
     assert (agreed.AGREED.never, agreed.AGREED.no_step) == ("-1e7", "0x7fffffffffffffff")
     assert (agreed.AGREED.latest_release, agreed.AGREED.latest_release_whole) == ("4e18", "4000000000000000000LL")
