@@ -154,7 +154,7 @@ def test_templates_read_views_and_nothing_else():
         if place.parts[0] == "math" or place.name in ("scalar.c.j2", "limits.c.j2"):
             continue  # of elementary functions, and of benchmarks
         text = path.read_text()
-        known = {"view", "project", "agreed", "number", "number_suffix", "target_words", "words"}
+        known = {"view", "interface", "project", "agreed", "number", "number_suffix", "target_words", "words"}
         assert jinja2.meta.find_undeclared_variables(environment.parse(text)) <= known, path
         for tag in re.findall(r"\{[{%].*?[%}]\}", text, re.S):
             for owner, field, part in re.findall(r"(?<![\w.])(view|project)\.(\w+)(?:\.(\w+))?", tag):
