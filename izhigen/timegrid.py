@@ -31,6 +31,15 @@ def first_step_at_or_after(time: float, dt: float) -> int:
     return math.ceil(min(time / dt - TOLERANCE, NEVER))
 
 
+EDGE = 1e-3
+"""Fraction of a step by which a spike may be after the end of its step and still be of it, as times are rounded."""
+
+
+def steps_of(times: np.ndarray, dt: float) -> np.ndarray:
+    """The steps, counted from time 0, in which spikes are: a time at the end of a step, or inside, is of that step."""
+    return np.ceil(np.asarray(times) / dt - EDGE) - 1
+
+
 def whole_steps(duration: float, dt: float, what: str = "duration") -> int:
     """The number of steps in a duration, which must hold a whole number of them.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from izhigen.errors import RecordingError, shown
 from izhigen.scalars import read_real
+from izhigen.timegrid import steps_of
 
 Array = Any
 
@@ -70,7 +71,7 @@ def rate_curve(name: str, unit: str, values: Array, rates: Array) -> RateCurve:
 def population_rate(
     spike_times: Iterable[Array], start: float, stop: float, neurons: int, bin: Any, dt: float
 ) -> PopulationRate:
-    """Spikes (ends of steps, ms; array by array) counted in bins of the time from ``start`` to ``stop``.
+    """Spikes (ms; array by array) counted in bins of the time from ``start`` to ``stop``.
 
     Raises
     ------
@@ -88,6 +89,6 @@ def population_rate(
     edges = np.append(start + width * np.arange(count), stop)
     found = np.zeros(count, np.int64)
     for times in spike_times:  # the middle of its step says where a spike is, so that no rounding moves it
-        place = np.floor((np.asarray(times) - 0.5 * dt - start) / width).astype(np.int64)
+        place = np.floor(((steps_of(times, dt) + 0.5) * dt - start) / width).astype(np.int64)
         found += np.bincount(np.clip(place, 0, count - 1), minlength=count)
     return PopulationRate(edges, found * 1000.0 / (np.diff(edges) * max(neurons, 1)))

@@ -3,6 +3,8 @@
 import numpy as np
 
 from izhigen.backends.engine import Spikes, join_spikes
+from izhigen.recording.rates import rate_over_time
+from izhigen.timegrid import steps_of
 
 NONE = np.zeros(0, np.int64)
 
@@ -21,3 +23,9 @@ def test_parts_are_joined_whether_they_have_offsets_or_not():
     assert join_spikes([ends, ends], NONE).offset is None
     nothing = join_spikes([], NONE)
     assert len(nothing.step) == len(nothing.neuron) == 0 and nothing.offset is None
+
+
+def test_a_spike_inside_a_step_counts_in_the_bin_of_its_step():
+    assert steps_of(np.array([0.1, 0.30000000000000004, 0.25, 0.2001, 1e8]), 0.1).tolist() == [0, 2, 2, 2, 999_999_999]
+    found = rate_over_time([np.array([5.3, 6.0])], 0.0, 10.0, 1, 1.0, 1.0)
+    assert found.rates.nonzero()[0].tolist() == [5]
