@@ -18,7 +18,6 @@ from izhigen.backends.build import load_program
 from izhigen.backends.device import DeviceSpace, check_device, device_errors, launch_shape, load_cupy, load_kernels
 from izhigen.backends.engine import LONGEST_BLOCK, Advanced, Block, Pending, PreparedStep, Source, Spikes
 from izhigen.backends.sharded import ShardedEngine, ShardedSpace, check_sharding
-from izhigen.backends.toolchain import DEVICE_OPTIONS
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
@@ -28,6 +27,10 @@ from izhigen.signals import HeldBack
 
 Array = Any
 
+OPTIONS = ("-ftz=false",)
+"""Of NVRTC, to which CuPy adds ``-ftz=true`` by itself. Never ``--use_fast_math`` or a part of it; multiply-adds are
+fused, as in C.
+"""
 DEPTH = 8
 """Blocks under way at once: enough that the device never waits for the host."""
 NEURONS_A_THREAD = 4
@@ -84,7 +87,7 @@ class CudaEngine:
         self._binding = Binding(program, lambda array: array.data.ptr)
         self._dtype = np.dtype(program.dtype)
         with space.use(), device_errors(program.name):
-            self._module = load_kernels(program, DEVICE_OPTIONS, space)
+            self._module = load_kernels(program, OPTIONS, space)
             self._kernels = {
                 part: self._module.get_function(f"{program.name}_{part}")
                 for part in ("begin", "advance", "step", "tick")

@@ -27,10 +27,6 @@ SHARED = ("-march=native", "-fPIC", "-shared")
 """For a library of this machine and no other."""
 FLAGS = (*C_FLAGS, *SHARED)
 """What the C backend builds with: a program's own flags are the first of these."""
-DEVICE_OPTIONS = ("-ftz=false",)
-"""Of NVRTC, to which CuPy adds ``-ftz=true`` by itself. Never ``--use_fast_math`` or a part of it; multiply-adds are
-fused, as in C.
-"""
 
 GUARDS = (
     "-fno-fast-math",

@@ -9,7 +9,7 @@ import pytest
 
 import izhigen as iz
 from izhigen.backends import build
-from izhigen.backends.toolchain import DEVICE_OPTIONS
+from izhigen.backends.cuda import OPTIONS
 from izhigen.codegen.request import KernelRequest
 from tests.codegen.test_source import FULL, MODELS, ODD
 from tests.conftest import ROOT
@@ -73,7 +73,7 @@ def compare_registers(part, sources, dtype, arch, update):
     """Compile sources, and compare the registers of their kernels with those of a part of the data."""
     counted = {}
     for name, source in sources.items():
-        compiled = nvrtc.compile(source, arch, DEVICE_OPTIONS)
+        compiled = nvrtc.compile(source, arch, OPTIONS)
         assert "warning" not in compiled.log, compiled.log
         for kernel, use in compiled.kernels.items():
             assert use.spill_stores == use.spill_loads == use.stack == 0, f"{name}: {kernel} {use}"
@@ -114,7 +114,7 @@ def arithmetic(loop):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_loops_take_no_more_than_they_did(arch, dtype, request):
     """A list of spikes, or figures of them, takes no instruction in the loop: spikes are bits of a word until the loop is left."""
-    compiled = nvrtc.compile(RS.source("cuda", dtype=dtype), arch, DEVICE_OPTIONS)
+    compiled = nvrtc.compile(RS.source("cuda", dtype=dtype), arch, OPTIONS)
     counted = slots_a_step(compiled, "IzhikevichLTC_advance", arch)
     if request.config.getoption("--update-goldens"):
         known = json.loads(INSTRUCTIONS.read_text())
@@ -135,7 +135,7 @@ def test_loops_take_no_more_than_they_did(arch, dtype, request):
 def test_a_single_step_asks_for_all_that_it_needs_before_it_looks_at_any(arch):
     """Four neurons a thread, each with two states and an input; what is computed first would wait for what was loaded first."""
     code = machine_code.instructions(
-        nvrtc.compile(RS.source("cuda"), arch, DEVICE_OPTIONS).cubin, "IzhikevichLTC_step", int(arch[3:])
+        nvrtc.compile(RS.source("cuda"), arch, OPTIONS).cubin, "IzhikevichLTC_step", int(arch[3:])
     )
     first = next(k for k, one in enumerate(code) if one.name in ("FADD", "FFMA", "FMUL", "FSETP"))
     loads = [k for k, one in enumerate(code) if one.name == "LDG"]
@@ -151,7 +151,7 @@ def test_other_models_compile_without_spills(name):
     jump = f"{model.states[0]}_delta"
     for placement, drawn in (((), ()), (tuple(model.parameters), ()), ((), (*model.inputs, jump))):
         shape = {"per_neuron": placement, "deltas": model.states[:1], "poisson": drawn, "spikes": drawn}
-        compiled = nvrtc.compile(model.source("cuda", **shape), "sm_80", DEVICE_OPTIONS)
+        compiled = nvrtc.compile(model.source("cuda", **shape), "sm_80", OPTIONS)
         assert "warning" not in compiled.log, compiled.log
         assert all(use.spill_stores == use.stack == 0 for use in compiled.kernels.values()), compiled.kernels
 
