@@ -12,8 +12,6 @@ import izhigen as iz
 from izhigen import Model
 from izhigen.errors import IzhigenError, NonFiniteError, ValueShapeError
 
-pytestmark = pytest.mark.tools
-
 MODEL = Model("A", "dV/dt = (I - V)/tau", parameters={"tau": 10.0}, inputs=["I"], threshold="V > 1", reset="V = 0")
 BAD = {
     "large": 10**400,

@@ -533,7 +533,7 @@ def plain(request, tmp_path_factory):
     ("plain", "flags"),
     [
         (cc, flags)
-        for cc, own, most in (("gcc", OF_GCC, None), ("clang", OF_CLANG, None), ("zig", (), 3))  # which is a clang
+        for cc, own, most in (("gcc", OF_GCC, 14), ("clang", OF_CLANG, 10), ("zig", (), 2))  # which is a clang
         for flags in (" ".join(RELAXED[:1] + RELAXED[4:7]), *RELAXED[1:4], *RELAXED[7:], *own)[:most]
     ],
     indirect=["plain"],

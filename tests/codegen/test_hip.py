@@ -25,8 +25,7 @@ def test_differs_from_cuda_in_headers_and_wavefronts_only():
 
 
 @NEEDS_HIPCC
-@pytest.mark.parametrize("device", ["gfx90a", "gfx1030"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("device", "dtype"), [("gfx90a", "float64"), ("gfx1030", "float32")])
 @pytest.mark.parametrize("name", ["Everything", "HH"])
 def test_compiles_for_amd_devices(tmp_path, name, dtype, device):
     model = MODELS[name]
