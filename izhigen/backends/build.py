@@ -43,6 +43,11 @@ class Built:
     seconds: float
 
 
+def _flags(program: Program) -> tuple[str, ...]:
+    """Those that suit the program on any machine, and those of this one."""
+    return (*program.flags, *SHARED)
+
+
 def build(program: Program, *, again: bool = False) -> Built:
     """The shared library of a program: from the cache, or compiled now (one process builds, others wait).
 
@@ -53,7 +58,7 @@ def build(program: Program, *, again: bool = False) -> Built:
     BackendError
         When there is no compiler, or the cache cannot be written or is not one's own.
     """
-    toolchain, cache, flags = find_toolchain(), open_cache(), (*program.flags, *SHARED)
+    toolchain, cache, flags = find_toolchain(), open_cache(), _flags(program)
     key = "\n".join((program.key, toolchain.identity, *GUARDS, *flags, _processor()))
     stem = file_stem(program.name, program.dtype, sha256(key.encode("utf-8", "surrogateescape")))
     built = Built(
@@ -89,7 +94,7 @@ def _is_kept(cache: Cache, library: Path, program: Program) -> bool:
 
 def _compile(cache: Cache, toolchain: Toolchain, program: Program, built: Built) -> None:
     """Compile in a folder of its own; the library follows its record in place, so that readers see whole files."""
-    stem, flags = built.library.stem, (*program.flags, *SHARED)
+    stem, flags = built.library.stem, _flags(program)
     source = cache.keep(built.source.name, program.source.encode())
     with cache.scratch(stem) as scratch:
         library = scratch / built.library.name

@@ -282,7 +282,7 @@ class NumpyEngine(HostEngine):
             return Advanced(bad_step=bad_step)
         found: list[tuple[np.ndarray, np.ndarray]] = []
         row, next_record = 0, block.outputs.phase
-        parameters = self._with_constants(block)
+        parameters = self._fixed_values(block)
         for s in range(block.steps):
             inputs = {name: self._input(source, block, s, n) for name, source in block.inputs.items()}
             with np.errstate(all="ignore"):
@@ -305,7 +305,7 @@ class NumpyEngine(HostEngine):
             spikes = Spikes(*(np.concatenate(part) for part in zip(empty, *found)))
         return Advanced(spikes, self._first_not_finite(block) if block.check_finite else None)
 
-    def _with_constants(self, block: Block) -> dict[str, Any]:
+    def _fixed_values(self, block: Block) -> dict[str, Any]:
         """Parameters in the engine's precision, and what follows from them and dt."""
         with np.errstate(all="ignore"):
             values = {name: np.asarray(value).astype(self.dtype)[()] for name, value in block.parameters.items()}

@@ -182,12 +182,11 @@ def microcontroller_interface(view: KernelView) -> Interface:
             "Advance all neurons by one step. Returns how many spiked.",
         ),
     )
-    has_constants = bool(constants.members)
-    structs = [_fixed_population(view, neurons, has_constants), *_if(bool(view.inputs.all), inputs)]
-    return Interface((*_if(has_constants, constants), *structs), functions, (size,))
+    structs = [_fixed_population(view, neurons), *_if(bool(view.inputs.all), inputs)]
+    return Interface((*_if(view.has_constants, constants), *structs), functions, (size,))
 
 
-def _fixed_population(view: KernelView, neurons: str, has_constants: bool) -> Struct:
+def _fixed_population(view: KernelView, neurons: str) -> Struct:
     state = [value(s.name, "float32", s.note, length=neurons) for s in view.model.states]
     released = "the first step in which a neuron is not held any more; 0 before any spike"
     parameters = [
@@ -212,7 +211,10 @@ def _fixed_population(view: KernelView, neurons: str, has_constants: bool) -> St
             ),
             Group("state", (*state, *_if(view.hold.exists, value("release", "int64", released, length=neurons)))),
             *_if(bool(parameters), Group("parameter", tuple(parameters))),
-            *_if(has_constants, value("constants", f"struct {view.name}_constants", "computed from the parameters")),
+            *_if(
+                view.has_constants,
+                value("constants", f"struct {view.name}_constants", "computed from the parameters"),
+            ),
             *_if(
                 view.spikes,
                 value("spike", "uint8", "1 for a neuron that spiked in the last step, else 0", length=neurons),

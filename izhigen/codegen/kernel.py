@@ -190,7 +190,8 @@ def build_kernel(
     _check_choice("dtype", [dtype], tuple(FORMATS))
     neuron_parameters = tuple(p for p in model.parameters if p in set(per_neuron))
     jumped = tuple(s for s in model.states if s in set(deltas))
-    placer = Placer(_placements(step, neuron_parameters, jumped), Namer(s.name for s in _names(step, jumped)))
+    placements = _placements(step, neuron_parameters, jumped)
+    placer = Placer(placements, Namer(s.name for s in (*placements, *step.times)))
     writer = StepWriter(step, jumped, placer)
     ranges = _placed_bounds(step, placer)
     procedures, short = _procedures(writer, ranges, dtype)
@@ -251,11 +252,6 @@ def _known(
         RELEASE: (Kind.STEP, Placement.BOTH),
         REFRACTORY: (Kind.CONDITION, Placement.BOTH),
     }
-
-
-def _names(step: Step, jumped: Iterable[str]) -> list[sp.Symbol]:
-    """The names that a kernel's own ones must differ from."""
-    return [*_placements(step, (), jumped), REFRACTORY, *step.times]
 
 
 def _placements(step: Step, per_neuron: Collection[str], jumped: Iterable[str]) -> dict[sp.Symbol, Placement]:
