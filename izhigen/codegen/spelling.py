@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import sympy as sp
 
@@ -203,13 +203,13 @@ def _inputs(kernel: Kernel, form: FloatFormat) -> InputsView:
 def _constants(kernel: Kernel, form: FloatFormat) -> ConstantsView:
     """The parameters and constants that procedures are given."""
     constants, prepare, clock, step = (kernel[name] for name in ("constants", "prepare", "clock", "step"))
-    kinds = {s.symbol: s.kind for p in kernel.procedures.values() for s in p.statements}
     parameters = [*(symbol(p) for p in kernel.uniform_parameters), DT]
     known = [*parameters, *(s.symbol for s in constants.statements)]
 
     def uniform(names: Iterable[sp.Symbol], *procedures: Procedure) -> tuple[Variable, ...]:
-        given = {symbol for procedure in procedures for symbol in procedure.given(Placement.UNIFORM)}
-        return tuple(_variable(s, kinds, form) for s in names if s in given)
+        arguments = (argument for procedure in procedures for argument in procedure.arguments)
+        given = {a.symbol: a.kind for a in arguments if a.placement is Placement.UNIFORM}
+        return tuple(Variable(_word(s), _type(given[s], form)) for s in names if s in given)
 
     return ConstantsView(
         uniform(known, prepare, clock, step),
@@ -223,8 +223,9 @@ def _constants(kernel: Kernel, form: FloatFormat) -> ConstantsView:
     )
 
 
-def _variable(symbol: sp.Symbol, kinds: Mapping[sp.Symbol, Kind], form: FloatFormat) -> Variable:
-    return Variable(_word(symbol), "int" if kinds.get(symbol) is Kind.CONDITION else form.real)
+def _type(kind: Kind, form: FloatFormat) -> str:
+    """C type of a number of the kernel's, or of a condition."""
+    return "int" if kind is Kind.CONDITION else form.real
 
 
 def _word(symbol: sp.Symbol) -> str:
@@ -254,7 +255,7 @@ def _lanes(kernel: Kernel, printer: CPrinter) -> list[Lane]:
             source = "" if _is_time(kernel, parameter) else f"parameter.{c_name(parameter)}"
             lanes.append(Lane(c_name(parameter), form.real, source=source))
     prepared = kernel["prepare"].statements
-    lanes += [Lane(c_name(s.symbol.name), "int" if s.kind is Kind.CONDITION else form.real) for s in prepared]
+    lanes += [Lane(c_name(s.symbol.name), _type(s.kind, form)) for s in prepared]
     lanes += [Lane(c_name(i), form.real) for i in kernel.inputs]
     lanes += [Lane(c_name(xi.name), form.real, buffer=False) for xi, _ in kernel.step.variates]
     return [*lanes, *([Lane("spike", form.lane_int, read_only=False)] if kernel.spikes else [])]
