@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from izhigen._version import __version__
 from izhigen.api import Model, load
 from izhigen.errors import IzhigenError, shown
+from izhigen.model.events import Event
 from izhigen.model.library import list_models
 
 if TYPE_CHECKING:
@@ -27,7 +28,18 @@ _LAZY = {
     "Recording": ("izhigen.recording.recording", "Recording"),
 }
 
-__all__ = ["IzhigenError", "Model", "Population", "Recording", "__version__", "inputs", "list_models", "load", "plot"]
+__all__ = [
+    "Event",
+    "IzhigenError",
+    "Model",
+    "Population",
+    "Recording",
+    "__version__",
+    "inputs",
+    "list_models",
+    "load",
+    "plot",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from izhigen.errors import DerivationError, ModelError
 from izhigen.model import library
+from izhigen.model.composition import Composable
 from izhigen.model.model import Declaration
 from izhigen.scalars import read_names
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from izhigen.population.values import Value
 
 
-class Model(Declaration):
+class Model(Composable):
     """A spiking neuron model: equations, threshold, reset, parameters and inputs; immutable.
 
     ``__init__`` describes the arguments.

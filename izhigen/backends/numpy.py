@@ -20,14 +20,15 @@ from izhigen.backends.random import normals
 from izhigen.codegen.agreed import EVENT_GROUP
 from izhigen.codegen.formats import PHI1_SATURATES
 from izhigen.codegen.request import KernelRequest
-from izhigen.derive.event import Event, Hold
+from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, before
 from izhigen.derive.functions import BLOCK_BOUND, LIMIT
-from izhigen.derive.lowering import DT, T, symbol
-from izhigen.derive.sequence import Action, Apply, Commit, Decide, HoldBack, Integrate, Jump
-from izhigen.derive.step import SPIKE, Step
+from izhigen.derive.lowering import DT, SINCE_SPIKE, T, just_assigned, symbol
+from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump
+from izhigen.derive.step import Step
 from izhigen.errors import BackendError, shown
 from izhigen.memory.space import Space
 from izhigen.model import functions as f
+from izhigen.model.events import SPIKE
 from izhigen.signals import HeldBack
 
 Array = Any
@@ -230,6 +231,10 @@ def _present(state: sp.Symbol) -> sp.Symbol:
     return symbol(f"present {state.name}")
 
 
+HELD = symbol("is held")
+"""Whether a step is held."""
+
+
 def _with_constants(step: Step) -> tuple[Step, list[tuple[str, Any]]]:
     """The step with functions of parameters and dt as symbols, and what these stand for: computed once a block."""
     known = {symbol(name) for name in step.model.parameters} | {DT}
@@ -353,8 +358,10 @@ class NumpyEngine(HostEngine):
         values = {**parameters, **inputs, T.name: self.dtype.type(time)}
         values |= {state.name: block.state[state.name] for state in self.step.states}
         times: dict[str, Any] = {T.name: time, **{name.name: block.state[name.name] for name in self.step.times}}
-        for period in (event.hold.period.name for event in self.step.events if event.hold):
-            times[period] = np.asarray(block.parameters[period], np.float64)
+        if self.step.times:
+            values[SINCE_SPIKE.name] = (time - times[LAST_SPIKE.name]).astype(self.dtype)
+        if self.step.period is not None:
+            times[self.step.period.name] = np.asarray(block.parameters[self.step.period.name], np.float64)
         moment = _Moment(block, k, n, values, times)
         for act in self._actions:
             act(moment)
@@ -368,10 +375,13 @@ class NumpyEngine(HostEngine):
                 return self._integrate(action)
             case Jump():
                 return self._jump
+            case Arrive(_, assignments):
+                return self._assign(assignments, self._evaluate(action.condition))
             case HoldBack(hold):
                 return self._hold_back(hold)
             case Decide(event):
-                condition = self._evaluate(event.happens({state: _present(state) for state in self.step.states}))
+                held = HELD if event.is_muted(self.step.states) else None
+                condition = self._evaluate(event.happens({state: _present(state) for state in self.step.states}, held))
                 return lambda now: now.values.update({event.name: condition(now.values)})
             case Apply(event):
                 return self._apply(event)
@@ -401,29 +411,42 @@ class NumpyEngine(HostEngine):
             now.values[_present(symbol(name)).name] = now.values[name] + whole
 
     def _hold_back(self, hold: Hold) -> Callable[[_Moment], None]:
-        condition = self._compare_times(hold.condition)
+        compare = self._evaluate(hold.condition) if hold.period is None else self._compare_times(hold.condition)
 
         def act(now: _Moment) -> None:
-            held = condition(now.times)
+            held = now.values[HELD.name] = compare(now.values if hold.period is None else now.times)
             for state in hold.states:
                 present = _present(state).name
                 now.values[present] = np.where(held, now.values[state.name], now.values[present])
+            if hold.flag is not None:
+                now.values[_present(hold.flag).name] = np.asarray(held).astype(self.dtype)
 
         return act
 
     def _apply(self, event: Event) -> Callable[[_Moment], None]:
-        present = {state: _present(state) for state in self.step.states}
-        resets = [(_present(r.symbol).name, self._evaluate(r.expression.xreplace(present))) for r in event.resets]
-        stamped = [
-            (a.symbol.name, self._compare_times(a.expression)) for a in event.assignments if a not in event.resets
-        ]
+        assign = self._assign(event.resets, lambda values: values[event.name])
 
         def act(now: _Moment) -> None:
-            happened = now.values[event.name]
-            new = {name: value(now.values) for name, value in resets}
-            now.values |= {name: np.where(happened, value, now.values[name]) for name, value in new.items()}
-            for name, time in stamped:
-                np.copyto(now.times[name], time(now.times), where=happened)
+            assign(now)
+            if event.stamps:
+                np.copyto(now.times[LAST_SPIKE.name], now.times[T.name], where=now.values[event.name])
+
+        return act
+
+    def _assign(
+        self, assignments: tuple[Assignment, ...], happens: Callable[[Environment], Any]
+    ) -> Callable[[_Moment], None]:
+        """Assignments, one after the other, in neurons in which something happened; all read the values before."""
+        meaning = before({state: _present(state) for state in self.step.states})
+        values = [(a.symbol, self._evaluate(a.expression.xreplace(meaning))) for a in assignments]
+
+        def act(now: _Moment) -> None:
+            happened = happens(now.values)
+            read = dict(now.values)
+            for state, value in values:
+                read[just_assigned(state).name] = assigned = value(read)
+                present = _present(state).name
+                now.values[present] = np.where(happened, assigned, now.values[present])
 
         return act
 

@@ -18,13 +18,14 @@ from izhigen.codegen.economy import Plan, economical, horner
 from izhigen.codegen.placing import Placer, kind_of
 from izhigen.codegen.procedure import Kind, Placement, Statement, Store, Word
 from izhigen.derive import functions as f
-from izhigen.derive.event import Event, Hold
-from izhigen.derive.lowering import symbol
-from izhigen.derive.sequence import Action, Apply, Commit, Decide, HoldBack, Integrate, Jump
+from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, before
+from izhigen.derive.lowering import SINCE_SPIKE, just_assigned, symbol
+from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump
 from izhigen.derive.singularities import remove_singularities
-from izhigen.derive.step import SPIKE, Step
+from izhigen.derive.step import Step
 from izhigen.derive.system import algebraic_definitions
 from izhigen.errors import DerivationError
+from izhigen.model.events import SPIKE
 
 REFRACTORY = symbol("refractory")
 """Whether a neuron is held in a step."""
@@ -36,6 +37,13 @@ TIME_NOW, PERIOD = Word("time_now", real=True), Word("refractory_period", real=T
 
 class release_step(f.OwnFunction):
     """The first step whose start is more than a period after a time: ``release_step(time, period)``.
+
+    A target states how it finds it (:mod:`izhigen.codegen.words`).
+    """
+
+
+class time_since(f.OwnFunction):
+    """The time from another to the start of the step, a number: ``time_since(time)``.
 
     A target states how it finds it (:mod:`izhigen.codegen.words`).
     """
@@ -58,11 +66,16 @@ class StepWriter:
         self.stores: list[Store] = []
         self.on_event: dict[str, list[Store]] = {}
         self._increments: dict[sp.Symbol, Any] = {}
-        self._held: set[sp.Symbol] = set()
+        self._held: dict[sp.Symbol, Any] = {}  # what a state is where it is held
+        self._is_held: sp.Symbol | None = None
         self._present: dict[sp.Symbol, Any] = {}
-        others = [event.name for event in step.events if event.hold and event.name != SPIKE]
+        self._elapsed: dict[sp.Symbol, Any] = {}
+        others = [event.name for event in step.events if (event.hold or event.stamps) and event.name != SPIKE]
         if others:
             raise DerivationError(f"event {others[0]!r} holds something, which only {SPIKE!r} can")
+        if step.reads_elapsed:
+            since = self._state("since_spike", time_since(LAST_SPIKE), Kind.REAL)
+            self._elapsed = {SINCE_SPIKE: since}
         for action in step.sequence:
             self._write(action)
 
@@ -73,25 +86,44 @@ class StepWriter:
             case Jump():
                 for state in self.jumped:
                     self._increments[symbol(state)] += symbol(f"{state}_delta")
+            case Arrive(name, assignments):
+                self._name_present()
+                arrives = self._state(f"{name.name}_arrives", action.condition, Kind.CONDITION)
+                self._assign(assignments, arrives, f"{name.name}_to")
             case HoldBack(hold):
-                self.statements.append(Statement(REFRACTORY, sp.Lt(STEP_NOW, RELEASE), Kind.CONDITION))
-                self._held |= set(hold.states)
+                self._hold_back(hold)
             case Decide(event):
                 self._decide(event)
             case Apply(event):
-                self._apply(event)
+                self._assign(event.resets, event.symbol, "reset" if event.name == SPIKE else event.name)
+                if event.stamps:
+                    self.on_event[event.name] = list(_from_now(event.hold))
             case Commit():
                 self._name_present()
-                self.stores += [Store(state, value, Kind.REAL) for state, value in self._present.items()]
+                self.stores += [Store(state, self._present[state], Kind.REAL) for state in self.step.states]
 
     def _integrate(self, plan: Plan) -> None:
-        renamed: dict[sp.Symbol, sp.Symbol] = {}
+        renamed: dict[sp.Symbol, sp.Symbol] = dict(self._elapsed)
         for assignment in plan.assignments:
             name = assignment.symbol
             renamed[name] = self._add(name.name, assignment.expression.xreplace(renamed))
         self._increments = {
             state: increment.xreplace(renamed) for state, increment in zip(self.step.states, plan.increments)
         }
+
+    def _hold_back(self, hold: Hold) -> None:
+        """Held states go back; where nothing has changed a state since its integration, as it gets its name."""
+        if hold.period is not None:
+            self._is_held = REFRACTORY
+            self.statements.append(Statement(REFRACTORY, sp.Lt(STEP_NOW, RELEASE), Kind.CONDITION))
+        else:
+            self._is_held = self._state("is_refractory", hold.condition, Kind.CONDITION)
+        self._held = {state: state for state in hold.states}
+        for state, old in self._held.items() if not self._increments else ():
+            self._present[state] = f.where(self._is_held, old, self._present[state])
+        if hold.flag is not None:
+            self._name_present()
+            self._present[hold.flag] = f.where(self._is_held, 1, 0)
 
     def _name_present(self) -> None:
         """Give the present value of every state a name, after integration, jumps and hold."""
@@ -100,27 +132,50 @@ class StepWriter:
                 value = self._add(f"d{state.name}", value)
             value = state + value
             if state in self._held:
-                value = f.where(REFRACTORY, state, value)
+                value = f.where(self._is_held, state, value)
             self._present[state] = self._add(f"{state.name}_new", value)
             self.placer.placements[self._present[state]] = Placement.BOTH
         self._increments = {}
 
-    def _decide(self, event: Event) -> None:
+    def _name_changed(self) -> None:
+        """Give the present values that something has changed since a name of their own."""
         self._name_present()
         for state, value in self._present.items():
-            if not value.is_Symbol:  # an event before this one may have changed it
+            if not value.is_Symbol:
                 self._present[state] = self._add(f"{state.name}_new", value)
-        self.placer.owner = event.name
-        self.statements.append(Statement(event.symbol, self.placer.hoist(event.happens(self._present)), Kind.CONDITION))
 
-    def _apply(self, event: Event) -> None:
-        before = dict(self._present)
-        for reset in event.resets:
-            self.placer.owner = f"reset_{reset.symbol.name}"
-            value = self.placer.hoist(horner(reset.expression.xreplace(before), list(before.values())))
-            self._present[reset.symbol] = f.where(event.symbol, value, before[reset.symbol])
-        if event.hold:
-            self.on_event[event.name] = list(_hold_from_now(event.hold))
+    def _decide(self, event: Event) -> None:
+        self._name_changed()
+        self.placer.owner = event.name
+        held = self._is_held if event.is_muted(self.step.states) else None
+        happens = event.happens(self._present, held).xreplace(self._elapsed)
+        self.statements.append(Statement(event.symbol, self.placer.hoist(happens), Kind.CONDITION))
+
+    def _assign(self, assignments: tuple[Assignment, ...], happened: sp.Symbol, what: str) -> None:
+        """The assignments become present values where something happened; all read the values before."""
+        self._name_changed()
+        meaning = {**before(self._present), **self._elapsed}
+        read = {s for a in assignments for s in a.expression.free_symbols}
+        values: dict[sp.Symbol, Any] = {}
+        for assignment in assignments:
+            state = assignment.symbol
+            self.placer.owner = f"{what}_{state.name}"
+            value = self.placer.hoist(horner(assignment.expression.xreplace(meaning), list(self._present.values())))
+            if just_assigned(state) in read:
+                value = self._add(f"{state.name}_assigned", value)
+                self.placer.placements[value] = Placement.BOTH
+                meaning[just_assigned(state)] = value
+            values[state] = value
+        for state, value in values.items():
+            self._present[state] = f.where(happened, value, self._present[state])
+
+    def _state(self, wanted: str, expression: Any, kind: Kind) -> sp.Symbol:
+        """A statement about a neuron in a step."""
+        name = self.placer.namer.fixed(wanted)
+        self.placer.placements[name] = Placement.BOTH
+        self.placer.owner = wanted
+        self.statements.append(Statement(name, self.placer.hoist(expression.xreplace(self._elapsed)), kind))
+        return name
 
     def _add(self, wanted: str, expression: Any) -> sp.Symbol:
         """A statement at the place where its value varies least."""
@@ -134,12 +189,12 @@ class StepWriter:
         return name
 
 
-def _hold_from_now(hold: Hold) -> tuple[Store, Store]:
-    """What begins to hold a neuron: the time of its event, and the step in which it ends."""
-    return (
-        Store(hold.since, TIME_NOW, Kind.TIME),
-        Store(RELEASE, release_step(TIME_NOW, PERIOD), Kind.STEP),
-    )
+def _from_now(hold: Hold | None) -> tuple[Store, ...]:
+    """What is stored of a spike: its time, and the step in which what it holds ends."""
+    stamp = Store(LAST_SPIKE, TIME_NOW, Kind.TIME)
+    if hold is None or hold.period is None:
+        return (stamp,)
+    return (stamp, Store(RELEASE, release_step(TIME_NOW, PERIOD), Kind.STEP))
 
 
 def plan_of(step: Step, placements: Mapping[sp.Symbol, Placement]) -> Plan:

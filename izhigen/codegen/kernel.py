@@ -23,8 +23,8 @@ from izhigen.codegen.placing import Placer
 from izhigen.codegen.procedure import Kind, Placement, Procedure, Statement, Store, make_procedure, symbols_read
 from izhigen.codegen.sharing import Sharer, share
 from izhigen.derive import functions as f
-from izhigen.derive.event import TAU_REF
-from izhigen.derive.lowering import DT, T, lower, symbol
+from izhigen.derive.event import LAST_SPIKE, TAU_REF
+from izhigen.derive.lowering import DT, SINCE_SPIKE, T, lower, symbol
 from izhigen.derive.ranges import short_ranges
 from izhigen.derive.step import Step
 from izhigen.errors import ValueShapeError, shown, suggest
@@ -104,7 +104,12 @@ class Kernel:
 
     @property
     def refractory(self) -> bool:
-        """Whether neurons are held after an event."""
+        """Whether neurons are held for a time after an event."""
+        return self.step.period is not None
+
+    @property
+    def keeps_times(self) -> bool:
+        """Whether neurons keep the time of their last spike."""
         return bool(self.step.times)
 
     @property
@@ -133,7 +138,7 @@ class Kernel:
         """
         size = 4 if self.dtype == "float32" else 8
         words = 2 * len(self.step.states) + len(self.step.model.inputs) + len(self.deltas) + len(self.per_neuron)
-        return words * size + (1 if self.spikes else 0) + (8 if self.refractory else 0)
+        return words * size + (1 if self.spikes else 0) + (8 if self.keeps_times else 0)
 
 
 def as_written(step: Step) -> Operations:
@@ -142,9 +147,12 @@ def as_written(step: Step) -> Operations:
     expressions = list(short.values())
     for event in step.events:
         if event.hold:
-            expressions += [f.where(event.hold.condition, symbol("old"), symbol("new"))] * len(event.hold.states)
+            held = [f.where(event.hold.condition, symbol("old"), symbol("new"))]
+            expressions += held * len(event.hold.states) or [event.hold.condition]
         expressions.append(event.condition)
         expressions += [f.where(event.symbol, reset.expression, symbol("new")) for reset in event.resets]
+    for arrive in step.arrivals:
+        expressions += [f.where(arrive.condition, a.expression, symbol("new")) for a in arrive.assignments]
     long = [step.new_value(i) for i, state in enumerate(step.states) if state.name not in short]
     counted: dict[sp.Symbol, Operations] = {}
     for assignment in step.assignments if long else ():
@@ -235,6 +243,8 @@ def _procedures(
         **{f"on_{name}": ([], assigned) for name, assigned in writer.on_event.items()},
     }
     known = _known(placer.placements, [s for statements, _ in parts.values() for s in statements])
+    if step.period is not None:
+        known[REFRACTORY] = (Kind.CONDITION, Placement.BOTH)
     return {name: make_procedure(*part, known) for name, part in parts.items()}, short
 
 
@@ -249,8 +259,8 @@ def _known(
         STEP_NOW: (Kind.STEP, Placement.STEP),
         TIME_NOW: (Kind.TIME, Placement.STEP),
         PERIOD: (Kind.TIME, period),
+        LAST_SPIKE: (Kind.TIME, Placement.BOTH),
         RELEASE: (Kind.STEP, Placement.BOTH),
-        REFRACTORY: (Kind.CONDITION, Placement.BOTH),
     }
 
 
@@ -265,6 +275,8 @@ def _placements(step: Step, per_neuron: Collection[str], jumped: Iterable[str]) 
         *(symbol(f"{s}_delta") for s in jumped),
         *(event.symbol for event in step.events),
         REFRACTORY,
+        SINCE_SPIKE,
+        LAST_SPIKE,
     ]
     placements.update(dict.fromkeys(varying, Placement.BOTH))
     return placements

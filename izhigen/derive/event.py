@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
 
-from izhigen.derive.lowering import T, symbol
+from izhigen.derive.lowering import T, at_start, symbol
+from izhigen.model import functions
+from izhigen.model.events import Trigger
 
-LAST_SPIKE, TAU_REF = symbol("t_last_spike"), symbol("tau_ref")
+LAST_SPIKE, TAU_REF = symbol(functions.LAST_SPIKE), symbol("tau_ref")
 """Start of the step in which a neuron last spiked, and its refractory period; both in ms and in double precision."""
 
 
@@ -23,49 +24,56 @@ class Assignment:
     expression: Any
 
 
-class Trigger(enum.Enum):
-    """When a condition makes an event: wherever it holds, or where it does that did not hold at the step's start."""
-
-    LEVEL = "level"
-    RISING = "rising"
-
-
 @dataclass(frozen=True)
 class Hold:
-    """States that keep their old values for a time.
+    """What an event brings about in the steps after it: a refractory neuron.
 
     Attributes
     ----------
     states : tuple of Symbol
-        What is held.
-    since, period : Symbol
-        The time from which on, and for how long (ms).
+        They keep their old values.
+    condition : Boolean
+        Whether a step is one of those: a comparison of times, or a condition on the states at the step's start.
+    period : Symbol or None
+        For how long (ms); None where a condition ends it.
+    flag : Symbol or None
+        A state that is 1 from the event on until the condition ends it, else 0.
     """
 
     states: tuple[sp.Symbol, ...]
-    since: sp.Symbol
-    period: sp.Symbol
+    condition: Any
+    period: sp.Symbol | None = None
+    flag: sp.Symbol | None = None
 
-    @property
-    def condition(self) -> Any:
-        """Whether a step that starts at t is held: a comparison of times."""
-        return sp.Le(T - self.since, self.period, evaluate=False)
+
+def hold_for(states: tuple[sp.Symbol, ...], period: sp.Symbol = TAU_REF) -> Hold:
+    """Held while a step starts at most a period after the last spike."""
+    return Hold(states, sp.Le(T - LAST_SPIKE, period, evaluate=False), period)
+
+
+def hold_until(states: tuple[sp.Symbol, ...], flag: sp.Symbol, end: Any) -> Hold:
+    """Held from an event on until a condition holds at a step's start."""
+    return Hold(states, sp.And(sp.Gt(flag, sp.Rational(1, 2)), sp.Not(end)), flag=flag)
 
 
 @dataclass(frozen=True)
 class Event:
     """Something that happens to a neuron at the end of a step.
 
+    States' symbols stand for their values when the event is decided; what ``old(...)`` means in it is
+    :func:`~izhigen.derive.lowering.at_start`, and what ``new(...)`` means
+    :func:`~izhigen.derive.lowering.just_assigned`.
+
     Attributes
     ----------
     name : str
         Such as ``"spike"``.
     condition : Boolean
-        Condition on the states after integration, jumps and hold.
+        Condition on the states after integration, jumps and hold, and what events before this one left.
     trigger : Trigger
+        ``LEVEL`` or ``RISING``.
     assignments : tuple of Assignment
-        New values, all of them reading those before the event. A time such as ``t_last_spike`` becomes the step's
-        start.
+        New values, all of them reading those before the event. ``t_last_spike`` becomes the step's start.
     hold : Hold or None
         What the event holds in the steps after it.
     """
@@ -92,14 +100,35 @@ class Event:
 
     @property
     def resets(self) -> tuple[Assignment, ...]:
-        """The assignments to states; those of times are not among them."""
-        return tuple(a for a in self.assignments if not self.is_time(a.symbol))
+        """The assignments to states; that of the last spike's time is not among them."""
+        return tuple(a for a in self.assignments if a.symbol != LAST_SPIKE)
 
-    def is_time(self, name: sp.Symbol) -> bool:
-        """Whether what the event assigns is a time."""
-        return self.hold is not None and name == self.hold.since
+    @property
+    def stamps(self) -> bool:
+        """Whether it is the event whose time neurons keep."""
+        return any(a.symbol == LAST_SPIKE for a in self.assignments)
 
-    def happens(self, present: Mapping[sp.Symbol, Any]) -> Any:
-        """The condition of the event, with the states' symbols for the step's start, and ``present`` for now."""
-        now = self.condition.xreplace(dict(present))
-        return now if self.trigger is Trigger.LEVEL else sp.And(now, sp.Not(self.condition))
+    def is_muted(self, states: tuple[sp.Symbol, ...]) -> bool:
+        """Whether it cannot happen in a step that it holds: so where its condition reads a state that goes on.
+
+        Where all that it reads is held, the condition is what it was after the event.
+        """
+        if self.hold is None:
+            return False
+        read = self.condition.free_symbols
+        return any((s in read or at_start(s) in read) and s not in self.hold.states for s in states)
+
+    def happens(self, present: Mapping[sp.Symbol, Any], held: sp.Symbol | None = None) -> Any:
+        """Whether it happens, with the states' symbols for the step's start, and ``present`` for now.
+
+        ``held`` says whether the step is held, and mutes the event where it is given.
+        """
+        happens = self.condition.xreplace(before(present))
+        if self.trigger is Trigger.RISING:
+            happens = sp.And(happens, sp.Not(self.condition.xreplace(before({state: state for state in present}))))
+        return happens if held is None else sp.And(happens, sp.Not(held))
+
+
+def before(present: Mapping[sp.Symbol, Any]) -> dict[sp.Symbol, Any]:
+    """What symbols stand for in what is assigned, but for ``new(...)``: the present values, and those at the start."""
+    return {**present, **{at_start(state): state for state in present}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from typing import Any
 
@@ -10,8 +10,9 @@ import sympy as sp
 
 from izhigen.derive import functions as f
 from izhigen.errors import DerivationError, shown
-from izhigen.model.expressions import Binary, Call, Compare, Expression, Logical, Name, Negative, Node, Number
+from izhigen.model.expressions import Binary, Call, Compare, Expression, Logical, Moment, Name, Negative, Node, Number
 from izhigen.model.from_sympy import RECIPROCALS
+from izhigen.model.functions import LAST_SPIKE
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": sp.exp,
@@ -54,6 +55,10 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
+Moments = Mapping[str, Mapping[sp.Symbol, sp.Symbol]]
+"""What states are at other moments of a step: within ``old(...)``, and within ``new(...)``."""
+
+
 def symbol(name: str) -> sp.Symbol:
     """The real symbol of that name; all stages use this one."""
     return sp.Symbol(name, real=True)
@@ -61,21 +66,47 @@ def symbol(name: str) -> sp.Symbol:
 
 T, DT = symbol("t"), symbol("dt")
 """Time at the step's start and the step, in ms."""
+SINCE_SPIKE = symbol(f"(t - {LAST_SPIKE})")
+"""Time from the start of the step of a neuron's last spike to that of the present one: a difference of times in double
+precision. The name is one that no model has, and what reports show.
+"""
 
 
-def _lower(node: Node, symbols: Mapping[str, Any]) -> Any:
+def at_start(state: sp.Symbol) -> sp.Symbol:
+    """What ``old(state)`` means where the state's own symbol stands for a later value; no model has such a name."""
+    return symbol(f"old({state.name})")
+
+
+def just_assigned(state: sp.Symbol) -> sp.Symbol:
+    """What ``new(state)`` means: the value that a line above has assigned."""
+    return symbol(f"new({state.name})")
+
+
+def moments_of(states: Iterable[sp.Symbol], assigned: Iterable[sp.Symbol] = ()) -> Moments:
+    """What states are within ``old(...)`` and ``new(...)``, where lines above have assigned some."""
+    return {"old": {state: at_start(state) for state in states}, "new": {s: just_assigned(s) for s in assigned}}
+
+
+def _lower(node: Node, symbols: Mapping[str, Any], moments: Moments) -> Any:
+    def part(inner: Node) -> Any:
+        return _lower(inner, symbols, moments)
+
     if isinstance(node, Number):
         return sp.Rational(node.value.numerator, node.value.denominator)
     if isinstance(node, Name):
+        if node.id == LAST_SPIKE:  # so that a difference of times is one, whatever stands around it
+            return T - SINCE_SPIKE
         return sp.pi if node.id == "pi" else symbols.get(node.id, symbol(node.id))
     if isinstance(node, Negative):
-        return -_lower(node.operand, symbols)
+        return -part(node.operand)
     if isinstance(node, (Binary, Compare)):
-        return _OPERATIONS[node.operator](_lower(node.left, symbols), _lower(node.right, symbols))
+        return _OPERATIONS[node.operator](part(node.left), part(node.right))
     if isinstance(node, Logical):
-        return _OPERATIONS[node.operator](*(_lower(part, symbols) for part in node.operands))
+        return _OPERATIONS[node.operator](*map(part, node.operands))
+    if isinstance(node, Moment):
+        return part(node.operand).xreplace(moments[node.which])
     assert isinstance(node, Call)
-    return FUNCTIONS[node.function](*(_lower(part, symbols) for part in node.arguments))
+    return FUNCTIONS[node.function](*map(part, node.arguments))
 
 
 def _reciprocal(name: str) -> Callable[[Any], Any]:
@@ -98,15 +129,18 @@ def own_functions(expression: Any) -> Any:
     return expression
 
 
-def lower(expression: Expression, where: str, symbols: Mapping[str, Any] | None = None) -> Any:
-    """The SymPy value of an expression; ``symbols`` replaces names (by algebraic definitions, say).
+def lower(
+    expression: Expression, where: str, symbols: Mapping[str, Any] | None = None, moments: Moments | None = None
+) -> Any:
+    """The SymPy value of an expression; ``symbols`` replaces names (by algebraic definitions, say), and ``moments``
+    says what states are within ``old(...)`` and ``new(...)``.
 
     Raises
     ------
     DerivationError
         When the expression is not finite or not real for any value of its symbols, such as ``1/(V - V)``.
     """
-    result = own_functions(_lower(expression.tree, symbols or {}))
+    result = own_functions(_lower(expression.tree, symbols or {}, moments or {}))
     if result.has(sp.zoo, sp.nan, sp.oo, -sp.oo):
         raise DerivationError(
             f"{where}: {shown(expression.text)} divides by zero or overflows whatever its symbols hold"

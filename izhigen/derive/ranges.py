@@ -14,10 +14,10 @@ from typing import Any
 
 import sympy as sp
 
-from izhigen.derive.event import Trigger
 from izhigen.derive.functions import phi1
-from izhigen.derive.lowering import DT, T, symbol
+from izhigen.derive.lowering import DT, symbol
 from izhigen.derive.step import Step
+from izhigen.model.events import Trigger
 
 SHORT_RANGE = 1
 """The short form of phi1 serves arguments of at most this size."""
@@ -99,13 +99,19 @@ def short_ranges(step: Step) -> tuple[ShortRange, ...]:
 
 
 def _bounded_state(step: Step) -> tuple[sp.Symbol, Any] | None:
-    """The state x and the bound E of a threshold ``x >= E`` or ``x > E`` that depends on nothing that varies."""
+    """The state x and the bound E of a threshold ``x >= E`` or ``x > E`` that depends on nothing that varies.
+
+    After a step x is below E or what the reset made it: so where the spike comes in every step after which x >= E
+    holds, also in those that are held, and its reset writes x.
+    """
     event = step.spike
-    if event is None or event.margin is None or event.trigger is not Trigger.LEVEL:
+    if event is None or event.margin is None or event.trigger is not Trigger.LEVEL or event.is_muted(step.states):
         return None
     state, bound = event.condition.gts, event.condition.lts
-    varying = {*step.states, T, *(symbol(name) for name in step.model.inputs)}
-    return (state, bound) if state in step.states and not bound.free_symbols & varying else None
+    constant = {DT, *(symbol(name) for name in step.model.parameters)}
+    if state not in {reset.symbol for reset in event.resets} or not bound.free_symbols <= constant:
+        return None
+    return state, bound
 
 
 def _is_affine(expression: Any, state: sp.Symbol, step: Step) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import sympy as sp
 
 from izhigen.derive.event import Assignment
-from izhigen.derive.lowering import DT, T
+from izhigen.derive.lowering import DT, SINCE_SPIKE, T
 from izhigen.derive.sequence import NoiseTerm
 from izhigen.derive.step import Scheme, noise_amplitudes, noise_term
 from izhigen.derive.system import System
@@ -51,7 +51,8 @@ def _advance(
     assignments: list[Assignment] = []
     slopes: list[list[sp.Symbol]] = []
     for stage, row in enumerate(rows, start=1):
-        replaced: dict[sp.Symbol, Any] = {T: T + sum(row, sp.S.Zero) * DT}
+        later = sum(row, sp.S.Zero) * DT
+        replaced: dict[sp.Symbol, Any] = {T: T + later, SINCE_SPIKE: SINCE_SPIKE + later}
         for index, state in enumerate(system.states):
             moved = sum((coefficient * slopes[j][index] for j, coefficient in enumerate(row)), sp.S.Zero)
             if moved != 0:

@@ -8,22 +8,25 @@ do so are divided by it. Parameters keep their unscaled values.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 import sympy as sp
 
 from izhigen.derive.expansion import bounded_expand
-from izhigen.derive.lowering import lower, symbol
+from izhigen.derive.lowering import lower, moments_of, symbol
 from izhigen.derive.system import algebraic_definitions
 from izhigen.errors import ModelError, shown
-from izhigen.model.equations import Equation, ResetAssignment
+from izhigen.model.additions import Current, Noise, Refractory
+from izhigen.model.equations import Equation
+from izhigen.model.events import Assignment, arrival_place, assignment_place
 from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.from_sympy import sympy_text
-from izhigen.model.model import Declaration, with_parts
-from izhigen.model.parts import Current, Noise
+from izhigen.model.model import Declaration
 from izhigen.scalars import read_finite
 
 D = TypeVar("D", bound=Declaration)
@@ -79,21 +82,44 @@ def _apply(model: D, potential: sp.Symbol, scale: Any, bias: Any) -> D:
     for name in additive:
         meaning[name] = scale * name + (_rest(name, sides[name], potential, -bias) if name in sides else 0)
 
+    names = [*sides, *(symbol(name) for name in definitions)]
+    moments = moments_of(names, names)
+    at = {
+        **meaning,
+        **{
+            moment[name]: value.xreplace({state: moment[state] for state in sides})
+            for moment in moments.values()
+            for name, value in meaning.items()
+            if name in moment
+        },
+    }
+
     def change(expression: Expression, where: str, factor: Any = 1, shift: Any = 0) -> Expression:
-        value = bounded_expand((lower(expression, where).xreplace(meaning) - shift) / factor)
-        return parse_expression(sympy_text(value, where), where)
+        value = bounded_expand((lower(expression, where, moments=moments).xreplace(at) - shift) / factor)
+        return parse_expression(sympy_text(value, where), where, moments=moments)
 
     def condition(expression: Expression, where: str) -> Expression:
-        return parse_expression(sympy_text(lower(expression, where).xreplace(meaning), where), where, kind="condition")
+        value = lower(expression, where, moments=moments).xreplace(at)
+        return parse_expression(sympy_text(value, where), where, kind="condition", moments=moments)
+
+    def assigned(assignments: tuple[Assignment, ...], what: Callable[[str], str]) -> tuple[Assignment, ...]:
+        return tuple(
+            Assignment(a.state, change(a.expression, what(a.state), scale, scaled[symbol(a.state)]))
+            if symbol(a.state) in scaled
+            else Assignment(a.state, change(a.expression, what(a.state)))
+            for a in assignments
+        )
 
     scaled = {potential: -bias, **{name: meaning[name] - scale * name for name in additive}}
     equations = tuple(_equation(e, change, scaled, scale) for e in model.equations)
-    resets = tuple(
-        ResetAssignment(r.state, change(r.expression, f"reset of {r.state}", scale, scaled[symbol(r.state)]))
-        if symbol(r.state) in scaled
-        else ResetAssignment(r.state, change(r.expression, f"reset of {r.state}"))
-        for r in model.reset
+    events = tuple(
+        replace(e, condition=condition(e.condition, e.where), assignments=assigned(e.assignments, e.where_assigned))
+        for e in model.events
     )
+    arrivals = {
+        name: assigned(assignments, partial(assignment_place, arrival_place(name)))
+        for name, assignments in model.on_event.items()
+    }
     currents = tuple(
         Current(change(c.expression, "current", scale if symbol(c.to) in scaled else 1), c.to) for c in model.currents
     )
@@ -101,16 +127,24 @@ def _apply(model: D, potential: sp.Symbol, scale: Any, bias: Any) -> D:
         Noise(n.state, change(n.amplitude, "noise", scale if symbol(n.state) in scaled else 1)) for n in model.noise
     )
     units: Mapping[str, str] = {name: unit for name, unit in model.units.items() if symbol(name) not in scaled}
-    return with_parts(
-        model,
+    return model.replaced(
         equations=equations,
-        threshold=condition(model.threshold, "threshold") if model.threshold else None,
-        reset=resets,
+        events=events,
+        on_event=MappingProxyType(arrivals),
+        refractory=_refractory(model, condition),
         currents=currents,
         noise=noise,
         initial=_initial(model, change, scaled, scale),
         units=MappingProxyType(dict(units)),
     )
+
+
+def _refractory(model: Declaration, condition: Any) -> Refractory | None:
+    """The refractory period, its end in scaled units where it is a condition."""
+    refractory = model.refractory
+    if refractory is None or refractory.until is None:
+        return refractory
+    return replace(refractory, until=condition(refractory.until, "until"))
 
 
 def _enters_additively(name: sp.Symbol, side: Any, sides: Mapping[sp.Symbol, Any]) -> bool:

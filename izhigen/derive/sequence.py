@@ -49,6 +49,19 @@ class Jump:
 
 
 @dataclass(frozen=True)
+class Arrive:
+    """Something arrives at neurons whose value of an event input is not 0: these assignments become present values."""
+
+    input: sp.Symbol
+    assignments: tuple[Assignment, ...]
+
+    @property
+    def condition(self) -> Any:
+        """Whether something arrives."""
+        return sp.Ne(self.input, 0)
+
+
+@dataclass(frozen=True)
 class HoldBack:
     """States go back to their values at the start, in neurons that are held."""
 
@@ -74,4 +87,4 @@ class Commit:
     """The present values become the states."""
 
 
-Action = Integrate | Jump | HoldBack | Decide | Apply | Commit
+Action = Integrate | Jump | Arrive | HoldBack | Decide | Apply | Commit

@@ -13,17 +13,18 @@ from typing import Any
 import sympy as sp
 
 from izhigen.derive import schemes
-from izhigen.derive.event import LAST_SPIKE, TAU_REF, Assignment, Event, Hold, Trigger
+from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, hold_for, hold_until
 from izhigen.derive.expansion import tree_size
-from izhigen.derive.lowering import T, lower, symbol
-from izhigen.derive.sequence import Action, Apply, Commit, Decide, HoldBack, Integrate, Jump, NoiseTerm
+from izhigen.derive.lowering import SINCE_SPIKE, T, lower, moments_of, symbol
+from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump, NoiseTerm
 from izhigen.derive.singularities import remove_singularities
 from izhigen.derive.system import System, build_system
 from izhigen.errors import DerivationError, shown, suggest
+from izhigen.model import events as declared
+from izhigen.model.additions import REFRACTORY
+from izhigen.model.events import SPIKE, arrival_place, assignment_place
 from izhigen.model.model import Declaration
 
-SPIKE = "spike"
-"""The event that a model's threshold declares."""
 MOST_INLINED = 2_000
 """Updates of more parts, with all intermediates inlined, are not shown or counted as one expression."""
 
@@ -74,6 +75,8 @@ class Step:
     noise : tuple of NoiseTerm
     events : tuple of Event
         In the order in which they are decided.
+    arrivals : tuple of Arrive
+        What event inputs do, in the order in which they do it.
     """
 
     system: System
@@ -82,6 +85,7 @@ class Step:
     increments: tuple[Any, ...]
     noise: tuple[NoiseTerm, ...]
     events: tuple[Event, ...]
+    arrivals: tuple[Arrive, ...] = ()
 
     @property
     def sequence(self) -> tuple[Action, ...]:
@@ -89,6 +93,7 @@ class Step:
         return (
             Integrate(self.assignments, self.increments, self.noise),
             Jump(),
+            *self.arrivals,
             *(HoldBack(event.hold) for event in self.events if event.hold),
             *(action for event in self.events for action in (Decide(event), Apply(event))),
             Commit(),
@@ -102,7 +107,22 @@ class Step:
     @property
     def times(self) -> tuple[sp.Symbol, ...]:
         """What a neuron has beside its states: times in ms, in double precision."""
-        return tuple(event.hold.since for event in self.events if event.hold)
+        return (LAST_SPIKE,) if any(event.stamps for event in self.events) else ()
+
+    @property
+    def period(self) -> sp.Symbol | None:
+        """The refractory period, where there is one."""
+        return next((event.hold.period for event in self.events if event.hold), None)
+
+    @property
+    def reads_elapsed(self) -> bool:
+        """Whether anything reads the time since the last spike."""
+        actions = [a for arrive in self.arrivals for a in arrive.assignments]
+        actions += [*self.assignments, *(a for event in self.events for a in event.resets)]
+        read = [*(a.expression for a in actions), *self.increments, *(term.factor for term in self.noise)]
+        read += [event.condition for event in self.events]
+        read += [event.hold.condition for event in self.events if event.hold]
+        return any(SINCE_SPIKE in value.free_symbols for value in read)
 
     @property
     def model(self) -> Declaration:
@@ -197,31 +217,58 @@ def derive_step(model: Declaration, method: str = "exp_euler") -> Step:
     assignments, increments = scheme.advance(system)
     held = tuple(Assignment(h.symbol, h.expression) for h in system.held)
     spread, noise = scheme.noise(system)
-    return Step(system, scheme, held + assignments + spread, increments, noise, _events(system))
+    events = tuple(_event(system, event) for event in model.events)
+    arrivals = tuple(
+        Arrive(symbol(name), _assigned(system, arrival_place(name), assignments))
+        for name, assignments in model.on_event.items()
+    )
+    return Step(system, scheme, held + assignments + spread, increments, noise, events, arrivals)
 
 
-def _events(system: System) -> tuple[Event, ...]:
-    """The spike, where the model has a threshold."""
-    model = system.model
-    if model.threshold is None:
-        return ()
-    condition = lower(model.threshold, "threshold", system.definitions)
+def _event(system: System, event: declared.DeclaredEvent) -> Event:
+    """An event of the declaration in SymPy values, with what follows from it."""
+    model, is_spike = system.model, event.name == SPIKE
+    condition = lower(event.condition, event.where, system.definitions, moments_of(system.states))
     if condition in (sp.true, sp.false):
-        raise DerivationError(f"threshold: {model.threshold.text!r} is {condition} whatever the state is")
-    assignments = [
-        Assignment(symbol(r.state), lower(r.expression, f"reset of {r.state}", system.definitions)) for r in model.reset
-    ]
-    hold = None
-    if model.refractory:
-        hold = Hold((symbol(model.refractory.state),), LAST_SPIKE, TAU_REF)
-        assignments.append(Assignment(LAST_SPIKE, T))
-    return (Event(SPIKE, condition, Trigger.LEVEL, tuple(assignments), hold),)
+        raise DerivationError(f"{event.where}: {event.condition.text!r} is {condition} whatever the state is")
+    assignments = _assigned(system, declared.RESET if is_spike else event.where, event.assignments)
+    hold = _hold(system) if is_spike else None
+    if is_spike and model.keeps_last_spike:
+        assignments += (Assignment(LAST_SPIKE, T),)
+    if hold and hold.flag:
+        assignments += (Assignment(hold.flag, sp.S.One),)
+    return Event(event.name, condition, model.trigger_of(event), assignments, hold)
+
+
+def _hold(system: System) -> Hold | None:
+    """What a spike holds."""
+    refractory = system.model.refractory
+    if refractory is None:
+        return None
+    states = tuple(symbol(state) for state in refractory.states)
+    if refractory.until is None:
+        return hold_for(states)
+    end = lower(refractory.until, "with_refractory: until", system.definitions)
+    return hold_until(states, symbol(REFRACTORY.name), end)
+
+
+def _assigned(system: System, what: str, assignments: tuple[declared.Assignment, ...]) -> tuple[Assignment, ...]:
+    """Assignments one after the other; ``new`` means what those above assign."""
+    found: list[Assignment] = []
+    for assignment in assignments:
+        moments = moments_of(system.states, [above.symbol for above in found])
+        where = assignment_place(what, assignment.state)
+        value = lower(assignment.expression, where, system.definitions, moments)
+        found.append(Assignment(symbol(assignment.state), value))
+    return tuple(found)
 
 
 def noise_amplitudes(system: System) -> dict[int, Any]:
     """Amplitude of the white noise on each noisy state, by the state's index."""
     return {
-        system.model.states.index(n.state): remove_singularities(lower(n.amplitude, f"noise on {n.state}"))
+        system.model.states.index(n.state): remove_singularities(
+            lower(n.amplitude, f"noise on {n.state}", system.definitions)
+        )
         for n in system.model.noise
     }
 

@@ -12,7 +12,7 @@ import sympy as sp
 from izhigen.derive import functions as f
 from izhigen.derive.derivative import derivative
 from izhigen.derive.expansion import MOST_TERMS, bounded_expand, expanded_terms, tree_size
-from izhigen.derive.lowering import DT, T, lower, own_functions, symbol
+from izhigen.derive.lowering import DT, SINCE_SPIKE, T, lower, own_functions, symbol
 from izhigen.derive.singularities import remove_singularities
 from izhigen.errors import DerivationError
 from izhigen.model.model import Declaration
@@ -145,7 +145,7 @@ def build_system(model: Declaration) -> System:
     """
     meanings, held = _input_sums(model)
     definitions = _algebraic(model, meanings)
-    odes = [e for e in model.equations if e.is_ode]
+    odes = model.odes
     states = [symbol(e.name) for e in odes]
     sides = [remove_singularities(lower(e.expression, e.where, definitions)) for e in odes]
     jacobian = sp.zeros(len(states), len(states))
@@ -154,7 +154,7 @@ def build_system(model: Declaration) -> System:
         for j, state in enumerate(states):
             if state in read:
                 jacobian[i, j] = _derivative(side, state, states, ode.where)
-    varying = set(states) | {symbol(n) for n in model.inputs} | {h.symbol for h in held} | {T}
+    varying = set(states) | {symbol(n) for n in model.inputs} | {h.symbol for h in held} | {T, SINCE_SPIKE}
     linear = _linear_blocks(jacobian, states, sides, varying)
     blocks = tuple(block for block in linear if len(block) <= MOST_BLOCK)
     large = tuple(block for block in linear if len(block) > MOST_BLOCK)

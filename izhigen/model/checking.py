@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from izhigen.errors import ModelError, shown, suggest
-from izhigen.model.equations import Equation, ResetAssignment
-from izhigen.model.expressions import Expression
-from izhigen.model.functions import CONSTANTS, FUNCTIONS, RESERVED, TIME_NAMES
+from izhigen.model.additions import REFRACTORY, Current, Noise, Refractory
+from izhigen.model.equations import Equation
+from izhigen.model.events import (
+    RESET,
+    SPIKE,
+    Assignment,
+    DeclaredEvent,
+    Trigger,
+    arrival_place,
+    assignment_place,
+    check_assignments,
+)
+from izhigen.model.expressions import Expression, Name, Node, walk
+from izhigen.model.functions import CONSTANTS, FUNCTIONS, LAST_SPIKE, RESERVED, TIME_NAMES
 from izhigen.model.limits import MOST_LINES, check_inlined
-from izhigen.model.parts import Current, Noise, Refractory
 from izhigen.model.units import check_unit
 
 INTERFACE_NAMES = frozenset(
@@ -25,18 +36,35 @@ SPIKE_FIGURES = ("count", "first_spike", "isi")
 """What recordings call the figures of a neuron's spikes."""
 ALL = "all"
 """What ``record`` calls everything that a model has."""
-DERIVED_STATES = ("refractory", "t_last_spike")
-"""States that a refractory period adds: a bool per neuron, and the time of the last spike in ms (float64)."""
+DERIVED_STATES = (REFRACTORY.name, LAST_SPIKE)
+"""What neurons have beside their own states: whether each is refractory, and the time of its last spike."""
+NO_REASONS: Mapping[str, str] = MappingProxyType({})
+MOST_EVENTS = 8
+"""Most events of a model, its spike included: the flags of a neuron's events fill a byte."""
 
 
 def _expressions(fields: Mapping[str, Any]) -> Iterator[tuple[str, Expression]]:
     """Every expression of a declaration except initial values, with its place."""
+    yield from _own_expressions(fields)
+    for _, where, expression in _arriving(fields):
+        yield where, expression
+
+
+def _arriving(fields: Mapping[str, Any]) -> Iterator[tuple[str, str, Expression]]:
+    """What is assigned where something arrives: the event input, the place, and the expression."""
+    for name, assignments in fields["on_event"].items():
+        for assignment in assignments:
+            yield name, assignment_place(arrival_place(name), assignment.state), assignment.expression
+
+
+def _own_expressions(fields: Mapping[str, Any]) -> Iterator[tuple[str, Expression]]:
     for equation in fields["equations"]:
         yield equation.where, equation.expression
-    if fields["threshold"] is not None:
-        yield "threshold", fields["threshold"]
-    for assignment in fields["reset"]:
-        yield f"reset of {assignment.state}", assignment.expression
+    for event in fields["events"]:
+        yield from event.expressions
+    refractory = fields["refractory"]
+    if refractory is not None and refractory.until is not None:
+        yield "with_refractory: until", refractory.until
     for index, current in enumerate(fields["currents"], start=1):
         yield f"current {index}", current.expression
     for noise in fields["noise"]:
@@ -50,7 +78,7 @@ def names_in_fields(fields: Mapping[str, Any]) -> set[str]:
         read.update(expression.names)
     for expression in fields["initial"].values():
         read.update(expression.names)
-    if fields["refractory"] is not None:
+    if fields["refractory"] is not None and fields["refractory"].until is None:
         read.add("tau_ref")
     return read
 
@@ -60,10 +88,10 @@ class Declared(Protocol):
 
     name: str
     equations: tuple[Equation, ...]
-    threshold: Expression | None
-    reset: tuple[ResetAssignment, ...]
+    events: tuple[DeclaredEvent, ...]
     parameters: Mapping[str, float]
     inputs: tuple[str, ...]
+    on_event: Mapping[str, tuple[Assignment, ...]]
     initial: Mapping[str, Expression]
     currents: tuple[Current, ...]
     refractory: Refractory | None
@@ -80,6 +108,20 @@ class Declared(Protocol):
         """Names of the inputs that add to a state."""
         ...
 
+    @property
+    def spike(self) -> DeclaredEvent | None:
+        """The event that threshold and reset declare."""
+        ...
+
+    @property
+    def keeps_last_spike(self) -> bool:
+        """Whether neurons keep the time of their last spike."""
+        ...
+
+    def reads(self, names: Iterable[str]) -> set[str]:
+        """The names, and what they read through algebraic lines and currents."""
+        ...
+
 
 def check_declaration(model: Declared, fields: Mapping[str, Any]) -> None:
     """Refuse parts that do not fit together; called before anybody else sees the model. ``fields`` are all its parts.
@@ -94,20 +136,26 @@ def check_declaration(model: Declared, fields: Mapping[str, Any]) -> None:
         raise ModelError(f"model {model.name!r} has no differential equation; write at least one line 'dx/dt = ...'")
     _check_unique(model)
     known = set(model.states) | {e.name for e in model.equations} | set(model.parameters) | set(model.inputs)
-    readable = known | set(CONSTANTS) | set(TIME_NAMES)
-    for where, expression in _expressions(fields):
-        _check_names(expression, readable, where)
+    last_spike = {LAST_SPIKE} if model.spike else set[str]()
+    readable = (known - set(model.on_event)) | set(CONSTANTS) | set(TIME_NAMES) | last_spike
+    reasons = {
+        LAST_SPIKE: "is known in models with a threshold; this one has none",
+        **{name: f"is an event input, read in its own on_event={{{name!r}: ...}} only" for name in model.on_event},
+    }
+    for where, expression in _own_expressions(fields):
+        _check_names(expression, readable, where, reasons)
+    for name, where, expression in _arriving(fields):
+        _check_names(expression, readable | {name}, where, reasons)
     parameters_and_states = set(model.parameters) | set(model.states) | set(CONSTANTS)
     for state, expression in model.initial.items():
-        _check_names(expression, parameters_and_states, f"initial value of {state}")
-    for noise in model.noise:
-        _check_names(
-            noise.amplitude,
-            set(model.parameters) | set(CONSTANTS),
-            f"noise on {noise.state}",
-            "; noise is additive, so its amplitude may use parameters only",
+        allowed = parameters_and_states - (set(model.states) if state == LAST_SPIKE else set())
+        _check_names(expression, allowed, f"initial value of {state}")
+    if LAST_SPIKE in model.initial and not model.keeps_last_spike:
+        raise ModelError(
+            f"initial: neurons of model {model.name!r} do not keep {LAST_SPIKE}; read it in an equation, "
+            "or give the model a refractory period first and then variant(initial=...)"
         )
-    _check_reset(model)
+    _check_events(model)
     _check_parts(model)
     for name in model.units:
         if name not in known:
@@ -121,7 +169,7 @@ def check_declaration(model: Declared, fields: Mapping[str, Any]) -> None:
 
 
 def _check_unique(model: Declared) -> None:
-    for name in (*(e.name for e in model.equations), *model.inputs):
+    for name in (*(e.name for e in model.equations), *model.inputs, *(event.name for event in model.events)):
         if name in (*SPIKE_FIGURES, ALL):
             raise ModelError(
                 f"model {model.name!r}: {shown(name)} clashes: record={shown(name)} means something else; rename it"
@@ -130,6 +178,7 @@ def _check_unique(model: Declared) -> None:
         ("equation", [e.name for e in model.equations]),
         ("parameter", list(model.parameters)),
         ("input", list(model.inputs)),
+        ("event", [event.name for event in model.events if event.name != SPIKE]),
         ("built-in input", list(model.delta_inputs)),
         ("built-in state", list(DERIVED_STATES)),
     ]
@@ -152,41 +201,45 @@ def _check_unique(model: Declared) -> None:
             seen[name] = kind
 
 
-def _check_names(expression: Expression, known: set[str], where: str, why: str = "") -> None:
+def _check_names(expression: Expression, known: set[str], where: str, reasons: Mapping[str, str] = NO_REASONS) -> None:
+    """Refuse names that are not known; some names have a reason of their own."""
     for name, column in expression.names.items():
+        if name not in known and name in reasons:
+            raise ModelError(f"{where}, column {column}: {shown(name)} {reasons[name]}")
         if name not in known:
             hint = suggest(name, known) or "; declare it as a parameter, an input or an algebraic line"
-            raise ModelError(f"{where}, column {column}: undefined name {shown(name)}{why or hint}")
+            raise ModelError(f"{where}, column {column}: undefined name {shown(name)}{hint}")
 
 
-def _check_reset(model: Declared) -> None:
-    if model.reset and model.threshold is None:
-        raise ModelError(f"model {model.name!r} has a reset but no threshold; add threshold='V >= V_th'")
-    seen: set[str] = set()
-    for assignment in model.reset:
-        if assignment.state not in model.states:
+def _check_events(model: Declared) -> None:
+    if len(model.events) > MOST_EVENTS:
+        raise ModelError(f"model {model.name!r} has {len(model.events)} events, more than {MOST_EVENTS}")
+    states = set(model.states)
+
+    def read(node: Node) -> set[str]:
+        return model.reads(part.id for part in walk(node) if isinstance(part, Name)) & states
+
+    for event in model.events:
+        check_assignments(event.assignments, RESET if event.name == SPIKE else event.where, model.states, read)
+        if event.trigger is Trigger.RISING and not read(event.condition.tree):
             raise ModelError(
-                f"reset: no state {assignment.state!r}{suggest(assignment.state, model.states)} "
-                f"(states: {', '.join(model.states)})"
+                f"{event.where}: {event.condition.text!r} reads no state, so it never changes within a step and cannot "
+                "rise; take trigger='level'"
             )
-        if assignment.state in seen:
-            raise ModelError(
-                f"reset: {assignment.state!r} is assigned twice; "
-                "all assignments read the values before the reset, so write one"
-            )
-        seen.add(assignment.state)
+    for name, assignments in model.on_event.items():
+        check_assignments(assignments, arrival_place(name), model.states, read)
 
 
 def _check_parts(model: Declared) -> None:
     """What composition added must still have the states and inputs that it was made for."""
-    held = [("a refractory period", model.refractory.state)] if model.refractory else []
+    held = [("a refractory period", state) for state in model.refractory.states] if model.refractory else []
     for what, state in [*held, *(("noise", noise.state) for noise in model.noise)]:
         if state not in model.states:
             raise ModelError(
                 f"model {model.name!r} has {what} on {shown(state)}, which is no state of it any more "
                 f"(states: {', '.join(model.states)}); compose it again from a model without"
             )
-    if model.refractory and model.threshold is None:
+    if model.refractory and model.spike is None:
         raise ModelError(f"model {model.name!r} has a refractory period but no threshold")
     for current in model.currents:
         if current.to not in model.inputs:

@@ -1,4 +1,4 @@
-"""Reading the equation block, the threshold and the reset of a declaration.
+"""Reading the equation block of a declaration.
 
 A block holds lines ``dx/dt = expression : unit`` (a state variable and its right-hand side) and algebraic lines
 ``name = expression : unit``, which the derivation inlines. ``#`` starts a comment. A line goes on in the next one after
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from izhigen.errors import EquationError, shown
-from izhigen.model.expressions import Binary, Expression, Name, check_name, parse_expression
+from izhigen.model.expressions import Expression, check_name, parse_expression
 from izhigen.model.units import check_unit
 from izhigen.scalars import read_finite
 
@@ -35,17 +35,6 @@ class Equation:
     def __str__(self) -> str:
         left = f"d{self.name}/dt" if self.is_ode else self.name
         return f"{left} = {self.expression.text}" + (f" : {self.unit}" if self.unit else "")
-
-
-@dataclass(frozen=True)
-class ResetAssignment:
-    """``state = expression``, applied when the neuron spikes; the expression reads the values before the reset."""
-
-    state: str
-    expression: Expression
-
-    def __str__(self) -> str:
-        return f"{self.state} = {self.expression.text}"
 
 
 _ODE = re.compile(r"d([A-Za-z]\w*)/dt\Z")
@@ -178,49 +167,3 @@ def expression_text(value: object, where: str) -> str:
 
         return sympy_text(value, where)
     raise EquationError(f"an expression is text or a SymPy expression, not {type(value).__name__}", where)
-
-
-def parse_reset(source: object) -> tuple[ResetAssignment, ...]:
-    """Read ``"V = c; u = u + d"`` (also ``u += d``), or a mapping from state to expression."""
-    if source is None or (isinstance(source, str) and source == ""):
-        return ()
-    if isinstance(source, Mapping):
-        parts = [
-            (check_name(key_text(key, "reset"), "reset"), "", expression_text(value, "reset"), 0)
-            for key, value in source.items()
-        ]
-    elif isinstance(source, str):
-        parts = _reset_parts(source)
-    else:
-        raise EquationError(
-            f"a reset is text such as 'V = c; u = u + d' or a mapping, not {type(source).__name__}", "reset"
-        )
-    return tuple(_reset_assignment(*part) for part in parts)
-
-
-def _reset_assignment(state: str, operator: str, text: str, offset: int) -> ResetAssignment:
-    """``state = text``, or ``state operator= text`` where the text is parsed as an expression of its own."""
-    value = parse_expression(text, f"reset of {state}", offset=offset)
-    if not operator:
-        return ResetAssignment(state, value)
-    return ResetAssignment(
-        state, Expression(f"{state} {operator} ({value.text})", Binary(operator, Name(state), value.tree))
-    )
-
-
-def _reset_parts(source: str) -> list[tuple[str, str, str, int]]:
-    """State, operator before ``=``, text, and the column where the text begins, of every assignment."""
-    parts = []
-    text = "\n".join(line.split("#", 1)[0] for line in source.splitlines())
-    for match in re.finditer(r"[^;\n]+", text):
-        part = match.group()
-        if not part.strip():
-            continue
-        assignment = re.match(r"\s*([A-Za-z][A-Za-z0-9_]*)\s*([-+*/]?)=(?!=)", part)
-        if assignment is None:
-            raise EquationError(
-                f"expected 'state = expression', found {shown(part.strip())}", "reset", match.start() + 1
-            )
-        state, operator = assignment.groups()
-        parts.append((state, operator, part[assignment.end() :], match.start() + assignment.end()))
-    return parts

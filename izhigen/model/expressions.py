@@ -11,8 +11,8 @@ import keyword
 import math
 import re
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -109,7 +109,20 @@ class Call:
     arguments: tuple[Node, ...]
 
 
-Node = Number | Name | Binary | Negative | Compare | Logical | Call
+@dataclass(frozen=True)
+class Moment:
+    """A number at another moment of a step.
+
+    ``old(x)`` is x at the step's start, ``new(x)`` is x after the lines above in the same event.
+    """
+
+    which: str
+    operand: Node
+
+
+Node = Number | Name | Binary | Negative | Compare | Logical | Call | Moment
+OLD, NEW = "old", "new"
+"""What calls of a :class:`Moment` are written as."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +158,7 @@ def children(node: Node) -> tuple[Node, ...]:
     """The direct parts of a node."""
     if isinstance(node, (Binary, Compare)):
         return (node.left, node.right)
-    if isinstance(node, Negative):
+    if isinstance(node, (Negative, Moment)):
         return (node.operand,)
     if isinstance(node, Logical):
         return node.operands
@@ -188,8 +201,8 @@ _HINTS: dict[type[ast.AST], str] = {
 class _Parser:
     """Turns one whitelisted ``ast`` into a :class:`Node`, with kinds (number or condition) checked on the way."""
 
-    def __init__(self, text: str, where: str, offset: int) -> None:
-        self.text, self.where, self.offset = text, where, offset
+    def __init__(self, text: str, where: str, offset: int, moments: Collection[str]) -> None:
+        self.text, self.where, self.offset, self.moments = text, where, offset, moments
         self.chain = 0
 
     def error(self, what: str, node: ast.AST | None = None, column: int | None = None) -> EquationError:
@@ -343,6 +356,8 @@ class _Parser:
         if not isinstance(node.func, ast.Name):
             raise self.error("only the functions " + ", ".join(sorted(FUNCTIONS)) + " can be called", node)
         name = node.func.id
+        if name in (OLD, NEW):
+            return self.moment(name, node, depth)
         spec = FUNCTIONS.get(name)
         if spec is None:
             raise self.error(
@@ -362,6 +377,21 @@ class _Parser:
         result = Call(name, tuple(arguments))
         self.constant(result, node)
         return result
+
+    def moment(self, name: str, node: ast.Call, depth: int) -> Node:
+        """``old(x)`` or ``new(x)``, where the place knows them."""
+        if name not in self.moments:
+            known = "conditions and assignments of events" if name == OLD else "assignments of events"
+            raise self.error(f"{name}(x) is known in {known} only", node)
+        if node.keywords or len(node.args) != 1:
+            raise self.error(f"{name}() takes 1 argument, {len(node.args) + len(node.keywords)} given", node)
+        operand = self.number(node.args[0], depth, f"argument 1 of {name}()")
+        parts = list(walk(operand))
+        if any(isinstance(part, Moment) for part in parts):
+            raise self.error(f"{name}() stands around another old() or new(); each takes plain values", node)
+        if not any(isinstance(part, Name) and part.id not in CONSTANTS for part in parts):
+            raise self.error(f"{name}() of a number is the number; leave it out", node)
+        return Moment(name, operand)
 
     def constant(self, node: Node, source: ast.AST) -> float | None:
         """The value of a constant subtree; an error when it is not a finite real number."""
@@ -399,7 +429,9 @@ def _shorten(text: str, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-def parse_expression(text: str, where: str = "expression", *, kind: str = "number", offset: int = 0) -> Expression:
+def parse_expression(
+    text: str, where: str = "expression", *, kind: str = "number", offset: int = 0, moments: Collection[str] = ()
+) -> Expression:
     """Parse one expression.
 
     Parameters
@@ -412,6 +444,8 @@ def parse_expression(text: str, where: str = "expression", *, kind: str = "numbe
         What the whole must yield.
     offset : int
         Column of ``text`` in the line it was cut from, added to reported columns.
+    moments : collection of {"old", "new"}
+        Which of ``old(x)`` and ``new(x)`` have a meaning there.
 
     Raises
     ------
@@ -421,7 +455,7 @@ def parse_expression(text: str, where: str = "expression", *, kind: str = "numbe
     if not isinstance(text, str):
         raise EquationError(f"text is expected, not {type(text).__name__}", where)
     text = _one_line(text)
-    tree = _Parser(text, where, offset).parse()
+    tree = _Parser(text, where, offset, moments).parse()
     is_condition = isinstance(tree, (Compare, Logical))
     if kind == "number" and is_condition:
         raise EquationError(
@@ -430,6 +464,32 @@ def parse_expression(text: str, where: str = "expression", *, kind: str = "numbe
     if kind == "condition" and not is_condition:
         raise EquationError("a comparison such as 'V >= V_th' is due here, not a number", where, offset + 1)
     return Expression(text.strip(), tree)
+
+
+def renamed(expression: Expression, names: Mapping[str, str]) -> Expression:
+    """The expression with other names in the place of some; its text follows.
+
+    Names are the only words of the language that may stand for themselves: a call's name is followed by a bracket.
+    """
+    text = _WORD.sub(lambda word: names.get(word.group(), word.group()), expression.text)
+    return Expression(text, _renamed(expression.tree, names))
+
+
+_WORD = re.compile(r"(?<![\w.])[A-Za-z]\w*\b(?!\s*\()")
+
+
+def _renamed(node: Node, names: Mapping[str, str]) -> Node:
+    if isinstance(node, Name):
+        return replace(node, id=names.get(node.id, node.id))
+    if isinstance(node, (Binary, Compare)):
+        return replace(node, left=_renamed(node.left, names), right=_renamed(node.right, names))
+    if isinstance(node, (Negative, Moment)):
+        return replace(node, operand=_renamed(node.operand, names))
+    if isinstance(node, Logical):
+        return replace(node, operands=tuple(_renamed(part, names) for part in node.operands))
+    if isinstance(node, Call):
+        return replace(node, arguments=tuple(_renamed(part, names) for part in node.arguments))
+    return node
 
 
 def _one_line(text: str) -> str:

@@ -9,7 +9,8 @@ import sympy as sp
 from sympy.printing.str import StrPrinter
 
 from izhigen.errors import EquationError
-from izhigen.model.expressions import check_name
+from izhigen.model.expressions import NEW, OLD, check_name
+from izhigen.model.functions import LAST_SPIKE
 
 _RENAMED = {
     "Abs": "abs",
@@ -52,6 +53,11 @@ class _TextPrinter(StrPrinter):  # type: ignore[misc]
 
     def _print_Symbol(self, expr: Any) -> str:
         """A name, whole: one that holds other text would be read as an expression."""
+        which, bracket, state = expr.name.partition("(")
+        if bracket and which in (OLD, NEW):  # as the derivation writes a state at another moment of a step
+            return f"{which}({check_name(state.removesuffix(')'), 'SymPy symbol')})"
+        if expr.name == f"(t - {LAST_SPIKE})":
+            return str(expr.name)
         return check_name(expr.name, "SymPy symbol")
 
     def _print_Pi(self, expr: Any) -> str:

@@ -118,4 +118,7 @@ CONSTANTS: dict[str, float] = {"pi": math.pi}
 TIME_NAMES = ("t", "dt")
 """Time at the step's start and the step, both in ms; readable in equations, never declared."""
 
+LAST_SPIKE = "t_last_spike"
+"""Start of the step in which a neuron last spiked, in ms (float64); readable where there is a threshold."""
+
 RESERVED = frozenset(FUNCTIONS) | frozenset(CONSTANTS) | frozenset(TIME_NAMES) | {"and", "or", "not"}

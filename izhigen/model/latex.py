@@ -4,9 +4,10 @@ letters, digits and _.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from izhigen.model.expressions import Binary, Call, Compare, Logical, Name, Negative, Node, Number
+from izhigen.model.events import SPIKE, Assignment, Trigger
+from izhigen.model.expressions import Binary, Call, Compare, Logical, Moment, Name, Negative, Node, Number
 from izhigen.model.model import Declaration
 
 GREEK = frozenset(
@@ -59,6 +60,8 @@ def _printed(node: Node) -> tuple[str, int]:
         return f" {_LOGICAL[node.operator]} ".join(_within(part, SUM, loose=0) for part in node.operands), 0
     if isinstance(node, Call):
         return _call(node)
+    if isinstance(node, Moment):
+        return rf"{{{_within(node.operand, ATOM)}}}^{{\mathrm{{{node.which}}}}}", POWER
     return _binary(node)
 
 
@@ -117,19 +120,38 @@ def equation_rows(model: Declaration) -> Iterator[tuple[str, str, str]]:
     for noise in model.noise:
         amplitude = _within(noise.amplitude.tree, PRODUCT)
         yield f"d{name_latex(noise.state)}", rf"\mathrel{{+}}= {amplitude} \, dW", "noise"
-    if model.threshold:
-        yield r"\text{spike when}", expression_latex(model.threshold.tree), ""
-    for assignment in model.reset:
-        yield name_latex(assignment.state), r"\leftarrow " + expression_latex(assignment.expression.tree), "at a spike"
+    for name, assignments in model.on_event.items():
+        yield from _assigned(assignments, f"where {text_of(name)} arrives")
+    for event in model.events:
+        rising = "becomes true" if model.trigger_of(event) is Trigger.RISING else ""
+        yield rf"\text{{{text_of(event.name)} when}}", expression_latex(event.condition.tree), rising
+        yield from _assigned(event.assignments, "at a spike" if event.name == SPIKE else f"at {text_of(event.name)}")
     if model.refractory:
-        state = name_latex(model.refractory.state)
-        yield state, r"\text{held while } t - t_{\mathrm{last\,spike}} \leq \tau_{\mathrm{ref}}", ""
+        until = model.refractory.until
+        how = (
+            rf"\text{{until }} {expression_latex(until.tree)}"
+            if until
+            else r"\text{while } t - t_{\mathrm{last\,spike}} \leq \tau_{\mathrm{ref}}"
+        )
+        held = ", ".join(map(name_latex, model.refractory.states))
+        yield held or r"\text{no spike}", (r"\text{held }" if held else "") + how, ""
+
+
+def _assigned(assignments: Iterable[Assignment], when: str) -> Iterator[tuple[str, str, str]]:
+    for assignment in assignments:
+        yield name_latex(assignment.state), r"\leftarrow " + expression_latex(assignment.expression.tree), when
+
+
+def text_of(name: str) -> str:
+    """A name within text."""
+    return name.replace("_", r"\_")
 
 
 def model_latex(model: Declaration) -> str:
     """All of a model's equations as an ``align*`` block."""
     rows = [
-        rf"{left} &{right}" + (rf" && \text{{{note}}}" if note and not set(note) & set("*^_&%$#{}\\~") else "")
+        rf"{left} &{right}"
+        + (rf" && \text{{{note}}}" if note and not set(note.replace(r"\_", "")) & set("*^_&%$#{}\\~") else "")
         for left, right, note in equation_rows(model)
     ]
     return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"

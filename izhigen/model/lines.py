@@ -20,16 +20,7 @@ def line_names(model: Declaration) -> tuple[str, ...]:
 
 def read_by_lines(model: Declaration, lines: Iterable[str]) -> set[str]:
     """States, inputs, parameters and times that lines read, also through other lines and currents of an input."""
-    definitions = {e.name: e.expression for e in model.equations if not e.is_ode}
-    found: set[str] = set()
-    waiting = list(lines)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += definitions[name].names if name in definitions else ()
-            waiting += [other for c in model.currents if c.to == name for other in c.expression.names]
-    return found - definitions.keys() - CONSTANTS.keys()
+    return model.reads(lines) - set(line_names(model)) - CONSTANTS.keys()
 
 
 def bind_lines(model: Declaration, values: Mapping[str, Any], lines: Iterable[str]) -> dict[str, Any]:

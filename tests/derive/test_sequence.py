@@ -8,11 +8,12 @@ import sympy as sp
 
 import izhigen as iz
 from izhigen import Model
-from izhigen.derive.event import LAST_SPIKE, TAU_REF, Assignment, Event, Hold, Trigger
+from izhigen.derive.event import LAST_SPIKE, Assignment, Event, hold_for
 from izhigen.derive.lowering import T, symbol
 from izhigen.derive.sequence import Apply, Commit, Decide, HoldBack, Integrate, Jump
 from izhigen.derive.step import derive_step
 from izhigen.errors import DerivationError
+from izhigen.model.events import Trigger
 
 V, u, V_th = symbol("V"), symbol("u"), symbol("V_th")
 
@@ -31,7 +32,7 @@ def test_the_spike_of_a_model():
     event = derive_step(iz.load("IzhikevichRef")).spike
     assert (event.name, event.trigger, event.margin) == ("spike", Trigger.LEVEL, V - V_th)
     assert [a.symbol for a in event.resets] == [V, u] and event.assignments[-1] == Assignment(LAST_SPIKE, T)
-    assert event.hold == Hold((V,), LAST_SPIKE, TAU_REF)
+    assert event.hold == hold_for((V,))
     assert str(event.hold.condition) == "t - t_last_spike <= tau_ref"
     assert derive_step(Model("M", "dV/dt = -V")).spike is None
 
@@ -46,7 +47,9 @@ def test_the_margin_is_at_least_0_where_the_condition_holds(condition, margin):
 
 def test_a_rising_event_asks_for_the_start_of_the_step_too():
     now = symbol("V_new")
-    level, rising = (Event("spike", sp.Ge(V, V_th), trigger).happens({V: now}) for trigger in Trigger)
+    level, rising = (
+        Event("spike", sp.Ge(V, V_th), trigger).happens({V: now}) for trigger in (Trigger.LEVEL, Trigger.RISING)
+    )
     assert level == sp.Ge(now, V_th) and rising == sp.And(level, sp.Lt(V, V_th))
 
 
@@ -65,36 +68,25 @@ def with_events(monkeypatch, tmp_path):
     return change
 
 
-EVENTS = {
-    "level": Event("spike", V >= 1, Trigger.LEVEL, (Assignment(u, u + 1),)),
-    "rising": Event("spike", V >= 1, Trigger.RISING, (Assignment(u, u + 1),)),
-}
-
-
 @pytest.mark.parametrize("backend", ["numpy", "c", "cuda"])
-@pytest.mark.parametrize("kind", EVENTS)
-def test_both_triggers_on_every_backend(backend, kind, device, with_events):
+@pytest.mark.parametrize("trigger", ["level", "rising", "auto"])
+def test_the_triggers_on_every_backend(backend, trigger, device):
     """V goes up and down as the cosine of t; a level event happens as long as it is above 1, a rising one once."""
-    model = Model(f"Wave_{kind}", "dV/dt = -0.2*sin(0.1*t)\ndu/dt = 0", threshold="V >= 1", initial={"V": 2.0})
-    with_events(lambda step: (EVENTS[kind],))
+    equations = "dV/dt = -0.2*sin(0.1*t)\ndu/dt = 0"
+    model = Model("Wave", equations, threshold="V >= 1", reset="u = u + 1", initial={"V": 2.0}, trigger=trigger)
     pop = model.population(3, dt=0.5, backend=backend, dtype="float64")
     counts = np.array([int(pop.step()[0]) for _ in range(400)])
     above = np.cos(0.1 * 0.5 * np.arange(1, 401)) * 2 >= 1
     rises = int((above[1:] & ~above[:-1]).sum())
     found = int(counts.sum())
-    assert abs(found - int(above.sum())) <= 8 if kind == "level" else found == rises == 3
+    assert abs(found - int(above.sum())) <= 8 if trigger == "level" else found == rises == 3
     assert float(pop.u[0]) == found
 
 
 @pytest.mark.parametrize("backend", ["numpy", "c", "cuda"])
-def test_a_later_event_reads_what_an_earlier_one_left(backend, device, with_events):
-    model = Model("Two", "dV/dt = 1\ndu/dt = 0", threshold="V >= 3", reset="V = 0")
-    with_events(
-        lambda step: (
-            *step.events,
-            Event("low", V < 1, Trigger.LEVEL, (Assignment(u, u + 1), Assignment(V, V + sp.Rational(1, 2)))),
-        )
-    )
+def test_a_later_event_reads_what_an_earlier_one_left(backend, device):
+    low = iz.Event("V < 1", "u = u + 1; V = V + 0.5")
+    model = Model("Two", "dV/dt = 1\ndu/dt = 0", threshold="V >= 3", reset="V = 0", events={"low": low})
     pop = model.population(2, dt=1.0, backend=backend, dtype="float64")
     seen = []
     for _ in range(5):

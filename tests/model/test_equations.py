@@ -3,7 +3,8 @@
 import pytest
 
 from izhigen.errors import EquationError
-from izhigen.model.equations import parse_equations, parse_reset
+from izhigen.model.equations import parse_equations
+from izhigen.model.events import parse_assignments
 from izhigen.model.units import check_unit
 
 
@@ -81,14 +82,14 @@ def test_bad_units(unit, words):
 
 
 def test_reset_forms():
-    assert [(r.state, r.expression.text) for r in parse_reset("V = c; u += d\nw = 0")] == [
+    assert [(r.state, r.expression.text) for r in parse_assignments("V = c; u += d\nw = 0")] == [
         ("V", "c"),
         ("u", "u + (d)"),
         ("w", "0"),
     ]
-    assert [r.state for r in parse_reset({"V": "c", "u": 3})] == ["V", "u"]
+    assert [r.state for r in parse_assignments({"V": "c", "u": 3})] == ["V", "u"]
     with pytest.raises(EquationError, match="expected 'state = expression'"):
-        parse_reset("V == c")
+        parse_assignments("V == c")
 
 
 @pytest.mark.parametrize(
@@ -96,24 +97,24 @@ def test_reset_forms():
 )
 def test_the_right_side_of_a_reset_is_an_expression_of_its_own(reset):
     with pytest.raises(EquationError, match="reset of V"):
-        parse_reset(reset)
+        parse_assignments(reset)
 
 
 def test_an_operator_before_the_equals_sign_takes_the_whole_right_side():
-    (assignment,) = parse_reset("V -= 1 + 5")
+    (assignment,) = parse_assignments("V -= 1 + 5")
     assert float(assignment.expression.evaluate({"V": 10.0})) == 4.0
-    (assignment,) = parse_reset("V -= 1  # + 5")
+    (assignment,) = parse_assignments("V -= 1  # + 5")
     assert float(assignment.expression.evaluate({"V": 10.0})) == 9.0
 
 
 def test_an_error_in_an_augmented_reset_has_the_column_of_the_text():
     with pytest.raises(EquationError, match=r"column 10: unknown function 'foo'"):
-        parse_reset("V += 1 + foo(2)")
+        parse_assignments("V += 1 + foo(2)")
 
 
 @pytest.mark.parametrize("key", [1, None, b"V", ("V",)])
 def test_keys_of_mappings_are_names(key):
-    for parse in (parse_equations, parse_reset):
+    for parse in (parse_equations, parse_assignments):
         with pytest.raises(EquationError, match="is not a name"):
             parse({key: "1"})
 

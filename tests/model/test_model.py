@@ -194,8 +194,8 @@ def test_composition_and_its_errors():
         Model("N", "dV/dt = -V").with_refractory(tau_ref=1.0)
     noisy = declare().with_noise(V=3.0, u="2*tau")
     assert noisy.parameters["sigma_V"] == 3.0
-    with pytest.raises(ModelError, match="parameters only"):
-        declare().with_noise(V="V")
+    with pytest.raises(ModelError, match="noise on V, column 1: undefined name 'W'"):
+        declare().with_noise(V="W")
     with pytest.raises(ModelError, match="not a state"):
         declare().with_noise(W=1.0)
 

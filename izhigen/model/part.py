@@ -1,0 +1,124 @@
+"""A part of a neuron that brings equations of its own: a synapse, a channel with its gates, an adaptation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from izhigen.errors import ModelError, shown
+from izhigen.model.equations import Equation, expression_text, parse_equations
+from izhigen.model.events import (
+    SPIKE,
+    Assignment,
+    DeclaredEvent,
+    parse_assignments,
+    parse_events,
+    parse_on_event,
+    spike_first,
+)
+from izhigen.model.expressions import Expression, check_name, parse_expression, renamed
+from izhigen.model.reading import read_initial, read_input_names, read_mapping, read_parameters
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a part declares, read; the fields are those of a declaration.
+
+    ``current`` adds to an input of the neuron, ``reset`` to what is assigned at its spike.
+    """
+
+    equations: tuple[Equation, ...]
+    current: Expression | None
+    inputs: tuple[str, ...]
+    on_event: Mapping[str, tuple[Assignment, ...]]
+    events: tuple[DeclaredEvent, ...]
+    reset: tuple[Assignment, ...]
+    parameters: Mapping[str, float]
+    initial: Mapping[str, Expression]
+    units: Mapping[str, str]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What it declares, each name with what it is."""
+        return {
+            **{e.name: "equation" for e in self.equations},
+            **dict.fromkeys(self.parameters, "parameter"),
+            **dict.fromkeys((*self.inputs, *self.on_event), "input"),
+            **{event.name: "event" for event in self.events},
+        }
+
+    def prefixed(self, prefix: str) -> Part:
+        """The part with ``<prefix>_`` before everything that it declares, wherever it stands."""
+        names = {name: check_name(f"{prefix}_{name}", "prefix") for name in self.names}
+
+        def change(expression: Expression) -> Expression:
+            return renamed(expression, names)
+
+        def assigned(assignments: tuple[Assignment, ...]) -> tuple[Assignment, ...]:
+            return tuple(Assignment(names.get(a.state, a.state), change(a.expression)) for a in assignments)
+
+        return Part(
+            tuple(replace(e, name=names[e.name], expression=change(e.expression)) for e in self.equations),
+            change(self.current) if self.current else None,
+            tuple(names[name] for name in self.inputs),
+            {names[name]: assigned(value) for name, value in self.on_event.items()},
+            tuple(
+                replace(e, name=names[e.name], condition=change(e.condition), assignments=assigned(e.assignments))
+                for e in self.events
+            ),
+            assigned(self.reset),
+            {names[name]: value for name, value in self.parameters.items()},
+            {names.get(name, name): change(value) for name, value in self.initial.items()},
+            {names.get(name, name): unit for name, unit in self.units.items()},
+        )
+
+
+def read_part(
+    equations: Any,
+    current: Any,
+    inputs: Iterable[str],
+    on_event: Any,
+    events: Any,
+    reset: Any,
+    parameters: Mapping[str, float],
+    initial: Any,
+    units: Any,
+) -> Part:
+    """Read what :meth:`~izhigen.model.composition.Composable.with_part` is given."""
+    parsed = parse_equations(equations) if equations is not None else ()
+    happening = parse_events({} if events is None else events)
+    if any(event.name == SPIKE for event in happening):
+        raise ModelError(
+            "with_part: the neuron has the event 'spike'; what a part assigns there is its reset='w = w + b'"
+        )
+    return Part(
+        parsed,
+        None if current is None else parse_expression(expression_text(current, "current"), "current"),
+        read_input_names(inputs),
+        parse_on_event({} if on_event is None else on_event),
+        happening,
+        parse_assignments(reset),
+        read_parameters(parameters),
+        read_initial({} if initial is None else initial, parsed),
+        MappingProxyType(dict(read_mapping("units", {} if units is None else units, "{'tau': 'ms'}"))),
+    )
+
+
+def check_no_clash(part: Part, taken: Mapping[str, str], model: str) -> None:
+    """Refuse names of a part that a model has already; ``taken`` says what each of those is."""
+    for name, kind in part.names.items():
+        if name in taken:
+            raise ModelError(
+                f"with_part: {kind} {shown(name)} exists already in model {model!r} as {taken[name]}; "
+                f"give the part a prefix, as in with_part(..., prefix='syn'), and it becomes 'syn_{name}'"
+            )
+
+
+def joined_events(present: tuple[DeclaredEvent, ...], part: Part, model: str) -> tuple[DeclaredEvent, ...]:
+    """The events of a model and of a part, in this order; its reset is added to the spike's assignments."""
+    events = [replace(e, assignments=(*e.assignments, *part.reset)) if e.name == SPIKE else e for e in present]
+    if part.reset and not any(event.name == SPIKE for event in present):
+        raise ModelError(f"with_part: model {model!r} has no threshold, so a part has no spike to reset at")
+    return spike_first((*events, *part.events))
