@@ -65,6 +65,8 @@ class Binding:
             setattr(run.record, c_name(name), self._state_pointer(name, array))
             run.record_count = array.shape[1]
         run.record_neurons = self.pointer("int64_t *", block.outputs.neurons)
+        if hasattr(run, "recorded_events"):
+            run.recorded_events = sum(1 << number for number in block.outputs.events)
         run.spike_flag = self.pointer("uint8_t *", block.spike_flag)
         if block.outputs.moments is not None:
             run.count, run.first_spike, run.last_spike = (

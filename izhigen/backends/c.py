@@ -12,7 +12,16 @@ import numpy as np
 
 from izhigen.backends.binding import Binding
 from izhigen.backends.build import Built, build, load_program
-from izhigen.backends.engine import Advanced, Block, HostEngine, PreparedStep, Source, Spikes, host_space
+from izhigen.backends.engine import (
+    Advanced,
+    Block,
+    HostEngine,
+    PreparedStep,
+    Source,
+    Spikes,
+    host_space,
+    listed_spikes,
+)
 from izhigen.backends.workers import Workers
 from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
@@ -79,11 +88,11 @@ class CEngine(HostEngine):
         """Advance the block; ranges of whole tiles go to the threads."""
         n = len(next(iter(block.state.values())))
         if block.steps == 0 or n == 0:
-            return Advanced(_ordered([]) if block.outputs.spikes else None)
+            return Advanced(_ordered([], self._program.kinds) if block.outputs.events else None)
         _check_sizes(block, n)
         population = self._binding.population(block, n)
         ranges = _ranges(n, self._program.tile, block.threads, block.steps)
-        lists = self._spike_lists(len(ranges), block) if block.outputs.spikes else [None] * len(ranges)
+        lists = self._spike_lists(len(ranges), block) if block.outputs.events else [None] * len(ranges)
         kept: list[np.ndarray] = []
         runs = [self._run(block, spikes, n, kept) for spikes in lists]
         tasks = [partial(self._work, population, run, spikes, part) for run, spikes, part in zip(runs, lists, ranges)]
@@ -91,7 +100,8 @@ class CEngine(HostEngine):
         if block.check_finite and hasattr(runs[0], "bad_step") and runs[0].bad_step >= 0:
             return Advanced(bad_step=runs[0].bad_step)
         bad = min(run.bad_neuron for run in runs)
-        return Advanced(_ordered(lists) if block.outputs.spikes else None, bad if 0 <= bad < n else None)
+        found = _ordered(lists, self._program.kinds) if block.outputs.events else None
+        return Advanced(found, bad if 0 <= bad < n else None)
 
     def _work(self, population: Any, run: Any, spikes: _SpikeList | None, part: tuple[int, int]) -> None:
         position, last = part
@@ -138,7 +148,7 @@ class CEngine(HostEngine):
             count()
 
     def _spike_lists(self, count: int, block: Block) -> list[_SpikeList]:
-        capacity = max(SPIKE_BUFFER, self._program.tile * block.steps)
+        capacity = max(SPIKE_BUFFER, self._program.tile * block.steps * self._program.kinds)
         if len(self._lists) < count or len(self._lists[0].step) < capacity:
             self._lists = [
                 _SpikeList(np.empty(capacity, np.int64), np.empty(capacity, np.int64), []) for _ in range(count)
@@ -188,15 +198,15 @@ def _ranges(n: int, tile: int, threads: int, steps: int) -> list[tuple[int, int]
     return list(pairwise(edges))
 
 
-def _ordered(lists: list[Any]) -> Spikes:
+def _ordered(lists: list[Any], kinds: int) -> Spikes:
     """All threads' spikes, by step and then neuron."""
     chunks = [chunk for spikes in lists for chunk in spikes.taken]
     if not chunks:
-        return Spikes(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        return listed_spikes(np.zeros(0, np.int64), np.zeros(0, np.int64), kinds)
     step, neuron = (np.concatenate(part) for part in zip(*chunks))
     # Lists go tile by tile, so a stable sort by step leaves neurons in order; NumPy sorts 16-bit numbers by radix.
     order = np.argsort(step.astype(np.uint16) if len(step) and step.max() < 1 << 16 else step, kind="stable")
-    return Spikes(step[order], neuron[order])
+    return listed_spikes(step[order], neuron[order], kinds)
 
 
 def open_space(device: Any = None, sharding: Any = None) -> Space:

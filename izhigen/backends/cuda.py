@@ -16,7 +16,7 @@ import numpy as np
 from izhigen.backends.binding import Binding
 from izhigen.backends.build import load_program
 from izhigen.backends.device import DeviceSpace, check_device, device_errors, launch_shape, load_cupy, load_kernels
-from izhigen.backends.engine import LONGEST_BLOCK, Advanced, Block, Pending, PreparedStep, Source, Spikes
+from izhigen.backends.engine import LONGEST_BLOCK, Advanced, Block, Pending, PreparedStep, Source, Spikes, listed_spikes
 from izhigen.backends.sharded import ShardedEngine, ShardedSpace, check_sharding
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.program import Program
@@ -141,19 +141,20 @@ class CudaEngine:
 
     def longest(self, block: Block) -> int:
         """Most steps of a block: their spikes must fit in the list."""
-        if not block.outputs.spikes:
+        if not block.outputs.events:
             return LONGEST_BLOCK
         n = len(next(iter(block.state.values())))
-        return max(1, min(LONGEST_BLOCK, self._room_for_spikes(n) // (2 * n)))
+        return max(1, min(LONGEST_BLOCK, self._room_for_spikes(n) // (2 * n * self._program.kinds)))
 
     def _room_for_spikes(self, n: int) -> int:
-        if self._list is None or len(self._list) < n:
+        most = n * self._program.kinds  # in one step
+        if self._list is None or len(self._list) < most:
             with self._space.use(), device_errors(f"the list of spikes of {n} neurons"):
                 free = (
                     self._cupy.cuda.Device(self._space.number).mem_info[0]
                     + self._cupy.get_default_memory_pool().free_bytes()
                 )
-                self._list = self._cupy.empty(max(n, min(max(LEAST_LIST, LIST_SHARE * n), free // 32)), np.uint64)
+                self._list = self._cupy.empty(max(most, min(max(LEAST_LIST, LIST_SHARE * most), free // 32)), np.uint64)
         return len(self._list)
 
     # -- blocks -----------------------------------------------------------------------------------------------------
@@ -162,7 +163,7 @@ class CudaEngine:
         """Launch the block; see :class:`izhigen.backends.engine.Engine`."""
         n = len(next(iter(block.state.values())))
         if block.steps == 0 or n == 0:
-            return lambda: Advanced(self._no_spikes() if block.outputs.spikes else None)
+            return lambda: Advanced(self._no_spikes() if block.outputs.events else None)
         with self._space.use(), device_errors(f"{block.steps} steps of {n} neurons"):
             launched = _Launched(block, self._free_reports.pop() if self._free_reports else self._new_report(), [])
             self._enqueue(launched, n)
@@ -181,7 +182,7 @@ class CudaEngine:
         population = binding.population(block, n)
         outputs = replace(block.outputs, neurons=self._chosen(block.outputs.neurons))
         run = self._run(replace(block, outputs=outputs))
-        if block.outputs.spikes:
+        if block.outputs.events:
             run.spike_capacity, run.key_step, run.spikes_taken = (
                 self._room_for_spikes(n),
                 block.first_step,
@@ -258,7 +259,7 @@ class CudaEngine:
         return (
             held
             and block.steps_per_launch == 1
-            and not (block.outputs.traces or block.outputs.spikes or block.outputs.moments is not None)
+            and not (block.outputs.traces or block.outputs.events or block.outputs.moments is not None)
         )
 
     def _repeat(self, block: Block, n: int, population: Any, run: Any) -> None:
@@ -367,13 +368,13 @@ class CudaEngine:
             self._free_reports.append(report)
             if stopped:
                 launched.found = Advanced(
-                    self._no_spikes() if block.outputs.spikes else None, bad_step=bad_step, is_repeated=repeated
+                    self._no_spikes() if block.outputs.events else None, bad_step=bad_step, is_repeated=repeated
                 )
                 return launched.found
             launched.found = Advanced(
                 None, bad_neuron, is_repeated=repeated
             )  # known even where there is no memory for the spikes
-            if block.outputs.spikes:
+            if block.outputs.events:
                 launched.found = replace(launched.found, spikes=self._take(count, n))
             return launched.found
 
@@ -400,11 +401,13 @@ class CudaEngine:
         parts = [self._list[first : first + taken], self._list[: max(first + taken - size, 0)]]
         keys = self._cupy.sort(self._cupy.concatenate(parts))
         step = (keys // np.uint64(n)).astype(np.int64)
-        return Spikes(step, (keys - step.astype(np.uint64) * np.uint64(n)).astype(np.int64))
+        neuron = (keys - step.astype(np.uint64) * np.uint64(n)).astype(np.int64)
+        return listed_spikes(step, neuron, self._program.kinds)
 
     def _no_spikes(self) -> Spikes:
         with self._space.use():
-            return Spikes(self._cupy.empty(0, np.int64), self._cupy.empty(0, np.int64))
+            empty = self._cupy.empty(0, np.int64)
+            return listed_spikes(empty, empty, self._program.kinds)
 
     # -- single steps -----------------------------------------------------------------------------------------------
 

@@ -191,8 +191,8 @@ class Outputs:
         Rows are written after steps ``phase``, ``phase + every``, ... of the block; none where ``phase`` is -1.
     neurons : array or None
         Ascending indices of the neurons of a row; None for all.
-    spikes : bool
-        Whether to return the spikes.
+    events : tuple of int
+        Numbers of the events to return; the spike has 0.
     moments : Moments or None
         Spike moments to bring up to date.
     """
@@ -201,7 +201,7 @@ class Outputs:
     every: int = 1
     phase: int = -1
     neurons: Array = None
-    spikes: bool = False
+    events: tuple[int, ...] = ()
     moments: Moments | None = None
 
 
@@ -254,20 +254,29 @@ class Block:
 
 @dataclass(frozen=True)
 class Spikes:
-    """Spikes of a block, ordered by (step, neuron); a neuron may have several in one step.
+    """Spikes and other events of a block, those of each event by (step, neuron); a neuron may have several in one step.
 
     Attributes
     ----------
     step : (s,) int64
         Within the block.
     neuron : (s,) int64
+    event : (s,) int64 or None
+        Number of the event, 0 for a spike; None where all are spikes.
     offset : (s,) float64 or None
         Where in its step a spike is, as a fraction of the step above 0; None where all are at the end of theirs.
     """
 
     step: Array
     neuron: Array
+    event: Array | None = None
     offset: Array | None = None
+
+    def of(self, event: int) -> Spikes:
+        """Those of one event."""
+        if self.event is None:
+            return self if event == 0 else self.where(slice(0))
+        return replace(self.where(self.event == event), event=None)
 
     @property
     def moment(self) -> Array:
@@ -280,16 +289,26 @@ class Spikes:
 
     def where(self, kept: Array) -> Spikes:
         """Those of a mask, a slice or an order."""
-        return Spikes(self.step[kept], self.neuron[kept], None if self.offset is None else self.offset[kept])
+        event, offset = (None if part is None else part[kept] for part in (self.event, self.offset))
+        return Spikes(self.step[kept], self.neuron[kept], event, offset)
 
 
 def join_spikes(parts: Sequence[Spikes], none: Array) -> Spikes:
     """The spikes of parts, one after the other; ``none`` is an empty array in the memory where they lie."""
-    join = namespace(none).concatenate
-    offsets = None
+    xp = namespace(none)
+    join, events, offsets = xp.concatenate, None, None
+    if any(part.event is not None for part in parts):
+        events = join([xp.zeros(len(p.step), none.dtype) if p.event is None else p.event for p in parts])
     if any(part.offset is not None for part in parts):
-        offsets = join([namespace(none).ones(len(p.step)) if p.offset is None else p.offset for p in parts])
-    return Spikes(join([none, *(p.step for p in parts)]), join([none, *(p.neuron for p in parts)]), offsets)
+        offsets = join([xp.ones(len(p.step)) if p.offset is None else p.offset for p in parts])
+    return Spikes(join([none, *(p.step for p in parts)]), join([none, *(p.neuron for p in parts)]), events, offsets)
+
+
+def listed_spikes(place: Array, neuron: Array, kinds: int) -> Spikes:
+    """From a kernel's list, in which a step's number counts for each of so many events."""
+    if kinds == 1:
+        return Spikes(place, neuron)
+    return Spikes(place // kinds, neuron, place % kinds)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,6 @@ from izhigen.derive.step import Step
 from izhigen.errors import BackendError, shown
 from izhigen.memory.space import Space
 from izhigen.model import functions as f
-from izhigen.model.events import SPIKE
 from izhigen.signals import HeldBack
 
 Array = Any
@@ -285,16 +284,17 @@ class NumpyEngine(HostEngine):
         bad_step = _first_bad_step(block) if block.check_finite else None
         if bad_step is not None:
             return Advanced(bad_step=bad_step)
-        found: list[tuple[np.ndarray, np.ndarray]] = []
+        found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         row, next_record = 0, block.outputs.phase
         parameters = self._fixed_values(block)
         for s in range(block.steps):
             inputs = {name: self._input(source, block, s, n) for name, source in block.inputs.items()}
             with np.errstate(all="ignore"):
-                spike = self._one_step(block, block.first_step + s, n, parameters, inputs)
-            if block.outputs.spikes:
-                neurons = np.flatnonzero(spike)
-                found.append((np.full(len(neurons), s, np.int64), neurons))
+                happened = self._one_step(block, block.first_step + s, n, parameters, inputs)
+            spike = happened[0]
+            for number in block.outputs.events:
+                neurons = np.flatnonzero(happened[number])
+                found.append((np.full(len(neurons), s, np.int64), neurons, np.full(len(neurons), number, np.int64)))
             if block.outputs.moments is not None:
                 _update(block.outputs.moments, np.flatnonzero(spike), block.first_step + s)
             if s == next_record:
@@ -305,9 +305,10 @@ class NumpyEngine(HostEngine):
         if block.spike_flag is not None and block.steps:
             block.spike_flag[:] = spike
         spikes = None
-        if block.outputs.spikes:
-            empty = (np.zeros(0, np.int64), np.zeros(0, np.int64))
-            spikes = Spikes(*(np.concatenate(part) for part in zip(empty, *found)))
+        if block.outputs.events:
+            empty = (np.zeros(0, np.int64),) * 3
+            step, neuron, number = (np.concatenate(part) for part in zip(empty, *found))
+            spikes = Spikes(step, neuron, number if len(self.step.event_names) > 1 else None)
         return Advanced(spikes, self._first_not_finite(block) if block.check_finite else None)
 
     def _fixed_values(self, block: Block) -> dict[str, Any]:
@@ -352,8 +353,8 @@ class NumpyEngine(HostEngine):
         places = (np.flatnonzero(~np.isfinite(block.state[symbol.name])) for symbol in self.step.states)
         return min((int(p[0]) for p in places if len(p)), default=None)
 
-    def _one_step(self, block: Block, k: int, n: int, parameters: Environment, inputs: Environment) -> np.ndarray:
-        """The step's actions, in their order."""
+    def _one_step(self, block: Block, k: int, n: int, parameters: Environment, inputs: Environment) -> list[np.ndarray]:
+        """The step's actions, in their order; in which neurons each event happened."""
         time = np.float64(k * block.dt)
         values = {**parameters, **inputs, T.name: self.dtype.type(time)}
         values |= {state.name: block.state[state.name] for state in self.step.states}
@@ -365,8 +366,7 @@ class NumpyEngine(HostEngine):
         moment = _Moment(block, k, n, values, times)
         for act in self._actions:
             act(moment)
-        happened = moment.values.get(SPIKE, np.zeros(n, bool))
-        return np.broadcast_to(happened, n)
+        return [np.broadcast_to(moment.values.get(name, False), n) for name in self.step.event_names]
 
     def _action(self, action: Action) -> Callable[[_Moment], None]:
         """What an action of the sequence does, as a function."""

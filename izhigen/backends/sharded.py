@@ -309,7 +309,7 @@ class ShardedEngine:
             bad = [start + part.bad_neuron for start, part in found if part.bad_neuron is not None]
             steps = [part.bad_step for _, part in found if part.bad_step is not None]
             spikes = (
-                _merged([(start, part.spikes) for start, part in found]) if block.outputs.spikes and not steps else None
+                _merged([(start, part.spikes) for start, part in found]) if block.outputs.events and not steps else None
             )
             return Advanced(
                 spikes, min(bad, default=None), min(steps, default=None), any(part.is_repeated for _, part in found)
@@ -348,7 +348,7 @@ class ShardedEngine:
 def _merged(parts: Sequence[tuple[int, Any]]) -> Spikes:
     """All devices' spikes on the host, by step and then neuron."""
     fetched = [
-        Spikes(fetch(s.step), fetch(s.neuron) + start, None if s.offset is None else fetch(s.offset))
+        Spikes(fetch(s.step), fetch(s.neuron) + start, *(None if x is None else fetch(x) for x in (s.event, s.offset)))
         for start, s in parts
     ]
     whole = join_spikes(fetched, np.zeros(0, np.int64))

@@ -29,6 +29,8 @@ from izhigen.model.events import SPIKE
 
 REFRACTORY = symbol("refractory")
 """Whether a neuron is held in a step."""
+NO_SPIKE = Statement(symbol(SPIKE), sp.false, Kind.CONDITION)
+"""The spike of a model that has other events only."""
 STEP_NOW, RELEASE = Word("step_now", integer=True), Word("release", integer=True)
 """The number of the step, and that of the first one in which a neuron is not held."""
 TIME_NOW, PERIOD = Word("time_now", real=True), Word("refractory_period", real=True)
@@ -100,6 +102,8 @@ class StepWriter:
                     self.on_event[event.name] = list(_from_now(event.hold))
             case Commit():
                 self._name_present()
+                if self.step.events and self.step.spike is None:
+                    self.statements.append(NO_SPIKE)
                 self.stores += [Store(state, self._present[state], Kind.REAL) for state in self.step.states]
 
     def _integrate(self, plan: Plan) -> None:

@@ -56,6 +56,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "time_fused": (),
     "start": (),
     "release": ("start",),
+    "since": ("start",),
 }
 """Templates in ``templates/math`` and the ones that must stand before them."""
 

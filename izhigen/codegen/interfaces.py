@@ -27,7 +27,8 @@ def processor_interface(view: KernelView) -> Interface:
         "overflow, the\n"
         "first neuron not advanced yet: empty the list and call again from there; or -1 where even an empty list is "
         "too small: it must hold\n"
-        f"{view.tile.size}*steps spikes, or neurons*steps where there are fewer neurons. Calls on separate ranges may "
+        f"{view.tile.size}*{_slots(view)} spikes, or neurons*{_slots(view)} where there are fewer neurons. Calls on "
+        "separate ranges may "
         "run in parallel,\n"
         f"each with a run of its own; a range starts at a multiple of {view.tile.size}.",
         (value("first", "int64"), value("last", "int64")),
@@ -42,10 +43,12 @@ def processor_interface(view: KernelView) -> Interface:
             Field(
                 ("spike_capacity", "spike_count"),
                 "int64",
-                about="spikes: a list of (step of the call, neuron), and a flag a neuron for the last step",
+                about="spikes: a list of (step of the call, neuron), and a flag a neuron for the last step"
+                + _kinds(view, "step"),
             ),
             pointer("spike_step spike_neuron", "int64"),
             pointer("spike_flag", "uint8"),
+            *_recorded_events(view),
             *_figures(),
             value(
                 "bad_neuron",
@@ -129,10 +132,11 @@ def _device_run(view: KernelView) -> Struct:
                 "int64",
                 about="spikes: a list of (first_step + s - key_step)*neurons + neuron in no order, and a flag a neuron "
                 "for the last step. Spike number k\nstands at k modulo spike_capacity; spikes_taken of them were read "
-                "already, and their places are free.",
+                "already, and their places are free." + _kinds(view, "first_step + s - key_step"),
             ),
             pointer("spike_key", "uint64"),
             pointer("spike_flag", "uint8"),
+            *_recorded_events(view),
             *_figures(),
             pointer("constants", f"struct {view.name}_constants"),
             pointer("status", f"struct {view.name}_status"),
@@ -189,6 +193,7 @@ def microcontroller_interface(view: KernelView) -> Interface:
 def _fixed_population(view: KernelView, neurons: str) -> Struct:
     state = [value(s.name, "float32", s.note, length=neurons) for s in view.model.states]
     released = "the first step in which a neuron is not held any more; 0 before any spike"
+    stamped = f"the step in which a neuron last spiked; step {AGREED.never} ms before the first one"
     parameters = [
         *(value(p.name, "float32", p.note) for p in view.model.parameters),
         *(value(p.name, "float32", _a_neuron(p), length=neurons) for p in view.model.neuron_parameters),
@@ -209,7 +214,14 @@ def _fixed_population(view: KernelView, neurons: str) -> Struct:
                 value("seed", "uint64", "key of the noise"),
                 value("first_index", "int64", "index of the first neuron in the random streams"),
             ),
-            Group("state", (*state, *_if(view.hold.exists, value("release", "int64", released, length=neurons)))),
+            Group(
+                "state",
+                (
+                    *state,
+                    *_if(view.hold.exists, value("release", "int64", released, length=neurons)),
+                    *_if(view.code.elapses, value("last_spike_step", "int64", stamped, length=neurons)),
+                ),
+            ),
             *_if(bool(parameters), Group("parameter", tuple(parameters))),
             *_if(
                 view.has_constants,
@@ -242,7 +254,7 @@ def _population(view: KernelView) -> tuple[Struct, ...]:
             value("dt", "float64", "ms"),
             *_if(bool(view.noise or view.inputs.counted), value("seed", "uint64")),
             *_if(indexed, value("first_index", "int64", "index of the first neuron in the random streams")),
-            Group("state", (*state, *_if(view.hold.exists, pointer("t_last_spike", "float64", "ms")))),
+            Group("state", (*state, *_if(view.hold.is_stamped, pointer("t_last_spike", "float64", "ms")))),
             *_if(bool(parameters), Group("parameter", tuple(parameters))),
         ),
         "A population: its state (one array a state variable, a value a neuron) and its parameters.",
@@ -344,6 +356,23 @@ def _traces(view: KernelView) -> tuple[Field | Group, ...]:
         pointer("record_neurons", "int64", "ascending; NULL for all neurons", constant=True),
         Group("record", tuple(pointer(lane.name, _number(lane)) for lane in view.lanes.recorded)),
     )
+
+
+def _slots(view: KernelView) -> str:
+    """How many places of the list a neuron may fill in a call."""
+    return "steps" if not view.others else f"{view.kinds}*steps"
+
+
+def _kinds(view: KernelView, step: str) -> str:
+    """How the list tells events apart, where there are several."""
+    if not view.others:
+        return ""
+    names = ", ".join(f"{event.number} for {event.name}" for event in view.others)
+    return f".\nThe list is of other events too: {step} counts {view.kinds} times, plus 0 for spike, {names}"
+
+
+def _recorded_events(view: KernelView) -> tuple[Field, ...]:
+    return _if(bool(view.others), value("recorded_events", "uint32", "a bit for each event that the list is to have"))
 
 
 def _figures() -> tuple[Field, ...]:

@@ -15,7 +15,16 @@ from typing import Any
 
 import sympy as sp
 
-from izhigen.codegen.body import PERIOD, REFRACTORY, RELEASE, STEP_NOW, TIME_NOW, StepWriter, named_definitions
+from izhigen.codegen.body import (
+    NO_SPIKE,
+    PERIOD,
+    REFRACTORY,
+    RELEASE,
+    STEP_NOW,
+    TIME_NOW,
+    StepWriter,
+    named_definitions,
+)
 from izhigen.codegen.formats import FORMATS
 from izhigen.codegen.naming import Namer
 from izhigen.codegen.operations import Operations, count
@@ -94,8 +103,8 @@ class Kernel:
 
     @property
     def spikes(self) -> bool:
-        """Whether the model has a threshold."""
-        return self.step.spike is not None
+        """Whether anything happens to a neuron; a model without a threshold never spikes then."""
+        return bool(self.step.events)
 
     @property
     def uniform_parameters(self) -> tuple[str, ...]:
@@ -223,7 +232,7 @@ def _procedures(
 ) -> tuple[dict[str, Procedure], tuple[ShortArgument, ...]]:
     """The kernel's procedures, without statements that nothing reads, and the checked arguments that are left."""
     step, placer = writer.step, writer.placer
-    keep = {event.symbol for event in step.events}
+    keep = {event.symbol for event in step.events} | {NO_SPIKE.symbol}
     sharer = Sharer(placer.namer, named_definitions(step), dtype)
     body, stores = share(_alive(writer.statements, writer.stores, keep), writer.stores, sharer)
     short = tuple(s for s in ranges if s.argument in {statement.symbol for statement in body})

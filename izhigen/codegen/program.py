@@ -37,6 +37,8 @@ class Program:
         Compiler flags that suit it on any machine.
     cost : int
         What a neuron-step costs, in multiply-adds (:mod:`izhigen.codegen.operations`).
+    kinds : int
+        Events that the list of spikes tells apart, the spike among them.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Program:
     method: str
     flags: tuple[str, ...]
     cost: int
+    kinds: int = 1
 
     @property
     def key(self) -> str:

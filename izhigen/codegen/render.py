@@ -147,6 +147,8 @@ def functions_of(kernel: Kernel, printer: CPrinter) -> list[str]:
         wanted.add("poisson")
     if kernel.refractory:
         wanted.add("release")
+    if kernel.keeps_times:
+        wanted |= {"start"} | ({"since"} if kernel.step.reads_elapsed else set())
     if kernel.short:
         wanted |= {"inlining", "phi1", "phi1_near"} | ({"phi1_wide"} if printer.WIDE_FORM else set())
     if printer.CLOCK and T in kernel.loop:

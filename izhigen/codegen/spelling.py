@@ -68,11 +68,7 @@ def view_of(kernel: Kernel, target: str, printer: CPrinter, words: Words, *, wit
     """
     lanes = _lanes(kernel, printer)
     code = _code(kernel, printer, words, with_initial)
-    events = tuple(
-        EventView(event.name, _printed(words.kept(kernel[f"on_{event.name}"].stores), printer, words))
-        for event in kernel.step.events
-        if event.hold
-    )
+    events = _events(kernel, printer, words)
     tile, inputs = tile_size(kernel), _inputs(kernel, printer.format)
     return KernelView(
         name=c_name(kernel.step.model.name),
@@ -82,16 +78,30 @@ def view_of(kernel: Kernel, target: str, printer: CPrinter, words: Words, *, wit
         functions=tuple(functions_of(kernel, printer)),  # those that the lines above call
         spikes=kernel.spikes,
         noise=tuple(Variate(c_name(xi.name), stream) for xi, stream in kernel.step.variates),
-        events=events,
+        events=tuple(event for event in events if event.stores),
+        others=tuple(event for event in events if event.number > 0),
         model=_model(kernel, printer.format),
         inputs=inputs,
         constants=_constants(kernel, printer.format),
         lanes=_lane_uses(kernel, lanes),
         code=code,
         short=_short(kernel, printer),
-        hold=HoldView(kernel.refractory, kernel.refractory and TAU_REF.name not in kernel.per_neuron),
+        hold=HoldView(
+            kernel.refractory, kernel.refractory and TAU_REF.name not in kernel.per_neuron, kernel.keeps_times
+        ),
         tile=TileView(tile, min(GROUP, tile), STEPS_WHERE_DRAWN if inputs.drawn or kernel.step.noise else STEPS),
     )
+
+
+def _events(kernel: Kernel, printer: CPrinter, words: Words) -> tuple[EventView, ...]:
+    """The events, numbered from the spike's 0 on."""
+    numbers = {name: number for number, name in enumerate(kernel.step.event_names)}
+    found = []
+    for event in kernel.step.events:
+        stores = kernel[f"on_{event.name}"].stores if event.stamps else ()
+        kept = _printed(words.kept(stores, elapses=kernel.step.reads_elapsed), printer, words)
+        found.append(EventView(c_name(event.name), numbers[event.name], kept))
+    return tuple(found)
 
 
 def _short(kernel: Kernel, printer: CPrinter) -> ShortView:
@@ -109,9 +119,8 @@ def tile_size(kernel: Kernel) -> int:
     words = len(model.states) + len(model.inputs) + len(kernel.deltas) + len(kernel.per_neuron) + 1
     words += len(kernel["prepare"].statements)
     words += COUNT_WORDS * len(kernel.counted_inputs) * 4 // size
-    words += 4 * (len(kernel.step.variates) + len(kernel.noisy_inputs)) + (
-        1 + 2 * 8 // size if kernel.refractory else 0
-    )
+    words += 4 * (len(kernel.step.variates) + len(kernel.noisy_inputs))
+    words += 1 + 2 * 8 // size if kernel.refractory else 8 // size if kernel.keeps_times else 0
     tile = LARGEST_TILE
     while tile > SMALLEST_TILE and tile * words * size > TILE_BYTES:
         tile //= 2
@@ -156,6 +165,7 @@ def _code(kernel: Kernel, printer: CPrinter, words: Words, with_initial: bool) -
         initial=initial_lines(kernel.step.model, printer) if with_initial else (),
         reads=frozenset(c_name(s.name) for s in kernel["prepare"].symbols | kernel.loop),
         reads_time=T in kernel.loop,
+        elapses=kernel.step.reads_elapsed,
         time_in_parts=T in kernel.loop and bool(printer.CLOCK),
     )
 
@@ -244,9 +254,10 @@ def _lanes(kernel: Kernel, printer: CPrinter) -> list[Lane]:
     model, form = kernel.step.model, printer.format
     read = kernel.loop | kernel["prepare"].symbols
     lanes = [Lane(c_name(s), form.real, read_only=False, source=f"state.{c_name(s)}") for s in model.states]
-    if kernel.refractory:
+    if kernel.keeps_times:
         since = LAST_SPIKE.name
         lanes.append(Lane(since, "double", read_only=False, source=f"state.{since}"))
+    if kernel.refractory:
         if TAU_REF.name in kernel.per_neuron:
             lanes.append(Lane(PERIOD.name, "double", source=f"parameter.{TAU_REF.name}"))
         lanes.append(Lane(RELEASE.name, printer.step_type, read_only=False))

@@ -63,9 +63,13 @@ class Variate:
 
 @dataclass(frozen=True)
 class EventView:
-    """An event that holds neurons, and what is stored where it happened, beside what the step itself stores."""
+    """An event, and what is stored where it happened, beside what the step itself stores.
+
+    ``number`` is its place among a neuron's flags, whose lowest is that of the spike.
+    """
 
     name: str
+    number: int
     stores: tuple[Line, ...]
 
 
@@ -188,8 +192,10 @@ class CodeView:
         C names that are read for a neuron.
     reads_time : bool
         Whether a step reads the time.
+    elapses : bool
+        Whether a step reads the time since the last spike.
     time_in_parts : bool
-        Whether it is then computed from dt in two parts, with twice the precision of a number.
+        Whether the time is then computed from dt in two parts, with twice the precision of a number.
     """
 
     constants: tuple[Line, ...]
@@ -201,6 +207,7 @@ class CodeView:
     initial: tuple[Line, ...]
     reads: frozenset[str]
     reads_time: bool
+    elapses: bool
     time_in_parts: bool
 
 
@@ -235,17 +242,21 @@ class ShortView:
 
 @dataclass(frozen=True)
 class HoldView:
-    """What is held after events.
+    """What is held after events, and what neurons keep of their times.
 
     Attributes
     ----------
     exists : bool
+        Whether neurons are held for a period.
     is_uniform : bool
-        Whether the period is the same for all neurons.
+        Whether that is the same for all neurons.
+    is_stamped : bool
+        Whether neurons keep the time of their last spike.
     """
 
     exists: bool
     is_uniform: bool
+    is_stamped: bool
 
 
 @dataclass(frozen=True)
@@ -275,9 +286,12 @@ class KernelView:
     functions : tuple of str
         Text of the elementary functions that are called.
     spikes : bool
-        Whether the model has a threshold.
+        Whether anything happens to a neuron; a model without a threshold never spikes then.
     noise : tuple of Variate
     events : tuple of EventView
+        Those that store something beside what the step stores.
+    others : tuple of EventView
+        All but the spike.
     model, inputs, constants, lanes, code, short, hold, tile
         The parts.
     """
@@ -290,6 +304,7 @@ class KernelView:
     spikes: bool
     noise: tuple[Variate, ...]
     events: tuple[EventView, ...]
+    others: tuple[EventView, ...]
     model: ModelView
     inputs: InputsView
     constants: ConstantsView
@@ -310,9 +325,24 @@ class KernelView:
         return bool(self.constants.all or self.short.arguments)
 
     @property
+    def kinds(self) -> int:
+        """Events that a list tells apart: a step's number counts for each of them there."""
+        return 1 + len(self.others)
+
+    @property
+    def happened(self) -> str:
+        """The flags of a neuron: a bit for each event, the spike's the lowest."""
+        return " | ".join(["spike", *(f"{event.name} << {event.number}" for event in self.others)])
+
+    @property
+    def stamps(self) -> bool:
+        """Whether an event stores the time of its step."""
+        return self.hold.is_stamped and bool(self.events)
+
+    @property
     def is_timed(self) -> bool:
         """Whether a step reads the time, or its number."""
-        return self.hold.exists or self.code.reads_time
+        return self.hold.is_stamped or self.code.reads_time
 
     @property
     def draws(self) -> bool:

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from izhigen.codegen.body import PERIOD, TIME_NOW, release_step
+import sympy as sp
+
+from izhigen.codegen.body import PERIOD, TIME_NOW, release_step, time_since
 from izhigen.codegen.kernel import phi1_ranged
 from izhigen.codegen.procedure import Kind, Statement, Store, Word
 from izhigen.derive.functions import OwnFunction
@@ -36,17 +38,23 @@ class Words:
     release : tuple of Word
         The function that finds the first step after a hold, and what it is given: ``TIME_NOW`` stands for the time
         when the hold began, and ``PERIOD`` for its length.
-    keeps_times : bool
-        Whether a population keeps times, in double precision.
+    since : tuple of Word or Symbol
+        The function that finds the time since the last spike, and what it is given.
+    stamp : Store or None
+        What is stored of an event's step, where a population keeps no times in double precision.
     """
 
     form: tuple[Word, ...]
     release: tuple[Word, ...]
-    keeps_times: bool = True
+    since: tuple[sp.Symbol, ...]
+    stamp: Store | None = None
 
-    def kept(self, stores: Iterable[Store]) -> tuple[Store, ...]:
-        """The stores of what a population keeps."""
-        return tuple(s for s in stores if self.keeps_times or s.kind is not Kind.TIME)
+    def kept(self, stores: Iterable[Store], *, elapses: bool) -> tuple[Store, ...]:
+        """The stores of what a population keeps; without times, the step of an event where the time since is read."""
+        if self.stamp is None:
+            return tuple(stores)
+        stamps = (self.stamp,) if elapses else ()
+        return tuple(new for s in stores for new in ((s,) if s.kind is not Kind.TIME else stamps))
 
     def put_into(self, statement: Some) -> Some:
         """The statement in this target's words."""
@@ -55,4 +63,5 @@ class Words:
             return call(*self.release).xreplace({TIME_NOW: since, PERIOD: period})
 
         expression = statement.expression.replace(phi1_ranged, lambda z: phi1_ranged(z, *self.form))
+        expression = expression.replace(time_since, lambda last: call(*self.since))
         return replace(statement, expression=expression.replace(release_step, release))

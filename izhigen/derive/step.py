@@ -105,6 +105,11 @@ class Step:
         return next((event for event in self.events if event.name == SPIKE), None)
 
     @property
+    def event_names(self) -> tuple[str, ...]:
+        """Names of the events by their number; the spike has 0, whether the model has one or not."""
+        return (SPIKE, *(event.name for event in self.events if event.name != SPIKE))
+
+    @property
     def times(self) -> tuple[sp.Symbol, ...]:
         """What a neuron has beside its states: times in ms, in double precision."""
         return (LAST_SPIKE,) if any(event.stamps for event in self.events) else ()

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 
 from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.memory.layout import Layout
-from izhigen.memory.space import namespace, refuse_masked
+from izhigen.memory.space import namespace, on_host, refuse_masked
+from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.initial import NEVER, initial_states
 from izhigen.model.model import Declaration
 from izhigen.scalars import read_real, real_numbers, too_large
@@ -23,13 +24,15 @@ Value = ArrayLike | Callable[[int, np.random.Generator], ArrayLike]
 neurons and a generator that is seeded by the population's seed and the name.
 """
 
-TIMES = ("tau_ref", "t_last_spike")
-"""Times that are compared with each other, kept in float64 whatever the kernel's type."""
+
+def _times(model: Declaration) -> set[str]:
+    """Times that are compared with each other, kept in float64 whatever the kernel's type."""
+    return ({LAST_SPIKE} if model.keeps_last_spike else set()) | ({"tau_ref"} if model.is_held_for_a_time else set())
 
 
 def check_value_names(model: Declaration, values: Mapping[str, Any]) -> None:
     """Every value given must be that of a parameter or of a state."""
-    known = (*model.parameters, *model.states, *(["t_last_spike"] if model.refractory else []))
+    known = (*model.parameters, *model.states, *([LAST_SPIKE] if model.keeps_last_spike else []))
     for name in values:
         if name in model.inputs:
             raise ValueShapeError(
@@ -45,8 +48,8 @@ def check_value_names(model: Declaration, values: Mapping[str, Any]) -> None:
 def value_of(model: Declaration, name: str, value: Any, layout: Layout, seed: int) -> float | Array:
     """The checked value of a parameter or state (:func:`read_value`); a callable draws by the seed and its name."""
     rng = np.random.default_rng([seed, *name.encode()])
-    found = read_value(name, value, layout, rng, np.float64 if name in TIMES and model.refractory else layout.dtype)
-    if name == "tau_ref" and model.refractory:
+    found = read_value(name, value, layout, rng, np.float64 if name in _times(model) else layout.dtype)
+    if name == "tau_ref" and model.is_held_for_a_time:
         least = found if isinstance(found, (int, float)) else float(found.min())
         if least < 0:
             raise ValueShapeError(f"tau_ref = {least:g} is negative; a refractory period is a time in ms from 0 on")
@@ -56,12 +59,14 @@ def value_of(model: Declaration, name: str, value: Any, layout: Layout, seed: in
 def fresh_states(
     model: Declaration, given: Mapping[str, Any], parameters: Mapping[str, Any], layout: Layout, seed: int
 ) -> dict[str, Array]:
-    """Initial states of a layout, with those that a refractory period adds; see :func:`initial_states`."""
+    """Initial states of a layout, and times of last spikes; see :func:`initial_states`."""
     own = {name: value_of(model, name, given[name], layout, seed) for name in model.states if name in given}
     fresh = initial_states(model, own, parameters, layout.dtype)
-    if model.refractory:
-        last = value_of(model, "t_last_spike", given.get("t_last_spike", NEVER), layout, seed)
-        fresh["t_last_spike"] = np.float64(last) if isinstance(last, float) else last
+    if model.keeps_last_spike:
+        default = model.initial.get(LAST_SPIKE)
+        never = NEVER if default is None else default.evaluate({name: on_host(v) for name, v in parameters.items()})
+        last = value_of(model, LAST_SPIKE, given.get(LAST_SPIKE, never), layout, seed)
+        fresh[LAST_SPIKE] = np.float64(last) if isinstance(last, float) else last
     return fresh
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 from izhigen.errors import ValueShapeError, shown, suggest
+from izhigen.model.additions import REFRACTORY
 from izhigen.population.neurons import Neurons
 
 Array = Any
@@ -21,7 +22,7 @@ class StateView(Mapping[str, Array]):
         neurons = self._neurons
         if not isinstance(name, str):
             raise KeyError(f"{shown(name)} is no name of a state (states: {', '.join(self)})")
-        if name == "refractory" and neurons.model.refractory:
+        if name == REFRACTORY.name and neurons.model.is_held_for_a_time:
             if neurons.steps_done == 0:
                 return neurons.space.zeros(neurons.layout.count, bool).reshape(neurons.layout.shape)
             with neurons.space.use():
@@ -32,7 +33,7 @@ class StateView(Mapping[str, Array]):
         return neurons.state[name].reshape(neurons.layout.shape)
 
     def __setitem__(self, name: str, value: Any) -> None:
-        if isinstance(name, str) and name == "refractory":
+        if isinstance(name, str) and name == REFRACTORY.name and self._neurons.model.is_held_for_a_time:
             raise ValueShapeError("'refractory' follows from t_last_spike and tau_ref; set those")
         neurons = self._neurons
         if not isinstance(name, str) or name not in neurons.state:

@@ -12,7 +12,9 @@ from izhigen.backends.engine import Moments, Outputs, Spikes, join_spikes
 from izhigen.errors import RecordingError, ValueShapeError, shown, suggest
 from izhigen.memory.layout import Layout, check_neurons
 from izhigen.memory.space import Space, fetch, namespace
+from izhigen.model.additions import REFRACTORY
 from izhigen.model.checking import ALL
+from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.lines import bind_lines, line_names, read_by_lines
 from izhigen.model.model import Declaration
 from izhigen.recording.figures import MOMENTS, new_moments, summary
@@ -84,11 +86,19 @@ class Subject:
 
     def type_of(self, name: str) -> Any:
         """Number type of a trace."""
-        return np.dtype(bool) if name == "refractory" else self.dtypes.get(name, self.dtype)
+        return np.dtype(bool) if self.is_compared(name) else self.dtypes.get(name, self.dtype)
+
+    def is_compared(self, name: str) -> bool:
+        """Whether a trace follows from times and the refractory period."""
+        return name == REFRACTORY.name and self.model.is_held_for_a_time
+
+    def stored(self, name: str) -> str:
+        """The kept state that a trace is made from."""
+        return LAST_SPIKE if self.is_compared(name) else name
 
     def unit_of(self, name: str) -> str:
         """Unit of a trace; a jump has that of its state."""
-        if name == "t_last_spike":
+        if name == LAST_SPIKE:
             return "ms"
         return self.model.unit_of(name.removesuffix("_delta") if name in self.model.delta_inputs else name)
 
@@ -119,7 +129,9 @@ class RecordingPlan:
         self._chosen = chosen = None if self.neurons is None else self.neurons[self._order]
         self._lines = [name for name in self.wanted if name in line_names(subject.model)]
         self._read = self._read_by_lines()
-        kept = sorted({_stored(name) for name in (*self.wanted, *self._read)} & {*subject.dtypes, *subject.inputs})
+        kept = sorted(
+            {subject.stored(name) for name in (*self.wanted, *self._read)} & {*subject.dtypes, *subject.inputs}
+        )
         columns = subject.count if self.neurons is None else len(self.neurons)
         row_bytes = sum(subject.type_of(name).itemsize for name in kept) * columns
         # What lines read and nobody asked for is thrown away piece by piece.
@@ -196,7 +208,7 @@ class RecordingPlan:
         here = slice(first - self._written, stop - self._written)
         traces = {name: rows[here] for name, rows in self._rows.items()} if stop > first else {}
         phase = (first + 1) * self.every - 1 - done if traces else -1
-        return Outputs(traces, self.every, phase, self._chosen, self.spikes, self._moments)
+        return Outputs(traces, self.every, phase, self._chosen, (0,) if self.spikes else (), self._moments)
 
     def collect(self, spikes: Spikes | None, done: int) -> None:
         """Keep the spikes of a block that started ``done`` steps into the run."""
@@ -296,11 +308,11 @@ class RecordingPlan:
 
     def _trace(self, name: str, rows: int, ends: Array) -> Array:
         subject = self._subject
-        if _stored(name) not in self._rows:  # a jump that the run was not given
+        if subject.stored(name) not in self._rows:  # a jump that the run was not given
             return namespace(self._none).zeros((rows, *self._row_shape), subject.dtype)
-        values = subject.space.gather(self._rows[_stored(name)][:rows])
+        values = subject.space.gather(self._rows[subject.stored(name)][:rows])
         xp = namespace(values)
-        if name == "refractory":
+        if subject.is_compared(name):
             tau_ref = subject.parameters["tau_ref"]
             if not isinstance(tau_ref, float):
                 tau_ref = subject.space.gather(tau_ref)
@@ -340,8 +352,3 @@ def _names(record: str | Iterable[str] | None, model: Declaration, inputs: Itera
                 f"or declare when it spikes, as in model.variant(threshold='{model.states[0]} > 0')"
             )
     return wanted
-
-
-def _stored(name: str) -> str:
-    """The kept state that a trace is made from."""
-    return "t_last_spike" if name == "refractory" else name

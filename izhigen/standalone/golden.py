@@ -199,7 +199,7 @@ class _Oracle:
                 np.tile(normal_rows(SEED, 0, neurons, first, steps, stream, self.dtype).astype(np.float64), copies)
             )
         found = self._engine.advance(
-            Block(first, steps, DT, SEED, state, self.parameters, sources, outputs=Outputs(spikes=True))
+            Block(first, steps, DT, SEED, state, self.parameters, sources, outputs=Outputs(events=(0,)))
         )
         masks = [0] * count
         if found.spikes is not None:

@@ -12,11 +12,11 @@ NONE = np.zeros(0, np.int64)
 def test_a_spike_is_at_the_end_of_its_step_unless_it_says_where():
     step, neuron = np.array([0, 0, 4]), np.array([1, 1, 0])
     assert Spikes(step, neuron).moment.tolist() == [1, 1, 5]
-    assert Spikes(step, neuron, np.array([0.25, 1.0, 0.5])).moment.tolist() == [0.25, 1.0, 4.5]
+    assert Spikes(step, neuron, offset=np.array([0.25, 1.0, 0.5])).moment.tolist() == [0.25, 1.0, 4.5]
 
 
 def test_parts_are_joined_whether_they_have_offsets_or_not():
-    ends, inside = Spikes(np.array([1]), np.array([7])), Spikes(np.array([2]), np.array([3]), np.array([0.5]))
+    ends, inside = Spikes(np.array([1]), np.array([7])), Spikes(np.array([2]), np.array([3]), offset=np.array([0.5]))
     joined = join_spikes([ends, inside.later(10)], NONE)
     assert joined.moment.tolist() == [2.0, 12.5] and joined.neuron.tolist() == [7, 3]
     assert joined.where(joined.step > 5).moment.tolist() == [12.5]

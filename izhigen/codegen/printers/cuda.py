@@ -17,7 +17,7 @@ class CudaPrinter(CPrinter):
     )
     VARIATES = "variate"
     PROVIDED = CPrinter.PROVIDED | {"inlining"}
-    TEMPLATES = MappingProxyType({"start": "start_rounded", "phi1_form": "phi1_form_device"})
+    TEMPLATES = MappingProxyType({"start": "start_rounded", "since": "since_device", "phi1_form": "phi1_form_device"})
     step_type = "int64_t"
     WIDE_FORM = False
     ESTIMATES = True

@@ -21,6 +21,7 @@ class EmbeddedPrinter(CPrinter):
             "from_bits": "from_bits_union",
             "to_bits": "to_bits_union",
             "release": "release_single",
+            "since": "since_single",
             "phi1_form": "phi1_form_single",
         }
     )

@@ -9,6 +9,7 @@ from izhigen.codegen.procedure import Word
 from izhigen.codegen.program import C_FLAGS
 from izhigen.codegen.targets.target import Target
 from izhigen.codegen.words import TIME_STEP, Words
+from izhigen.derive.event import LAST_SPIKE
 
 TARGET = Target(
     "c",
@@ -20,6 +21,7 @@ TARGET = Target(
     Words(
         form=(Word("form"), Word("reach")),
         release=(Word("release_in_call"), Word("origin"), TIME_NOW, PERIOD, TIME_STEP),
+        since=(Word("iz_since"), TIME_NOW, LAST_SPIKE),
     ),
     tiled=True,
     flags=C_FLAGS,

@@ -5,9 +5,12 @@ from __future__ import annotations
 from izhigen.codegen.body import PERIOD
 from izhigen.codegen.interfaces import microcontroller_interface
 from izhigen.codegen.printers.embedded import EmbeddedPrinter
-from izhigen.codegen.procedure import Word
+from izhigen.codegen.procedure import Kind, Store, Word
 from izhigen.codegen.targets.target import Target
 from izhigen.codegen.words import Words
+
+LAST_STEP = Word("last_spike_step", integer=True)
+"""The step in which a neuron last spiked."""
 
 TARGET = Target(
     "c-embedded",
@@ -19,7 +22,8 @@ TARGET = Target(
     Words(
         form=(Word("short_form"),),
         release=(Word("iz_release"), Word("population->step"), PERIOD, Word("population->dt")),
-        keeps_times=False,
+        since=(Word("iz_since"), Word("population->step"), LAST_STEP, Word("population->dt")),
+        stamp=Store(LAST_STEP, Word("population->step", integer=True), Kind.STEP),
     ),
     entry="step",
     dtypes=("float32",),

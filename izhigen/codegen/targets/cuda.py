@@ -8,6 +8,7 @@ from izhigen.codegen.printers.cuda import CudaPrinter
 from izhigen.codegen.procedure import Word
 from izhigen.codegen.targets.target import Target
 from izhigen.codegen.words import TIME_STEP, Words
+from izhigen.derive.event import LAST_SPIKE
 
 TARGET = Target(
     "cuda",
@@ -19,6 +20,7 @@ TARGET = Target(
     Words(
         form=(Word("constants->short_reach"),),
         release=(Word("iz_release"), TIME_NOW, PERIOD, TIME_STEP),
+        since=(Word("iz_since"), Word("step_now"), LAST_SPIKE, Word("constants->time_step")),
     ),
     flags=("-O3", "-std=c++14"),
     project="cuda",
