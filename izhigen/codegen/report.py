@@ -9,12 +9,16 @@ import sympy as sp
 from sympy.printing.latex import LatexPrinter
 
 from izhigen.codegen.kernel import Kernel, as_written
+from izhigen.derive.event import Assignment
 from izhigen.derive.expansion import tree_size
-from izhigen.derive.lowering import symbol
+from izhigen.derive.lowering import SINCE_SPIKE, symbol
 from izhigen.derive.ranges import short_ranges
-from izhigen.derive.step import Step
+from izhigen.derive.sequence import NoiseTerm
+from izhigen.derive.step import Step, noise_amplitudes
 from izhigen.derive.system import MOST_BLOCK, EquationClass, StateEquation
-from izhigen.model.latex import name_latex
+from izhigen.model.events import SPIKE, Trigger
+from izhigen.model.functions import LAST_SPIKE
+from izhigen.model.latex import name_latex, text_of
 
 FUNCTIONS = {
     **{f"phi{n}": rf"\varphi_{{{n}}}" for n in (1, 2, 3)},
@@ -50,7 +54,10 @@ class _Printer(LatexPrinter):
     """SymPy's printer, with symbols and functions as in the LaTeX of a model."""
 
     def _print_Symbol(self, expr: Any, style: str = "plain") -> str:
-        return name_latex(expr.name)
+        if expr == SINCE_SPIKE:
+            return rf"\left(t - {name_latex(LAST_SPIKE)}\right)"
+        which, bracket, state = expr.name.partition("(")
+        return rf"{name_latex(state[:-1])}^{{\mathrm{{{which}}}}}" if bracket else name_latex(which)
 
     def _print_Function(self, expr: Any, exp: Any = None) -> str:
         name = type(expr).__name__
@@ -168,16 +175,33 @@ def _short_forms(step: Step, kernel: Kernel) -> Iterator[str]:
 
 def _events(step: Step) -> Iterator[str]:
     for term in step.noise:
-        yield f"noise on {term.state}: {term.factor}*{term.xi}  ({_noise_meaning(step, step.states.index(term.state))})"
+        yield f"noise on {term.state}: {term.factor}*{term.xi}  ({_noise_meaning(step, term)})"
+    for arrive in step.arrivals:
+        yield f"where {arrive.input} arrives: {_assigned(arrive.assignments)}"
     for event in step.events:
         if event.hold:
             held = ", ".join(state.name for state in event.hold.states)
-            yield f"refractory: {held} keeps its old value while {event.hold.condition}"
-        yield f"{event.name}: {event.condition}"
-        yield "reset: " + ("; ".join(f"{r.symbol} = {r.expression}" for r in event.resets) or "none")
+            how = f"{held} keeps its old value" if event.hold.states else "no state is held"
+            muted = f", and no {event.name} comes," if event.is_muted(step.states) else ""
+            yield f"refractory: {how}{muted} while {event.hold.condition}"
+        rising = "  (rising: not so at the step's start)" if event.trigger is Trigger.RISING else ""
+        yield f"{event.name}: {event.condition}{rising}"
+        yield ("reset: " if event.name == SPIKE else f"at {event.name}: ") + (_assigned(event.resets) or "none")
 
 
-def _noise_meaning(step: Step, index: int) -> str:
+def _assigned(assignments: tuple[Assignment, ...]) -> str:
+    return "; ".join(f"{a.symbol} = {a.expression}" for a in assignments)
+
+
+def _noise_meaning(step: Step, term: NoiseTerm) -> str:
+    index = step.states.index(term.state)
+    how = _noise_method(step, index)
+    varying = {*step.states, SINCE_SPIKE}
+    read = noise_amplitudes(step.system).get(index, sp.S.Zero).free_symbols & varying
+    return f"Ito: its amplitude is that at the step's start; {how}" if read else how
+
+
+def _noise_method(step: Step, index: int) -> str:
     if not step.scheme.exponential:
         return "Euler-Maruyama"
     if any(index in block for block in step.system.blocks):
@@ -235,9 +259,17 @@ def step_latex(step: Step) -> str:
             rf"J_{{{state}}} &= {_tex(equation.rate)} && \text{{{'proved' if equation.proved else 'linearized'}}}"
         )
         rows.append(rf"{state}' &= {update_latex(step, equation)}")
+    for arrive in step.arrivals:
+        rows.append(rf"\text{{where {text_of(arrive.input.name)} arrives}} &: {_tex(arrive.condition)}")
+        rows += _assigned_latex(arrive.assignments)
     for event in step.events:
         for state in (_tex(held) for held in event.hold.states) if event.hold else ():
-            rows.append(rf"{state}' &= {state} && \text{{while }} t - t_{{last}} \leq \tau_{{ref}}")
-        rows.append(rf"\text{{{event.name}}} &: {_tex(event.condition)}")
-        rows += [rf"{_tex(r.symbol)} &\leftarrow {_tex(r.expression)}" for r in event.resets]
+            rows.append(rf"{state}' &= {state} && \text{{while }} {_tex(event.hold.condition)}")
+        rising = r" && \text{becomes true}" if event.trigger is Trigger.RISING else ""
+        rows.append(rf"\text{{{text_of(event.name)}}} &: {_tex(event.condition)}{rising}")
+        rows += _assigned_latex(event.resets)
     return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
+
+
+def _assigned_latex(assignments: tuple[Assignment, ...]) -> list[str]:
+    return [rf"{_tex(a.symbol)} &\leftarrow {_tex(a.expression)}" for a in assignments]

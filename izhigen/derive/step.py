@@ -13,7 +13,7 @@ from typing import Any
 import sympy as sp
 
 from izhigen.derive import schemes
-from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, hold_for, hold_until
+from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, before, hold_for, hold_until
 from izhigen.derive.expansion import tree_size
 from izhigen.derive.lowering import SINCE_SPIKE, T, lower, moments_of, symbol
 from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump, NoiseTerm
@@ -236,13 +236,20 @@ def _event(system: System, event: declared.DeclaredEvent) -> Event:
     condition = lower(event.condition, event.where, system.definitions, moments_of(system.states))
     if condition in (sp.true, sp.false):
         raise DerivationError(f"{event.where}: {event.condition.text!r} is {condition} whatever the state is")
+    trigger = model.trigger_of(event)
+    at_first = condition.xreplace(before({state: state for state in system.states}))
+    if trigger is declared.Trigger.RISING and at_first == sp.true:
+        raise DerivationError(
+            f"{event.where}: {event.condition.text!r} is true at the start of every step, whatever the state is, so it "
+            "never rises; take trigger='level'"
+        )
     assignments = _assigned(system, declared.RESET if is_spike else event.where, event.assignments)
     hold = _hold(system) if is_spike else None
     if is_spike and model.keeps_last_spike:
         assignments += (Assignment(LAST_SPIKE, T),)
     if hold and hold.flag:
         assignments += (Assignment(hold.flag, sp.S.One),)
-    return Event(event.name, condition, model.trigger_of(event), assignments, hold)
+    return Event(event.name, condition, trigger, assignments, hold)
 
 
 def _hold(system: System) -> Hold | None:
