@@ -79,9 +79,12 @@ def test_printers_know_no_word_of_a_template():
                 assert "->" not in node.value and "step_now" not in node.value, f"{path.name}: {node.value}"
 
 
-def test_no_template_has_grown_too_long():
+def test_no_template_has_grown_too_long_or_too_wide():
     for path in (ROOT / "templates").rglob("*.j2"):
-        assert len(path.read_text().splitlines()) <= 210, path
+        lines = path.read_text().splitlines()
+        assert len(lines) <= 210, path
+        wide = [f"{path.relative_to(ROOT)}:{n}" for n, line in enumerate(lines, 1) if len(line) > 120]
+        assert not wide, f"lines of more than 120 columns: {wide}"
 
 
 def test_no_file_or_function_has_grown_too_long():

@@ -107,7 +107,8 @@ static inline uint32_t iz_to_bits(float number)
 }
 
 /* z = n ln 2 + r with n an integer and |r| <= ln(2)/2. Then exp(z) - 1 = 2 (half*(exp(r) - 1) + (half - 1/2)) with
-   half = 2^(n-1), or whole*(exp(r) - 1) + (whole - 1) with whole = 2^n, and exp(r) - 1 = r + r*r*q with q a minimax polynomial. z is limited, so that nothing overflows. */
+   half = 2^(n-1), or whole*(exp(r) - 1) + (whole - 1) with whole = 2^n, and exp(r) - 1 = r + r*r*q with q a minimax
+   polynomial. z is limited, so that nothing overflows. */
 struct iz_reduced {
     float r, q, half, whole, n;
 };
@@ -117,7 +118,8 @@ static inline struct iz_reduced iz_reduce(float z)
     struct iz_reduced x;
     const float floored = z < -87.0f ? -87.0f : z;
     const float limited = floored > 88.37f ? 88.37f : floored;
-    const float shifted = limited * 1.44269504f + 12583039.0f; /* its low bits hold n and the exponent's bias */
+    /* its low bits hold n and the exponent's bias */
+    const float shifted = limited * 1.44269504f + 12583039.0f;
     x.n = shifted - 12583039.0f;
     x.r = (limited - x.n * 0.693359375f) - x.n * -2.12194440e-4f;
     x.whole = iz_from_bits(iz_to_bits(shifted) << 23);
@@ -155,7 +157,8 @@ static inline float iz_phi1_near(float z)
     return value;
 }
 
-/* for functions larger than what compilers inline of themselves: a call would keep the loop over lanes from becoming vector code */
+/* for functions larger than what compilers inline of themselves: a call would keep the loop over
+   lanes from becoming vector code */
 #if defined(__GNUC__)
 #define IZ_INLINE static inline __attribute__((always_inline))
 #else

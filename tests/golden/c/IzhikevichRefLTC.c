@@ -96,14 +96,15 @@ struct IzhikevichRefLTC_run {
 int64_t IzhikevichRefLTC_advance(const struct IzhikevichRefLTC_population *population, struct IzhikevichRefLTC_run *run,
                            int64_t first, int64_t last);
 
-/* Neurons advanced together: their values stay in the first-level cache over all steps of a call. A tile consists of whole
-   groups (the last one repeats its last neuron), so that all neurons go through the same instructions. */
+/* Neurons advanced together: their values stay in the first-level cache over all steps of a call. A tile consists of
+   whole groups (the last one repeats its last neuron), so that all neurons go through the same instructions. */
 #define TILE 256
 #define GROUP 128
 
 #if defined(__GNUC__)
 #define ALIGNED __attribute__((aligned(64)))
-#define OUT_OF_LINE __attribute__((noinline)) /* a step's vector code stands alone: inlined, it delays every call of one step */
+/* a step's vector code stands alone: inlined, it delays every call of one step */
+#define OUT_OF_LINE __attribute__((noinline))
 #else
 #define ALIGNED
 #define OUT_OF_LINE
@@ -127,7 +128,8 @@ static inline uint32_t iz_to_bits(float value)
 }
 
 /* z = n ln 2 + r with n an integer and |r| <= ln(2)/2. Then exp(z) - 1 = 2 (half*(exp(r) - 1) + (half - 1/2)) with
-   half = 2^(n-1), or whole*(exp(r) - 1) + (whole - 1) with whole = 2^n, and exp(r) - 1 = r + r*r*q with q a minimax polynomial. z is limited, so that nothing overflows. */
+   half = 2^(n-1), or whole*(exp(r) - 1) + (whole - 1) with whole = 2^n, and exp(r) - 1 = r + r*r*q with q a minimax
+   polynomial. z is limited, so that nothing overflows. */
 struct iz_reduced {
     float r, q, half, whole, n;
 };
@@ -137,7 +139,8 @@ static inline struct iz_reduced iz_reduce(float z)
     struct iz_reduced x;
     const float floored = z < -87.0f ? -87.0f : z;
     const float limited = floored > 88.37f ? 88.37f : floored;
-    const float shifted = limited * 1.44269504f + 12583039.0f; /* its low bits hold n and the exponent's bias */
+    /* its low bits hold n and the exponent's bias */
+    const float shifted = limited * 1.44269504f + 12583039.0f;
     x.n = shifted - 12583039.0f;
     x.r = (limited - x.n * 0.693359375f) - x.n * -2.12194440e-4f;
     x.whole = iz_from_bits(iz_to_bits(shifted) << 23);
@@ -192,23 +195,24 @@ static inline float iz_phi1_wide(float z)
     return value;
 }
 
-/* for functions larger than what compilers inline of themselves: a call would keep the loop over lanes from becoming vector code */
+/* for functions larger than what compilers inline of themselves: a call would keep the loop over
+   lanes from becoming vector code */
 #if defined(__GNUC__)
 #define IZ_INLINE static inline __attribute__((always_inline))
 #else
 #define IZ_INLINE static inline
 #endif
 
-/* The start of a step in ms. By way of memory, so that no compiler makes one multiply-add of it and what follows: a tie is decided by rounded
-   times, and alike everywhere. */
+/* The start of a step in ms. By way of memory, so that no compiler makes one multiply-add of it and what follows: a tie
+   is decided by rounded times, and alike everywhere. */
 static double iz_start(int64_t step, double dt)
 {
     volatile double start = (double)step * dt;
     return start;
 }
 
-/* The first step that starts more than period after a time; step 0 where there is no such time (NaN). It is looked for around an estimate, in growing
-   strides and then by halves: where times are large, the estimate may be far off. */
+/* The first step that starts more than period after a time; step 0 where there is no such time (NaN). It is looked for
+   around an estimate, in growing strides and then by halves: where times are large, the estimate may be far off. */
 static int64_t iz_release(double since, double period, double dt)
 {
     const int64_t last = 4000000000000000000LL;
@@ -217,12 +221,16 @@ static int64_t iz_release(double since, double period, double dt)
     if (estimate > 0.0)
         k = estimate < 4e18 ? (int64_t)estimate : last - 1;
     if (iz_start(k, dt) - since <= period) {
-        for (held = k; stride < last - held && iz_start(held + stride, dt) - since <= period; stride *= 2)
+        for (held = k;
+             stride < last - held && iz_start(held + stride, dt) - since <= period;
+             stride *= 2)
             held += stride;
         if (stride < last - held)
             released = held + stride;
     } else {
-        for (released = k; stride <= released && !(iz_start(released - stride, dt) - since <= period); stride *= 2)
+        for (released = k;
+             stride <= released && !(iz_start(released - stride, dt) - since <= period);
+             stride *= 2)
             released -= stride;
         if (stride <= released)
             held = released - stride;
@@ -331,7 +339,8 @@ struct lanes {
 };
 
 /* Whether the arguments of phi1 of all neurons of a tile lie within reach of 0; not so when one is no number. */
-static inline int is_within_reach(const float *restrict V_lanes, const struct constants *constants, int width)
+static inline int is_within_reach(const float *restrict V_lanes, const struct constants *constants,
+                                  int width)
 {
     const float dt_p2 = constants->dt_p2;
     const float dt_p1_2 = constants->dt_p1_2;
@@ -384,7 +393,8 @@ IZ_INLINE int step_lanes(float *restrict V_lanes, float *restrict u_lanes, int32
     return any_spike != 0;
 }
 
-static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constants *constants, int width, int32_t step_now)
+static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constants *constants,
+                                 int width, int32_t step_now)
 {
     if (constants->reach == 0.0f)
         return step_lanes(lanes->V, lanes->u, lanes->release, lanes->I, lanes->spike, constants, width, step_now, FULL);
@@ -395,7 +405,8 @@ static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constan
     return step_lanes(lanes->V, lanes->u, lanes->release, lanes->I, lanes->spike, constants, width, step_now, SHORT);
 }
 
-/* What holds a neuron ends before the step that release names, counted from step origin of the simulation. So many steps are counted: */
+/* What holds a neuron ends before the step that release names, counted from step origin of the
+   simulation. So many steps are counted: */
 #define IZ_COUNTED_STEPS 0x40000000
 
 /* The end of a hold of the given period that began at a time; where it is far away, the number of counted steps. */
@@ -405,8 +416,10 @@ static int32_t release_in_call(int64_t origin, double since, double period, doub
     return (int32_t)(steps < IZ_COUNTED_STEPS ? steps : IZ_COUNTED_STEPS);
 }
 
-/* When the neurons of a tile are released, as step origin begins. It takes some time for those that are held, and need not be known in a call of one step. */
-static OUT_OF_LINE void find_releases(const struct lanes *lanes, const struct constants *constants, int64_t origin, double time_step, int width)
+/* When the neurons of a tile are released, as step origin begins. It takes some time for those that are held, and need
+   not be known in a call of one step. */
+static OUT_OF_LINE void find_releases(const struct lanes *lanes, const struct constants *constants, int64_t origin,
+                                      double time_step, int width)
 {
     const double time_now = iz_start(origin, time_step), refractory_period = constants->refractory_period;
     int32_t *release = lanes->release, any_held = 0;
@@ -423,7 +436,8 @@ static OUT_OF_LINE void find_releases(const struct lanes *lanes, const struct co
 }
 
 /* What is done at the end of a step in the neurons of a tile with a spike. */
-static void iz_on_spike(const struct lanes *lanes, const struct constants *constants, int64_t step, int64_t origin, double time_step, int width)
+static void iz_on_spike(const struct lanes *lanes, const struct constants *constants, int64_t step,
+    int64_t origin, double time_step, int width)
 {
     const double time_now = iz_start(step, time_step), refractory_period = constants->refractory_period;
     int lane;
@@ -453,7 +467,8 @@ static void fill_float(float *lanes, const float *values, int64_t count)
 }
 
 /* The values of step s: where they lie when there is one a neuron and the tile is full, else in the given room. */
-static const float *read_input(float *room, const struct IzhikevichRefLTC_input *input, int64_t s, int64_t first, int64_t count)
+static const float *read_input(float *room, const struct IzhikevichRefLTC_input *input, int64_t s,
+    int64_t first, int64_t count)
 {
     const float *row = input->values + s * input->step_stride + first * input->neuron_stride;
     int64_t lane;
@@ -468,8 +483,8 @@ static const float *read_input(float *room, const struct IzhikevichRefLTC_input 
     return room;
 }
 
-static void record_tile(const struct lanes *lanes, const struct IzhikevichRefLTC_run *run, int64_t row, int64_t first, int64_t count,
-                        int64_t position)
+static void record_tile(const struct lanes *lanes, const struct IzhikevichRefLTC_run *run, int64_t row, int64_t first,
+                        int64_t count, int64_t position)
 {
     int64_t p;
     if (run->record.V) {
@@ -538,7 +553,8 @@ static void pack_flags(uint8_t *restrict flags, const int32_t *restrict spike, i
         flags[lane] = (uint8_t)spike[lane];
 }
 
-static void collect_spikes(const int32_t *spike, struct IzhikevichRefLTC_run *run, int64_t s, int64_t first, int64_t count, int width)
+static void collect_spikes(const int32_t *spike, struct IzhikevichRefLTC_run *run, int64_t s,
+                           int64_t first, int64_t count, int width)
 {
     uint8_t flags[TILE] ALIGNED;
     int64_t lane, group;
@@ -596,7 +612,8 @@ static void advance_tile(const struct IzhikevichRefLTC_population *population, s
         if (step_now == 0)
             find_releases(&lanes, constants, step, population->dt, width);
         if (s == 0 || run->input.I.step_stride != 0)
-            lanes.I = read_input(tile.I, &run->input.I, s, first, count);
+            lanes.I =
+                read_input(tile.I, &run->input.I, s, first, count);
         if (step_tile(&lanes, constants, width, step_now)) {
             iz_on_spike(&lanes, constants, step, step - step_now, population->dt, width);
             if (run->spike_step != NULL || run->count != NULL)

@@ -93,14 +93,15 @@ struct izhikevich2007_run {
 int64_t izhikevich2007_advance(const struct izhikevich2007_population *population, struct izhikevich2007_run *run,
                            int64_t first, int64_t last);
 
-/* Neurons advanced together: their values stay in the first-level cache over all steps of a call. A tile consists of whole
-   groups (the last one repeats its last neuron), so that all neurons go through the same instructions. */
+/* Neurons advanced together: their values stay in the first-level cache over all steps of a call. A tile consists of
+   whole groups (the last one repeats its last neuron), so that all neurons go through the same instructions. */
 #define TILE 256
 #define GROUP 128
 
 #if defined(__GNUC__)
 #define ALIGNED __attribute__((aligned(64)))
-#define OUT_OF_LINE __attribute__((noinline)) /* a step's vector code stands alone: inlined, it delays every call of one step */
+/* a step's vector code stands alone: inlined, it delays every call of one step */
+#define OUT_OF_LINE __attribute__((noinline))
 #else
 #define ALIGNED
 #define OUT_OF_LINE
@@ -124,7 +125,8 @@ static inline uint32_t iz_to_bits(float value)
 }
 
 /* z = n ln 2 + r with n an integer and |r| <= ln(2)/2. Then exp(z) - 1 = 2 (half*(exp(r) - 1) + (half - 1/2)) with
-   half = 2^(n-1), or whole*(exp(r) - 1) + (whole - 1) with whole = 2^n, and exp(r) - 1 = r + r*r*q with q a minimax polynomial. z is limited, so that nothing overflows. */
+   half = 2^(n-1), or whole*(exp(r) - 1) + (whole - 1) with whole = 2^n, and exp(r) - 1 = r + r*r*q with q a minimax
+   polynomial. z is limited, so that nothing overflows. */
 struct iz_reduced {
     float r, q, half, whole, n;
 };
@@ -134,7 +136,8 @@ static inline struct iz_reduced iz_reduce(float z)
     struct iz_reduced x;
     const float floored = z < -87.0f ? -87.0f : z;
     const float limited = floored > 88.37f ? 88.37f : floored;
-    const float shifted = limited * 1.44269504f + 12583039.0f; /* its low bits hold n and the exponent's bias */
+    /* its low bits hold n and the exponent's bias */
+    const float shifted = limited * 1.44269504f + 12583039.0f;
     x.n = shifted - 12583039.0f;
     x.r = (limited - x.n * 0.693359375f) - x.n * -2.12194440e-4f;
     x.whole = iz_from_bits(iz_to_bits(shifted) << 23);
@@ -189,7 +192,8 @@ static inline float iz_phi1_wide(float z)
     return value;
 }
 
-/* for functions larger than what compilers inline of themselves: a call would keep the loop over lanes from becoming vector code */
+/* for functions larger than what compilers inline of themselves: a call would keep the loop over
+   lanes from becoming vector code */
 #if defined(__GNUC__)
 #define IZ_INLINE static inline __attribute__((always_inline))
 #else
@@ -286,7 +290,8 @@ struct lanes {
 };
 
 /* Whether the arguments of phi1 of all neurons of a tile lie within reach of 0; not so when one is no number. */
-static inline int is_within_reach(const float *restrict v_lanes, const struct constants *constants, int width)
+static inline int is_within_reach(const float *restrict v_lanes, const struct constants *constants,
+                                  int width)
 {
     const float dt_k_inv_C_2 = constants->dt_k_inv_C_2;
     const float z_v_term = constants->z_v_term;
@@ -339,7 +344,8 @@ IZ_INLINE int step_lanes(float *restrict v_lanes, float *restrict u_lanes, const
     return any_spike != 0;
 }
 
-static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constants *constants, int width)
+static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constants *constants,
+                                 int width)
 {
     if (constants->reach == 0.0f)
         return step_lanes(lanes->v, lanes->u, lanes->I, lanes->spike, constants, width, FULL);
@@ -360,7 +366,8 @@ static void fill_float(float *lanes, const float *values, int64_t count)
 }
 
 /* The values of step s: where they lie when there is one a neuron and the tile is full, else in the given room. */
-static const float *read_input(float *room, const struct izhikevich2007_input *input, int64_t s, int64_t first, int64_t count)
+static const float *read_input(float *room, const struct izhikevich2007_input *input, int64_t s,
+    int64_t first, int64_t count)
 {
     const float *row = input->values + s * input->step_stride + first * input->neuron_stride;
     int64_t lane;
@@ -375,8 +382,8 @@ static const float *read_input(float *room, const struct izhikevich2007_input *i
     return room;
 }
 
-static void record_tile(const struct lanes *lanes, const struct izhikevich2007_run *run, int64_t row, int64_t first, int64_t count,
-                        int64_t position)
+static void record_tile(const struct lanes *lanes, const struct izhikevich2007_run *run, int64_t row, int64_t first,
+                        int64_t count, int64_t position)
 {
     int64_t p;
     if (run->record.v) {
@@ -437,7 +444,8 @@ static void pack_flags(uint8_t *restrict flags, const int32_t *restrict spike, i
         flags[lane] = (uint8_t)spike[lane];
 }
 
-static void collect_spikes(const int32_t *spike, struct izhikevich2007_run *run, int64_t s, int64_t first, int64_t count, int width)
+static void collect_spikes(const int32_t *spike, struct izhikevich2007_run *run, int64_t s,
+                           int64_t first, int64_t count, int width)
 {
     uint8_t flags[TILE] ALIGNED;
     int64_t lane, group;
@@ -487,7 +495,8 @@ static void advance_tile(const struct izhikevich2007_population *population, str
             position++;
     for (s = 0; s < constants->steps; s++) {
         if (s == 0 || run->input.I.step_stride != 0)
-            lanes.I = read_input(tile.I, &run->input.I, s, first, count);
+            lanes.I =
+                read_input(tile.I, &run->input.I, s, first, count);
         if (step_tile(&lanes, constants, width)) {
             if (run->spike_step != NULL || run->count != NULL)
                 collect_spikes(tile.spike, run, s, first, count, width);

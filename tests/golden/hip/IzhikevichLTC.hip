@@ -135,7 +135,8 @@ static __device__ __forceinline__ uint32_t iz_to_bits(float value)
 }
 
 /* z = n ln 2 + r with n an integer and |r| <= ln(2)/2. Then exp(z) - 1 = 2 (half*(exp(r) - 1) + (half - 1/2)) with
-   half = 2^(n-1), or whole*(exp(r) - 1) + (whole - 1) with whole = 2^n, and exp(r) - 1 = r + r*r*q with q a minimax polynomial. z is limited, so that nothing overflows. */
+   half = 2^(n-1), or whole*(exp(r) - 1) + (whole - 1) with whole = 2^n, and exp(r) - 1 = r + r*r*q with q a minimax
+   polynomial. z is limited, so that nothing overflows. */
 struct iz_reduced {
     float r, q, half, whole, n;
 };
@@ -145,7 +146,8 @@ static __device__ __forceinline__ struct iz_reduced iz_reduce(float z)
     struct iz_reduced x;
     const float floored = z < -87.0f ? -87.0f : z;
     const float limited = floored > 88.37f ? 88.37f : floored;
-    const float shifted = limited * 1.44269504f + 12583039.0f; /* its low bits hold n and the exponent's bias */
+    /* its low bits hold n and the exponent's bias */
+    const float shifted = limited * 1.44269504f + 12583039.0f;
     x.n = shifted - 12583039.0f;
     x.r = (limited - x.n * 0.693359375f) - x.n * -2.12194440e-4f;
     x.whole = iz_from_bits(iz_to_bits(shifted) << 23);
@@ -158,9 +160,10 @@ static __device__ __forceinline__ struct iz_reduced iz_reduce(float z)
     return x;
 }
 
-/* numerator/z for |z| from 0.34 to 2^125, with the bits of a division (but of -1/z where all bits of the mantissa of z are set, if
-   the estimate is not the nearest number there) and without its slow path: a reciprocal in error by at most one unit
-   in the last place, one correction of it, without which quotients of -1 are rounded wrongly here and there, and one of the quotient */
+/* numerator/z for |z| from 0.34 to 2^125, with the bits of a division (but of -1/z where all bits of the mantissa of z
+   are set, if the estimate is not the nearest number there) and without its slow path: a reciprocal in error by at
+   most one unit in the last place, one correction of it, without which quotients of -1 are rounded wrongly here and
+   there, and one of the quotient */
 static __device__ __forceinline__ float iz_quotient(float numerator, float z)
 {
 #if defined(__CUDA_ARCH__)
@@ -200,7 +203,8 @@ static __device__ __forceinline__ float iz_phi1_near(float z)
     return value;
 }
 
-/* phi1; the short form for arguments within reach of 0. It is computed in any case: so there is one branch, around the full form. */
+/* phi1; the short form for arguments within reach of 0. It is computed in any case: so there is one
+   branch, around the full form. */
 static __device__ __forceinline__ float iz_phi1_form(float z, float reach)
 {
     float value = iz_phi1_near(z);
@@ -216,20 +220,23 @@ struct neuron {
     float I;
 };
 
-static __device__ __forceinline__ void load_neuron(struct neuron *neuron, const struct IzhikevichLTC_population *population, int64_t i)
+static __device__ __forceinline__ void load_neuron(struct neuron *neuron,
+                                                   const struct IzhikevichLTC_population *population, int64_t i)
 {
     neuron->V = population->state.V[i];
     neuron->u = population->state.u[i];
 }
 
-static __device__ __forceinline__ void store_neuron(const struct neuron *neuron, const struct IzhikevichLTC_population *population, int64_t i)
+static __device__ __forceinline__ void store_neuron(const struct neuron *neuron,
+                                                    const struct IzhikevichLTC_population *population, int64_t i)
 {
     population->state.V[i] = neuron->V;
     population->state.u[i] = neuron->u;
 }
 
 /* One step of a neuron. Returns whether it spiked. */
-static __device__ __forceinline__ int step_neuron(struct neuron *neuron, const struct IzhikevichLTC_constants *constants)
+static __device__ __forceinline__ int step_neuron(struct neuron *neuron,
+                                                  const struct IzhikevichLTC_constants *constants)
 {
     const float b = constants->b;
     const float c = constants->c;
@@ -261,14 +268,16 @@ struct kept {
 };
 
 /* Find and load the inputs of the first step of a call. */
-static __device__ __forceinline__ void load_inputs(struct neuron *neuron, struct kept *kept, const struct IzhikevichLTC_run *run, int64_t i)
+static __device__ __forceinline__ void load_inputs(struct neuron *neuron, struct kept *kept,
+                                                   const struct IzhikevichLTC_run *run, int64_t i)
 {
     kept->at_I = run->input.I.values + i * run->input.I.neuron_stride;
     neuron->I = *kept->at_I;
 }
 
 /* Load the inputs of a step, and go on to the next one. */
-static __device__ __forceinline__ void next_inputs(struct neuron *neuron, struct kept *kept, const struct IzhikevichLTC_run *run)
+static __device__ __forceinline__ void next_inputs(struct neuron *neuron, struct kept *kept,
+                                                   const struct IzhikevichLTC_run *run)
 {
     neuron->I = *kept->at_I;
     kept->at_I += run->input.I.step_stride;
@@ -290,8 +299,10 @@ static __device__ __forceinline__ void report_bad(struct IzhikevichLTC_status *s
     atomicMin((unsigned long long *)&status->bad_neuron, (unsigned long long)i);
 }
 
-/* Append to the list, which goes round; a call appends no more than it holds. The threads of a wavefront (32 or 64) that are here together take their places by one addition. */
-static __device__ __forceinline__ void append_spike(uint64_t *list, uint64_t origin, int64_t capacity, uint64_t *length, uint64_t key)
+/* Append to the list, which goes round; a call appends no more than it holds. The threads of a wavefront (32 or 64)
+   that are here together take their places by one addition. */
+static __device__ __forceinline__ void append_spike(uint64_t *list, uint64_t origin, int64_t capacity, uint64_t *length,
+                                                    uint64_t key)
 {
     const unsigned long long here = __ballot(1);
     const unsigned int lane = __lane_id();
@@ -305,8 +316,8 @@ static __device__ __forceinline__ void append_spike(uint64_t *list, uint64_t ori
 }
 
 /* Rows of the traces of neuron i, after the step of a row. */
-static __device__ __forceinline__ void record_neuron(const struct neuron *neuron, const struct IzhikevichLTC_run *run, int64_t row, int64_t i,
-                                                     int64_t position)
+static __device__ __forceinline__ void record_neuron(const struct neuron *neuron, const struct IzhikevichLTC_run *run,
+                                                     int64_t row, int64_t i, int64_t position)
 {
     int64_t column = run->record_neurons == NULL ? i : position;
     do {
@@ -338,7 +349,8 @@ static __device__ int64_t find_position(const struct IzhikevichLTC_run *run, int
 }
 
 /* Bring the figures of a neuron's spikes up to date; its number of spikes is kept apart. */
-static __device__ __forceinline__ void note_spike(const struct IzhikevichLTC_run *run, int64_t step, int64_t i, int is_first)
+static __device__ __forceinline__ void note_spike(const struct IzhikevichLTC_run *run, int64_t step, int64_t i,
+                                                  int is_first)
 {
     if (is_first) {
         run->first_spike[i] = step;
@@ -349,8 +361,10 @@ static __device__ __forceinline__ void note_spike(const struct IzhikevichLTC_run
     run->last_spike[i] = step;
 }
 
-/* Write down the spikes that a neuron fired in steps from first on, a bit each; count of them came before in this call. */
-static __device__ __forceinline__ void note_spikes(const struct IzhikevichLTC_population *population, const struct IzhikevichLTC_run *run, uint32_t fired,
+/* Write down the spikes that a neuron fired in steps from first on, a bit each; count of
+   them came before in this call. */
+static __device__ __forceinline__ void note_spikes(const struct IzhikevichLTC_population *population,
+                                                   const struct IzhikevichLTC_run *run, uint32_t fired,
                                                    int64_t first, int64_t i, int32_t count)
 {
     int is_first = run->first_spike != NULL && run->count[i] + count == 0;
@@ -366,9 +380,11 @@ static __device__ __forceinline__ void note_spikes(const struct IzhikevichLTC_po
 }
 
 /* Step s of a call, which starts at step first_step, for one neuron. Returns whether it spiked. */
-static __device__ __forceinline__ int make_step(struct neuron *neuron, struct kept *kept, const struct IzhikevichLTC_population *population,
-                                                const struct IzhikevichLTC_run *run, const struct IzhikevichLTC_constants *constants,
-                                                int64_t first_step, int32_t s, int64_t i, const int is_held)
+static __device__ __forceinline__ int make_step(struct neuron *neuron, struct kept *kept,
+                                                const struct IzhikevichLTC_population *population,
+                                                const struct IzhikevichLTC_run *run,
+                                                const struct IzhikevichLTC_constants *constants, int64_t first_step,
+                                                int32_t s, int64_t i, const int is_held)
 {
     (void)population;
     (void)first_step;
@@ -381,12 +397,15 @@ static __device__ __forceinline__ int make_step(struct neuron *neuron, struct ke
     return step_neuron(neuron, constants);
 }
 
-/* Advance a neuron from step s of a call up to step end. The loop over some steps is all arithmetic: spikes are bits of a word, which
-   is looked at after the steps that fill it; where all inputs are held, is_held is 1, and that loop reads nothing.
-   Returns whether the last step gave a spike, and adds to the number of spikes. */
-static __device__ __forceinline__ int advance_steps(struct neuron *neuron, struct kept *kept, const struct IzhikevichLTC_population *population,
-                                                    const struct IzhikevichLTC_run *run, const struct IzhikevichLTC_constants *constants,
-                                                    int64_t first_step, int32_t s, int32_t end, int64_t i, int32_t *count, const int is_held)
+/* Advance a neuron from step s of a call up to step end. The loop over some steps is all arithmetic: spikes are bits of
+   a word, which is looked at after the steps that fill it; where all inputs are held, is_held is 1, and that loop reads
+   nothing. Returns whether the last step gave a spike, and adds to the number of spikes. */
+static __device__ __forceinline__ int advance_steps(struct neuron *neuron,
+                                                     struct kept *kept,
+                                                     const struct IzhikevichLTC_population *population,
+                                                     const struct IzhikevichLTC_run *run,
+                                                     const struct IzhikevichLTC_constants *constants,
+                                                     int64_t first_step, int32_t s, int32_t end, int64_t i, int32_t *count, const int is_held)
 {
     uint32_t fired = 0;
     int32_t length = 0;
@@ -406,7 +425,8 @@ static __device__ __forceinline__ int advance_steps(struct neuron *neuron, struc
         }
 #pragma unroll 1
         for (; s < begin + length; s++)
-            fired |= (uint32_t)make_step(neuron, kept, population, run, constants, first_step, s, i, is_held) << (s - begin);
+            fired |= (uint32_t)make_step(neuron, kept, population, run, constants, first_step, s, i, is_held)
+                << (s - begin);
         if (fired != 0 && (run->spike_key != NULL || run->first_spike != NULL))
             note_spikes(population, run, fired, first_step + begin, i, *count);
         *count += __popc(fired);
@@ -415,8 +435,10 @@ static __device__ __forceinline__ int advance_steps(struct neuron *neuron, struc
 }
 
 /* All steps of a call, for one neuron. */
-static __device__ __forceinline__ void advance_neuron(const struct IzhikevichLTC_population *population, const struct IzhikevichLTC_run *run,
-                                                      const struct IzhikevichLTC_constants *constants, int64_t first_step, int64_t i)
+static __device__ __forceinline__ void advance_neuron(const struct IzhikevichLTC_population *population,
+                                                      const struct IzhikevichLTC_run *run,
+                                                      const struct IzhikevichLTC_constants *constants,
+                                                      int64_t first_step, int64_t i)
 {
     const int64_t position = run->record_phase < 0 ? -1 : find_position(run, i);
     const int32_t steps = (int32_t)run->steps;
@@ -432,7 +454,8 @@ static __device__ __forceinline__ void advance_neuron(const struct IzhikevichLTC
     load_inputs(&neuron, &kept, run, i);
     check_inputs(&neuron, &kept);
     while (s < steps) {
-        const int32_t end = next_record < steps ? (int32_t)next_record + 1 : steps; /* a row of the traces stands after it */
+        /* a row of the traces stands after it */
+        const int32_t end = next_record < steps ? (int32_t)next_record + 1 : steps;
         if (!is_held)
             spike = advance_steps(&neuron, &kept, population, run, constants, first_step, s, end, i, &count, 0);
         else
@@ -453,9 +476,10 @@ static __device__ __forceinline__ void advance_neuron(const struct IzhikevichLTC
         report_bad(run->status, i);
 }
 
-/* Before IzhikevichLTC_advance and IzhikevichLTC_step, by one thread: compute what depends on parameters only, and decide whether the
-   call may advance. */
-extern "C" __global__ void IzhikevichLTC_begin(const struct IzhikevichLTC_population population, const struct IzhikevichLTC_run run)
+/* Before IzhikevichLTC_advance and IzhikevichLTC_step, by one thread: compute what depends on parameters only, and
+   decide whether the call may advance. */
+extern "C" __global__ void IzhikevichLTC_begin(const struct IzhikevichLTC_population population,
+    const struct IzhikevichLTC_run run)
 {
     const float p1 = (float)population.parameter.p1;
     const float p2 = (float)population.parameter.p2;
@@ -482,17 +506,21 @@ extern "C" __global__ void IzhikevichLTC_begin(const struct IzhikevichLTC_popula
     run.constants->dt_p3 = dt_p3;
     run.constants->dt_p1_2 = dt_p1_2;
     run.constants->a_dt_phi1_minus_a_dt = a_dt_phi1_minus_a_dt;
-    run.constants->short_reach = z_V_at_threshold >= -1.0f && z_V_at_threshold <= 1.0f ? 1.0f : -1.0f;
+    run.constants->short_reach = z_V_at_threshold >= -1.0f && z_V_at_threshold <= 1.0f ? 1.0f
+        : -1.0f;
     run.constants->time_step = population.dt;
     if (!run.status->stopped && run.check_finite && (run.status->bad_neuron != NONE || run.status->bad_step != NONE))
         run.status->stopped = 2;
-    run.constants->list_origin = run.spike_key == NULL || run.spike_capacity <= 0 ? 0 : run.status->spikes - run.status->spikes % (uint64_t)run.spike_capacity;
-    if (!run.status->stopped && run.spike_key != NULL && (int64_t)run.status->spikes - run.spikes_taken > run.spike_capacity - population.neurons * run.steps)
+    run.constants->list_origin = run.spike_key == NULL || run.spike_capacity <= 0 ? 0
+        : run.status->spikes - run.status->spikes % (uint64_t)run.spike_capacity;
+    if (!run.status->stopped && run.spike_key != NULL
+        && (int64_t)run.status->spikes - run.spikes_taken > run.spike_capacity - population.neurons * run.steps)
         run.status->stopped = 1;
 }
 
 /* Advance all neurons by run.steps steps; each thread keeps its neuron in registers all the while. */
-extern "C" __global__ void IzhikevichLTC_advance(const struct IzhikevichLTC_population population, const struct IzhikevichLTC_run run)
+extern "C" __global__ void IzhikevichLTC_advance(const struct IzhikevichLTC_population population,
+    const struct IzhikevichLTC_run run)
 {
     const int64_t threads = (int64_t)gridDim.x * blockDim.x;
     const int64_t first_step = run.first_step + (run.follow_clock ? run.status->clock : 0);
@@ -505,17 +533,20 @@ extern "C" __global__ void IzhikevichLTC_advance(const struct IzhikevichLTC_popu
 }
 
 /* Advance all neurons by one step, without traces, list of spikes, or figures of them. */
-extern "C" __global__ void IzhikevichLTC_step(const struct IzhikevichLTC_population population, const struct IzhikevichLTC_run run)
+extern "C" __global__ void IzhikevichLTC_step(const struct IzhikevichLTC_population population,
+    const struct IzhikevichLTC_run run)
 {
     const int64_t threads = (int64_t)gridDim.x * blockDim.x;
     const int32_t is_stopped = run.status->stopped;
     int64_t first, i;
     int k;
-    for (first = (int64_t)blockIdx.x * blockDim.x * NEURONS_A_THREAD + threadIdx.x; first < population.neurons; first += threads * NEURONS_A_THREAD) {
+    for (first = (int64_t)blockIdx.x * blockDim.x * NEURONS_A_THREAD + threadIdx.x; first < population.neurons;
+         first += threads * NEURONS_A_THREAD) {
         struct neuron neuron[NEURONS_A_THREAD];
         struct kept kept[NEURONS_A_THREAD];
 #pragma unroll
-        for (k = 0; k < NEURONS_A_THREAD; k++) { /* loads and nothing else; for a neuron behind the last, those of the first are loaded again */
+        /* loads and nothing else; for a neuron behind the last, those of the first are loaded again */
+        for (k = 0; k < NEURONS_A_THREAD; k++) {
             i = first + k * (int64_t)blockDim.x;
             i = i < population.neurons ? i : first;
             load_neuron(&neuron[k], &population, i);
@@ -525,7 +556,8 @@ extern "C" __global__ void IzhikevichLTC_step(const struct IzhikevichLTC_populat
 #pragma unroll
         for (k = 0; k < NEURONS_A_THREAD; k++) {
             i = first + k * (int64_t)blockDim.x;
-            if (i < population.neurons && !is_stopped) { /* asked here, so that the loads above need not wait for the answer */
+            /* asked here, so that the loads above need not wait for the answer */
+            if (i < population.neurons && !is_stopped) {
                 kept[k].is_bad = 0;
                 check_inputs(&neuron[k], &kept[k]);
                 const int spike = step_neuron(&neuron[k], &constants);

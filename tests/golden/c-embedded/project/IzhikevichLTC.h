@@ -86,10 +86,12 @@ void IzhikevichLTC_prepare(struct IzhikevichLTC_population *population);
 /* Advance all neurons by one step. Returns how many spiked. */
 int32_t IzhikevichLTC_step(struct IzhikevichLTC_population *population, const struct IzhikevichLTC_input *input);
 
-/* Set the parameters to the model's defaults, the step dt in ms, and time to 0. Then change what differs, and initialize. */
+/* Set the parameters to the model's defaults, the step dt in ms, and time to 0. Then change
+   what differs, and initialize. */
 void IzhikevichLTC_defaults(struct IzhikevichLTC_population *population, float dt);
 
-/* Set the states of all neurons to the model's initial values, which follow from the parameters, and time to 0; then prepare. */
+/* Set the states of all neurons to the model's initial values, which follow from the parameters,
+   and time to 0; then prepare. */
 void IzhikevichLTC_initialize(struct IzhikevichLTC_population *population);
 
 /* A standard normal variate, keyed by (seed, neuron, step): noise for inputs. No state is kept. */

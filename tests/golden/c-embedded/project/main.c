@@ -1,5 +1,7 @@
-/* Example of IzhikevichLTC: neurons with a step of current and Wiener noise; their spikes go to standard output as CSV.
-   From BEGIN to END, I is 22.0 plus 10.0 times the increments of a Wiener process, dW = sqrt(dt)*N(0, 1). Other inputs are 0.
+/* Example of IzhikevichLTC: neurons with a step of current and Wiener noise; their spikes go
+   to standard output as CSV.
+   From BEGIN to END, I is 22.0 plus 10.0
+   times the increments of a Wiener process, dW = sqrt(dt)*N(0, 1). Other inputs are 0.
    For other values, compile with -DDURATION_MS=... and so on. */
 #include "IzhikevichLTC.h"
 #include "output.h"
@@ -42,7 +44,10 @@ int main(void)
     for (step = 0; step < STEPS; step++) {
         const int is_on = step >= BEGIN && step < END;
         for (neuron = 0; neuron < IzhikevichLTC_NEURONS; neuron++)
-            input.I[neuron] = is_on ? 22.0f + 10.0f * SQRT_DT * IzhikevichLTC_normal(SEED, neuron, step) : 0.0f;
+            input.I[neuron] = is_on
+                ? 22.0f
+                    + 10.0f * SQRT_DT * IzhikevichLTC_normal(SEED, neuron, step)
+                : 0.0f;
         IzhikevichLTC_step(&population, &input);
         for (neuron = 0; neuron < IzhikevichLTC_NEURONS; neuron++)
             if (population.spike[neuron]) {

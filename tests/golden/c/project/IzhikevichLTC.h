@@ -100,8 +100,8 @@ struct IzhikevichLTC_run {
 int64_t IzhikevichLTC_advance(const struct IzhikevichLTC_population *population, struct IzhikevichLTC_run *run,
                            int64_t first, int64_t last);
 
-/* Set the parameters to the model's defaults, the number of neurons, and the step dt in ms; all else to 0 and NULL. Then give the state
-   its arrays, each with room for that many values. */
+/* Set the parameters to the model's defaults, the number of neurons, and the step dt in ms; all else to 0 and NULL.
+   Then give the state its arrays, each with room for that many values. */
 void IzhikevichLTC_defaults(struct IzhikevichLTC_population *population, int64_t neurons, double dt);
 
 /* Set the states of all neurons to the model's initial values, which follow from the parameters. */

@@ -1,9 +1,11 @@
-/* Example of IzhikevichLTC: neurons with a step of current and Wiener noise; their spikes go to standard output as CSV.
+/* Example of IzhikevichLTC: neurons with a step of current and Wiener noise; their spikes go
+   to standard output as CSV.
 
      ./main [neurons] [ms] [dt] [seed]
 
-   From 20 % to 80 % of the time, I is 22.0 plus 10.0 times the increments of a Wiener process, dW = sqrt(dt)*N(0, 1),
-   drawn in the kernel for each neuron and step. Other inputs are 0.
+   From 20 % to 80 % of the time,
+   I is 22.0 plus 10.0 times the increments of a
+   Wiener process, dW = sqrt(dt)*N(0, 1), drawn in the kernel for each neuron and step. Other inputs are 0.
  */
 #include "IzhikevichLTC.h"
 
@@ -78,8 +80,10 @@ static void *allocate(int64_t neurons, size_t size)
     return room;
 }
 
-/* Advance all neurons step by step and print their spikes. Returns how many, or -1 when a state is not finite any more. */
-static int64_t simulate(const struct IzhikevichLTC_population *population, struct IzhikevichLTC_run *run, int64_t steps)
+/* Advance all neurons step by step and print their spikes. Returns how many, or -1 when a
+   state is not finite any more. */
+static int64_t simulate(const struct IzhikevichLTC_population *population, struct IzhikevichLTC_run *run,
+                        int64_t steps)
 {
     int64_t step, total = 0;
     const double duration = (double)steps * population->dt, edge = 1e-6 * population->dt;
@@ -90,19 +94,21 @@ static int64_t simulate(const struct IzhikevichLTC_population *population, struc
     for (step = 0; step < steps; step++) {
         int64_t spike;
         const double time = (double)step * population->dt;
-        const int is_on = time >= 0.2 * duration - edge && time < 0.8 * duration - edge;
+        const int is_on = time >= 0.2 * duration - edge
+            && time < 0.8 * duration - edge;
         current = is_on ? 22.0f : 0.0f;
         amplitude = is_on ? (float)(10.0 * sqrt(population->dt)) : 0.0f;
         run->first_step = step;
         run->spike_count = 0;
         run->bad_neuron = population->neurons;
         if (IzhikevichLTC_advance(population, run, 0, population->neurons) != population->neurons) {
-            fprintf(stderr, "a list of %lld spikes is too small for a step; give it room for %lld\n", (long long)run->spike_capacity,
-                    (long long)population->neurons);
+            fprintf(stderr, "a list of %lld spikes is too small for a step; give it room for %lld\n",
+                    (long long)run->spike_capacity, (long long)population->neurons);
             return -1;
         }
         if (run->bad_neuron < population->neurons) {
-            fprintf(stderr, "neuron %lld has a state that is not finite after step %lld; take a smaller dt\n", (long long)run->bad_neuron, (long long)step);
+            fprintf(stderr, "neuron %lld has a state that is not finite after step %lld; take a smaller dt\n",
+                    (long long)run->bad_neuron, (long long)step);
             return -1;
         }
         for (spike = 0; spike < run->spike_count; spike++)
@@ -118,7 +124,8 @@ int main(int count, char **arguments)
     const int64_t neurons = count > 1 ? read_whole(arguments[1], "neurons", 1, 1e9) : 10;
     const double duration = count > 2 ? read_number(arguments[2], "ms", 1e-9, 1e12) : 500.0;
     const double dt = count > 3 ? read_number(arguments[3], "dt", 1e-9, 1e6) : 0.1;
-    const uint64_t seed = count > 4 ? (uint64_t)read_whole(arguments[4], "seed", 0, 9007199254740992.0) : 1;
+    const uint64_t seed = count > 4 ? (uint64_t)read_whole(arguments[4], "seed", 0, 9007199254740992.0)
+        : 1;
     const int64_t steps = count_whole_steps(duration, dt);
     struct IzhikevichLTC_population population;
     struct IzhikevichLTC_run run;
@@ -134,8 +141,9 @@ int main(int count, char **arguments)
     IzhikevichLTC_initialize(&population);
     spikes = simulate(&population, &run, steps);
     if (spikes >= 0)
-        fprintf(stderr, "IzhikevichLTC: %lld neurons, %g ms in %lld steps of %g ms: %lld spikes, mean rate %.3g Hz\n", (long long)neurons, duration,
-                (long long)steps, dt, (long long)spikes, (double)spikes / (double)neurons / duration * 1000.0);
+        fprintf(stderr, "IzhikevichLTC: %lld neurons, %g ms in %lld steps of %g ms: %lld spikes, mean rate %.3g Hz\n",
+                (long long)neurons, duration, (long long)steps, dt, (long long)spikes,
+                (double)spikes / (double)neurons / duration * 1000.0);
     free(run.spike_neuron);
     free(run.spike_step);
     free(population.state.u);

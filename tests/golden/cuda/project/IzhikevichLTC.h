@@ -131,7 +131,8 @@ struct IzhikevichLTC_device {
     int block, processors; /* threads of a block, and multiprocessors; asked for once, when memory is taken */
 };
 
-/* The functions below return 0, or the runtime's error number. Streams are cudaStream_t; NULL is the default one. */
+/* The functions below return 0, or the runtime's error number. Streams are
+   cudaStream_t; NULL is the default one. */
 
 /* Set the parameters to the model's defaults, the number of neurons, and the step dt in ms; all else to 0 and NULL. */
 void IzhikevichLTC_defaults(struct IzhikevichLTC_population *population, int64_t neurons, double dt);
@@ -140,18 +141,23 @@ void IzhikevichLTC_defaults(struct IzhikevichLTC_population *population, int64_t
 int IzhikevichLTC_allocate(struct IzhikevichLTC_population *population, struct IzhikevichLTC_device *device);
 int IzhikevichLTC_free(struct IzhikevichLTC_population *population, struct IzhikevichLTC_device *device);
 
-/* Set the states of all neurons to the model's initial values, which follow from the parameters, and forget what has happened. */
-int IzhikevichLTC_initialize(const struct IzhikevichLTC_population *population, const struct IzhikevichLTC_device *device, void *stream);
+/* Set the states of all neurons to the model's initial values, which follow from the parameters,
+   and forget what has happened. */
+int IzhikevichLTC_initialize(const struct IzhikevichLTC_population *population,
+    const struct IzhikevichLTC_device *device, void *stream);
 
 /* Describe a call: that many steps from first_step on, all inputs 0, nothing recorded. */
-void IzhikevichLTC_prepare_run(struct IzhikevichLTC_run *run, const struct IzhikevichLTC_device *device, int64_t first_step, int64_t steps);
+void IzhikevichLTC_prepare_run(struct IzhikevichLTC_run *run, const struct IzhikevichLTC_device *device,
+    int64_t first_step, int64_t steps);
 
-/* Enqueue the call on the stream and return at once. Where the list of spikes could overflow, or a call before left a state that is not
-   finite, the device advances nothing: status->stopped tells. */
-int IzhikevichLTC_launch(const struct IzhikevichLTC_population *population, const struct IzhikevichLTC_device *device, const struct IzhikevichLTC_run *run, void *stream);
+/* Enqueue the call on the stream and return at once. Where the list of spikes could overflow, or a call before left a
+   state that is not finite, the device advances nothing: status->stopped tells. */
+int IzhikevichLTC_launch(const struct IzhikevichLTC_population *population,
+    const struct IzhikevichLTC_device *device, const struct IzhikevichLTC_run *run, void *stream);
 
 /* Wait for the stream, and copy what has happened so far. */
-int IzhikevichLTC_read_status(const struct IzhikevichLTC_device *device, struct IzhikevichLTC_status *status, void *stream);
+int IzhikevichLTC_read_status(const struct IzhikevichLTC_device *device, struct IzhikevichLTC_status *status,
+    void *stream);
 
 /* Forget what has happened: empty the list of spikes, and advance again. */
 int IzhikevichLTC_clear_status(const struct IzhikevichLTC_device *device, void *stream);

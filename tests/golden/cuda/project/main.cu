@@ -1,9 +1,11 @@
-/* Example of IzhikevichLTC: neurons with a step of current and Wiener noise; their spikes go to standard output as CSV.
+/* Example of IzhikevichLTC: neurons with a step of current and Wiener noise; their spikes go
+   to standard output as CSV.
 
      ./main [neurons] [ms] [dt] [seed]
 
-   From 20 % to 80 % of the time, I is 22.0 plus 10.0 times the increments of a Wiener process, dW = sqrt(dt)*N(0, 1),
-   drawn in the kernel for each neuron and step. Other inputs are 0.
+   From 20 % to 80 % of the time,
+   I is 22.0 plus 10.0 times the increments of a
+   Wiener process, dW = sqrt(dt)*N(0, 1), drawn in the kernel for each neuron and step. Other inputs are 0.
  */
 #include "IzhikevichLTC.h"
 
@@ -82,7 +84,8 @@ static int close_output(void)
 struct room {
     int64_t steps; /* of one call */
     uint64_t *key, *device_key;
-    float *input, *device_input; /* current of each step, then amplitude of its noise */
+    /* current of each step, then amplitude of its noise */
+    float *input, *device_input;
 };
 
 static void *take_on_host(size_t count, size_t size)
@@ -109,25 +112,32 @@ static int compare_keys(const void *a, const void *b)
 }
 
 /* Currents and amplitudes of the steps of a call. */
-static void fill_input(const struct room *room, int64_t first_step, int64_t steps, int64_t all_steps, double dt)
+static void fill_input(const struct room *room, int64_t first_step, int64_t steps,
+                       int64_t all_steps, double dt)
 {
     const double duration = (double)all_steps * dt, edge = 1e-6 * dt;
     int64_t s;
     for (s = 0; s < steps; s++) {
         const double time = (double)(first_step + s) * dt;
-        const int is_on = time >= 0.2 * duration - edge && time < 0.8 * duration - edge;
+        const int is_on = time >= 0.2 * duration - edge
+            && time < 0.8 * duration - edge;
         room->input[s] = is_on ? 22.0f : 0.0f;
-        room->input[room->steps + s] = is_on ? (float)(10.0 * sqrt(dt)) : 0.0f;
+        room->input[room->steps + s] = is_on ? (float)(10.0 * sqrt(dt))
+            : 0.0f;
     }
-    check((int)cudaMemcpy(room->device_input, room->input, 2 * (size_t)room->steps * sizeof *room->input, cudaMemcpyHostToDevice), "input");
+    check((int)cudaMemcpy(room->device_input, room->input,
+        2 * (size_t)room->steps * sizeof *room->input,
+        cudaMemcpyHostToDevice), "input");
 }
 
 /* Print the spikes of a call in order of time and neuron. Returns how many. */
-static int64_t print_spikes(const struct room *room, const struct IzhikevichLTC_status *status, int64_t first_step, int64_t neurons, double dt)
+static int64_t print_spikes(const struct room *room, const struct IzhikevichLTC_status *status, int64_t first_step,
+                            int64_t neurons, double dt)
 {
     const int64_t count = (int64_t)status->spikes;
     int64_t spike;
-    check((int)cudaMemcpy(room->key, room->device_key, (size_t)count * sizeof *room->key, cudaMemcpyDeviceToHost), "spikes");
+    check((int)cudaMemcpy(room->key, room->device_key, (size_t)count * sizeof *room->key,
+        cudaMemcpyDeviceToHost), "spikes");
     qsort(room->key, (size_t)count, sizeof *room->key, compare_keys);
     for (spike = 0; spike < count; spike++)
         printf("%.10g,%lld\n", (double)(first_step + (int64_t)(room->key[spike] / (uint64_t)neurons) + 1) * dt,
@@ -136,7 +146,8 @@ static int64_t print_spikes(const struct room *room, const struct IzhikevichLTC_
 }
 
 /* Advance all neurons and print their spikes. Returns how many, or -1 when a state is not finite any more. */
-static int64_t simulate(const struct IzhikevichLTC_population *population, const struct IzhikevichLTC_device *device, const struct room *room,
+static int64_t simulate(const struct IzhikevichLTC_population *population,
+                        const struct IzhikevichLTC_device *device, const struct room *room,
                         int64_t steps, uint64_t seed)
 {
     int64_t first_step, total = 0;
@@ -160,13 +171,13 @@ static int64_t simulate(const struct IzhikevichLTC_population *population, const
         check(IzhikevichLTC_launch(population, device, &run, NULL), "launch");
         check(IzhikevichLTC_read_status(device, &status, NULL), "steps");
         if (status.bad_neuron < population->neurons) {
-            fprintf(stderr, "neuron %lld has a state that is not finite after step %lld; take a smaller dt\n", (long long)status.bad_neuron,
-                    (long long)(first_step + count - 1));
+            fprintf(stderr, "neuron %lld has a state that is not finite after step %lld; take a smaller dt\n",
+                    (long long)status.bad_neuron, (long long)(first_step + count - 1));
             return -1;
         }
         if (status.stopped) {
-            fprintf(stderr, "a list of %lld spikes is too small for %lld steps; give it room for %lld\n", (long long)run.spike_capacity,
-                    (long long)count, (long long)(count * population->neurons));
+            fprintf(stderr, "a list of %lld spikes is too small for %lld steps; give it room for %lld\n",
+                    (long long)run.spike_capacity, (long long)count, (long long)(count * population->neurons));
             return -1;
         }
         total += print_spikes(room, &status, first_step, population->neurons, population->dt);
@@ -180,7 +191,8 @@ int main(int count, char **arguments)
     const int64_t neurons = count > 1 ? read_whole(arguments[1], "neurons", 1, 1e9) : 10;
     const double duration = count > 2 ? read_number(arguments[2], "ms", 1e-9, 1e12) : 500.0;
     const double dt = count > 3 ? read_number(arguments[3], "dt", 1e-9, 1e6) : 0.1;
-    const uint64_t seed = count > 4 ? (uint64_t)read_whole(arguments[4], "seed", 0, 9007199254740992.0) : 1;
+    const uint64_t seed = count > 4 ? (uint64_t)read_whole(arguments[4], "seed", 0, 9007199254740992.0)
+        : 1;
     const int64_t steps = count_whole_steps(duration, dt);
     struct IzhikevichLTC_population population;
     struct IzhikevichLTC_device device;
@@ -193,12 +205,15 @@ int main(int count, char **arguments)
     room.steps = room.steps < steps ? room.steps : steps;
     room.key = (uint64_t *)take_on_host((size_t)(room.steps * neurons), sizeof *room.key);
     room.device_key = (uint64_t *)take_on_device((size_t)(room.steps * neurons), sizeof *room.device_key);
-    room.input = (float *)take_on_host(2 * (size_t)room.steps, sizeof *room.input);
-    room.device_input = (float *)take_on_device(2 * (size_t)room.steps, sizeof *room.device_input);
+    room.input = (float *)take_on_host(2 * (size_t)room.steps,
+        sizeof *room.input);
+    room.device_input = (float *)take_on_device(2 * (size_t)room.steps,
+        sizeof *room.device_input);
     spikes = simulate(&population, &device, &room, steps, seed);
     if (spikes >= 0)
-        fprintf(stderr, "IzhikevichLTC: %lld neurons, %g ms in %lld steps of %g ms: %lld spikes, mean rate %.3g Hz\n", (long long)neurons, duration,
-                (long long)steps, dt, (long long)spikes, (double)spikes / (double)neurons / duration * 1000.0);
+        fprintf(stderr, "IzhikevichLTC: %lld neurons, %g ms in %lld steps of %g ms: %lld spikes, mean rate %.3g Hz\n",
+                (long long)neurons, duration, (long long)steps, dt, (long long)spikes,
+                (double)spikes / (double)neurons / duration * 1000.0);
     check((int)cudaFree(room.device_input), "memory of the device");
     check((int)cudaFree(room.device_key), "memory of the device");
     free(room.input);
