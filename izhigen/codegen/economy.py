@@ -350,10 +350,11 @@ def _phi_arguments(expression: Any, name: sp.Symbol) -> set[Any]:
     """
     if expression == name:
         return {None}
-    parts, found = [a for a in expression.args if name in a.free_symbols], set()
+    parts: list[Any] = [a for a in expression.args if name in a.free_symbols]
+    found: set[Any] = set()
     if expression.is_Mul and name in parts and DT in expression.args:
         parts.remove(name)
-        found = {a.args[0] for a in expression.args if isinstance(a, tuple(f.PHI.values()))} or {None}
+        found = {a.args[0] for a in expression.args if type(a) in f.PHI.values()} or {None}
     return found.union(*(_phi_arguments(a, name) for a in parts))
 
 

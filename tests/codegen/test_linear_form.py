@@ -94,6 +94,7 @@ def updates(plan):
 def test_any_method_that_reads_it_so_gets_the_short_form(name, monkeypatch):
     step = derive(monkeypatch, TAKEN[name])
     plan = linear_form(step, as_derived(step), F)
+    assert plan is not None
     defined = [a.symbol for a in plan.assignments]
     assert F not in defined and DT_F in defined
     for place, assignment in enumerate(plan.assignments):
