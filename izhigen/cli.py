@@ -55,8 +55,34 @@ class _StepType(click.FloatRange):
         return number
 
 
+class _NobodyReadsError(Exception):
+    """The reader of the output has gone, as in ``izhigen list | head -1``."""
+
+
+class _Commands(click.Group):
+    """Commands that tell :func:`main` so; click by itself would end with exit code 1."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _told_when_nobody_reads():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _told_when_nobody_reads():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _told_when_nobody_reads() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise _NobodyReadsError from None
+
+
 @click.group(
-    invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+    cls=_Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(iz.__version__, prog_name="izhigen")
 @click.pass_context
@@ -212,13 +238,16 @@ def run(
     )
     seconds = time.perf_counter() - started
     recording = recording.to_host()
-    _summary(pop, recording, seconds)
-    if out is not None:
-        if not streamed:
+    try:
+        _summary(pop, recording, seconds)
+    finally:  # also where nobody reads the summary
+        if out is not None and not streamed:
             recording.save(out)
+        if picture is not None:
+            iz.plot.save(recording.plot(), picture)
+    if out is not None:
         click.echo(f"recording: {printable(out)}")
     if picture is not None:
-        iz.plot.save(recording.plot(), picture)
         click.echo(f"picture:   {printable(picture)}")
 
 
@@ -439,7 +468,9 @@ def main() -> None:
             "izhigen: error: not enough memory; take fewer neurons, record fewer of them, or use --every", err=True
         )
         sys.exit(1)
-    except BrokenPipeError:
+    except _NobodyReadsError:
+        with contextlib.suppress(OSError):  # what is left to write goes nowhere, also at the interpreter's end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as problem:
         click.echo(f"izhigen: error: {_one_line(str(problem))}", err=True)

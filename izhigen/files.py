@@ -13,6 +13,7 @@ import os
 import secrets
 import stat
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -20,8 +21,15 @@ from typing import Any, BinaryIO, cast
 
 from izhigen.errors import RecordingError, ValueShapeError, shown
 
+try:
+    import fcntl
+except ImportError:  # where files are not locked so, as on Windows
+    fcntl = None  # type: ignore[assignment]
+
 DRAFT_PREFIX, DRAFT_SUFFIX = ".izhigen-", ".part"
 """Of a file that is being written; one that a kill left may be removed."""
+LEFTOVER_AGE = 3600.0
+"""Seconds after its last change in which such a file is not removed, whoever holds it."""
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
 NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 LONGEST_PATH = 4096
@@ -78,6 +86,8 @@ class _Draft:
         """An empty file with the permissions of the one that is there, or of any new file."""
         mode = self._mode_there()
         self.file = cast(BinaryIO, open(self.path, "x+b", opener=self._opener))  # noqa: SIM115
+        with contextlib.suppress(OSError):  # a file system without locks
+            _lock(self.file)
         if mode is not None and hasattr(os, "fchmod"):
             os.fchmod(self.file.fileno(), mode)
         return self.file
@@ -120,6 +130,27 @@ class _Draft:
                 self.file.close()
         with contextlib.suppress(OSError):
             os.unlink(self.path, dir_fd=self._folder)
+
+
+def _lock(file: BinaryIO) -> None:
+    """Hold a file for as long as it is open; OSError where another does, or where files cannot be held."""
+    if fcntl is None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _remove_leftovers(folder: int) -> None:
+    """Remove drafts in an open folder whose writers were killed: they are old, and nobody holds them."""
+    flags = os.O_RDONLY | NO_LINK | os.O_NONBLOCK
+    for name in filter(is_draft, os.listdir(folder)):
+        with (
+            contextlib.suppress(OSError),
+            open(name, "rb", opener=lambda path, _: os.open(path, flags, dir_fd=folder)) as file,
+        ):
+            status = os.fstat(file.fileno())
+            if stat.S_ISREG(status.st_mode) and time.time() - status.st_mtime > LEFTOVER_AGE:
+                _lock(file)
+                os.unlink(name, dir_fd=folder)
 
 
 def check_file(path: str | Path) -> None:
@@ -174,7 +205,8 @@ def replacing(path: str | Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     Parameters
     ----------
     durable : bool
-        Whether the file must also outlive a loss of power.
+        Whether the file must also outlive a loss of power. What earlier writers left in the folder when they were
+        killed then goes, too.
 
     Raises
     ------
@@ -193,6 +225,9 @@ def replacing(path: str | Path, *, durable: bool = True) -> Iterator[BinaryIO]:
             yield file
         return
     with _opened(place.parent) as folder:
+        if durable and folder is not None:
+            with contextlib.suppress(OSError):  # a folder that may not be listed
+                _remove_leftovers(folder)
         draft = _Draft(place.name if BY_DESCRIPTOR else str(place), folder, durable)
         try:
             yield draft.create()

@@ -152,6 +152,25 @@ def read_whole(value: Any, least: int, most: int = LARGEST_WHOLE) -> int | None:
     return int(number)
 
 
+def read_flag(value: Any, what: str) -> bool:
+    """True or False, also as a number 1 or 0, or of NumPy and its like.
+
+    Raises
+    ------
+    ValueShapeError
+        For anything else: an array has no one truth value, and text is true whatever it says.
+    """
+    if value is True or value is False:
+        return value
+    found = scalar_of(value)
+    if isinstance(found, (bool, np.bool_)):
+        return bool(found)
+    number = read_whole(found, 0, 1)
+    if number is None:
+        raise ValueShapeError(f"{what}={shown(value)} is not True or False")
+    return bool(number)
+
+
 def check_count(name: str, value: Any) -> int:
     """A positive whole number, or an error that names it."""
     number = read_whole(value, 1)

@@ -315,6 +315,37 @@ def test_as_a_program():
     assert "izhikevich2007" in done.stdout
 
 
+@pytest.mark.parametrize("buffering", ["", "1"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list"],
+        ["--help"],
+        ["list", "--help"],
+        ["show", "Izhikevich", "--source", "c"],
+        ["run", "RS", "-T", "5", "--backend", "numpy", "--out", "kept.npz", "--plot", "kept.png"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_a_reader_that_has_gone_is_no_error(arguments, buffering, tmp_path):
+    """As in ``izhigen list | head -1``; what a run was to write is written all the same."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "izhigen.cli", *arguments],
+            stdout=write,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONUNBUFFERED": buffering},
+            check=False,
+        )
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert {path.name for path in tmp_path.iterdir()} == {name for name in arguments if name.startswith("kept")}
+
+
 def test_record_all_and_plot(tmp_path):
     from click.testing import CliRunner
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -145,6 +146,45 @@ def test_an_interrupt_at_any_line(tmp_path):
             break
         line += 1
     assert line > 15 and seen == {b"old", b"new"}
+
+
+KILLED = """
+import os, signal, sys
+from izhigen import files
+with files.replacing(sys.argv[1]) as file:
+    file.write(b"half of it")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+@pytest.mark.skipif(not files.BY_DESCRIPTOR, reason="the system names no files by an open folder")
+def test_what_a_killed_writer_left_goes_with_a_later_write(tmp_path):
+    """Once it is old, and nobody writes it."""
+    path, old = tmp_path / "x", (1e9, 1e9)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert done.returncode == -signal.SIGTERM
+    (left,) = drafts(tmp_path)
+    kept = [tmp_path / f"{files.DRAFT_PREFIX}{name}{files.DRAFT_SUFFIX}" for name in ("folder", "link", "pipe")]
+    kept[0].mkdir()
+    kept[1].symlink_to("named")
+    os.mkfifo(kept[2])
+    (tmp_path / "named").write_bytes(b"of the user")
+    for place in (*kept, tmp_path / "named"):
+        os.utime(place, old)
+    files.write_file(path, b"1")
+    assert left in drafts(tmp_path), "it may be written now, on another machine"
+    with files.replacing(tmp_path / "y") as file:
+        file.write(b"a writer that takes its time")
+        file.flush()
+        for place in (file.fileno(), left):
+            os.utime(place, old)
+        files.write_file(path, b"2", durable=False)
+        assert left in drafts(tmp_path)
+        files.write_file(path, b"3")
+        assert left not in drafts(tmp_path)
+    assert (tmp_path / "y").read_bytes() == b"a writer that takes its time" and path.read_bytes() == b"3"
+    assert sorted(drafts(tmp_path)) == sorted(kept) and (tmp_path / "named").read_bytes() == b"of the user"
 
 
 @pytest.fixture(params=["8m"])

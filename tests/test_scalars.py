@@ -73,6 +73,13 @@ WHOLE = {
     "neurons": lambda v: population().run(1.0, neurons=v),
     "steps": lambda v: population().run(steps=v),
 }
+FLAGS = {
+    "check_finite of run": lambda v: population().run(1.0, check_finite=v),
+    "check_finite of step": lambda v: population().step(check_finite=v),
+    "progress": lambda v: population().run(1.0, progress=v),
+    "bias of a sinusoid": lambda v: iz.inputs.sinusoid(1.0, 1.0, 10.0, bias=v),
+    "bias of a square wave": lambda v: iz.inputs.square(1.0, 1.0, 10.0, bias=v),
+}
 
 
 def population(**options):
@@ -92,6 +99,29 @@ def refused(call, value):
     text = str(caught.value)
     assert len(text.splitlines()) == 1 and len(text) < 600
     text.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    "value", [np.array([True, False]), np.zeros(0), [True], "no", b"", 2, 0.5, np.nan, np.timedelta64(1, "s"), object()]
+)
+@pytest.mark.parametrize("place", FLAGS)
+def test_what_is_neither_true_nor_false_is_no_flag(place, value):
+    refused(FLAGS[place], value)
+
+
+@pytest.mark.parametrize("value", [True, False, np.True_, np.array(False), 1, np.int8(0)])
+@pytest.mark.parametrize("place", FLAGS)
+def test_flags_of_other_libraries_are_read(place, value):
+    FLAGS[place](value)
+
+
+@pytest.mark.parametrize("value", [False, np.False_, 0, np.array(0)])
+def test_a_flag_says_what_it_is(value):
+    pop = population()
+    pop.run(1.0, I=np.nan, check_finite=value)
+    assert np.isnan(np.asarray(pop.state["V"])).all()
+    plain, raised = (iz.inputs.sinusoid(2.0, 50.0, 10.0, dt=0.1, bias=flag) for flag in (value, not value))
+    np.testing.assert_allclose(np.asarray(raised) - np.asarray(plain), 2.0, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", BAD)

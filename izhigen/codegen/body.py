@@ -167,7 +167,6 @@ class StepWriter:
             value = self.placer.hoist(horner(assignment.expression.xreplace(meaning), list(self._present.values())))
             if just_assigned(state) in read:
                 value = self._add(f"{state.name}_assigned", value)
-                self.placer.placements[value] = Placement.BOTH
                 meaning[just_assigned(state)] = value
             values[state] = value
         for state, value in values.items():

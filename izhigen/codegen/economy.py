@@ -21,9 +21,10 @@ from izhigen.codegen.formats import PHI1_SATURATES
 from izhigen.codegen.operations import COST, OTHER_CALL, is_reciprocal, multiplies, own_operations
 from izhigen.derive import functions as f
 from izhigen.derive.event import Assignment
+from izhigen.derive.expansion import bounded_expand
 from izhigen.derive.lowering import DT, symbol
 from izhigen.derive.step import Step
-from izhigen.derive.system import EquationClass, StateEquation
+from izhigen.derive.system import StateEquation
 
 MOST_NODES = 300
 """Statements larger than this are left as they are."""
@@ -131,7 +132,7 @@ def economical(step: Step, definitions: Mapping[Any, str], free: Free, loads: Fr
         scaled = scale_folded(plan, name, free, step.system.intermediate)
         if scaled is not None:
             forms.append(_spread(scaled, _places(scaled, plan), score))
-        linear = _linear_form(step, plan, name)
+        linear = linear_form(step, plan, name)
         if linear is not None:
             forms.append(_spread(linear, _places(linear, plan), score))
         plan = min(forms, key=score)
@@ -319,49 +320,55 @@ def _without_coefficient(expression: Any, name: sp.Symbol, scaled: sp.Symbol, fr
     return expression.func(*(scaled if a == name else _without_coefficient(a, name, scaled, free) for a in kept))
 
 
-def _linear_form(step: Step, plan: Plan, name: sp.Symbol) -> Plan | None:
-    """For ``dx/dt = f`` proved to be ``A*x + B``, with ``z = dt*A`` at hand: ``dt*f`` as ``z*x + dt*B``; None where
-    that does not apply.
+def linear_form(step: Step, plan: Plan, name: sp.Symbol) -> Plan | None:
+    """For an intermediate ``f`` that is a slope proved to be ``A*x + B``, with an intermediate ``z = dt*A`` at hand:
+    ``dt*f`` as ``z*x + dt*B``; None where that does not apply.
 
-    The increment is ``phi1(z)*dt*f``. A rounding of ``z*x`` moves it by ``|z|*phi1(z)*|x| = |exp(z) - 1|*|x|`` units of
-    the last place, as much as one of x itself does.
+    It applies to any method that reads f in products with dt and a phi function of z alone. A rounding of ``z*x`` moves
+    ``phi1(z)*dt*f`` by ``|z|*phi1(z)*|x| = |exp(z) - 1|*|x|`` units of the last place, as much as one of x itself does,
+    and products with the higher phi functions by less.
     """
-    first = {a.symbol: a.expression for a in step.assignments}
-    for equation, increment in zip(step.system.equations, plan.increments):
-        if (
-            not equation.proved
-            or equation.kind is not EquationClass.LINEAR_STATE_RATE
-            or first.get(name) != equation.rhs
-        ):
-            continue
-        rates = {DT * equation.rate, sp.Add(*(DT * term for term in sp.Add.make_args(equation.rate)))}
-        for term in sp.Add.make_args(increment):
-            rate = (
-                [a.args[0] for a in term.args if isinstance(a, f.phi1) and first.get(a.args[0]) in rates]
-                if term.is_Mul
-                else []
-            )
-            if rate and term == DT * f.phi1(rate[0]) * name:
-                return _with_linear_form(step, plan, name, rate[0], equation)
+    arguments = set().union(*(_phi_arguments(e, name) for e in plan.expressions if name in e.free_symbols))
+    values = {a.symbol: a.expression for a in step.assignments}
+    if len(arguments) != 1 or (z := arguments.pop()) not in values:
+        return None
+    for equation in step.system.equations:
+        if equation.proved and equation.rhs == values.get(name) and _is_dt_times(equation.rate, values[z]):
+            return _with_linear_form(step, plan, name, z, equation)
     return None
 
 
-def _with_linear_form(step: Step, plan: Plan, name: sp.Symbol, rate: sp.Symbol, equation: StateEquation) -> Plan | None:
+def _is_dt_times(rate: Any, value: Any) -> bool:
+    """Whether a value is ``dt*rate``, as a product or as a sum of products."""
+    quotient = sp.Add(*(term / DT for term in sp.Add.make_args(value)))
+    return rate != 0 and (quotient == rate or bounded_expand(quotient - rate) == 0)
+
+
+def _phi_arguments(expression: Any, name: sp.Symbol) -> set[Any]:
+    """What stands in the phi functions by which ``dt*name`` is multiplied; None among it if a reading of the name is
+    another.
+    """
+    if expression == name:
+        return {None}
+    parts: list[Any] = [a for a in expression.args if name in a.free_symbols]
+    found: set[Any] = set()
+    if expression.is_Mul and name in parts and DT in expression.args:
+        parts.remove(name)
+        found = {a.args[0] for a in expression.args if type(a) in f.PHI.values()} or {None}
+    return found.union(*(_phi_arguments(a, name) for a in parts))
+
+
+def _with_linear_form(step: Step, plan: Plan, name: sp.Symbol, z: sp.Symbol, equation: StateEquation) -> Plan | None:
     rest = equation.rhs.xreplace({equation.state: sp.S.Zero})
     scaled = step.system.intermediate(f"dt_{name.name}")
-    readers = [e for e in plan.expressions if name in e.free_symbols]
-    if (
-        len(readers) != 1
-        or readers[0] not in plan.increments
-        or rest.has(sp.zoo, sp.nan, sp.oo)
-        or scaled in _defined(plan)
-    ):
+    if rest.has(sp.zoo, sp.nan, sp.oo) or scaled in _defined(plan):
         return None
     assignments = [a for a in plan.assignments if a.symbol != name]
-    after = 1 + next(i for i, a in enumerate(assignments) if a.symbol == rate)
-    assignments.insert(after, Assignment(scaled, rate * equation.state + DT * rest))
-    increments = tuple(i.xreplace({DT * f.phi1(rate) * name: f.phi1(rate) * scaled}) for i in plan.increments)
-    return Plan(tuple(assignments), increments)
+    after = 1 + next(i for i, a in enumerate(assignments) if a.symbol == z)
+    assignments.insert(after, Assignment(scaled, z * equation.state + DT * rest))
+    return Plan(tuple(assignments), plan.increments).mapped(
+        lambda e: _without_coefficient(e, name, scaled, lambda factor: factor == DT)
+    )
 
 
 def _defined(plan: Plan) -> set[sp.Symbol]:

@@ -77,10 +77,6 @@ class Procedure:
     statements: tuple[Statement, ...] = ()
     stores: tuple[Store, ...] = ()
 
-    def given(self, placement: Placement) -> tuple[sp.Symbol, ...]:
-        """The arguments of a placement."""
-        return tuple(a.symbol for a in self.arguments if a.placement is placement)
-
     @property
     def symbols(self) -> frozenset[sp.Symbol]:
         """Everything that is read: arguments, and results of statements that others read."""

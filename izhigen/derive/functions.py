@@ -60,9 +60,9 @@ class _Phi(OwnFunction):
 
     def fdiff(self, argindex: int = 1) -> Any:
         """d/dz phi_k = phi_k - k phi_{k+1}, finite at 0 (from phi_k = 1/k! + z phi_{k+1})."""
-        if argindex != 1 or self.order + 1 not in _PHI:
+        if argindex != 1 or self.order + 1 not in PHI:
             raise ArgumentIndexError(self, argindex)
-        return self - self.order * _PHI[self.order + 1](self.args[0])
+        return self - self.order * PHI[self.order + 1](self.args[0])
 
     def _eval_rewrite_as_exp(self, z: Any, **hints: Any) -> Any:
         value = (sp.exp(z) - 1) / z
@@ -113,7 +113,8 @@ class phi4(_Phi):
     order = 4
 
 
-_PHI: dict[int, type[_Phi]] = {1: phi1, 2: phi2, 3: phi3, 4: phi4}
+PHI: dict[int, type[_Phi]] = {1: phi1, 2: phi2, 3: phi3, 4: phi4}
+"""The phi functions by their order."""
 
 
 def _with_direction(entries: Sequence[Any], place: int) -> list[Any]:

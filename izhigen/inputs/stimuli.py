@@ -33,7 +33,7 @@ from izhigen.memory.space import refuse_masked
 from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.forms import Form, form_of
 from izhigen.model.functions import CONSTANTS
-from izhigen.scalars import LARGEST_WHOLE, read_array, read_finite, read_real, read_whole
+from izhigen.scalars import LARGEST_WHOLE, read_array, read_finite, read_flag, read_real, read_whole
 from izhigen.timegrid import check_dt
 
 Array = Any
@@ -267,9 +267,7 @@ def sinusoid(
     bias: bool = False,
 ) -> Stimulus:
     """``amplitude*sin(2 pi f (t - t_start))``, f in Hz, from ``t_start`` to ``t_end``; ``bias`` adds the amplitude."""
-    window = _window("sinusoid", duration, t_start, t_end)
-    height, hertz = _numbers("sinusoid", amplitude=amplitude, frequency=frequency)
-    return _stimulus("sinusoid", duration, dt, Periodic(*window, False, height, hertz, bool(bias)))
+    return _periodic("sinusoid", amplitude, frequency, bias, (duration, t_start, t_end), dt, is_square=False)
 
 
 @_checked
@@ -283,9 +281,7 @@ def square(
     t_end: float | None = None,
 ) -> Stimulus:
     """A square wave of +-``amplitude`` (first half of a period positive), f in Hz; plus the amplitude with ``bias``."""
-    window = _window("square", duration, t_start, t_end)
-    height, hertz = _numbers("square", amplitude=amplitude, frequency=frequency)
-    return _stimulus("square", duration, dt, Periodic(*window, True, height, hertz, bool(bias)))
+    return _periodic("square", amplitude, frequency, bias, (duration, t_start, t_end), dt, is_square=True)
 
 
 @_checked
@@ -336,6 +332,22 @@ def _check_columns(name: str, n: Any) -> int:
     if columns is None:
         raise ValueShapeError(f"{name}: n={shown(n)} is not a number of columns")
     return columns
+
+
+def _periodic(
+    name: str,
+    amplitude: float,
+    frequency: float,
+    bias: bool,
+    times: tuple[float, float, float | None],
+    dt: float | None,
+    *,
+    is_square: bool,
+) -> Stimulus:
+    window = _window(name, *times)
+    height, hertz = _numbers(name, amplitude=amplitude, frequency=frequency)
+    part = Periodic(*window, is_square, height, hertz, read_flag(bias, f"{name}: bias"))
+    return _stimulus(name, times[0], dt, part)
 
 
 def _numbers(name: str, **values: Any) -> tuple[float, ...]:

@@ -29,7 +29,7 @@ from izhigen.population.saved import Saved
 from izhigen.population.values import Value, check_value_names
 from izhigen.population.views import ParameterView, StateView
 from izhigen.recording.recording import Recording
-from izhigen.scalars import check_count
+from izhigen.scalars import check_count, read_flag
 from izhigen.timegrid import check_dt, count_steps
 
 if TYPE_CHECKING:
@@ -337,6 +337,7 @@ class Population:
         NonFiniteError
             Naming the neuron, time, state and inputs.
         """
+        check_finite = read_flag(check_finite, "check_finite")
         names, deltas = self._input_names(inputs)
         neurons = self._neurons
         done = neurons.steps_done
@@ -426,6 +427,8 @@ class Population:
         RecordingError
             When ``out`` exists or cannot be written. Nothing is simulated when it cannot be created.
         """
+        check_finite = read_flag(check_finite, "check_finite")
+        progress = None if progress is None else read_flag(progress, "progress")
         with self._space.use():
             count = count_steps(duration, steps, self.dt)
             names, deltas = self._input_names(inputs)

@@ -22,6 +22,7 @@ from izhigen.errors import BackendError, IzhigenError, ValueShapeError, shown
 from izhigen.files import Folder, InTheWay, check_file, is_draft, read_path, sha256, write_file
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
+from izhigen.scalars import read_flag
 from izhigen.standalone.golden import Drawn, choose_current, compute_golden
 from izhigen.standalone.view import Example, view_of_project
 
@@ -64,7 +65,7 @@ class Project:
         IzhigenError
             When the disk refuses. As all files are written beside their places first, a full disk changes none of them.
         """
-        root = read_path(folder, "neurons/")
+        root, force = read_path(folder, "neurons/"), read_flag(force, "force")
         try:
             if root.exists() and not root.is_dir():
                 raise ValueShapeError(

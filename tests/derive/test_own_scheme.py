@@ -32,9 +32,8 @@ def etdrk2(system):
         name = equation.state.name
         scaled = system.intermediate(f"z_{name}")
         before, after = system.intermediate(f"n_{name}"), system.intermediate(f"m_{name}")
-        rest = equation.rhs - equation.rate * equation.state
-        assignments.append(Assignment(before, rest))
-        assignments.append(Assignment(after, rest.xreplace(stages)))
+        assignments.append(Assignment(before, equation.remainder))
+        assignments.append(Assignment(after, equation.rhs.xreplace(stages) - equation.rate * stages[equation.state]))
         slope = system.intermediate(f"f_{name}")
         increments.append(DT * phi1(scaled) * slope + DT * phi2(scaled) * (after - before))
     return tuple(assignments), tuple(increments)
