@@ -247,10 +247,10 @@ class Oracle:
                     held = flag = flag and not self.evaluate(case.until, start, given)
                 if held:
                     now |= {state: start[state] for state in case.hold}
-                if case.threshold and not (held and muted):
-                    if self.happens(case.threshold, case.reset, case.trigger, now, given, start):
-                        found["spike"].append((s, k))
-                        now, last, flag = self.assign(case.reset, now, given, start), t, True
+                may = bool(case.threshold) and not (held and muted)
+                if may and self.happens(case.threshold, case.reset, case.trigger, now, given, start):
+                    found["spike"].append((s, k))
+                    now, last, flag = self.assign(case.reset, now, given, start), t, True
                 for name, (condition, assignments, trigger) in case.events.items():
                     given_now = given  # t_last_spike is that of the step's start in all of the step
                     if self.happens(condition, assignments, trigger, now, given_now, start):
