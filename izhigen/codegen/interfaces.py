@@ -229,7 +229,7 @@ def _fixed_population(view: KernelView, neurons: str) -> Struct:
             ),
             *_if(
                 view.spikes,
-                value("spike", "uint8", "1 for a neuron that spiked in the last step, else 0", length=neurons),
+                value("spike", "uint8", _flags(view), length=neurons),
             ),
         ),
         "A population: its parameters, and its state, a value a neuron. All of it lies in this struct.",
@@ -356,6 +356,14 @@ def _traces(view: KernelView) -> tuple[Field | Group, ...]:
         pointer("record_neurons", "int64", "ascending; NULL for all neurons", constant=True),
         Group("record", tuple(pointer(lane.name, _number(lane)) for lane in view.lanes.recorded)),
     )
+
+
+def _flags(view: KernelView) -> str:
+    """What the flag of a neuron says."""
+    if not view.others:
+        return "1 for a neuron that spiked in the last step, else 0"
+    others = ", ".join(f"{1 << event.number} for {event.name}" for event in view.others)
+    return f"what happened in the last step, added up: 1 for spike, {others}"
 
 
 def _slots(view: KernelView) -> str:

@@ -37,6 +37,7 @@ from izhigen.codegen.words import Words
 from izhigen.derive.event import LAST_SPIKE, TAU_REF
 from izhigen.derive.lowering import DT, T, lower, symbol
 from izhigen.derive.ranges import SHORT_RANGE, WIDE_RANGE, within
+from izhigen.model.initial import NEVER
 from izhigen.model.model import Declaration
 
 LARGEST_TILE, SMALLEST_TILE = 256, 64
@@ -171,7 +172,9 @@ def _code(kernel: Kernel, printer: CPrinter, words: Words, with_initial: bool) -
 
 
 def initial_lines(model: Declaration, printer: CPrinter) -> tuple[Line, ...]:
-    """Statements that compute the initial value of every state, each reading only parameters and states before it."""
+    """Statements that compute the initial value of every state, each reading only parameters and states before it; and
+    the time of the last spike, where neurons keep it.
+    """
     waiting = {
         symbol(s): lower(model.initial[s], f"initial value of {s}") if s in model.initial else sp.S.Zero
         for s in model.states
@@ -180,6 +183,10 @@ def initial_lines(model: Declaration, printer: CPrinter) -> tuple[Line, ...]:
     while waiting:
         for state in [s for s, value in waiting.items() if not value.free_symbols & waiting.keys()]:
             lines.append(print_statement(Statement(state, waiting.pop(state), Kind.REAL), printer))
+    if model.keeps_last_spike:
+        given = model.initial.get(LAST_SPIKE.name)
+        value = sp.Float(NEVER) if given is None else lower(given, f"initial value of {LAST_SPIKE}")
+        lines.append(print_statement(Statement(LAST_SPIKE, value, Kind.REAL), printer))
     return tuple(lines)
 
 

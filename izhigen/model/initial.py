@@ -10,6 +10,7 @@ import numpy as np
 
 from izhigen.errors import ValueShapeError, shown
 from izhigen.memory.space import namespace, on_host
+from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.model import Declaration
 
 Array = Any
@@ -45,6 +46,14 @@ def initial_states(
     for state in model.states:
         resolve(state)
     return {state: _in_type(model, state, values[state], dtype) for state in model.states}
+
+
+def initial_last_spike(model: Declaration, parameters: Mapping[str, Any]) -> float | Array:
+    """``t_last_spike`` at time 0, a number or one a neuron: by the model's initial expression, else long ago."""
+    expression = model.initial.get(LAST_SPIKE)
+    if expression is None:
+        return NEVER
+    return expression.evaluate({name: on_host(parameters[name]) for name in expression.names if name in parameters})
 
 
 def _in_type(model: Declaration, state: str, value: Any, dtype: Any) -> Array:

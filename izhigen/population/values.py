@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 
 from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.memory.layout import Layout
-from izhigen.memory.space import namespace, on_host, refuse_masked
+from izhigen.memory.space import namespace, refuse_masked
 from izhigen.model.functions import LAST_SPIKE
-from izhigen.model.initial import NEVER, initial_states
+from izhigen.model.initial import initial_last_spike, initial_states
 from izhigen.model.model import Declaration
 from izhigen.scalars import read_real, real_numbers, too_large
 
@@ -63,9 +63,8 @@ def fresh_states(
     own = {name: value_of(model, name, given[name], layout, seed) for name in model.states if name in given}
     fresh = initial_states(model, own, parameters, layout.dtype)
     if model.keeps_last_spike:
-        default = model.initial.get(LAST_SPIKE)
-        never = NEVER if default is None else default.evaluate({name: on_host(v) for name, v in parameters.items()})
-        last = value_of(model, LAST_SPIKE, given.get(LAST_SPIKE, never), layout, seed)
+        last = given.get(LAST_SPIKE, initial_last_spike(model, parameters))
+        last = value_of(model, LAST_SPIKE, last, layout, seed)
         fresh[LAST_SPIKE] = np.float64(last) if isinstance(last, float) else last
     return fresh
 

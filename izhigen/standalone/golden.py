@@ -28,7 +28,8 @@ from izhigen.derive.event import TAU_REF
 from izhigen.derive.step import Step
 from izhigen.errors import DerivationError, shown
 from izhigen.inputs.drawing import stream_of
-from izhigen.model.initial import NEVER, initial_states
+from izhigen.model.functions import LAST_SPIKE
+from izhigen.model.initial import initial_last_spike, initial_states
 
 Array = Any
 State = dict[str, Array]
@@ -38,6 +39,8 @@ DT = 0.125
 SEED = 20030101
 SEGMENTS, LENGTH = 12, 50
 """Segments, and steps of each: as many as a mask of 64 bits tells spikes of."""
+MASK = 64
+"""Bits of a mask of steps."""
 STRIDES = (50, 250)
 """Steps from the start of one segment to the next one's; the longer is taken where nothing spikes within the shorter.
 """
@@ -75,9 +78,9 @@ class Segment:
     start, end, tolerance : tuple of tuple of float
         A value a state: at the start, at the end, and how much it may be off there.
     last_spike : tuple of int
-        Step of the neuron's last spike before the start; -1 before any.
+        Step of the neuron's last spike before the start.
     spikes : tuple of int
-        Bit s is set where the neuron spikes in step s of the segment.
+        Bit s is set where the neuron spikes in step s of the segment, and bit s + k*:data:`MASK` where event k happens.
     checked : int
         Bit i is set where neuron i is compared.
     """
@@ -113,6 +116,10 @@ class Golden:
     initial, initial_tolerance : tuple of float
         The model's initial value of each state, and how much it may be off.
     segments : tuple of Segment
+    last_spike : float
+        Time of the last spike at time 0, in ms.
+    kinds : int
+        Events that masks tell apart.
     """
 
     dt: float
@@ -124,6 +131,8 @@ class Golden:
     initial: tuple[float, ...]
     initial_tolerance: tuple[float, ...]
     segments: tuple[Segment, ...]
+    last_spike: float
+    kinds: int
 
 
 @dataclass(frozen=True)
@@ -166,7 +175,7 @@ class _Oracle:
         self.drawn, self.inputs = drawn, (*step.model.inputs, *(f"{state}_delta" for state in drawn.deltas))
         self.model, self.dtype, self.variates = step.model, np.dtype(dtype), step.variates
         self.eps = float(np.finfo(self.dtype).eps)
-        changed = {TAU_REF.name: _whole_steps(step.model.parameters[TAU_REF.name])} if step.model.refractory else {}
+        changed = {TAU_REF.name: _whole_steps(step.model.parameters[TAU_REF.name])} if step.period else {}
         self.parameters = {
             name: float(self.dtype.type(changed.get(name, value))) for name, value in step.model.parameters.items()
         }
@@ -176,17 +185,23 @@ class _Oracle:
         ]
         whole = replace(step, increments=tuple(increments), noise=())
         self._engine = NumpyEngine(whole, "float64", drawn.deltas, 0)
+        self._events = tuple(range(len(step.event_names)))
 
     def initial(self, count: int) -> State:
         """The states at time 0."""
         values = initial_states(self.model, {}, self.parameters, np.float64)
         state = {name: np.full(count, value) for name, value in values.items()}
-        if self.model.refractory:
-            state["t_last_spike"] = np.full(count, NEVER)
+        if self.model.keeps_last_spike:
+            state[LAST_SPIKE] = np.full(count, round(self.last_spike / DT) * DT)
         return state
 
+    @property
+    def last_spike(self) -> float:
+        """Time of the last spike at time 0, in ms."""
+        return float(self.dtype.type(initial_last_spike(self.model, self.parameters)))
+
     def run(self, state: State, stretch: _Stretch) -> list[int]:
-        """Advance the states in place; bits of the steps at which each neuron spiked.
+        """Advance the states in place; bits of the steps at which each neuron spiked, above them those of other events.
 
         There may be several times as many states as neurons: copies, with the same inputs and noise.
         """
@@ -199,13 +214,19 @@ class _Oracle:
                 np.tile(normal_rows(SEED, 0, neurons, first, steps, stream, self.dtype).astype(np.float64), copies)
             )
         found = self._engine.advance(
-            Block(first, steps, DT, SEED, state, self.parameters, sources, outputs=Outputs(events=(0,)))
+            Block(first, steps, DT, SEED, state, self.parameters, sources, outputs=Outputs(events=self._events))
         )
         masks = [0] * count
         if found.spikes is not None:
-            for step, neuron in zip(found.spikes.step.tolist(), found.spikes.neuron.tolist()):
-                masks[neuron] |= 1 << step
+            for event in self._events:
+                part = found.spikes.of(event)
+                for step, neuron in zip(part.step.tolist(), part.neuron.tolist()):
+                    masks[neuron] |= 1 << step + MASK * event
         return masks
+
+    def spikes(self, state: State, stretch: _Stretch) -> list[int]:
+        """The same, but bits of the spikes alone."""
+        return [mask & (1 << MASK) - 1 for mask in self.run(state, stretch)]
 
     def _fed(self, stretch: _Stretch) -> Array:
         """Values of the inputs with what the kernel draws and delivers, where there is noise on them."""
@@ -225,7 +246,7 @@ class _Oracle:
     def rounded(self, state: State) -> State:
         """The states as they are printed, and then held in the kernel's precision; 0 for one that is not finite."""
         return {
-            name: values.copy() if name == "t_last_spike" else np.array([self._rounded(x) for x in values])
+            name: values.copy() if name == LAST_SPIKE else np.array([self._rounded(x) for x in values])
             for name, values in state.items()
         }
 
@@ -270,7 +291,7 @@ def compute_golden(step: Step, dtype: str, drawn: Drawn = NOTHING_DRAWN) -> Gold
             f"leaves the range of {dtype} or moves its spikes with the last digit; "
             "set other initial values or parameters"
         )
-    noise, noisy = tuple(_two_digits(NOISE * (float(np.abs(column).max()) or 1.0)) for column in inputs.T), -1
+    noise, noisy = tuple(two_digits(NOISE * (float(np.abs(column).max()) or 1.0)) for column in inputs.T), -1
     if noise:
         noisy, noise, segment = (
             len(segments),
@@ -281,7 +302,7 @@ def compute_golden(step: Step, dtype: str, drawn: Drawn = NOTHING_DRAWN) -> Gold
     start = oracle.initial(1)
     initial = tuple(in_digits(float(start[name][0])) for name in step.model.states)
     largest = max(abs(x) for x in initial) or 1.0
-    tolerance = tuple(_two_digits(_least_tolerance(oracle, max(abs(x), largest / 10))) for x in initial)
+    tolerance = tuple(two_digits(_least_tolerance(oracle, max(abs(x), largest / 10))) for x in initial)
     return Golden(
         DT,
         SEED,
@@ -292,6 +313,8 @@ def compute_golden(step: Step, dtype: str, drawn: Drawn = NOTHING_DRAWN) -> Gold
         initial,
         tolerance,
         tuple(segments),
+        oracle.last_spike,
+        len(step.event_names),
     )
 
 
@@ -345,7 +368,7 @@ def choose_current(step: Step, dtype: str, golden: Golden, wanted: float, durati
     inputs[:, 0] = levels
     state, spiked = oracle.initial(len(levels)), [0, 0]
     for first in range(0, int(duration / DT), LENGTH):
-        spiked = [mask | new for mask, new in zip(spiked, oracle.run(state, _Stretch(first, LENGTH, inputs)))]
+        spiked = [mask | new for mask, new in zip(spiked, oracle.spikes(state, _Stretch(first, LENGTH, inputs)))]
         if spiked[0]:
             return wanted
     return levels[1] if spiked[1] else wanted
@@ -356,7 +379,7 @@ def _try(oracle: _Oracle, candidates: Array, stride: int) -> tuple[Array, Array]
     state = oracle.initial(len(candidates))
     counts = np.zeros(len(candidates), np.int64)
     for first in range(0, SEGMENTS * stride, LENGTH):
-        counts += [mask.bit_count() for mask in oracle.run(state, _Stretch(first, LENGTH, candidates))]
+        counts += [mask.bit_count() for mask in oracle.spikes(state, _Stretch(first, LENGTH, candidates))]
     finite = np.all([np.abs(state[name]) < np.finfo(oracle.dtype).max for name in oracle.model.states], axis=0)
     return counts, finite
 
@@ -386,25 +409,24 @@ def _segment(oracle: _Oracle, stretch: _Stretch, state: State, scale: State) -> 
     finite_before = _finite(oracle, state)
     start = oracle.rounded(state)
     state = {name: values.copy() for name, values in start.items()}
-    spikes = oracle.run(state, stretch)
-    scale.update({name: _grown(scale[name], start[name], state[name]) for name in names})
+    spikes = [0] * count
+    scale.update({name: _grown(scale[name], start[name]) for name in names})
+    for begin, stop in _pieces(stretch):
+        spikes = [mask | new << begin for mask, new in zip(spikes, oracle.run(state, stretch.part(begin, stop)))]
+        scale.update({name: _grown(scale[name], state[name]) for name in names})
     deviation, stable = _deviation(oracle, stretch, start, state, spikes, scale)
     checked = finite_before & stable & _finite(oracle, state)
     tolerance = {
         name: np.where(checked, MARGIN * deviation[name] + _least_tolerance(oracle, scale[name]), 0.0) for name in names
     }
     end = {name: np.where(checked, state[name], 0.0) for name in names}
-    last = (
-        [round(t / DT) if t > NEVER else -1 for t in start["t_last_spike"].tolist()]
-        if oracle.model.refractory
-        else [-1] * count
-    )
+    last = [round(t / DT) for t in start[LAST_SPIKE].tolist()] if oracle.model.keeps_last_spike else [0] * count
     return Segment(
         stretch.first,
         stretch.steps,
         _rows(start, names),
         _rows(end, names),
-        _rows({n: [_two_digits(x) for x in v] for n, v in tolerance.items()}, names),
+        _rows({n: [two_digits(x) for x in v] for n, v in tolerance.items()}, names),
         tuple(last),
         tuple(mask if c else 0 for mask, c in zip(spikes, checked)),
         sum(1 << i for i, c in enumerate(checked) if c),
@@ -418,7 +440,7 @@ def _noisy_segment(oracle: _Oracle, stretch: _Stretch) -> tuple[tuple[float, ...
         segment, _ = _segment(oracle, stretch, _displaced(oracle, len(stretch.inputs)), scale)
         if segment.checked:
             break
-        stretch = replace(stretch, noise=tuple(_two_digits(amplitude / 10) for amplitude in stretch.noise))
+        stretch = replace(stretch, noise=tuple(two_digits(amplitude / 10) for amplitude in stretch.noise))
     return stretch.noise, segment
 
 
@@ -446,11 +468,11 @@ def _before_a_spike(oracle: _Oracle, inputs: Array, stride: int) -> dict[str, fl
     state = _displaced(oracle, len(inputs))
     for first in range(0, SEGMENTS * stride, LENGTH):
         before = {name: values.copy() for name, values in state.items()}
-        if not any(oracle.run(state, _Stretch(first, LENGTH, inputs))):
+        if not any(oracle.spikes(state, _Stretch(first, LENGTH, inputs))):
             continue
         for step in range(first, first + LENGTH):
             found = {name: values.copy() for name, values in before.items()}
-            masks = oracle.run(before, _Stretch(step, 1, inputs))
+            masks = oracle.spikes(before, _Stretch(step, 1, inputs))
             for neuron, mask in enumerate(masks):
                 if mask and _finite(oracle, found)[neuron]:
                     return {name: float(found[name][neuron]) for name in oracle.model.states}
@@ -462,7 +484,7 @@ def _solve_edge(oracle: _Oracle, stretch: _Stretch, between: Callable[[Array], S
     count, name = len(stretch.inputs), oracle.model.spike_state or oracle.model.states[0]
 
     def spikes(part: Array) -> Array:
-        return np.array(oracle.run(between(part), stretch), bool)
+        return np.array(oracle.spikes(between(part), stretch), bool)
 
     low, high = np.full(count, np.nan), np.full(count, np.nan)
     for trial in (0.0, -1.0, -3.0):
@@ -497,6 +519,11 @@ def _least_tolerance(oracle: _Oracle, scale: Any) -> Any:
     return 2 * (MOVE * oracle.eps + 10.0 ** (1 - DIGITS)) * scale
 
 
+def _pieces(stretch: _Stretch) -> list[tuple[int, int]]:
+    """The stretch in pieces: first step of each, and that after its last."""
+    return list(pairwise(sorted({stretch.steps * piece // PIECES for piece in range(PIECES + 1)})))
+
+
 def _deviation(
     oracle: _Oracle, stretch: _Stretch, start: State, end: State, spikes: Sequence[int], scale: State
 ) -> tuple[State, Array]:
@@ -504,8 +531,7 @@ def _deviation(
     state = {name: np.tile(values, MEMBERS) for name, values in start.items()}
     count = len(stretch.inputs)
     found = [0] * (MEMBERS * count)
-    edges = sorted({stretch.steps * piece // PIECES for piece in range(PIECES + 1)})
-    for piece, (begin, stop) in enumerate(pairwise(edges)):
+    for piece, (begin, stop) in enumerate(_pieces(stretch)):
         oracle.move(state, piece, scale)
         found = [mask | new << begin for mask, new in zip(found, oracle.run(state, stretch.part(begin, stop)))]
     same = _finite(oracle, state) & np.array([mask == spikes[i % count] for i, mask in enumerate(found)])
@@ -521,7 +547,8 @@ def _finite(oracle: _Oracle, state: State) -> Array:
     return np.all([np.abs(state[name]) < np.finfo(oracle.dtype).max / 2 for name in oracle.model.states], axis=0)
 
 
-def _two_digits(value: float) -> float:
+def two_digits(value: float) -> float:
+    """The value to two digits, as tolerances are printed."""
     return float(f"{value:.1e}")
 
 

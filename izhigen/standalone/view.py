@@ -17,7 +17,7 @@ from izhigen.codegen.targets.target import Target
 from izhigen.derive.event import TAU_REF
 from izhigen.inputs.drawing import stream_of
 from izhigen.model.model import Declaration
-from izhigen.standalone.golden import EVENT_EVERY, EVENT_NEURON, LENGTH, MEAN, Golden
+from izhigen.standalone.golden import EVENT_EVERY, EVENT_NEURON, LENGTH, MASK, MEAN, Golden, two_digits
 
 Table = tuple[tuple[tuple[str, ...], ...], ...]
 """A part of a self test: a row a neuron, a value a state, for every segment."""
@@ -96,8 +96,13 @@ class GoldenView:
     held : int
         Steps of the refractory period.
     last_spike : tuple of tuple of int
+        Its step.
+    initial_last_spike : tuple of str
+        Time of the last spike at time 0 in ms, and how much it may be off.
+    initial_last_step : int
+        Its step.
     spikes, checked : tuple
-        Masks: of steps for each segment and neuron, and of neurons for each segment.
+        Masks: of steps for each segment, event and neuron, and of neurons for each segment.
     comparisons : int
         Trajectories that are compared.
     """
@@ -123,6 +128,8 @@ class GoldenView:
     tolerance: Table
     held: int
     last_spike: tuple[tuple[int, ...], ...]
+    initial_last_spike: tuple[str, ...]
+    initial_last_step: int
     spikes: tuple[tuple[str, ...], ...]
     checked: tuple[str, ...]
     comparisons: int
@@ -204,7 +211,7 @@ def view_of_project(kernel: Kernel, target: Target, golden: Golden, example: Exa
         ),
         defaults=_defaults(model.parameters),
         initial_reads=_read_by_initial_values(model),
-        first_input=c_name(model.inputs[0]) if model.inputs else "",
+        first_input=next((c_name(name) for name in model.inputs if name not in model.on_event), ""),
         jumps=tuple(c_name(f"{state}_delta") for state in kernel.deltas),
         is_driven=bool(kernel.deltas or kernel.counted_inputs or kernel.event_inputs),
         streams={c_name(i): stream_of(i) for i in kernel.counted_inputs},
@@ -273,7 +280,14 @@ def view_of_golden(golden: Golden, suffix: str) -> GoldenView:
         tolerance=tuple(rows(s.tolerance) for s in segments),
         held=round(golden.parameters.get(TAU_REF.name, 0.0) / golden.dt),
         last_spike=tuple(s.last_spike for s in segments),
-        spikes=tuple(tuple(f"0x{mask:013X}u" for mask in s.spikes) for s in segments),
+        initial_last_spike=reals([golden.last_spike, two_digits(1e-6 * abs(golden.last_spike))]),
+        initial_last_step=round(golden.last_spike / golden.dt),
+        spikes=tuple(
+            tuple(
+                f"0x{mask >> MASK * kind & (1 << MASK) - 1:013X}u" for kind in range(golden.kinds) for mask in s.spikes
+            )
+            for s in segments
+        ),
         checked=tuple(f"0x{s.checked:X}u" for s in segments),
         comparisons=sum(s.checked.bit_count() for s in segments),
     )
