@@ -34,7 +34,17 @@ WANG_BUZSAKI = Model(
     dn/dt = phi*(0.1*(V + 34)/(1 - exp(-0.1*(V + 34)))*(1 - n) - 0.125*exp(-(V + 44)/80)*n)
     """,
     threshold="V >= V_th",
-    parameters={"ENa": 55.0, "gNa": 35.0, "EK": -90.0, "gK": 9.0, "EL": -65.0, "gL": 0.1, "V_th": 20.0, "phi": 5.0, "C": 1.0},
+    parameters={
+        "ENa": 55.0,
+        "gNa": 35.0,
+        "EK": -90.0,
+        "gK": 9.0,
+        "EL": -65.0,
+        "gL": 0.1,
+        "V_th": 20.0,
+        "phi": 5.0,
+        "C": 1.0,
+    },
     inputs=["I"],
 )
 GIF_REFRACTORY = Model(
