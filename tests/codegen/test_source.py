@@ -169,7 +169,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from tests.codegen.test_source import MODELS
 from tests.standalone.conftest import project
-sources = [m.source(*how) for m in MODELS.values() for how in (("c", "float32"), ("c", "float64", "rk4"), ("cuda",))]
+sources = [m.source(t, method=k) for m in MODELS.values() for t, k in (("c", "exp_euler"), ("c", "rk4"), ("cuda", "exp_euler"))]
 projects = [path + text for t in ("c", "c-embedded") for path, text in project("Everything", t).files.items()]
 sys.stdout.write("".join((*sources, *projects)))
 """

@@ -145,11 +145,11 @@ def test_a_single_step_asks_for_all_that_it_needs_before_it_looks_at_any(arch):
 @nvrtc.needs_nvrtc
 @pytest.mark.parametrize("name", [*MODELS, *ODD])
 def test_other_models_compile_without_spills(name):
-    """Odd names, blocks of equations, several inputs, noise: every kernel, with parameters of all neurons and without anything drawn, and
-    with parameters of each neuron and counts and spikes for every input."""
+    """Odd names, blocks of equations, several inputs, noise: every kernel, with parameters of each neuron, and with counts and spikes for
+    every input; one with neither is a part of either."""
     model = {**MODELS, **ODD}[name]
     jump = f"{model.states[0]}_delta"
-    for placement, drawn in (((), ()), (tuple(model.parameters), (*model.inputs, jump))):
+    for placement, drawn in ((tuple(model.parameters), ()), ((), (*model.inputs, jump))):
         shape = {"per_neuron": placement, "deltas": model.states[:1], "poisson": drawn, "spikes": drawn}
         compiled = nvrtc.compile(model.source("cuda", **shape), "sm_80", OPTIONS)
         assert "warning" not in compiled.log, compiled.log

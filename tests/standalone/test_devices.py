@@ -7,16 +7,15 @@ import subprocess
 import pytest
 
 from tests.cuda.host import needs_compiler
-from tests.standalone.conftest import CHECKED, drawing, link, need, on_host, project, run
+from tests.standalone.conftest import CHECKED, SANITIZED, drawing, link, need, on_host, project, run
 
 pytestmark = pytest.mark.tools
-SANITIZERS = "-fsanitize=address,undefined"
 
 
-def built(written, folder, program, flags=()):
+def built(written, folder, program, flags=CHECKED):
     """Write a project, and build one of its programs for the host."""
     written.write(folder)
-    link(on_host(*CHECKED, *flags), [f"{program}.cu", f"{written.name}.cu"], program, folder)
+    link(on_host(*flags), [f"{program}.cu", f"{written.name}.cu"], program, folder)
     return f"./{program}"
 
 
@@ -24,18 +23,18 @@ def built(written, folder, program, flags=()):
 @pytest.mark.parametrize(
     ("name", "dtype", "method", "flags"),
     [
-        ("IzhikevichLTC", "float32", "exp_euler", [SANITIZERS]),
-        ("izhikevich2007", "float64", "exp_euler", []),
-        ("Everything", "float32", "exp_euler", [SANITIZERS]),
-        ("Everything", "float64", "exp_euler", []),
-        ("HodgkinHuxley", "float32", "rk4", []),
-        ("Oscillator", "float32", "exp_euler", []),
-        ("Pacemaker", "float32", "exp_euler", []),
-        ("Names", "float64", "exp_euler", []),
-        ("NoisyEIF", "float32", "exp_euler", []),
-        ("SharpEIF", "float64", "exp_euler", []),
-        ("NoisyAdEx", "float32", "exp_euler", []),
-        ("NoisyHH", "float32", "exp_euler", []),
+        ("IzhikevichLTC", "float32", "exp_euler", SANITIZED),
+        ("izhikevich2007", "float64", "exp_euler", CHECKED),
+        ("Everything", "float32", "exp_euler", SANITIZED),
+        ("Everything", "float64", "exp_euler", CHECKED),
+        ("HodgkinHuxley", "float32", "rk4", CHECKED),
+        ("Oscillator", "float32", "exp_euler", CHECKED),
+        ("Pacemaker", "float32", "exp_euler", CHECKED),
+        ("Names", "float64", "exp_euler", CHECKED),
+        ("NoisyEIF", "float32", "exp_euler", CHECKED),
+        ("SharpEIF", "float64", "exp_euler", CHECKED),
+        ("NoisyAdEx", "float32", "exp_euler", CHECKED),
+        ("NoisyHH", "float32", "exp_euler", CHECKED),
     ],
 )
 def test_self_tests_pass_on_the_host(tmp_path, name, dtype, method, flags):
@@ -95,7 +94,7 @@ def test_a_population_of_none_is_nothing(tmp_path):
         f"{written.name}_defaults(&p, 0, 0.1); int e = {written.name}_allocate(&p, &d) || {written.name}_initialize(&p, &d, 0); "
         f"{written.name}_prepare_run(&r, &d, 0, 5); return e || {written.name}_launch(&p, &d, &r, 0) || {written.name}_free(&p, &d); }}\n"
     )
-    link(on_host(*CHECKED, SANITIZERS), ["none.cu", f"{written.name}.cu"], "none", tmp_path)
+    link(on_host(*SANITIZED), ["none.cu", f"{written.name}.cu"], "none", tmp_path)
     run(["./none"], tmp_path)
 
 
@@ -113,7 +112,7 @@ def test_the_shape_of_launches_is_asked_for_once_and_nothing_is_copied_from_the_
         f"e = e || {name}_read_status(&d, &s, 0); "
         f'std::printf("%d %d %d %d", e, occupancy_queries, delayed_copies, d.block); return e || {name}_free(&p, &d); }}\n'
     )
-    link(on_host(*CHECKED, SANITIZERS), ["often.cu", f"{name}.cu"], "often", tmp_path)
+    link(on_host(*SANITIZED), ["often.cu", f"{name}.cu"], "often", tmp_path)
     assert run(["./often"], tmp_path) == "0 1 0 256"
 
 
