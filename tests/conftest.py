@@ -38,15 +38,15 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Kernels built by the tests go to a folder of their own."""
-    previous = os.environ.get("IZHIGEN_CACHE_DIR")
-    os.environ["IZHIGEN_CACHE_DIR"] = str(tmp_path_factory.mktemp("kernels"))
-    yield
-    if previous is None:
-        os.environ.pop("IZHIGEN_CACHE_DIR")
-    else:
-        os.environ["IZHIGEN_CACHE_DIR"] = previous
+def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What the tests build goes to folders of the session, and its workers find what another has built."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IZHIGEN_CACHE_DIR", str(folder / "kernels"))
+        patch.setenv("IZHIGEN_TEST_BUILDS", str(folder / "on-host"))
+        yield
 
 
 @pytest.fixture(params=["c", "numpy", "cuda"])

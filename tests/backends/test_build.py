@@ -40,7 +40,7 @@ def test_compile_error_carries_text_and_path(folder):
     assert os.path.isfile(path)
 
 
-def test_a_library_that_cannot_be_loaded_is_built_again(folder):
+def test_a_library_that_cannot_be_loaded_is_built_again(filled):
     built = build.build(MODEL.program())
     built.library.write_bytes(b"not a library")
     pop = MODEL.population(2)
@@ -48,7 +48,7 @@ def test_a_library_that_cannot_be_loaded_is_built_again(folder):
     assert built.library.stat().st_size > 1000
 
 
-def test_a_truncated_library_is_never_loaded(folder):
+def test_a_truncated_library_is_never_loaded(filled):
     built = build.build(MODEL.program())
     with open(built.library, "r+b") as file:
         file.truncate(4096)
@@ -66,14 +66,14 @@ def test_a_relative_cache_folder_works(tmp_path, monkeypatch):
         MODEL.source("c", per_neuron=("zz",))
 
 
-def test_clearing_touches_our_files_only(folder):
+def test_clearing_touches_our_files_only(filled):
     build.build(MODEL.program())
     strangers = ["main.c", "package.json", "mylib.so", "poetry.lock"]
     for name in strangers:
-        (folder / name).write_text("keep")
-    (folder / "izhigen-building-x").mkdir()
+        (filled / name).write_text("keep")
+    (filled / "izhigen-building-x").mkdir()
     clear_cache()
-    assert sorted(p.name for p in folder.iterdir()) == sorted(strangers)
+    assert sorted(p.name for p in filled.iterdir()) == sorted(strangers)
 
 
 @pytest.mark.parametrize(("name", "words"), [("no-such-compiler", "no program on the path"), ('gcc "x', "no command")])

@@ -25,9 +25,11 @@ def test_differs_from_cuda_in_headers_and_wavefronts_only():
 
 
 @NEEDS_HIPCC
-@pytest.mark.parametrize(("device", "dtype"), [("gfx90a", "float64"), ("gfx1030", "float32")])
-@pytest.mark.parametrize("name", ["Everything", "HH"])
+@pytest.mark.parametrize(
+    ("name", "device", "dtype"), [("HH", "gfx90a", "float64"), ("Everything", "gfx1030", "float32")]
+)
 def test_compiles_for_amd_devices(tmp_path, name, dtype, device):
+    """Each device, number type and model once; projects of ``Everything`` are built for wavefronts of 64 elsewhere."""
     model = MODELS[name]
     source = tmp_path / "kernel.hip"
     drawn = (*model.inputs, f"{model.states[0]}_delta") if name == "Everything" else ()

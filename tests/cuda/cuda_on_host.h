@@ -4,7 +4,8 @@
  * Barriers (__syncthreads, __syncwarp) and __shared__ are left out on purpose: a source that uses them does not build.
  * Atomics are relaxed and exist for the types that CUDA has them for, no others.
  */
-#pragma once
+#ifndef CUDA_ON_HOST_H
+#define CUDA_ON_HOST_H
 
 #include <cmath>
 #include <cstddef>
@@ -129,3 +130,5 @@ template <class... P> static void launch(void (*kernel)(P...), void **args, unsi
 }
 
 }  // namespace on_host
+
+#endif

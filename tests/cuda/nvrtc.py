@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import pickle
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.cuda.host import built_once
 
 LAYOUTS = ("cuda_nvrtc/lib", "cu13/lib", "cu12/lib", "cuda_nvrtc/bin", "cu13/bin/x86_64")
 """Where wheels put the library, below the namespace package ``nvidia``: those of CUDA 12, of CUDA 13, and both on Windows."""
@@ -137,10 +140,20 @@ def read_kernels(log: str) -> dict[str, Kernel]:
 
 
 def compile(source: str, arch: str, options: Sequence[str] = ()) -> Compiled:
-    """Compile for an architecture such as ``sm_75``; raises :class:`NvrtcError` with the log where that fails."""
+    """Compile for an architecture such as ``sm_75``, once a session; raises :class:`NvrtcError` with the log where that fails."""
+    if not available():
+        raise NvrtcError(reason())
+
+    def make(folder: Path) -> None:
+        (folder / "compiled").write_bytes(pickle.dumps(_compile(source, arch, options)))
+
+    folder = built_once(("nvrtc", version(), source, arch, tuple(options)), make)
+    found: Compiled = pickle.loads((folder / "compiled").read_bytes())
+    return found
+
+
+def _compile(source: str, arch: str, options: Sequence[str]) -> Compiled:
     library = _load()
-    if isinstance(library, str):
-        raise NvrtcError(library)
     given = [f"-arch={arch}", "--std=c++17", "--ptxas-options=-v", *options]
     program = ctypes.c_void_p()
     _check(

@@ -4,9 +4,11 @@ import ast
 import contextlib
 import io
 import re
+import runpy
 import subprocess
 import sys
 
+import matplotlib.pyplot as plt
 import pytest
 
 from tests.conftest import ROOT
@@ -41,18 +43,46 @@ def test_code_blocks_run_and_print_what_they_show(page, tmp_path, monkeypatch, r
             assert VARYING.sub("~", printed.getvalue()).split() == VARYING.sub("~", block["output"]).split()
 
 
-@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
-def test_examples_run_and_end_in_a_line_that_says_what_was_done(example, tmp_path):
+EXAMPLES = pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
+
+
+def run_example(example, *arguments):
+    """Run an example as a program of this process: its exit code, and what it printed to both streams."""
+    printed, complained = io.StringIO(), io.StringIO()
+    code = 0
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(complained),
+    ):
+        patch.setattr(sys, "argv", [str(example), *arguments])
+        try:
+            runpy.run_path(str(example), run_name="__main__")
+        except SystemExit as end:
+            code = end.code
+        finally:
+            plt.close("all")
+    return code, printed.getvalue(), complained.getvalue()
+
+
+@EXAMPLES
+def test_examples_run_and_end_in_a_line_that_says_what_was_done(example, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, printed, _ = run_example(example, "--out", str(tmp_path))
+    assert not code and printed.splitlines()[-1].startswith("done: wrote")
+    assert all(path.stat().st_size > 5000 for path in tmp_path.glob("*.png"))
+
+
+def test_an_example_is_a_program_of_its_own(tmp_path):
     done = subprocess.run(
-        [sys.executable, str(example), "--out", str(tmp_path)],
+        [sys.executable, str(ROOT / "examples" / "seed_example.py"), "--out", str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,
         cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].startswith("done: wrote")
-    assert all(path.stat().st_size > 5000 for path in tmp_path.glob("*.png"))
+    assert done.stdout.splitlines()[-1].startswith("done: wrote") and list(tmp_path.glob("*.png"))
 
 
 def test_import_is_light():
@@ -66,12 +96,11 @@ def test_import_is_light():
     )
 
 
-@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
-def test_examples_refuse_an_option_without_its_value(example, tmp_path):
-    done = subprocess.run(
-        [sys.executable, str(example), "--out"], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
-    assert done.returncode == 2 and "--out: expected one argument" in done.stderr and not list(tmp_path.iterdir())
+@EXAMPLES
+def test_examples_refuse_an_option_without_its_value(example, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, _, complained = run_example(example, "--out")
+    assert code == 2 and "--out: expected one argument" in complained and not list(tmp_path.iterdir())
 
 
 def test_the_gallery_shows_every_short_example_and_stays_small():

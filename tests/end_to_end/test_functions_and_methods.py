@@ -46,8 +46,8 @@ TABLEAUS = {
     ),
 }
 
-COMPILED = ("exp_euler", "rk3", "rk4")
-"""Methods for which the kernel is compiled as well; one takes a few seconds."""
+COMPILED = ("exp_euler", "rk4")
+"""Methods for which the kernel is compiled as well, one that has derivatives and one that has stages; each takes a few seconds."""
 PLAIN = {
     "exp": mpmath.exp,
     "log": mpmath.log,

@@ -13,6 +13,8 @@ import izhigen as iz
 from izhigen.codegen.request import KernelRequest
 from izhigen.standalone.project import Project, build_project
 from tests.codegen.test_kernel import HODGKIN_HUXLEY
+from tests.conftest import ROOT
+from tests.cuda.host import HEADER, built_once, precompiled
 from tests.end_to_end.test_noise import EIF, SHARP
 from tests.end_to_end.test_random_models import FAMILIES
 
@@ -21,6 +23,10 @@ LANGUAGES = {
     "C99": ["gcc", "-std=c99", *STRICT],
     "C++17": ["g++", "-std=c++17", "-x", "c++", "-Wall", "-Wextra", "-Wpedantic", "-Werror"],
 }
+RUNTIME = ROOT / "tests" / "cuda" / "runtime"
+"""CUDA's runtime on the host."""
+LINKED = ("-fsanitize", "-pthread")
+"""Flags that linking needs as well."""
 
 EVERYTHING = (
     iz.load("IzhikevichRefLTC")
@@ -88,6 +94,36 @@ def run(command: list[str], folder: Path, code: int = 0) -> str:
     done = subprocess.run([str(part) for part in command], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == code, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout + done.stderr
+
+
+def on_host(*flags: str) -> list[str]:
+    """The command that compiles a device's sources for the host; all of them read the runtime, which is compiled once for each set of flags."""
+    words = ("-std=c++17", "-ffp-contract=off", "-Wno-unknown-pragmas", "-pthread", *flags)
+    return ["g++", *words, *precompiled(RUNTIME / "cuda_runtime.h", words), f"-I{RUNTIME}", "-I.", "-x", "c++"]
+
+
+CHECKED = ("-O1", "-Wall", "-Wextra", "-Werror")
+"""Flags of :func:`on_host` with which the sources of projects have no warnings."""
+SANITIZERS = "-fsanitize=address,undefined"
+SANITIZED = ("-O0", *CHECKED[1:], SANITIZERS)
+"""The same with sanitizers, which see more where nothing is optimized, and are built in half the time."""
+
+
+def compiled(command: list[str], source: str, folder: Path) -> Path:
+    """The object of a source; what any test has compiled with the same words, from the same text and headers, is found again."""
+    texts = {path.name: path.read_text() for path in (folder / source, *sorted(folder.rglob("*.h")), HEADER)}
+
+    def make(made: Path) -> None:
+        run([*command, "-c", source, "-o", str(made / "object.o")], folder)
+
+    return built_once(("object", source, tuple(command), texts), make) / "object.o"
+
+
+def link(command: list[str], sources: list[str], program: str, folder: Path) -> None:
+    """Compile sources and make a program of them."""
+    objects = [compiled(command, source, folder) for source in sources]
+    flags = [word for word in command if word.startswith(LINKED)]
+    run([command[0], *flags, "-o", program, *map(str, objects), "-lm"], folder)
 
 
 def need(*programs: str) -> None:

@@ -9,9 +9,18 @@ import pytest
 import izhigen as iz
 from izhigen.errors import BackendError
 from tests.cuda.host import needs_compiler
-from tests.standalone.conftest import LANGUAGES, STRICT, drawing, need, run
-from tests.standalone.test_devices import ON_HOST
-from tests.standalone.test_projects import sources
+from tests.standalone.conftest import (
+    LANGUAGES,
+    SANITIZED,
+    SANITIZERS,
+    STRICT,
+    drawing,
+    link,
+    need,
+    on_host,
+    run,
+)
+from tests.standalone.test_projects import files, sources
 
 pytestmark = pytest.mark.tools
 
@@ -27,11 +36,10 @@ ASKED = {
 
 def build(target, name, program, folder):
     """Build a program of a project, with sanitizers."""
-    sanitizers = "-fsanitize=address,undefined"
     if target == "cuda":
-        run([*ON_HOST, sanitizers, "-o", program, f"{program}.cu", f"{name}.cu"], folder)
+        link(on_host(*SANITIZED), [f"{program}.cu", f"{name}.cu"], program, folder)
     else:
-        run(["gcc", "-std=c99", *STRICT, sanitizers, "-o", program, f"{program}.c", *sources(name, target)], folder)
+        link(["gcc", "-std=c99", *STRICT, SANITIZERS], [f"{program}.c", *files(name, target)], program, folder)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -58,8 +66,8 @@ def test_the_project_is_c_and_cpp(tmp_path, dtype):
     assert f"struct {MODEL.name}_input V_delta;" in header and f"uint64_t {MODEL.name}_first(double mean);" in header
     for command in LANGUAGES.values():
         language = ["-x", "none"] if "c++" in command else []
-        files = ["selftest.c", f"{MODEL.name}.c"]
-        run([*command, "-O1", "-o", "selftest", *files, *language, "-lm"], tmp_path)
+        program = ["selftest.c", f"{MODEL.name}.c"]
+        run([*command, "-O1", "-o", "selftest", *program, *language, "-lm"], tmp_path)
         assert "0 differences: passed" in run(["./selftest"], tmp_path)
     run(["gcc", "-std=c99", *STRICT, "-o", "main", "main.c", *sources(MODEL.name, "c")], tmp_path)
     run(["./main"], tmp_path)
@@ -125,11 +133,11 @@ def test_the_readme_shows_how_they_are_given(tmp_path, target, dtype, what):
     if target == "c-embedded":  # where nothing is printed
         shown = 'printf("V = %g\\n", (double)population.state.V[0]);\n    return spikes < 0;'
         program = "#include <stdio.h>\n" + program.replace("return spikes < 0;", shown)
-    (tmp_path / file).write_text(program.replace("%g", "%.12g"))
     if target == "cuda":
-        run([*ON_HOST, "-o", "user", file, f"{MODEL.name}.cu"], tmp_path)
-    else:
-        run(["gcc", "-std=c99", *STRICT, "-O1", "-o", "user", file, f"{MODEL.name}.c", "-lm"], tmp_path)
+        assert "neurons = 100000;" in program
+        program = program.replace("neurons = 100000;", "neurons = 320;")  # which run here one after the other
+    (tmp_path / file).write_text(program.replace("%g", "%.12g"))
+    build(target, MODEL.name, "user", tmp_path)
     found = float(re.search(r"V = (\S+)", run(["./user"], tmp_path))[1])
     current, added = iz.inputs.constant(22.0, 100.0), added_by(written, dtype)
     feeds = as_in_python(what, added, current, 100.0, [100, 200, 200], [0, 0, 2])

@@ -6,8 +6,7 @@ import subprocess
 import pytest
 
 from tests.cuda.host import needs_compiler
-from tests.standalone.conftest import drawing, project, run
-from tests.standalone.test_devices import ON_HOST
+from tests.standalone.conftest import drawing, on_host, project, run
 from tests.standalone.test_projects import SUPPORT
 
 pytestmark = pytest.mark.tools
@@ -42,12 +41,7 @@ NOISE = [
 def compiler(target, name):
     """The command for one file, and the other sources and libraries of a program, by target."""
     if target == "cuda":
-        return (
-            [part for part in ON_HOST if part not in ("-O1", "-Werror", "-Wall", "-Wextra")],
-            f"{name}.cu",
-            "selftest.cu",
-            [],
-        )
+        return on_host(), f"{name}.cu", "selftest.cu", []
     return ["gcc", "-std=c99"], f"{name}.c", "selftest.c", [part for part in SUPPORT[target] if part.endswith(".c")]
 
 

@@ -6,9 +6,8 @@ import subprocess
 import pytest
 
 from tests.cuda.host import needs_compiler
-from tests.standalone.conftest import need, project, run
-from tests.standalone.test_devices import ON_HOST
-from tests.standalone.test_projects import sources
+from tests.standalone.conftest import CHECKED, link, need, on_host, project, run
+from tests.standalone.test_projects import files
 
 pytestmark = pytest.mark.tools
 
@@ -20,7 +19,7 @@ def built(request, tmp_path_factory):
     written = project("IzhikevichLTC", request.param)
     written.write(folder)
     for program in ("main", "selftest"):
-        run(["gcc", "-std=c99", "-O1", "-o", program, f"{program}.c", *sources(written.name, request.param)], folder)
+        link(["gcc", "-std=c99", "-O1"], [f"{program}.c", *files(written.name, request.param)], program, folder)
     return folder
 
 
@@ -40,7 +39,7 @@ def test_arguments_that_are_refused(tmp_path_factory, arguments):
     folder = tmp_path_factory.getbasetemp() / "arguments"
     if not (folder / "main").exists():
         project("IzhikevichLTC").write(folder)
-        run(["gcc", "-std=c99", "-O1", "-o", "main", "main.c", "IzhikevichLTC.c", "-lm"], folder)
+        link(["gcc", "-std=c99", "-O1"], ["main.c", "IzhikevichLTC.c"], "main", folder)
     done = subprocess.run(["sh", "-c", f"./main {arguments}"], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stdout == ""
 
@@ -74,8 +73,8 @@ int main(void)
 def test_a_list_that_is_too_small_is_told_apart_from_one_that_is_full(tmp_path, steps, found):
     need("gcc")
     project("IzhikevichLTC").write(tmp_path)
-    (tmp_path / "small.c").write_text(PROGRAM)
-    run(["gcc", "-std=c99", f"-DSTEPS={steps}", "-o", "small", "small.c", "IzhikevichLTC.c", "-lm"], tmp_path)
+    (tmp_path / "small.c").write_text(f"#define STEPS {steps}\n{PROGRAM}")
+    link(["gcc", "-std=c99", "-O1"], ["small.c", "IzhikevichLTC.c"], "small", tmp_path)
     assert run(["./small"], tmp_path) == found
 
 
@@ -96,12 +95,8 @@ def test_an_example_with_a_list_that_is_too_small_says_what_is_needed(tmp_path, 
     source = tmp_path / file
     assert room in source.read_text()
     source.write_text(source.read_text().replace(room, f"run.spike_capacity = {capacity};"))
-    build = (
-        [*ON_HOST, "main.cu", "IzhikevichLTC.cu"]
-        if target == "cuda"
-        else ["gcc", "-std=c99", "main.c", *sources("IzhikevichLTC", "c")]
-    )
-    run([*build, "-o", "main"], tmp_path)
+    command = on_host(*CHECKED) if target == "cuda" else ["gcc", "-std=c99", "-O1"]
+    link(command, [file, f"IzhikevichLTC{source.suffix}"], "main", tmp_path)
     done = subprocess.run(["./main", "40", "10"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and done.stdout == "time_ms,neuron\n"
     assert re.fullmatch(rf"a list of {capacity} spikes is too small for .*; give it room for (40|4000)\n", done.stderr)
@@ -145,10 +140,10 @@ def test_a_list_of_one_tile_is_enough_for_many_and_one_less_for_none(tmp_path):
     written = project("IzhikevichLTC")
     written.write(tmp_path)
     tile = int(re.search(r"it must hold\s+(\d+)\*steps", written.files["IzhikevichLTC.h"])[1])
-    (tmp_path / "many.c").write_text(MANY)
     found = []
     for capacity in (tile * 100, tile * 100 - 1, 700 * 100):
-        run(["gcc", "-std=c99", f"-DCAPACITY={capacity}", "-o", "many", "many.c", "IzhikevichLTC.c", "-lm"], tmp_path)
+        (tmp_path / "many.c").write_text(f"#define CAPACITY {capacity}\n{MANY}")
+        link(["gcc", "-std=c99", "-O1"], ["many.c", "IzhikevichLTC.c"], "many", tmp_path)
         found.append(run(["./many"], tmp_path).split())
     assert found[0] == found[2] and found[0][0] == "700" and int(found[0][1]) > 700
     assert found[1] == ["-1", "0", "-70", "-70"]
