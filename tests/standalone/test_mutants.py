@@ -17,7 +17,7 @@ THRESHOLDS = [(r"(const int spike = .* >= )(\S+);", rf"\g<1>{factor}f * \2;") fo
 DEFAULTS = [(rf"(parameter\.{name} = )([-\d.e]+)(f?);", r"\1(\2\3 + 0.00001\3);") for name in ("V_th", "tau_ref", "a")]
 """A little more."""
 NO_SPIKE_YET = [
-    (r"(t_last_spike\[neuron\] = )-1e7;", r"\1 -1e6;"),
+    (r"(const float t_last_spike = )-[\d.e]+f;", r"\1-1e6f;"),
     (r"(release\[neuron\] = )0;", r"\1 100000;"),
 ]
 HOLDS = [
