@@ -262,9 +262,9 @@ def _summary(pop: Any, recording: Any, seconds: float) -> None:
         click.echo("spikes:    none, as the model has no threshold")
     else:
         _spike_summary(recording, count)
-    for name, found in recording.lists.items():
-        if name != SPIKE:
-            click.echo(f"{name + ':':10} {len(found)} in all")
+    others = [f"{len(found)} of {name}" for name, found in recording.lists.items() if name != SPIKE]
+    if others:
+        click.echo(f"events:    {', '.join(others)}")
 
 
 def _spike_summary(recording: Any, count: int) -> None:

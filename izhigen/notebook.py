@@ -108,7 +108,9 @@ def recording_html(recording: Recorded) -> str:
     picture = ""
     if counts is not None:
         rows.append(("spikes", f"{len(counts):,}"))
-    rows += [(name, f"{len(found):,}") for name, found in recording.lists.items() if name != SPIKE]
+    others = [f"{len(found):,} of {name}" for name, found in recording.lists.items() if name != SPIKE]
+    if others:
+        rows.append(("events", ", ".join(others)))
     drawn = sum(map(len, recording.lists.values()))
     if 0 < drawn <= MOST_SPIKES and recording.stop > recording.start:
         picture = _raster_image(recording)

@@ -320,11 +320,11 @@ def test_events_of_a_users_own_model(threshold, tmp_path):
     )
     options = ["run", f"{path}:leak", "-T", "20", "--backend", "numpy", "--input", "2", "--out", str(out)]
     text = ok(*options)
-    assert ("rise:" in text) == (not threshold) and ("spikes:    none" in text) == (not threshold)
+    assert ("events:" in text) == (not threshold) and ("spikes:    none" in text) == (not threshold)
     assert iz.Recording.load(out).names == (["spike"] if threshold else ["rise"])
     found = ok(*options, "--record", "V,rise")
     rises = len(iz.Recording.load(out).events["rise"][0])
-    assert f"rise:      {rises} in all" in found and rises == (3 if threshold else 1)
+    assert f"events:    {rises} of rise\n" in found and rises == (7 if threshold else 1)
 
 
 def test_as_a_program():

@@ -301,7 +301,9 @@ def test_pictures_and_pages_show_them(backend, monkeypatch):
         np.testing.assert_array_equal(drawn.get_offsets().T, [host(part) for part in recording.events[name]])
     assert len(spikes.get_offsets()) == len(recording.spike_times)
     page = recording._repr_html_()
-    assert "V, spike, climb, tired" in page and f">{len(recording.lists['tired'])}<" in page and "<img" in page
+    assert (
+        "V, spike, climb, tired" in page and f", {len(recording.lists['tired'])} of tired<" in page and "<img" in page
+    )
     monkeypatch.setattr("izhigen.plot.MOST_MARKS", 10)
     label = legend(recording.plot())[-1]
     assert label == f"tired (10 of {len(recording.lists['tired'])})"

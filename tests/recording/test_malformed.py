@@ -273,6 +273,30 @@ def _chunk(name, content):
     return lambda store: (store / name).write_bytes(content)
 
 
+def _values(name, change):
+    def written(store):
+        array = zarr.open_array(store / name, mode="r+")
+        array[:] = change(array[:])
+
+    return written
+
+
+def _renamed(event, name):
+    """An event that has all its arrays, under another name."""
+
+    def change(store):
+        document = json.loads((store / "zarr.json").read_text())
+        about, metadata = document["attributes"]["recording"], document["consolidated_metadata"]["metadata"]
+        about["events"] = [name if other == event else other for other in about["events"]]
+        about["event_counts"][name] = about["event_counts"].pop(event)
+        for suffix in ("_time", "_neuron"):
+            metadata[name + suffix] = metadata.pop(event + suffix)
+            (store / (event + suffix)).rename(store / (name + suffix))
+        (store / "zarr.json").write_text(json.dumps(document))
+
+    return change
+
+
 PICKLED = [{"name": "bytes"}, {"name": "numcodecs.pickle", "configuration": {}}]
 STORES = {
     "no metadata": lambda s: (s / "zarr.json").unlink(),
@@ -294,7 +318,13 @@ STORES = {
     "an event without arrays": _about(events=["climb", "fall"], event_counts={"climb": 20, "fall": 0}),
     "an event outside": _about(events=["../low"], event_counts={"../low": 0}),
     "an event with the name of a trace": _about(events=["V"], event_counts={"V": 0}),
-    "an event with the name of an axis": _about(events=["neuron"], event_counts={"neuron": 0}),
+    "an event with the name of an axis": _renamed("climb", "neuron"),
+    "an event of a neuron that is not there": _values("climb_neuron", lambda i: i + 6),
+    "an event of a neuron below zero": _values("climb_neuron", lambda i: i - 6),
+    "events not in order": _values("climb_time", lambda t: t[::-1]),
+    "events after the end": _values("climb_time", lambda t: t + 1000.0),
+    "a spike of a neuron below zero": _values("spike_neuron", lambda i: i - 6),
+    "spikes not in order": _values("spike_time", lambda t: t[::-1]),
     "an event with arrays of another": _about(events=["low", "low_time"], event_counts={"low": 0, "low_time": 0}),
     "event times of another type": _metadata("climb_time", data_type="float32"),
     "event indices of another type": _metadata("climb_neuron", data_type="int32"),
@@ -342,6 +372,12 @@ def test_a_store_with_something_wrong(case, store):
     with pytest.raises(RecordingError) as problem:
         read(store)
     assert str(store) in str(problem.value) and len(str(problem.value)) < 500
+
+
+def test_an_event_may_have_any_other_name(good, store):
+    _renamed("climb", "ascent")(store)
+    found, wanted = iz.Recording.load(store), iz.Recording.load(good / "r.npz")
+    np.testing.assert_array_equal(found.events["ascent"], wanted.events["climb"])
 
 
 def test_a_store_of_format_2_with_a_filter_that_unpickles(store, tmp_path):
