@@ -240,8 +240,10 @@ class RecordingPlan:
         subject, first, last = self._subject, self._written, done // self.every
         ends = subject.steps_done + self.every * np.arange(first + 1, last + 1)
         traces = self._traces(last - first, ends)
-        found = self._of_chosen(join_spikes(self._found, self._none))
-        events = {name: self._event_list(found.of(number), done) for name, number in self.events.items()}
+        events = {}
+        if self.events:
+            found = self._of_chosen(join_spikes(self._found, self._none))
+            events = {name: self._event_list(found.of(number), done) for name, number in self.events.items()}
         self._sink.write(Piece(ends * subject.dt, traces, events), (subject.steps_done + done) * subject.dt)
         self._written, self._spikes_found, self._found = last, 0, []
 
