@@ -22,8 +22,10 @@ import click
 import izhigen as iz
 from izhigen.errors import IzhigenError, RecordingError, ValueShapeError, printable
 from izhigen.files import check_writable, write_file
+from izhigen.model.events import SPIKE
 from izhigen.options import STIMULI, read_indices, read_inputs, read_items, read_settings, read_sizes
 from izhigen.recording.description import output_path, recording_path
+from izhigen.recording.events import default_events
 from izhigen.recording.store import SUFFIX, check_new
 from izhigen.timegrid import whole_steps
 
@@ -170,8 +172,8 @@ def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -
 @click.option(
     "--record",
     metavar="NAMES",
-    help="States, inputs and algebraic lines to trace, or all; and count, first_spike, isi; "
-    "separated by commas. Spikes are recorded of every model that has a threshold.",
+    help="States, inputs and algebraic lines to trace, or all; events; and count, first_spike, isi; "
+    "separated by commas. Spikes are recorded of every model that has a threshold, other events of one that has none.",
 )
 @click.option("--neurons", metavar="INDICES", help="Neurons to record, separated by commas; default: all.")
 @click.option("--every", default=1, show_default=True, type=click.IntRange(1), help="Trace every that many steps.")
@@ -229,7 +231,7 @@ def run(
     started = time.perf_counter()
     recording = pop.run(
         duration,
-        record=[*dict.fromkeys([*states, *(["spike"] if loaded.threshold else [])])],
+        record=[*dict.fromkeys([*states, *default_events(loaded)])],
         every=every,
         progress=progress,
         neurons=read_indices(neurons, "--neurons"),
@@ -287,7 +289,14 @@ def _summary(pop: Any, recording: Any, seconds: float) -> None:
     click.echo(f"time:      {seconds:.3g} s, {count * steps / max(seconds, 1e-9) / 1e6:.3g} million neuron-steps/s")
     if pop.model.threshold is None:
         click.echo("spikes:    none, as the model has no threshold")
-        return
+    else:
+        _spike_summary(recording, count)
+    others = [f"{len(found)} of {name}" for name, found in recording.lists.items() if name != SPIKE]
+    if others:
+        click.echo(f"events:    {', '.join(others)}")
+
+
+def _spike_summary(recording: Any, count: int) -> None:
     counts = recording.counts.ravel()
     recorded = "" if counts.size == count else f" of {counts.size} recorded neurons"
     click.echo(

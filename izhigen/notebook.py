@@ -16,6 +16,7 @@ import numpy as np
 
 from izhigen.codegen.report import condition_latex, rhs_latex, update_latex
 from izhigen.derive.step import Step
+from izhigen.model.events import SPIKE
 from izhigen.model.latex import equation_rows, name_latex
 from izhigen.model.model import Declaration
 from izhigen.plot import raster
@@ -24,7 +25,7 @@ from izhigen.recorded import Recorded
 MOST_ROWS = 40
 """Most parameters in a table."""
 MOST_SPIKES = 5_000_000
-"""Spikes that a raster in a summary is drawn from at most; reading more would keep a cell waiting."""
+"""Spikes and other events that a raster in a summary is drawn from at most; reading more would keep a cell waiting."""
 
 
 def _text(text: Any) -> str:
@@ -89,7 +90,7 @@ def step_html(step: Step) -> str:
 
 
 def recording_html(recording: Recorded) -> str:
-    """What was recorded, and a small raster of the spikes."""
+    """What was recorded, and a small raster of the events."""
     info, counts = recording.info, recording.spike_times
     neurons = "x".join(map(str, recording.shape))
     chosen = "" if recording.neurons is None else f", {len(recording.neurons)} of them recorded"
@@ -107,8 +108,12 @@ def recording_html(recording: Recorded) -> str:
     picture = ""
     if counts is not None:
         rows.append(("spikes", f"{len(counts):,}"))
-        if 0 < len(counts) <= MOST_SPIKES and recording.stop > recording.start:
-            picture = _raster_image(recording)
+    others = [f"{len(found):,} of {name}" for name, found in recording.lists.items() if name != SPIKE]
+    if others:
+        rows.append(("events", ", ".join(others)))
+    drawn = sum(map(len, recording.lists.values()))
+    if 0 < drawn <= MOST_SPIKES and recording.stop > recording.start:
+        picture = _raster_image(recording)
     return _title(info.get("model", "?"), "recording") + _table((_text(a), _text(b)) for a, b in rows) + picture
 
 

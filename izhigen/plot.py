@@ -7,6 +7,7 @@ axes with units.
 from __future__ import annotations
 
 import io
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from izhigen.errors import RecordingError, ValueShapeError, shown, suggest
 from izhigen.files import check_file, read_path, write_file
 from izhigen.memory.layout import read_neurons
 from izhigen.memory.space import beside, fetch
+from izhigen.model.events import SPIKE
 from izhigen.model.expressions import Compare, Expression, Name
 from izhigen.model.lines import bind_lines, line_names
 from izhigen.model.model import Declaration
@@ -39,6 +41,9 @@ COLORS = (
     *("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown"),
     *("tab:pink", "tab:gray", "tab:olive", "tab:cyan", "black", "gold"),
 )
+
+EVENT_COLORS = ("magenta", "deepskyblue", "limegreen", "darkorange", "gold", "tab:brown", "tab:gray")
+"""Of events other than the spike; neurons have others."""
 
 
 def _figure(rows: int = 1, height: float = 2.2, **options: Any) -> tuple[Any, list[Axes]]:
@@ -166,9 +171,14 @@ def traces(
     figure, (axes, *_) = _figure() if ax is None else (None, [ax])
     columns, count = _draw_traces(recording, chosen, neurons, axes)
     _say_how_many(count, columns, axes)
-    if len(columns) > 1:
-        _legend(axes, figure)
+    _legend(axes, figure, _lines(axes, columns))
     return axes
+
+
+def _lines(axes: Axes, columns: Sequence[Any]) -> list[Any]:
+    """The lines that have a name, where several neurons are drawn."""
+    lines = axes.get_lines() if len(columns) > 1 else ()
+    return [line for line in lines if not str(line.get_label()).startswith("_")]
 
 
 def _draw_traces(recording: Recorded, name: str, neurons: Any, axes: Axes) -> tuple[list[tuple[int, int]], int]:
@@ -195,7 +205,7 @@ def _draw_traces(recording: Recorded, name: str, neurons: Any, axes: Axes) -> tu
     if recording.stop > recording.start:
         axes.set_xlim(recording.start, recording.stop)
     if values.size and not finite.size:
-        axes.text(0.5, 0.5, "no finite value", transform=axes.transAxes, ha="center", va="center", color="0.4")
+        _say_inside("no finite value", axes)
     axes.set_xlabel("time (ms)")
     axes.set_ylabel(_label(name, recording.info.get("units", {}).get(name, "")))
     return columns, count
@@ -216,14 +226,19 @@ def _thinned(t: Any, values: Any) -> tuple[Any, Any]:
     )
 
 
+def _say_inside(text: str, axes: Axes) -> None:
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color="0.4")
+
+
 def _say_how_many(count: int, drawn: Sequence[Any], axes: Axes) -> None:
     if len(drawn) < count:
         axes.set_title(f"{len(drawn)} of {count} neurons", loc="right", fontsize="small", color="0.3")
 
 
-def _legend(axes: Axes, figure: Any) -> None:
-    """Names of the lines: beside the axes of a figure of ours, else within the given axes."""
-    handles = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
+def _legend(axes: Axes, figure: Any, handles: Sequence[Any]) -> None:
+    """Names of lines and events: beside the axes of a figure of ours, else within the given axes."""
+    if not handles:
+        return
     size = "small" if len(handles) <= FEWER_TRACES else "x-small"
     if figure is None:
         axes.legend(handles=handles, loc="upper right", fontsize=size, framealpha=0.85)
@@ -232,16 +247,58 @@ def _legend(axes: Axes, figure: Any) -> None:
 
 
 def raster(recording: Recorded, *, ax: Axes = None) -> Axes:
-    """Draw every spike at its time and neuron index; many of them as an image, darker where there are more."""
-    axes = _figure()[1][0] if ax is None else ax
+    """Draw every spike at its time and neuron index; many of them as an image, darker where there are more.
+
+    Other recorded events are marks in colours that a legend tells apart; of more than 20,000, so many are drawn.
+    """
+    if all(name == SPIKE for name in recording.lists):
+        recording.spike_parts()  # says so where spikes were not recorded
+    figure, (axes, *_) = _figure() if ax is None else (None, [ax])
+    _legend(axes, figure, _draw_raster(recording, axes))
+    return axes
+
+
+def _draw_raster(recording: Recorded, axes: Axes) -> list[Any]:
+    """The marks of each event but the spike."""
     neurons = _available(recording)
     low, high = (int(neurons.min()), int(neurons.max())) if len(neurons) else (0, 0)
-    recording.spike_parts()  # says so where spikes were not recorded
+    found = 0 if recording.spike_times is None else len(recording.spike_times)
+    if found:
+        _draw_spikes(recording, low, high, axes)
+    if recording.stop > recording.start:
+        axes.set_xlim(recording.start, recording.stop)
+    axes.set_ylim(low - 0.5, high + 0.5)
+    axes.set_xlabel("time (ms)")
+    axes.set_ylabel("neuron index")
+    if high - low < 12:
+        axes.set_yticks(range(low, high + 1))
+    if not any(map(len, recording.lists.values())):
+        _say_inside("no spikes" if list(recording.lists) == [SPIKE] else "no events", axes)
+    return _draw_events(recording, high - low + 1, axes)
+
+
+def _mark_size(neurons: int) -> float:
+    return float(np.clip(4000.0 / neurons, 1.0, 40.0))
+
+
+def _draw_events(recording: Recorded, neurons: int, axes: Axes) -> list[Any]:
+    size, marks = max(0.6 * _mark_size(neurons), 4.0), []
+    others = (name for name in recording.lists if name != SPIKE)
+    for name, color in zip(others, itertools.cycle(EVENT_COLORS)):
+        times, indices = (fetch(part) for part in recording.events[name])
+        kept = _spread(len(times), MOST_MARKS)
+        label = name if len(kept) == len(times) else f"{name} ({len(kept):,} of {len(times):,})"
+        style = {"s": size, "linewidths": 0, "color": color, "zorder": 3, "rasterized": len(kept) > 2000}
+        marks.append(axes.scatter(times[kept], indices[kept], label=label, **style))
+    return marks
+
+
+def _draw_spikes(recording: Recorded, low: int, high: int, axes: Axes) -> None:
+    """Spikes as a mark each, or more of them as an image."""
     found = len(recording.spike_times)
     if found <= MOST_MARKS:
         times, indices = (fetch(part) for part in recording.spikes)
-        size = float(np.clip(4000.0 / (high - low + 1), 1.0, 40.0))
-        marker = "|" if high - low < 200 else "."
+        size, marker = _mark_size(high - low + 1), "|" if high - low < 200 else "."
         axes.scatter(times, indices, s=size, marker=marker, linewidths=0.9, color="black", rasterized=found > 2000)
     else:
         axes.imshow(
@@ -254,16 +311,6 @@ def raster(recording: Recorded, *, ax: Axes = None) -> Axes:
             vmax=1.0,
         )
         axes.set_title(f"{found:,} spikes", loc="right", fontsize="small", color="0.3")
-    if recording.stop > recording.start:
-        axes.set_xlim(recording.start, recording.stop)
-    axes.set_ylim(low - 0.5, high + 0.5)
-    axes.set_xlabel("time (ms)")
-    axes.set_ylabel("neuron index")
-    if high - low < 12:
-        axes.set_yticks(range(low, high + 1))
-    if not found:
-        axes.text(0.5, 0.5, "no spikes", transform=axes.transAxes, ha="center", va="center", color="0.4")
-    return axes
 
 
 def _spike_image(recording: Recorded, low: int, high: int) -> Any:
@@ -286,7 +333,7 @@ def recording(recording: Recorded, *, states: Sequence[str] | None = None, neuro
     ``states`` names the traces to draw, ``neurons`` as in :func:`traces`.
     """
     names = list(recording.traces) if states is None else list(read_names(states, "states", RecordingError))
-    with_raster = recording.spike_times is not None and bool(recording.info.get("threshold"))
+    with_raster = any(name != SPIKE or recording.info.get("threshold") for name in recording.lists)
     rows = len(names) + with_raster
     if rows == 0:
         raise RecordingError("nothing was recorded; name states in record=[...], as in run(500.0, record=['V'])")
@@ -298,10 +345,8 @@ def recording(recording: Recorded, *, states: Sequence[str] | None = None, neuro
         columns, count = _draw_traces(recording, name, neurons, ax)
         if ax is axes[0]:
             _say_how_many(count, columns, ax)
-    if len(columns) > 1:
-        _legend(axes[0], figure)  # the first row names the neurons for all
-    if with_raster:
-        raster(recording, ax=axes[-1])
+    marks = _draw_raster(recording, axes[-1]) if with_raster else []
+    _legend(axes[0], figure, [*_lines(axes[0], columns), *marks])  # the first row names the neurons for all
     for ax in axes[:-1]:
         ax.set_xlabel("")
     figure.align_ylabels(axes)

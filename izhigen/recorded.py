@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from typing import Any, Protocol
 
 Array = Any
 
 
 class Recorded(Protocol):
-    """Traces and spikes of a run, as :class:`~izhigen.recording.recording.Recording` describes them."""
+    """Traces, spikes and other events of a run, as :class:`~izhigen.recording.recording.Recording` describes them."""
 
     @property
     def t(self) -> Array: ...
@@ -33,6 +33,10 @@ class Recorded(Protocol):
     def names(self) -> list[str]: ...
     @property
     def spikes(self) -> tuple[Array, Array]: ...
+    @property
+    def lists(self) -> Mapping[str, Sized]: ...
+    @property
+    def events(self) -> Mapping[str, tuple[Array, Array]]: ...
     def __getitem__(self, name: str) -> Array: ...
     def spike_parts(self) -> Iterator[tuple[Array, Array]]: ...
     def f_i(self, name: str | None = None, *, start: float | None = None) -> Any: ...

@@ -310,6 +310,23 @@ def test_a_users_own_file(tmp_path):
     assert "leak: 1 neuron," in ok("run", f"{path}:leak", "-T", "50", "--input", "2")
 
 
+@pytest.mark.parametrize("threshold", ["threshold='V > 5', reset='V = 0', ", ""])
+def test_events_of_a_users_own_model(threshold, tmp_path):
+    """They are recorded where asked for, and by default where there are no spikes."""
+    path, out = tmp_path / "mine.py", tmp_path / "r.npz"
+    event = "events={'rise': Event('V > 2')}, inputs=['I']"
+    path.write_text(
+        f"from izhigen import Event, Model\nleak = Model('leak', 'dV/dt = -V/10 + I', {threshold}{event})\n"
+    )
+    options = ["run", f"{path}:leak", "-T", "20", "--backend", "numpy", "--input", "2", "--out", str(out)]
+    text = ok(*options)
+    assert ("events:" in text) == (not threshold) and ("spikes:    none" in text) == (not threshold)
+    assert iz.Recording.load(out).names == (["spike"] if threshold else ["rise"])
+    found = ok(*options, "--record", "V,rise")
+    rises = len(iz.Recording.load(out).events["rise"][0])
+    assert f"events:    {rises} of rise\n" in found and rises == (7 if threshold else 1)
+
+
 def test_as_a_program():
     done = subprocess.run([sys.executable, "-m", "izhigen.cli", "list"], capture_output=True, text=True, check=True)
     assert "izhikevich2007" in done.stdout

@@ -8,6 +8,7 @@ import pytest
 
 import izhigen as iz
 from izhigen.errors import IzhigenError
+from izhigen.recording.events import EventList
 
 
 @pytest.fixture(scope="module")
@@ -180,10 +181,10 @@ def test_no_more_than_twelve_traces_and_the_picture_says_so(tmp_path):
 def test_many_spikes_become_an_image(run):
     rng, count = np.random.default_rng(1), 300_000
     times = np.sort(rng.integers(1, 1001, count)) * 0.1
-    many = dataclasses.replace(run, spike_times=times, spike_indices=rng.integers(0, 3, count))
+    many = dataclasses.replace(run, lists={"spike": EventList(times, rng.integers(0, 3, count))})
     axes = iz.plot.raster(many)
     assert len(axes.images) == 1 and axes.get_title(loc="right") == "300,000 spikes"
-    one = dataclasses.replace(run, spike_times=np.full(50_000, 20.0), spike_indices=np.full(50_000, 2))
+    one = dataclasses.replace(run, lists={"spike": EventList(np.full(50_000, 20.0), np.full(50_000, 2))})
     image = np.asarray(iz.plot.raster(one).images[0].get_array())
     assert image.shape == (3, 900) and (image > 0).sum() == 1 and image[2].argmax() == int(19.95 * 9)
 

@@ -107,7 +107,7 @@ class Step:
     @property
     def event_names(self) -> tuple[str, ...]:
         """Names of the events by their number; the spike has 0, whether the model has one or not."""
-        return (SPIKE, *(event.name for event in self.events if event.name != SPIKE))
+        return tuple(declared.event_numbers(event.name for event in self.events))
 
     @property
     def times(self) -> tuple[sp.Symbol, ...]:

@@ -162,6 +162,11 @@ def spike_first(events: Iterable[DeclaredEvent]) -> tuple[DeclaredEvent, ...]:
     return tuple(sorted(events, key=lambda event: event.name != SPIKE))
 
 
+def event_numbers(names: Iterable[str]) -> dict[str, int]:
+    """The number by which kernels know each event: 0 for the spike, which a model need not have, then in order."""
+    return {name: number for number, name in enumerate((SPIKE, *(name for name in names if name != SPIKE)))}
+
+
 def parse_on_event(source: Any) -> Mapping[str, tuple[Assignment, ...]]:
     """Read ``{"ampa": "g = g + ampa*(1 - g)"}``."""
     example = "{'ampa': 'g = g + ampa*(1 - g)'}"

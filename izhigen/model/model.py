@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 from izhigen.model.additions import REFRACTORY, Current, Noise, Refractory
 from izhigen.model.checking import check_declaration, names_in_fields
 from izhigen.model.equations import Equation, check_text, parse_equations
-from izhigen.model.events import SPIKE, Assignment, DeclaredEvent, Event, Trigger, parse_events, parse_on_event
+from izhigen.model.events import (
+    SPIKE,
+    Assignment,
+    DeclaredEvent,
+    Event,
+    Trigger,
+    event_numbers,
+    parse_events,
+    parse_on_event,
+)
 from izhigen.model.expressions import Expression, check_name
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.reading import read_initial, read_input_names, read_mapping, read_parameters, with_spike
@@ -188,6 +197,11 @@ class Declaration:
     def spike(self) -> DeclaredEvent | None:
         """The event that threshold and reset declare."""
         return next((event for event in self.events if event.name == SPIKE), None)
+
+    @property
+    def event_numbers(self) -> Mapping[str, int]:
+        """Number of each event in kernels and their lists; 0 is the spike's, whether the model has one or not."""
+        return event_numbers(event.name for event in self.events)
 
     @property
     def threshold(self) -> Expression | None:

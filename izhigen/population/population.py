@@ -388,13 +388,14 @@ class Population:
         steps : int
             Number of steps, in place of ``duration``.
         record : str or iterable of str, optional
-            States, inputs and algebraic lines to trace; ``"spike"``, the time and neuron of every spike; ``"all"``,
-            these four; and figures of each neuron's spikes that take no more memory in a longer run: ``"count"``,
-            ``"first_spike"`` (time in ms) and ``"isi"`` (mean and standard deviation of the intervals in ms). An
-            input's row holds what the step read; an algebraic line is evaluated on the row: states after the step, its
-            inputs, and ``t`` at its end. By default the spikes, where the model has a threshold; ``[]`` for nothing.
+            States, inputs and algebraic lines to trace; ``"spike"`` or the name of another event, the times and neurons
+            of all that happen; ``"all"``, every one of these; and figures of each neuron's spikes that take no more
+            memory in a longer run: ``"count"``, ``"first_spike"`` (time in ms) and ``"isi"`` (mean and standard
+            deviation of the intervals in ms). An input's row holds what the step read; an algebraic line is evaluated
+            on the row: states after the step, its inputs, and ``t`` at its end. By default the spikes, or all events of
+            a model that has no threshold; ``[]`` for nothing.
         every : int
-            Trace every that many steps; spikes are all kept.
+            Trace every that many steps; events are all kept.
         neurons : array of int, optional
             Flat indices of the neurons to record.
         progress : bool, optional
@@ -403,7 +404,7 @@ class Population:
             Look for infinite or undefined states after every block of steps; when there are some, the block is replayed
             to find the first (a population whose states take more than 64 MB names the block instead of the step).
         out : str or Path, optional
-            A new Zarr store, ``"run.zarr"``, that traces and spikes are written to while the run goes on. The
+            A new Zarr store, ``"run.zarr"``, that traces and events are written to while the run goes on. The
             recording then reads from it, and memory does not grow with the run. :meth:`Recording.load` opens what an
             error leaves there.
         **inputs

@@ -18,6 +18,7 @@ import numpy as np
 
 from izhigen.errors import RecordingError, shown
 from izhigen.files import replacing
+from izhigen.model.events import SPIKE
 from izhigen.recording.description import (
     FIGURE_TYPES,
     PER_NEURON,
@@ -30,6 +31,7 @@ from izhigen.recording.description import (
     entry,
     parse_json,
 )
+from izhigen.recording.events import EventList
 
 Array = Any
 
@@ -49,13 +51,21 @@ MOST_RATIO = 1032
 _HEADER = re.compile(
     r"\{'descr': '([<>|=]?[a-zA-Z]\d*)', 'fortran_order': (True|False), 'shape': \(([\d, ]*)\), \} *\n"
 )
+_TIME, _INDEX = np.dtype(np.float64), np.dtype(np.int64)
 _TYPES = {dtype.str.lstrip("<>|="): dtype for dtype in TRACE_TYPES}
 """Number types by their name in a header, without the order of bytes."""
 _FIXED = ("t", "neurons", "spike_times", "spike_indices")
+_PREFIXES = ("trace_", "figure_", PER_NEURON, "event_")
 
 
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, NotImplementedError, IndexError)
 """What reading a broken zip file raises, beside OSError and ValueError."""
+
+
+def event_arrays(event: str) -> tuple[str, str]:
+    """Names of the arrays of an event's times and neurons."""
+    prefix = event if event == SPIKE else f"event_{event}"
+    return f"{prefix}_times", f"{prefix}_indices"
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------
@@ -145,7 +155,7 @@ class _Reader:
 
     def _name(self, member: zipfile.ZipInfo) -> str:
         name = member.filename.removesuffix(".npy")
-        known = name in (*_FIXED, "meta") or name.startswith(("trace_", "figure_", PER_NEURON))
+        known = name in (*_FIXED, "meta") or name.startswith(_PREFIXES)
         if not known or name == member.filename:
             raise Malformed(f"{shown(member.filename)} is no array of a recording")
         if name in self._members:
@@ -180,13 +190,11 @@ class _Reader:
 
     def _arrays(self, about: Description) -> dict[str, Array]:
         """Every array that the description names, each checked."""
-        time = np.dtype(np.float64)
-        index = np.dtype(np.int64)
         chosen = "neurons" in self._members
-        found: dict[str, Array] = {"t": self._array("t", {time}, (None,)), "neurons": None}
+        found: dict[str, Array] = {"t": self._array("t", {_TIME}, (None,)), "neurons": None}
         about.check_times("t", found["t"], -math.inf, strictly=True)
         if chosen:
-            found["neurons"] = self._array("neurons", {index}, (None,))
+            found["neurons"] = self._array("neurons", {_INDEX}, (None,))
             about.check_neurons(found["neurons"])
         row = (len(found["neurons"]),) if chosen else about.shape
         found["traces"] = {n: self._array(f"trace_{n}", TRACE_TYPES, (len(found["t"]), *row)) for n in about.traces}
@@ -194,13 +202,18 @@ class _Reader:
         for name, values in found["figures"].items():
             about.check_figure(name, values)
         found["per_neuron"] = {n: self._array(PER_NEURON + n, PER_NEURON_TYPES, row) for n in about.per_neuron}
-        found |= {"spike_times": None, "spike_indices": None}
-        if not self._members.keys().isdisjoint(("spike_times", "spike_indices")):
-            found["spike_times"] = self._array("spike_times", {time}, (None,))
-            found["spike_indices"] = self._array("spike_indices", {index}, found["spike_times"].shape)
-            about.check_times("spike_times", found["spike_times"], -math.inf, strictly=False)
-            about.check_indices("spike_indices", found["spike_indices"])
+        with_spikes = not self._members.keys().isdisjoint(event_arrays(SPIKE))
+        events = (*([SPIKE] if with_spikes else []), *about.events)
+        found["lists"] = {event: self._event_list(about, event) for event in events}
         return found
+
+    def _event_list(self, about: Description, event: str) -> EventList:
+        name, other = event_arrays(event)
+        times = self._array(name, {_TIME}, (None,))
+        indices = self._array(other, {_INDEX}, times.shape)
+        about.check_times(name, times, -math.inf, strictly=False)
+        about.check_indices(other, indices)
+        return EventList(times, indices)
 
     def _array(self, name: str, types: Any, wanted: tuple[int | None, ...]) -> Array:
         """An array of one of the types and of that shape (None: any length)."""

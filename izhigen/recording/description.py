@@ -15,12 +15,14 @@ import numpy as np
 from izhigen.errors import RecordingError, shown
 from izhigen.files import check_file, read_path
 from izhigen.memory.layout import MOST_NEURONS
+from izhigen.model.events import SPIKE
 from izhigen.recording.figures import MOMENTS, UNITS
 
 Array = Any
 
-FORMAT = 2
-"""Of saved recordings. In stores of format 1, which did not name it, a chunk of zeros was not written."""
+FORMAT = 3
+"""Of saved recordings. In stores of format 1, which did not name it, a chunk of zeros was not written; formats before 3
+had no event but the spike."""
 SUFFIXES = {".npz": "a NumPy archive", ".zarr": "a Zarr store"}
 """Known suffixes of saved recordings."""
 MOST_AXES = 32
@@ -93,6 +95,8 @@ class Description:
         Names of what was recorded.
     per_neuron : tuple of str
         Parameters and held inputs that differ between neurons.
+    events : tuple of str
+        Recorded events other than the spike.
     format : int
         Of the file.
     """
@@ -105,6 +109,7 @@ class Description:
     traces: tuple[str, ...]
     figures: tuple[str, ...]
     per_neuron: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
     format: int = FORMAT
 
     def to_json(self) -> dict[str, Any]:
@@ -118,6 +123,7 @@ class Description:
             "traces": list(self.traces),
             "figures": list(self.figures),
             "per_neuron": list(self.per_neuron),
+            "events": list(self.events),
         }
 
     @classmethod
@@ -139,10 +145,14 @@ class Description:
             traces=_names(about, "traces"),
             figures=_names(about, "figures") if "figures" in about else (),
             per_neuron=_names(about, "per_neuron") if "per_neuron" in about else (),
+            events=_names(about, "events") if "events" in about else (),
             format=version,
         )
         if description.stop < description.start:
             raise Malformed(f"it stops at {description.stop:g} ms, before it starts")
+        for name in description.events:
+            if name in (SPIKE, *MOMENTS, *description.figures, *description.traces):
+                raise Malformed(f"an event cannot have the name {shown(name)}, which something else has")
         wanted = {name for names in MOMENTS.values() if names[0] in description.figures for name in names}
         if set(description.figures) != wanted:
             raise Malformed(

@@ -14,9 +14,11 @@ from izhigen.memory.layout import Layout, check_neurons
 from izhigen.memory.space import Space, fetch, namespace
 from izhigen.model.additions import REFRACTORY
 from izhigen.model.checking import ALL
+from izhigen.model.events import SPIKE
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.lines import bind_lines, line_names, read_by_lines
 from izhigen.model.model import Declaration
+from izhigen.recording.events import EventList, default_events
 from izhigen.recording.figures import MOMENTS, new_moments, summary
 from izhigen.recording.recording import Recording
 from izhigen.recording.sinks import MemorySink, Sink, StoreSink
@@ -104,7 +106,7 @@ class Subject:
 
 
 class RecordingPlan:
-    """What a run writes down: buffers to fill, and spikes collected on the way.
+    """What a run writes down: buffers to fill, and spikes and other events collected on the way.
 
     ``done`` counts the steps of the run. A buffer holds the rows that the sink has not been given yet.
     """
@@ -122,9 +124,9 @@ class RecordingPlan:
         wanted = _names(record, subject.model, subject.inputs)
         self.every = check_count("every", every)
         self.neurons, self._order = check_neurons(neurons, subject.count)
-        self.spikes = "spike" in wanted
+        self.events = {name: number for name, number in subject.model.event_numbers.items() if name in wanted}
         self.figures = [name for name in wanted if name in MOMENTS]
-        self.wanted = [name for name in wanted if name != "spike" and name not in MOMENTS]
+        self.wanted = [name for name in wanted if name not in self.events and name not in MOMENTS]
         self._moments = new_moments(subject.space, subject.count, self.figures) if self.figures else None
         self._chosen = chosen = None if self.neurons is None else self.neurons[self._order]
         self._lines = [name for name in self.wanted if name in line_names(subject.model)]
@@ -148,7 +150,7 @@ class RecordingPlan:
 
     def _header(self, steps: int) -> Header:
         subject, model = self._subject, self._subject.model
-        per_neuron = self._per_neuron() if self.spikes or "count" in self.figures else {}
+        per_neuron = self._per_neuron() if SPIKE in self.events or "count" in self.figures else {}
         scalars = {
             name: value if isinstance(value, float) else "per neuron" for name, value in subject.parameters.items()
         }
@@ -166,7 +168,7 @@ class RecordingPlan:
             info,
             subject.steps_done * subject.dt,
             {name: subject.type_of(name) for name in self.wanted},
-            self.spikes,
+            tuple(self.events),
             steps // self.every,
             per_neuron,
         )
@@ -196,7 +198,7 @@ class RecordingPlan:
     # -- filling ----------------------------------------------------------------------------------------------------
 
     def room(self, done: int) -> int:
-        """Steps that can follow before the buffers are full, or a piece has spikes enough."""
+        """Steps that can follow before the buffers are full, or a piece has events enough."""
         if self._spikes_found >= self._sink.spikes:
             return 0
         full = (self._written // self._sink.rows + 1) * self._sink.rows
@@ -208,10 +210,10 @@ class RecordingPlan:
         here = slice(first - self._written, stop - self._written)
         traces = {name: rows[here] for name, rows in self._rows.items()} if stop > first else {}
         phase = (first + 1) * self.every - 1 - done if traces else -1
-        return Outputs(traces, self.every, phase, self._chosen, (0,) if self.spikes else (), self._moments)
+        return Outputs(traces, self.every, phase, self._chosen, tuple(self.events.values()), self._moments)
 
     def collect(self, spikes: Spikes | None, done: int) -> None:
-        """Keep the spikes of a block that started ``done`` steps into the run."""
+        """Keep the spikes and other events of a block that started ``done`` steps into the run."""
         if spikes is None:
             return
         if isinstance(spikes.neuron, np.ndarray):  # on a device that would have to wait for the block, and comes last
@@ -221,7 +223,7 @@ class RecordingPlan:
             self._spikes_found += len(spikes.step)
 
     def _of_chosen(self, spikes: Spikes) -> Spikes:
-        """The spikes of the recorded neurons."""
+        """Those of the recorded neurons."""
         if self.neurons is None:
             return spikes
         xp = namespace(spikes.neuron)
@@ -238,13 +240,17 @@ class RecordingPlan:
         subject, first, last = self._subject, self._written, done // self.every
         ends = subject.steps_done + self.every * np.arange(first + 1, last + 1)
         traces = self._traces(last - first, ends)
-        times = indices = None
-        if self.spikes:
+        events = {}
+        if self.events:
             found = self._of_chosen(join_spikes(self._found, self._none))
-            found = found.where(slice(int((found.step < done).sum())))
-            times, indices = (subject.steps_done + found.moment) * subject.dt, found.neuron
-        self._sink.write(Piece(ends * subject.dt, traces, times, indices), (subject.steps_done + done) * subject.dt)
+            events = {name: self._event_list(found.of(number), done) for name, number in self.events.items()}
+        self._sink.write(Piece(ends * subject.dt, traces, events), (subject.steps_done + done) * subject.dt)
         self._written, self._spikes_found, self._found = last, 0, []
+
+    def _event_list(self, found: Spikes, done: int) -> EventList:
+        """One event in the first ``done`` steps, with times in ms."""
+        found = found.where(slice(int((found.step < done).sum())))
+        return EventList((self._subject.steps_done + found.moment) * self._subject.dt, found.neuron)
 
     def recording(self, done: int, interrupted: bool) -> Recording:
         """Everything written down in ``done`` steps."""
@@ -328,24 +334,26 @@ class RecordingPlan:
 def _names(record: str | Iterable[str] | None, model: Declaration, inputs: Iterable[str]) -> list[str]:
     """The names to record, each once.
 
-    None stands for the spikes of a model that has any, "all" for every state, input and line too.
+    None stands for what :func:`default_events` gives, "all" for every state, input, line and event.
     """
     if record is None:
-        return ["spike"] if model.threshold is not None else []
+        return default_events(model)
     asked = read_names(record, "record")
     lines = line_names(model)
-    everything = [*model.all_states, *inputs, *lines, *(["spike"] if model.threshold is not None else [])]
+    events = [event.name for event in model.events]
+    everything = [*model.all_states, *inputs, *lines, *events]
     wanted = list(dict.fromkeys(name for item in asked for name in (everything if item == ALL else [item])))
-    known = (*model.all_states, *model.inputs, *lines, "spike", *MOMENTS, *model.delta_inputs, ALL)
+    known = (*model.all_states, *model.inputs, *lines, *model.event_numbers, *MOMENTS, *model.delta_inputs, ALL)
     for name in wanted:
         if name not in known:
-            parts = (("states", model.all_states), ("inputs", model.inputs), ("lines", lines))
+            others = [event for event in events if event != SPIKE]
+            parts = (("states", model.all_states), ("inputs", model.inputs), ("lines", lines), ("events", others))
             told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in parts if names)
             raise ValueShapeError(
-                f"record: {shown(name)} is not a state, input or line of model {model.name!r}{suggest(name, known)} "
-                f"({told}; of spikes: spike, {', '.join(MOMENTS)}; or {ALL})"
+                f"record: {shown(name)} is not a state, input, line or event of model {model.name!r}"
+                f"{suggest(name, known)} ({told}; of spikes: spike, {', '.join(MOMENTS)}; or {ALL})"
             )
-        if model.threshold is None and name in ("spike", *MOMENTS):
+        if model.threshold is None and name in (SPIKE, *MOMENTS):
             raise ValueShapeError(
                 f"record: model {model.name!r} has no threshold, so it has no spikes and no {shown(name)}; "
                 f"record its states ({', '.join(model.all_states)}), "

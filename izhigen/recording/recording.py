@@ -12,12 +12,14 @@ import numpy as np
 
 from izhigen.errors import RecordingError, shown, suggest
 from izhigen.memory.space import beside, fetch, namespace
-from izhigen.recording.archive import read_archive, write_archive
+from izhigen.model.events import SPIKE
+from izhigen.recording.archive import event_arrays, read_archive, write_archive
 from izhigen.recording.description import PER_NEURON, Description, output_path, recording_path
+from izhigen.recording.events import EventList, Events, array_names, flat_indices
 from izhigen.recording.figures import MOMENTS, UNITS, Intervals
 from izhigen.recording.rates import PopulationRate, RateCurve, population_rate, rate_curve
 from izhigen.recording.store import SUFFIX, Header, Piece, StoreWriter
-from izhigen.recording.stored import axes_of, labelled, read_store
+from izhigen.recording.stored import axes_of, labelled, name_given_twice, read_store
 from izhigen.scalars import read_real
 
 Array = Any
@@ -28,11 +30,11 @@ SPIKES_AT_ONCE = 1 << 20
 
 @dataclass(frozen=True)
 class Recording:
-    """Traces and spikes of one run.
+    """Traces, spikes and other events of one run.
 
-    Values are those after a step and its reset; ``t`` is the end of each recorded step, and a spike's time is the end
-    of the step in which it happened. All times are in ms. Traces, spikes and figures of a population on a CUDA device
-    are CuPy arrays and stay there; :meth:`to_host` brings them all over.
+    Values are those after a step and its reset; ``t`` is the end of each recorded step, and the time of a spike or
+    another event is the end of the step in which it happened. All times are in ms. Traces, events and figures of a
+    population on a CUDA device are CuPy arrays and stay there; :meth:`to_host` brings them all over.
 
     Attributes
     ----------
@@ -49,16 +51,17 @@ class Recording:
         Model, method, dt, dtype, backend, seed, units and parameters of the run.
     start, stop : float
         When the run began and ended.
-    spike_times, spike_indices : array or None
-        Time and flat neuron index of every spike, where recorded; :attr:`spikes` is both, in memory.
+    lists : mapping
+        Name of each recorded event, ``"spike"`` first, to its :class:`~izhigen.recording.events.EventList`;
+        :attr:`events` has them in memory.
     figures : mapping
         Figures of the spikes of each neuron of a row, where recorded:
         ``count``, ``first_spike``, ``isi_mean`` and ``isi_std`` (ms).
     interrupted : bool
         Whether Ctrl-C or an error ended the run early.
     store : Path or None
-        The Zarr store that the recording stands in. ``t``, traces, ``spike_times`` and ``spike_indices`` are then read
-        where they are indexed, as in ``recording["V"][1000:2000]``; ``np.asarray`` reads all of one.
+        The Zarr store that the recording stands in. ``t``, traces and what is in ``lists`` are then read where they are
+        indexed, as in ``recording["V"][1000:2000]``; ``np.asarray`` reads all of one.
     per_neuron : mapping
         With spikes recorded: the parameters, and the inputs held all the run, that differ between neurons; one value a
         neuron of a row.
@@ -71,8 +74,7 @@ class Recording:
     info: Mapping[str, Any]
     start: float
     stop: float
-    spike_times: Array = field(default=None, repr=False)
-    spike_indices: Array = field(default=None, repr=False)
+    lists: Mapping[str, EventList] = field(default_factory=dict, repr=False)
     figures: Mapping[str, Array] = field(default_factory=dict)
     interrupted: bool = False
     store: Path | None = None
@@ -81,23 +83,26 @@ class Recording:
     def __getitem__(self, name: str) -> Array:
         """The trace of a state, input or line.
 
-        ``"spike"`` gives a dense bool array of the rows: whether any spike came since the row before.
+        ``"spike"``, or the name of another event, gives a dense bool array of the rows: whether any came since the row
+        before.
 
         ``"count"`` and ``"first_spike"`` (ms, NaN without one) give one value a neuron,
         ``"isi"`` the :class:`~izhigen.recording.figures.Intervals`.
         """
         if not isinstance(name, str):
             raise RecordingError(f"{shown(name)} is no name (recorded: {', '.join(self.names) or 'nothing'})")
-        if name == "spike" and self.spike_times is not None:
-            with beside(self.spike_times):
-                return self._dense_spikes()
+        if name in self.lists:
+            found, chosen = self.lists[name], flat_indices(self.shape, self.neurons)
+            with beside(found.times):
+                dense = found.dense(self.t, self.info["dt"], chosen)
+                return dense.reshape(len(self.t), *self.shape) if self.neurons is None else dense
         if name == "isi" and "isi_mean" in self.figures:
             return Intervals(self.figures["isi_mean"], self.figures["isi_std"])
         if name in self.figures:
             return self.figures[name]
         if name not in self.traces:
             have = self.names
-            if name == "spike" or name in MOMENTS:
+            if name == SPIKE or name in MOMENTS:
                 self._need_threshold()
             raise RecordingError(
                 f"{shown(name)} was not recorded{suggest(name, have)} (recorded: {', '.join(have) or 'nothing'}); "
@@ -112,7 +117,22 @@ class Recording:
     def names(self) -> list[str]:
         """Everything that can be read by ``recording[name]``."""
         figures = [group for group, names in MOMENTS.items() if names[0] in self.figures]
-        return [*self.traces, *(["spike"] if self.spike_times is not None else []), *figures]
+        return [*self.traces, *self.lists, *figures]
+
+    @property
+    def spike_times(self) -> Array:
+        """Time (ms) of every spike, None where they were not recorded; :attr:`spikes` is in memory."""
+        return self.lists[SPIKE].times if SPIKE in self.lists else None
+
+    @property
+    def spike_indices(self) -> Array:
+        """Flat neuron index of every spike, None where they were not recorded."""
+        return self.lists[SPIKE].indices if SPIKE in self.lists else None
+
+    @property
+    def events(self) -> Events:
+        """Each recorded event by name, spikes too: ``(times, indices)`` in memory, as :attr:`spikes`."""
+        return Events(self.lists)
 
     @property
     def spikes(self) -> tuple[Array, Array]:
@@ -214,34 +234,17 @@ class Recording:
     def spike_parts(self) -> Iterator[tuple[Array, Array]]:
         """The spikes in parts of a million: times (ms) and flat neuron indices, on the host."""
         self._need_spikes()
-        parts = _parts(len(self.spike_times), SPIKES_AT_ONCE)
-        return ((fetch(self.spike_times[part]), fetch(self.spike_indices[part])) for part in parts)
-
-    def _dense_spikes(self) -> Array:
-        times, indices = self.spikes
-        xp = namespace(times)
-        chosen = xp.asarray(np.arange(int(np.prod(self.shape))) if self.neurons is None else self.neurons)
-        dense = xp.zeros((len(self.t), len(chosen)), dtype=bool)
-        rows = xp.searchsorted(xp.asarray(self.t), times - 1e-3 * self.info["dt"])
-        order = xp.argsort(chosen)
-        place = xp.minimum(xp.searchsorted(chosen[order], indices), len(chosen) - 1)
-        columns = order[place]
-        kept = (rows < len(self.t)) & (chosen[columns] == indices)
-        dense[rows[kept], columns[kept]] = True
-        return dense.reshape(len(self.t), *self.shape) if self.neurons is None else dense
+        parts = (self.lists[SPIKE][part].on_host() for part in _parts(len(self.spike_times), SPIKES_AT_ONCE))
+        return ((part.times, part.indices) for part in parts)
 
     def to_host(self) -> Recording:
         """The same recording with NumPy arrays: itself, where it has them already."""
         if self.store is not None:
             return self
-        times, indices = (
-            None if values is None else fetch(values) for values in (self.spike_times, self.spike_indices)
-        )
         return replace(
             self,
             traces={name: fetch(values) for name, values in self.traces.items()},
-            spike_times=times,
-            spike_indices=indices,
+            lists={name: found.on_host() for name, found in self.lists.items()},
             figures={name: fetch(values) for name, values in self.figures.items()},
             per_neuron={name: fetch(values) for name, values in self.per_neuron.items()},
         )
@@ -275,21 +278,23 @@ class Recording:
         arrays.update({PER_NEURON + name: values for name, values in self.per_neuron.items()})
         if self.neurons is not None:
             arrays["neurons"] = self.neurons
-        if self.spike_times is not None:
-            arrays.update(spike_times=self.spike_times, spike_indices=self.spike_indices)
-        names = tuple(self.traces), tuple(self.figures), tuple(self.per_neuron)
+        for name, found in self.lists.items():
+            arrays.update(zip(event_arrays(name), (found.times, found.indices)))
+        others = [name for name in self.lists if name != SPIKE]
+        names = tuple(self.traces), tuple(self.figures), tuple(self.per_neuron), tuple(others)
         description = Description(self.info, self.shape, self.start, self.stop, self.interrupted, *names)
         write_archive(path, description, arrays)
 
     def _save_store(self, path: str | Path) -> None:
-        spikes = self.spike_times is not None
         types = {name: values.dtype for name, values in self.traces.items()}
-        header = Header(self.shape, self.neurons, self.info, self.start, types, spikes, len(self.t), self.per_neuron)
+        events = tuple(self.lists)
+        header = Header(self.shape, self.neurons, self.info, self.start, types, events, len(self.t), self.per_neuron)
         writer = StoreWriter(path, header)
         for part in _parts(len(self.t), writer.rows):
             writer.append(Piece(self.t[part], {name: values[part] for name, values in self.traces.items()}), self.stop)
-        for part in _parts(len(self.spike_times) if spikes else 0, SPIKES_AT_ONCE):
-            writer.append(Piece(np.zeros(0), {}, self.spike_times[part], self.spike_indices[part]), self.stop)
+        for name, found in self.lists.items():
+            for part in _parts(len(found), SPIKES_AT_ONCE):
+                writer.append(Piece(np.zeros(0), {}, {name: found[part]}), self.stop)
         writer.finish(self.stop, self.interrupted, self.figures)
 
     @classmethod
@@ -327,6 +332,9 @@ class Recording:
             for key, value in self.info.items()
         }
         here, coordinates = self.to_host(), axes_of(self.shape, self.neurons)
+        twice = name_given_twice(coordinates, here.figures, here.per_neuron, here.lists, here.traces)
+        if twice is not None:
+            raise RecordingError(f"{shown(twice)} is the name of two variables or axes; rename one in the model")
 
         def lazily(values: Array) -> Array:
             return values if self.store is None else labelled(values)
@@ -340,9 +348,10 @@ class Recording:
             variables[name] = (list(coordinates), values, {"units": UNITS[name]})
         for name, values in here.per_neuron.items():
             variables[PER_NEURON + name] = (list(coordinates), values, {"units": units.get(name, "")})
-        if here.spike_times is not None:
-            variables["spike_time"] = (["spike"], lazily(here.spike_times), {"units": "ms"})
-            variables["spike_neuron"] = (["spike"], lazily(here.spike_indices), {})
+        for name, found in here.lists.items():
+            times, indices = array_names(name)
+            variables[times] = ([name], lazily(found.times), {"units": "ms"})
+            variables[indices] = ([name], lazily(found.indices), {})
         return xarray.Dataset(
             variables, {"time": ("time", np.asarray(self.t), {"units": "ms"}), **coordinates}, attributes
         )
@@ -372,10 +381,12 @@ class Recording:
         return notebook.recording_html(self)
 
     def __repr__(self) -> str:
-        spikes = "" if self.spike_times is None else f", {len(self.spike_times)} spikes"
+        events = "".join(
+            f", {len(found)} {'spikes' if name == SPIKE else f'of event {name}'}" for name, found in self.lists.items()
+        )
         return (
             f"<Recording of {self.info.get('model', '?')}: {self.start:g} to {self.stop:g} ms, "
-            f"{int(np.prod(self.shape))} neurons, traces {list(self.traces)} of {len(self.t)} rows{spikes}>"
+            f"{int(np.prod(self.shape))} neurons, traces {list(self.traces)} of {len(self.t)} rows{events}>"
         )
 
 

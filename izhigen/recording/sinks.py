@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from izhigen.memory.space import fetch, namespace
+from izhigen.recording.events import join_lists
 from izhigen.recording.recording import Recording
 from izhigen.recording.store import Header, Piece, StoreWriter
 
 Array = Any
 
 BUFFER_SPIKES = 1 << 20
-"""Spikes that are gathered between two writes to a store."""
+"""Spikes and other events that are gathered between two writes to a store."""
 
 
 class Sink(Protocol):
@@ -23,7 +24,7 @@ class Sink(Protocol):
     rows: int
     """Rows of one piece; a piece ends where the number of all rows is a multiple of it."""
     spikes: int
-    """Spikes after which a piece ends, whatever its rows."""
+    """Spikes and other events after which a piece ends, whatever its rows."""
     lasting: bool
     """Whether what was written outlives an error in the run."""
 
@@ -73,8 +74,7 @@ class MemorySink:
             info=header.info,
             start=header.start,
             stop=stop,
-            spike_times=self._joined([piece.spike_times for piece in pieces]) if header.spikes else None,
-            spike_indices=self._joined([piece.spike_indices for piece in pieces]) if header.spikes else None,
+            lists={name: join_lists([piece.events[name] for piece in pieces]) for name in header.events},
             figures=figures,
             interrupted=interrupted,
             per_neuron=header.per_neuron,
@@ -93,8 +93,8 @@ class StoreSink:
 
     def write(self, piece: Piece, stop: float) -> None:
         traces = {name: fetch(values) for name, values in piece.traces.items()}
-        spikes = (None if values is None else fetch(values) for values in (piece.spike_times, piece.spike_indices))
-        self._writer.append(Piece(piece.t, traces, *spikes), stop)
+        events = {name: found.on_host() for name, found in piece.events.items()}
+        self._writer.append(Piece(piece.t, traces, events), stop)
 
     def finish(self, stop: float, interrupted: bool, figures: Mapping[str, Any]) -> Recording:
         self._writer.finish(stop, interrupted, {name: fetch(values) for name, values in figures.items()})

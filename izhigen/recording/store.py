@@ -19,9 +19,11 @@ import numpy as np
 from izhigen.errors import RecordingError, ValueShapeError, shown
 from izhigen.files import write_file
 from izhigen.memory.space import fetch
+from izhigen.model.events import SPIKE
 from izhigen.recording.description import PER_NEURON, Description, recording_path
+from izhigen.recording.events import EventList, array_names
 from izhigen.recording.figures import UNITS
-from izhigen.recording.stored import METADATA, SPIKE, SPIKE_NEURON, SPIKE_TIME, TIME, axes_of, load_zarr
+from izhigen.recording.stored import METADATA, TIME, axes_of, load_zarr, name_given_twice
 
 if TYPE_CHECKING:
     from izhigen.recording.chunks import ArrayMetadata
@@ -61,8 +63,8 @@ class Header:
         Time in ms.
     traces : mapping
         State name to the number type of its trace.
-    spikes : bool
-        Whether spikes are recorded.
+    events : tuple of str
+        Names of the recorded events, the spike's too.
     rows : int
         Rows of a run that is not interrupted.
     per_neuron : mapping
@@ -74,7 +76,7 @@ class Header:
     info: Mapping[str, Any]
     start: float
     traces: Mapping[str, Any]
-    spikes: bool
+    events: tuple[str, ...]
     rows: int
     per_neuron: Mapping[str, Array] = field(default_factory=dict)
 
@@ -86,23 +88,20 @@ class Header:
 
 @dataclass(frozen=True)
 class Piece:
-    """Rows and spikes that follow those before: times (ms), traces, spike times (ms), neurons (None: not recorded)."""
+    """Rows and events that follow those before: times (ms), traces, and the list of each recorded event."""
 
     t: Array
     traces: Mapping[str, Array]
-    spike_times: Array = None
-    spike_indices: Array = None
+    events: Mapping[str, EventList] = field(default_factory=dict)
 
     def part(self, first: int, last: int) -> Piece:
-        """Some rows, and the spikes after the row before them until the last of them."""
-        rows = slice(first, last)
-        times = indices = None
-        if self.spike_times is not None:
-            ends = self.t[[max(first - 1, 0), last - 1]]
-            start, stop = np.searchsorted(self.spike_times, ends, side="right")
-            spikes = slice(int(start) if first else 0, int(stop))
-            times, indices = self.spike_times[spikes], self.spike_indices[spikes]
-        return Piece(self.t[rows], {name: values[rows] for name, values in self.traces.items()}, times, indices)
+        """Some rows, and the events after the row before them until the last of them; of the last rows, all after."""
+        rows, ends = slice(first, last), self.t[[max(first - 1, 0), last - 1]]
+        events = {}
+        for name, found in self.events.items():
+            start, stop = np.searchsorted(found.times, ends, side="right")
+            events[name] = found[int(start) if first else 0 : int(stop) if last < len(self.t) else len(found)]
+        return Piece(self.t[rows], {name: values[rows] for name, values in self.traces.items()}, events)
 
 
 def check_new(path: Any) -> Path:
@@ -153,23 +152,15 @@ class StoreWriter:
         most = max(1, piece_bytes // row_bytes)
         chunk_rows = rows_a_chunk(header, most, self._chunk_bytes)
         self.rows = most // chunk_rows * chunk_rows
-        self._rows = self._spikes = 0
+        self._rows, self._counts = 0, dict.fromkeys(header.events, 0)
         axes = axes_of(header.shape, header.neurons)
-        taken = {
-            TIME,
-            SPIKE_TIME,
-            SPIKE_NEURON,
-            SPIKE,
-            *axes,
-            *UNITS,
-            *(PER_NEURON + name for name in header.per_neuron),
-        }
-        for name in header.traces:
-            if name in taken:
-                raise RecordingError(
-                    f"{self.path}: {shown(name)} is the name of another array of the store; "
-                    "rename it in the model, or run without out"
-                )
+        events = dict.fromkeys((SPIKE, *header.events))
+        twice = name_given_twice(axes, UNITS, header.per_neuron, events, header.traces)
+        if twice is not None:
+            raise RecordingError(
+                f"{self.path}: {shown(twice)} is the name of another array of the store; "
+                "rename it in the model, or run without out"
+            )
         self._arrays = self._describe_arrays(axes, chunk_rows)
         self._told_of: dict[str, ArrayMetadata] = {}  # by the metadata of each array
         self._figures: tuple[str, ...] = ()
@@ -181,13 +172,13 @@ class StoreWriter:
                     self._put(name, 0, labels)
                 for name, values in header.per_neuron.items():
                     self._put(PER_NEURON + name, 0, fetch(values))
-                self._commit(header.start, 0, 0, interrupted=True)  # true until the run has ended well
+                self._commit(header.start, 0, self._counts, interrupted=True)  # true until the run has ended well
         except BaseException:
             shutil.rmtree(self.path, ignore_errors=True)
             raise
 
     def _describe_arrays(self, axes: Mapping[str, Array], chunk_rows: int) -> dict[str, ArrayMetadata]:
-        """How each array lies, those of rows and spikes still empty."""
+        """How each array lies, those of rows and events still empty."""
         from izhigen.recording.chunks import ArrayMetadata
 
         header, units = self._header, self._header.info.get("units", {})
@@ -204,15 +195,16 @@ class StoreWriter:
             chunks = chunk_shape(1, values.shape, values.itemsize)[1:]
             unit = str(units.get(name, ""))
             found[PER_NEURON + name] = ArrayMetadata(values.dtype, values.shape, chunks, tuple(axes), unit)
-        if header.spikes:
-            found[SPIKE_TIME] = ArrayMetadata(real, (0,), series, (SPIKE,), "ms")
-            found[SPIKE_NEURON] = ArrayMetadata(index, (0,), series, (SPIKE,))
+        for name in header.events:
+            times, indices = array_names(name)
+            found[times] = ArrayMetadata(real, (0,), series, (name,), "ms")
+            found[indices] = ArrayMetadata(index, (0,), series, (name,))
         return found
 
     def append(self, piece: Piece, stop: float) -> None:
         """Write a piece and count it in; ``stop`` is the time (ms) until which all is then written.
 
-        Of a piece for which the disk has no room, as many rows are written as fit, and their spikes.
+        Of a piece for which the disk has no room, as many rows are written as fit, and their events.
         """
         before = self._rows
         with self._told():
@@ -226,14 +218,15 @@ class StoreWriter:
                     raise
 
     def _add(self, piece: Piece, stop: float) -> None:
-        spikes = 0 if piece.spike_times is None else len(piece.spike_times)
         if len(piece.t):
             for name, values in {TIME: piece.t, **piece.traces}.items():
                 self._put(name, self._rows, values)
-        if spikes:
-            self._put(SPIKE_TIME, self._spikes, piece.spike_times)
-            self._put(SPIKE_NEURON, self._spikes, piece.spike_indices)
-        self._commit(stop, self._rows + len(piece.t), self._spikes + spikes, interrupted=True)
+        counts = dict(self._counts)
+        for event, found in piece.events.items():
+            for name, values in zip(array_names(event), (found.times, found.indices)):
+                self._put(name, counts[event], values)
+            counts[event] += len(found)
+        self._commit(stop, self._rows + len(piece.t), counts, interrupted=True)
 
     def _add_what_fits(self, piece: Piece, stop: float, before: int) -> None:
         """Write the first rows of a piece, fewer and fewer at once, until not even one more fits."""
@@ -279,12 +272,13 @@ class StoreWriter:
                 self._arrays[name] = ArrayMetadata(values.dtype, values.shape, chunks, axes, UNITS[name])
                 self._put(name, 0, values)
             self._figures = tuple(figures)
-            self._commit(stop, self._rows, self._spikes, interrupted)
+            self._commit(stop, self._rows, self._counts, interrupted)
 
-    def _commit(self, stop: float, rows: int, spikes: int, interrupted: bool) -> None:
-        """Make what was put seen, up to so many rows and spikes."""
-        header, lengths = self._header, {SPIKE_TIME: spikes, SPIKE_NEURON: spikes}
-        lengths |= dict.fromkeys((TIME, *header.traces), rows)
+    def _commit(self, stop: float, rows: int, counts: Mapping[str, int], interrupted: bool) -> None:
+        """Make what was put seen, up to so many rows, and so many of each event."""
+        header = self._header
+        lengths = dict.fromkeys((TIME, *header.traces), rows)
+        lengths |= {name: count for event, count in counts.items() for name in array_names(event)}
         arrays = {
             name: replace(about, shape=(lengths.get(name, about.shape[0]), *about.shape[1:]))
             for name, about in self._arrays.items()
@@ -299,10 +293,11 @@ class StoreWriter:
             traces=tuple(header.traces),
             figures=self._figures,
             per_neuron=tuple(header.per_neuron),
+            events=tuple(name for name in counts if name != SPIKE),
         ).to_json()
-        about |= {
-            "rows": rows, "spikes": spikes, "with_spikes": header.spikes, "all_neurons": header.neurons is None
-        }  # fmt: skip
+        about |= {"rows": rows, "spikes": counts.get(SPIKE, 0), "with_spikes": SPIKE in counts}
+        about |= {"event_counts": {name: count for name, count in counts.items() if name != SPIKE}}
+        about |= {"all_neurons": header.neurons is None}
         group = {
             "zarr_format": 3,
             "node_type": "group",
@@ -310,7 +305,7 @@ class StoreWriter:
             "consolidated_metadata": {"kind": "inline", "must_understand": False, "metadata": documents},
         }
         _write_json(self.path / METADATA, group)
-        self._arrays, self._rows, self._spikes = arrays, rows, spikes
+        self._arrays, self._rows, self._counts = arrays, rows, dict(counts)
         for name, document in documents.items():
             if arrays[name] != self._told_of.get(name):
                 place = self.path / name / METADATA
@@ -324,12 +319,16 @@ class StoreWriter:
         try:
             yield
         except OSError as problem:
-            safe = (
-                f"its first {self._rows} rows and {self._spikes} spikes are safe"
-                if self._rows or self._spikes
-                else "nothing was recorded there"
-            )
-            raise RecordingError(f"{self.path} cannot be written: {problem}; {safe}") from problem
+            raise RecordingError(f"{self.path} cannot be written: {problem}; {self._safe()}") from problem
+
+    def _safe(self) -> str:
+        """What can still be read after an error."""
+        if not self._rows and not any(self._counts.values()):
+            return "nothing was recorded there"
+        spikes = self._counts.get(SPIKE, 0)
+        others = sum(self._counts.values()) - spikes
+        events = f", {spikes} spikes and {others} other events" if others else f" and {spikes} spikes"
+        return f"its first {self._rows} rows{events} are safe"
 
 
 def _write_json(path: Path, document: Mapping[str, Any]) -> None:

@@ -1,9 +1,9 @@
 """Recordings in a Zarr store, read where they are indexed.
 
-A store is a Zarr group (format 3) of the arrays ``time``, one a trace, ``spike_time``, ``spike_neuron``, one a labelled
-axis, and one a figure. Its attributes are the recording's ``info``, and ``recording``: shape, times, and the number of
-rows and spikes that are whole. ``zarr.json`` of the group has the metadata of every array too ("consolidated"), so one
-file says all, and readers see one moment.
+A store is a Zarr group (format 3) of the arrays ``time``, one a trace, ``spike_time``, ``spike_neuron`` and the like of
+every other event, one a labelled axis, and one a figure. Its attributes are the recording's ``info``, and
+``recording``: shape, times, and the number of rows, spikes and other events that are whole. ``zarr.json`` of the group
+has the metadata of every array too ("consolidated"), so one file says all, and readers see one moment.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 from izhigen.errors import RecordingError, shown
 from izhigen.files import Folder
+from izhigen.model.events import SPIKE
 from izhigen.recording.description import (
     FIGURE_TYPES,
     PER_NEURON,
@@ -33,6 +34,7 @@ from izhigen.recording.description import (
     parse_json,
     whole,
 )
+from izhigen.recording.events import EventList, array_names
 
 if TYPE_CHECKING:
     from izhigen.recording.chunks import ArrayMetadata
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 Array = Any
 
 METADATA = "zarr.json"
-TIME, SPIKE_TIME, SPIKE_NEURON, SPIKE, NEURON = "time", "spike_time", "spike_neuron", "spike", "neuron"
+TIME, NEURON = "time", "neuron"
 MOST_METADATA = 1 << 24
 """Bytes of a file of metadata."""
 MOST_CHUNK = 1 << 26
@@ -70,6 +72,19 @@ def axes_of(shape: tuple[int, ...], neurons: Array) -> dict[str, Array]:
     if len(shape) == 1:
         return {NEURON: np.arange(shape[0])}
     return {f"axis_{k}": np.arange(length) for k, length in enumerate(shape)}
+
+
+def name_given_twice(
+    axes: Iterable[str], figures: Iterable[str], per_neuron: Iterable[str], events: Iterable[str], traces: Iterable[str]
+) -> str | None:
+    """A name that two arrays or axes of a store would have, where there is one."""
+    seen: set[str] = set()
+    of_events = (name for event in events for name in (event, *array_names(event)))
+    for name in (TIME, *axes, *figures, *(PER_NEURON + name for name in per_neuron), *of_events, *traces):
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
 
 
 class StoredArray:
@@ -168,17 +183,17 @@ class _Reader:
 
     def read(self) -> tuple[Description, dict[str, Any]]:
         about, description = self._about, self._description
-        rows, spikes, with_spikes = whole(about, "rows"), whole(about, "spikes"), flag(about, "with_spikes")
+        rows, counts = whole(about, "rows"), self._event_counts()
         chosen = None if flag(about, "all_neurons") else self._all(NEURON, {_INDEX}, (None,), description.check_neurons)
-        self._check_labels(axes_of(description.shape, chosen) if chosen is not None else self._lengths())
+        axes = axes_of(description.shape, chosen) if chosen is not None else self._lengths()
+        self._check_labels(axes)
         row = description.shape if chosen is None else chosen.shape
         found: dict[str, Any] = {"neurons": chosen, "t": self._stored(TIME, {_REAL}, (rows,))}
         self._check_times(found["t"])
-        taken = {TIME, SPIKE_TIME, SPIKE_NEURON, NEURON, *FIGURE_TYPES}
-        taken.update(PER_NEURON + name for name in description.per_neuron)
-        for name in description.traces:
-            if name in taken:
-                raise Malformed(f"a trace cannot have the name {shown(name)}")
+        events = dict.fromkeys((SPIKE, *counts))
+        twice = name_given_twice(axes, FIGURE_TYPES, description.per_neuron, events, description.traces)
+        if twice is not None:
+            raise Malformed(f"two of its arrays have the name {shown(twice)}")
         found["traces"] = {name: self._stored(name, TRACE_TYPES, (rows, *row)) for name in description.traces}
         found["figures"] = {
             name: self._all(name, {FIGURE_TYPES[name]}, row, functools.partial(description.check_figure, name))
@@ -187,13 +202,24 @@ class _Reader:
         found["per_neuron"] = {
             name: self._all(PER_NEURON + name, PER_NEURON_TYPES, row) for name in description.per_neuron
         }
-        found |= {"spike_times": None, "spike_indices": None}
-        if with_spikes:
-            in_order = functools.partial(description.check_times, SPIKE_TIME, before=-math.inf, strictly=False)
-            known = functools.partial(description.check_indices, SPIKE_NEURON)
-            found["spike_times"] = self._stored(SPIKE_TIME, {_REAL}, (spikes,), in_order)
-            found["spike_indices"] = self._stored(SPIKE_NEURON, {_INDEX}, (spikes,), known)
+        found["lists"] = {name: self._event_list(name, count) for name, count in counts.items()}
         return description, found
+
+    def _event_counts(self) -> dict[str, int]:
+        """How often each event is recorded, the spike first."""
+        about, others = self._about, self._description.events
+        spikes = whole(about, "spikes")
+        counts = {SPIKE: spikes} if flag(about, "with_spikes") else {}
+        given = as_mapping("'event_counts'", entry(about, "event_counts")) if others else {}
+        return counts | {name: whole(given, name) for name in others}
+
+    def _event_list(self, event: str, count: int) -> EventList:
+        times, indices = array_names(event)
+        in_order = functools.partial(self._description.check_times, times, before=-math.inf, strictly=False)
+        known = functools.partial(self._description.check_indices, indices)
+        return EventList(
+            self._stored(times, {_REAL}, (count,), in_order), self._stored(indices, {_INDEX}, (count,), known)
+        )
 
     def _lengths(self) -> Mapping[str, Any]:
         """The axes of all neurons, each with no labels but those that it must have."""

@@ -20,9 +20,11 @@ zarr = pytest.importorskip("zarr", minversion="3")
 def good(tmp_path_factory):
     """A folder with the same recording as an archive and as a store."""
     folder = tmp_path_factory.mktemp("good")
-    pop = iz.load("RS").population(6, a=np.linspace(0.02, 0.1, 6), backend="numpy")
-    recording = pop.run(60.0, I=15.0, record=["V", "u", "spike", "count", "isi"], every=10)
+    model = iz.load("RS").variant(events={"climb": iz.Event("V > -50", trigger="rising"), "low": iz.Event("V < -90")})
+    pop = model.population(6, a=np.linspace(0.02, 0.1, 6), backend="numpy")
+    recording = pop.run(60.0, I=15.0, record=["V", "u", "spike", "climb", "low", "count", "isi"], every=10)
     assert len(recording.spike_times) > 20 and "a" in recording.per_neuron
+    assert len(recording.lists["climb"]) > 20 and not len(recording.lists["low"])
     recording.save(folder / "r.npz")
     recording.save(folder / "r.zarr")
     return folder
@@ -32,7 +34,7 @@ def everything(recording):
     """Read all of a recording, as a user of it would in the end."""
     read = [np.asarray(recording[name]) for name in recording.traces]
     read += [
-        np.asarray(part) for part in (recording.t, *(recording.spikes if recording.spike_times is not None else ()))
+        np.asarray(part) for part in (recording.t, *(part for found in recording.events.values() for part in found))
     ]
     return [*read, *recording.figures.values(), *recording.per_neuron.values(), repr(recording)]
 
@@ -109,6 +111,14 @@ META = {
     "a newer format": _set("format", value=99),
     "a format that is none": _set("format", value="2"),
     "per neuron without an array": _set("per_neuron", value=["a", "b"]),
+    "events are no list": _set("events", value={"climb": 20}),
+    "an event without arrays": _set("events", value=["climb", "low", "fall"]),
+    "an event twice": _set("events", value=["climb", "low", "climb"]),
+    "an event that is no name": _set("events", value=["climb", "../low"]),
+    "an event that is no text": _set("events", value=["climb", 1]),
+    "an event with the name of a trace": _set("events", value=["climb", "V"]),
+    "an event with the name of the spike": _set("events", value=["spike"]),
+    "an event with the name of figures": _set("events", value=["isi"]),
 }
 ARRAYS = {
     "no times": lambda m, a: a.pop("t"),
@@ -129,6 +139,19 @@ ARRAYS = {
     "spikes not in order": _array("spike_times", lambda t: t[::-1].copy()),
     "a spike after the end": _array("spike_times", lambda t: t + 1000.0),
     "spikes of another length": _array("spike_times", lambda t: t[:-1]),
+    "event times alone": lambda m, a: a.pop("event_climb_indices"),
+    "event indices alone": lambda m, a: a.pop("event_climb_times"),
+    "no arrays of an event that never happened": lambda m, a: (a.pop("event_low_times"), a.pop("event_low_indices")),
+    "an event's index too large": _array("event_climb_indices", lambda i: i + 6),
+    "an event's index below zero": _array("event_climb_indices", lambda i: i - 6),
+    "an event's indices as floats": _array("event_climb_indices", lambda i: i.astype(float)),
+    "an event's times as text": _array("event_climb_times", lambda t: t.astype(str)),
+    "an event's times in two rows": _array("event_climb_times", lambda t: t[None]),
+    "events not in order": _array("event_climb_times", lambda t: t[::-1].copy()),
+    "an event at no time": _array("event_climb_times", lambda t: np.where(t == t[3], np.nan, t)),
+    "an event before the start": _array("event_climb_times", lambda t: t - 1000.0),
+    "an event after the end": _array("event_climb_times", lambda t: t + 1000.0),
+    "events of another length": _array("event_climb_times", lambda t: t[:-1]),
     "a negative count": _array("figure_count", lambda c: -1 - c),
     "a count of another type": _array("figure_count", lambda c: c.astype(np.int32)),
     "an infinite interval": _array("figure_isi_mean", lambda i: i + np.inf),
@@ -250,6 +273,30 @@ def _chunk(name, content):
     return lambda store: (store / name).write_bytes(content)
 
 
+def _values(name, change):
+    def written(store):
+        array = zarr.open_array(store / name, mode="r+")
+        array[:] = change(array[:])
+
+    return written
+
+
+def _renamed(event, name):
+    """An event that has all its arrays, under another name."""
+
+    def change(store):
+        document = json.loads((store / "zarr.json").read_text())
+        about, metadata = document["attributes"]["recording"], document["consolidated_metadata"]["metadata"]
+        about["events"] = [name if other == event else other for other in about["events"]]
+        about["event_counts"][name] = about["event_counts"].pop(event)
+        for suffix in ("_time", "_neuron"):
+            metadata[name + suffix] = metadata.pop(event + suffix)
+            (store / (event + suffix)).rename(store / (name + suffix))
+        (store / "zarr.json").write_text(json.dumps(document))
+
+    return change
+
+
 PICKLED = [{"name": "bytes"}, {"name": "numcodecs.pickle", "configuration": {}}]
 STORES = {
     "no metadata": lambda s: (s / "zarr.json").unlink(),
@@ -263,6 +310,33 @@ STORES = {
     "negative spikes": _about(spikes=-5),
     "more spikes than there are": _about(spikes=10**6),
     "flags of text": _about(with_spikes="yes"),
+    "negative events": _about(event_counts={"climb": -5, "low": 0}),
+    "more events than there are": _about(event_counts={"climb": 10**6, "low": 0}),
+    "events of text": _about(event_counts={"climb": "20", "low": 0}),
+    "events without a number": _about(event_counts={"climb": 20}),
+    "numbers of events as a list": _about(event_counts=[20, 0]),
+    "an event without arrays": _about(events=["climb", "fall"], event_counts={"climb": 20, "fall": 0}),
+    "an event outside": _about(events=["../low"], event_counts={"../low": 0}),
+    "an event with the name of a trace": _about(events=["V"], event_counts={"V": 0}),
+    "an event with the name of an axis": _renamed("climb", "neuron"),
+    "an event of a neuron that is not there": _values("climb_neuron", lambda i: i + 6),
+    "an event of a neuron below zero": _values("climb_neuron", lambda i: i - 6),
+    "events not in order": _values("climb_time", lambda t: t[::-1]),
+    "events after the end": _values("climb_time", lambda t: t + 1000.0),
+    "a spike of a neuron below zero": _values("spike_neuron", lambda i: i - 6),
+    "spikes not in order": _values("spike_time", lambda t: t[::-1]),
+    "an event with arrays of another": _about(events=["low", "low_time"], event_counts={"low": 0, "low_time": 0}),
+    "event times of another type": _metadata("climb_time", data_type="float32"),
+    "event indices of another type": _metadata("climb_neuron", data_type="int32"),
+    "event times with more axes": _metadata(
+        "climb_time",
+        shape=[30, 1],
+        chunk_grid={"name": "regular", "configuration": {"chunk_shape": [30, 1]}},
+    ),
+    "event indices that are missing": _metadata("climb_neuron", shape=[3]),
+    "broken event times": _chunk("climb_time/c/0", b"\1" * 50),
+    "broken event indices": _chunk("climb_neuron/c/0", b"\1" * 50),
+    "events with the times of another": lambda s: shutil.copyfile(s / "climb_neuron/c/0", s / "climb_time/c/0"),
     "an unknown trace": _about(traces=["V", "w"]),
     "a trace with the name of the times": _about(traces=["time"]),
     "a trace outside": _about(traces=["../V"]),
@@ -300,6 +374,12 @@ def test_a_store_with_something_wrong(case, store):
     assert str(store) in str(problem.value) and len(str(problem.value)) < 500
 
 
+def test_an_event_may_have_any_other_name(good, store):
+    _renamed("climb", "ascent")(store)
+    found, wanted = iz.Recording.load(store), iz.Recording.load(good / "r.npz")
+    np.testing.assert_array_equal(found.events["ascent"], wanted.events["climb"])
+
+
 def test_a_store_of_format_2_with_a_filter_that_unpickles(store, tmp_path):
     shutil.rmtree(store)
     attributes = {"recording": {"shape": [1], "traces": ["V"], "rows": 1}}
@@ -335,6 +415,30 @@ def test_descriptions_of_stores_changed_at_random(store):
         except RecordingError:
             refused += 1
     assert refused > 75
+
+
+# -- older formats ----------------------------------------------------------------------------------------------------
+
+
+def test_files_from_before_there_were_events(good, store, tmp_path):
+    """Format 2: an archive and a store that say nothing of events have their traces, spikes and figures."""
+    wanted = iz.Recording.load(good / "r.npz")
+    meta, arrays = parts_of(good / "r.npz")
+    del meta["events"]
+    put(tmp_path / "r.npz", {**meta, "format": 2}, {k: v for k, v in arrays.items() if not k.startswith("event_")})
+    document = json.loads((store / "zarr.json").read_text())
+    about = document["attributes"]["recording"]
+    del about["events"], about["event_counts"]
+    about["format"] = 2
+    for name in ("climb_time", "climb_neuron", "low_time", "low_neuron"):
+        del document["consolidated_metadata"]["metadata"][name]
+        shutil.rmtree(store / name)
+    (store / "zarr.json").write_text(json.dumps(document))
+    for path in (tmp_path / "r.npz", store):
+        found = iz.Recording.load(path)
+        assert list(found.events) == ["spike"] and found.names == [n for n in wanted.names if n not in ("climb", "low")]
+        np.testing.assert_array_equal(found.spikes, wanted.spikes)
+        np.testing.assert_array_equal(found["V"], wanted["V"])
 
 
 # -- names ------------------------------------------------------------------------------------------------------------

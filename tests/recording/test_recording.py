@@ -128,7 +128,7 @@ def test_by_default_nothing_is_asked_about_spikes_of_a_model_without_a_threshold
     monkeypatch.setattr(engine, "submit", lambda self, block: blocks.append(block) or submit(self, block))
     recording = pop.run(2.0, I=1.0).to_host()
     everything = pop.run(2.0, I=1.0, record="all").to_host()
-    assert blocks and not any(block.outputs.spikes or block.outputs.moments is not None for block in blocks)
+    assert blocks and not any(block.outputs.events or block.outputs.moments is not None for block in blocks)
     assert recording.names == [] and everything.names == ["V", "I"]
     everything.save(tmp_path / "x.npz")
     everything.save(tmp_path / "x.zarr")

@@ -162,7 +162,7 @@ def test_memory_is_bounded(tmp_path):
 
 def test_chunks_are_of_sensible_size():
     for row_shape, itemsize in [((1000,), 4), ((1,), 8), ((1_000_000,), 4), ((300, 20_000), 8), ((10_000_000,), 8)]:
-        header = store.Header(row_shape, None, {}, 0.0, {"V": np.dtype(f"f{itemsize}")}, False, 1_000_000)
+        header = store.Header(row_shape, None, {}, 0.0, {"V": np.dtype(f"f{itemsize}")}, (), 1_000_000)
         most = max(1, store.PIECE_BYTES // (itemsize * int(np.prod(row_shape))))
         chunk = store.chunk_shape(store.rows_a_chunk(header, most), row_shape, itemsize)
         assert chunk[0] <= most and 0.25 * store.CHUNK_BYTES <= np.prod(chunk) * itemsize <= store.CHUNK_BYTES

@@ -209,7 +209,7 @@ def test_no_rows_and_an_end_before_time(backend):
 
 def test_names():
     pop = SYNAPSE.population(2, backend="numpy")
-    with pytest.raises(ValueShapeError, match="'I_sin' is not a state, input or line .*did you mean 'I_syn'"):
+    with pytest.raises(ValueShapeError, match="'I_sin' is not a state, input, line or event .*did you mean 'I_syn'"):
         pop.run(1.0, record=["I_sin"])
     with pytest.raises(ValueShapeError, match="'tau' is not"):
         pop.run(1.0, record="tau")

@@ -1,0 +1,106 @@
+"""Lists of events: when each happened, and in which neuron."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from izhigen.errors import shown, suggest
+from izhigen.memory.space import fetch, namespace
+from izhigen.model.events import SPIKE
+from izhigen.model.model import Declaration
+
+Array = Any
+
+TIME_SUFFIX, NEURON_SUFFIX = "_time", "_neuron"
+"""After the name of an event in the names of its arrays in a store and in xarray."""
+
+
+@dataclass(frozen=True, eq=False)
+class EventList:
+    """All that one event did in a run, by time and then index.
+
+    Attributes
+    ----------
+    times, indices : array
+        Time in ms and flat neuron index of every time that it happened.
+    """
+
+    times: Array
+    indices: Array
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def __getitem__(self, part: slice) -> EventList:
+        return EventList(self.times[part], self.indices[part])
+
+    def on_host(self) -> EventList:
+        """The same with NumPy arrays."""
+        return EventList(fetch(self.times), fetch(self.indices))
+
+    def dense(self, t: Array, dt: float, chosen: Array) -> Array:
+        """Whether it happened since the row before, for rows that end at times ``t`` and each of the chosen neurons."""
+        times, indices = self.times[:], self.indices[:]
+        xp = namespace(times)
+        chosen = xp.asarray(chosen)
+        dense = xp.zeros((len(t), len(chosen)), dtype=bool)
+        rows = xp.searchsorted(xp.asarray(t), times - 1e-3 * dt)
+        order = xp.argsort(chosen)
+        place = xp.minimum(xp.searchsorted(chosen[order], indices), len(chosen) - 1)
+        columns = order[place]
+        kept = (rows < len(t)) & (chosen[columns] == indices)
+        dense[rows[kept], columns[kept]] = True
+        return dense
+
+
+def join_lists(parts: list[EventList]) -> EventList:
+    """Lists that follow one another as one."""
+    if len(parts) == 1:
+        return parts[0]
+    join: Callable[[list[Array]], Array] = namespace(parts[0].times).concatenate
+    return EventList(join([part.times for part in parts]), join([part.indices for part in parts]))
+
+
+class Events(Mapping[str, tuple[Array, Array]]):
+    """The events of a recording by name: ``(times, indices)``, in memory once they are asked for."""
+
+    def __init__(self, lists: Mapping[str, EventList]) -> None:
+        self._lists = lists
+
+    def __getitem__(self, name: str) -> tuple[Array, Array]:
+        if name not in self._lists:
+            have = ", ".join(self._lists) or "none"
+            raise KeyError(f"no event {shown(name)} was recorded{suggest(name, self._lists)} (recorded: {have})")
+        found = self._lists[name]
+        return found.times[:], found.indices[:]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._lists
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lists)
+
+    def __len__(self) -> int:
+        return len(self._lists)
+
+    def __repr__(self) -> str:
+        return f"<events {', '.join(f'{name}: {len(found)}' for name, found in self._lists.items()) or 'none'}>"
+
+
+def default_events(model: Declaration) -> list[str]:
+    """The events that are recorded where nothing else is asked for: the spike, or all of a model without one."""
+    return [SPIKE] if model.threshold is not None else [event.name for event in model.events]
+
+
+def array_names(event: str) -> tuple[str, str]:
+    """Names of the arrays of an event's times and neurons in a store and in xarray; their axis has the event's."""
+    return event + TIME_SUFFIX, event + NEURON_SUFFIX
+
+
+def flat_indices(shape: tuple[int, ...], neurons: Array) -> Array:
+    """Flat indices of the neurons of a row."""
+    return np.arange(int(np.prod(shape))) if neurons is None else neurons
