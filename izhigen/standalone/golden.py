@@ -185,7 +185,7 @@ class _Oracle:
         ]
         whole = replace(step, increments=tuple(increments), noise=())
         self._engine = NumpyEngine(whole, "float64", drawn.deltas, 0)
-        self._events = tuple(range(len(step.event_names)))
+        self.events = tuple(range(len(step.event_names)))
 
     def initial(self, count: int) -> State:
         """The states at time 0."""
@@ -214,19 +214,29 @@ class _Oracle:
                 np.tile(normal_rows(SEED, 0, neurons, first, steps, stream, self.dtype).astype(np.float64), copies)
             )
         found = self._engine.advance(
-            Block(first, steps, DT, SEED, state, self.parameters, sources, outputs=Outputs(events=self._events))
+            Block(first, steps, DT, SEED, state, self.parameters, sources, outputs=Outputs(events=self.events))
         )
         masks = [0] * count
         if found.spikes is not None:
-            for event in self._events:
+            for event in self.events:
                 part = found.spikes.of(event)
                 for step, neuron in zip(part.step.tolist(), part.neuron.tolist()):
                     masks[neuron] |= 1 << step + MASK * event
         return masks
 
-    def spikes(self, state: State, stretch: _Stretch) -> list[int]:
-        """The same, but bits of the spikes alone."""
-        return [mask & (1 << MASK) - 1 for mask in self.run(state, stretch)]
+    def spikes(self, state: State, stretch: _Stretch, event: int = 0) -> list[int]:
+        """The same, but bits of the spikes alone, or of another event."""
+        return [mask >> MASK * event & (1 << MASK) - 1 for mask in self.run(state, stretch)]
+
+    def watched(self, event: int) -> str:
+        """The first state that the condition of an event reads, else the first of all."""
+        read = {
+            name
+            for declared in self.model.events
+            if self.model.event_numbers[declared.name] == event
+            for name in self.model.reads(declared.condition.names)
+        }
+        return next((state for state in self.model.states if state in read), self.model.states[0])
 
     def _fed(self, stretch: _Stretch) -> Array:
         """Values of the inputs with what the kernel draws and delivers, where there is noise on them."""
@@ -298,7 +308,8 @@ def compute_golden(step: Step, dtype: str, drawn: Drawn = NOTHING_DRAWN) -> Gold
             *_noisy_segment(oracle, _Stretch(len(segments) * stride, LENGTH, inputs, noise)),
         )
         segments.append(segment)
-    segments += _edges(oracle, inputs, stride, len(segments))
+    for event in oracle.events:
+        segments += _edges(oracle, inputs, stride, len(segments), event)
     start = oracle.initial(1)
     initial = tuple(in_digits(float(start[name][0])) for name in step.model.states)
     largest = max(abs(x) for x in initial) or 1.0
@@ -444,47 +455,57 @@ def _noisy_segment(oracle: _Oracle, stretch: _Stretch) -> tuple[tuple[float, ...
     return stretch.noise, segment
 
 
-def _edges(oracle: _Oracle, inputs: Array, stride: int, index: int) -> Iterator[Segment]:
-    """Single steps that end just below and above the threshold, from states between the initial and a spiking one."""
-    spiking = _before_a_spike(oracle, inputs, stride)
+def _edges(oracle: _Oracle, inputs: Array, stride: int, index: int, event: int) -> Iterator[Segment]:
+    """Single steps that end just below and above the threshold of an event, from states between the initial one and one
+    that makes it happen.
+    """
+    quiet = {name: float(values[0]) for name, values in oracle.initial(1).items()}
+    spiking = _before_event(oracle, inputs, stride, event)
     if spiking is None:
         return
-    quiet = {name: float(values[0]) for name, values in oracle.initial(1).items()}
+    if event:
+        quiet |= _before_event(oracle, inputs, stride, event, happens=False) or {}
     for k in range(EDGES):
         stretch = _Stretch((index + k) * stride, 1, inputs)
 
         def between(part: Array) -> State:
             return {name: value + part * (spiking.get(name, value) - value) for name, value in quiet.items()}
 
-        part, distance, found = _solve_edge(oracle, stretch, between)
+        part, distance, found = _solve_edge(oracle, stretch, between, event)
         side = np.where(np.arange(len(inputs)) % 2 == k % 2, -1.0, 1.0)
         scale = {name: np.zeros(len(inputs)) for name in oracle.model.states}
         segment, _ = _segment(oracle, stretch, between(part + side * distance), scale)
         yield replace(segment, checked=segment.checked & sum(1 << i for i, f in enumerate(found) if f))
 
 
-def _before_a_spike(oracle: _Oracle, inputs: Array, stride: int) -> dict[str, float] | None:
-    """The states of a neuron before the step in which it spikes first; None where nothing spikes."""
+def _before_event(
+    oracle: _Oracle, inputs: Array, stride: int, event: int, happens: bool = True
+) -> dict[str, float] | None:
+    """The states of a neuron before the first step in which an event happens, or does not; None without such a step."""
     state = _displaced(oracle, len(inputs))
     for first in range(0, SEGMENTS * stride, LENGTH):
         before = {name: values.copy() for name, values in state.items()}
-        if not any(oracle.spikes(state, _Stretch(first, LENGTH, inputs))):
+        if happens and not any(oracle.spikes(state, _Stretch(first, LENGTH, inputs), event)):
             continue
         for step in range(first, first + LENGTH):
             found = {name: values.copy() for name, values in before.items()}
-            masks = oracle.spikes(before, _Stretch(step, 1, inputs))
+            masks = oracle.spikes(before, _Stretch(step, 1, inputs), event)
             for neuron, mask in enumerate(masks):
-                if mask and _finite(oracle, found)[neuron]:
+                if bool(mask) is happens and _finite(oracle, found)[neuron]:
                     return {name: float(found[name][neuron]) for name in oracle.model.states}
     return None
 
 
-def _solve_edge(oracle: _Oracle, stretch: _Stretch, between: Callable[[Array], State]) -> tuple[Array, Array, Array]:
-    """Where on a line of states a single step begins to spike, how far is near, and for which neurons that is known."""
-    count, name = len(stretch.inputs), oracle.model.spike_state or oracle.model.states[0]
+def _solve_edge(
+    oracle: _Oracle, stretch: _Stretch, between: Callable[[Array], State], event: int
+) -> tuple[Array, Array, Array]:
+    """Where on a line of states an event begins to happen in a single step, how far is near, and for which neurons that
+    is known.
+    """
+    count, name = len(stretch.inputs), oracle.watched(event)
 
     def spikes(part: Array) -> Array:
-        return np.array(oracle.spikes(between(part), stretch), bool)
+        return np.array(oracle.spikes(between(part), stretch, event), bool)
 
     low, high = np.full(count, np.nan), np.full(count, np.nan)
     for trial in (0.0, -1.0, -3.0):
