@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from izhigen.codegen.body import PERIOD, TIME_NOW, release_step
-from izhigen.codegen.kernel import phi1_ranged
-from izhigen.codegen.procedure import Kind, Statement, Store, Word
+from izhigen.codegen.kernel import Kernel, phi1_ranged
+from izhigen.codegen.procedure import Kind, Procedure, Statement, Store, Word
 from izhigen.derive.functions import OwnFunction
 
 TIME_STEP = Word("time_step", real=True)
@@ -38,11 +38,18 @@ class Words:
         when the hold began, and ``PERIOD`` for its length.
     keeps_times : bool
         Whether a population keeps times, in double precision.
+    in_parts : bool
+        Whether a step is made in two parts: first the phi1 whose arguments are checked, then the rest.
     """
 
     form: tuple[Word, ...]
     release: tuple[Word, ...]
     keeps_times: bool = True
+    in_parts: bool = False
+
+    def step(self, kernel: Kernel) -> Procedure:
+        """The part of a step that changes states."""
+        return kernel["rest" if self.in_parts else "step"]
 
     def kept(self, stores: Iterable[Store]) -> tuple[Store, ...]:
         """The stores of what a population keeps."""

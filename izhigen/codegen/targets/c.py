@@ -20,6 +20,7 @@ TARGET = Target(
     Words(
         form=(Word("form"), Word("reach")),
         release=(Word("release_in_call"), Word("origin"), TIME_NOW, PERIOD, TIME_STEP),
+        in_parts=True,
     ),
     tiled=True,
     flags=C_FLAGS,
