@@ -2,8 +2,8 @@
 
     python benchmarks/steps.py [--save]
 
-Up to 0.135 ms the short polynomial serves all arguments below the threshold, up to 0.27 ms the wide one; above, every neuron takes the long
-form, with a division. Runs of all lengths are measured in turn.
+Up to 0.135 ms the short polynomial serves all arguments below the threshold, up to 0.27 ms the wide one; above, every neuron takes the full
+form, with a division, but without limits on its argument. Runs of all lengths are measured in turn.
 """
 
 from __future__ import annotations

@@ -74,6 +74,11 @@ class FloatFormat:
     series_terms: int
     exp_huge: str
 
+    @property
+    def unlimited(self) -> int:
+        """The reduction needs no limits on arguments of at most this size."""
+        return -int(float(self.exp_lowest.removesuffix("f")))
+
 
 @dataclass(frozen=True)
 class NormalFormat:

@@ -26,10 +26,11 @@ from izhigen.codegen.body import (
     named_definitions,
 )
 from izhigen.codegen.formats import FORMATS
+from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.naming import Namer
 from izhigen.codegen.operations import Operations, count
 from izhigen.codegen.placing import Placer
-from izhigen.codegen.procedure import Kind, Placement, Procedure, Statement, Store, make_procedure, symbols_read
+from izhigen.codegen.procedure import Kind, Placement, Procedure, Statement, Store, Word, make_procedure, symbols_read
 from izhigen.codegen.sharing import Sharer, share
 from izhigen.derive import functions as f
 from izhigen.derive.event import LAST_SPIKE, TAU_REF
@@ -42,6 +43,11 @@ from izhigen.model.expressions import parse_expression
 
 class phi1_ranged(f.OwnFunction):
     """phi1 of an argument that the kernel checks."""
+
+
+def phi1_value(argument: sp.Symbol) -> Word:
+    """The name of such a phi1 where it is computed before the rest of a step."""
+    return Word(f"iz_phi1_{c_name(argument.name)}", real=True)
 
 
 @dataclass(frozen=True)
@@ -69,9 +75,10 @@ class Kernel:
         States that receive an instantaneous input.
     procedures : mapping of str to Procedure
         ``constants``, what depends on parameters only, once a call; ``prepare``, what depends on parameters of the
-        neuron, once a call for each; ``clock``, what depends on time only, once a step; ``step``, all else; ``guard``,
-        those statements of the step that compute arguments of phi1 that are checked; for every event that holds
-        something ``on_<event>``, what is done in neurons in which it happened. Resets are part of the step.
+        neuron, once a call for each; ``clock``, what depends on time only, once a step; ``step``, all else; for every
+        event that holds something ``on_<event>``, what is done in neurons in which it happened. Resets are part of the
+        step. For targets that make a step in two parts: ``guard``, those statements of the step that compute arguments
+        of phi1 that are checked, and stores of their phi1; ``rest``, the second part, which reads these.
     noisy_inputs : tuple of str
         Inputs to which normal variates are added in the kernel.
     short : tuple of ShortArgument
@@ -242,19 +249,31 @@ def _procedures(
     clock = _alive(placer.lists[Placement.STEP], loop)
     prepare = _alive(placer.lists[Placement.NEURON], loop)
     constants = _alive(placer.lists[Placement.UNIFORM], [*loop, *clock, *prepare, *bounds])
-    checked = [Statement(s.at_bound, s.argument, Kind.REAL) for s in short]
+    guard, guarded, rest = _in_parts(body, stores, keep, short)
     parts: dict[str, tuple[list[Statement], Iterable[Store]]] = {
         "constants": (constants, ()),
         "prepare": (prepare, ()),
         "clock": (clock, ()),
-        "guard": (_alive(body, checked) if short else [], ()),
+        "guard": (guard, guarded),
         "step": (list(body), stores),
+        "rest": (rest, stores),
         **{f"on_{name}": ([], assigned) for name, assigned in writer.on_event.items()},
     }
     known = _known(placer.placements, [s for statements, _ in parts.values() for s in statements])
     if step.period is not None:
         known[REFRACTORY] = (Kind.CONDITION, Placement.BOTH)
+    known |= {store.symbol: (Kind.REAL, Placement.BOTH) for store in guarded}
     return {name: make_procedure(*part, known) for name, part in parts.items()}, short
+
+
+def _in_parts(
+    body: Iterable[Statement], stores: Iterable[Store], keep: Collection[sp.Symbol], short: tuple[ShortArgument, ...]
+) -> tuple[list[Statement], list[Store], list[Statement]]:
+    """The first of a step's two parts, with what it stores, and the statements of the second."""
+    values = {phi1_ranged(s.argument): phi1_value(s.argument) for s in short}
+    guarded = [Store(value, call, Kind.REAL) for call, value in values.items()]
+    rest = (replace(s, expression=s.expression.xreplace(values)) for s in body)
+    return _alive(body, guarded), guarded, _alive(rest, stores, keep)
 
 
 def _known(

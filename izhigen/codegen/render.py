@@ -150,7 +150,7 @@ def functions_of(kernel: Kernel, printer: CPrinter) -> list[str]:
     if kernel.keeps_times:
         wanted |= {"start"} | ({"since"} if kernel.step.reads_elapsed else set())
     if kernel.short:
-        wanted |= {"inlining", "phi1", "phi1_near"} | ({"phi1_wide"} if printer.WIDE_FORM else set())
+        wanted |= {"inlining", "phi1", "phi1_near"} | ({"phi1_wide", "phi1_unlimited"} if printer.WIDE_FORM else set())
     if printer.CLOCK and T in kernel.loop:
         wanted.add(printer.CLOCK)
     powers = ["\n".join(printer.power_function(n)) + "\n" for n in sorted(printer.powers)]

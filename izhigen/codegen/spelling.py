@@ -67,7 +67,7 @@ def view_of(kernel: Kernel, target: str, printer: CPrinter, words: Words, *, wit
     with_initial : bool
         Whether initial values of the states are printed.
     """
-    lanes = _lanes(kernel, printer)
+    lanes = _lanes(kernel, printer, words)
     code = _code(kernel, printer, words, with_initial)
     events = _events(kernel, printer, words)
     tile, inputs = tile_size(kernel), _inputs(kernel, printer.format)
@@ -83,8 +83,8 @@ def view_of(kernel: Kernel, target: str, printer: CPrinter, words: Words, *, wit
         others=tuple(event for event in events if event.number > 0),
         model=_model(kernel, printer.format),
         inputs=inputs,
-        constants=_constants(kernel, printer.format),
-        lanes=_lane_uses(kernel, lanes),
+        constants=_constants(kernel, printer.format, words),
+        lanes=_lane_uses(kernel, lanes, words),
         code=code,
         short=_short(kernel, printer),
         hold=HoldView(
@@ -106,10 +106,13 @@ def _events(kernel: Kernel, printer: CPrinter, words: Words) -> tuple[EventView,
 
 
 def _short(kernel: Kernel, printer: CPrinter) -> ShortView:
-    forms = [
-        FormView(printer.literal(size), printer.all_of(c for s in kernel.short for c in within(s.at_bound, size)))
-        for size in ((SHORT_RANGE, WIDE_RANGE) if printer.WIDE_FORM else (SHORT_RANGE,))
-    ]
+    sizes = {"SHORT": SHORT_RANGE}
+    if printer.WIDE_FORM:
+        sizes |= {"WIDE": WIDE_RANGE, "UNLIMITED": printer.format.unlimited}
+    forms = (
+        FormView(name, printer.literal(size), printer.all_of(c for s in kernel.short for c in within(s.at_bound, size)))
+        for name, size in sizes.items()
+    )
     return ShortView(tuple(c_name(s.argument.name) for s in kernel.short), tuple(forms))
 
 
@@ -118,7 +121,7 @@ def tile_size(kernel: Kernel) -> int:
     size = 4 if kernel.dtype == "float32" else 8
     model = kernel.step.model
     words = len(model.states) + len(model.inputs) + len(kernel.deltas) + len(kernel.per_neuron) + 1
-    words += len(kernel["prepare"].statements)
+    words += len(kernel["prepare"].statements) + len(kernel["guard"].stores)
     words += COUNT_WORDS * len(kernel.counted_inputs) * 4 // size
     words += 4 * (len(kernel.step.variates) + len(kernel.noisy_inputs))
     words += 1 + 2 * 8 // size if kernel.refractory else 8 // size if kernel.keeps_times else 0
@@ -157,12 +160,14 @@ def _printed(statements: Iterable[Statement], printer: CPrinter, words: Words) -
 
 def _code(kernel: Kernel, printer: CPrinter, words: Words, with_initial: bool) -> CodeView:
     lines = {
-        name: _printed(kernel[name].statements, printer, words)
-        for name in ("constants", "prepare", "clock", "guard", "step")
+        name: _printed(kernel[name].statements, printer, words) for name in ("constants", "prepare", "clock", "guard")
     }
+    step = words.step(kernel)
     return CodeView(
         **lines,
-        stores=_printed(kernel["step"].stores, printer, words),
+        step=_printed(step.statements, printer, words),
+        stores=_printed(step.stores, printer, words),
+        guarded=_printed(kernel["guard"].stores, printer, words),
         initial=initial_lines(kernel.step.model, printer) if with_initial else (),
         reads=frozenset(c_name(s.name) for s in kernel["prepare"].symbols | kernel.loop),
         reads_time=T in kernel.loop,
@@ -217,7 +222,7 @@ def _inputs(kernel: Kernel, form: FloatFormat) -> InputsView:
     )
 
 
-def _constants(kernel: Kernel, form: FloatFormat) -> ConstantsView:
+def _constants(kernel: Kernel, form: FloatFormat, words: Words) -> ConstantsView:
     """The parameters and constants that procedures are given."""
     constants, prepare, clock, step = (kernel[name] for name in ("constants", "prepare", "clock", "step"))
     parameters = [*(symbol(p) for p in kernel.uniform_parameters), DT]
@@ -235,7 +240,7 @@ def _constants(kernel: Kernel, form: FloatFormat) -> ConstantsView:
             for v in uniform(parameters, constants, prepare, clock, step)
         ),
         uniform(known, prepare),
-        uniform(known, clock, step),
+        uniform(known, clock, words.step(kernel)),
         uniform(known, kernel["guard"]),
     )
 
@@ -256,7 +261,7 @@ def _note(model: Declaration, name: str) -> str:
     return plain_comment(", ".join(part for part in (model.unit_of(name), default) if part))
 
 
-def _lanes(kernel: Kernel, printer: CPrinter) -> list[Lane]:
+def _lanes(kernel: Kernel, printer: CPrinter, words: Words) -> list[Lane]:
     """All that neurons have: states, per-neuron parameters and what follows, inputs, variates, spikes."""
     model, form = kernel.step.model, printer.format
     read = kernel.loop | kernel["prepare"].symbols
@@ -276,14 +281,16 @@ def _lanes(kernel: Kernel, printer: CPrinter) -> list[Lane]:
     lanes += [Lane(c_name(s.symbol.name), _type(s.kind, form)) for s in prepared]
     lanes += [Lane(c_name(i), form.real) for i in kernel.inputs]
     lanes += [Lane(c_name(xi.name), form.real, buffer=False) for xi, _ in kernel.step.variates]
+    if words.in_parts:
+        lanes += [Lane(_word(s.symbol), form.real, read_only=False) for s in kernel["guard"].stores]
     return [*lanes, *([Lane("spike", form.lane_int, read_only=False)] if kernel.spikes else [])]
 
 
-def _lane_uses(kernel: Kernel, lanes: list[Lane]) -> LanesView:
+def _lane_uses(kernel: Kernel, lanes: list[Lane], words: Words) -> LanesView:
     """The values that every neuron has, by the parts of the program that read, check or copy them."""
     written = [c_name(s) for s in kernel.step.model.states]
     given, inputs = {c_name(p) for p in kernel.per_neuron}, {c_name(i) for i in kernel.inputs}
-    values = _read_lanes(lanes, kernel.loop, written)
+    values = _read_lanes(lanes, kernel["clock"].symbols | words.step(kernel).symbols, written)
     kept = tuple(lane for lane in lanes if lane.source and not lane.read_only)
     return LanesView(
         all=tuple(lanes),
@@ -291,7 +298,8 @@ def _lane_uses(kernel: Kernel, lanes: list[Lane]) -> LanesView:
         in_step=(*values, *(lane for lane in lanes if lane.name == "spike")),
         values=values,
         read=_read_lanes(lanes, kernel.loop),
-        in_guard=_read_lanes(lanes, kernel["guard"].symbols),
+        in_guard=_read_lanes(lanes, (a.symbol for a in kernel["guard"].arguments)),
+        guarded=_read_lanes(lanes, (s.symbol for s in kernel["guard"].stores)),
         in_prepare=tuple(lane for lane in _read_lanes(lanes, kernel["prepare"].symbols) if lane.name in given),
         periods=tuple(lane for lane in lanes if kernel.refractory and lane.name == c_name(TAU_REF.name)),
         kept=kept,

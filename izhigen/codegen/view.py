@@ -153,6 +153,8 @@ class LanesView:
         What a step reads.
     in_guard, in_prepare : tuple of Lane
         What the procedures of these names read.
+    guarded : tuple of Lane
+        What the guard stores.
     periods : tuple of Lane
         The refractory period where equations read it, given for each neuron.
     kept : tuple of Lane
@@ -169,6 +171,7 @@ class LanesView:
     values: tuple[Lane, ...]
     read: tuple[Lane, ...]
     in_guard: tuple[Lane, ...]
+    guarded: tuple[Lane, ...]
     in_prepare: tuple[Lane, ...]
     periods: tuple[Lane, ...]
     kept: tuple[Lane, ...]
@@ -184,8 +187,8 @@ class CodeView:
     ----------
     constants, prepare, clock, guard, step : tuple of Line
         Statements of the procedures of these names.
-    stores : tuple of Line
-        What a step stores.
+    stores, guarded : tuple of Line
+        What a step stores, and the guard.
     initial : tuple of Line
         Initial values of the states, where they were asked for.
     reads : frozenset of str
@@ -204,6 +207,7 @@ class CodeView:
     guard: tuple[Line, ...]
     step: tuple[Line, ...]
     stores: tuple[Line, ...]
+    guarded: tuple[Line, ...]
     initial: tuple[Line, ...]
     reads: frozenset[str]
     reads_time: bool
@@ -213,8 +217,11 @@ class CodeView:
 
 @dataclass(frozen=True)
 class FormView:
-    """A form of phi1: how far from 0 its argument may lie, and the condition that it serves up to the threshold."""
+    """A form of phi1: its name, how far from 0 its argument may lie, and the condition that it serves up to the
+    threshold.
+    """
 
+    name: str
     reach: str
     serves: str
 
@@ -228,16 +235,11 @@ class ShortView:
     arguments : tuple of str
         Arguments of phi1 that are checked; none where no short form is used.
     forms : tuple of FormView
-        The short form, and the wide one where the target has it.
+        The short form; where the target has them, the wide one, and the full one without limits on its argument.
     """
 
     arguments: tuple[str, ...]
     forms: tuple[FormView, ...]
-
-    @property
-    def has_wide(self) -> bool:
-        """Whether there is a form of higher degree beside the short one."""
-        return len(self.forms) > 1
 
 
 @dataclass(frozen=True)

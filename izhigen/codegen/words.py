@@ -13,8 +13,8 @@ from typing import TypeVar
 import sympy as sp
 
 from izhigen.codegen.body import PERIOD, TIME_NOW, release_step, time_since
-from izhigen.codegen.kernel import phi1_ranged
-from izhigen.codegen.procedure import Kind, Statement, Store, Word
+from izhigen.codegen.kernel import Kernel, phi1_ranged
+from izhigen.codegen.procedure import Kind, Procedure, Statement, Store, Word
 from izhigen.derive.functions import OwnFunction
 
 TIME_STEP = Word("time_step", real=True)
@@ -42,12 +42,19 @@ class Words:
         The function that finds the time since the last spike, and what it is given.
     stamp : Store or None
         What is stored of an event's step, where a population keeps no times in double precision.
+    in_parts : bool
+        Whether a step is made in two parts: first the phi1 whose arguments are checked, then the rest.
     """
 
     form: tuple[Word, ...]
     release: tuple[Word, ...]
     since: tuple[sp.Symbol, ...]
     stamp: Store | None = None
+    in_parts: bool = False
+
+    def step(self, kernel: Kernel) -> Procedure:
+        """The part of a step that changes states."""
+        return kernel["rest" if self.in_parts else "step"]
 
     def kept(self, stores: Iterable[Store], *, elapses: bool) -> tuple[Store, ...]:
         """The stores of what a population keeps; without times, the step of an event where the time since is read."""

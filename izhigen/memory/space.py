@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from contextlib import nullcontext
 from typing import Any, Protocol
@@ -11,8 +12,9 @@ import numpy as np
 from izhigen.errors import BackendError, ValueShapeError
 
 Array = Any
-LINE = 64
-"""Bytes of a cache line."""
+LINE, PAGE = 64, 4096
+"""Bytes of a cache line and of a page."""
+_turns = itertools.count()
 
 
 class Space(Protocol):
@@ -132,10 +134,15 @@ def refuse_masked(what: str, value: Any) -> None:
 
 
 def aligned_zeros(count: int, dtype: Any) -> Array:
-    """Zeros that begin on a cache line, so that threads share none and vectors do not straddle two."""
+    """Zeros that begin on a cache line, so that threads share none and vectors do not straddle two.
+
+    Arrays that are longer than a page begin at its quarters in turn: a processor tells a load from the stores before it
+    by the place within a page first, and a kernel reads and writes several arrays at the same index.
+    """
     size = count * np.dtype(dtype).itemsize
-    room = np.zeros(size + LINE, np.uint8)
-    start = -room.ctypes.data % LINE
+    unit, place = (PAGE, next(_turns) % 4 * PAGE // 4) if size > PAGE else (LINE, 0)
+    room = np.zeros(size + unit, np.uint8)
+    start = (place - room.ctypes.data) % unit
     return room[start : start + size].view(dtype)
 
 

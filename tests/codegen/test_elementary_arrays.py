@@ -20,6 +20,7 @@ from izhigen.codegen.render import elementary_texts
 from tests.codegen.test_source import STRICT
 
 ARGUMENTS = {"log": 1, "log1p": 1, "sin": 1, "cos": 1, "tan": 1, "erf": 1, "phi1_near": 1, "phi1_wide": 1, "pow": 2}
+LOOPS = {**ARGUMENTS, "phi1": 1, "phi1_unlimited": 1}
 BOUNDS = {
     "log": 1.0,
     "log1p": 1.0,
@@ -46,9 +47,9 @@ def built(folder, compiler, dtype, contraction):
         "#include <math.h>",
         "#include <stdint.h>",
         "#include <string.h>",
-        *elementary_texts(printer, in_order(set(ARGUMENTS), printer.PROVIDED)),
+        *elementary_texts(printer, in_order(set(LOOPS), printer.PROVIDED)),
     ]
-    for name, count in ARGUMENTS.items():
+    for name, count in LOOPS.items():
         given = [f"const {real} *{letter}" for letter in "xy"[:count]]
         values = ", ".join(f"{letter}[i]" for letter in "xy"[:count])
         lines += [
@@ -314,6 +315,17 @@ def test_large_angles(setting):
         and (functions("cos", beyond) == 1).all()
         and (functions("tan", beyond) == 0).all()
     )
+
+
+def test_phi1_without_limits_has_the_same_bits_where_none_are_needed(setting):
+    dtype, _, functions = setting
+    size, rng = FORMATS[dtype].unlimited, np.random.default_rng(5)
+    assert size == {"float32": 87, "float64": 708}[dtype]
+    z = over_bit_patterns(np.finfo(NUMBERS[dtype]).smallest_subnormal, size, 300_000, NUMBERS[dtype], rng)
+    z = np.concatenate([z, rng.uniform(0, size, 300_000), [0.0, size]])
+    for given in (z, -z):
+        np.testing.assert_array_equal(functions("phi1_unlimited", given), functions("phi1", given))
+    assert np.isnan(functions("phi1_unlimited", [NAN])).all()
 
 
 JOINS = {

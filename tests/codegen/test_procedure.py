@@ -28,7 +28,7 @@ def test_arguments_are_what_is_read_and_not_computed():
 
 def test_the_procedures_of_a_kernel():
     kernel = build_kernel(derive_step(iz.load("IzhikevichRef")), per_neuron=["a"])
-    assert list(kernel.procedures) == ["constants", "prepare", "clock", "guard", "step", "on_spike"]
+    assert list(kernel.procedures) == ["constants", "prepare", "clock", "guard", "step", "rest", "on_spike"]
     assert [(s.symbol, s.expression, s.kind) for s in kernel["on_spike"].stores] == [
         (LAST_SPIKE, TIME_NOW, Kind.TIME),
         (RELEASE, release_step(TIME_NOW, PERIOD), Kind.STEP),

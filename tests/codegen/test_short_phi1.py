@@ -52,12 +52,12 @@ def run(n, dtype, outlier, steps=40, threads=1, dt=0.1):
     pop = IZHIKEVICH.population(n, dt=dt, dtype=dtype, threads=threads)
     pop.V = np.linspace(-80.0, 20.0, n)
     if outlier is not None:
-        pop.V[outlier] = -1000.0
+        pop.V[outlier] = -3000.0 if dt == 1.0 else -1000.0
     recording = pop.run(steps=steps, I=np.linspace(0, 30, n), record=["V", "u", "spike"])
     return recording["V"], recording["u"]
 
 
-@pytest.mark.parametrize("dt", [0.1, 0.25])
+@pytest.mark.parametrize("dt", [0.1, 0.25, 1.0])
 @pytest.mark.parametrize("outlier", [0, 3, 255, 300, 519])
 def test_a_neuron_outside_the_range_changes_no_bit_of_its_neighbours(dtype, outlier, dt):
     others = np.arange(520) != outlier
@@ -96,11 +96,24 @@ def test_it_agrees_with_the_oracle_on_both_sides_of_the_largest_step(dt, device)
         np.testing.assert_allclose(found[compiled], found["numpy"], rtol=1e-10, atol=1e-11)
 
 
-def test_a_neuron_that_is_no_number_takes_the_full_form_and_harms_no_other():
-    pop = IZHIKEVICH.population(300, dt=0.1)
+@pytest.mark.parametrize(("lowest", "dt"), [(-2000.0, 0.1), (-2000.0, 0.25), (-20_000.0, 1.0), (-1e5, 20.0)])
+def test_it_agrees_with_the_oracle_where_arguments_lie_far_below(lowest, dt, device):
+    """The full form with limits: below -708 in float64, where a tile is made a second time; at 20 ms no other serves."""
+    found = {}
+    for backend in ("c", "numpy", "cuda"):
+        pop = IZHIKEVICH.population(300, dt=dt, dtype="float64", backend=backend)
+        pop.V = np.linspace(lowest, 25.0, 300)
+        found[backend] = pop.run(steps=1, I=5.0, record=["V"]).to_host()["V"]
+    for compiled in ("c", "cuda"):
+        np.testing.assert_allclose(found[compiled], found["numpy"], rtol=1e-10, atol=1e-11)
+
+
+@pytest.mark.parametrize("dt", [0.1, 0.25, 1.0])
+def test_a_neuron_that_is_no_number_takes_the_full_form_and_harms_no_other(dt):
+    pop = IZHIKEVICH.population(300, dt=dt)
     pop.V[7] = np.nan
     pop.run(steps=5, I=10.0, check_finite=False)
-    clean = IZHIKEVICH.population(300, dt=0.1)
+    clean = IZHIKEVICH.population(300, dt=dt)
     clean.run(steps=5, I=10.0)
     others = np.arange(300) != 7
     np.testing.assert_array_equal(pop.V[others], clean.V[others])

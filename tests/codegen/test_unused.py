@@ -31,6 +31,7 @@ PARTS = {
     "from_bits",
     "to_bits",
     "reduction",
+    "limits",
     "head",
     "binary",
     "pair",

@@ -65,12 +65,14 @@ def test_constants_and_where_they_are_given(everything):
     assert constants.given[-1].source == "dt"
     assert "sigma_V_sqrt_dt" in names(constants.in_step) and "sigma_V_sqrt_dt" not in names(constants.in_guard)
     assert names(constants.in_prepare) == ["dt"]
-    assert set(names(constants.in_step) + names(constants.in_prepare)) == set(names(constants.all))
+    read = names(constants.in_step) + names(constants.in_prepare) + names(constants.in_guard)
+    assert set(read) == set(names(constants.all))
 
 
 def test_lanes_by_who_reads_them(everything):
     lanes = everything.lanes
     assert names(lanes.in_prepare) == ["a"] and names(lanes.in_guard) == ["V"]
+    assert names(lanes.guarded) == ["iz_phi1_z_V"] and lanes.guarded[0] in lanes.values
     assert names(lanes.in_step) == [*names(lanes.values), "spike"] and "spike" not in names(lanes.held)
     assert names(lanes.recorded) == ["V", "u", "t_last_spike", "I", "u_delta"]
     assert lanes.copied_types == ("double", "float")
@@ -100,19 +102,30 @@ def test_code_and_events(everything):
 
 
 @pytest.mark.parametrize(
-    ("target", "step", "reaches", "serves"),
+    ("target", "given", "reaches", "serves"),
     [
-        ("c", "form, reach", ["1.0f", "2.0f"], "z_V_at_threshold >= -1.0f && z_V_at_threshold <= 1.0f"),
+        ("c", "form, reach", ["1.0f", "2.0f", "87.0f"], "z_V_at_threshold >= -1.0f && z_V_at_threshold <= 1.0f"),
         ("cuda", "constants->short_reach", ["1.0f"], "z_V_at_threshold >= -1.0f && z_V_at_threshold <= 1.0f"),
         ("c-embedded", "short_form", ["1.0f"], "(z_V_at_threshold >= -1.0f) & (z_V_at_threshold <= 1.0f)"),
     ],
 )
-def test_every_target_has_its_words_for_the_short_form(target, step, reaches, serves):
+def test_every_target_has_its_words_for_the_short_form(target, given, reaches, serves):
     found = view(iz.load("Izhikevich"), target)
-    assert any(f"iz_phi1_form(z_V, {step})" in line.text for line in found.code.step)
+    lines = found.code.guarded if target == "c" else found.code.step
+    assert [f"iz_phi1_form(z_V, {given})" in line.text for line in lines].count(True) == 1
     assert [form.reach for form in found.short.forms] == reaches and found.short.forms[0].serves == serves
-    assert found.short.has_wide == (target == "c") and found.short.arguments == ("z_V",)
+    assert found.short.arguments == ("z_V",)
     assert not view(iz.Model("Leak", "dV/dt = -V"), target).short.arguments
+
+
+def test_what_only_arguments_of_phi1_read_is_in_the_first_part_of_a_step_alone():
+    found = view(iz.load("Izhikevich"))
+    assert names(found.code.guard) == ["z_V"] and names(found.code.guarded) == ["iz_phi1_z_V"]
+    assert names(found.constants.in_guard) == ["dt_p2", "dt_p1_2"] and "z_V" not in names(found.code.step)
+    assert "dt_p2" in names(found.constants.in_step) and "dt_p1_2" not in names(found.constants.in_step)
+    assert "z_V" in names(view(iz.load("Izhikevich").with_noise(V=1.0)).code.step)
+    plain = view(iz.load("Izhikevich"), "cuda")
+    assert "z_V" in names(plain.code.step) and "iz_phi1_z_V" not in names(plain.lanes.all)
 
 
 def test_what_follows_from_the_parts():

@@ -36,6 +36,15 @@ def test_snapshots_of_different_slots_are_kept_side_by_side_and_of_the_same_slot
     assert again["V"] is first["V"] and (host(first["V"]) == -40.0).all() and (host(second["V"]) != -40.0).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_states_begin_on_cache_lines_and_long_ones_at_different_quarters_of_a_page(dtype):
+    for n in (3, 5000):
+        pop = NOISY.population(n, dt=0.1, backend="numpy", dtype=dtype)
+        V, u = (pop.state[name].ctypes.data for name in ("V", "u"))
+        assert V % 64 == u % 64 == 0
+    assert (u - V) % 4096 == 1024 and V % 1024 == 0
+
+
 @pytest.mark.parametrize(
     "length", [BlockLength(boundary=7), BlockLength(seconds=0.0, boundary=3), BlockLength(boundary=300)]
 )

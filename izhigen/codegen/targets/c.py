@@ -22,6 +22,7 @@ TARGET = Target(
         form=(Word("form"), Word("reach")),
         release=(Word("release_in_call"), Word("origin"), TIME_NOW, PERIOD, TIME_STEP),
         since=(Word("iz_since"), TIME_NOW, LAST_SPIKE),
+        in_parts=True,
     ),
     tiled=True,
     flags=C_FLAGS,

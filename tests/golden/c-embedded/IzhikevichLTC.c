@@ -108,20 +108,18 @@ static inline uint32_t iz_to_bits(float number)
 
 /* z = n ln 2 + r with n an integer and |r| <= ln(2)/2. Then exp(z) - 1 = 2 (half*(exp(r) - 1) + (half - 1/2)) with
    half = 2^(n-1), or whole*(exp(r) - 1) + (whole - 1) with whole = 2^n, and exp(r) - 1 = r + r*r*q with q a minimax
-   polynomial. z is limited, so that nothing overflows. */
+   polynomial. For |z| <= 87 nothing overflows. */
 struct iz_reduced {
     float r, q, half, whole, n;
 };
 
-static inline struct iz_reduced iz_reduce(float z)
+static inline struct iz_reduced iz_reduce_unlimited(float z)
 {
     struct iz_reduced x;
-    const float floored = z < -87.0f ? -87.0f : z;
-    const float limited = floored > 88.37f ? 88.37f : floored;
     /* its low bits hold n and the exponent's bias */
-    const float shifted = limited * 1.44269504f + 12583039.0f;
+    const float shifted = z * 1.44269504f + 12583039.0f;
     x.n = shifted - 12583039.0f;
-    x.r = (limited - x.n * 0.693359375f) - x.n * -2.12194440e-4f;
+    x.r = (z - x.n * 0.693359375f) - x.n * -2.12194440e-4f;
     x.whole = iz_from_bits(iz_to_bits(shifted) << 23);
     x.half = iz_from_bits((iz_to_bits(shifted) - 1) << 23);
     x.q = 0.00138699776f;
@@ -130,6 +128,13 @@ static inline struct iz_reduced iz_reduce(float z)
     x.q = x.q * x.r + 0.166665465f;
     x.q = x.q * x.r + 0.499999970f;
     return x;
+}
+
+/* The same of z limited to where nothing overflows. */
+static inline struct iz_reduced iz_reduce(float z)
+{
+    const float floored = z < -87.0f ? -87.0f : z;
+    return iz_reduce_unlimited(floored > 88.37f ? 88.37f : floored);
 }
 
 /* phi1(z) = (exp(z) - 1)/z, and 1 at z = 0; it stays at its last finite value above 88.37f */

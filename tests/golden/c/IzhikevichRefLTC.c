@@ -129,20 +129,18 @@ static inline uint32_t iz_to_bits(float value)
 
 /* z = n ln 2 + r with n an integer and |r| <= ln(2)/2. Then exp(z) - 1 = 2 (half*(exp(r) - 1) + (half - 1/2)) with
    half = 2^(n-1), or whole*(exp(r) - 1) + (whole - 1) with whole = 2^n, and exp(r) - 1 = r + r*r*q with q a minimax
-   polynomial. z is limited, so that nothing overflows. */
+   polynomial. For |z| <= 87 nothing overflows. */
 struct iz_reduced {
     float r, q, half, whole, n;
 };
 
-static inline struct iz_reduced iz_reduce(float z)
+static inline struct iz_reduced iz_reduce_unlimited(float z)
 {
     struct iz_reduced x;
-    const float floored = z < -87.0f ? -87.0f : z;
-    const float limited = floored > 88.37f ? 88.37f : floored;
     /* its low bits hold n and the exponent's bias */
-    const float shifted = limited * 1.44269504f + 12583039.0f;
+    const float shifted = z * 1.44269504f + 12583039.0f;
     x.n = shifted - 12583039.0f;
-    x.r = (limited - x.n * 0.693359375f) - x.n * -2.12194440e-4f;
+    x.r = (z - x.n * 0.693359375f) - x.n * -2.12194440e-4f;
     x.whole = iz_from_bits(iz_to_bits(shifted) << 23);
     x.half = iz_from_bits((iz_to_bits(shifted) - 1) << 23);
     x.q = 0.00138699776f;
@@ -151,6 +149,13 @@ static inline struct iz_reduced iz_reduce(float z)
     x.q = x.q * x.r + 0.166665465f;
     x.q = x.q * x.r + 0.499999970f;
     return x;
+}
+
+/* The same of z limited to where nothing overflows. */
+static inline struct iz_reduced iz_reduce(float z)
+{
+    const float floored = z < -87.0f ? -87.0f : z;
+    return iz_reduce_unlimited(floored > 88.37f ? 88.37f : floored);
 }
 
 /* phi1(z) = (exp(z) - 1)/z, and 1 at z = 0; it stays at its last finite value above 88.37f */
@@ -193,6 +198,16 @@ static inline float iz_phi1_wide(float z)
     value = value * z + 0.5f;
     value = value * z + 1.0f;
     return value;
+}
+
+/* phi1(z) with the bits of iz_phi1, for |z| <= 87 only: nothing has to be limited */
+static inline float iz_phi1_unlimited(float z)
+{
+    const struct iz_reduced x = iz_reduce_unlimited(z);
+    const float near = 1.0f + x.r * x.q;
+    const float em1 = x.r + x.r * x.r * x.q;
+    const float far = (x.whole * em1 + (x.whole - 1.0f)) / z;
+    return x.n == 0.0f ? near : far;
 }
 
 /* for functions larger than what compilers inline of themselves: a call would keep the loop over
@@ -245,9 +260,10 @@ static int64_t iz_release(double since, double period, double dt)
     return released;
 }
 
-/* Forms of phi1: for any argument; for arguments known to lie within 1.0f of 0, or within 2.0f; and for either, with the bits of the
-   form that serves within reach of 0, so that a neuron's result does not depend on its neighbours. */
-enum form { FULL, SHORT, WIDE, EITHER };
+/* Forms of phi1: the full one, for any argument; for arguments known to lie within 1.0f of 0, within 2.0f,
+   or within 87, where the full one needs no limits; and the short or wide one with the full one for what
+   lies outside its reach, so that a neuron's result does not depend on its neighbours. */
+enum form { FULL, SHORT, WIDE, UNLIMITED, EITHER };
 
 static inline float iz_phi1_form(float z, enum form form, float reach)
 {
@@ -255,6 +271,8 @@ static inline float iz_phi1_form(float z, enum form form, float reach)
         return iz_phi1_near(z);
     if (form == WIDE)
         return iz_phi1_wide(z);
+    if (form == UNLIMITED)
+        return iz_phi1_unlimited(z);
     if (form == EITHER) {
         const float near = reach > 1.0f ? iz_phi1_wide(z) : iz_phi1_near(z), full = iz_phi1(z);
         const int is_near = (z >= -reach) & (z <= reach);
@@ -276,7 +294,8 @@ struct constants {
     float dt_p1_2;
     float a_dt_phi1_minus_a_dt;
     double refractory_period;
-    float reach; /* phi1's arguments are at most as large up to the threshold: its polynomials serve; 0 where they are larger */
+    /* phi1's arguments are at most as large up to the threshold; 0 where only its full form serves */
+    float reach;
     int64_t steps;
 };
 
@@ -310,6 +329,8 @@ static struct constants derive_constants(const struct IzhikevichRefLTC_populatio
     constants.a_dt_phi1_minus_a_dt = a_dt_phi1_minus_a_dt;
     constants.refractory_period = population->parameter.tau_ref;
     constants.reach = 0.0f;
+    if (z_V_at_threshold >= -87.0f && z_V_at_threshold <= 87.0f)
+        constants.reach = 87.0f;
     if (z_V_at_threshold >= -2.0f && z_V_at_threshold <= 2.0f)
         constants.reach = 2.0f;
     if (z_V_at_threshold >= -1.0f && z_V_at_threshold <= 1.0f)
@@ -325,6 +346,7 @@ struct tile {
     double t_last_spike[TILE] ALIGNED;
     int32_t release[TILE] ALIGNED;
     float I[TILE] ALIGNED;
+    float iz_phi1_z_V[TILE] ALIGNED;
     int32_t spike[TILE] ALIGNED;
 };
 
@@ -335,15 +357,18 @@ struct lanes {
     double *t_last_spike;
     int32_t *release;
     const float *I;
+    float *iz_phi1_z_V;
     int32_t *spike;
 };
 
-/* Whether the arguments of phi1 of all neurons of a tile lie within reach of 0; not so when one is no number. */
-static inline int is_within_reach(const float *restrict V_lanes, const struct constants *constants,
-                                  int width)
+/* phi1 of every neuron of a tile in one of its forms, before the rest of a step: in short loops, processors have more
+   neurons under way. Returns whether all arguments lie within reach of 0; not so when one is no number. */
+IZ_INLINE int find_phi1(float *restrict V_lanes, float *restrict iz_phi1_z_V_lanes, 
+                        const struct constants *constants, int width, const enum form form)
 {
     const float dt_p2 = constants->dt_p2;
     const float dt_p1_2 = constants->dt_p1_2;
+    const float reach = constants->reach;
     uint32_t largest = 0; /* bits without the sign, in the order of the magnitudes */
     int lane, group;
     for (group = 0; group < width; group += GROUP)
@@ -352,13 +377,31 @@ static inline int is_within_reach(const float *restrict V_lanes, const struct co
         const float z_V = dt_p2 + V * dt_p1_2;
         const uint32_t iz_size_z_V = iz_to_bits(z_V) << 1;
         largest = iz_size_z_V > largest ? iz_size_z_V : largest;
+        iz_phi1_z_V_lanes[lane] = iz_phi1_form(z_V, form, reach);
     }
-    return largest <= iz_to_bits(constants->reach) << 1;
+    return largest <= iz_to_bits(reach) << 1;
 }
 
-/* One step of every neuron of a tile. Returns whether any of them spiked. Each form has a loop of its own: one that chooses is no vector code. */
-IZ_INLINE int step_lanes(float *restrict V_lanes, float *restrict u_lanes, int32_t *restrict release_lanes, const float *restrict I_lanes, int32_t *restrict spike_lanes,
-                             const struct constants *constants, int width, int32_t step_now, const enum form form)
+/* The same in the form that serves up to the threshold; and again where an argument lies outside its reach. */
+static inline void find_phi1_in_reach(const struct lanes *lanes, const struct constants *constants, int width)
+{
+    const float reach = constants->reach;
+    int is_within = 0;
+    if (reach == 1.0f)
+        is_within = find_phi1(lanes->V, lanes->iz_phi1_z_V, constants, width, SHORT);
+    if (reach == 2.0f)
+        is_within = find_phi1(lanes->V, lanes->iz_phi1_z_V, constants, width, WIDE);
+    if (reach == 87.0f)
+        is_within = find_phi1(lanes->V, lanes->iz_phi1_z_V, constants, width, UNLIMITED);
+    if (!is_within && reach > 0.0f && reach < 87.0f)
+        find_phi1(lanes->V, lanes->iz_phi1_z_V, constants, width, EITHER);
+    else if (!is_within)
+        find_phi1(lanes->V, lanes->iz_phi1_z_V, constants, width, FULL);
+}
+
+/* One step of every neuron of a tile. Returns whether any of them spiked. */
+static inline int step_lanes(float *restrict V_lanes, float *restrict u_lanes, int32_t *restrict release_lanes, const float *restrict I_lanes, float *restrict iz_phi1_z_V_lanes, int32_t *restrict spike_lanes,
+                             const struct constants *constants, int width, int32_t step_now)
 {
     const float b = constants->b;
     const float c = constants->c;
@@ -368,9 +411,7 @@ IZ_INLINE int step_lanes(float *restrict V_lanes, float *restrict u_lanes, int32
     const float dt_p1 = constants->dt_p1;
     const float dt_p2 = constants->dt_p2;
     const float dt_p3 = constants->dt_p3;
-    const float dt_p1_2 = constants->dt_p1_2;
     const float a_dt_phi1_minus_a_dt = constants->a_dt_phi1_minus_a_dt;
-    const float reach = constants->reach;
     int32_t any_spike = 0;
     int lane, group;
     for (group = 0; group < width; group += GROUP)
@@ -379,10 +420,10 @@ IZ_INLINE int step_lanes(float *restrict V_lanes, float *restrict u_lanes, int32
         const float u = u_lanes[lane];
         const int32_t release = release_lanes[lane];
         const float I = I_lanes[lane];
+        const float iz_phi1_z_V = iz_phi1_z_V_lanes[lane];
         const float dt_f_V = dt_p3 + I * dt + V * (dt_p2 + V * dt_p1) - dt * u;
-        const float z_V = dt_p2 + V * dt_p1_2;
         const int refractory = step_now < release;
-        const float V_new = refractory ? V : V + dt_f_V * iz_phi1_form(z_V, form, reach);
+        const float V_new = refractory ? V : V + dt_f_V * iz_phi1_z_V;
         const float u_new = u + a_dt_phi1_minus_a_dt * (V * b - u);
         const int spike = V_new >= V_th;
         V_lanes[lane] = spike ? c : V_new;
@@ -396,13 +437,8 @@ IZ_INLINE int step_lanes(float *restrict V_lanes, float *restrict u_lanes, int32
 static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constants *constants,
                                  int width, int32_t step_now)
 {
-    if (constants->reach == 0.0f)
-        return step_lanes(lanes->V, lanes->u, lanes->release, lanes->I, lanes->spike, constants, width, step_now, FULL);
-    if (!is_within_reach(lanes->V, constants, width))
-        return step_lanes(lanes->V, lanes->u, lanes->release, lanes->I, lanes->spike, constants, width, step_now, EITHER);
-    if (constants->reach > 1.0f)
-        return step_lanes(lanes->V, lanes->u, lanes->release, lanes->I, lanes->spike, constants, width, step_now, WIDE);
-    return step_lanes(lanes->V, lanes->u, lanes->release, lanes->I, lanes->spike, constants, width, step_now, SHORT);
+    find_phi1_in_reach(lanes, constants, width);
+    return step_lanes(lanes->V, lanes->u, lanes->release, lanes->I, lanes->iz_phi1_z_V, lanes->spike, constants, width, step_now);
 }
 
 /* What holds a neuron ends before the step that release names, counted from step origin of the
@@ -602,6 +638,7 @@ static void advance_tile(const struct IzhikevichRefLTC_population *population, s
         lanes.t_last_spike = tile.t_last_spike;
     }
     lanes.release = tile.release;
+    lanes.iz_phi1_z_V = tile.iz_phi1_z_V;
     lanes.spike = tile.spike;
     if (run->record_neurons != NULL)
         while (position < run->record_count && run->record_neurons[position] < first)
@@ -615,7 +652,8 @@ static void advance_tile(const struct IzhikevichRefLTC_population *population, s
             lanes.I =
                 read_input(tile.I, &run->input.I, s, first, count);
         if (step_tile(&lanes, constants, width, step_now)) {
-            iz_on_spike(&lanes, constants, step, step - step_now, population->dt, width);
+            iz_on_spike(&lanes, constants, step, step - step_now, population->dt,
+                width);
             if (run->spike_step != NULL || run->count != NULL)
                 collect_spikes(tile.spike, run, s, first, count, width);
         }

@@ -126,20 +126,18 @@ static inline uint32_t iz_to_bits(float value)
 
 /* z = n ln 2 + r with n an integer and |r| <= ln(2)/2. Then exp(z) - 1 = 2 (half*(exp(r) - 1) + (half - 1/2)) with
    half = 2^(n-1), or whole*(exp(r) - 1) + (whole - 1) with whole = 2^n, and exp(r) - 1 = r + r*r*q with q a minimax
-   polynomial. z is limited, so that nothing overflows. */
+   polynomial. For |z| <= 87 nothing overflows. */
 struct iz_reduced {
     float r, q, half, whole, n;
 };
 
-static inline struct iz_reduced iz_reduce(float z)
+static inline struct iz_reduced iz_reduce_unlimited(float z)
 {
     struct iz_reduced x;
-    const float floored = z < -87.0f ? -87.0f : z;
-    const float limited = floored > 88.37f ? 88.37f : floored;
     /* its low bits hold n and the exponent's bias */
-    const float shifted = limited * 1.44269504f + 12583039.0f;
+    const float shifted = z * 1.44269504f + 12583039.0f;
     x.n = shifted - 12583039.0f;
-    x.r = (limited - x.n * 0.693359375f) - x.n * -2.12194440e-4f;
+    x.r = (z - x.n * 0.693359375f) - x.n * -2.12194440e-4f;
     x.whole = iz_from_bits(iz_to_bits(shifted) << 23);
     x.half = iz_from_bits((iz_to_bits(shifted) - 1) << 23);
     x.q = 0.00138699776f;
@@ -148,6 +146,13 @@ static inline struct iz_reduced iz_reduce(float z)
     x.q = x.q * x.r + 0.166665465f;
     x.q = x.q * x.r + 0.499999970f;
     return x;
+}
+
+/* The same of z limited to where nothing overflows. */
+static inline struct iz_reduced iz_reduce(float z)
+{
+    const float floored = z < -87.0f ? -87.0f : z;
+    return iz_reduce_unlimited(floored > 88.37f ? 88.37f : floored);
 }
 
 /* phi1(z) = (exp(z) - 1)/z, and 1 at z = 0; it stays at its last finite value above 88.37f */
@@ -192,6 +197,16 @@ static inline float iz_phi1_wide(float z)
     return value;
 }
 
+/* phi1(z) with the bits of iz_phi1, for |z| <= 87 only: nothing has to be limited */
+static inline float iz_phi1_unlimited(float z)
+{
+    const struct iz_reduced x = iz_reduce_unlimited(z);
+    const float near = 1.0f + x.r * x.q;
+    const float em1 = x.r + x.r * x.r * x.q;
+    const float far = (x.whole * em1 + (x.whole - 1.0f)) / z;
+    return x.n == 0.0f ? near : far;
+}
+
 /* for functions larger than what compilers inline of themselves: a call would keep the loop over
    lanes from becoming vector code */
 #if defined(__GNUC__)
@@ -200,9 +215,10 @@ static inline float iz_phi1_wide(float z)
 #define IZ_INLINE static inline
 #endif
 
-/* Forms of phi1: for any argument; for arguments known to lie within 1.0f of 0, or within 2.0f; and for either, with the bits of the
-   form that serves within reach of 0, so that a neuron's result does not depend on its neighbours. */
-enum form { FULL, SHORT, WIDE, EITHER };
+/* Forms of phi1: the full one, for any argument; for arguments known to lie within 1.0f of 0, within 2.0f,
+   or within 87, where the full one needs no limits; and the short or wide one with the full one for what
+   lies outside its reach, so that a neuron's result does not depend on its neighbours. */
+enum form { FULL, SHORT, WIDE, UNLIMITED, EITHER };
 
 static inline float iz_phi1_form(float z, enum form form, float reach)
 {
@@ -210,6 +226,8 @@ static inline float iz_phi1_form(float z, enum form form, float reach)
         return iz_phi1_near(z);
     if (form == WIDE)
         return iz_phi1_wide(z);
+    if (form == UNLIMITED)
+        return iz_phi1_unlimited(z);
     if (form == EITHER) {
         const float near = reach > 1.0f ? iz_phi1_wide(z) : iz_phi1_near(z), full = iz_phi1(z);
         const int is_near = (z >= -reach) & (z <= reach);
@@ -231,7 +249,8 @@ struct constants {
     float dt_k_inv_C_2;
     float z_v_term;
     float a_dt_phi1_minus_a_dt;
-    float reach; /* phi1's arguments are at most as large up to the threshold: its polynomials serve; 0 where they are larger */
+    /* phi1's arguments are at most as large up to the threshold; 0 where only its full form serves */
+    float reach;
     int64_t steps;
 };
 
@@ -265,6 +284,8 @@ static struct constants derive_constants(const struct izhikevich2007_population 
     constants.z_v_term = z_v_term;
     constants.a_dt_phi1_minus_a_dt = a_dt_phi1_minus_a_dt;
     constants.reach = 0.0f;
+    if (z_v_at_threshold >= -87.0f && z_v_at_threshold <= 87.0f)
+        constants.reach = 87.0f;
     if (z_v_at_threshold >= -2.0f && z_v_at_threshold <= 2.0f)
         constants.reach = 2.0f;
     if (z_v_at_threshold >= -1.0f && z_v_at_threshold <= 1.0f)
@@ -278,6 +299,7 @@ struct tile {
     float v[TILE] ALIGNED;
     float u[TILE] ALIGNED;
     float I[TILE] ALIGNED;
+    float iz_phi1_z_v[TILE] ALIGNED;
     int32_t spike[TILE] ALIGNED;
 };
 
@@ -286,15 +308,18 @@ struct lanes {
     float *v;
     float *u;
     const float *I;
+    float *iz_phi1_z_v;
     int32_t *spike;
 };
 
-/* Whether the arguments of phi1 of all neurons of a tile lie within reach of 0; not so when one is no number. */
-static inline int is_within_reach(const float *restrict v_lanes, const struct constants *constants,
-                                  int width)
+/* phi1 of every neuron of a tile in one of its forms, before the rest of a step: in short loops, processors have more
+   neurons under way. Returns whether all arguments lie within reach of 0; not so when one is no number. */
+IZ_INLINE int find_phi1(float *restrict v_lanes, float *restrict iz_phi1_z_v_lanes, 
+                        const struct constants *constants, int width, const enum form form)
 {
     const float dt_k_inv_C_2 = constants->dt_k_inv_C_2;
     const float z_v_term = constants->z_v_term;
+    const float reach = constants->reach;
     uint32_t largest = 0; /* bits without the sign, in the order of the magnitudes */
     int lane, group;
     for (group = 0; group < width; group += GROUP)
@@ -303,13 +328,31 @@ static inline int is_within_reach(const float *restrict v_lanes, const struct co
         const float z_v = z_v_term + dt_k_inv_C_2 * v;
         const uint32_t iz_size_z_v = iz_to_bits(z_v) << 1;
         largest = iz_size_z_v > largest ? iz_size_z_v : largest;
+        iz_phi1_z_v_lanes[lane] = iz_phi1_form(z_v, form, reach);
     }
-    return largest <= iz_to_bits(constants->reach) << 1;
+    return largest <= iz_to_bits(reach) << 1;
 }
 
-/* One step of every neuron of a tile. Returns whether any of them spiked. Each form has a loop of its own: one that chooses is no vector code. */
-IZ_INLINE int step_lanes(float *restrict v_lanes, float *restrict u_lanes, const float *restrict I_lanes, int32_t *restrict spike_lanes,
-                             const struct constants *constants, int width, const enum form form)
+/* The same in the form that serves up to the threshold; and again where an argument lies outside its reach. */
+static inline void find_phi1_in_reach(const struct lanes *lanes, const struct constants *constants, int width)
+{
+    const float reach = constants->reach;
+    int is_within = 0;
+    if (reach == 1.0f)
+        is_within = find_phi1(lanes->v, lanes->iz_phi1_z_v, constants, width, SHORT);
+    if (reach == 2.0f)
+        is_within = find_phi1(lanes->v, lanes->iz_phi1_z_v, constants, width, WIDE);
+    if (reach == 87.0f)
+        is_within = find_phi1(lanes->v, lanes->iz_phi1_z_v, constants, width, UNLIMITED);
+    if (!is_within && reach > 0.0f && reach < 87.0f)
+        find_phi1(lanes->v, lanes->iz_phi1_z_v, constants, width, EITHER);
+    else if (!is_within)
+        find_phi1(lanes->v, lanes->iz_phi1_z_v, constants, width, FULL);
+}
+
+/* One step of every neuron of a tile. Returns whether any of them spiked. */
+static inline int step_lanes(float *restrict v_lanes, float *restrict u_lanes, const float *restrict I_lanes, float *restrict iz_phi1_z_v_lanes, int32_t *restrict spike_lanes,
+                             const struct constants *constants, int width)
 {
     const float k = constants->k;
     const float v_r = constants->v_r;
@@ -319,10 +362,7 @@ IZ_INLINE int step_lanes(float *restrict v_lanes, float *restrict u_lanes, const
     const float c = constants->c;
     const float d = constants->d;
     const float dt_inv_C = constants->dt_inv_C;
-    const float dt_k_inv_C_2 = constants->dt_k_inv_C_2;
-    const float z_v_term = constants->z_v_term;
     const float a_dt_phi1_minus_a_dt = constants->a_dt_phi1_minus_a_dt;
-    const float reach = constants->reach;
     int32_t any_spike = 0;
     int lane, group;
     for (group = 0; group < width; group += GROUP)
@@ -330,10 +370,10 @@ IZ_INLINE int step_lanes(float *restrict v_lanes, float *restrict u_lanes, const
         const float v = v_lanes[lane];
         const float u = u_lanes[lane];
         const float I = I_lanes[lane];
+        const float iz_phi1_z_v = iz_phi1_z_v_lanes[lane];
         const float shared_term = v - v_r;
         const float dt_f_v = dt_inv_C * (I + k * shared_term * (v - v_t) - u);
-        const float z_v = z_v_term + dt_k_inv_C_2 * v;
-        const float v_new = v + dt_f_v * iz_phi1_form(z_v, form, reach);
+        const float v_new = v + dt_f_v * iz_phi1_z_v;
         const float u_new = u + a_dt_phi1_minus_a_dt * (b * shared_term - u);
         const int spike = v_new >= v_peak;
         v_lanes[lane] = spike ? c : v_new;
@@ -347,13 +387,8 @@ IZ_INLINE int step_lanes(float *restrict v_lanes, float *restrict u_lanes, const
 static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constants *constants,
                                  int width)
 {
-    if (constants->reach == 0.0f)
-        return step_lanes(lanes->v, lanes->u, lanes->I, lanes->spike, constants, width, FULL);
-    if (!is_within_reach(lanes->v, constants, width))
-        return step_lanes(lanes->v, lanes->u, lanes->I, lanes->spike, constants, width, EITHER);
-    if (constants->reach > 1.0f)
-        return step_lanes(lanes->v, lanes->u, lanes->I, lanes->spike, constants, width, WIDE);
-    return step_lanes(lanes->v, lanes->u, lanes->I, lanes->spike, constants, width, SHORT);
+    find_phi1_in_reach(lanes, constants, width);
+    return step_lanes(lanes->v, lanes->u, lanes->I, lanes->iz_phi1_z_v, lanes->spike, constants, width);
 }
 
 /* Copy count values into a full tile; lanes beyond count repeat the last one. */
@@ -489,6 +524,7 @@ static void advance_tile(const struct izhikevich2007_population *population, str
         fill_float(tile.u, lanes.u, count);
         lanes.u = tile.u;
     }
+    lanes.iz_phi1_z_v = tile.iz_phi1_z_v;
     lanes.spike = tile.spike;
     if (run->record_neurons != NULL)
         while (position < run->record_count && run->record_neurons[position] < first)

@@ -149,20 +149,18 @@ static __device__ __forceinline__ uint32_t iz_to_bits(float value)
 
 /* z = n ln 2 + r with n an integer and |r| <= ln(2)/2. Then exp(z) - 1 = 2 (half*(exp(r) - 1) + (half - 1/2)) with
    half = 2^(n-1), or whole*(exp(r) - 1) + (whole - 1) with whole = 2^n, and exp(r) - 1 = r + r*r*q with q a minimax
-   polynomial. z is limited, so that nothing overflows. */
+   polynomial. For |z| <= 87 nothing overflows. */
 struct iz_reduced {
     float r, q, half, whole, n;
 };
 
-static __device__ __forceinline__ struct iz_reduced iz_reduce(float z)
+static __device__ __forceinline__ struct iz_reduced iz_reduce_unlimited(float z)
 {
     struct iz_reduced x;
-    const float floored = z < -87.0f ? -87.0f : z;
-    const float limited = floored > 88.37f ? 88.37f : floored;
     /* its low bits hold n and the exponent's bias */
-    const float shifted = limited * 1.44269504f + 12583039.0f;
+    const float shifted = z * 1.44269504f + 12583039.0f;
     x.n = shifted - 12583039.0f;
-    x.r = (limited - x.n * 0.693359375f) - x.n * -2.12194440e-4f;
+    x.r = (z - x.n * 0.693359375f) - x.n * -2.12194440e-4f;
     x.whole = iz_from_bits(iz_to_bits(shifted) << 23);
     x.half = iz_from_bits((iz_to_bits(shifted) - 1) << 23);
     x.q = 0.00138699776f;
@@ -171,6 +169,13 @@ static __device__ __forceinline__ struct iz_reduced iz_reduce(float z)
     x.q = x.q * x.r + 0.166665465f;
     x.q = x.q * x.r + 0.499999970f;
     return x;
+}
+
+/* The same of z limited to where nothing overflows. */
+static __device__ __forceinline__ struct iz_reduced iz_reduce(float z)
+{
+    const float floored = z < -87.0f ? -87.0f : z;
+    return iz_reduce_unlimited(floored > 88.37f ? 88.37f : floored);
 }
 
 /* numerator/z for |z| from 0.34 to 2^125, with the bits of a division (but of -1/z where all bits of the mantissa of z
@@ -386,7 +391,8 @@ static __device__ __forceinline__ void note_spikes(const struct izhikevich2007_p
         const int64_t step = first + __ffs((int)fired) - 1;
         if (run->spike_key != NULL)
             append_spike(run->spike_key, run->constants->list_origin, run->spike_capacity, &run->status->spikes,
-                         (uint64_t)(step - run->key_step) * (uint64_t)population->neurons + (uint64_t)i);
+                         (uint64_t)(step - run->key_step)
+                             * (uint64_t)population->neurons + (uint64_t)i);
         if (run->first_spike != NULL)
             note_spike(run, step, i, is_first);
         is_first = 0;
@@ -529,7 +535,8 @@ extern "C" __global__ void izhikevich2007_begin(const struct izhikevich2007_popu
     run.constants->list_origin = run.spike_key == NULL || run.spike_capacity <= 0 ? 0
         : run.status->spikes - run.status->spikes % (uint64_t)run.spike_capacity;
     if (!run.status->stopped && run.spike_key != NULL
-        && (int64_t)run.status->spikes - run.spikes_taken > run.spike_capacity - population.neurons * run.steps)
+        && (int64_t)run.status->spikes - run.spikes_taken
+            > run.spike_capacity - population.neurons * run.steps)
         run.status->stopped = 1;
 }
 

@@ -139,9 +139,11 @@ static int64_t print_spikes(const struct room *room, const struct IzhikevichLTC_
     check((int)cudaMemcpy(room->key, room->device_key, (size_t)count * sizeof *room->key,
         cudaMemcpyDeviceToHost), "spikes");
     qsort(room->key, (size_t)count, sizeof *room->key, compare_keys);
-    for (spike = 0; spike < count; spike++)
-        printf("%.10g,%lld\n", (double)(first_step + (int64_t)(room->key[spike] / (uint64_t)neurons) + 1) * dt,
+    for (spike = 0; spike < count; spike++) {
+        const int64_t step = (int64_t)(room->key[spike] / (uint64_t)neurons);
+        printf("%.10g,%lld\n", (double)(first_step + step + 1) * dt,
                (long long)(room->key[spike] % (uint64_t)neurons));
+    }
     return count;
 }
 
@@ -177,7 +179,8 @@ static int64_t simulate(const struct IzhikevichLTC_population *population,
         }
         if (status.stopped) {
             fprintf(stderr, "a list of %lld spikes is too small for %lld steps; give it room for %lld\n",
-                    (long long)run.spike_capacity, (long long)count, (long long)(count * population->neurons));
+                    (long long)run.spike_capacity, (long long)count,
+                    (long long)(count * population->neurons));
             return -1;
         }
         total += print_spikes(room, &status, first_step, population->neurons, population->dt);
