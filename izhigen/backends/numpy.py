@@ -307,8 +307,8 @@ class NumpyEngine(HostEngine):
         spikes = None
         if block.outputs.events:
             empty = (np.zeros(0, np.int64),) * 3
-            step, neuron, number = (np.concatenate(part) for part in zip(empty, *found))
-            spikes = Spikes(step, neuron, number if len(self.step.event_names) > 1 else None)
+            steps, neurons, kinds = (np.concatenate(part) for part in zip(empty, *found))
+            spikes = Spikes(steps, neurons, kinds if len(self.step.event_names) > 1 else None)
         return Advanced(spikes, self._first_not_finite(block) if block.check_finite else None)
 
     def _fixed_values(self, block: Block) -> dict[str, Any]:

@@ -263,8 +263,9 @@ def step_latex(step: Step) -> str:
         rows.append(rf"\text{{where {text_of(arrive.input.name)} arrives}} &: {_tex(arrive.condition)}")
         rows += _assigned_latex(arrive.assignments)
     for event in step.events:
-        for state in (_tex(held) for held in event.hold.states) if event.hold else ():
-            rows.append(rf"{state}' &= {state} && \text{{while }} {_tex(event.hold.condition)}")
+        if event.hold:
+            condition = _tex(event.hold.condition)
+            rows += [rf"{_tex(s)}' &= {_tex(s)} && \text{{while }} {condition}" for s in event.hold.states]
         rising = r" && \text{becomes true}" if event.trigger is Trigger.RISING else ""
         rows.append(rf"\text{{{text_of(event.name)}}} &: {_tex(event.condition)}{rising}")
         rows += _assigned_latex(event.resets)

@@ -8,7 +8,7 @@ do so are divided by it. Parameters keep their unscaled values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import sympy as sp
 
 from izhigen.derive.expansion import bounded_expand
-from izhigen.derive.lowering import lower, moments_of, symbol
+from izhigen.derive.lowering import Moments, lower, moments_of, symbol
 from izhigen.derive.system import algebraic_definitions
 from izhigen.errors import ModelError, shown
 from izhigen.model.additions import Current, Noise, Refractory
@@ -82,17 +82,7 @@ def _apply(model: D, potential: sp.Symbol, scale: Any, bias: Any) -> D:
     for name in additive:
         meaning[name] = scale * name + (_rest(name, sides[name], potential, -bias) if name in sides else 0)
 
-    names = [*sides, *(symbol(name) for name in definitions)]
-    moments = moments_of(names, names)
-    at = {
-        **meaning,
-        **{
-            moment[name]: value.xreplace({state: moment[state] for state in sides})
-            for moment in moments.values()
-            for name, value in meaning.items()
-            if name in moment
-        },
-    }
+    moments, at = _moments(meaning, sides, definitions)
 
     def change(expression: Expression, where: str, factor: Any = 1, shift: Any = 0) -> Expression:
         value = bounded_expand((lower(expression, where, moments=moments).xreplace(at) - shift) / factor)
@@ -137,6 +127,18 @@ def _apply(model: D, potential: sp.Symbol, scale: Any, bias: Any) -> D:
         initial=_initial(model, change, scaled, scale),
         units=MappingProxyType(dict(units)),
     )
+
+
+def _moments(
+    meaning: Mapping[sp.Symbol, Any], sides: Iterable[sp.Symbol], definitions: Iterable[str]
+) -> tuple[Moments, Mapping[sp.Symbol, Any]]:
+    """Names within ``old(...)`` and ``new(...)``, and what every name means in scaled ones."""
+    names = [*sides, *(symbol(name) for name in definitions)]
+    moments = moments_of(names, names)
+    at = dict(meaning)
+    for moment in moments.values():
+        at |= {moment[name]: value.xreplace(moment) for name, value in meaning.items() if name in moment}
+    return moments, at
 
 
 def _refractory(model: Declaration, condition: Any) -> Refractory | None:

@@ -515,6 +515,8 @@ def _evaluate(node: Node, values: Mapping[str, Any]) -> Any:
         return CONSTANTS[node.id] if node.id in CONSTANTS else values[node.id]
     if isinstance(node, Negative):
         return -_evaluate(node.operand, values)
+    if isinstance(node, Moment):  # of what does not change in a step
+        return _evaluate(node.operand, values)
     parts = [_evaluate(child, values) for child in children(node)]
     if isinstance(node, Call):
         return FUNCTIONS[node.function].numpy(*parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from izhigen.model.expressions import Binary, Call, Compare, Logical, Name, Negative, Node, Number, walk
+from izhigen.model.expressions import Binary, Call, Compare, Logical, Moment, Name, Negative, Node, Number, walk
 
 NOT_IN_FORMS = ("exprel", "sign")
 """Functions without a spelling in the C library."""
@@ -47,6 +47,7 @@ def _lifted(node: Node, numbers: list[float]) -> str:
         ):
             return f"({left}**({right.value}))"
         return f"({left} {node.operator} {_lifted(right, numbers)})"
+    assert not isinstance(node, Moment), "text in t has no moments"
     parts = [_lifted(part, numbers) for part in (node.operands if isinstance(node, Logical) else node.arguments)]
     if isinstance(node, Call):
         return f"{node.function}({', '.join(parts)})"
