@@ -23,7 +23,8 @@ from izhigen.files import Folder, InTheWay, check_file, is_draft, read_path, sha
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
 from izhigen.scalars import read_flag
-from izhigen.standalone.golden import Drawn, choose_current, compute_golden
+from izhigen.standalone.golden import choose_current, compute_golden
+from izhigen.standalone.oracle import Drawn
 from izhigen.standalone.view import Example, view_of_project
 
 MANIFEST, GENERATOR = "manifest.json", "izhigen"

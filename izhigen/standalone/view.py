@@ -17,7 +17,8 @@ from izhigen.codegen.targets.target import Target
 from izhigen.derive.event import TAU_REF
 from izhigen.inputs.drawing import stream_of
 from izhigen.model.model import Declaration
-from izhigen.standalone.golden import EVENT_EVERY, EVENT_NEURON, LENGTH, MASK, MEAN, Golden, two_digits
+from izhigen.standalone.golden import Golden
+from izhigen.standalone.oracle import EVENT_EVERY, EVENT_NEURON, LENGTH, MASK, MEAN, two_digits
 
 Table = tuple[tuple[tuple[str, ...], ...], ...]
 """A part of a self test: a row a neuron, a value a state, for every segment."""

@@ -43,7 +43,7 @@ def test_self_tests_pass(tmp_path, name, target):
 
 CHANGES = [
     (r"(const int low = .* < )(\S+);", r"\g<1>0.999f * \2;"),
-    (r"(const int cross = .*)0\.5f", r"\g<1>0.5005f"),
+    (r"(const int cross = \(s <= )0\.5f", r"\g<1>0.4995f"),
     (r"(a_arrives = .*)!= 0", r"\1> 1000"),
     (r"(s_new_\d = )low \? ", r"\1!low ? "),
     (r"(iz_since\(.*\)\n\{\n    return )", r"\1 1.001f * "),

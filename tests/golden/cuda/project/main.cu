@@ -139,11 +139,10 @@ static int64_t print_spikes(const struct room *room, const struct IzhikevichLTC_
     check((int)cudaMemcpy(room->key, room->device_key, (size_t)count * sizeof *room->key,
         cudaMemcpyDeviceToHost), "spikes");
     qsort(room->key, (size_t)count, sizeof *room->key, compare_keys);
-    for (spike = 0; spike < count; spike++) {
-        const int64_t step = (int64_t)(room->key[spike] / (uint64_t)neurons);
-        printf("%.10g,%lld\n", (double)(first_step + step + 1) * dt,
+    for (spike = 0; spike < count; spike++)
+        printf("%.10g,%lld\n",
+               (double)(first_step + (int64_t)(room->key[spike] / (uint64_t)(neurons)) + 1) * dt,
                (long long)(room->key[spike] % (uint64_t)neurons));
-    }
     return count;
 }
 
