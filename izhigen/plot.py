@@ -538,7 +538,7 @@ def _draw_nullclines(axes: Axes, grid: Sequence[Any], slopes: list[Any], names: 
 def _slopes(model: Declaration, values: dict[str, Any], names: tuple[str, str]) -> list[Any]:
     """Right-hand sides on a grid, with algebraic lines evaluated first and currents added to their inputs."""
     bound = bind_lines(model, values, line_names(model))
-    sides = {e.name: e.expression for e in model.equations if e.is_ode}
+    sides = {e.name: e.expression for e in model.odes}
     with np.errstate(all="ignore"):
         return [np.broadcast_to(sides[name].evaluate(bound), values[names[0]].shape) for name in names]
 

@@ -102,14 +102,15 @@ def _bounded_state(step: Step) -> tuple[sp.Symbol, Any] | None:
     """The state x and the bound E of a threshold ``x >= E`` or ``x > E`` that depends on nothing that varies.
 
     After a step x is below E or what the reset made it: so where the spike comes in every step after which x >= E
-    holds, also in those that are held, and its reset writes x.
+    holds, also in those that are held, and its reset writes x, which no later event does.
     """
     event = step.spike
     if event is None or event.margin is None or event.trigger is not Trigger.LEVEL or event.is_muted(step.states):
         return None
     state, bound = event.condition.gts, event.condition.lts
     constant = {DT, *(symbol(name) for name in step.model.parameters)}
-    if state not in {reset.symbol for reset in event.resets} or not bound.free_symbols <= constant:
+    assigned = [assignment.symbol for other in step.events[1:] for assignment in other.resets]
+    if state not in {reset.symbol for reset in event.resets} or state in assigned or not bound.free_symbols <= constant:
         return None
     return state, bound
 

@@ -150,6 +150,10 @@ def check_declaration(model: Declared, fields: Mapping[str, Any]) -> None:
     for state, expression in model.initial.items():
         allowed = parameters_and_states - (set(model.states) if state == LAST_SPIKE else set())
         _check_names(expression, allowed, f"initial value of {state}")
+    if REFRACTORY.name in model.initial and REFRACTORY.name not in model.states:
+        raise ModelError(
+            f"initial: model {model.name!r} has no state {REFRACTORY.name}; with_refractory(until=...) gives it one"
+        )
     if LAST_SPIKE in model.initial and not model.keeps_last_spike:
         raise ModelError(
             f"initial: neurons of model {model.name!r} do not keep {LAST_SPIKE}; read it in an equation, "
@@ -226,6 +230,8 @@ def _check_events(model: Declared) -> None:
                 f"{event.where}: {event.condition.text!r} reads no state, so it never changes within a step and cannot "
                 "rise; take trigger='level'"
             )
+    if model.spike and any(a.state == REFRACTORY.name for a in model.spike.assignments):
+        raise ModelError(f"reset: {REFRACTORY.name!r} becomes 1 at a spike; another event may set it to 0")
     for name, assignments in model.on_event.items():
         check_assignments(assignments, arrival_place(name), model.states, read)
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from izhigen.errors import ModelError, shown, suggest
-from izhigen.model.additions import Current, Noise, Refractory
+from izhigen.model.additions import REFRACTORY, Current, Noise, Refractory
 from izhigen.model.checking import names_in_fields
 from izhigen.model.equations import check_text, expression_text, parse_equations
 from izhigen.model.events import SPIKE, DeclaredEvent, Event, parse_condition, parse_events, parse_on_event
@@ -77,8 +77,8 @@ class Composable(Declaration):
         parsed = self.equations
         if equations is not ...:
             changes["equations"] = parsed = parse_equations(equations)
-        states = {e.name for e in parsed if e.is_ode}
-        kept = {state: value for state, value in self.initial.items() if state in states or state == LAST_SPIKE}
+        states = {REFRACTORY.name, LAST_SPIKE} | {e.name for e in parsed if e.is_ode}
+        kept = {state: value for state, value in self.initial.items() if state in states}
         changes["initial"] = MappingProxyType({**kept, **read_initial({} if initial is None else initial, parsed)})
         if units is not None:
             changes["units"] = MappingProxyType({**self.units, **read_mapping("units", units, "{'tau': 'ms'}")})
@@ -306,7 +306,7 @@ class Composable(Declaration):
         if until is not None:
             if tau_ref is not None:
                 raise ModelError("with_refractory: tau_ref and until each end it; give one of them")
-            condition = parse_condition(until, "with_refractory: until")
+            condition = parse_condition(until, "with_refractory: until", moments=())
             parameters = {name: self.parameters[name] for name in own}
             units = {name: unit for name, unit in self.units.items() if name in parameters or name in self.inputs}
             return self.replaced(

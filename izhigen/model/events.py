@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,12 +121,12 @@ def assignment_place(what: str, state: str) -> str:
 # -- reading --------------------------------------------------------------------------------------------------------
 
 
-def parse_condition(source: Any, where: str) -> Expression:
-    """Read the condition of an event."""
+def parse_condition(source: Any, where: str, moments: Collection[str] = (OLD,)) -> Expression:
+    """Read the condition of an event, or another on states, in which ``old`` has no meaning."""
     text = expression_text(source, where)
     if "=" in text and not any(sign in text for sign in ("==", "<", ">", "!=")):
         raise EquationError(f"{shown(text)} assigns; a threshold is a comparison such as 'V >= V_th'", where)
-    return parse_expression(text, where, kind="condition", moments=(OLD,))
+    return parse_expression(text, where, kind="condition", moments=moments)
 
 
 def parse_trigger(source: Any, where: str) -> Trigger:

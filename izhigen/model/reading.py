@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from izhigen.errors import ModelError, shown, suggest
+from izhigen.model.additions import REFRACTORY
 from izhigen.model.equations import Equation, expression_text, key_text
 from izhigen.model.events import (
     SPIKE,
@@ -69,9 +70,9 @@ def read_input_names(inputs: Iterable[str]) -> tuple[str, ...]:
 
 
 def read_initial(initial: Mapping[str, Any], equations: tuple[Equation, ...]) -> Mapping[str, Expression]:
-    """Initial values of the states of some equations, and of ``t_last_spike``."""
+    """Initial values of the states of some equations, of ``refractory`` and of ``t_last_spike``."""
     states = [e.name for e in equations if e.is_ode]
-    known = [*states, LAST_SPIKE]
+    known = [*states, REFRACTORY.name, LAST_SPIKE]
     result: dict[str, Expression] = {}
     for key, value in read_mapping("initial values", initial, "{'V': -65.0}").items():
         name = key_text(key, "initial")

@@ -46,6 +46,20 @@ def test_a_bound_that_is_a_state_is_none():
     assert not short_ranges(derive_step(Model("M", "dV/dt = V**2 + V")))
 
 
+def test_only_a_spike_that_comes_at_every_step_above_bounds_its_state():
+    """Where the threshold must be crossed, or may be mute, or the reset leaves the state, it may stay above."""
+    plain = Model("M", "dV/dt = V**2 + V\ndu/dt = -u", threshold="V >= 30", reset="V = 0; u = 1")
+    held = {"V": 1, "": 0, "V u": 1}
+    models = [(plain, 1), (plain.variant(trigger="rising"), 0), (plain.variant(trigger="level", reset="u = 1"), 0)]
+    models += [(plain.with_refractory(1.0, hold=states.split()), count) for states, count in held.items()]
+    models += [(plain.with_refractory(until="u < 0.1", hold="u"), 0), (plain.with_refractory(until="u < 0.1"), 1)]
+    models += [
+        (plain.variant(events={"e": iz.Event("u > 2", f"{state} = 3")}), count) for state, count in (("u", 1), ("V", 0))
+    ]
+    models += [(plain.variant(threshold="V >= 30 + 0.1*(t - t_last_spike)"), 0)]
+    assert [len(short_ranges(derive_step(model))) for model, _ in models] == [count for _, count in models]
+
+
 def test_inputs_count_as_0_at_the_bound_and_are_told():
     (found,) = ranges("dV/dt = V**2 - g*V", inputs=["g"])
     assert symbol("g") in found.expression.free_symbols and symbol("g") not in found.at_bound.free_symbols

@@ -140,6 +140,7 @@ REFUSED = {
         "'t_last_spike' is known in models with a threshold; this one has none",
     ),
     "last spike not kept": (dict(initial={"t_last_spike": -3.0}), "do not keep t_last_spike"),
+    "refractory not kept": (dict(initial={"refractory": 1.0}), "has no state refractory; with_refractory"),
     "last spike of a state": (
         dict(equations="dV/dt = -V*(t - t_last_spike)", initial={"t_last_spike": "V"}),
         "initial value of t_last_spike, column 1: undefined name 'V'",
@@ -179,14 +180,20 @@ def test_refractory_in_full_and_its_errors():
         "t_last_spike",
     )
     assert until.variant(equations="dV/dt = -V + I").states == ("V", "refractory")
+    assert until.variant(initial={"refractory": 1.0}).population(2).refractory.tolist() == [1.0, 1.0]
     with pytest.raises(ModelError, match="each end it; give one of them"):
         model.with_refractory(2.0, until="V < 0")
     with pytest.raises(ModelError, match="'q' is not a state"):
         model.with_refractory(2.0, hold=["q"])
     with pytest.raises(ModelError, match="with_refractory: until, column 1: undefined name 'q'"):
         model.with_refractory(until="q < 0")
-    with pytest.raises(EquationError, match=r"old\(x\) is known in conditions|a comparison"):
-        model.with_refractory(until="V")
+    for text, message in {"V": "a comparison", "old(V) < 0": r"old\(x\) is known in conditions"}.items():
+        with pytest.raises(EquationError, match=message):
+            model.with_refractory(until=text)
+    with pytest.raises(ModelError, match="'refractory' becomes 1 at a spike; another event may set it to 0"):
+        until.variant(reset="V = 0; refractory = 0")
+    released = until.variant(events={"release": iz.Event("u > 3", "refractory = 0")})
+    assert released.derive().events[1].resets[0].symbol.name == "refractory"
 
 
 AMPA = {
