@@ -39,5 +39,5 @@ recording = model.population(1, dt=0.1, seed=1).run(
 )
 print(recording.counts[0], "spikes")
 figure = recording.plot()
-figure.savefig(out / "synapses.png", dpi=65)
+figure.savefig(out / "synapses.png", dpi=55)
 print(f"done: wrote {out / 'synapses.png'}")

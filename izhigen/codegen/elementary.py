@@ -58,7 +58,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "time_fused": (),
     "start": (),
     "release": ("start",),
-    "since": ("start",),
+    "since": (),  # after "start", which a device's is made with
 }
 """Templates in ``templates/math`` and the ones that must stand before them."""
 

@@ -165,7 +165,7 @@ def as_written(step: Step) -> Operations:
         if event.hold:
             held = [f.where(event.hold.condition, symbol("old"), symbol("new"))]
             expressions += held * len(event.hold.states) or [event.hold.condition]
-        expressions.append(event.condition)
+        expressions.append(event.happens({state: symbol(f"present {state}") for state in step.states}))
         expressions += [f.where(event.symbol, reset.expression, symbol("new")) for reset in event.resets]
     for arrive in step.arrivals:
         expressions += [f.where(arrive.condition, a.expression, symbol("new")) for a in arrive.assignments]

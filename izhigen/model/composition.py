@@ -266,7 +266,7 @@ class Composable(Declaration):
         return self.replaced(liquid=True)
 
     def with_refractory(
-        self: D, tau_ref: float | None = None, *, hold: str | Iterable[str] | None = None, until: Any = None
+        self: D, tau_ref: Any = ..., *, hold: str | Iterable[str] | None = None, until: Any = None
     ) -> D:
         """Return a model that is refractory after a spike: for a time, or until a condition holds.
 
@@ -304,7 +304,7 @@ class Composable(Declaration):
                 )
         own = self.parameters if not self.is_held_for_a_time else set(self.parameters) - {"tau_ref"}
         if until is not None:
-            if tau_ref is not None:
+            if tau_ref is not ...:
                 raise ModelError("with_refractory: tau_ref and until each end it; give one of them")
             condition = parse_condition(until, "with_refractory: until", moments=())
             parameters = {name: self.parameters[name] for name in own}
@@ -318,7 +318,7 @@ class Composable(Declaration):
             raise ModelError(
                 f"parameter 'tau_ref' exists already in model {self.name!r} and means something else there; rename it"
             )
-        period = read_parameters({"tau_ref": 0.0 if tau_ref is None else tau_ref})
+        period = read_parameters({"tau_ref": 0.0 if tau_ref is ... else tau_ref})
         return self.replaced(
             refractory=Refractory(held),
             parameters=MappingProxyType({**self.parameters, **period}),

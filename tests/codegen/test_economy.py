@@ -214,7 +214,7 @@ EXPECTED = {
     "IzhikevichRef": 15,
     "izhikevich2007": 15,
     "AdEx": 16,
-    "Hodgkin-Huxley": 43,
+    "Hodgkin-Huxley": 45,
     "five states": 19,
 }
 
