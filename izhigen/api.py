@@ -107,7 +107,7 @@ class Model(Composable):
             read_names(per_neuron, "per_neuron"),
             read_names(deltas, "deltas"),
             counted_inputs=read_names(poisson, "poisson"),
-            event_inputs=read_names(spikes, "spikes"),
+            delivered_inputs=read_names(spikes, "spikes"),
         )
         return request.program(target)
 
@@ -156,7 +156,7 @@ class Model(Composable):
             dtype,
             deltas=read_names(deltas, "deltas"),
             counted_inputs=read_names(poisson, "poisson"),
-            event_inputs=read_names(spikes, "spikes"),
+            delivered_inputs=read_names(spikes, "spikes"),
         )
         return build_project(request, target).write(folder, force=force)
 

@@ -24,7 +24,7 @@ def at_once(*calls: Callable[[], object]) -> None:
     deque(map(call, calls), maxlen=0)
 
 
-class HeldBack:
+class SignalsDeferred:
     """No handler of a signal runs within a ``with`` block of the main thread; signals are raised again at its end.
 
     Other threads run no handlers, so there it does nothing.
@@ -64,7 +64,7 @@ class HeldBack:
                 set_handler(number, handler)
 
 
-class Interruptible(HeldBack):
+class Interruptible(SignalsDeferred):
     """Signals of a long run: handlers are called where it asks, and the first Ctrl-C asks it to end.
 
     That is so where Ctrl-C would raise KeyboardInterrupt; a handler of the user's own is called, and decides.

@@ -11,7 +11,7 @@ from izhigen.scalars import read_real, read_whole
 
 MOST_STEPS = 1e15
 """Longest run, in steps: time must stay a whole number of steps in float64."""
-NEVER = 2**60
+BEYOND_ANY_RUN = 2**60
 """A step that no run reaches."""
 TOLERANCE = 1e-6
 """Fraction of a step by which a time may miss a step's edge and still be on it."""
@@ -27,8 +27,8 @@ def check_dt(dt: object) -> float:
 
 
 def first_step_at_or_after(time: float, dt: float) -> int:
-    """Index of the first step that starts at ``time`` or later; :data:`NEVER` for one that no run reaches."""
-    return math.ceil(min(time / dt - TOLERANCE, NEVER))
+    """Index of the first step that starts at ``time`` or later; :data:`BEYOND_ANY_RUN` for one that no run reaches."""
+    return math.ceil(min(time / dt - TOLERANCE, BEYOND_ANY_RUN))
 
 
 EDGE = 1e-3

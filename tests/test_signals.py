@@ -12,7 +12,7 @@ import pytest
 
 import izhigen as iz
 from izhigen.errors import ConcurrentUseError, ValueShapeError
-from izhigen.signals import HeldBack
+from izhigen.signals import SignalsDeferred
 from tests.conftest import ROOT
 from tests.helpers import host
 
@@ -105,13 +105,13 @@ def test_handlers_come_back_and_signals_are_raised_after():
     came = []
     previous = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
     try:
-        with HeldBack():
+        with SignalsDeferred():
             signal.raise_signal(signal.SIGINT)
             assert came == []
         assert came == [signal.SIGINT]
     finally:
         signal.signal(signal.SIGINT, previous)
-    with pytest.raises(KeyboardInterrupt), HeldBack():
+    with pytest.raises(KeyboardInterrupt), SignalsDeferred():
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is previous
 

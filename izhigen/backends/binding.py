@@ -114,8 +114,11 @@ class Binding:
             counts.step_stride, counts.neuron_stride = columns if rows > 1 else 0, 1 if columns > 1 else 0
             counts.weight, counts.weight_stride = self.pointer(self.real, drawn.weight), int(len(drawn.weight) > 1)
             counts.stream = drawn.stream
-        if source.events is not None:
-            events, given = target.events, source.events
-            events.start, events.step = (self.pointer("int64_t *", a) for a in (given.start, given.step))
-            events.lane, events.weight = self.pointer("uint8_t *", given.lane), self.pointer(self.real, given.weight)
-            events.weight_stride = 1
+        if source.deliveries is not None:
+            room, given = target.deliveries, source.deliveries
+            room.start, room.step = (self.pointer("int64_t *", a) for a in (given.start, given.step))
+            room.lane, room.weight = (
+                self.pointer("uint8_t *", given.lane),
+                self.pointer(self.real, given.weight),
+            )
+            room.weight_stride = 1

@@ -27,7 +27,7 @@ from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, CompileError, ValueShapeError
 from izhigen.memory.space import Space
-from izhigen.signals import HeldBack, at_once
+from izhigen.signals import SignalsDeferred, at_once
 
 PACE = 2e10
 """Multiply-adds a second of one thread, to guess how long a call takes; cores of today are within a factor of four."""
@@ -143,7 +143,7 @@ class CEngine(HostEngine):
 
     def _in_parts(self, tasks: Sequence[Callable[[], None]], count: Callable[[], object]) -> None:
         """The parts of one step on their threads, and then the count."""
-        with HeldBack():
+        with SignalsDeferred():
             self._workers.run(tasks)
             count()
 

@@ -18,12 +18,13 @@ from izhigen.backends.build import load_program
 from izhigen.backends.device import DeviceSpace, check_device, device_errors, launch_shape, load_cupy, load_kernels
 from izhigen.backends.engine import LONGEST_BLOCK, Advanced, Block, Pending, PreparedStep, Source, Spikes, listed_spikes
 from izhigen.backends.sharded import ShardedEngine, ShardedSpace, check_sharding
+from izhigen.codegen.agreed import NO_STEP
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import ValueShapeError, shown
 from izhigen.memory.space import Space
-from izhigen.signals import HeldBack
+from izhigen.signals import SignalsDeferred
 
 Array = Any
 
@@ -43,7 +44,7 @@ REWIND_SHARE = 16
 """Part of a device's memory that a copy of the states may take."""
 GRAPH_STEPS = 32
 """Launches of one step in a CUDA graph."""
-NONE = (1 << 63) - 1
+NONE = NO_STEP
 """``bad_neuron`` and ``bad_step`` where nothing bad was found."""
 OPERATIONS_A_CORE = 64
 """Multiply-adds a multiprocessor makes in a cycle, for the length of a call only."""
@@ -318,12 +319,12 @@ class CudaEngine:
 
     def _send(self, source: Source) -> Source:
         """An input with its values on the device; one that is held is sent once."""
-        counts, events = self._send_part(source.counts), self._send_part(source.events)
+        counts, deliveries = self._send_part(source.counts), self._send_part(source.deliveries)
         if source.numbers is not None:
-            return Source(source.given, self._on_device(source.noise), source.seed, source.numbers, counts, events)
+            return Source(source.given, self._on_device(source.noise), source.seed, source.numbers, counts, deliveries)
         if source not in self._sent:
             values, noise = self._on_device(source.values), self._on_device(source.noise)
-            self._sent[source] = Source(values, noise, source.seed, None, counts, events)
+            self._sent[source] = Source(values, noise, source.seed, None, counts, deliveries)
         return self._sent[source]
 
     def _send_part(self, part: Any) -> Any:
@@ -426,7 +427,7 @@ class CudaEngine:
                 sent = [self._send(inputs[name]) for name, _ in slots]
                 for (_, target), source in zip(slots, sent):
                     binding.set_input(target, source)
-                with HeldBack():
+                with SignalsDeferred():
                     self._start("step", n, NEURONS_A_THREAD, (fixed, *self._by_value(run)))
                     count()
                 return self._bad_neuron() if block.check_finite else None

@@ -77,7 +77,7 @@ class Counts:
 
 
 @dataclass(frozen=True, eq=False)
-class Events:
+class Deliveries:
     """Spikes that a kernel delivers, one a neuron and step.
 
     They are ordered by group of :data:`EVENT_GROUP` neurons, then step, then neuron.
@@ -105,11 +105,11 @@ class Events:
         here = slice(int(self.start[group]), int(self.start[group + 1]))
         return float(self.weight[here][(self.step[here] == step) & (self.lane[here] == lane)].sum())
 
-    def share(self, start: int, stop: int) -> Events:
+    def share(self, start: int, stop: int) -> Deliveries:
         """Those of some of the neurons, from a group's first on."""
         edges = self.start[start // EVENT_GROUP : -(-stop // EVENT_GROUP) + 1]
         here = slice(int(edges[0]), int(edges[-1]))
-        return Events(edges - edges[0], self.step[here], self.lane[here], self.weight[here])
+        return Deliveries(edges - edges[0], self.step[here], self.lane[here], self.weight[here])
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +129,7 @@ class Source:
         What stands for c0, c1, ... in the form that the kernel computes the values by.
     counts : Counts or None
         Poisson counts that the kernel draws and adds.
-    events : Events or None
+    deliveries : Deliveries or None
         Spikes that the kernel adds.
     """
 
@@ -138,7 +138,7 @@ class Source:
     seed: int = 0
     numbers: tuple[float, ...] | None = None
     counts: Counts | None = None
-    events: Events | None = None
+    deliveries: Deliveries | None = None
 
     @cached_property
     def values(self) -> Array:
@@ -154,14 +154,14 @@ class Source:
             value = value + self.noise[row if len(self.noise) > 1 else 0] * variate
         if self.counts is not None:
             value = value + self.counts.value(row, neuron, step)
-        return float(value) + (0.0 if self.events is None else self.events.value(neuron, step))
+        return float(value) + (0.0 if self.deliveries is None else self.deliveries.value(neuron, step))
 
     def part(self, offset: int, steps: int) -> Source:
         """The same input over some of the steps."""
         values = self.values[offset : offset + steps] if len(self.values) > 1 else self.values
         noise = self.noise[offset : offset + steps] if self.noise is not None and len(self.noise) > 1 else self.noise
         counts = None if self.counts is None else self.counts.part(offset, steps)
-        return Source(values, noise, self.seed, self.numbers, counts, self.events)
+        return Source(values, noise, self.seed, self.numbers, counts, self.deliveries)
 
 
 @dataclass

@@ -28,7 +28,7 @@ from izhigen.derive.step import Step
 from izhigen.errors import BackendError, shown
 from izhigen.memory.space import Space
 from izhigen.model import functions as f
-from izhigen.signals import HeldBack
+from izhigen.signals import SignalsDeferred
 
 Array = Any
 Environment = Mapping[str, Any]
@@ -214,7 +214,7 @@ def _update(moments: Moments, neurons: Array, step: int) -> None:
 
 
 @dataclass
-class _Moment:
+class _StepInProgress:
     """A step that is being made: values by name in the engine's precision, and times in double precision."""
 
     block: Block
@@ -324,7 +324,7 @@ class NumpyEngine(HostEngine):
         """The block's one step as a function; see :class:`izhigen.backends.engine.Engine`."""
 
         def step(first_step: int, inputs: Mapping[str, Source], count: Callable[[], object]) -> int | None:
-            with HeldBack():
+            with SignalsDeferred():
                 found = self.advance(replace(block, first_step=first_step, inputs=inputs))
                 count()
             return found.bad_neuron
@@ -342,11 +342,11 @@ class NumpyEngine(HostEngine):
                 drawn.mean[row], drawn.first[row], block.seed ^ drawn.stream, block.first_index, n, step
             )
             values = values + drawn.weight * counts.astype(self.dtype)
-        if source.events is not None:
+        if source.deliveries is not None:
             values = np.array(np.broadcast_to(values, n))
-            due = np.flatnonzero(source.events.step == step)
-            group = np.searchsorted(source.events.start, due, side="right") - 1
-            values[group * EVENT_GROUP + source.events.lane[due]] += source.events.weight[due]
+            due = np.flatnonzero(source.deliveries.step == step)
+            group = np.searchsorted(source.deliveries.start, due, side="right") - 1
+            values[group * EVENT_GROUP + source.deliveries.lane[due]] += source.deliveries.weight[due]
         return values
 
     def _first_not_finite(self, block: Block) -> int | None:
@@ -363,12 +363,12 @@ class NumpyEngine(HostEngine):
             values[SINCE_SPIKE.name] = (time - times[LAST_SPIKE.name]).astype(self.dtype)
         if self.step.period is not None:
             times[self.step.period.name] = np.asarray(block.parameters[self.step.period.name], np.float64)
-        moment = _Moment(block, k, n, values, times)
+        moment = _StepInProgress(block, k, n, values, times)
         for act in self._actions:
             act(moment)
         return [np.broadcast_to(moment.values.get(name, False), n) for name in self.step.event_names]
 
-    def _action(self, action: Action) -> Callable[[_Moment], None]:
+    def _action(self, action: Action) -> Callable[[_StepInProgress], None]:
         """What an action of the sequence does, as a function."""
         match action:
             case Integrate():
@@ -388,12 +388,12 @@ class NumpyEngine(HostEngine):
             case Commit():
                 return self._commit
 
-    def _integrate(self, action: Integrate) -> Callable[[_Moment], None]:
+    def _integrate(self, action: Integrate) -> Callable[[_StepInProgress], None]:
         assignments = [(a.symbol.name, self._evaluate(a.expression)) for a in action.assignments]
         increments = [self._evaluate(increment) for increment in action.increments]
         noise = [(term.state, term.stream, self._evaluate(term.factor)) for term in action.noise]
 
-        def act(now: _Moment) -> None:
+        def act(now: _StepInProgress) -> None:
             for name, value in assignments:
                 now.values[name] = value(now.values)
             now.increments = {s: value(now.values) for s, value in zip(self.step.states, increments)}
@@ -405,15 +405,15 @@ class NumpyEngine(HostEngine):
 
         return act
 
-    def _jump(self, now: _Moment) -> None:
+    def _jump(self, now: _StepInProgress) -> None:
         for name in self.deltas:  # into the increment, which is added to the state once
             whole = now.increments[symbol(name)] + now.values[f"{name}_delta"]
             now.values[_present(symbol(name)).name] = now.values[name] + whole
 
-    def _hold_back(self, hold: Hold) -> Callable[[_Moment], None]:
+    def _hold_back(self, hold: Hold) -> Callable[[_StepInProgress], None]:
         compare = self._evaluate(hold.condition) if hold.period is None else self._compare_times(hold.condition)
 
-        def act(now: _Moment) -> None:
+        def act(now: _StepInProgress) -> None:
             held = now.values[HELD.name] = compare(now.values if hold.period is None else now.times)
             for state in hold.states:
                 present = _present(state).name
@@ -423,10 +423,10 @@ class NumpyEngine(HostEngine):
 
         return act
 
-    def _apply(self, event: Event) -> Callable[[_Moment], None]:
+    def _apply(self, event: Event) -> Callable[[_StepInProgress], None]:
         assign = self._assign(event.resets, lambda values: values[event.name])
 
-        def act(now: _Moment) -> None:
+        def act(now: _StepInProgress) -> None:
             assign(now)
             if event.stamps:
                 np.copyto(now.times[LAST_SPIKE.name], now.times[T.name], where=now.values[event.name])
@@ -435,12 +435,12 @@ class NumpyEngine(HostEngine):
 
     def _assign(
         self, assignments: tuple[Assignment, ...], happens: Callable[[Environment], Any]
-    ) -> Callable[[_Moment], None]:
+    ) -> Callable[[_StepInProgress], None]:
         """Assignments, one after the other, in neurons in which something happened; all read the values before."""
         meaning = before({state: _present(state) for state in self.step.states})
         values = [(a.symbol, self._evaluate(a.expression.xreplace(meaning))) for a in assignments]
 
-        def act(now: _Moment) -> None:
+        def act(now: _StepInProgress) -> None:
             happened = happens(now.values)
             read = dict(now.values)
             for state, value in values:
@@ -450,7 +450,7 @@ class NumpyEngine(HostEngine):
 
         return act
 
-    def _commit(self, now: _Moment) -> None:
+    def _commit(self, now: _StepInProgress) -> None:
         for state in self.step.states:
             now.block.state[state.name][:] = now.values[_present(state).name]
 

@@ -17,7 +17,7 @@ from izhigen.backends.device import WARP, DeviceSpace, check_device
 from izhigen.backends.engine import Advanced, Block, Moments, Pending, PreparedStep, Source, Spikes, join_spikes
 from izhigen.errors import BackendError, shown
 from izhigen.memory.space import ANYWHERE, fetch
-from izhigen.signals import HeldBack
+from izhigen.signals import SignalsDeferred
 
 Array = Any
 
@@ -261,7 +261,7 @@ class ShardedEngine:
 
     def _source(self, source: Source, start: int, stop: int) -> Source:
         """A device's part of an input; the same one for the same input, so that what is held is sent once."""
-        is_drawn = source.counts is not None or source.events is not None
+        is_drawn = source.counts is not None or source.deliveries is not None
         is_shared = source.numbers is not None or source.values.shape[1] == 1
         if is_shared and not is_drawn:
             return source
@@ -269,8 +269,8 @@ class ShardedEngine:
         if start not in parts:
             given = source.given if is_shared else np.ascontiguousarray(source.values[:, start:stop])
             counts = None if source.counts is None else source.counts.share(start, stop)
-            events = None if source.events is None else source.events.share(start, stop)
-            parts[start] = Source(given, source.noise, source.seed, source.numbers, counts, events)
+            deliveries = None if source.deliveries is None else source.deliveries.share(start, stop)
+            parts[start] = Source(given, source.noise, source.seed, source.numbers, counts, deliveries)
         return parts[start]
 
     def _chosen(self, neurons: Array | None, k: int, start: int, stop: int) -> Array | None:
@@ -333,7 +333,7 @@ class ShardedEngine:
 
         def step(first_step: int, inputs: Mapping[str, Source], count: Callable[[], object]) -> int | None:
             bad = []
-            with HeldBack():
+            with SignalsDeferred():
                 for start, stop, advance in parts:
                     own = {name: self._source(source, start, stop) for name, source in inputs.items()}
                     found = advance(first_step, own, int)  # counted once, when all are made

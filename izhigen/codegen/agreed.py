@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from izhigen.model.initial import NEVER
+from izhigen.model.initial import NEVER_SPIKED
 
 NO_STEP = 2**63 - 1
 """Number of a step or neuron where there is none: above all others."""
@@ -65,7 +65,7 @@ def _words(*numbers: int) -> tuple[str, ...]:
 
 
 AGREED = AgreedView(
-    never=_short(NEVER),
+    never=_short(NEVER_SPIKED),
     no_step=f"{NO_STEP:#x}",
     latest_release=_short(LATEST_RELEASE),
     latest_release_whole=f"{int(LATEST_RELEASE)}LL",

@@ -260,7 +260,7 @@ def _population(view: KernelView) -> tuple[Struct, ...]:
         "A population: its state (one array a state variable, a value a neuron) and its parameters.",
     )
     counted, delivered = bool(view.inputs.counted), bool(view.inputs.delivered)
-    return (*_if(counted, _counts(view)), *_if(delivered, _events(view)), _input(view), population)
+    return (*_if(counted, _counts(view)), *_if(delivered, _deliveries(view)), _input(view), population)
 
 
 def _counts(view: KernelView) -> Struct:
@@ -286,9 +286,9 @@ def _counts(view: KernelView) -> Struct:
     )
 
 
-def _events(view: KernelView) -> Struct:
+def _deliveries(view: KernelView) -> Struct:
     return Struct(
-        f"{view.name}_events",
+        f"{view.name}_deliveries",
         (
             pointer("start", "int64", "NULL where there are none", constant=True),
             pointer("step", "int64", constant=True),
@@ -333,7 +333,7 @@ def _input(view: KernelView) -> Struct:
             *_if(bool(view.inputs.noisy), *noise),
             *_if(bool(view.inputs.timed), *series),
             *_if(bool(view.inputs.counted), value("counts", f"struct {view.name}_counts")),
-            *_if(bool(view.inputs.delivered), value("events", f"struct {view.name}_events")),
+            *_if(bool(view.inputs.delivered), value("deliveries", f"struct {view.name}_deliveries")),
         ),
         "Values of one input: the value for step s and neuron i is values[s*step_stride + i*neuron_stride].\n"
         "A stride is 0 where the input does not vary.",

@@ -85,7 +85,7 @@ class Kernel:
         Arguments of phi1 that are checked, so that its short form serves.
     timed_inputs : tuple of Statement
         Inputs that are computed from time once a call: expressions of t, k and c0, c1, ..., in double precision.
-    counted_inputs, event_inputs : tuple of str
+    counted_inputs, delivered_inputs : tuple of str
         Inputs for which Poisson counts are drawn in the kernel, and those to which it delivers spikes.
     """
 
@@ -98,7 +98,7 @@ class Kernel:
     short: tuple[ShortArgument, ...] = ()
     timed_inputs: tuple[Statement, ...] = ()
     counted_inputs: tuple[str, ...] = ()
-    event_inputs: tuple[str, ...] = ()
+    delivered_inputs: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Procedure:
         return self.procedures[name]
@@ -184,7 +184,7 @@ def build_kernel(
     noisy_inputs: Iterable[str] = (),
     timed_inputs: Iterable[tuple[str, str]] = (),
     counted_inputs: Iterable[str] = (),
-    event_inputs: Iterable[str] = (),
+    delivered_inputs: Iterable[str] = (),
 ) -> Kernel:
     """Place the statements of a step.
 
@@ -200,7 +200,7 @@ def build_kernel(
         Inputs to which normal variates are added in the kernel.
     timed_inputs : iterable of (str, str)
         Inputs that the kernel computes from time, each with the text of its form.
-    counted_inputs, event_inputs : iterable of str
+    counted_inputs, delivered_inputs : iterable of str
         Inputs for which Poisson counts are drawn in the kernel, and those to which it delivers spikes.
 
     Raises
@@ -230,7 +230,7 @@ def build_kernel(
         short,
         tuple(_timed(name, text) for name, text in timed_inputs),
         _chosen("Poisson inputs", counted_inputs, inputs),
-        _chosen("spike inputs", event_inputs, inputs),
+        _chosen("spike inputs", delivered_inputs, inputs),
     )
 
 

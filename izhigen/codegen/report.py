@@ -133,7 +133,7 @@ def _linear_text(equation: StateEquation, exponential: bool) -> Iterator[str]:
 def report_lines(step: Step, kernel: Kernel) -> Iterator[str]:
     exponential = step.scheme.exponential
     yield f"{step.model.name}, method {step.method} (order {step.scheme.order} for smooth systems), time in ms"
-    for held in step.system.held:
+    for held in step.system.frozen:
         yield f"  held during the step: {held.symbol} = {held.expression}"
     for block in step.system.large_blocks if exponential else ():
         names = [step.states[index].name for index in block]
@@ -250,7 +250,7 @@ def step_latex(step: Step) -> str:
         rf"\text{{{step.model.name.replace('_', chr(92) + '_')}, {step.method.replace('_', ' ')}:}}\quad & "
         rf"{step.scheme.formula}"
     ]
-    for held in step.system.held:
+    for held in step.system.frozen:
         rows.append(rf"{_tex(held.symbol)} &= {_tex(held.expression)}")
     for equation in step.system.equations:
         state = _tex(equation.state)

@@ -38,7 +38,7 @@ class KernelRequest:
         see :func:`izhigen.codegen.kernel.build_kernel`.
     timed_inputs : tuple of (str, str)
         Inputs that the kernel computes from time, each with the text of its :class:`~izhigen.model.forms.Form`.
-    counted_inputs, event_inputs : tuple of str
+    counted_inputs, delivered_inputs : tuple of str
         Inputs that the kernel draws Poisson counts for, and those that it delivers spikes to.
     """
 
@@ -50,7 +50,7 @@ class KernelRequest:
     noisy_inputs: tuple[str, ...] = ()
     timed_inputs: tuple[tuple[str, str], ...] = ()
     counted_inputs: tuple[str, ...] = ()
-    event_inputs: tuple[str, ...] = ()
+    delivered_inputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.method, str):
@@ -69,7 +69,7 @@ class KernelRequest:
             self.noisy_inputs,
             self.timed_inputs,
             self.counted_inputs,
-            self.event_inputs,
+            self.delivered_inputs,
         )
 
     def program(self, target: str = "c") -> Program:
@@ -90,7 +90,7 @@ class KernelRequest:
             self.noisy_inputs,
             self.timed_inputs,
             self.counted_inputs,
-            self.event_inputs,
+            self.delivered_inputs,
             _code(),
         )
         return sha256(repr(choices).encode())

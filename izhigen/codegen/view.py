@@ -1,7 +1,7 @@
 """What templates print: a kernel's values as text, in parts that each have a name and a type.
 
 No SymPy value stands in a view, and a template takes no decision that stands in one of its fields. A view is made once
-for a kernel and a target by :mod:`izhigen.codegen.spelling`.
+for a kernel and a target by :mod:`izhigen.codegen.viewing`.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class LanesView:
     Attributes
     ----------
     all : tuple of Lane
-    held : tuple of Lane
+    stored : tuple of Lane
         All but whether it spiked.
     in_step : tuple of Lane
         What a step reads or writes.
@@ -166,7 +166,7 @@ class LanesView:
     """
 
     all: tuple[Lane, ...]
-    held: tuple[Lane, ...]
+    stored: tuple[Lane, ...]
     in_step: tuple[Lane, ...]
     values: tuple[Lane, ...]
     read: tuple[Lane, ...]

@@ -220,14 +220,13 @@ def derive_step(model: Declaration, method: str = "exp_euler") -> Step:
     scheme = find_scheme(method)
     system = build_system(model)
     assignments, increments = scheme.advance(system)
-    held = tuple(Assignment(h.symbol, h.expression) for h in system.held)
     spread, noise = scheme.noise(system)
     events = tuple(_event(system, event) for event in model.events)
     arrivals = tuple(
         Arrive(symbol(name), _assigned(system, arrival_place(name), assignments))
         for name, assignments in model.on_event.items()
     )
-    return Step(system, scheme, held + assignments + spread, increments, noise, events, arrivals)
+    return Step(system, scheme, system.frozen + assignments + spread, increments, noise, events, arrivals)
 
 
 def _event(system: System, event: declared.DeclaredEvent) -> Event:

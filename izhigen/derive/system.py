@@ -11,15 +11,16 @@ import sympy as sp
 
 from izhigen.derive import functions as f
 from izhigen.derive.derivative import derivative
+from izhigen.derive.event import Assignment
 from izhigen.derive.expansion import MOST_TERMS, bounded_expand, expanded_terms, tree_size
-from izhigen.derive.lowering import DT, SINCE_SPIKE, T, lower, own_functions, symbol
+from izhigen.derive.lowering import SINCE_SPIKE, T, lower, own_functions, symbol
 from izhigen.derive.singularities import remove_singularities
 from izhigen.errors import DerivationError
 from izhigen.model.model import Declaration
 
 
 class EquationClass(enum.Enum):
-    """What the derivation can prove of ``dx/dt = f`` (NUMERICS: classes of an equation)."""
+    """What the derivation can prove of ``dx/dt = f`` (docs/methods.md)."""
 
     CONSTANT = "constant"
     LINEAR_PARAMETER_RATE = "linear, parameter rate"
@@ -56,20 +57,13 @@ class StateEquation:
 
 
 @dataclass(frozen=True)
-class HeldCurrent:
-    """An input with the currents added to it, evaluated at the step's start: ``symbol = expression``."""
-
-    symbol: sp.Symbol
-    expression: Any
-
-
-@dataclass(frozen=True)
 class System:
     """Right-hand sides with everything inlined, and what is known about each."""
 
     model: Declaration
     equations: tuple[StateEquation, ...]
-    held: tuple[HeldCurrent, ...]
+    frozen: tuple[Assignment, ...]
+    """Inputs with the currents added to them, evaluated at the step's start: ``symbol = expression``."""
     jacobian: sp.ImmutableMatrix
     blocks: tuple[tuple[int, ...], ...]
     large_blocks: tuple[tuple[int, ...], ...]
@@ -122,7 +116,7 @@ def algebraic_definitions(model: Declaration) -> dict[str, Any]:
     return _algebraic(model, {})
 
 
-def _input_sums(model: Declaration) -> tuple[dict[str, Any], tuple[HeldCurrent, ...]]:
+def _input_sums(model: Declaration) -> tuple[dict[str, Any], tuple[Assignment, ...]]:
     """What an input's name means inside the equations, and the currents held during a step."""
     definitions = algebraic_definitions(model)
     sums: dict[str, Any] = {}
@@ -131,7 +125,7 @@ def _input_sums(model: Declaration) -> tuple[dict[str, Any], tuple[HeldCurrent, 
         sums[current.to] = sums.get(current.to, symbol(current.to)) + value
     if model.liquid:
         return sums, ()
-    held = [HeldCurrent(fresh_symbol(model, f"{name}_total"), value) for name, value in sums.items()]
+    held = [Assignment(fresh_symbol(model, f"{name}_total"), value) for name, value in sums.items()]
     return {name: h.symbol for name, h in zip(sums, held)}, tuple(held)
 
 
@@ -143,7 +137,7 @@ def build_system(model: Declaration) -> System:
     DerivationError
         When a right-hand side has no usable derivative.
     """
-    meanings, held = _input_sums(model)
+    meanings, frozen = _input_sums(model)
     definitions = _algebraic(model, meanings)
     odes = model.odes
     states = [symbol(e.name) for e in odes]
@@ -154,7 +148,7 @@ def build_system(model: Declaration) -> System:
         for j, state in enumerate(states):
             if state in read:
                 jacobian[i, j] = _derivative(side, state, states, ode.where)
-    varying = set(states) | {symbol(n) for n in model.inputs} | {h.symbol for h in held} | {T, SINCE_SPIKE}
+    varying = set(states) | {symbol(n) for n in model.inputs} | {f.symbol for f in frozen} | {T, SINCE_SPIKE}
     linear = _linear_blocks(jacobian, states, sides, varying)
     blocks = tuple(block for block in linear if len(block) <= MOST_BLOCK)
     large = tuple(block for block in linear if len(block) > MOST_BLOCK)
@@ -162,7 +156,7 @@ def build_system(model: Declaration) -> System:
     equations = tuple(
         _classify(states[i], sides[i], jacobian[i, i], varying, i in in_block) for i in range(len(states))
     )
-    return System(model, equations, held, sp.ImmutableMatrix(jacobian), blocks, large, definitions)
+    return System(model, equations, frozen, sp.ImmutableMatrix(jacobian), blocks, large, definitions)
 
 
 def _derivative(side: Any, state: sp.Symbol, states: list[sp.Symbol], where: str) -> Any:
@@ -262,6 +256,3 @@ def _linear_blocks(
         if smooth and not any(jacobian[a, b].free_symbols & varying for a in group for b in reads[a] if b in group):
             blocks.append(group)
     return tuple(blocks)
-
-
-__all__ = ["DT", "EquationClass", "HeldCurrent", "StateEquation", "System", "algebraic_definitions", "build_system"]

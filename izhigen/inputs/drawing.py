@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.backends.engine import Counts, Events
+from izhigen.backends.engine import Counts, Deliveries
 from izhigen.backends.poisson import first_sum
 from izhigen.codegen.agreed import EVENT_GROUP, LARGEST_MEAN
 from izhigen.errors import ValueShapeError
@@ -118,7 +118,7 @@ def _spread(name: str, what: str, value: Array, layout: Layout, dtype: Any) -> A
     return flat
 
 
-def make_events(name: str, parts: Sequence[GivenSpikes], layout: Layout, dt: float) -> Events | None:
+def make_deliveries(name: str, parts: Sequence[GivenSpikes], layout: Layout, dt: float) -> Deliveries | None:
     """Spikes in the kernel's order, those of a neuron in one step added up; None where there are no parts.
 
     Raises
@@ -133,7 +133,7 @@ def make_events(name: str, parts: Sequence[GivenSpikes], layout: Layout, dt: flo
         _keep(
             parts[0].made, key, (_delivered(name, parts, layout, dt), parts[1:])
         )  # the others live as long, so do their ids
-    found: Events = parts[0].made[key][0]
+    found: Deliveries = parts[0].made[key][0]
     return found
 
 
@@ -151,7 +151,7 @@ def _order(group: Array, step: Array, neuron: Array) -> Array:
     return np.lexsort((neuron, step, group))
 
 
-def _delivered(name: str, parts: Sequence[GivenSpikes], layout: Layout, dt: float) -> Events:
+def _delivered(name: str, parts: Sequence[GivenSpikes], layout: Layout, dt: float) -> Deliveries:
     for part in parts:
         outside = part.neurons[(part.neurons < 0) | (part.neurons >= layout.count)]
         if len(outside):
@@ -174,7 +174,7 @@ def _delivered(name: str, parts: Sequence[GivenSpikes], layout: Layout, dt: floa
         sums = (np.add.reduceat(weight, places) if len(places) else weight).astype(layout.dtype)
     groups = -(-layout.count // EVENT_GROUP)
     start = np.searchsorted(group[places], np.arange(groups + 1)).astype(np.int64)
-    return Events(
+    return Deliveries(
         start,
         np.ascontiguousarray(step[places]),
         (neuron[places] % EVENT_GROUP).astype(np.uint8),

@@ -8,13 +8,13 @@ value
     A summand. Most have rows, one a step; some can also be written as text; ``White``, ``Poisson`` and ``GivenSpikes``
     can be left to a kernel.
 :class:`KernelInput`
-    What a kernel takes over of the parts: ``form`` (of time), ``noise``, ``counts``, ``events``. The others are rows.
+    What a kernel takes over of the parts: ``form`` (of time), ``noise``, ``counts``, ``deliveries``. Others are rows.
 :data:`Feed`
     The input of one run of one population: asked for some steps, it gives a source.
 :class:`~izhigen.backends.engine.Source`
     The input over one block, as an engine reads it: ``given`` values or the ``numbers`` of a form, the amplitude of
     ``noise``, the :class:`~izhigen.backends.engine.Counts` of a Poisson process, and given spikes as
-    :class:`~izhigen.backends.engine.Events`.
+    :class:`~izhigen.backends.engine.Deliveries`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import numpy as np
 
 from izhigen.backends.engine import Counts, Source
 from izhigen.errors import ValueShapeError, shown, suggest
-from izhigen.inputs.drawing import Span, bad_rate_text, make_counts, make_events
+from izhigen.inputs.drawing import Span, bad_rate_text, make_counts, make_deliveries
 from izhigen.inputs.parts import DrawnRows, GivenSpikes, Offset, Part, Poisson, White
 from izhigen.inputs.stimuli import Stimulus, text_stimulus
 from izhigen.memory.layout import Layout
@@ -51,12 +51,12 @@ class KernelInput:
     form: Form | None = None
     noise: White | None = None
     counts: Poisson | None = None
-    events: tuple[GivenSpikes, ...] = ()
+    deliveries: tuple[GivenSpikes, ...] = ()
 
     @property
     def parts(self) -> tuple[Part, ...]:
         """The parts of the stimulus that are drawn or delivered there; the others are its rows."""
-        return tuple(part for part in (self.noise, self.counts, *self.events) if part is not None)
+        return tuple(part for part in (self.noise, self.counts, *self.deliveries) if part is not None)
 
 
 NOT_COMPUTED = KernelInput()
@@ -72,12 +72,12 @@ def kernel_input(value: Any, layout: Layout, dt: float, single_step: bool = Fals
     if not isinstance(value, Stimulus):
         return NOT_COMPUTED
     counts = next((part for part in value.parts if isinstance(part, Poisson)), None)
-    events = tuple(part for part in value.parts if isinstance(part, GivenSpikes))
+    deliveries = tuple(part for part in value.parts if isinstance(part, GivenSpikes))
     if single_step:
-        return KernelInput(counts=counts, events=events)
+        return KernelInput(counts=counts, deliveries=deliveries)
     noise = next((part for part in value.parts if isinstance(part, White) and part.columns == layout.count), None)
-    rest = _without(value, (noise, counts, *events))
-    return KernelInput(rest.form(dt) if _varies(rest) else None, noise, counts, events)
+    rest = _without(value, (noise, counts, *deliveries))
+    return KernelInput(rest.form(dt) if _varies(rest) else None, noise, counts, deliveries)
 
 
 def kernel_choices(computed: Mapping[str, KernelInput]) -> tuple[tuple[Any, ...], ...]:
@@ -88,7 +88,7 @@ def kernel_choices(computed: Mapping[str, KernelInput]) -> tuple[tuple[Any, ...]
         tuple(name for name, part in computed.items() if part.noise is not None),
         tuple((name, part.form.text) for name, part in computed.items() if part.form is not None),
         tuple(name for name, part in computed.items() if part.counts is not None),
-        tuple(name for name, part in computed.items() if part.events),
+        tuple(name for name, part in computed.items() if part.deliveries),
     )
 
 
@@ -185,7 +185,7 @@ def held_values(feed: Feed, steps: int) -> Array | None:
     change or are drawn.
     """
     source = feed(0, min(steps, 2))
-    drawn = (source.numbers, source.noise, source.counts, source.events)
+    drawn = (source.numbers, source.noise, source.counts, source.deliveries)
     if any(part is not None for part in drawn) or len(source.values) != 1:
         return None
     return source.values[0]
@@ -254,10 +254,10 @@ class _StimulusFeed:
                 f"input {shown(self._name)}: {stimulus.name} lasts {length * dt:g} ms "
                 f"but the run goes on to {end * dt:g} ms; make it longer, or add a section of zeros"
             )
-        events = make_events(self._name, self._computed.events, self._layout, dt)
+        deliveries = make_deliveries(self._name, self._computed.deliveries, self._layout, dt)
         first = self._rows(0, min(self._span.steps, 1))  # columns that do not fit are refused before anything runs
         held = None if _varies(self._rest) or not len(first) else _held(first, self._layout)(0, 1).values
-        return partial(self._source, held, events)
+        return partial(self._source, held, deliveries)
 
     def _rows(self, offset: int, count: int) -> Array:
         """Rows of what the kernel does not compute."""
@@ -290,7 +290,7 @@ class _StimulusFeed:
         span = Span(self._span.first + offset, count, self._span.dt)
         return make_counts(self._name, part, stream, self._layout, span, self._seed)
 
-    def _source(self, held: Array | None, events: Any, offset: int, count: int) -> Source:
+    def _source(self, held: Array | None, deliveries: Any, offset: int, count: int) -> Source:
         """The block of some steps of the run."""
         white, form, counts = self._computed.noise, self._computed.form, self._computed.counts
         if held is not None:
@@ -307,7 +307,7 @@ class _StimulusFeed:
             0 if white is None else white.seed,
             None if form is None else form.numbers,
             None if counts is None else self._counts(counts, self._name, offset, count),
-            events,
+            deliveries,
         )
 
 

@@ -15,14 +15,14 @@ from izhigen.backends.poisson import first_sum, poisson_counts
 from izhigen.backends.random import normal_rows
 from izhigen.errors import ValueShapeError
 from izhigen.model.expressions import Expression
-from izhigen.timegrid import NEVER, TOLERANCE, first_step_at_or_after
+from izhigen.timegrid import BEYOND_ANY_RUN, TOLERANCE, first_step_at_or_after
 
 Array = Any
 
 
 def steps_in(duration: float, dt: float) -> int:
     """Whole steps in a stretch of time: its start belongs to it, a started last step does not."""
-    return math.floor(min(duration / dt + TOLERANCE, NEVER))
+    return math.floor(min(duration / dt + TOLERANCE, BEYOND_ANY_RUN))
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Section(Part):
         return first_step_at_or_after(sum(self.durations), dt)
 
     def rows(self, dt: float, first: int, count: int) -> Array:
-        edges = np.minimum(np.cumsum([float(steps_in(duration, dt)) for duration in self.durations]), NEVER)
+        edges = np.minimum(np.cumsum([float(steps_in(duration, dt)) for duration in self.durations]), BEYOND_ANY_RUN)
         after = np.concatenate([self.values, np.zeros((1, *self.values.shape[1:]))])
         return after[np.searchsorted(edges, first + np.arange(count), side="right")]
 

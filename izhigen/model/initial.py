@@ -14,7 +14,7 @@ from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.model import Declaration
 
 Array = Any
-NEVER = -1e7
+NEVER_SPIKED = -1e7
 """``t_last_spike`` of a neuron that has not spiked, in ms (BrainPy's value)."""
 
 
@@ -52,7 +52,7 @@ def initial_last_spike(model: Declaration, parameters: Mapping[str, Any]) -> flo
     """``t_last_spike`` at time 0, a number or one a neuron: by the model's initial expression, else long ago."""
     expression = model.initial.get(LAST_SPIKE)
     if expression is None:
-        return NEVER
+        return NEVER_SPIKED
     return expression.evaluate({name: on_host(parameters[name]) for name in expression.names if name in parameters})
 
 

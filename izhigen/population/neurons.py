@@ -13,7 +13,7 @@ from izhigen.memory.space import fetch
 from izhigen.model.model import Declaration
 from izhigen.population.exclusive import Use, exclusive
 from izhigen.population.values import fresh_states, value_of
-from izhigen.signals import HeldBack
+from izhigen.signals import SignalsDeferred
 
 Array = Any
 
@@ -111,7 +111,7 @@ class Neurons:
                 }
             fresh = fresh_states(self.model, self.given, parameters, layout, self.seed)
             # Nothing above changes anything, so a value that does not fit, or an interrupt, leaves all as it was.
-            with HeldBack():
+            with SignalsDeferred():
                 self.layout, self.parameters, self.steps_done = layout, parameters, 0
                 self.prepared.clear()
                 self.spike = self.space.zeros(layout.count, np.uint8)
@@ -134,7 +134,7 @@ class Neurons:
         """Write into a state's array."""
         with self.space.use():
             found = self.read(name, value)
-            with HeldBack():
+            with SignalsDeferred():
                 self.space.write(self.state[name], found)
 
     def take(

@@ -1,4 +1,4 @@
-"""A population: neurons, and the kernels that advance them. The only mutable object."""
+"""A population, which a user holds: it owns the neurons (:mod:`~izhigen.population.neurons`) and their kernels."""
 
 from __future__ import annotations
 

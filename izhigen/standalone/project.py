@@ -15,9 +15,9 @@ from izhigen.codegen.interface import c_text
 from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.render import environment
 from izhigen.codegen.request import KernelRequest
-from izhigen.codegen.spelling import view_of
 from izhigen.codegen.targets import find_target, target_names
 from izhigen.codegen.targets.target import Target
+from izhigen.codegen.viewing import view_of
 from izhigen.errors import BackendError, IzhigenError, ValueShapeError, shown
 from izhigen.files import Folder, InTheWay, check_file, is_draft, read_path, sha256, write_file
 from izhigen.model.model import Declaration
@@ -173,7 +173,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
     _check_request(request, found)
     inputs = (*request.model.inputs, *(f"{state}_delta" for state in request.deltas))
     kernel = replace(request, noisy_inputs=inputs if found.input_noise else ()).kernel()
-    drawn = Drawn(kernel.deltas, kernel.counted_inputs, kernel.event_inputs)
+    drawn = Drawn(kernel.deltas, kernel.counted_inputs, kernel.delivered_inputs)
     printer = found.printer(request.dtype)
     printer.elementary.update(found.functions)
     view = view_of(kernel, found.name, printer, found.words, with_initial=True)
@@ -202,7 +202,7 @@ def _check_request(request: KernelRequest, target: Target) -> None:
             "a project has one value for each parameter, and inputs that it is given; "
             "per-neuron parameters and inputs computed from time are for model.source(...)"
         )
-    target.check_drawn(request.counted_inputs, request.event_inputs)
+    target.check_drawn(request.counted_inputs, request.delivered_inputs)
     target.check_dtype(request.dtype)
     _check_range(request.model, request.dtype)
 

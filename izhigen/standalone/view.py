@@ -94,7 +94,7 @@ class GoldenView:
     steps : tuple of int
         Of each segment.
     start, end, tolerance : Table
-    held : int
+    refractory_steps : int
         Steps of the refractory period.
     last_spike : tuple of tuple of int
         Its step.
@@ -127,7 +127,7 @@ class GoldenView:
     start: Table
     end: Table
     tolerance: Table
-    held: int
+    refractory_steps: int
     last_spike: tuple[tuple[int, ...], ...]
     initial_last_spike: tuple[str, ...]
     initial_last_step: int
@@ -214,7 +214,7 @@ def view_of_project(kernel: Kernel, target: Target, golden: Golden, example: Exa
         initial_reads=_read_by_initial_values(model),
         first_input=next((c_name(name) for name in model.inputs if name not in model.on_event), ""),
         jumps=tuple(c_name(f"{state}_delta") for state in kernel.deltas),
-        is_driven=bool(kernel.deltas or kernel.counted_inputs or kernel.event_inputs),
+        is_driven=bool(kernel.deltas or kernel.counted_inputs or kernel.delivered_inputs),
         streams={c_name(i): stream_of(i) for i in kernel.counted_inputs},
         example=example,
         step=_step(example.dt),
@@ -233,7 +233,11 @@ def _defaults(values: Mapping[str, float]) -> tuple[Default, ...]:
 
 def _taken(name: str, kernel: Kernel) -> str:
     """What a project takes for an input, in words."""
-    parts = ("noise", kernel.noisy_inputs), ("Poisson counts", kernel.counted_inputs), ("spikes", kernel.event_inputs)
+    parts = (
+        ("noise", kernel.noisy_inputs),
+        ("Poisson counts", kernel.counted_inputs),
+        ("spikes", kernel.delivered_inputs),
+    )
     what = "jumps" if name not in kernel.step.model.inputs else "values"
     return ", ".join([what, *(word for word, names in parts if name in names)])
 
@@ -279,7 +283,7 @@ def view_of_golden(golden: Golden, suffix: str) -> GoldenView:
         start=tuple(rows(s.start) for s in segments),
         end=tuple(rows(s.end) for s in segments),
         tolerance=tuple(rows(s.tolerance) for s in segments),
-        held=round(golden.parameters.get(TAU_REF.name, 0.0) / golden.dt),
+        refractory_steps=round(golden.parameters.get(TAU_REF.name, 0.0) / golden.dt),
         last_spike=tuple(s.last_spike for s in segments),
         initial_last_spike=reals([golden.last_spike, two_digits(1e-6 * abs(golden.last_spike))]),
         initial_last_step=round(golden.last_spike / golden.dt),

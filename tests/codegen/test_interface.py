@@ -17,8 +17,8 @@ from izhigen.codegen.interface import (
     value,
 )
 from izhigen.codegen.kernel import build_kernel
-from izhigen.codegen.spelling import view_of
 from izhigen.codegen.targets import find_target, target_names
+from izhigen.codegen.viewing import view_of
 from izhigen.derive.step import derive_step
 from tests.standalone.conftest import EVERYTHING
 
@@ -26,7 +26,7 @@ SHAPES = {
     "plain": {},
     "all": {"per_neuron": ("a", "tau_ref"), "deltas": ("V",), "noisy_inputs": ("I",), "timed_inputs": (("I", "c0*t"),)},
 }
-DRAWN = {"counted_inputs": ("I",), "event_inputs": ("I",)}
+DRAWN = {"counted_inputs": ("I",), "delivered_inputs": ("I",)}
 
 
 def interface(target, model, **shape):

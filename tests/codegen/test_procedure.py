@@ -7,8 +7,8 @@ from izhigen.codegen.body import PERIOD, RELEASE, STEP_NOW, TIME_NOW, release_st
 from izhigen.codegen.kernel import build_kernel
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.procedure import Kind, Placement, Statement, Store, Word, make_procedure
-from izhigen.codegen.spelling import print_statement
 from izhigen.codegen.targets import find_target
+from izhigen.codegen.viewing import print_statement
 from izhigen.derive.event import LAST_SPIKE
 from izhigen.derive.lowering import symbol
 from izhigen.derive.step import derive_step

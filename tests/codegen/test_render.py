@@ -60,7 +60,7 @@ def test_the_head_names_model_method_and_units():
 
 
 def test_numbers_stand_where_kernels_and_hosts_agree_on_them():
-    assert initial.NEVER is agreed.NEVER and poisson.HIGH_WORDS is agreed.HIGH_WORDS
+    assert initial.NEVER_SPIKED is agreed.NEVER_SPIKED and poisson.HIGH_WORDS is agreed.HIGH_WORDS
     assert random.MULTIPLIERS is agreed.MULTIPLIERS
     assert (agreed.AGREED.never, agreed.AGREED.no_step) == ("-1e7", "0x7fffffffffffffff")
     assert (agreed.AGREED.latest_release, agreed.AGREED.latest_release_whole) == ("4e18", "4000000000000000000LL")
@@ -81,5 +81,5 @@ def test_the_numbers_reach_the_text(request):
     for target in target_names():
         source = KernelRequest(model, "exp_euler").program(target).source
         assert "4000000000000000000LL" in source, target
-    drawn = KernelRequest(model, counted_inputs=("I",), event_inputs=("I",)).program("c").source
+    drawn = KernelRequest(model, counted_inputs=("I",), delivered_inputs=("I",)).program("c").source
     assert drawn.count("0x80000000u") == 1 and drawn.count("0xC0000000u") == 1 and "0x7fffffffffffffffLL" in drawn

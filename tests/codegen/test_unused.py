@@ -71,7 +71,7 @@ def test_a_program_defines_only_what_it_calls(target, name):
         assert unused(model.source(target, dtype=dtype)) == set()
 
 
-@pytest.mark.parametrize("drawn", ["noisy_inputs", "counted_inputs", "event_inputs"])
+@pytest.mark.parametrize("drawn", ["noisy_inputs", "counted_inputs", "delivered_inputs"])
 @pytest.mark.parametrize("target", [name for name in target_names() if name != "c-embedded"])
 def test_what_is_drawn_brings_only_what_it_calls(target, drawn):
     for dtype in find_target(target).dtypes:

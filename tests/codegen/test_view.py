@@ -11,9 +11,9 @@ import izhigen as iz
 from izhigen.bench.scalar import ScalarView
 from izhigen.codegen.render import BlockView, FunctionView
 from izhigen.codegen.request import KernelRequest
-from izhigen.codegen.spelling import view_of
 from izhigen.codegen.targets import find_target, target_names
 from izhigen.codegen.view import KernelView, Variate
+from izhigen.codegen.viewing import view_of
 from izhigen.standalone.view import ProjectView
 from tests.conftest import ROOT
 
@@ -55,7 +55,7 @@ def test_inputs_say_what_the_kernel_makes_of_them(everything):
     assert names(inputs.all) == ["I", "u_delta"] and inputs.drawn == ("I", "u_delta")
     assert (inputs.noisy, inputs.counted, inputs.delivered) == (("I",), ("u_delta",), ())
     assert [(line.name, line.type, line.text) for line in inputs.timed] == [("I", "double", "c[0] * t")]
-    delivered = view(LTC, event_inputs=("I",)).inputs
+    delivered = view(LTC, delivered_inputs=("I",)).inputs
     assert delivered.delivered == delivered.drawn == ("I",)
 
 
@@ -73,7 +73,7 @@ def test_lanes_by_who_reads_them(everything):
     lanes = everything.lanes
     assert names(lanes.in_prepare) == ["a"] and names(lanes.in_guard) == ["V"]
     assert names(lanes.guarded) == ["iz_phi1_z_V"] and lanes.guarded[0] in lanes.values
-    assert names(lanes.in_step) == [*names(lanes.values), "spike"] and "spike" not in names(lanes.held)
+    assert names(lanes.in_step) == [*names(lanes.values), "spike"] and "spike" not in names(lanes.stored)
     assert names(lanes.recorded) == ["V", "u", "t_last_spike", "I", "u_delta"]
     assert lanes.copied_types == ("double", "float")
     sources = {lane.name: lane.source for lane in lanes.all}
@@ -136,9 +136,9 @@ def test_what_follows_from_the_parts():
     assert clock.is_timed and clock.is_clocked and clock.code.reads_time and clock.code.clock
     leaky = iz.Model("Leak", "dV/dt = I - V", inputs=["I"])
     assert view(leaky).is_fed and not view(leaky).draws
-    assert view(leaky, event_inputs=("I",)).draws and not view(leaky, event_inputs=("I",)).draws_by_step
+    assert view(leaky, delivered_inputs=("I",)).draws and not view(leaky, delivered_inputs=("I",)).draws_by_step
     assert view(leaky, counted_inputs=("I",)).draws_by_step
-    assert view(leaky).tile.steps == 8 and view(leaky, event_inputs=("I",)).tile.steps == 4
+    assert view(leaky).tile.steps == 8 and view(leaky, delivered_inputs=("I",)).tile.steps == 4
     assert [view(clock_model, "cuda", dtype).code.time_in_parts for dtype in ("float32", "float64")] == [True, False]
     assert view(leaky).has_constants and not view(iz.Model("Still", "dV/dt = 0*V")).has_constants
     assert view(leaky, dtype="float64").zero == "0.0" and view(leaky).zero == "0.0f"

@@ -85,7 +85,7 @@ def drawing(
     spikes: tuple[str, ...] = (),
 ) -> Project:
     """The project of a model whose states jump, and whose kernel draws counts and delivers spikes."""
-    request = KernelRequest(MODELS[name], dtype=dtype, deltas=deltas, counted_inputs=poisson, event_inputs=spikes)
+    request = KernelRequest(MODELS[name], dtype=dtype, deltas=deltas, counted_inputs=poisson, delivered_inputs=spikes)
     return build_project(request, target)
 
 

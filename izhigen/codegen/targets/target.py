@@ -11,8 +11,8 @@ from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.program import Program
 from izhigen.codegen.render import environment
-from izhigen.codegen.spelling import view_of
 from izhigen.codegen.view import KernelView
+from izhigen.codegen.viewing import view_of
 from izhigen.codegen.words import Words
 from izhigen.errors import BackendError, shown
 
@@ -77,9 +77,9 @@ class Target:
                 f"give dtype={shown(self.dtypes[0])}"
             )
 
-    def check_drawn(self, counted_inputs: tuple[str, ...], event_inputs: tuple[str, ...]) -> None:
+    def check_drawn(self, counted_inputs: tuple[str, ...], delivered_inputs: tuple[str, ...]) -> None:
         """Refuse Poisson counts and spikes on a target whose kernels draw nothing for inputs."""
-        if not self.input_noise and (counted_inputs or event_inputs):
+        if not self.input_noise and (counted_inputs or delivered_inputs):
             raise BackendError(
                 f"target {self.name!r} is given the values of its inputs step by step, and draws no Poisson "
                 f"counts and delivers no spikes; take target 'c', or add them to the input"
@@ -94,7 +94,7 @@ class Target:
             For a number type that the target does not have, and for counts and spikes where it draws none.
         """
         self.check_dtype(kernel.dtype)
-        self.check_drawn(kernel.counted_inputs, kernel.event_inputs)
+        self.check_drawn(kernel.counted_inputs, kernel.delivered_inputs)
         view = view_of(kernel, self.name, self.printer(kernel.dtype), self.words)
         interface = c_text(self.interface(view))
         source = environment().get_template(f"{self.folder}/{self.template}").render(view=view, interface=interface)

@@ -37,7 +37,7 @@ from izhigen.codegen.words import Words
 from izhigen.derive.event import LAST_SPIKE, TAU_REF
 from izhigen.derive.lowering import DT, T, lower, symbol
 from izhigen.derive.ranges import SHORT_RANGE, WIDE_RANGE, within
-from izhigen.model.initial import NEVER
+from izhigen.model.initial import NEVER_SPIKED
 from izhigen.model.model import Declaration
 
 LARGEST_TILE, SMALLEST_TILE = 256, 64
@@ -190,7 +190,7 @@ def initial_lines(model: Declaration, printer: CPrinter) -> tuple[Line, ...]:
             lines.append(print_statement(Statement(state, waiting.pop(state), Kind.REAL), printer))
     if model.keeps_last_spike:
         given = model.initial.get(LAST_SPIKE.name)
-        value = sp.Float(NEVER) if given is None else lower(given, f"initial value of {LAST_SPIKE}")
+        value = sp.Float(NEVER_SPIKED) if given is None else lower(given, f"initial value of {LAST_SPIKE}")
         lines.append(print_statement(Statement(LAST_SPIKE, value, Kind.REAL), printer))
     return tuple(lines)
 
@@ -209,12 +209,12 @@ def _model(kernel: Kernel, form: FloatFormat) -> ModelView:
 
 def _inputs(kernel: Kernel, form: FloatFormat) -> InputsView:
     model = kernel.step.model
-    drawn = {*kernel.noisy_inputs, *kernel.counted_inputs, *kernel.event_inputs}
+    drawn = {*kernel.noisy_inputs, *kernel.counted_inputs, *kernel.delivered_inputs}
     return InputsView(
         tuple(Variable(c_name(i), form.real, _note(model, i)) for i in kernel.inputs),
         tuple(c_name(i) for i in kernel.noisy_inputs),
         tuple(c_name(i) for i in kernel.counted_inputs),
-        tuple(c_name(i) for i in kernel.event_inputs),
+        tuple(c_name(i) for i in kernel.delivered_inputs),
         tuple(c_name(i) for i in kernel.inputs if i in drawn),
         tuple(
             Line(c_name(s.symbol.name), "double", str(TimePrinter().doprint(s.expression))) for s in kernel.timed_inputs
@@ -294,7 +294,7 @@ def _lane_uses(kernel: Kernel, lanes: list[Lane], words: Words) -> LanesView:
     kept = tuple(lane for lane in lanes if lane.source and not lane.read_only)
     return LanesView(
         all=tuple(lanes),
-        held=tuple(lane for lane in lanes if lane.name != "spike"),
+        stored=tuple(lane for lane in lanes if lane.name != "spike"),
         in_step=(*values, *(lane for lane in lanes if lane.name == "spike")),
         values=values,
         read=_read_lanes(lanes, kernel.loop),
