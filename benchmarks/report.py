@@ -217,6 +217,12 @@ def _form(dt: float) -> str:
     return "short" if dt <= 0.135 else "wide" if dt <= 0.27 else "full"
 
 
+def events(data: dict[str, Any]) -> str:
+    """What each construct costs."""
+    lines = [[row["what"], rate(row), f"{row['share_of_first']:.2f}"] for row in data["rows"]]
+    return table(["with", "M neuron-steps/s", "of the first"], lines)
+
+
 def poisson(data: dict[str, Any]) -> str:
     """Rates with counts drawn, by mean and form of rate."""
     rows = data["rows"]
@@ -348,6 +354,7 @@ def tables() -> dict[str, str]:
         "models": models(limits),
         "limits": machine_limits(limits),
         "steps": f"{on_machine(load('steps'))}\n\n{steps(load('steps'))}",
+        "events": f"{on_machine(load('events'))}\n\n{events(load('events'))}",
         "poisson": f"{on_machine(load('poisson'))}\n\n{poisson(load('poisson'))}",
         "zoo": zoo(zoo_data),
         "targets": targets(peers, zoo_data),

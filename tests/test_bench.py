@@ -20,6 +20,7 @@ from izhigen.bench.timing import Rates, in_turn, machine, machine_line
 from izhigen.cli import cli, main
 from izhigen.errors import BackendError
 from tests.conftest import ROOT
+from tests.end_to_end.test_events import MANY
 
 pytestmark = pytest.mark.skipif(not any(shutil.which(c) for c in ("cc", "gcc", "clang")), reason="needs a C compiler")
 
@@ -98,6 +99,11 @@ def test_the_scalar_loop_computes_the_same(name, change, dtype):
     assert same.spikes > 100
 
 
+def test_the_scalar_loop_has_events_and_the_time_since_the_last_spike(dtype):
+    same = bench.check_same(bench.Subject(MANY, {"I": "2 + sin(t/20)"}, {}), dtype)
+    assert same.spikes > 100
+
+
 def test_a_wrong_scalar_loop_is_noticed(monkeypatch):
     class Wrong(ScalarLoop):
         def run(self, steps):
@@ -159,7 +165,7 @@ def test_the_documents_show_the_saved_figures(monkeypatch):
         )
 
 
-@pytest.mark.parametrize(("script", "names"), [("steps", 4), ("poisson", 5)])
+@pytest.mark.parametrize(("script", "names"), [("steps", 4), ("poisson", 5), ("events", 12)])
 def test_a_script_measures_every_candidate(tmp_path, monkeypatch, script, names):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     monkeypatch.setattr(sys, "argv", [f"{script}.py", "--quick", "--save", str(tmp_path / "figures.json")])
@@ -175,7 +181,7 @@ def test_make_bench_measures_what_the_pages_show():
     report = (ROOT / "benchmarks" / "report.py").read_text()
     shown = set(re.findall(r'load\("(\w+)"\)', report)) | set(re.findall(r"load\('(\w+)'\)", report))
     measured = set(re.findall(r"benchmarks/(\w+)\.py --save", (ROOT / "Makefile").read_text()))
-    assert shown == measured and len(shown) == 5
+    assert shown == measured and len(shown) == 6
 
 
 def test_the_device_benchmark_measures_every_setting(tmp_path, monkeypatch, device):

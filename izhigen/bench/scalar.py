@@ -19,7 +19,7 @@ import sympy as sp
 from izhigen.backends.engine import Source
 from izhigen.backends.numpy import Evaluator
 from izhigen.bench.native import PLAIN_FLAGS, NativeLibrary
-from izhigen.codegen.body import PERIOD, REFRACTORY, TIME_NOW
+from izhigen.codegen.body import PERIOD, REFRACTORY, TIME_NOW, time_since
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.printers.c import CPrinter
@@ -27,6 +27,7 @@ from izhigen.codegen.printers.libm import LibraryPrinter
 from izhigen.codegen.procedure import Kind, Statement, Word
 from izhigen.codegen.render import environment
 from izhigen.codegen.view import Line
+from izhigen.codegen.words import call
 from izhigen.derive.event import TAU_REF
 from izhigen.derive.lowering import DT, T
 from izhigen.errors import BackendError
@@ -59,7 +60,7 @@ class ScalarView:
         Values that depend on parameters only, what depends on time only, what is computed for each neuron, and stored.
     states, inputs, noise : tuple of str
         C names.
-    refractory, spikes, reads_t, reads_time : bool
+    keeps_times, elapses, spikes, reads_t, reads_time : bool
         Whether neurons are held, whether there is a threshold, whether statements read t, and whether anything does.
     phi_series : tuple of (int, str)
         Taylor series of phi2 to phi4, for arguments below ``small``.
@@ -80,7 +81,8 @@ class ScalarView:
     states: tuple[str, ...]
     inputs: tuple[str, ...]
     noise: tuple[str, ...]
-    refractory: bool
+    keeps_times: bool
+    elapses: bool
     spikes: bool
     reads_t: bool
     reads_time: bool
@@ -133,10 +135,11 @@ def _view(kernel: Kernel, dt: float, parameters: Mapping[str, float]) -> ScalarV
         states=tuple(c_name(s.symbol.name) for s in step.stores),
         inputs=tuple(c_name(i) for i in model.inputs),
         noise=tuple(c_name(xi.name) for xi, _ in kernel.step.variates),
-        refractory=kernel.refractory,
+        keeps_times=kernel.keeps_times,
+        elapses=kernel.step.reads_elapsed,
         spikes=kernel.spikes,
         reads_t=T in kernel.loop,
-        reads_time=kernel.refractory or T in kernel.loop,
+        reads_time=kernel.keeps_times or T in kernel.loop,
         phi_series=tuple((order, _series(order, printer)) for order in (2, 3, 4)),
         inverse_factorial={k: printer.literal(sp.Rational(1, math.factorial(k))) for k in (1, 2, 3)},
         small=SMALL[kernel.dtype],
@@ -152,7 +155,9 @@ def _line(statement: Statement, printer: CPrinter) -> Line:
         held = sp.Le(TIME_NOW - LAST, PERIOD, evaluate=False)
         return Line(c_name(REFRACTORY.name), "int", str(printer.doprint(held))[1:-1])
     kind = "int" if statement.kind is Kind.CONDITION else printer.format.real
-    return Line(c_name(statement.symbol.name), kind, printer.doprint(statement.expression))
+    since = call(Word("plain_since"), TIME_NOW, LAST)
+    expression = statement.expression.replace(time_since, lambda _: since)
+    return Line(c_name(statement.symbol.name), kind, printer.doprint(expression))
 
 
 def _constants(kernel: Kernel, dt: float, parameters: Mapping[str, float]) -> dict[str, float]:
@@ -202,7 +207,7 @@ class ScalarLoop:
         self.dt, self.dtype, self.steps_done, self.spikes = population.dt, population.dtype, 0, 0
         self.state = {s.symbol.name: population.state[s.symbol.name].reshape(-1).copy() for s in kernel["step"].stores}
         self.count = len(next(iter(self.state.values())))
-        self.last_spike = population.state["t_last_spike"].reshape(-1).copy() if kernel.refractory else None
+        self.last_spike = population.state["t_last_spike"].reshape(-1).copy() if kernel.keeps_times else None
         self.source = render_scalar(kernel, self.dt, dict(population.parameters))
         real = "float" if kernel.dtype == "float32" else "double"
         self._library = NativeLibrary(self.source, PROTOTYPE.format(real=real), flags)

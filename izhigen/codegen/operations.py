@@ -40,6 +40,8 @@ COST = {
 """Vector instructions as long as one multiply-add, read from generated code; they only rank forms of an expression."""
 OTHER_CALL = 30
 """Cost of a function that the table does not name."""
+COUNTED_AS = {"phi1_ranged": "phi1", "time_since": "addition"}
+"""What a kernel's own functions count as."""
 _ARITHMETIC = ("multiply-add", "addition", "multiplication", "division", "comparison", "select")
 
 
@@ -113,7 +115,8 @@ def own_operations(
         return (("comparison", 1),)
     if isinstance(node, BooleanFunction):
         return (("comparison", max(len(node.args) - 1, 0)),)
-    return ((type(node).__name__.rstrip("_").removesuffix("_ranged"), 1),)
+    name = type(node).__name__.rstrip("_")
+    return ((COUNTED_AS.get(name, name), 1),)
 
 
 def _terms(node: Any, free: Callable[[Any], bool]) -> tuple[list[Any], int]:

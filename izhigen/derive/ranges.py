@@ -75,7 +75,7 @@ class ShortRange:
             wide = f"  where {self.argument} at the threshold is larger, but at most {WIDE_RANGE}"
         lines.append(f"{wide}: a form of higher degree serves |{self.argument}| <= {WIDE_RANGE} in C")
         lines.append(
-            f"  below and at the start: every step of a tile checks |{self.argument}| first; "
+            f"  below and at the start: every step of a tile checks |{self.argument}|; "
             "a neuron outside takes the full form"
         )
         return tuple(lines)
