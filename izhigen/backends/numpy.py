@@ -380,7 +380,7 @@ class NumpyEngine(HostEngine):
             case HoldBack(hold):
                 return self._hold_back(hold)
             case Decide(event):
-                held = HELD if event.is_muted(self.step.states) else None
+                held = HELD if event.is_muted else None
                 condition = self._evaluate(event.happens({state: _present(state) for state in self.step.states}, held))
                 return lambda now: now.values.update({event.name: condition(now.values)})
             case Apply(event):

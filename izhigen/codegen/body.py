@@ -151,7 +151,7 @@ class StepWriter:
     def _decide(self, event: Event) -> None:
         self._name_changed()
         self.placer.owner = event.name
-        held = self._is_held if event.is_muted(self.step.states) else None
+        held = self._is_held if event.is_muted else None
         happens = event.happens(self._present, held).xreplace(self._elapsed)
         self.statements.append(Statement(event.symbol, self.placer.hoist(happens), Kind.CONDITION))
 

@@ -182,7 +182,7 @@ def _events(step: Step) -> Iterator[str]:
         if event.hold:
             held = ", ".join(state.name for state in event.hold.states)
             how = f"{held} keeps its old value" if event.hold.states else "no state is held"
-            muted = f", and no {event.name} comes," if event.is_muted(step.states) else ""
+            muted = f", and no {event.name} comes," if event.is_muted else ""
             yield f"refractory: {how}{muted} while {event.hold.condition}"
         rising = "  (rising: not so at the step's start)" if event.trigger is Trigger.RISING else ""
         yield f"{event.name}: {event.condition}{rising}"

@@ -76,6 +76,8 @@ class Event:
         New values, all of them reading those before the event. ``t_last_spike`` becomes the step's start.
     hold : Hold or None
         What the event holds in the steps after it.
+    is_muted : bool
+        Whether it does not happen in a step that it holds.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Event:
     trigger: Trigger = Trigger.LEVEL
     assignments: tuple[Assignment, ...] = ()
     hold: Hold | None = None
+    is_muted: bool = False
 
     @property
     def symbol(self) -> sp.Symbol:
@@ -107,16 +110,6 @@ class Event:
     def stamps(self) -> bool:
         """Whether it is the event whose time neurons keep."""
         return any(a.symbol == LAST_SPIKE for a in self.assignments)
-
-    def is_muted(self, states: tuple[sp.Symbol, ...]) -> bool:
-        """Whether it cannot happen in a step that it holds: so where its condition reads a state that goes on.
-
-        Where all that it reads is held, the condition is what it was after the event.
-        """
-        if self.hold is None:
-            return False
-        read = self.condition.free_symbols
-        return any((s in read or at_start(s) in read) and s not in self.hold.states for s in states)
 
     def happens(self, present: Mapping[sp.Symbol, Any], held: sp.Symbol | None = None) -> Any:
         """Whether it happens, with the states' symbols for the step's start, and ``present`` for now.

@@ -105,7 +105,7 @@ def _bounded_state(step: Step) -> tuple[sp.Symbol, Any] | None:
     holds, also in those that are held, and its reset writes x, which no later event does.
     """
     event = step.spike
-    if event is None or event.margin is None or event.trigger is not Trigger.LEVEL or event.is_muted(step.states):
+    if event is None or event.margin is None or event.trigger is not Trigger.LEVEL or event.is_muted:
         return None
     state, bound = event.condition.gts, event.condition.lts
     constant = {DT, *(symbol(name) for name in step.model.parameters)}

@@ -181,4 +181,5 @@ def _initial(model: Declaration, change: Any, scaled: Mapping[sp.Symbol, Any], s
             result[state] = change(expression or zero, f"initial value of {state}", scale, scaled[name])
         elif expression is not None:
             result[state] = change(expression, f"initial value of {state}")
-    return MappingProxyType(result)
+    kept = {name: value for name, value in model.initial.items() if name not in model.states}
+    return MappingProxyType({**result, **kept})

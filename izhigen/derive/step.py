@@ -15,7 +15,7 @@ import sympy as sp
 from izhigen.derive import schemes
 from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, before, hold_for, hold_until
 from izhigen.derive.expansion import tree_size
-from izhigen.derive.lowering import SINCE_SPIKE, T, lower, moments_of, symbol
+from izhigen.derive.lowering import DT, SINCE_SPIKE, T, at_start, lower, moments_of, symbol
 from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump, NoiseTerm
 from izhigen.derive.singularities import remove_singularities
 from izhigen.derive.system import System, build_system
@@ -248,7 +248,20 @@ def _event(system: System, event: declared.DeclaredEvent) -> Event:
         assignments += (Assignment(LAST_SPIKE, T),)
     if hold and hold.flag:
         assignments += (Assignment(hold.flag, sp.S.One),)
-    return Event(event.name, condition, trigger, assignments, hold)
+    return Event(event.name, condition, trigger, assignments, hold, _is_muted(system, condition, hold))
+
+
+def _is_muted(system: System, condition: Any, hold: Hold | None) -> bool:
+    """Whether a spike must be kept from coming while it holds something.
+
+    Not so where its condition reads nothing but parameters and states that are held and that no other event assigns:
+    then it is what it was after the reset, as in BrainPy.
+    """
+    if hold is None:
+        return False
+    others = {symbol(a.state) for event in system.model.events if event.name != SPIKE for a in event.assignments}
+    quiet = {state for state in hold.states if state not in others}
+    return not condition.free_symbols <= {DT, *system.parameters, *quiet, *map(at_start, quiet)}
 
 
 def _hold(system: System) -> Hold | None:

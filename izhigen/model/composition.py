@@ -12,10 +12,10 @@ from izhigen.model.additions import REFRACTORY, Current, Noise, Refractory
 from izhigen.model.checking import names_in_fields
 from izhigen.model.equations import check_text, expression_text, parse_equations
 from izhigen.model.events import SPIKE, DeclaredEvent, Event, parse_condition, parse_events, parse_on_event
-from izhigen.model.expressions import check_name, parse_expression
-from izhigen.model.functions import LAST_SPIKE
+from izhigen.model.expressions import Expression, check_name, parse_expression
+from izhigen.model.functions import LAST_SPIKE, TIME_NAMES
 from izhigen.model.model import Declaration
-from izhigen.model.part import check_no_clash, joined_events, read_part
+from izhigen.model.part import check_all_read, check_more_parameters, check_no_clash, joined_events, read_part
 from izhigen.model.reading import read_initial, read_input_names, read_mapping, read_parameters, with_spike
 from izhigen.scalars import read_names
 
@@ -85,6 +85,7 @@ class Composable(Declaration):
         if description is not None:
             changes["description"] = check_text(description, "description")
         replaced = any(part is not ... for part in (threshold, reset, equations, events, on_event))
+        changes["initial"] = self._still_kept(changes, initial)
         new_parameters = read_parameters(parameters)
         if not replaced:
             for key in new_parameters:
@@ -104,6 +105,14 @@ class Composable(Declaration):
         changes["parameters"] = MappingProxyType(merged)
         return self.replaced(**changes)
 
+    def _still_kept(self, changes: Mapping[str, Any], initial: Mapping[str, Any] | None) -> Mapping[str, Expression]:
+        """Initial values, without a time of the last spike that was declared before and that nothing reads any more."""
+        values: Mapping[str, Expression] = changes["initial"]
+        is_read = self.is_held_for_a_time or LAST_SPIKE in names_in_fields({**self.fields, **changes})
+        if is_read or LAST_SPIKE in (initial or {}):
+            return values
+        return MappingProxyType({name: value for name, value in values.items() if name != LAST_SPIKE})
+
     def _changed_events(
         self, name: str, threshold: Any, reset: Any, trigger: Any, events: Any
     ) -> tuple[DeclaredEvent, ...]:
@@ -112,11 +121,12 @@ class Composable(Declaration):
         if events is not ...:
             others = parse_events({} if events is None else events)
             if others and others[0].name == SPIKE:
-                return with_spike(name, others, *(None if part is ... else part for part in (threshold, reset)))
+                given = ((threshold, None), (reset, None), (trigger, "auto"))
+                return with_spike(name, others, *(default if part is ... else part for part, default in given))
         condition = self.threshold if threshold is ... else threshold
         assignments = self.reset if reset is ... else reset
-        happens: Any = (spike.trigger if spike else "auto") if trigger is ... else trigger
-        return with_spike(name, others, condition, assignments, happens)
+        kind: Any = (spike.trigger if spike and condition is not None else "auto") if trigger is ... else trigger
+        return with_spike(name, others, condition, assignments, kind)
 
     def with_current(
         self: D, expression: Any, inputs: Iterable[str] = (), *, to: str | None = None, **parameters: float
@@ -234,7 +244,7 @@ class Composable(Declaration):
             A name that exists already, an undefined name, or nothing that a current or a reset could add to.
         """
         given = {**read_mapping("parameters", {} if parameters is None else parameters, "{'tau': 5.0}")}
-        given.update(more_parameters)
+        given.update(check_more_parameters(more_parameters))
         part = read_part(equations, current, inputs, on_event, events, reset, given, initial, units)
         if prefix is not None:
             part = part.prefixed(check_name(prefix, "prefix"))
@@ -245,6 +255,7 @@ class Composable(Declaration):
             **{event.name: "an event" for event in self.events},
         }
         check_no_clash(part, taken, self.name)
+        check_all_read(part, names_in_fields(self.fields))
         currents = (Current(part.current, self._target(to)),) if part.current else ()
         return self.replaced(
             equations=(*self.equations, *part.equations),
@@ -278,8 +289,9 @@ class Composable(Declaration):
             Refractory period in ms, from 0 on; becomes the parameter ``tau_ref``. 0 by default, unless ``until`` is
             given.
         hold : str or iterable of str, optional
-            The states that keep their values meanwhile; by default the one that the threshold watches. Where the
-            condition of the threshold reads another state, no spike comes meanwhile; ``hold=()`` does just that.
+            The states that keep their values meanwhile; by default the one that the threshold watches, if the reset
+            assigns it and ``until`` does not read it. Where the threshold reads anything else that varies, no spike
+            comes meanwhile; ``hold=()`` does just that.
         until : str or SymPy relation, optional
             Condition on the states at a step's start, such as ``"V < 0"``, that ends it, in the place of a period. The
             model then has a state ``refractory``, which is 1 in neurons that are and else 0.
@@ -289,24 +301,25 @@ class Composable(Declaration):
         EquationError
             Text that is not in the equation language.
         ModelError
-            A model without a threshold on a state, no such state, a period and a condition at once,
-            or a parameter ``tau_ref`` that means something else.
+            A model without a threshold on a state, no such state, a period and a condition at once, a condition that
+            reads nothing but what is held, or a parameter ``tau_ref`` that means something else.
         """
         if self.threshold is None or self.spike_state is None:
             raise ModelError(
                 f"model {self.name!r} has no threshold on a state, so it has no spikes to be refractory after"
             )
-        held = (self.spike_state,) if hold is None else tuple(read_names(hold, "hold"))
+        condition = None if until is None else parse_condition(until, "with_refractory: until", moments=())
+        held = self._held_by_default(condition) if hold is None else tuple(read_names(hold, "hold"))
         for name in held:
             if name not in self.states:
                 raise ModelError(
                     f"with_refractory: {shown(name)} is not a state of model {self.name!r}{suggest(name, self.states)}"
                 )
         own = self.parameters if not self.is_held_for_a_time else set(self.parameters) - {"tau_ref"}
-        if until is not None:
+        if condition is not None:
             if tau_ref is not ...:
                 raise ModelError("with_refractory: tau_ref and until each end it; give one of them")
-            condition = parse_condition(until, "with_refractory: until", moments=())
+            self._check_that_it_ends(condition, held)
             parameters = {name: self.parameters[name] for name in own}
             units = {name: unit for name, unit in self.units.items() if name in parameters or name in self.inputs}
             return self.replaced(
@@ -324,6 +337,24 @@ class Composable(Declaration):
             parameters=MappingProxyType({**self.parameters, **period}),
             units=MappingProxyType({**self.units, "tau_ref": "ms"}),
         )
+
+    def _held_by_default(self, until: Expression | None) -> tuple[str, ...]:
+        """The state that the threshold watches, where it can be held: what no reset takes back is on its upstroke."""
+        state = self.spike_state
+        read = self.reads(until.names) if until else set()
+        is_reset = any(assignment.state == state for assignment in self.reset)
+        return (state,) if state is not None and is_reset and state not in read else ()
+
+    def _check_that_it_ends(self, until: Expression, held: tuple[str, ...]) -> None:
+        """Refuse a condition that cannot change while the neuron is refractory."""
+        read = self.reads(until.names)
+        varying = {*self.inputs, *self.states, *TIME_NAMES, LAST_SPIKE} - set(held) - {"dt"}
+        if not read & varying and read & set(held):
+            names = ", ".join(sorted(read & set(held)))
+            raise ModelError(
+                f"with_refractory: until {until.text!r} reads {names}, which is held, and nothing else that varies, so "
+                "it never changes; hold other states, or hold=()"
+            )
 
     def with_noise(self: D, **amplitudes: Any) -> D:
         """Return a model with white noise, ``dx = f dt + g dW``, such as ``model.with_noise(V=3.0)``.

@@ -125,7 +125,7 @@ def parse_condition(source: Any, where: str, moments: Collection[str] = (OLD,)) 
     """Read the condition of an event, or another on states, in which ``old`` has no meaning."""
     text = expression_text(source, where)
     if "=" in text and not any(sign in text for sign in ("==", "<", ">", "!=")):
-        raise EquationError(f"{shown(text)} assigns; a threshold is a comparison such as 'V >= V_th'", where)
+        raise EquationError(f"{shown(text)} assigns; a condition is a comparison such as 'V >= V_th'", where)
     return parse_expression(text, where, kind="condition", moments=moments)
 
 
@@ -175,6 +175,8 @@ def parse_on_event(source: Any) -> Mapping[str, tuple[Assignment, ...]]:
     found = {}
     for key, value in source.items():
         name = check_name(key_text(key, "on_event"), "on_event")
+        if name == SPIKE:
+            raise ModelError("on_event names what arrives; what happens at the neuron's own spike is its reset")
         found[name] = parse_assignments(value, arrival_place(name))
         if not found[name]:
             raise ModelError(f"{arrival_place(name)}: nothing is assigned; write such as {example}")
@@ -198,7 +200,7 @@ def parse_assignments(source: object, what: str = RESET) -> tuple[Assignment, ..
     elif isinstance(source, str):
         parts = _parts(source, what)
     else:
-        kind = "a reset is" if what == RESET else f"{what}: assignments are"
+        kind = "a reset is" if what == RESET else "assignments are"
         raise EquationError(f"{kind} text such as 'V = c; u = u + d' or a mapping, not {type(source).__name__}", what)
     return tuple(_assignment(what, *part) for part in parts)
 

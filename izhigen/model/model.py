@@ -215,10 +215,12 @@ class Declaration:
 
     @property
     def spike_state(self) -> str | None:
-        """The state that the threshold watches: the first one its condition reads."""
+        """The state that the threshold watches: the first one its condition reads, if need be through lines."""
         if self.threshold is None:
             return None
-        return next((name for name in self.threshold.names if name in self.states), None)
+        read = self.reads(self.threshold.names)
+        states = [*self.threshold.names, *(state for state in self.states if state in read)]
+        return next((name for name in states if name in self.states), None)
 
     def reads(self, names: Iterable[str]) -> set[str]:
         """The names, and what they read through algebraic lines and the currents of inputs."""

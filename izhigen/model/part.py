@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import numbers
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from izhigen.errors import ModelError, shown
+from izhigen.errors import ModelError, shown, suggest
 from izhigen.model.equations import Equation, expression_text, parse_equations
 from izhigen.model.events import (
     SPIKE,
@@ -104,6 +105,31 @@ def read_part(
         read_initial({} if initial is None else initial, parsed),
         MappingProxyType(dict(read_mapping("units", {} if units is None else units, "{'tau': 'ms'}"))),
     )
+
+
+ARGUMENTS = ("equations", "current", "to", "inputs", "on_event", "events", "reset", "parameters", "initial", "units")
+"""Names of what :meth:`~izhigen.model.composition.Composable.with_part` takes beside parameters."""
+
+
+def check_more_parameters(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Parameters given by keyword; what is no number may be an argument with a typing error."""
+    for name, value in given.items():
+        hint = suggest(name, (*ARGUMENTS, "prefix"))
+        if hint and not isinstance(value, numbers.Real):
+            raise ModelError(f"with_part: no argument {shown(name)}{hint}, and no number for a parameter")
+    return given
+
+
+def check_all_read(part: Part, read_by_model: Collection[str]) -> None:
+    """Refuse parameters of a part that nothing reads."""
+    currents = () if part.current is None else (part.current,)
+    assigned = [a.expression for a in (*part.reset, *(a for value in part.on_event.values() for a in value))]
+    events = [expression for event in part.events for _, expression in event.expressions]
+    expressions = [*currents, *assigned, *events, *(e.expression for e in part.equations), *part.initial.values()]
+    read = {name for expression in expressions for name in expression.names}
+    for name in part.parameters:
+        if name not in read and name not in read_by_model:
+            raise ModelError(f"with_part: nothing reads parameter {shown(name)}{suggest(name, (*ARGUMENTS, *read))}")
 
 
 def check_no_clash(part: Part, taken: Mapping[str, str], model: str) -> None:

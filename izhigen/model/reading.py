@@ -27,19 +27,22 @@ def with_spike(
     name: str, others: tuple[DeclaredEvent, ...], threshold: Any, reset: Any, trigger: Any = "auto"
 ) -> tuple[DeclaredEvent, ...]:
     """Events and the spike that threshold and reset declare; each of them read, or still to be read."""
+    happens = parse_trigger(trigger, "threshold")
     if any(event.name == SPIKE for event in others):
         if threshold is not None or reset:
             raise ModelError(f"model {name!r}: threshold and reset declare the event 'spike'; leave it out of events")
-        if parse_trigger(trigger, "threshold") is not Trigger.AUTO:
+        if happens is not Trigger.AUTO:
             raise ModelError(f"model {name!r}: trigger= is that of threshold=; give it to the event 'spike'")
         return others
     assignments = reset if isinstance(reset, tuple) else parse_assignments(reset)
     if threshold is None:
         if assignments:
             raise ModelError(f"model {name!r} has a reset but no threshold; add threshold='V >= V_th'")
+        if happens is not Trigger.AUTO:
+            raise ModelError(f"model {name!r} has a trigger but no threshold; add threshold='V >= V_th'")
         return others
     condition = threshold if isinstance(threshold, Expression) else parse_condition(threshold, "threshold")
-    return spike_first((DeclaredEvent(SPIKE, condition, assignments, parse_trigger(trigger, "threshold")), *others))
+    return spike_first((DeclaredEvent(SPIKE, condition, assignments, happens), *others))
 
 
 def read_mapping(what: str, value: Any, example: str) -> Mapping[str, Any]:

@@ -52,7 +52,7 @@ def test_only_a_spike_that_comes_at_every_step_above_bounds_its_state():
     held = {"V": 1, "": 0, "V u": 1}
     models = [(plain, 1), (plain.variant(trigger="rising"), 0), (plain.variant(trigger="level", reset="u = 1"), 0)]
     models += [(plain.with_refractory(1.0, hold=states.split()), count) for states, count in held.items()]
-    models += [(plain.with_refractory(until="u < 0.1", hold="u"), 0), (plain.with_refractory(until="u < 0.1"), 1)]
+    models += [(plain.with_refractory(until="u < 0.1", hold=()), 0), (plain.with_refractory(until="u < 0.1"), 1)]
     models += [
         (plain.variant(events={"e": iz.Event("u > 2", f"{state} = 3")}), count) for state, count in (("u", 1), ("V", 0))
     ]

@@ -154,6 +154,8 @@ def make_case(seed: int, neurons: int = 4, steps: int = 60) -> Case:
             case.tau_ref = rng.choice([0.0, 0.25, 1.0, 2.6])
         else:
             case.until = condition(moments=False)
+            if words_of(case, case.until) & {*STATES, "I"} <= set(case.hold):
+                case.hold = ()  # else it would never end
     if since and spikes and rng.random() < 0.5:
         case.last_spike = rng.choice([-3.0, -0.25, -100.0])
     numbers = np.random.default_rng(seed)
@@ -171,11 +173,15 @@ def make_case(seed: int, neurons: int = 4, steps: int = 60) -> Case:
     return case
 
 
+def words_of(case: Case, text: str | None) -> set[str]:
+    """The names that text reads, through the line too."""
+    read = set(re.findall(r"\b[A-Za-z_]\w*\b", text or ""))
+    return read | set(re.findall(r"\b[A-Za-z_]\w*\b", case.line)) if "x" in read else read
+
+
 def is_affected(case: Case, condition: str, assignments: list[tuple[str, str]]) -> bool:
     """Whether assignments write a state that the condition reads, through the line too."""
-    read = set(re.findall(r"\b[A-Za-z_]\w*\b", condition))
-    if "x" in read:
-        read |= set(re.findall(r"\b[A-Za-z_]\w*\b", case.line))
+    read = words_of(case, condition)
     return bool(read & {state for state, _ in assignments}), bool(read & set(STATES))
 
 
@@ -224,10 +230,9 @@ class Oracle:
         found = {name: [] for name in (["spike"] if case.threshold else []) + list(case.events)}
         ends = {state: [] for state in STATES}
         steps, neurons = case.inputs["I"].shape
-        read = set(re.findall(r"\b[A-Za-z_]\w*\b", case.threshold or ""))
-        if "x" in read:
-            read |= set(re.findall(r"\b[A-Za-z_]\w*\b", case.line))
-        muted = case.hold is not None and bool((read & set(STATES)) - set(case.hold))
+        written = {state for _, assignments, _ in case.events.values() for state, _ in assignments}
+        quiet = set(case.hold or ()) - written  # what stays as the reset has left it
+        muted = case.hold is not None and bool(words_of(case, case.threshold) & {*STATES, "I", "t"} - quiet)
         for k in range(neurons):
             now = {state: float(case.initial[state][k]) for state in STATES}
             last, flag = case.last_spike if case.last_spike is not None else -1e7, False

@@ -68,6 +68,34 @@ def test_what_is_held_and_what_goes_on(everywhere):
     assert [s for s, *_ in muted] == [False, True, False, False, True, False] and muted[3][1] == 1.0
 
 
+@pytest.mark.parametrize(
+    ("threshold", "events"),
+    [
+        ("V + I >= 10", {}),
+        ("V >= 10 - 0*t", {}),
+        ("V + 0.01*t >= 10", {}),
+        ("V >= 0", {"up": iz.Event("V < 1", "V = 12")}),
+    ],
+)
+def test_a_held_neuron_is_mute_where_its_threshold_goes_on_all_the_same(everywhere, threshold, events):
+    """Where the condition reads an input or time, or another event lifts what is held."""
+    model = Model("Goes", "dV/dt = (I - V)/10", threshold, "V = 0", inputs=["I"], events=events, trigger="level")
+    pop = model.with_refractory(5.0).population(1, dt=0.5, backend=everywhere, dtype="float64")
+    times = pop.run(60.0, I=30.0).to_host().spikes[0]
+    assert len(times) > 3 and np.diff(times).min() > 5.0
+
+
+def test_by_default_nothing_is_held_on_its_upstroke():
+    """A state that no reset takes back would stay above the threshold."""
+    rising = Model("Rising", "dV/dt = I\ndu/dt = 0", threshold="V >= 1", inputs=["I"])
+    assert rising.with_refractory(2.0).refractory.states == ()
+    assert RAMP.with_refractory(2.0).refractory.states == ("V",)
+    assert RAMP.with_refractory(until="V < 0.5").refractory.states == ()
+    assert RAMP.with_refractory(until="u < 0.5").refractory.states == ("V",)
+    with pytest.raises(iz.IzhigenError, match="reads V, which is held, and nothing else that varies"):
+        RAMP.with_refractory(until="V < 0.5", hold="V")
+
+
 def test_until_a_condition_holds_at_a_steps_start(everywhere):
     model = Model("Until", "dV/dt = 1\ndu/dt = 1", threshold="V >= 1", reset="V = 0; u = 0").with_refractory(
         until="u >= 1", hold="V"

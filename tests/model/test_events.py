@@ -120,7 +120,7 @@ REFUSED = {
     "an event's state": (dict(events={"low": iz.Event("V < 1", "q = 1")}), r"event low: no state 'q'"),
     "an event's text": (dict(events={"low": iz.Event("V < 1", "u ~ 1")}), r"event low, column 1: expected 'state ="),
     "an event's condition": (dict(events={"low": iz.Event("V")}), "event low, column 1: a comparison"),
-    "an event that assigns": (dict(events={"low": iz.Event("V = 1")}), "assigns; a threshold is a comparison"),
+    "an event that assigns": (dict(events={"low": iz.Event("V = 1")}), "assigns; a condition is a comparison"),
     "twice in an event": (dict(events={"low": iz.Event("V < 1", "u = 1; u = 2")}), "event low: 'u' is assigned twice"),
     "undefined in an event": (dict(events={"low": iz.Event("V < 1", "u = q")}), "event low, assignment to u, column 5"),
     "too many": (dict(events={f"e{k}": iz.Event("V > 1") for k in range(8)}), "has 9 events, more than 8"),
