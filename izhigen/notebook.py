@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.codegen.report import condition_latex, rhs_latex, update_latex
+from izhigen.codegen.report import event_rows, rhs_latex, update_latex
 from izhigen.derive.step import Step
 from izhigen.model.events import SPIKE
 from izhigen.model.latex import equation_rows, name_latex
@@ -84,7 +84,7 @@ def step_html(step: Step) -> str:
                 _math(rf"\displaystyle {state}' = {update_latex(step, equation)}"),
             )
         )
-    events = _table([(_math(f"{left} {right}"),) for left, right in condition_latex(step)])
+    events = _table([(_math(" ".join(filter(None, row))),) for row in event_rows(step)])
     title = _title(step.model.name, f"method {step.method} (order {step.scheme.order} for smooth systems), time in ms")
     return title + _table(rows, ("equation", "class", "linear part", "update")) + events
 

@@ -430,6 +430,8 @@ class NumpyEngine(HostEngine):
             assign(now)
             if event.stamps:
                 np.copyto(now.times[LAST_SPIKE.name], now.times[T.name], where=now.values[event.name])
+                since = now.values[SINCE_SPIKE.name]
+                now.values[SINCE_SPIKE.name] = np.where(now.values[event.name], self.dtype.type(0), since)
 
         return act
 

@@ -100,6 +100,7 @@ class StepWriter:
                 self._assign(event.resets, event.symbol, "reset" if event.name == SPIKE else event.name)
                 if event.stamps:
                     self.on_event[event.name] = list(_from_now(event.hold))
+                    self._elapsed = {s: f.where(event.symbol, 0, since) for s, since in self._elapsed.items()}
             case Commit():
                 self._name_present()
                 if self.step.events and self.step.spike is None:

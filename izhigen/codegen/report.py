@@ -102,13 +102,25 @@ def rhs_latex(equation: StateEquation) -> tuple[str, str, str]:
     return _tex(equation.state), _tex(equation.rhs), _tex(equation.rate)
 
 
-def condition_latex(step: Step) -> list[tuple[str, str]]:
-    """The threshold and what a reset assigns: left side and right side with its sign."""
-    lines = []
+def event_rows(step: Step) -> list[tuple[str, str, str]]:
+    """What arrives, what is held, and every event with what it assigns: left side, right side with its sign, note."""
+    rows = []
+    for arrive in step.arrivals:
+        rows.append((rf"\text{{where {text_of(arrive.input.name)} arrives}}", f": {_tex(arrive.condition)}", ""))
+        rows += _assigned_latex(arrive.assignments)
     for event in step.events:
-        lines.append((rf"\text{{{event.name} when}}", _tex(event.condition)))
-        lines += [(_tex(r.symbol), rf"\leftarrow {_tex(r.expression)}") for r in event.resets]
-    return lines
+        if event.hold:
+            while_held = rf"\text{{while }} {_tex(event.hold.condition)}"
+            rows += [(f"{_tex(state)}'", f"= {_tex(state)}", while_held) for state in event.hold.states]
+            rows += [(rf"\text{{no {text_of(event.name)}}}", "", while_held)] if event.is_muted else []
+        rising = r"\text{becomes true}" if event.trigger is Trigger.RISING else ""
+        rows.append((rf"\text{{{text_of(event.name)} when}}", _tex(event.condition), rising))
+        rows += _assigned_latex(event.resets)
+    return rows
+
+
+def _assigned_latex(assignments: tuple[Assignment, ...]) -> list[tuple[str, str, str]]:
+    return [(_tex(a.symbol), rf"\leftarrow {_tex(a.expression)}", "") for a in assignments]
 
 
 def _linear_text(equation: StateEquation, exponential: bool) -> Iterator[str]:
@@ -259,18 +271,5 @@ def step_latex(step: Step) -> str:
             rf"J_{{{state}}} &= {_tex(equation.rate)} && \text{{{'proved' if equation.proved else 'linearized'}}}"
         )
         rows.append(rf"{state}' &= {update_latex(step, equation)}")
-    for arrive in step.arrivals:
-        rows.append(rf"\text{{where {text_of(arrive.input.name)} arrives}} &: {_tex(arrive.condition)}")
-        rows += _assigned_latex(arrive.assignments)
-    for event in step.events:
-        if event.hold:
-            condition = _tex(event.hold.condition)
-            rows += [rf"{_tex(s)}' &= {_tex(s)} && \text{{while }} {condition}" for s in event.hold.states]
-        rising = r" && \text{becomes true}" if event.trigger is Trigger.RISING else ""
-        rows.append(rf"\text{{{text_of(event.name)}}} &: {_tex(event.condition)}{rising}")
-        rows += _assigned_latex(event.resets)
+    rows += [rf"{left} &{right}" + (f" && {note}" if note else "") for left, right, note in event_rows(step)]
     return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"
-
-
-def _assigned_latex(assignments: tuple[Assignment, ...]) -> list[str]:
-    return [rf"{_tex(a.symbol)} &\leftarrow {_tex(a.expression)}" for a in assignments]

@@ -257,10 +257,10 @@ class Oracle:
                     found["spike"].append((s, k))
                     now, last, flag = self.assign(case.reset, now, given, start), t, True
                 for name, (condition, assignments, trigger) in case.events.items():
-                    given_now = given  # t_last_spike is that of the step's start in all of the step
-                    if self.happens(condition, assignments, trigger, now, given_now, start):
+                    given["t_last_spike"] = last  # this step, where the neuron has just spiked
+                    if self.happens(condition, assignments, trigger, now, given, start):
                         found[name].append((s, k))
-                        now = self.assign(assignments, now, given_now, start)
+                        now = self.assign(assignments, now, given, start)
             for state in STATES:
                 ends[state].append(now[state])
         return found, ends

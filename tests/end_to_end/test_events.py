@@ -153,6 +153,18 @@ def test_stages_see_a_later_time_since_the_spike(everywhere, method):
     assert float(host(pop.u)[0]) == pytest.approx(1.0 if method == "exp_euler" else 1.125, abs=1e-15)
 
 
+def test_a_reset_reads_the_interval_and_later_events_the_new_time(everywhere):
+    model = RAMP.variant(
+        reset="V = 0; u = t - t_last_spike",
+        equations="dV/dt = I\ndu/dt = 0\ndw/dt = 0",
+        events={"late": iz.Event("t - t_last_spike > 1.25", "w = w + 1", trigger="level")},
+        initial={"t_last_spike": 0.0},
+    )
+    found = follow(model, 6, everywhere, ("V", "u", "w"), I=[1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
+    assert [s for s, *_ in found] == [False, False, False, True, False, False]
+    assert found[3] == (True, 0.0, 1.5, 0.0) and found[5][3] == 0.0
+
+
 # -- arrivals -----------------------------------------------------------------------------------------------------------
 
 SYNAPSE = Model(

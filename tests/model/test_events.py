@@ -70,6 +70,11 @@ def test_variants_replace_one_part_and_keep_the_others():
     assert model.variant(on_event={"b": "u = b"}).inputs == ("I", "b")
     assert model.variant(on_event={}).event_inputs == ()
     assert trigger(model.variant(trigger="rising")) is Trigger.RISING
+    with pytest.raises(ModelError, match="give it to the event 'spike'"):
+        model.variant(events={"spike": iz.Event("V > 2", "V = 0")}, trigger="rising")
+    since = Model("M", "dV/dt = -V*(t - t_last_spike)", "V > 1", initial={"t_last_spike": -3.0, "V": 2.0})
+    assert list(since.variant(equations="dV/dt = -V").initial) == ["V"]
+    assert since.scaled((0, 2), (0, 1)).initial["t_last_spike"].text == "-3.0"
     assert model.with_current("g*V", ["g"]).inputs == ("I", "g", "a")
 
 
@@ -111,6 +116,8 @@ REFUSED = {
         dict(threshold=None, events={"spike": iz.Event("V > 1")}, trigger="level"),
         "give it to the event 'spike'",
     ),
+    "a trigger alone": (dict(threshold=None, trigger="rising"), "has a trigger but no threshold"),
+    "on_event of the spike": (dict(on_event={"spike": "u = 1"}), "what happens at the neuron's own spike is its reset"),
     "events of text": (dict(events={"low": "V < 1"}), r"event low: an event is declared as in .* not by str"),
     "events in a list": (dict(events=[iz.Event("V < 1")]), "events are a mapping such as"),
     "an event's name": (dict(events={"V": iz.Event("V < 1")}), "'V' is both equation and event"),
@@ -248,6 +255,10 @@ def test_a_part_adds_to_the_reset():
         Model("M", "dV/dt = -V", on_event={"a": "V = a"}).with_part("dw/dt = -w", current="w")
     with pytest.raises(EquationError, match="'a b' is not a name"):
         cell.with_part("dw/dt = -w", prefix="a b")
+    with pytest.raises(ModelError, match="no argument 'curent'; did you mean 'current'"):
+        cell.with_part("dw/dt = -w", curent="w")
+    with pytest.raises(ModelError, match="nothing reads parameter 'zork'"):
+        cell.with_part("dw/dt = -w", zork=5.0)
 
 
 @pytest.mark.parametrize("text", ["old", "new"])
