@@ -88,7 +88,7 @@ class CEngine(HostEngine):
         """Advance the block; ranges of whole tiles go to the threads."""
         n = len(next(iter(block.state.values())))
         if block.steps == 0 or n == 0:
-            return Advanced(_ordered([], self._program.kinds) if block.outputs.events else None)
+            return Advanced(_ordered([], self._program.event_count) if block.outputs.events else None)
         _check_sizes(block, n)
         population = self._binding.population(block, n)
         ranges = _ranges(n, self._program.tile, block.threads, block.steps)
@@ -100,7 +100,7 @@ class CEngine(HostEngine):
         if block.check_finite and hasattr(runs[0], "bad_step") and runs[0].bad_step >= 0:
             return Advanced(bad_step=runs[0].bad_step)
         bad = min(run.bad_neuron for run in runs)
-        found = _ordered(lists, self._program.kinds) if block.outputs.events else None
+        found = _ordered(lists, self._program.event_count) if block.outputs.events else None
         return Advanced(found, bad if 0 <= bad < n else None)
 
     def _work(self, population: Any, run: Any, spikes: _SpikeList | None, part: tuple[int, int]) -> None:
@@ -148,7 +148,7 @@ class CEngine(HostEngine):
             count()
 
     def _spike_lists(self, count: int, block: Block) -> list[_SpikeList]:
-        capacity = max(SPIKE_BUFFER, self._program.tile * block.steps * self._program.kinds)
+        capacity = max(SPIKE_BUFFER, self._program.tile * block.steps * self._program.event_count)
         if len(self._lists) < count or len(self._lists[0].step) < capacity:
             self._lists = [
                 _SpikeList(np.empty(capacity, np.int64), np.empty(capacity, np.int64), []) for _ in range(count)
@@ -198,15 +198,15 @@ def _ranges(n: int, tile: int, threads: int, steps: int) -> list[tuple[int, int]
     return list(pairwise(edges))
 
 
-def _ordered(lists: list[Any], kinds: int) -> Spikes:
+def _ordered(lists: list[Any], event_count: int) -> Spikes:
     """All threads' spikes, by step and then neuron."""
     chunks = [chunk for spikes in lists for chunk in spikes.taken]
     if not chunks:
-        return listed_spikes(np.zeros(0, np.int64), np.zeros(0, np.int64), kinds)
+        return listed_spikes(np.zeros(0, np.int64), np.zeros(0, np.int64), event_count)
     step, neuron = (np.concatenate(part) for part in zip(*chunks))
     # Lists go tile by tile, so a stable sort by step leaves neurons in order; NumPy sorts 16-bit numbers by radix.
     order = np.argsort(step.astype(np.uint16) if len(step) and step.max() < 1 << 16 else step, kind="stable")
-    return listed_spikes(step[order], neuron[order], kinds)
+    return listed_spikes(step[order], neuron[order], event_count)
 
 
 def open_space(device: Any = None, sharding: Any = None) -> Space:

@@ -145,10 +145,10 @@ class CudaEngine:
         if not block.outputs.events:
             return LONGEST_BLOCK
         n = len(next(iter(block.state.values())))
-        return max(1, min(LONGEST_BLOCK, self._room_for_spikes(n) // (2 * n * self._program.kinds)))
+        return max(1, min(LONGEST_BLOCK, self._room_for_spikes(n) // (2 * n * self._program.event_count)))
 
     def _room_for_spikes(self, n: int) -> int:
-        most = n * self._program.kinds  # in one step
+        most = n * self._program.event_count  # in one step
         if self._list is None or len(self._list) < most:
             with self._space.use(), device_errors(f"the list of spikes of {n} neurons"):
                 free = (
@@ -403,12 +403,12 @@ class CudaEngine:
         keys = self._cupy.sort(self._cupy.concatenate(parts))
         step = (keys // np.uint64(n)).astype(np.int64)
         neuron = (keys - step.astype(np.uint64) * np.uint64(n)).astype(np.int64)
-        return listed_spikes(step, neuron, self._program.kinds)
+        return listed_spikes(step, neuron, self._program.event_count)
 
     def _no_spikes(self) -> Spikes:
         with self._space.use():
             empty = self._cupy.empty(0, np.int64)
-            return listed_spikes(empty, empty, self._program.kinds)
+            return listed_spikes(empty, empty, self._program.event_count)
 
     # -- single steps -----------------------------------------------------------------------------------------------
 

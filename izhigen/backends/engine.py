@@ -304,11 +304,11 @@ def join_spikes(parts: Sequence[Spikes], none: Array) -> Spikes:
     return Spikes(join([none, *(p.step for p in parts)]), join([none, *(p.neuron for p in parts)]), events, offsets)
 
 
-def listed_spikes(place: Array, neuron: Array, kinds: int) -> Spikes:
+def listed_spikes(place: Array, neuron: Array, event_count: int) -> Spikes:
     """From a kernel's list, in which a step's number counts for each of so many events."""
-    if kinds == 1:
+    if event_count == 1:
         return Spikes(place, neuron)
-    return Spikes(place // kinds, neuron, place % kinds)
+    return Spikes(place // event_count, neuron, place % event_count)
 
 
 @dataclass(frozen=True)

@@ -360,27 +360,29 @@ def _traces(view: KernelView) -> tuple[Field | Group, ...]:
 
 def _flags(view: KernelView) -> str:
     """What the flag of a neuron says."""
-    if not view.others:
+    if not view.other_events:
         return "1 for a neuron that spiked in the last step, else 0"
-    others = ", ".join(f"{1 << event.number} for {event.name}" for event in view.others)
+    others = ", ".join(f"{1 << event.number} for {event.name}" for event in view.other_events)
     return f"what happened in the last step, added up: 1 for spike, {others}"
 
 
 def _slots(view: KernelView) -> str:
     """How many places of the list a neuron may fill in a call."""
-    return "steps" if not view.others else f"{view.kinds}*steps"
+    return "steps" if not view.other_events else f"{view.event_count}*steps"
 
 
 def _kinds(view: KernelView, step: str) -> str:
     """How the list tells events apart, where there are several."""
-    if not view.others:
+    if not view.other_events:
         return ""
-    names = ", ".join(f"{event.number} for {event.name}" for event in view.others)
-    return f".\nThe list is of other events too: {step} counts {view.kinds} times, plus 0 for spike, {names}"
+    names = ", ".join(f"{event.number} for {event.name}" for event in view.other_events)
+    return f".\nThe list is of other events too: {step} counts {view.event_count} times, plus 0 for spike, {names}"
 
 
 def _recorded_events(view: KernelView) -> tuple[Field, ...]:
-    return _if(bool(view.others), value("recorded_events", "uint32", "a bit for each event that the list is to have"))
+    return _if(
+        bool(view.other_events), value("recorded_events", "uint32", "a bit for each event that the list is to have")
+    )
 
 
 def _figures() -> tuple[Field, ...]:

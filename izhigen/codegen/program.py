@@ -37,7 +37,7 @@ class Program:
         Compiler flags that suit it on any machine.
     cost : int
         What a neuron-step costs, in multiply-adds (:mod:`izhigen.codegen.operations`).
-    kinds : int
+    event_count : int
         Events that the list of spikes tells apart, the spike among them.
     """
 
@@ -51,7 +51,7 @@ class Program:
     method: str
     flags: tuple[str, ...]
     cost: int
-    kinds: int = 1
+    event_count: int = 1
 
     @property
     def key(self) -> str:

@@ -292,7 +292,7 @@ class KernelView:
     noise : tuple of Variate
     events : tuple of EventView
         Those that store something beside what the step stores.
-    others : tuple of EventView
+    other_events : tuple of EventView
         All but the spike.
     model, inputs, constants, lanes, code, short, hold, tile
         The parts.
@@ -306,7 +306,7 @@ class KernelView:
     spikes: bool
     noise: tuple[Variate, ...]
     events: tuple[EventView, ...]
-    others: tuple[EventView, ...]
+    other_events: tuple[EventView, ...]
     model: ModelView
     inputs: InputsView
     constants: ConstantsView
@@ -327,14 +327,19 @@ class KernelView:
         return bool(self.constants.all or self.short.arguments)
 
     @property
-    def kinds(self) -> int:
+    def event_count(self) -> int:
         """Events that a list tells apart: a step's number counts for each of them there."""
-        return 1 + len(self.others)
+        return 1 + len(self.other_events)
+
+    @property
+    def places(self) -> str:
+        """What a number of spikes is multiplied by where each place of a list is one of an event."""
+        return f" * {self.event_count}" if self.other_events else ""
 
     @property
     def happened(self) -> str:
         """The flags of a neuron: a bit for each event, the spike's the lowest."""
-        return " | ".join(["spike", *(f"{event.name} << {event.number}" for event in self.others)])
+        return " | ".join(["spike", *(f"{event.name} << {event.number}" for event in self.other_events)])
 
     @property
     def stamps(self) -> bool:

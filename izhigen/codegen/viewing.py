@@ -80,7 +80,7 @@ def view_of(kernel: Kernel, target: str, printer: CPrinter, words: Words, *, wit
         spikes=kernel.spikes,
         noise=tuple(Variate(c_name(xi.name), stream) for xi, stream in kernel.step.variates),
         events=tuple(event for event in events if event.stores),
-        others=tuple(event for event in events if event.number > 0),
+        other_events=tuple(event for event in events if event.number > 0),
         model=_model(kernel, printer.format),
         inputs=inputs,
         constants=_constants(kernel, printer.format, words),

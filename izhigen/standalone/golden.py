@@ -110,7 +110,7 @@ class Golden:
     segments : tuple of Segment
     last_spike : float
         Time of the last spike at time 0, in ms.
-    kinds : int
+    event_count : int
         Events that masks tell apart.
     """
 
@@ -124,7 +124,7 @@ class Golden:
     initial_tolerance: tuple[float, ...]
     segments: tuple[Segment, ...]
     last_spike: float
-    kinds: int
+    event_count: int
 
 
 def compute_golden(step: Step, dtype: str, drawn: Drawn = NOTHING_DRAWN) -> Golden:

@@ -289,7 +289,9 @@ def view_of_golden(golden: Golden, suffix: str) -> GoldenView:
         initial_last_step=round(golden.last_spike / golden.dt),
         spikes=tuple(
             tuple(
-                f"0x{mask >> MASK * kind & (1 << MASK) - 1:013X}u" for kind in range(golden.kinds) for mask in s.spikes
+                f"0x{mask >> MASK * kind & (1 << MASK) - 1:013X}u"
+                for kind in range(golden.event_count)
+                for mask in s.spikes
             )
             for s in segments
         ),

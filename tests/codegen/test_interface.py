@@ -77,8 +77,8 @@ def test_inputs_have_what_the_kernel_makes_of_them(target):
     drawn, _ = interface(target, iz.load("RS"), **DRAWN)
     names = [{s.name: [n for n, _ in fields(s)] for s in found.structs} for found in (plain, drawn)]
     assert names[0]["RS_input"] == ["values", "step_stride", "neuron_stride"]
-    assert names[1]["RS_input"] == [*names[0]["RS_input"], "counts", "events"]
-    assert "RS_counts" not in names[0] and set(names[1]) - set(names[0]) == {"RS_counts", "RS_events"}
+    assert names[1]["RS_input"] == [*names[0]["RS_input"], "counts", "deliveries"]
+    assert "RS_counts" not in names[0] and set(names[1]) - set(names[0]) == {"RS_counts", "RS_deliveries"}
 
 
 @pytest.mark.parametrize("target", ["c", "cuda", "hip"])

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.tools
 
 MODELS = {
     "Many": MANY,
-    "Until": MANY.variant("Until").with_refractory(until="s < 1.2", hold=["V", "s"]),
+    "Until": MANY.variant("Until").with_refractory(until="s < 1.2", hold=["V"]),
     "Silent": Model(
         "Silent", "dV/dt = sin(t/3)\ndu/dt = 0", events={"up": Event("V > 0.5", "u = u + 1"), "low": Event("V < 0")}
     ),

@@ -109,5 +109,5 @@ class Target:
             kernel.step.method,
             self.flags,
             kernel.counts.cost,
-            view.kinds,
+            view.event_count,
         )

@@ -206,7 +206,7 @@ int main(int count, char **arguments)
     room.steps = neurons > 1048576 ? 1 : 1048576 / neurons;
     room.steps = room.steps < steps ? room.steps : steps;
     room.key = (uint64_t *)take_on_host((size_t)(room.steps * neurons), sizeof *room.key);
-    room.device_key = (uint64_t *)take_on_device((size_t)(room.steps * neurons), sizeof *room.device_key);
+    room.device_key = (uint64_t *)take_on_device((size_t)(room.steps * neurons), sizeof(uint64_t));
     room.input = (float *)take_on_host(2 * (size_t)room.steps,
         sizeof *room.input);
     room.device_input = (float *)take_on_device(2 * (size_t)room.steps,
