@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import cffi
@@ -13,6 +14,14 @@ from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.program import Program
 
 Array = Any
+
+
+@lru_cache(maxsize=32)
+def _declared(interface: str) -> cffi.FFI:
+    """The declarations of an interface, whose text takes some 10 ms to read."""
+    ffi = cffi.FFI()
+    ffi.cdef(interface)
+    return ffi
 
 
 class Binding:
@@ -26,8 +35,7 @@ class Binding:
     """
 
     def __init__(self, program: Program, address: Callable[[Array], int] | None = None) -> None:
-        self.ffi = cffi.FFI()
-        self.ffi.cdef(program.interface)
+        self.ffi = _declared(program.interface)
         self._name, self._address = program.name, address
         self.real, self._reals = ("float *", "float[]") if program.dtype == "float32" else ("double *", "double[]")
 

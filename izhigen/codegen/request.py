@@ -7,7 +7,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from izhigen.resources import resource_dir
 
 if TYPE_CHECKING:
     from izhigen.codegen.kernel import Kernel
+    from izhigen.derive.step import Scheme
 
 
 @dataclass(frozen=True)
@@ -57,20 +58,10 @@ class KernelRequest:
             raise DerivationError(f"no method {shown(self.method)}; a method is a name such as 'exp_euler'")
 
     def kernel(self) -> Kernel:
-        """The kernel, derived now. SymPy loads here, and not before."""
-        from izhigen.codegen.kernel import build_kernel
-        from izhigen.derive.step import derive_step
+        """The kernel, derived now or a short time ago. SymPy loads here, and not before."""
+        from izhigen.derive.step import find_scheme
 
-        return build_kernel(
-            derive_step(self.model, self.method),
-            self.dtype,
-            self.per_neuron,
-            self.deltas,
-            self.noisy_inputs,
-            self.timed_inputs,
-            self.counted_inputs,
-            self.delivered_inputs,
-        )
+        return _kernel(self, find_scheme(self.method))
 
     def program(self, target: str = "c") -> Program:
         """The kernel's program for a target; see :func:`izhigen.codegen.targets.target_names`."""
@@ -94,6 +85,24 @@ class KernelRequest:
             _code(),
         )
         return sha256(repr(choices).encode())
+
+
+@lru_cache(maxsize=32)
+def _kernel(request: KernelRequest, _scheme: Scheme) -> Kernel:
+    """The kernel of a request under a scheme."""
+    from izhigen.codegen.kernel import build_kernel
+    from izhigen.derive.step import derive_step
+
+    return build_kernel(
+        derive_step(request.model, request.method),
+        request.dtype,
+        request.per_neuron,
+        request.deltas,
+        request.noisy_inputs,
+        request.timed_inputs,
+        request.counted_inputs,
+        request.delivered_inputs,
+    )
 
 
 @cache

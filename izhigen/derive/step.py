@@ -6,7 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -217,7 +217,12 @@ def derive_step(model: Declaration, method: str = "exp_euler") -> Step:
     DerivationError
         For an unknown method or a right-hand side without a usable derivative.
     """
-    scheme = find_scheme(method)
+    return _derived(model, find_scheme(method))
+
+
+@lru_cache(maxsize=32)
+def _derived(model: Declaration, scheme: Scheme) -> Step:
+    """The step of a model under a scheme; kernels of several shapes and number types are made of one."""
     system = build_system(model)
     assignments, increments = scheme.advance(system)
     spread, noise = scheme.noise(system)

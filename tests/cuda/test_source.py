@@ -1,6 +1,7 @@
 """The rendered CUDA source, unchanged: compiled by NVRTC for three generations of devices, and run on the host beside the C backend."""
 
 import json
+import re
 from functools import cache
 
 import numpy as np
@@ -30,9 +31,10 @@ DRAWING = {
 TIMED = KernelRequest(RS, timed_inputs=(("I", "c0*sin(t) + exp(-t) + floor(k/3)"),), noisy_inputs=("I",))
 
 
-def body(source):
-    """A source without the comment at its head, which names the model and its defaults."""
-    return source.split("*/", 1)[1]
+def code(name):
+    """The source of a library model without comments, which tell its defaults, and with another word for its name."""
+    text = re.sub(r"/\*.*?\*/", "", iz.load(name).source("cuda"), flags=re.DOTALL)
+    return re.sub(rf"(?<![A-Za-z0-9]){name}(?![A-Za-z0-9])", "NAME", text)
 
 
 @cache
@@ -40,7 +42,7 @@ def distinct_models():
     """Library models whose kernels differ in more than names and defaults."""
     found = {}
     for name in iz.list_models():
-        found.setdefault(body(iz.load(name).source("cuda")).replace(name, "NAME"), name)
+        found.setdefault(code(name), name)
     return sorted(found.values())
 
 

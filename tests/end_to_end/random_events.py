@@ -191,6 +191,7 @@ class Oracle:
     def __init__(self, case: Case) -> None:
         self.case = case
         self.compiled: dict[str, object] = {}
+        self.line = compile(case.line, "x", "eval")
 
     def evaluate(self, text, now, given, start=None, assigned=None):
         """Text with the states ``now``; at ``old(...)`` those at the ``start``, at ``new(...)`` those ``assigned``."""
@@ -200,16 +201,13 @@ class Oracle:
 
         def names(states):
             found = {**FUNCTIONS, **PARAMETERS, **given, **states}
-            found["x"] = eval(self.line(), dict(found))
+            found["x"] = eval(self.line, dict(found))
             return found
 
         found = names(now)
         found["old_"] = names(start) if start is not None else {}
         found["new_"] = names({**now, **assigned}) if assigned is not None else {}
         return eval(self.compiled[text], found)
-
-    def line(self):
-        return self.compiled.setdefault("the line", compile(self.case.line, "x", "eval"))
 
     def assign(self, assignments, now, given, start):
         """The states after assignments that all read ``now``, but for what they read by ``new(...)``."""
