@@ -8,6 +8,7 @@ from typing import Any
 import mpmath
 import sympy as sp
 
+import izhigen as iz
 from izhigen.derive import functions as f
 from izhigen.memory.space import fetch
 
@@ -23,6 +24,16 @@ def real_device() -> bool:
         return bool(cupy.cuda.runtime.getDeviceCount() > 0)
     except (ImportError, RuntimeError):
         return False
+
+
+@cache
+def distinct_models() -> dict[str, iz.Model]:
+    """Models of the library that differ in more than their names, descriptions and defaults."""
+    found: dict[str, iz.Model] = {}
+    for model in map(iz.load, iz.list_models()):
+        same = model.variant("Same", description="", initial={}, **dict.fromkeys(model.parameters, 1.0))
+        found.setdefault(same.content, model)
+    return {model.name: model for model in found.values()}
 
 
 def host(values: Any) -> Any:

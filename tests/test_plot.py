@@ -189,9 +189,14 @@ def test_many_spikes_become_an_image(run):
     assert image.shape == (3, 900) and (image > 0).sum() == 1 and image[2].argmax() == int(19.95 * 9)
 
 
-@pytest.mark.parametrize("size", [1, (2, 3)])
-@pytest.mark.parametrize("batch", [None, 2])
-@pytest.mark.parametrize("record", [["spike"], "all", ["V"], ["refractory"]])
+@pytest.mark.parametrize(
+    ("record", "size", "batch"),
+    [
+        *((record, (2, 3), 2) for record in (["spike"], "all", ["V"], ["refractory"])),
+        *(("all", size, batch) for size, batch in ((1, None), (1, 2), ((2, 3), None))),
+        (["spike"], 1, None),
+    ],
+)
 def test_all_kinds_of_recordings_can_be_drawn(size, batch, record):
     pop = iz.load("IzhikevichRef").population(size, batch=batch, backend="numpy", tau_ref=3.0)
     for current, duration in ((0.0, 3.0), (100.0, 20.0), (0.0, 0.0)):

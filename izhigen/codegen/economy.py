@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import sympy as sp
@@ -40,6 +41,12 @@ HIGHEST_MULTIPLE = 4
 """``exp(n*x)`` is taken as a power of ``exp(x)`` up to this n: its relative error is n times that of ``exp(x)``."""
 
 Free = Callable[[Any], bool]
+
+
+@lru_cache(maxsize=4096)
+def _symbols(expression: Any) -> frozenset[sp.Symbol]:
+    """The symbols of an expression, which is asked for them for every state."""
+    return frozenset(expression.free_symbols)
 
 
 @dataclass(frozen=True)
@@ -153,7 +160,7 @@ def horner(expression: Any, variables: Iterable[sp.Symbol]) -> Any:
     """Nest every sum that holds a power of a variable above the first, such as ``(p1*V + p2)*V + p3``."""
     if not expression.args or isinstance(expression, Boolean):
         return expression
-    read = expression.free_symbols
+    read = _symbols(expression)
     names = [name for name in variables if name in read]
     rebuilt = expression.func(*(horner(a, names) for a in expression.args))
     if rebuilt.is_Add:
@@ -183,7 +190,7 @@ def _degree(term: Any, variable: sp.Symbol) -> tuple[int, Any]:
         base, exponent = (factor.base, factor.exp) if factor.is_Pow else (factor, sp.S.One)
         if base == variable and exponent.is_Integer and exponent > 0:
             rest = factors[:place] + factors[place + 1 :]
-            if not any(variable in other.free_symbols for other in rest):
+            if not any(variable in _symbols(other) for other in rest):
                 return int(exponent), sp.Mul(*rest)
     return 0, term
 
@@ -237,7 +244,7 @@ def spread_coefficient(product: Any, free: Free) -> Any:
         return None
     lower = [a for a in product.args if free(a)]
     sums = [a for a in product.args if a.is_Add and a not in lower]
-    if not sums or not any(a.free_symbols for a in lower):
+    if not sums or not any(_symbols(a) for a in lower):
         return None
     chosen = max(sums, key=lambda s: sum(free(a) for a in s.args))
     rest = [a for a in product.args if a not in lower]
@@ -279,18 +286,18 @@ def scale_folded(plan: Plan, name: sp.Symbol, free: Free, fresh: Callable[[str],
 
     The product is the same; only the order of its factors changes. The constant then meets those of the intermediate.
     """
-    uses = set().union(*(_coefficients(e, name, free) for e in plan.expressions if name in e.free_symbols))
+    uses = set().union(*(_coefficients(e, name, free) for e in plan.expressions if name in _symbols(e)))
     if len(uses) != 1 or not (coefficient := uses.pop()).free_symbols:
         return None
     scaled = fresh(f"{coefficient.name if coefficient.is_Symbol else 'scaled'}_{name.name}")
-    if any(scaled in (a.symbol, *a.expression.free_symbols) for a in plan.assignments):
+    if any(scaled in (a.symbol, *_symbols(a.expression)) for a in plan.assignments):
         return None
-    folded = plan.mapped(lambda e: _without_coefficient(e, name, scaled, free) if name in e.free_symbols else e)
+    folded = plan.mapped(lambda e: _without_coefficient(e, name, scaled, free) if name in _symbols(e) else e)
     place = next(place for place, a in enumerate(folded.assignments) if a.symbol == name)
     value, assignments = folded.assignments[place].expression, [a for a in folded.assignments if a.symbol != name]
-    if coefficient.free_symbols & {a.symbol for a in assignments[place:]}:
+    if _symbols(coefficient) & {a.symbol for a in assignments[place:]}:
         # what the constant reads is defined later, but stands before all that read the product
-        readers = (later for later, a in enumerate(assignments) if scaled in a.expression.free_symbols)
+        readers = (later for later, a in enumerate(assignments) if scaled in _symbols(a.expression))
         place = next(readers, len(assignments))
     assignments.insert(place, Assignment(scaled, coefficient * value))
     return Plan(tuple(assignments), folded.increments)
@@ -302,15 +309,15 @@ def _coefficients(expression: Any, name: sp.Symbol, free: Free) -> set[Any]:
         return {sp.S.One}
     if expression.is_Mul and name in expression.args:
         inner = set().union(
-            *(_coefficients(a, name, free) for a in expression.args if a != name and name in a.free_symbols)
+            *(_coefficients(a, name, free) for a in expression.args if a != name and name in _symbols(a))
         )
         return inner | {sp.Mul(*(a for a in expression.args if free(a)))}
-    return set().union(*(_coefficients(a, name, free) for a in expression.args if name in a.free_symbols))
+    return set().union(*(_coefficients(a, name, free) for a in expression.args if name in _symbols(a)))
 
 
 def _without_coefficient(expression: Any, name: sp.Symbol, scaled: sp.Symbol, free: Free) -> Any:
     """The symbol times its constant, replaced by the scaled symbol."""
-    if not expression.args or name not in expression.free_symbols:
+    if not expression.args or name not in _symbols(expression):
         return expression
     kept = (
         [a for a in expression.args if not free(a)]
@@ -328,7 +335,7 @@ def linear_form(step: Step, plan: Plan, name: sp.Symbol) -> Plan | None:
     ``phi1(z)*dt*f`` by ``|z|*phi1(z)*|x| = |exp(z) - 1|*|x|`` units of the last place, as much as one of x itself does,
     and products with the higher phi functions by less.
     """
-    arguments = set().union(*(_phi_arguments(e, name) for e in plan.expressions if name in e.free_symbols))
+    arguments = set().union(*(_phi_arguments(e, name) for e in plan.expressions if name in _symbols(e)))
     values = {a.symbol: a.expression for a in step.assignments}
     if len(arguments) != 1 or (z := arguments.pop()) not in values:
         return None
@@ -350,7 +357,7 @@ def _phi_arguments(expression: Any, name: sp.Symbol) -> set[Any]:
     """
     if expression == name:
         return {None}
-    parts: list[Any] = [a for a in expression.args if name in a.free_symbols]
+    parts: list[Any] = [a for a in expression.args if name in _symbols(a)]
     found: set[Any] = set()
     if expression.is_Mul and name in parts and DT in expression.args:
         parts.remove(name)
@@ -411,7 +418,7 @@ def _with_definitions(plan: Plan, given: dict[sp.Symbol, Any]) -> Plan:
     placed: set[sp.Symbol] = set()
 
     def place(expression: Any) -> None:
-        read = expression.free_symbols & given.keys() - placed
+        read = _symbols(expression) & given.keys() - placed
         for name in given if read else ():
             if name in read and name not in placed:
                 placed.add(name)
@@ -491,11 +498,11 @@ def _share_squares(expressions: list[Any], shared: _Shared) -> None:
 
 def is_only_added(name: sp.Symbol, expressions: Iterable[Any]) -> bool:
     """Whether a symbol stands only as a term of sums, so that a product in its place is a multiply-add."""
-    return all(_only_added(name, e) for e in expressions if name in e.free_symbols)
+    return all(_only_added(name, e) for e in expressions if name in _symbols(e))
 
 
 def _only_added(name: sp.Symbol, expression: Any) -> bool:
-    readers = [a for a in expression.args if name in a.free_symbols]
+    readers = [a for a in expression.args if name in _symbols(a)]
     if expression == name or not expression.is_Add:
         return expression != name and all(_only_added(name, a) for a in readers)
     return all(a in (name, -name) or _only_added(name, a) for a in readers)

@@ -11,9 +11,10 @@ from izhigen.codegen.request import KernelRequest
 from izhigen.codegen.targets import find_target, target_names
 from tests.codegen.test_kernel import HODGKIN_HUXLEY
 from tests.codegen.test_source import FULL, ODD
+from tests.helpers import distinct_models
 
 DEFINED = re.compile(r"^(?:static|IZ_INLINE)\b[^;={]*?\b(\w+)\([^;{]*\)\n\{", re.MULTILINE)
-MODELS = {"Everything": FULL, "HH": HODGKIN_HUXLEY, **{name: iz.load(name) for name in iz.list_models()}, **ODD}
+MODELS = {"Everything": FULL, "HH": HODGKIN_HUXLEY, **distinct_models(), **ODD}
 
 
 def unused(text, wanted=()):

@@ -46,7 +46,7 @@ TABLEAUS = {
     ),
 }
 
-COMPILED = ("exp_euler", "rk4")
+COMPILED = ("exp_euler", "heun2")
 """Methods for which the kernel is compiled as well, one that has derivatives and one that has stages; each takes a few seconds."""
 PLAIN = {
     "exp": mpmath.exp,

@@ -47,8 +47,10 @@ MODELS = {
     "Izhikevich": (conductance(iz.load("IzhikevichRef").with_noise(V=2.0, u=0.1)), {"I": 10.0, "g_in": 0.1}),
 }
 N, STEPS, SEED = 64, 800, 2**40 + 5
-ENGINES = [("c", "float32"), ("c", "float64"), ("cuda", "float32"), ("c-embedded", "float32")]
-"""In double precision a device gives the bits of C, which is tested with its source."""
+ENGINES = [("c", "float32"), ("cuda", "float32"), ("c-embedded", "float32")]
+"""Each model runs on two of these, so that each of these runs most of them; and on C in double precision, in which a device gives the bits
+of C, which is tested with its source.
+"""
 WRAPPER = """
 #include <string.h>
 #include "model.c"
@@ -125,7 +127,8 @@ def test_noisy_models_spike_alike_on_every_target(name, device, tmp_path):
     dt = 0.05 if name.startswith("HH") else 0.1
     expected = {dtype: run(model, inputs, "numpy", dtype, dt) for dtype in ("float32", "float64")}
     assert expected["float64"][0].any(axis=0).mean() > 0.9
-    for backend, dtype in ENGINES:
+    left_out = ENGINES[list(MODELS).index(name) % 3]
+    for backend, dtype in [("c", "float64"), *(engine for engine in ENGINES if engine != left_out)]:
         if backend == "c-embedded":
             spikes, states = run_embedded(tmp_path, model, inputs, dt)
         else:

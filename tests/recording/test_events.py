@@ -188,8 +188,8 @@ RUNS = {
 @pytest.mark.parametrize("case", RUNS)
 def test_saved_and_streamed(case, backend, tmp_path, small):
     given = {"I": CURRENT, **RUNS[case]}
-    kept = population(backend=backend).run(70.0, **given).to_host()
-    same(population(backend=backend).run(70.0, **given, out=tmp_path / "run.zarr"), kept)
+    kept = population(backend=backend).run(40.0, **given).to_host()
+    same(population(backend=backend).run(40.0, **given, out=tmp_path / "run.zarr"), kept)
     kept.save(tmp_path / "kept.npz")
     kept.save(tmp_path / "kept.zarr")
     for name in ("run.zarr", "kept.npz", "kept.zarr"):

@@ -116,6 +116,10 @@ def test_the_shape_of_launches_is_asked_for_once_and_nothing_is_copied_from_the_
     assert run(["./often"], tmp_path) == "0 1 0 256"
 
 
+LIGHTLY = "-Xcicc -O1 -Xptxas -O1"
+"""Device code that is optimized little, in a third of the time; what optimizers have to say is asked of NVRTC and hipcc elsewhere."""
+
+
 @pytest.mark.parametrize(
     ("name", "asked"),
     [
@@ -127,8 +131,8 @@ def test_the_shape_of_launches_is_asked_for_once_and_nothing_is_copied_from_the_
 @pytest.mark.parametrize(
     ("target", "compiler", "options", "environment"),
     [
-        ("cuda", "nvcc", ["FLAGS=-O1 -std=c++14 -Xcompiler -Wall,-Wextra -Werror all-warnings"], {}),
-        ("hip", "hipcc", ["ARCH=gfx90a", "FLAGS=-O1 -Wall -Wextra -Werror -Wno-pass-failed"], {"HIP_PLATFORM": "amd"}),
+        ("cuda", "nvcc", [f"FLAGS=-O1 -std=c++14 {LIGHTLY} -Xcompiler -Wall,-Wextra -Werror all-warnings"], {}),
+        ("hip", "hipcc", ["ARCH=gfx90a", "FLAGS=-O0 -Wall -Wextra -Werror -Wno-pass-failed"], {"HIP_PLATFORM": "amd"}),
     ],
 )
 def test_make_with_the_targets_own_compiler(tmp_path, name, asked, target, compiler, options, environment):
