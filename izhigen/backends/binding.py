@@ -18,7 +18,7 @@ Array = Any
 
 @lru_cache(maxsize=32)
 def _declared(interface: str) -> cffi.FFI:
-    """The declarations of an interface, whose text takes some 10 ms to read."""
+    """The declarations of an interface, whose text takes some milliseconds to read."""
     ffi = cffi.FFI()
     ffi.cdef(interface)
     return ffi

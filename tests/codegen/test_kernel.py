@@ -8,6 +8,7 @@ from izhigen.codegen.body import RELEASE, STEP_NOW
 from izhigen.codegen.economy import horner
 from izhigen.codegen.kernel import build_kernel
 from izhigen.codegen.operations import count
+from izhigen.codegen.request import KernelRequest
 from izhigen.derive.lowering import symbol
 from izhigen.derive.step import derive_step
 
@@ -105,3 +106,14 @@ def test_operations_and_bytes():
     kernel = build_kernel(derive_step(iz.load("Izhikevich")))
     assert kernel.bytes_per_step == 21  # V and u read and written, I read, a spike flag
     assert kernel.operations == kernel.counts.total == 13
+
+
+def test_a_kernel_is_derived_once_a_process():
+    """Of the same model; kernels of another shape share its step, and those of another method or model do not."""
+    model = iz.load("RS")
+    kernel = KernelRequest(model).kernel()
+    assert KernelRequest(model).kernel() is kernel
+    jumping, double = KernelRequest(model, deltas=("V",)).kernel(), KernelRequest(model, dtype="float64").kernel()
+    assert jumping.deltas == ("V",) and double.dtype == "float64" and jumping.step is double.step is kernel.step
+    assert KernelRequest(model, "rk4").kernel().step.method == "rk4"
+    assert KernelRequest(model.variant(d=2.0)).kernel().step.model.parameters["d"] == 2.0

@@ -214,8 +214,17 @@ def without_contraction(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_compiler
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["Everything", "HH", "Oscillator", "izhikevich2007", "tau_ref in an equation"])
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        ("Everything", "float32"),
+        ("Everything", "float64"),
+        ("HH", "float32"),
+        ("Oscillator", "float64"),
+        ("izhikevich2007", "float32"),
+        ("tau_ref in an equation", "float64"),
+    ],
+)
 def test_equals_the_c_backend_bit_for_bit(name, dtype, without_contraction, monkeypatch, double):
     """For launches of several shapes, threads in either order, and blocks on several processors at once."""
     model = {**MODELS, **ODD}[name]
@@ -247,8 +256,10 @@ def drawn_inputs(model, state):
 
 
 @needs_compiler
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["Everything", "HH", "izhikevich2007"])
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [("Everything", "float32"), ("Everything", "float64"), ("HH", "float64"), ("izhikevich2007", "float32")],
+)
 def test_counts_and_spikes_equal_those_of_c_bit_for_bit(name, dtype, without_contraction, monkeypatch, double):
     """For launches of several shapes, in runs that begin anywhere in a block of four steps, and in single steps."""
     model = MODELS[name]
