@@ -164,13 +164,19 @@ class Evaluator:
             return lambda values: number
         parts = [self.compile(a) for a in expression.args]
         operation = self._operation(expression)
-        return lambda values: operation(*(part(values) for part in parts))
+        if len(parts) == 1:
+            (only,) = parts
+            return lambda values: operation(only(values))
+        if len(parts) == 2:  # as most have
+            first, second = parts
+            return lambda values: operation(first(values), second(values))
+        return lambda values: operation(*[part(values) for part in parts])
 
     def _operation(self, expression: Any) -> Callable[..., Any]:
         if expression.is_Add:
-            return lambda *a: reduce(np.add, a)
+            return np.add if len(expression.args) == 2 else lambda *a: reduce(np.add, a)
         if expression.is_Mul:
-            return lambda *a: reduce(np.multiply, a)
+            return np.multiply if len(expression.args) == 2 else lambda *a: reduce(np.multiply, a)
         if expression.is_Pow:
             return _power(expression.exp)
         if expression.is_Relational:

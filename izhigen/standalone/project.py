@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -18,12 +19,13 @@ from izhigen.codegen.request import KernelRequest
 from izhigen.codegen.targets import find_target, target_names
 from izhigen.codegen.targets.target import Target
 from izhigen.codegen.viewing import view_of
+from izhigen.derive.step import derive_step
 from izhigen.errors import BackendError, IzhigenError, ValueShapeError, shown
 from izhigen.files import Folder, InTheWay, check_file, is_draft, read_path, sha256, write_file
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
 from izhigen.scalars import read_flag
-from izhigen.standalone.golden import choose_current, compute_golden
+from izhigen.standalone.golden import Golden, choose_current, compute_golden
 from izhigen.standalone.oracle import Drawn
 from izhigen.standalone.view import Example, view_of_project
 
@@ -177,11 +179,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
     printer = found.printer(request.dtype)
     printer.elementary.update(found.functions)
     view = view_of(kernel, found.name, printer, found.words, with_initial=True)
-    golden, example = compute_golden(kernel.step, request.dtype, drawn), Example()
-    current = choose_current(
-        kernel.step, request.dtype, golden, example.current, (example.end - example.begin) * example.duration
-    )
-    project = view_of_project(kernel, found, golden, replace(example, current=current))
+    project = view_of_project(kernel, found, *_golden(request, drawn))
     sources = sorted(root.rglob("*.j2"))
     templates = resource_dir("templates")
     files = {
@@ -193,6 +191,17 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
     _check_names(view.name, files, len(sources))
     files[MANIFEST] = _manifest(request.model, kernel, found, files)
     return Project(view.name, found.name, files)
+
+
+@lru_cache(maxsize=8)
+def _golden(request: KernelRequest, drawn: Drawn) -> tuple[Golden, Example]:
+    """The self test and the example of a request's projects, which are the same for all targets."""
+    step, example = derive_step(request.model, request.method), Example()
+    golden = compute_golden(step, request.dtype, drawn)
+    current = choose_current(
+        step, request.dtype, golden, example.current, (example.end - example.begin) * example.duration
+    )
+    return golden, replace(example, current=current)
 
 
 def _check_request(request: KernelRequest, target: Target) -> None:
