@@ -34,7 +34,8 @@ def distinct_models() -> dict[str, iz.Model]:
     """Models of the library that differ in more than their names, descriptions and defaults."""
     found: dict[str, iz.Model] = {}
     for model in map(iz.load, iz.list_models()):
-        same = model.variant("Same", description="", initial={}, **dict.fromkeys(model.parameters, 1.0))
+        ones: Any = dict.fromkeys(model.parameters, 1.0)
+        same = model.variant("Same", description="", initial={}, **ones)
         found.setdefault(same.content, model)
     return {model.name: model for model in found.values()}
 
