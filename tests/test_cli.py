@@ -267,9 +267,9 @@ def test_emit_projects_and_sources(tmp_path, capsys, monkeypatch):
 def test_a_source_has_the_jumps_counts_and_spikes_that_are_asked_for(tmp_path, capsys, monkeypatch, target):
     wanted = ("--delta", "V", "--poisson", "V_delta", "--spikes", "I", "--target", target)
     printed = ok("emit", "RS", *wanted)
-    assert "RS_counts counts;" in printed and "RS_events events;" in printed and "RS_input V_delta;" in printed
-    assert "input.V_delta.counts.mean" in printed and "input.I.events.start" in printed
-    assert "input.I.counts.mean" not in printed and "input.V_delta.events.start" not in printed
+    assert "RS_counts counts;" in printed and "RS_deliveries deliveries;" in printed and "RS_input V_delta;" in printed
+    assert "input.V_delta.counts.mean" in printed and "input.I.deliveries.start" in printed
+    assert "input.I.counts.mean" not in printed and "input.V_delta.deliveries.start" not in printed
     file = tmp_path / f"RS{find_target(target).suffix}"
     ok("emit", "RS", *wanted, "-o", str(file))
     assert file.read_text() == printed

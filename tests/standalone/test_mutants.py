@@ -96,9 +96,9 @@ COUNTS = [
 ]
 """Of what an event adds, of the random numbers' key, and of their law."""
 SPIKES = [
-    (r"events->weight\[", "1.01f * events->weight["),
-    (r"events->lane\[", "1 + events->lane["),
-    (r"(events->step\[[^;]*\]) == step\b", r"\1 + 1 == step"),
+    (r"deliveries->weight\[", "1.01f * deliveries->weight["),
+    (r"deliveries->lane\[", "1 + deliveries->lane["),
+    (r"(deliveries->step\[[^;]*\]) == step\b", r"\1 + 1 == step"),
 ]
 
 
