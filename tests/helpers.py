@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import mpmath
-import pytest
 import sympy as sp
 
 import izhigen as iz
-from izhigen.backends import build
 from izhigen.derive import functions as f
 from izhigen.memory.space import fetch
 
@@ -38,14 +35,6 @@ def distinct_models() -> dict[str, iz.Model]:
         same = model.variant("Same", description="", initial={}, **ones)
         found.setdefault(same.content, model)
     return {model.name: model for model in found.values()}
-
-
-@pytest.fixture(scope="package", autouse=True)
-def lightly_compiled() -> Iterator[None]:
-    """C kernels are compiled in half the time in the packages whose conftest imports this: what these ask is decided in the source."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "SHARED", (*build.SHARED, "-O1"))
-        yield
 
 
 def host(values: Any) -> Any:
