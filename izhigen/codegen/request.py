@@ -61,7 +61,8 @@ class KernelRequest:
         """The kernel, derived now or a short time ago. SymPy loads here, and not before."""
         from izhigen.derive.step import find_scheme
 
-        return _kernel(self, find_scheme(self.method))
+        derive = _kernel if isinstance(self.dtype, str) else _kernel.__wrapped__  # which says what is wrong with it
+        return derive(self, find_scheme(self.method))
 
     def program(self, target: str = "c") -> Program:
         """The kernel's program for a target; see :func:`izhigen.codegen.targets.target_names`."""
