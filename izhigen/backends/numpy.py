@@ -22,7 +22,7 @@ from izhigen.codegen.formats import PHI1_SATURATES
 from izhigen.codegen.request import KernelRequest
 from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, before
 from izhigen.derive.functions import BLOCK_BOUND, LIMIT
-from izhigen.derive.lowering import DT, SINCE_SPIKE, T, just_assigned, symbol
+from izhigen.derive.lowering import DT, SINCE_SPIKE, T, at_start, just_assigned, symbol
 from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump
 from izhigen.derive.step import Step
 from izhigen.errors import BackendError, shown
@@ -367,6 +367,7 @@ class NumpyEngine(HostEngine):
         times: dict[str, Any] = {T.name: time, **{name.name: block.state[name.name] for name in self.step.times}}
         if self.step.times:
             values[SINCE_SPIKE.name] = (time - times[LAST_SPIKE.name]).astype(self.dtype)
+            values[at_start(SINCE_SPIKE).name] = values[SINCE_SPIKE.name]
         if self.step.period is not None:
             times[self.step.period.name] = np.asarray(block.parameters[self.step.period.name], np.float64)
         moment = _StepInProgress(block, k, n, values, times)

@@ -112,7 +112,7 @@ def check_same(subject: Subject, dtype: str, loop: Callable[..., Any] = ScalarLo
         values *= np.linspace(1 - SPREAD, 1 + SPREAD, CHECKED_NEURONS, dtype=values.dtype)
     scalar = loop(population, subject.inputs)
     noisy = bool(population.kernel.step.noise)
-    record = ("spike",) if population.kernel.spikes else ()
+    record = ("spike",) if population.model.threshold is not None else ()
     spikes, difference, first = 0, 0.0, FIRST_STEPS if record else FIRST_STEPS_WITHOUT_SPIKES
     for steps in (first, CHECKED_STEPS - first):
         scalar.run(steps)

@@ -19,7 +19,7 @@ from izhigen.codegen.placing import Placer, kind_of
 from izhigen.codegen.procedure import Kind, Placement, Statement, Store, Word
 from izhigen.derive import functions as f
 from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, before
-from izhigen.derive.lowering import SINCE_SPIKE, just_assigned, symbol
+from izhigen.derive.lowering import SINCE_SPIKE, at_start, just_assigned, symbol
 from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump
 from izhigen.derive.singularities import remove_singularities
 from izhigen.derive.step import Step
@@ -77,7 +77,7 @@ class StepWriter:
             raise DerivationError(f"event {others[0]!r} holds something, which only {SPIKE!r} can")
         if step.reads_elapsed:
             since = self._state("since_spike", time_since(LAST_SPIKE), Kind.REAL)
-            self._elapsed = {SINCE_SPIKE: since}
+            self._elapsed = {SINCE_SPIKE: since, at_start(SINCE_SPIKE): since}
         for action in step.sequence:
             self._write(action)
 
@@ -100,7 +100,8 @@ class StepWriter:
                 self._assign(event.resets, event.symbol, "reset" if event.name == SPIKE else event.name)
                 if event.stamps:
                     self.on_event[event.name] = list(_from_now(event.hold))
-                    self._elapsed = {s: f.where(event.symbol, 0, since) for s, since in self._elapsed.items()}
+                    for since in (self._elapsed[s] for s in self._elapsed.keys() & {SINCE_SPIKE}):
+                        self._elapsed[SINCE_SPIKE] = f.where(event.symbol, 0, since)
             case Commit():
                 self._name_present()
                 if self.step.events and self.step.spike is None:

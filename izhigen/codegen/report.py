@@ -11,6 +11,7 @@ from sympy.printing.latex import LatexPrinter
 from izhigen.codegen.kernel import Kernel, as_written
 from izhigen.derive.event import Assignment
 from izhigen.derive.expansion import tree_size
+from izhigen.derive.functions import where
 from izhigen.derive.lowering import SINCE_SPIKE, symbol
 from izhigen.derive.ranges import short_ranges
 from izhigen.derive.sequence import NoiseTerm
@@ -195,10 +196,18 @@ def _events(step: Step) -> Iterator[str]:
             held = ", ".join(state.name for state in event.hold.states)
             how = f"{held} keeps its old value" if event.hold.states else "no state is held"
             muted = f", and no {event.name} comes," if event.is_muted else ""
-            yield f"refractory: {how}{muted} while {event.hold.condition}"
+            yield f"refractory: {how}{muted} while {_readable(event.hold.condition)}"
         rising = "  (rising: not so at the step's start)" if event.trigger is Trigger.RISING else ""
         yield f"{event.name}: {event.condition}{rising}"
         yield ("reset: " if event.name == SPIKE else f"at {event.name}: ") + (_assigned(event.resets) or "none")
+
+
+def _readable(condition: Any) -> Any:
+    """A condition in which what must not hold is written so."""
+    for part in condition.atoms(sp.Eq):
+        if isinstance(part.lhs, where) and part.rhs == 0:
+            condition = condition.xreplace({part: symbol(f"not ({part.lhs.args[0]})")})
+    return condition
 
 
 def _assigned(assignments: tuple[Assignment, ...]) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 import sympy as sp
 
-from izhigen.derive.lowering import T, at_start, symbol
+from izhigen.derive.functions import where
+from izhigen.derive.lowering import SINCE_SPIKE, T, at_start, symbol
 from izhigen.model import functions
 from izhigen.model.events import Trigger
 
@@ -53,7 +54,12 @@ def hold_for(states: tuple[sp.Symbol, ...], period: sp.Symbol = TAU_REF) -> Hold
 
 def hold_until(states: tuple[sp.Symbol, ...], flag: sp.Symbol, end: Any) -> Hold:
     """Held from an event on until a condition holds at a step's start."""
-    return Hold(states, sp.And(sp.Gt(flag, sp.Rational(1, 2)), sp.Not(end)), flag=flag)
+    return Hold(states, sp.And(sp.Gt(flag, sp.Rational(1, 2)), untrue(end)), flag=flag)
+
+
+def untrue(condition: Any) -> Any:
+    """That a condition does not hold. SymPy turns ``Not(x > 0)`` into ``x <= 0``, which is something else for NaN."""
+    return sp.Eq(where(condition, 1, 0), 0)
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,8 @@ class Event:
         """
         happens = self.condition.xreplace(before(present))
         if self.trigger is Trigger.RISING:
-            happens = sp.And(happens, sp.Not(self.condition.xreplace(before({state: state for state in present}))))
+            first = {**before({state: state for state in present}), SINCE_SPIKE: at_start(SINCE_SPIKE)}
+            happens = sp.And(happens, untrue(self.condition.xreplace(first)))
         return happens if held is None else sp.And(happens, sp.Not(held))
 
 

@@ -84,7 +84,8 @@ def just_assigned(state: sp.Symbol) -> sp.Symbol:
 
 def moments_of(states: Iterable[sp.Symbol], assigned: Iterable[sp.Symbol] = ()) -> Moments:
     """What states are within ``old(...)`` and ``new(...)``, where lines above have assigned some."""
-    return {"old": {state: at_start(state) for state in states}, "new": {s: just_assigned(s) for s in assigned}}
+    old = {name: at_start(name) for name in (*states, SINCE_SPIKE)}
+    return {"old": old, "new": {s: just_assigned(s) for s in assigned}}
 
 
 def _lower(node: Node, symbols: Mapping[str, Any], moments: Moments) -> Any:

@@ -127,7 +127,7 @@ class Step:
         read = [*(a.expression for a in actions), *self.increments, *(term.factor for term in self.noise)]
         read += [event.condition for event in self.events]
         read += [event.hold.condition for event in self.events if event.hold]
-        return any(SINCE_SPIKE in value.free_symbols for value in read)
+        return any({SINCE_SPIKE, at_start(SINCE_SPIKE)} & value.free_symbols for value in read)
 
     @property
     def model(self) -> Declaration:
@@ -253,20 +253,22 @@ def _event(system: System, event: declared.DeclaredEvent) -> Event:
         assignments += (Assignment(LAST_SPIKE, T),)
     if hold and hold.flag:
         assignments += (Assignment(hold.flag, sp.S.One),)
-    return Event(event.name, condition, trigger, assignments, hold, _is_muted(system, condition, hold))
+    return Event(event.name, condition, trigger, assignments, hold, _is_muted(system, condition, assignments, hold))
 
 
-def _is_muted(system: System, condition: Any, hold: Hold | None) -> bool:
+def _is_muted(system: System, condition: Any, assignments: tuple[Assignment, ...], hold: Hold | None) -> bool:
     """Whether a spike must be kept from coming while it holds something.
 
-    Not so where its condition reads nothing but parameters and states that are held and that no other event assigns:
-    then it is what it was after the reset, as in BrainPy.
+    Not so where its condition reads nothing but parameters and held states that the reset makes values of parameters,
+    and that no other event assigns: then it is what it was after the reset, as in BrainPy.
     """
     if hold is None:
         return False
     others = {symbol(a.state) for event in system.model.events if event.name != SPIKE for a in event.assignments}
+    constant = {DT, *system.parameters}
+    others |= {a.symbol for a in assignments if not a.expression.free_symbols <= constant}
     quiet = {state for state in hold.states if state not in others}
-    return not condition.free_symbols <= {DT, *system.parameters, *quiet, *map(at_start, quiet)}
+    return not condition.free_symbols <= {*constant, *quiet, *map(at_start, quiet)}
 
 
 def _hold(system: System) -> Hold | None:
@@ -277,7 +279,10 @@ def _hold(system: System) -> Hold | None:
     states = tuple(symbol(state) for state in refractory.states)
     if refractory.until is None:
         return hold_for(states)
-    end = lower(refractory.until, "with_refractory: until", system.definitions)
+    where = "with_refractory: until"
+    end = lower(refractory.until, where, system.definitions)
+    if end in (sp.true, sp.false):
+        raise DerivationError(f"{where}: {refractory.until.text!r} is {end} whatever the state is")
     return hold_until(states, symbol(REFRACTORY.name), end)
 
 

@@ -88,7 +88,8 @@ class System:
 
 def fresh_symbol(model: Declaration, name: str) -> sp.Symbol:
     """A symbol that is none of the model's own."""
-    taken = {*model.parameters, *model.inputs, *model.delta_inputs, *(e.name for e in model.equations)}
+    taken = {*model.parameters, *model.inputs, *model.delta_inputs, *model.states, *(e.name for e in model.equations)}
+    taken |= {event.name for event in model.events}
     while name in taken:
         name += "_"
     return symbol(name)

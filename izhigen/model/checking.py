@@ -118,8 +118,12 @@ class Declared(Protocol):
         """Whether neurons keep the time of their last spike."""
         ...
 
-    def reads(self, names: Iterable[str]) -> set[str]:
+    def reads(self, names: Iterable[str], *, frozen: bool = True) -> set[str]:
         """The names, and what they read through algebraic lines and currents."""
+        ...
+
+    def changes_within_step(self, event: DeclaredEvent) -> bool:
+        """Whether the condition of an event may be another at a step's end."""
         ...
 
 
@@ -216,8 +220,11 @@ def _check_names(expression: Expression, known: set[str], where: str, reasons: M
 
 
 def _check_events(model: Declared) -> None:
-    if len(model.events) > MOST_EVENTS:
-        raise ModelError(f"model {model.name!r} has {len(model.events)} events, more than {MOST_EVENTS}")
+    others = [event for event in model.events if event.name != SPIKE]
+    if len(others) >= MOST_EVENTS:
+        raise ModelError(
+            f"model {model.name!r} has {len(others)} events besides the spike, more than {MOST_EVENTS - 1}"
+        )
     states = set(model.states)
 
     def read(node: Node) -> set[str]:
@@ -225,15 +232,18 @@ def _check_events(model: Declared) -> None:
 
     for event in model.events:
         check_assignments(event.assignments, RESET if event.name == SPIKE else event.where, model.states, read)
-        if event.trigger is Trigger.RISING and not read(event.condition.tree):
+        if not event.condition.names.keys() - CONSTANTS.keys():
+            raise ModelError(f"{event.where}, column 1: {event.condition.text!r} reads nothing that varies")
+        if event.trigger is Trigger.RISING and not model.changes_within_step(event):
             raise ModelError(
-                f"{event.where}: {event.condition.text!r} reads no state, so it never changes within a step and cannot "
-                "rise; take trigger='level'"
+                f"{event.where}: {event.condition.text!r} reads no state, or only in old(), so it never changes within "
+                "a step and cannot rise; take trigger='level'"
             )
     if model.spike and any(a.state == REFRACTORY.name for a in model.spike.assignments):
         raise ModelError(f"reset: {REFRACTORY.name!r} becomes 1 at a spike; another event may set it to 0")
     for name, assignments in model.on_event.items():
-        check_assignments(assignments, arrival_place(name), model.states, read)
+        states_of_equations = [e.name for e in model.equations if e.is_ode]
+        check_assignments(assignments, arrival_place(name), states_of_equations, read)
 
 
 def _check_parts(model: Declared) -> None:

@@ -310,10 +310,11 @@ class Composable(Declaration):
             )
         condition = None if until is None else parse_condition(until, "with_refractory: until", moments=())
         held = self._held_by_default(condition) if hold is None else tuple(read_names(hold, "hold"))
+        states = tuple(e.name for e in self.equations if e.is_ode)
         for name in held:
-            if name not in self.states:
+            if name not in states:
                 raise ModelError(
-                    f"with_refractory: {shown(name)} is not a state of model {self.name!r}{suggest(name, self.states)}"
+                    f"with_refractory: {shown(name)} is not a state of model {self.name!r}{suggest(name, states)}"
                 )
         own = self.parameters if not self.is_held_for_a_time else set(self.parameters) - {"tau_ref"}
         if condition is not None:
@@ -334,6 +335,7 @@ class Composable(Declaration):
         period = read_parameters({"tau_ref": 0.0 if tau_ref is ... else tau_ref})
         return self.replaced(
             refractory=Refractory(held),
+            initial=MappingProxyType({n: value for n, value in self.initial.items() if n != REFRACTORY.name}),
             parameters=MappingProxyType({**self.parameters, **period}),
             units=MappingProxyType({**self.units, "tau_ref": "ms"}),
         )
@@ -348,7 +350,8 @@ class Composable(Declaration):
     def _check_that_it_ends(self, until: Expression, held: tuple[str, ...]) -> None:
         """Refuse a condition that cannot change while the neuron is refractory."""
         read = self.reads(until.names)
-        varying = {*self.inputs, *self.states, *TIME_NAMES, LAST_SPIKE} - set(held) - {"dt"}
+        fixed = set(held) - {a.state for event in self.events if event.name != SPIKE for a in event.assignments}
+        varying = {*self.inputs, *self.states, *TIME_NAMES, LAST_SPIKE} - fixed - {"dt"}
         if not read & varying and read & set(held):
             names = ", ".join(sorted(read & set(held)))
             raise ModelError(
@@ -381,7 +384,7 @@ class Composable(Declaration):
         parameters = dict(self.parameters)
         terms = {term.state: term for term in self.noise}
         for state, amplitude in amplitudes.items():
-            if state not in self.states:
+            if state not in self.states or state == REFRACTORY.name:
                 raise ModelError(
                     f"with_noise: {shown(state)} is not a state of model {self.name!r}{suggest(state, self.states)}"
                 )

@@ -21,6 +21,7 @@ from izhigen.model.expressions import (
     Moment,
     Name,
     check_name,
+    children,
     parse_expression,
     walk,
 )
@@ -229,6 +230,18 @@ def _parts(source: str, what: str) -> list[tuple[str, str, str, int]]:
         state, operator = assignment.groups()
         parts.append((state, operator, part[assignment.end() :], match.start() + assignment.end()))
     return parts
+
+
+def names_outside_old(expression: Expression) -> set[str]:
+    """The names that an expression reads outside ``old(...)``."""
+    found, waiting = set[str](), [expression.tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Name):
+            found.add(node.id)
+        if not (isinstance(node, Moment) and node.which == OLD):
+            waiting += children(node)
+    return found
 
 
 # -- checking -------------------------------------------------------------------------------------------------------

@@ -53,6 +53,8 @@ class _TextPrinter(StrPrinter):  # type: ignore[misc]
 
     def _print_Symbol(self, expr: Any) -> str:
         """A name, whole: one that holds other text would be read as an expression."""
+        if expr.name == f"{OLD}((t - {LAST_SPIKE}))":
+            return f"{OLD}(t - {LAST_SPIKE})"
         which, bracket, state = expr.name.partition("(")
         if bracket and which in (OLD, NEW):  # as the derivation writes a state at another moment of a step
             return f"{which}({check_name(state.removesuffix(')'), 'SymPy symbol')})"

@@ -16,6 +16,7 @@ from izhigen.model.events import (
     Event,
     Trigger,
     event_numbers,
+    names_outside_old,
     parse_events,
     parse_on_event,
 )
@@ -222,8 +223,12 @@ class Declaration:
         states = [*self.threshold.names, *(state for state in self.states if state in read)]
         return next((name for name in states if name in self.states), None)
 
-    def reads(self, names: Iterable[str]) -> set[str]:
-        """The names, and what they read through algebraic lines and the currents of inputs."""
+    def reads(self, names: Iterable[str], *, frozen: bool = True) -> set[str]:
+        """The names, and what they read through algebraic lines and the currents of inputs.
+
+        ``frozen`` says whether currents count that are held during a step, and so do not change in it.
+        """
+        currents = self.currents if frozen or self.liquid else ()
         lines = {e.name: e.expression for e in self.equations if not e.is_ode}
         found, waiting = set[str](), list(names)
         while waiting:
@@ -231,16 +236,20 @@ class Declaration:
             if name not in found:
                 found.add(name)
                 waiting += lines[name].names if name in lines else ()
-                waiting += [other for c in self.currents if c.to == name for other in c.expression.names]
+                waiting += [other for c in currents if c.to == name for other in c.expression.names]
         return found
 
     def trigger_of(self, event: DeclaredEvent) -> Trigger:
         """Whether an event happens wherever its condition holds, or where that begins to hold."""
         if event.trigger is not Trigger.AUTO:
             return event.trigger
-        watched = self.reads(event.condition.names) & set(self.states)
+        read = self.reads(event.condition.names, frozen=False) & set(self.states)
         assigned = {assignment.state for assignment in event.assignments}
-        return Trigger.RISING if watched and not watched & assigned else Trigger.LEVEL
+        return Trigger.RISING if self.changes_within_step(event) and not read & assigned else Trigger.LEVEL
+
+    def changes_within_step(self, event: DeclaredEvent) -> bool:
+        """Whether the condition of an event may be another at a step's end: it reads a state outside ``old(...)``."""
+        return bool(self.reads(names_outside_old(event.condition), frozen=False) & set(self.states))
 
     @property
     def event_inputs(self) -> tuple[str, ...]:
@@ -261,7 +270,7 @@ class Declaration:
     @property
     def delta_inputs(self) -> tuple[str, ...]:
         """Names ``<state>_delta`` of the instantaneous inputs that every state accepts."""
-        return tuple(f"{state}_delta" for state in self.states)
+        return tuple(f"{e.name}_delta" for e in self.equations if e.is_ode)
 
     @property
     def all_states(self) -> tuple[str, ...]:

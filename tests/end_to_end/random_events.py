@@ -182,7 +182,8 @@ def words_of(case: Case, text: str | None) -> set[str]:
 def is_affected(case: Case, condition: str, assignments: list[tuple[str, str]]) -> bool:
     """Whether assignments write a state that the condition reads, through the line too."""
     read = words_of(case, condition)
-    return bool(read & {state for state, _ in assignments}), bool(read & set(STATES))
+    now = words_of(case, re.sub(r"\bold\(\w+\)", "0", condition))
+    return bool(read & {state for state, _ in assignments}), bool(now & set(STATES))
 
 
 class Oracle:
@@ -229,7 +230,8 @@ class Oracle:
         ends = {state: [] for state in STATES}
         steps, neurons = case.inputs["I"].shape
         written = {state for _, assignments, _ in case.events.values() for state, _ in assignments}
-        quiet = set(case.hold or ()) - written  # what stays as the reset has left it
+        written |= {state for state, text in case.reset if words_of(case, text) - {*PARAMETERS, *FUNCTIONS}}
+        quiet = set(case.hold or ()) - written  # what a reset has made a value of parameters, and nothing changes
         muted = case.hold is not None and bool(words_of(case, case.threshold) & {*STATES, "I", "t"} - quiet)
         for k in range(neurons):
             now = {state: float(case.initial[state][k]) for state in STATES}

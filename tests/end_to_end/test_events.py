@@ -55,6 +55,49 @@ def test_new_reads_what_a_line_above_has_assigned(everywhere):
     assert follow(model, 4, everywhere, I=[1.0] * 4)[-1] == (True, 0.25, 2.0 + 2.5)
 
 
+def test_names_of_events_and_what_is_made_for_a_step_do_not_meet(everywhere):
+    """The sum of a held current, and the variate of a state, have names that an event may have."""
+    model = Model("Names", "dV/dt = (I - V)/10\ndw/dt = -w/5", inputs=["I"]).with_current("0.1*(10 - V)")
+    counts = []
+    for name in ("I_total", "other"):
+        events = {name: iz.Event("V > 5", "w = 1"), "z": iz.Event("I > 5", trigger="level")}
+        pop = model.variant(events=events).population(1, dt=0.5, backend=everywhere, dtype="float64")
+        counts.append(len(pop.run(20.0, I=20.0, record=["z"]).events["z"][0]))
+    assert counts == [40, 40]
+    noisy = Model("Noisy", "dV/dt = -V", events={"xi_V": iz.Event("V > 5", "V = 0")}).with_noise(V=0.1)
+    assert noisy.population(2, dt=0.5, backend=everywhere).run(5.0) is not None
+
+
+def test_the_last_of_seven_events_without_a_threshold(everywhere):
+    events = {f"e{k}": iz.Event(f"V > {k}", trigger="level") for k in range(7)}
+    pop = Model("Seven", "dV/dt = 1", events=events).population(1, dt=0.5, backend=everywhere)
+    assert len(pop.run(10.0, record=["e6"]).events["e6"][0]) == 8
+
+
+def test_no_number_is_no_end_and_not_the_absence_of_one(everywhere):
+    """NaN at the start counts as a condition that did not hold, and never as the end of a refractory time."""
+    rising = Model("Root", "dV/dt = 1", threshold="sqrt(V) > 0", initial={"V": -1.25}, trigger="rising")
+    assert len(rising.population(1, dt=0.5, backend=everywhere).run(5.0).spikes[0]) == 1
+    model = Model("Log", "dV/dt = 4\ndw/dt = 1", "V >= 1", "V = 0", initial={"w": -100.0})
+    for until in ("w > 1", "log(w) > 0"):
+        pop = model.with_refractory(until=until, hold=()).population(1, dt=0.5, backend=everywhere)
+        assert len(pop.run(20.0).spikes[0]) == 1, until
+
+
+def test_old_is_the_time_of_the_spike_before_in_later_events(everywhere):
+    events = {"e": iz.Event("t - t_last_spike < 0.1", "u = old(t - t_last_spike)", trigger="level")}
+    found = follow(RAMP.variant(events=events, initial={"t_last_spike": 0.0}), 4, everywhere, I=[1.0] * 4)
+    assert found[3] == (True, 0.0, 1.5)
+
+
+def test_a_subtractive_reset_does_not_spike_while_it_is_held(everywhere):
+    model = Model("Less", "dV/dt = 0", threshold="V >= 10", reset="V = V - 10", initial={"V": 35.0}).with_refractory(
+        5.0
+    )
+    times = model.population(1, dt=0.5, backend=everywhere).run(20.0).to_host().spikes[0]
+    assert len(times) == 3 and np.diff(times).min() > 5
+
+
 # -- refractory in full -------------------------------------------------------------------------------------------------
 
 

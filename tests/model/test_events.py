@@ -31,6 +31,8 @@ def trigger(model, name="spike"):
         ("u > old(x)", "V = 0", Trigger.LEVEL),
         ("I > 1", "u = 0", Trigger.LEVEL),  # no state is read, so nothing could rise
         ("t > 5", None, Trigger.LEVEL),
+        ("old(V) > 5", None, Trigger.LEVEL),
+        ("old(V) > 5 or u > 1", None, Trigger.RISING),
     ],
 )
 def test_auto(threshold, reset, expected):
@@ -38,8 +40,10 @@ def test_auto(threshold, reset, expected):
 
 
 def test_auto_sees_states_through_the_current_of_an_input():
-    model = declare("I > 1", reset="u = 0").with_current("u*(E - V)", E=0.0)
+    held = declare("I > 1", reset="u = 0").with_current("u*(E - V)", E=0.0)
+    model = held.with_liquid_time_constant()
     assert trigger(model) is Trigger.LEVEL and trigger(model.variant(reset=None)) is Trigger.RISING
+    assert trigger(held.variant(reset=None)) is Trigger.LEVEL  # what is held during a step does not rise in it
 
 
 def test_the_library_stays_level():
@@ -130,7 +134,13 @@ REFUSED = {
     "an event that assigns": (dict(events={"low": iz.Event("V = 1")}), "assigns; a condition is a comparison"),
     "twice in an event": (dict(events={"low": iz.Event("V < 1", "u = 1; u = 2")}), "event low: 'u' is assigned twice"),
     "undefined in an event": (dict(events={"low": iz.Event("V < 1", "u = q")}), "event low, assignment to u, column 5"),
-    "too many": (dict(events={f"e{k}": iz.Event("V > 1") for k in range(8)}), "has 9 events, more than 8"),
+    "too many": (
+        dict(events={f"e{k}": iz.Event("V > 1") for k in range(8)}),
+        "8 events besides the spike, more than 7",
+    ),
+    "constant": (dict(events={"e": iz.Event("1 > 0")}), "event e, column 1: '1 > 0' reads nothing that varies"),
+    "rising of old": (dict(threshold="old(V) > 1", trigger="rising"), "or only in old"),
+    "arrival at refractory": (dict(on_event={"a": "refractory = 0"}), "on_event a: no state 'refractory'"),
     "on_event of text": (dict(on_event="u = 1"), "on_event is a mapping such as"),
     "nothing assigned": (dict(on_event={"a": ""}), "on_event a: nothing is assigned"),
     "an input twice": (dict(on_event={"I": "u = I"}), "'I' is defined twice as input"),
