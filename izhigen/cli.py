@@ -223,7 +223,7 @@ def run(
         seed=seed,
         device=device,
         sharding=read_indices(sharding, "--sharding"),
-        **read_settings(settings, (*loaded.parameters, *loaded.states), loaded.name),
+        **read_settings(settings, (*loaded.parameters, *loaded.all_states), loaded.name),
     )
     feeds = read_inputs(inputs, loaded, duration, dt, seed)
     pop.run(0.0, progress=False, **feeds)  # builds and loads what the run needs, so that the time below is its own
