@@ -214,7 +214,7 @@ EXPECTED = {
     "IzhikevichRef": 15,
     "izhikevich2007": 15,
     "AdEx": 16,
-    "Hodgkin-Huxley": 45,
+    "Hodgkin-Huxley": 47,
     "five states": 19,
 }
 
