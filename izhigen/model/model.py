@@ -224,13 +224,9 @@ class Declaration:
         return next((name for name in states if name in self.states), None)
 
     def reads(self, names: Iterable[str], *, frozen: bool = True) -> set[str]:
-        """The names, and what they read through algebraic lines and the currents of inputs.
+        """The ``names``, and what they read through algebraic lines and the currents of inputs.
 
-        Parameters
-        ----------
-        names : iterable of str
-        frozen : bool
-            Whether currents count that are held during a step, and so do not change in it.
+        ``frozen`` says whether currents count that are held during a step, and so do not change in it.
         """
         currents = self.currents if frozen or self.liquid else ()
         lines = {e.name: e.expression for e in self.equations if not e.is_ode}
