@@ -100,8 +100,8 @@ class StepWriter:
                 self._assign(event.resets, event.symbol, "reset" if event.name == SPIKE else event.name)
                 if event.stamps:
                     self.on_event[event.name] = list(_from_now(event.hold))
-                    for since in (self._elapsed[s] for s in self._elapsed.keys() & {SINCE_SPIKE}):
-                        self._elapsed[SINCE_SPIKE] = f.where(event.symbol, 0, since)
+                    if self._elapsed:
+                        self._elapsed[SINCE_SPIKE] = f.where(event.symbol, 0, self._elapsed[SINCE_SPIKE])
             case Commit():
                 self._name_present()
                 if self.step.events and self.step.spike is None:
