@@ -44,8 +44,6 @@ REWIND_SHARE = 16
 """Part of a device's memory that a copy of the states may take."""
 GRAPH_STEPS = 32
 """Launches of one step in a CUDA graph."""
-NONE = NO_STEP
-"""``bad_neuron`` and ``bad_step`` where nothing bad was found."""
 OPERATIONS_A_CORE = 64
 """Multiply-adds a multiprocessor makes in a cycle, for the length of a call only."""
 CLOCK = 1.5e9
@@ -135,7 +133,7 @@ class CudaEngine:
     def recover(self) -> None:
         """Clear what the device found, and empty the list of spikes."""
         status = self._binding.ffi.new(f"struct {self._program.name}_status *")
-        status.bad_neuron = status.bad_step = NONE
+        status.bad_neuron = status.bad_step = NO_STEP
         with self._space.use():
             self._status[...] = self._cupy.asarray(np.frombuffer(self._binding.ffi.buffer(status), np.uint8))
         self._listed = 0
@@ -363,7 +361,7 @@ class CudaEngine:
             self._under_way.remove(launched)
             launched.kept, stopped, count = [], status.stopped, status.spikes
             bad_neuron, bad_step = (
-                found if block.check_finite and found != NONE else None
+                found if block.check_finite and found != NO_STEP else None
                 for found in (status.bad_neuron, status.bad_step)
             )
             self._free_reports.append(report)
@@ -437,7 +435,7 @@ class CudaEngine:
     def _bad_neuron(self) -> int | None:
         """Wait, and read whether the step left something that is not finite."""
         status = self._read(self._status.get())
-        if status.bad_neuron == NONE:
+        if status.bad_neuron == NO_STEP:
             return None
         self.recover()
         return int(status.bad_neuron)
