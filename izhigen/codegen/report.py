@@ -9,9 +9,8 @@ import sympy as sp
 from sympy.printing.latex import LatexPrinter
 
 from izhigen.codegen.kernel import Kernel, as_written
-from izhigen.derive.event import Assignment
+from izhigen.derive.event import Assignment, Hold
 from izhigen.derive.expansion import tree_size
-from izhigen.derive.functions import where
 from izhigen.derive.lowering import SINCE_SPIKE, symbol
 from izhigen.derive.ranges import short_ranges
 from izhigen.derive.sequence import NoiseTerm
@@ -58,7 +57,7 @@ class _Printer(LatexPrinter):
         if expr == SINCE_SPIKE:
             return rf"\left(t - {name_latex(LAST_SPIKE)}\right)"
         which, bracket, state = expr.name.partition("(")
-        return rf"{name_latex(state[:-1])}^{{\mathrm{{{which}}}}}" if bracket else name_latex(which)
+        return rf"{self._print(symbol(state[:-1]))}^{{\mathrm{{{which}}}}}" if bracket else name_latex(which)
 
     def _print_Function(self, expr: Any, exp: Any = None) -> str:
         name = type(expr).__name__
@@ -111,9 +110,10 @@ def event_rows(step: Step) -> list[tuple[str, str, str]]:
         rows += _assigned_latex(arrive.assignments)
     for event in step.events:
         if event.hold:
-            while_held = rf"\text{{while }} {_tex(event.hold.condition)}"
-            rows += [(f"{_tex(state)}'", f"= {_tex(state)}", while_held) for state in event.hold.states]
-            rows += [(rf"\text{{no {text_of(event.name)}}}", "", while_held)] if event.is_muted else []
+            how, condition = _lasts(event.hold)
+            held = rf"\text{{{how} }} {_tex(condition)}"
+            rows += [(f"{_tex(state)}'", f"= {_tex(state)}", held) for state in event.hold.states]
+            rows += [(rf"\text{{no {text_of(event.name)}}}", "", held)] if event.is_muted else []
         rising = r"\text{becomes true}" if event.trigger is Trigger.RISING else ""
         rows.append((rf"\text{{{text_of(event.name)} when}}", _tex(event.condition), rising))
         rows += _assigned_latex(event.resets)
@@ -193,21 +193,19 @@ def _events(step: Step) -> Iterator[str]:
         yield f"where {arrive.input} arrives: {_assigned(arrive.assignments)}"
     for event in step.events:
         if event.hold:
+            word, condition = _lasts(event.hold)
             held = ", ".join(state.name for state in event.hold.states)
             how = f"{held} keeps its old value" if event.hold.states else "no state is held"
             muted = f", and no {event.name} comes," if event.is_muted else ""
-            yield f"refractory: {how}{muted} while {_readable(event.hold.condition)}"
+            yield f"refractory: {how}{muted} {word} {condition}"
         rising = "  (rising: not so at the step's start)" if event.trigger is Trigger.RISING else ""
         yield f"{event.name}: {event.condition}{rising}"
         yield ("reset: " if event.name == SPIKE else f"at {event.name}: ") + (_assigned(event.resets) or "none")
 
 
-def _readable(condition: Any) -> Any:
-    """A condition in which what must not hold is written so."""
-    for part in condition.atoms(sp.Eq):
-        if isinstance(part.lhs, where) and part.rhs == 0:
-            condition = condition.xreplace({part: symbol(f"not ({part.lhs.args[0]})")})
-    return condition
+def _lasts(hold: Hold) -> tuple[str, Any]:
+    """The word and the condition that say how long something is held."""
+    return ("while", hold.condition) if hold.end is None else ("until", hold.end)
 
 
 def _assigned(assignments: tuple[Assignment, ...]) -> str:

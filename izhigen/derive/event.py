@@ -11,10 +11,13 @@ import sympy as sp
 from izhigen.derive.functions import where
 from izhigen.derive.lowering import SINCE_SPIKE, T, at_start, symbol
 from izhigen.model import functions
+from izhigen.model.additions import REFRACTORY
 from izhigen.model.events import Trigger
 
 LAST_SPIKE, TAU_REF = symbol(functions.LAST_SPIKE), symbol("tau_ref")
 """Start of the step in which a neuron last spiked, and its refractory period; both in ms and in double precision."""
+IS_REFRACTORY = symbol(REFRACTORY.name)
+"""The state that says whether a neuron is held until a condition ends it."""
 
 
 @dataclass(frozen=True)
@@ -33,28 +36,29 @@ class Hold:
     ----------
     states : tuple of Symbol
         They keep their old values.
-    condition : Boolean
-        Whether a step is one of those: a comparison of times, or a condition on the states at the step's start.
-    period : Symbol or None
-        For how long (ms); None where a condition ends it.
-    flag : Symbol or None
-        A state that is 1 from the event on until the condition ends it, else 0.
+    end : Boolean or None
+        The condition on the states at a step's start that ends it; None where it lasts the refractory period.
     """
 
     states: tuple[sp.Symbol, ...]
-    condition: Any
-    period: sp.Symbol | None = None
-    flag: sp.Symbol | None = None
+    end: Any = None
 
+    @property
+    def period(self) -> sp.Symbol | None:
+        """For how long (ms); None where a condition ends it."""
+        return TAU_REF if self.end is None else None
 
-def hold_for(states: tuple[sp.Symbol, ...], period: sp.Symbol = TAU_REF) -> Hold:
-    """Held while a step starts at most a period after the last spike."""
-    return Hold(states, sp.Le(T - LAST_SPIKE, period, evaluate=False), period)
+    @property
+    def flag(self) -> sp.Symbol | None:
+        """The state that is 1 from the event on until the condition ends it, else 0; None where there is a period."""
+        return None if self.end is None else IS_REFRACTORY
 
-
-def hold_until(states: tuple[sp.Symbol, ...], flag: sp.Symbol, end: Any) -> Hold:
-    """Held from an event on until a condition holds at a step's start."""
-    return Hold(states, sp.And(sp.Gt(flag, sp.Rational(1, 2)), untrue(end)), flag=flag)
+    @property
+    def condition(self) -> Any:
+        """Whether a step is held: a comparison of times, or a condition on the states at the step's start."""
+        if self.end is None:
+            return sp.Le(T - LAST_SPIKE, TAU_REF, evaluate=False)
+        return sp.And(sp.Gt(IS_REFRACTORY, sp.Rational(1, 2)), untrue(self.end))
 
 
 def untrue(condition: Any) -> Any:

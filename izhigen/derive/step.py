@@ -13,7 +13,7 @@ from typing import Any
 import sympy as sp
 
 from izhigen.derive import schemes
-from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, before, hold_for, hold_until
+from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, before
 from izhigen.derive.expansion import tree_size
 from izhigen.derive.lowering import DT, SINCE_SPIKE, T, at_start, lower, moments_of, symbol
 from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump, NoiseTerm
@@ -21,7 +21,6 @@ from izhigen.derive.singularities import remove_singularities
 from izhigen.derive.system import System, build_system
 from izhigen.errors import DerivationError, shown, suggest
 from izhigen.model import events as declared
-from izhigen.model.additions import REFRACTORY
 from izhigen.model.events import SPIKE, arrival_place, assignment_place
 from izhigen.model.model import Declaration
 
@@ -278,12 +277,12 @@ def _hold(system: System) -> Hold | None:
         return None
     states = tuple(symbol(state) for state in refractory.states)
     if refractory.until is None:
-        return hold_for(states)
+        return Hold(states)
     where = "with_refractory: until"
     end = lower(refractory.until, where, system.definitions)
     if end in (sp.true, sp.false):
         raise DerivationError(f"{where}: {refractory.until.text!r} is {end} whatever the state is")
-    return hold_until(states, symbol(REFRACTORY.name), end)
+    return Hold(states, end)
 
 
 def _assigned(system: System, what: str, assignments: tuple[declared.Assignment, ...]) -> tuple[Assignment, ...]:

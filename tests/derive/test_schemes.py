@@ -78,3 +78,12 @@ def test_report_and_latex():
     assert (
         "held during the step" in iz.load("Izhikevich").with_current("g*(E - V)", inputs=["g"], E=0.0).derive().report()
     )
+
+
+def test_report_and_latex_of_a_hold():
+    model = Model("M", "dV/dt = -V\ndu/dt = 0", threshold="V >= 1", reset="V = old(t - t_last_spike)")
+    until, period = model.with_refractory(until="u >= 1", hold="V").derive(), model.with_refractory(2.0).derive()
+    assert "refractory: V keeps its old value, and no spike comes, until u >= 1\n" in until.report()
+    assert "refractory: V keeps its old value, and no spike comes, while t - t_last_spike <= tau_ref" in period.report()
+    assert r"V' &= V && \text{until } u \geq 1 \\" in until.latex()
+    assert r"V &\leftarrow \left(t - t_{\mathrm{last},\mathrm{spike}}\right)^{\mathrm{old}}" in until.latex()

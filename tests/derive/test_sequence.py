@@ -8,7 +8,7 @@ import sympy as sp
 
 import izhigen as iz
 from izhigen import Model
-from izhigen.derive.event import LAST_SPIKE, Assignment, Event, hold_for, untrue
+from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, untrue
 from izhigen.derive.lowering import T, symbol
 from izhigen.derive.sequence import Apply, Commit, Decide, HoldBack, Integrate, Jump
 from izhigen.derive.step import derive_step
@@ -32,7 +32,7 @@ def test_the_spike_of_a_model():
     event = derive_step(iz.load("IzhikevichRef")).spike
     assert (event.name, event.trigger, event.margin) == ("spike", Trigger.LEVEL, V - V_th)
     assert [a.symbol for a in event.resets] == [V, u] and event.assignments[-1] == Assignment(LAST_SPIKE, T)
-    assert event.hold == hold_for((V,))
+    assert event.hold == Hold((V,))
     assert str(event.hold.condition) == "t - t_last_spike <= tau_ref"
     assert derive_step(Model("M", "dV/dt = -V")).spike is None
 
