@@ -77,15 +77,12 @@ class Composable(Declaration):
         parsed = self.equations
         if equations is not ...:
             changes["equations"] = parsed = parse_equations(equations)
-        states = {REFRACTORY.name, LAST_SPIKE} | {e.name for e in parsed if e.is_ode}
-        kept = {state: value for state, value in self.initial.items() if state in states}
-        changes["initial"] = MappingProxyType({**kept, **read_initial({} if initial is None else initial, parsed)})
+        changes["initial"] = self._changed_initial(changes, read_initial({} if initial is None else initial, parsed))
         if units is not None:
             changes["units"] = MappingProxyType({**self.units, **read_mapping("units", units, "{'tau': 'ms'}")})
         if description is not None:
             changes["description"] = check_text(description, "description")
         replaced = any(part is not ... for part in (threshold, reset, equations, events, on_event))
-        changes["initial"] = self._still_kept(changes, initial)
         new_parameters = read_parameters(parameters)
         if not replaced:
             for key in new_parameters:
@@ -105,13 +102,13 @@ class Composable(Declaration):
         changes["parameters"] = MappingProxyType(merged)
         return self.replaced(**changes)
 
-    def _still_kept(self, changes: Mapping[str, Any], initial: Mapping[str, Any] | None) -> Mapping[str, Expression]:
-        """Initial values, without a time of the last spike that was declared before and that nothing reads any more."""
-        values: Mapping[str, Expression] = changes["initial"]
-        is_read = self.is_held_for_a_time or LAST_SPIKE in names_in_fields({**self.fields, **changes})
-        if is_read or LAST_SPIKE in (initial or {}):
-            return values
-        return MappingProxyType({name: value for name, value in values.items() if name != LAST_SPIKE})
+    def _changed_initial(self, changes: Mapping[str, Any], given: Mapping[str, Expression]) -> Mapping[str, Expression]:
+        """Those given, and of the present ones those of states that are left and of a last spike that is still read."""
+        fields = {**self.fields, **changes}
+        kept = {REFRACTORY.name, *(e.name for e in fields["equations"] if e.is_ode)}
+        if self.is_held_for_a_time or LAST_SPIKE in names_in_fields(fields):
+            kept.add(LAST_SPIKE)
+        return MappingProxyType({**{name: value for name, value in self.initial.items() if name in kept}, **given})
 
     def _changed_events(
         self, name: str, threshold: Any, reset: Any, trigger: Any, events: Any

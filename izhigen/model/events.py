@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from izhigen.model.expressions import (
     Expression,
     Moment,
     Name,
+    Node,
     check_name,
     children,
     parse_expression,
@@ -247,10 +248,12 @@ def names_outside_old(expression: Expression) -> set[str]:
 # -- checking -------------------------------------------------------------------------------------------------------
 
 
-def check_assignments(assignments: Iterable[Assignment], what: str, states: Iterable[str], reads: Any) -> None:
+def check_assignments(
+    assignments: Iterable[Assignment], what: str, states: Iterable[str], reads: Callable[[Node], set[str]]
+) -> None:
     """Refuse assignments to what is no state, twice to one, or with ``new(x)`` of what no line above assigns.
 
-    ``reads(expression)`` gives the states that an expression reads, also through algebraic lines.
+    ``reads(tree)`` gives the states that an expression reads, also through algebraic lines.
     """
     known, seen = tuple(states), set[str]()
     for assignment in assignments:
