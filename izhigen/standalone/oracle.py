@@ -133,7 +133,7 @@ class Oracle:
 
     def spikes(self, state: State, stretch: Stretch, event: int = 0) -> list[int]:
         """The same, but bits of the spikes alone, or of another event."""
-        return [mask >> MASK * event & (1 << MASK) - 1 for mask in self.run(state, stretch)]
+        return [steps_of(event, mask) for mask in self.run(state, stretch)]
 
     def watched(self, event: int) -> str:
         """The first state that the condition of an event reads, else the first of all."""
@@ -179,6 +179,11 @@ class Oracle:
                 1 - 2 * ((2654435761 * (31 * piece + 7 * k + 3 * i + 1) >> 13) & 1) for i in range(len(copies[name]))
             ]
             copies[name] += MOVE * self.eps * np.resize(scale[name], len(signs)) * np.array(signs, np.float64)
+
+
+def steps_of(event: int, mask: int) -> int:
+    """Bits of the steps at which one event happened."""
+    return mask >> MASK * event & (1 << MASK) - 1
 
 
 def in_digits(value: float) -> float:

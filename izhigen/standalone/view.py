@@ -18,7 +18,7 @@ from izhigen.derive.event import TAU_REF
 from izhigen.inputs.drawing import stream_of
 from izhigen.model.model import Declaration
 from izhigen.standalone.golden import Golden
-from izhigen.standalone.oracle import EVENT_EVERY, EVENT_NEURON, LENGTH, MASK, MEAN, two_digits
+from izhigen.standalone.oracle import EVENT_EVERY, EVENT_NEURON, LENGTH, MEAN, steps_of, two_digits
 
 Table = tuple[tuple[tuple[str, ...], ...], ...]
 """A part of a self test: a row a neuron, a value a state, for every segment."""
@@ -288,11 +288,7 @@ def view_of_golden(golden: Golden, suffix: str) -> GoldenView:
         initial_last_spike=reals([golden.last_spike, two_digits(1e-6 * abs(golden.last_spike))]),
         initial_last_step=round(golden.last_spike / golden.dt),
         spikes=tuple(
-            tuple(
-                f"0x{mask >> MASK * kind & (1 << MASK) - 1:013X}u"
-                for kind in range(golden.event_count)
-                for mask in s.spikes
-            )
+            tuple(f"0x{steps_of(event, mask):013X}u" for event in range(golden.event_count) for mask in s.spikes)
             for s in segments
         ),
         checked=tuple(f"0x{s.checked:X}u" for s in segments),
