@@ -69,6 +69,8 @@ class _TextPrinter(StrPrinter):  # type: ignore[misc]
         name = type(expr).__name__
         if name in RECIPROCALS:
             return f"(1/{RECIPROCALS[name]}({self._print(expr.args[0])}))"
+        if name in (OLD, NEW):  # sympy.Function("old")(V)
+            return f"{name}({', '.join(self._print(a) for a in expr.args)})"
         if name not in _RENAMED:
             raise NotImplementedError(name)
         arguments = expr.args[:1] if name == "Heaviside" else expr.args

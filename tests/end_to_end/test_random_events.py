@@ -11,8 +11,8 @@ from tests.end_to_end.random_events import DT, STATES, Oracle, make_case
 from tests.helpers import host
 
 ALL = bool(os.environ.get("IZHIGEN_ALL_RANDOM_MODELS"))
-MODELS = 300 if ALL else 200
-ON_C = range(0, MODELS, 1 if ALL else 10)
+MODELS = 300
+ON_C = range(0, MODELS, 1 if ALL else 15)
 """Models that are compiled: the time goes into the compiler. All of them where the environment asks for it."""
 CHUNK = 25
 

@@ -3,6 +3,7 @@
 import pickle
 
 import pytest
+import sympy as sp
 
 import izhigen as iz
 from izhigen import Model
@@ -162,6 +163,7 @@ REFUSED = {
         dict(equations="dV/dt = -V*(t - t_last_spike)", initial={"t_last_spike": "V"}),
         "initial value of t_last_spike, column 1: undefined name 'V'",
     ),
+    "both sides": (dict(threshold="V > 0 and V >= V"), "column 11: both sides of the comparison are the same"),
     "last spike declared": (dict(equations="dV/dt = -V\nt_last_spike = 3"), "'t_last_spike' is both equation and"),
 }
 
@@ -172,6 +174,13 @@ def test_refused(case):
     arguments = {"equations": EQUATIONS, "threshold": "V >= 1", "parameters": {"tau": 5.0}, "inputs": ["I"], **changes}
     with pytest.raises((ModelError, EquationError), match=message):
         Model("M", **arguments)
+
+
+def test_moments_by_sympy():
+    V, u = sp.symbols("V u")
+    old, new = sp.Function("old"), sp.Function("new")
+    by_text = declare(threshold="V >= old(V) + 1", reset="V = old(V); u = new(V) + u")
+    assert declare(threshold=sp.Ge(V, old(V) + 1), reset={V: old(V), u: new(V) + u}) == by_text
 
 
 def test_refused_when_derived():
