@@ -18,12 +18,14 @@ from izhigen.model.library import list_models
 
 if TYPE_CHECKING:
     from izhigen import inputs, plot
+    from izhigen.derive import surrogates
     from izhigen.population.population import Population
     from izhigen.recording.recording import Recording
 
 _LAZY = {
     "inputs": ("izhigen.inputs", None),
     "plot": ("izhigen.plot", None),
+    "surrogates": ("izhigen.derive.surrogates", None),
     "Population": ("izhigen.population.population", "Population"),
     "Recording": ("izhigen.recording.recording", "Recording"),
 }
@@ -39,6 +41,7 @@ __all__ = [
     "list_models",
     "load",
     "plot",
+    "surrogates",
 ]
 
 

@@ -121,6 +121,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sinh": np.sinh,
     "cosh": np.cosh,
     "erf": f.FUNCTIONS["erf"].numpy,
+    "atan": np.arctan,
     "absolute": np.abs,
     "signum": np.sign,
     "floor_": np.floor,
