@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from izhigen.backends.poisson import poisson_counts
+from izhigen.backends.pullback import Kept, Pullback
 from izhigen.backends.random import normals
 from izhigen.codegen.agreed import EVENT_GROUP
 from izhigen.errors import BackendError, shown
@@ -195,6 +196,8 @@ class Outputs:
         Numbers of the events to return; the spike has 0.
     moments : Moments or None
         Spike moments to bring up to date.
+    kept : Kept or None
+        Where states are written down at the beginning of segments.
     """
 
     traces: Mapping[str, Array] = field(default_factory=dict)
@@ -203,6 +206,7 @@ class Outputs:
     neurons: Array = None
     events: tuple[int, ...] = ()
     moments: Moments | None = None
+    kept: Kept | None = None
 
 
 NO_OUTPUTS = Outputs()
@@ -369,6 +373,17 @@ class Engine(Protocol):
         """Take blocks again after one of them failed."""
         ...
 
+    def pull_back(self, block: Block, pullback: Pullback) -> None:
+        """Go back through a block's steps, for a kernel that was asked for with ``training``; arrays of the block's
+        states serve as room.
+
+        Raises
+        ------
+        BackendError
+            Where the backend cannot.
+        """
+        ...
+
     def prepare(self, block: Block) -> PreparedStep:
         """One step as a function of its number, of the inputs' values and of what counts it, for the arrays and
         parameters of the block.
@@ -407,6 +422,10 @@ class HostEngine:
     def longest(self, block: Block) -> int:
         """Most steps of a block."""
         return LONGEST_BLOCK
+
+    def pull_back(self, block: Block, pullback: Pullback) -> None:
+        """Go back through the block's steps now."""
+        raise NotImplementedError
 
     def finish(self) -> None:
         """Nothing is under way."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,14 @@ import sympy as sp
 
 from izhigen.backends.engine import Advanced, Block, HostEngine, Moments, PreparedStep, Source, Spikes, host_space
 from izhigen.backends.poisson import poisson_counts
+from izhigen.backends.pullback import SUMMED_STEPS, Pullback
 from izhigen.backends.random import normals
 from izhigen.codegen.agreed import EVENT_GROUP
 from izhigen.codegen.formats import PHI1_SATURATES
 from izhigen.codegen.request import KernelRequest
-from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, before
+from izhigen.derive.adjoint import HELD as HELD_IN_STEP
+from izhigen.derive.adjoint import Adjoint, Training, derive_adjoint, smooth_event
+from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, before, margin_of
 from izhigen.derive.functions import BLOCK_BOUND, LIMIT
 from izhigen.derive.lowering import DT, SINCE_SPIKE, T, at_start, just_assigned, symbol
 from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump
@@ -270,16 +273,66 @@ def _with_constants(step: Step) -> tuple[Step, list[tuple[str, Any]]]:
     return replace(step, assignments=tuple(assignments), increments=increments, noise=noise), constants
 
 
+class AdjointArrays:
+    """The adjoint of a step, evaluated on arrays."""
+
+    def __init__(self, adjoint: Adjoint, evaluate: Callable[[Any], Callable[[Environment], Any]]) -> None:
+        self._adjoint = adjoint
+        self._values = [(a.symbol.name, evaluate(a.expression)) for a in (*adjoint.forward, *adjoint.backward)]
+        self._bars = {name.name: evaluate(value) for name, value in adjoint.bars.items()}
+        self._sums: dict[str, Array] = {}
+
+    def pull(self, now: _StepInProgress, pullback: Pullback) -> None:
+        """Go back through one step."""
+        step, dtype, n = now.k - pullback.kept.first_step, now.values[DT.name].dtype, now.n
+        values = {**now.values, HELD_IN_STEP.name: now.values.get(HELD.name, False)}
+        values |= {
+            self._adjoint.bar(state).name: self._sum(pullback.states[state.name], state.name, step, pullback)
+            for state in self._adjoint.states
+        }
+        values |= {
+            self._adjoint.bar(event.symbol).name: self._sum(np.zeros(n, dtype), event.name, step, pullback)
+            for event in self._adjoint.step.events
+        }
+        for name, value in self._values:
+            values[name] = value(values)
+        found = {name: np.broadcast_to(np.asarray(value(values), dtype), n) for name, value in self._bars.items()}
+        for state in self._adjoint.states:
+            pullback.states[state.name][:] = found[state.name]
+        for name, rows in pullback.inputs.items():
+            rows[now.k - now.block.first_step] = found[name]
+        for name, total in pullback.parameters.items():
+            self._sums[name] = self._sums.get(name, np.zeros(n, dtype)) + found[name]
+            if now.k % SUMMED_STEPS == 0 or now.k == pullback.first:
+                total += self._sums.pop(name)
+
+    def _sum(self, bar: Array, name: str, step: int, pullback: Pullback) -> Array:
+        """With the gradients that the loss itself has with respect to a state or event."""
+        for cotangent in pullback.given.get(name, ()):
+            row = cotangent.at(step)
+            bar = bar if row is None else bar + row
+        return bar + pullback.counts[name] if name in pullback.counts else bar
+
+
 class NumpyEngine(HostEngine):
     """A step evaluated by NumPy; see :class:`izhigen.backends.engine.Engine`."""
 
     description = "no compilation: NumPy evaluates the step"
     pace, least_steps = 1e8, 1
 
-    def __init__(self, step: Step, dtype: str, deltas: tuple[str, ...], cost: int) -> None:
+    def __init__(
+        self,
+        step: Step,
+        dtype: str,
+        deltas: tuple[str, ...],
+        cost: int = 0,
+        training: Training | None = None,
+        wanted: tuple[str, ...] = (),
+    ) -> None:
         self.method, self.cost = step.method, cost
         evaluate = Evaluator(dtype).compile
         self.step, self.dtype, self.deltas = step, np.dtype(dtype), deltas
+        self.training, self.wanted = training, wanted
         self._evaluate, self._compare_times = evaluate, Evaluator("float64").compile
         varying, constants = _with_constants(step)
         self._constants = [(name, evaluate(value)) for name, value in constants]
@@ -296,8 +349,10 @@ class NumpyEngine(HostEngine):
         parameters = self._fixed_values(block)
         for s in range(block.steps):
             inputs = {name: self._input(source, block, s, n) for name, source in block.inputs.items()}
+            self._keep(block, block.first_step + s)
             with np.errstate(all="ignore"):
-                happened = self._one_step(block, block.first_step + s, n, parameters, inputs)
+                moment = self._one_step(block, block.first_step + s, n, parameters, inputs)
+            happened = [self._happened(moment, name, n) for name in self.step.event_names]
             spike = happened[0]
             for number in block.outputs.events:
                 neurons = np.flatnonzero(happened[number])
@@ -306,7 +361,8 @@ class NumpyEngine(HostEngine):
                 _update(block.outputs.moments, np.flatnonzero(spike), block.first_step + s)
             if s == next_record:
                 for name, rows in block.outputs.traces.items():
-                    values = np.broadcast_to(block.state[name] if name in block.state else inputs[name], n)
+                    found_here = block.state if name in block.state else inputs if name in inputs else moment.values
+                    values = np.broadcast_to(found_here[name], n)
                     rows[row] = values if block.outputs.neurons is None else values[block.outputs.neurons]
                 row, next_record = row + 1, next_record + block.outputs.every
         if block.spike_flag is not None and block.steps:
@@ -338,6 +394,40 @@ class NumpyEngine(HostEngine):
 
         return step
 
+    @cached_property
+    def _adjoint(self) -> AdjointArrays:
+        assert self.training is not None
+        return AdjointArrays(derive_adjoint(self.step, self.training, self.deltas, self.wanted), self._evaluate)
+
+    def pull_back(self, block: Block, pullback: Pullback) -> None:
+        """Go back through the block, segment by segment; see :class:`izhigen.backends.engine.Engine`."""
+        kept, end = pullback.kept, block.first_step + block.steps
+        while end > block.first_step:
+            row = kept.row_at(end - 1)
+            begin = max(kept.start(row), block.first_step)
+            for name, rows in kept.rows.items():
+                block.state[name][:] = rows[row]
+            with np.errstate(all="ignore"):
+                for moment in reversed(self._made_again(block, begin, end)):
+                    if moment.k >= pullback.first:
+                        self._adjoint.pull(moment, pullback)
+            end = begin
+
+    def _made_again(self, block: Block, begin: int, end: int) -> list[_StepInProgress]:
+        """Some steps of a block, with what each began with and found on the way."""
+        parameters, n, made = self._fixed_values(block), len(next(iter(block.state.values()))), []
+        for k in range(begin, end):
+            inputs = {
+                name: self._input(source, block, k - block.first_step, n) for name, source in block.inputs.items()
+            }
+            start = {state.name: block.state[state.name].copy() for state in self.step.states}
+            moment = self._one_step(block, k, n, parameters, inputs)
+            moment.values |= start
+            if self.step.times:
+                moment.values[SINCE_SPIKE.name] = moment.values[at_start(SINCE_SPIKE).name]
+            made.append(moment)
+        return made
+
     def _input(self, source: Source, block: Block, s: int, n: int) -> Array:
         values, step = source.values[s if source.values.shape[0] > 1 else 0], block.first_step + s
         if source.noise is not None:
@@ -360,8 +450,20 @@ class NumpyEngine(HostEngine):
         places = (np.flatnonzero(~np.isfinite(block.state[symbol.name])) for symbol in self.step.states)
         return min((int(p[0]) for p in places if len(p)), default=None)
 
-    def _one_step(self, block: Block, k: int, n: int, parameters: Environment, inputs: Environment) -> list[np.ndarray]:
-        """The step's actions, in their order; in which neurons each event happened."""
+    def _keep(self, block: Block, step: int) -> None:
+        """Write down the states where a segment begins."""
+        kept = block.outputs.kept
+        if kept is not None and kept.is_start(step):
+            for name, rows in kept.rows.items():
+                rows[kept.row_at(step)] = block.state[name]
+
+    def _happened(self, moment: _StepInProgress, name: str, n: int) -> Array:
+        """In which neurons an event happened."""
+        found = np.asarray(moment.values.get(name, False))
+        return np.broadcast_to(found if found.dtype == bool else found >= 0.5, n)
+
+    def _one_step(self, block: Block, k: int, n: int, parameters: Environment, inputs: Environment) -> _StepInProgress:
+        """The step's actions, in their order."""
         time = np.float64(k * block.dt)
         values = {**parameters, **inputs, T.name: self.dtype.type(time)}
         values |= {state.name: block.state[state.name] for state in self.step.states}
@@ -374,7 +476,7 @@ class NumpyEngine(HostEngine):
         moment = _StepInProgress(block, k, n, values, times)
         for act in self._actions:
             act(moment)
-        return [np.broadcast_to(moment.values.get(name, False), n) for name in self.step.event_names]
+        return moment
 
     def _action(self, action: Action) -> Callable[[_StepInProgress], None]:
         """What an action of the sequence does, as a function."""
@@ -388,25 +490,35 @@ class NumpyEngine(HostEngine):
             case HoldBack(hold):
                 return self._hold_back(hold)
             case Decide(event):
-                held = HELD if event.is_muted else None
-                condition = self._evaluate(event.happens({state: _present(state) for state in self.step.states}, held))
-                return lambda now: now.values.update({event.name: condition(now.values)})
+                return self._decide(event)
             case Apply(event):
                 return self._apply(event)
             case Commit():
                 return self._commit
 
+    def _decide(self, event: Event) -> Callable[[_StepInProgress], None]:
+        held = HELD if event.is_muted else None
+        present = {state: _present(state) for state in self.step.states}
+        happens = event.happens(present, held)
+        condition = self._evaluate(happens)
+        if self.training is None or not self.training.smooth:
+            return lambda now: now.values.update({event.name: condition(now.values)})
+        number = smooth_event(self.training, margin_of(event.condition), event.excluded(present, held))
+        value = self._evaluate(number.xreplace(before(present)))
+        return lambda now: now.values.update({event.name: value(now.values)})
+
     def _integrate(self, action: Integrate) -> Callable[[_StepInProgress], None]:
         assignments = [(a.symbol.name, self._evaluate(a.expression)) for a in action.assignments]
         increments = [self._evaluate(increment) for increment in action.increments]
-        noise = [(term.state, term.stream, self._evaluate(term.factor)) for term in action.noise]
+        noise = [(term.state, term.xi.name, term.stream, self._evaluate(term.factor)) for term in action.noise]
 
         def act(now: _StepInProgress) -> None:
             for name, value in assignments:
                 now.values[name] = value(now.values)
             now.increments = {s: value(now.values) for s, value in zip(self.step.states, increments)}
-            for state, stream, factor in noise:
+            for state, name, stream, factor in noise:
                 xi = normals(now.block.seed, now.block.first_index, now.n, now.k, stream, self.dtype)
+                now.values[name] = xi
                 now.increments[state] = now.increments[state] + factor(now.values) * xi
             for state, increment in now.increments.items():
                 now.values[_present(state).name] = now.values[state.name] + increment
@@ -437,9 +549,9 @@ class NumpyEngine(HostEngine):
         def act(now: _StepInProgress) -> None:
             assign(now)
             if event.stamps:
-                np.copyto(now.times[LAST_SPIKE.name], now.times[T.name], where=now.values[event.name])
-                since = now.values[SINCE_SPIKE.name]
-                now.values[SINCE_SPIKE.name] = np.where(now.values[event.name], self.dtype.type(0), since)
+                happened = self._happened(now, event.name, now.n)
+                np.copyto(now.times[LAST_SPIKE.name], now.times[T.name], where=happened)
+                now.values[SINCE_SPIKE.name] = np.where(happened, self.dtype.type(0), now.values[SINCE_SPIKE.name])
 
         return act
 
@@ -450,13 +562,18 @@ class NumpyEngine(HostEngine):
         meaning = before({state: _present(state) for state in self.step.states})
         values = [(a.symbol, self._evaluate(a.expression.xreplace(meaning))) for a in assignments]
 
+        def choose(happened: Array, assigned: Array, present: Array) -> Array:
+            if np.asarray(happened).dtype == bool:
+                return np.where(happened, assigned, present)
+            return present + happened * (assigned - present)  # a smooth event is a number
+
         def act(now: _StepInProgress) -> None:
             happened = happens(now.values)
             read = dict(now.values)
             for state, value in values:
                 read[just_assigned(state).name] = assigned = value(read)
                 present = _present(state).name
-                now.values[present] = np.where(happened, assigned, now.values[present])
+                now.values[present] = choose(happened, assigned, now.values[present])
 
         return act
 
@@ -475,4 +592,5 @@ def create_engine(request: KernelRequest, space: Space) -> NumpyEngine:
     kernel = request.kernel()
     if kernel.dtype not in ("float32", "float64"):
         raise BackendError(f"dtype {shown(kernel.dtype)} is not float32 or float64")
-    return NumpyEngine(kernel.step, kernel.dtype, kernel.deltas, kernel.counts.cost)
+    choices = kernel.counts.cost, kernel.training, kernel.wanted
+    return NumpyEngine(kernel.step, kernel.dtype, kernel.deltas, *choices)

@@ -33,6 +33,7 @@ from izhigen.codegen.placing import Placer
 from izhigen.codegen.procedure import Kind, Placement, Procedure, Statement, Store, Word, make_procedure, symbols_read
 from izhigen.codegen.sharing import Sharer, share
 from izhigen.derive import functions as f
+from izhigen.derive.adjoint import Training
 from izhigen.derive.event import LAST_SPIKE, TAU_REF
 from izhigen.derive.lowering import DT, SINCE_SPIKE, T, lower, symbol
 from izhigen.derive.ranges import short_ranges
@@ -87,6 +88,10 @@ class Kernel:
         Inputs that are computed from time once a call: expressions of t, k and c0, c1, ..., in double precision.
     counted_inputs, delivered_inputs : tuple of str
         Inputs for which Poisson counts are drawn in the kernel, and those to which it delivers spikes.
+    training : Training or None
+        How gradients pass through spikes; None where no step is gone back through.
+    wanted : tuple of str
+        Inputs, jumps and parameters whose gradients are due then, beside those of the states.
     """
 
     step: Step
@@ -99,6 +104,8 @@ class Kernel:
     timed_inputs: tuple[Statement, ...] = ()
     counted_inputs: tuple[str, ...] = ()
     delivered_inputs: tuple[str, ...] = ()
+    training: Training | None = None
+    wanted: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Procedure:
         return self.procedures[name]
@@ -185,6 +192,8 @@ def build_kernel(
     timed_inputs: Iterable[tuple[str, str]] = (),
     counted_inputs: Iterable[str] = (),
     delivered_inputs: Iterable[str] = (),
+    training: Training | None = None,
+    wanted: Iterable[str] = (),
 ) -> Kernel:
     """Place the statements of a step.
 
@@ -202,6 +211,10 @@ def build_kernel(
         Inputs that the kernel computes from time, each with the text of its form.
     counted_inputs, delivered_inputs : iterable of str
         Inputs for which Poisson counts are drawn in the kernel, and those to which it delivers spikes.
+    training : Training, optional
+        How gradients pass through spikes, where steps are to be gone back through.
+    wanted : iterable of str
+        Inputs, ``<state>_delta`` and parameters whose gradients are due then, beside those of the states.
 
     Raises
     ------
@@ -231,6 +244,8 @@ def build_kernel(
         tuple(_timed(name, text) for name, text in timed_inputs),
         _chosen("Poisson inputs", counted_inputs, inputs),
         _chosen("spike inputs", delivered_inputs, inputs),
+        training,
+        _chosen("gradients", wanted, (*inputs, *model.parameters)),
     )
 
 

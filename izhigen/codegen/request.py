@@ -20,6 +20,7 @@ from izhigen.resources import resource_dir
 
 if TYPE_CHECKING:
     from izhigen.codegen.kernel import Kernel
+    from izhigen.derive.adjoint import Training
     from izhigen.derive.step import Scheme
 
 
@@ -41,6 +42,10 @@ class KernelRequest:
         Inputs that the kernel computes from time, each with the text of its :class:`~izhigen.model.forms.Form`.
     counted_inputs, delivered_inputs : tuple of str
         Inputs that the kernel draws Poisson counts for, and those that it delivers spikes to.
+    training : Training or None
+        How gradients pass through spikes, where steps are to be gone back through.
+    wanted : tuple of str
+        Inputs, ``<state>_delta`` and parameters whose gradients are due then, beside those of the states.
     """
 
     model: Declaration
@@ -52,6 +57,8 @@ class KernelRequest:
     timed_inputs: tuple[tuple[str, str], ...] = ()
     counted_inputs: tuple[str, ...] = ()
     delivered_inputs: tuple[str, ...] = ()
+    training: Training | None = None
+    wanted: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.method, str):
@@ -83,6 +90,8 @@ class KernelRequest:
             self.timed_inputs,
             self.counted_inputs,
             self.delivered_inputs,
+            None if self.training is None else self.training.content,
+            self.wanted,
             _code(),
         )
         return sha256(repr(choices).encode())
@@ -103,6 +112,8 @@ def _kernel(request: KernelRequest, _scheme: Scheme) -> Kernel:
         request.timed_inputs,
         request.counted_inputs,
         request.delivered_inputs,
+        request.training,
+        request.wanted,
     )
 
 

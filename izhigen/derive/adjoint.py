@@ -18,13 +18,12 @@ from typing import Any
 import sympy as sp
 
 from izhigen.derive.derivative import derivative
-from izhigen.derive.event import IS_REFRACTORY, Assignment, Event, before, untrue
-from izhigen.derive.functions import maximum, minimum, where
+from izhigen.derive.event import IS_REFRACTORY, Assignment, Event, before, margin_of
+from izhigen.derive.functions import where
 from izhigen.derive.lowering import SINCE_SPIKE, at_start, just_assigned, own_functions, symbol
 from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump
 from izhigen.derive.step import Step
-from izhigen.derive.surrogate import X, Surrogate, exact
-from izhigen.model.events import Trigger
+from izhigen.derive.surrogate import Surrogate, X, exact
 
 HELD = symbol("is_held")
 """Whether the step was held for a time; what is held until a condition is found from the states."""
@@ -79,24 +78,6 @@ class Training:
         """A smooth event of a margin."""
         assert self.surrogate is not None
         return self.surrogate.smooth.xreplace({X: exact(self.scale) * margin})
-
-
-def margin_of(condition: Any) -> Any:
-    """By how much a condition holds: at least 0 where it does (or above); None where it says that numbers are equal."""
-    if isinstance(condition, (sp.Ge, sp.Gt, sp.Le, sp.Lt)):
-        return condition.gts - condition.lts
-    if isinstance(condition, (sp.And, sp.Or)):
-        parts = [margin_of(part) for part in sorted(condition.args, key=sp.default_sort_key)]
-        if any(part is None for part in parts):
-            return None
-        chosen, total = minimum if isinstance(condition, sp.And) else maximum, parts[0]
-        for part in parts[1:]:
-            total = chosen(total, part)
-        return total
-    if isinstance(condition, sp.Not):
-        inner = margin_of(condition.args[0])
-        return None if inner is None else -inner
-    return None
 
 
 @dataclass(frozen=True)
@@ -246,15 +227,13 @@ class _Tape:
         self.present[state] = self._add(f"{state.name}_new", expression, choice)
 
     def _decide(self, event: Event) -> None:
-        unless: list[Any] = [self._held] if event.is_muted else []
         meaning = {**before(self.present), **self._elapsed}
-        if event.trigger is Trigger.RISING:
-            first = {**before({state: state for state in self.present}), **self._elapsed, SINCE_SPIKE: SINCE_SPIKE}
-            unless.append(event.condition.xreplace(first))
+        held = self._held if event.is_muted else None
+        unless = tuple(part.xreplace(self._elapsed) for part in event.excluded(self.present, held))
         margin = margin_of(event.condition)
         passes = margin is not None and self.training.surrogate is not None and self.training.detach is not Detach.ALL
         name = self._add(f"{event.name}_margin", margin.xreplace(meaning)) if passes or self.training.smooth else None
-        self.values.append(_Decision(event, name, tuple(unless)))
+        self.values.append(_Decision(event, name, unless))
 
     def _assign(self, assignments: tuple[Assignment, ...], choose: Callable[[Any, Any], _Choice]) -> None:
         """Assignments where something happened; all read the values before, but for what ``new`` reads."""
@@ -352,7 +331,7 @@ class _Tape:
         needed = set().union(*(e.free_symbols for e in read))
         found: list[Assignment] = []
         for value in reversed(self.values):
-            name = value.name if isinstance(value, _Value) else value.event.symbol
+            name = value.event.symbol if isinstance(value, _Decision) else value.name
             if name in needed and (isinstance(value, _Value) or self.training.smooth):
                 found.append(Assignment(name, self._expression(value)))
                 needed |= found[-1].expression.free_symbols

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import sympy as sp
 
-from izhigen.derive.functions import where
+from izhigen.derive.functions import maximum, minimum, where
 from izhigen.derive.lowering import SINCE_SPIKE, T, at_start, symbol
 from izhigen.model import functions
 from izhigen.model.additions import REFRACTORY
@@ -59,6 +60,22 @@ class Hold:
         if self.end is None:
             return sp.Le(T - LAST_SPIKE, TAU_REF, evaluate=False)
         return sp.And(sp.Gt(IS_REFRACTORY, sp.Rational(1, 2)), untrue(self.end))
+
+
+def margin_of(condition: Any) -> Any:
+    """By how much a condition holds: at least 0 where it does. Of several that must hold it is the least, of several of
+    which one must, the largest. None where two numbers are to be equal, or not.
+    """
+    if isinstance(condition, (sp.Ge, sp.Gt, sp.Le, sp.Lt)):
+        return condition.gts - condition.lts
+    if isinstance(condition, (sp.And, sp.Or)):
+        parts = [margin_of(part) for part in sorted(condition.args, key=sp.default_sort_key)]
+        choose = minimum if isinstance(condition, sp.And) else maximum
+        return None if any(part is None for part in parts) else reduce(choose, parts)
+    if isinstance(condition, sp.Not):
+        inner = margin_of(condition.args[0])
+        return None if inner is None else -inner
+    return None
 
 
 def untrue(condition: Any) -> Any:
@@ -121,16 +138,21 @@ class Event:
         """Whether it is the event whose time neurons keep."""
         return any(a.symbol == LAST_SPIKE for a in self.assignments)
 
+    def excluded(self, present: Mapping[sp.Symbol, Any], held: Any = None) -> tuple[Any, ...]:
+        """Conditions of which each keeps it from happening: a rising one that held at the start, and the hold."""
+        found = []
+        if self.trigger is Trigger.RISING:
+            first = {**before({state: state for state in present}), SINCE_SPIKE: at_start(SINCE_SPIKE)}
+            found.append(self.condition.xreplace(first))
+        return tuple(found) if held is None else (*found, held)
+
     def happens(self, present: Mapping[sp.Symbol, Any], held: sp.Symbol | None = None) -> Any:
         """Whether it happens, with the states' symbols for the step's start, and ``present`` for now.
 
         ``held`` says whether the step is held, and mutes the event where it is given.
         """
-        happens = self.condition.xreplace(before(present))
-        if self.trigger is Trigger.RISING:
-            first = {**before({state: state for state in present}), SINCE_SPIKE: at_start(SINCE_SPIKE)}
-            happens = sp.And(happens, untrue(self.condition.xreplace(first)))
-        return happens if held is None else sp.And(happens, sp.Not(held))
+        without = (sp.Not(part) if part == held else untrue(part) for part in self.excluded(present, held))
+        return sp.And(self.condition.xreplace(before(present)), *without)
 
 
 def before(present: Mapping[sp.Symbol, Any]) -> dict[sp.Symbol, Any]:

@@ -17,6 +17,7 @@ from izhigen.model.expressions import (
     NEW,
     OLD,
     Binary,
+    Compare,
     Expression,
     Moment,
     Name,
@@ -128,7 +129,11 @@ def parse_condition(source: Any, where: str, moments: Collection[str] = (OLD,)) 
     text = expression_text(source, where)
     if "=" in text and not any(sign in text for sign in ("==", "<", ">", "!=")):
         raise EquationError(f"{shown(text)} assigns; a condition is a comparison such as 'V >= V_th'", where)
-    return parse_expression(text, where, kind="condition", moments=moments)
+    found = parse_expression(text, where, kind="condition", moments=moments)
+    if isinstance(found.tree, Compare) and found.tree.left == found.tree.right:
+        column = next((part.column for part in walk(found.tree) if isinstance(part, Name)), 1)
+        raise EquationError("both sides of the comparison are the same, so it is always true or never", where, column)
+    return found
 
 
 def parse_trigger(source: Any, where: str) -> Trigger:

@@ -345,8 +345,6 @@ class _Parser:
         for operator, left, right in zip(node.ops, operands, operands[1:]):
             if type(operator) not in _COMPARISONS:
                 raise self.error("'is' and 'in' are not supported: compare with < <= > >= == !=", node)
-            if left == right and any(isinstance(part, Name) for part in walk(left)):
-                raise self.error("both sides of the comparison are the same, so it is always true or never", node)
             parts.append(Compare(_COMPARISONS[type(operator)], left, right))
         return parts[0] if len(parts) == 1 else Logical("and", tuple(parts))
 

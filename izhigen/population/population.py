@@ -229,7 +229,7 @@ class Population:
         """The kernel in use for the present placement of parameters, without instantaneous inputs."""
         return self._request(self._neurons.per_neuron).kernel()
 
-    def _request(self, *choices: tuple[Any, ...]) -> KernelRequest:
+    def _request(self, *choices: Any) -> KernelRequest:
         return KernelRequest(self._model, self._options["method"], self._dtype.name, *choices)
 
     @property

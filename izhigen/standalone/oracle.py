@@ -91,7 +91,7 @@ class Oracle:
             i + sum(n.factor * n.xi for n in step.noise if n.state == s) for s, i in zip(step.states, step.increments)
         ]
         whole = replace(step, increments=tuple(increments), noise=())
-        self._engine = NumpyEngine(whole, "float64", drawn.deltas, 0)
+        self._engine = NumpyEngine(whole, "float64", drawn.deltas)
         self.events = tuple(range(len(step.event_names)))
 
     def initial(self, count: int) -> State:

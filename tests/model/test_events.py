@@ -163,7 +163,7 @@ REFUSED = {
         dict(equations="dV/dt = -V*(t - t_last_spike)", initial={"t_last_spike": "V"}),
         "initial value of t_last_spike, column 1: undefined name 'V'",
     ),
-    "both sides": (dict(threshold="V > 0 and V >= V"), "column 11: both sides of the comparison are the same"),
+    "both sides": (dict(threshold=" V >= V"), "column 2: both sides of the comparison are the same"),
     "last spike declared": (dict(equations="dV/dt = -V\nt_last_spike = 3"), "'t_last_spike' is both equation and"),
 }
 
