@@ -174,6 +174,11 @@ class Model(Composable):
         device: int | None = None,
         sharding: Sequence[int] | None = None,
         steps_per_launch: int | None = None,
+        surrogate: Any = None,
+        detach_spike: bool | str = False,
+        spike_reset: str | None = None,
+        spike_scale: float = 1.0,
+        smooth_spikes: bool = False,
         **values: Value,
     ) -> Population:
         """Neurons of this model: ``model.population(1000, dt=0.1, a=0.02, V=lambda n, rng: -65 + rng.random(n))``.
@@ -203,6 +208,22 @@ class Model(Composable):
         steps_per_launch : int, optional
             With ``backend="cuda"``: steps of one launch, instead of as many as are asked for at once; 1 reads and
             writes all states every step.
+        surrogate : Surrogate, str or SymPy expression, optional
+            What stands for the derivative of a spike on the way back through a run with a tape: one of
+            ``iz.surrogates``, the name of one, or a function of the margin x by which the threshold is passed, such as
+            ``"1/(1 + abs(x))**2"``. It changes no spike.
+        detach_spike : {False, "reset", "all"}
+            Which paths through a spike carry no gradient: none of them, that of what the reset assigns, or all
+            (BrainPy's ``detach_spk``; a loss of spikes alone then has no gradient).
+        spike_reset : {"hard", "soft"}, optional
+            ``"soft"`` makes the reset ``V = c`` of a threshold ``V >= V_th`` subtract ``V_th - c`` instead; by default,
+            and with ``"hard"``, it is as declared.
+        spike_scale : float
+            Multiplies x before the surrogate; for potentials in mV some 0.01 to 0.1.
+        smooth_spikes : bool
+            Whether a spike is the surrogate's smooth function of x instead of 0 or 1, and its reset in proportion, so
+            that gradients are those of what is computed: for checking them. ``record="spike"`` is then a trace of
+            numbers. On the NumPy backend.
         **values
             Parameter values and initial states by name, in the model's units: a number, an array in the population's
             shape, or a callable ``f(n, rng)`` that returns one.
@@ -218,6 +239,8 @@ class Model(Composable):
 
         of_model: dict[str, Any] = dict(values)
         of_device: dict[str, Any] = {"device": device, "sharding": sharding, "steps_per_launch": steps_per_launch}
+        of_model |= {"spike_reset": spike_reset, "spike_scale": spike_scale, "smooth_spikes": smooth_spikes}
+        of_model |= {"surrogate": surrogate, "detach_spike": detach_spike}
         of_run: dict[str, Any] = {"dt": dt, "method": method, "backend": backend, "dtype": dtype, "threads": threads}
         return Population(self, size, seed=seed, batch=batch, **of_run, **of_device, **of_model)
 

@@ -220,8 +220,9 @@ class _Tape:
     def _add(self, wanted: str, expression: Any, choice: _Choice | None = None) -> sp.Symbol:
         if choice is None and expression.is_Symbol:
             return expression
-        self.values.append(_Value(self._name(wanted), expression, choice))
-        return self.values[-1].name
+        name = self._name(wanted)
+        self.values.append(_Value(name, expression, choice))
+        return name
 
     def _change(self, state: sp.Symbol, expression: Any, choice: _Choice | None = None) -> None:
         self.present[state] = self._add(f"{state.name}_new", expression, choice)

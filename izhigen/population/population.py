@@ -26,6 +26,8 @@ from izhigen.population.faults import bad_input_error, find_bad_input, find_bad_
 from izhigen.population.neurons import Neurons
 from izhigen.population.run import find_engine_and_feeds, record_run
 from izhigen.population.saved import Saved
+from izhigen.population.tape import start_tape
+from izhigen.population.training import read_tape, read_training, training_of, with_spike_reset
 from izhigen.population.values import Value, check_value_names
 from izhigen.population.views import ParameterView, StateView
 from izhigen.recording.recording import Recording
@@ -68,11 +70,18 @@ class Population:
         device: int | None = None,
         sharding: Sequence[int] | None = None,
         steps_per_launch: int | None = None,
+        surrogate: Any = None,
+        detach_spike: Any = False,
+        spike_reset: Any = None,
+        spike_scale: float = 1.0,
+        smooth_spikes: bool = False,
         **values: Value,
     ) -> None:
+        model = with_spike_reset(model, spike_reset)
         self._set_up(
             model,
             {
+                "training": read_training(surrogate, detach_spike, spike_scale, smooth_spikes),
                 "size": check_size(size),
                 "dt": check_dt(dt),
                 "method": method,
@@ -131,9 +140,21 @@ class Population:
         layout = self._neurons.layout
         self._neurons.begin(layout if batch is ... else replace(layout, batch=check_batch(batch)))
 
-    def _engine(self, deltas: tuple[str, ...] = (), computed: Mapping[str, KernelInput] = NOTHING_COMPUTED) -> Engine:
-        """The engine for the present placement of parameters, states that jump, and inputs that the kernel computes."""
-        key = (self._neurons.per_neuron, deltas, *kernel_choices(computed))
+    def _engine(
+        self,
+        deltas: tuple[str, ...] = (),
+        computed: Mapping[str, KernelInput] = NOTHING_COMPUTED,
+        wanted: tuple[str, ...] | None = None,
+    ) -> Engine:
+        """The engine for the present placement of parameters, states that jump, and inputs that the kernel computes;
+        with a tape, for the gradients that are wanted.
+        """
+        training = self._options["training"]
+        key: tuple[Any, ...] = (self._neurons.per_neuron, deltas, *kernel_choices(computed))
+        if wanted is not None:
+            key = (*key, training_of(self._model, training), wanted)
+        elif training is not None and training.smooth:
+            key = (*key, training)
         if key not in self._engines:
             self._engines[key] = create_engine(self._backend, self._request(*key), self._space)
         self._engine_in_use = self._engines[key]
@@ -377,6 +398,7 @@ class Population:
         progress: bool | None = None,
         check_finite: bool = True,
         out: str | Path | None = None,
+        tape: bool | Iterable[str] = False,
         **inputs: Any,
     ) -> Recording:
         """Advance by a duration and write down what is asked for.
@@ -407,6 +429,10 @@ class Population:
             A new Zarr store, ``"run.zarr"``, that traces and events are written to while the run goes on. The
             recording then reads from it, and memory does not grow with the run. :meth:`Recording.load` opens what an
             error leaves there.
+        tape : bool or iterable of str
+            Whether the run can be gone back through, by :meth:`Recording.backward`: states are written down every some
+            steps (about the square root of their number), and arrays that are given as inputs are copied. Names of
+            inputs and parameters limit the gradients to these and the initial states, which takes less time.
         **inputs
             By name: a number, an array in the population's shape, one row a step ``(T, 1)`` or ``(T, n)``, a stimulus
             of ``izhigen.inputs``, or text in ``t``. ``<state>_delta`` adds to a state after integration. An input that
@@ -433,10 +459,21 @@ class Population:
         with self._space.use():
             count = count_steps(duration, steps, self.dt)
             names, deltas = self._input_names(inputs)
-            find_engine = partial(self._engine, deltas)
+            gradients = read_tape(tape, self._model, names)
+            find_engine = partial(self._engine, deltas, wanted=gradients)
             engine, feeds = find_engine_and_feeds(self._neurons, names, inputs, count, find_engine)
+            made = None
+            if gradients is not None:
+                made = start_tape(self._neurons, engine, feeds, inputs, count, gradients)
+                feeds = {name: source.part for name, source in made.block.inputs.items()}
             wanted = (record, every, neurons, progress, check_finite, out)
-            return record_run(self._neurons, engine, feeds, count, *wanted, self._backend)
+            return record_run(self._neurons, engine, feeds, count, *wanted, self._backend, self._smooth, made)
+
+    @property
+    def _smooth(self) -> tuple[str, ...]:
+        """The events that are numbers."""
+        training = self._options["training"]
+        return tuple(e.name for e in self._model.events) if training is not None and training.smooth else ()
 
     def _input_names(self, inputs: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Names of all inputs that a kernel reads, and the states that jump."""

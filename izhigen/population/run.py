@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from izhigen.backends.engine import Block, Engine, Outputs, Pending, Source
+from izhigen.backends.pullback import Kept
 from izhigen.errors import DerivationError, IzhigenError, NonFiniteError
 from izhigen.inputs.feeds import Feed, KernelInput, as_stimulus, held_values, kernel_input, make_feed
 from izhigen.population.faults import (
@@ -24,6 +25,7 @@ from izhigen.population.faults import (
 )
 from izhigen.population.neurons import Neurons
 from izhigen.population.progress import progress_bar
+from izhigen.population.tape import Tape
 from izhigen.recording.plan import RecordingPlan, Subject
 from izhigen.recording.recording import Recording
 from izhigen.signals import Interruptible
@@ -114,20 +116,27 @@ def record_run(
     check_finite: bool,
     out: str | Path | None,
     backend: str,
+    smooth: tuple[str, ...] = (),
+    tape: Tape | None = None,
     length: BlockLength = BY_TIME,
 ) -> Recording:
-    """Advance by ``count`` steps and write down what is asked for; see :meth:`~izhigen.population.Population.run`."""
+    """Advance by ``count`` steps and write down what is asked for; see :meth:`~izhigen.population.Population.run`.
+
+    ``smooth`` names the events that are numbers; ``tape`` is filled on the way.
+    """
     start = neurons.steps_done
     held = {name: held_values(feed, count) for name, feed in feeds.items()}
-    subject = _subject(neurons, held, engine.method, backend)
+    subject = _subject(neurons, held, engine.method, backend, smooth)
     with Interruptible() as signals:  # everything below is done between two of its looks
         plan = RecordingPlan(subject, count, record, every, chosen, out)
         try:
             with progress_bar(progress, count, neurons.dt) as bar:
-                Runner(neurons, plan, engine, feeds, check_finite, length).run(count, signals.look, bar.update)
-                recording = plan.recording(neurons.steps_done - start, signals.look())
+                runner = Runner(neurons, plan, engine, feeds, check_finite, length, None if tape is None else tape.kept)
+                runner.run(count, signals.look, bar.update)
+                done = neurons.steps_done - start
+                recording = plan.recording(done, signals.look())
                 engine.finish()
-                return recording
+                return recording if tape is None else replace(recording, tape=tape.ended(done, every, plan.neurons))
         except BaseException as problem:
             try:
                 plan.abandon(neurons.steps_done - start, problem)
@@ -136,7 +145,9 @@ def record_run(
             raise
 
 
-def _subject(neurons: Neurons, inputs: Mapping[str, Array | None], method: str, backend: str) -> Subject:
+def _subject(
+    neurons: Neurons, inputs: Mapping[str, Array | None], method: str, backend: str, smooth: tuple[str, ...]
+) -> Subject:
     about = {
         "method": method,
         "dt": neurons.dt,
@@ -153,6 +164,7 @@ def _subject(neurons: Neurons, inputs: Mapping[str, Array | None], method: str, 
         inputs,
         neurons.parameters,
         about,
+        smooth,
     )
 
 
@@ -171,7 +183,9 @@ class Runner:
         feeds: Mapping[str, Feed],
         check_finite: bool,
         length: BlockLength = BY_TIME,
+        kept: Kept | None = None,
     ) -> None:
+        self._kept = kept
         self._neurons, self._plan, self._engine, self._feeds = neurons, plan, engine, feeds
         self._check, self._length = check_finite, length
         self._start = neurons.steps_done
@@ -230,6 +244,7 @@ class Runner:
         self._blocks += 1
 
     def _block(self, sources: Mapping[str, Source], steps: int, offset: int, outputs: Outputs) -> Block:
+        outputs = outputs if self._kept is None else replace(outputs, kept=self._kept)
         return self._neurons.block(sources, steps, self._check, self._start + offset, outputs)
 
     def _conclude(self) -> int:

@@ -51,6 +51,8 @@ class Subject:
         Name to a float, or to an array of one value per neuron.
     about : mapping
         Method, step, number type, backend and seed, for people.
+    smooth : tuple of str
+        Events that are numbers, of which there are traces.
     """
 
     model: Declaration
@@ -61,6 +63,7 @@ class Subject:
     inputs: Mapping[str, Any]
     parameters: Mapping[str, Any]
     about: Mapping[str, Any]
+    smooth: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -84,7 +87,7 @@ class Subject:
 
     def is_written_by_kernel(self, name: str) -> bool:
         """Whether the kernel can write down a trace of that name."""
-        return name in self.dtypes or name in self.inputs
+        return name in self.dtypes or name in self.inputs or name in self.smooth
 
     def type_of(self, name: str) -> Any:
         """Number type of a trace."""
@@ -124,7 +127,8 @@ class RecordingPlan:
         wanted = _names(record, subject.model, subject.inputs)
         self.every = check_count("every", every)
         self.neurons, self._order = check_neurons(neurons, subject.count)
-        self.events = {name: number for name, number in subject.model.event_numbers.items() if name in wanted}
+        happens = {name: n for name, n in subject.model.event_numbers.items() if name not in subject.smooth}
+        self.events = {name: number for name, number in happens.items() if name in wanted}
         self.figures = [name for name in wanted if name in MOMENTS]
         self.wanted = [name for name in wanted if name not in self.events and name not in MOMENTS]
         self._moments = new_moments(subject.space, subject.count, self.figures) if self.figures else None
@@ -132,7 +136,8 @@ class RecordingPlan:
         self._lines = [name for name in self.wanted if name in line_names(subject.model)]
         self._read = self._read_by_lines()
         kept = sorted(
-            {subject.stored(name) for name in (*self.wanted, *self._read)} & {*subject.dtypes, *subject.inputs}
+            {subject.stored(name) for name in (*self.wanted, *self._read)}
+            & {*subject.dtypes, *subject.inputs, *subject.smooth}
         )
         columns = subject.count if self.neurons is None else len(self.neurons)
         row_bytes = sum(subject.type_of(name).itemsize for name in kept) * columns

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,6 +23,15 @@ from izhigen.recording.stored import axes_of, labelled, name_given_twice, read_s
 from izhigen.scalars import read_real
 
 Array = Any
+
+
+class GoesBack(Protocol):
+    """The tape of a run."""
+
+    def backward(self, cotangents: Mapping[str, Any], final: Mapping[str, Any]) -> dict[str, Any]:
+        """Gradients with respect to what the run was given."""
+        ...
+
 
 SPIKES_AT_ONCE = 1 << 20
 """Spikes read at once where all of them need not be in memory."""
@@ -65,6 +74,8 @@ class Recording:
     per_neuron : mapping
         With spikes recorded: the parameters, and the inputs held all the run, that differ between neurons; one value a
         neuron of a row.
+    tape : optional
+        What :meth:`backward` needs, of a run that was asked for it; it is not saved.
     """
 
     t: Array
@@ -79,6 +90,7 @@ class Recording:
     interrupted: bool = False
     store: Path | None = None
     per_neuron: Mapping[str, Array] = field(default_factory=dict, repr=False)
+    tape: GoesBack | None = field(default=None, repr=False, compare=False)
 
     def __getitem__(self, name: str) -> Array:
         """The trace of a state, input or line.
@@ -248,6 +260,44 @@ class Recording:
             figures={name: fetch(values) for name, values in self.figures.items()},
             per_neuron={name: fetch(values) for name, values in self.per_neuron.items()},
         )
+
+    def backward(
+        self, cotangents: Mapping[str, Any], *, final: Mapping[str, Any] | None = None
+    ) -> dict[str, float | Array]:
+        """Gradients of a loss with respect to all that the run was given, from those with respect to what it recorded.
+
+        The run was made with ``tape=True``, by a population that knows its ``surrogate``; see
+        :meth:`izhigen.Model.population`.
+
+        Parameters
+        ----------
+        cotangents : mapping
+            Name of a state or an event to the gradient of the loss with respect to its trace, in the trace's shape or
+            one that broadcasts to it: of a state after each recorded step, of ``"spike"`` as numbers 0 and 1. A state
+            need not have been recorded. ``"count"``: the gradient with respect to the number of spikes, one a neuron.
+        final : mapping, optional
+            Name of a state to the gradient with respect to its values after the run, beside those of the traces.
+
+        Returns
+        -------
+        dict
+            ``"I"``, and every other input: shape ``(T, *shape)``, whatever the input was given as. ``"V0"``: with
+            respect to the state V at the beginning of the run, in the population's shape; initial states count as
+            independent of one another and of parameters. ``"a"``, and every other parameter: a float, where all neurons
+            have one value, else one a neuron; what batches share is added up over them.
+
+        Raises
+        ------
+        RecordingError
+            For a run without a tape.
+        ValueShapeError
+            For an unknown name, a wrong shape, or a number that is not finite.
+        NonFiniteError
+            Naming the neuron and the step where a gradient overflows.
+        """
+        if self.tape is None:
+            raise RecordingError("there is no way back through this run; make it with run(..., tape=True)")
+        return self.tape.backward(cotangents, {} if final is None else final)
 
     def save(self, path: str | Path) -> None:
         """Write everything to a file, in the format that its suffix names.

@@ -1,0 +1,312 @@
+"""The tape of a run: what going back through its steps needs, and the way back.
+
+A run with a tape writes its states down at the beginning of segments of some steps. Going back, each segment is made
+again by the same kernel from there, so the gradients have the same bits as if everything had been kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from izhigen.backends.engine import Block, Engine, Source
+from izhigen.backends.pullback import SUMMED_STEPS, Cotangent, Kept, Pullback
+from izhigen.errors import NonFiniteError, ValueShapeError, shown, suggest
+from izhigen.inputs.feeds import Feed
+from izhigen.memory.layout import Layout
+from izhigen.memory.space import refuse_masked
+from izhigen.model.checking import SPIKE_FIGURES
+from izhigen.model.model import Declaration
+from izhigen.population.neurons import Neurons
+from izhigen.scalars import real_numbers
+from izhigen.signals import Interruptible
+
+Array = Any
+COUNT = SPIKE_FIGURES[0]
+SECONDS = 0.05
+"""About how long one call takes on the way back: short enough for Ctrl-C."""
+BACK_AND_FORTH = 4.0
+"""What going back through a step costs, its making again included, in steps."""
+
+
+def segment_steps(steps: int) -> int:
+    """Steps of a segment of a run: about the square root of them, so that what is kept of the run grows with that, and
+    so does the room for one segment; a multiple of the steps whose gradients are summed in the kernel's type.
+    """
+    return SUMMED_STEPS * max(1, math.ceil(math.isqrt(max(steps, 1)) / SUMMED_STEPS))
+
+
+@dataclass(frozen=True, eq=False)
+class Tape:
+    """What is needed to go back through the steps of a run; see :meth:`izhigen.population.Population.run`.
+
+    Attributes
+    ----------
+    model : Declaration
+    layout : Layout
+    engine : Engine
+    block : Block
+        All steps of the run, with inputs and parameters of its own; the arrays of its states are room.
+    kept : Kept
+    wanted : tuple of str
+        Inputs, jumps and parameters whose gradients are due.
+    is_shared : mapping
+        Name of each parameter of one value a neuron to whether all batches share these.
+    every : int
+        Rows of the recording's traces stand after every that many steps.
+    neurons : array or None
+        Flat indices of the recorded neurons.
+    """
+
+    model: Declaration
+    layout: Layout
+    engine: Engine
+    block: Block
+    kept: Kept
+    wanted: tuple[str, ...]
+    is_shared: Mapping[str, bool]
+    every: int = 1
+    neurons: Array | None = None
+
+    def __reduce__(self) -> Any:  # a pickled recording has none
+        return (_no_tape, ())
+
+    def ended(self, steps: int, every: int, neurons: Array | None) -> Tape:
+        """The tape of a run that has ended after some steps, with what its recording has of each row."""
+        return replace(self, block=replace(self.block, steps=steps), every=every, neurons=neurons)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that the tape keeps: states at the beginning of segments, and copies of inputs."""
+        inputs = sum(source.values.nbytes for source in self.block.inputs.values() if not callable(source.given))
+        return inputs + sum(rows.nbytes for rows in self.kept.rows.values())
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The states that have a gradient."""
+        return tuple(equation.name for equation in self.model.equations if equation.is_ode)
+
+    @property
+    def event_names(self) -> tuple[str, ...]:
+        """The events that have a gradient."""
+        return tuple(event.name for event in self.model.events)
+
+    def backward(self, cotangents: Mapping[str, Any], final: Mapping[str, Any]) -> dict[str, Any]:
+        """Go back through the run; see :meth:`izhigen.recording.Recording.backward`."""
+        given, counts = self._given(cotangents)
+        layout, steps = self.layout, self.block.steps
+        states = {name: layout.space.zeros(layout.count, layout.dtype) for name in self.states}
+        for name, values in final.items():
+            if name not in states:
+                raise ValueShapeError(f"final: model {self.model.name!r} has no state {shown(name)}")
+            states[name][:] = self._per_neuron(f"final {name}", values)
+        inputs = [*self.model.inputs, *self.model.delta_inputs]
+        rows = {name: np.zeros((steps, layout.count), layout.dtype) for name in self.wanted if name in inputs}
+        sums = {name: np.zeros(layout.count) for name in self.wanted if name not in inputs}
+        with layout.space.use(), Interruptible() as signals:
+            pullback = Pullback(self.kept, self.block.first_step, given, counts, states, rows, sums)
+            _WayBack(self, pullback).go(signals.look)
+        found: dict[str, Any] = {name: values.reshape(steps, *layout.shape) for name, values in rows.items()}
+        found |= {f"{name}0": values.reshape(layout.shape) for name, values in states.items()}
+        return found | {name: self._of_parameter(name, values) for name, values in sums.items()}
+
+    # -- what is given ----------------------------------------------------------------------------------------------
+
+    def _given(self, cotangents: Mapping[str, Any]) -> tuple[dict[str, tuple[Cotangent, ...]], dict[str, Array]]:
+        """What the loss itself depends on, by state and event; and by event, on the number of them."""
+        given: dict[str, tuple[Cotangent, ...]] = {}
+        counts: dict[str, Array] = {}
+        known = (*self.states, *self.event_names, *([COUNT] if self.model.spike else []))
+        if not isinstance(cotangents, Mapping):
+            raise ValueShapeError(
+                f"backward takes a mapping such as {{'V': gradient}}, not {type(cotangents).__name__}"
+            )
+        for name, values in cotangents.items():
+            if name not in known:
+                raise ValueShapeError(
+                    f"backward: {shown(name)} has no gradient{suggest(str(name), known)} (known: {', '.join(known)})"
+                )
+            if name == COUNT:
+                assert self.model.spike is not None
+                counts[self.model.spike.name] = self._per_neuron(name, values)
+                continue
+            if name in self.event_names and self.every != 1:
+                raise ValueShapeError(
+                    f"backward: the rows of {shown(name)} stand for several steps (every={self.every}); record every "
+                    "step, or give the gradient with respect to 'count'"
+                )
+            given[name] = (Cotangent(self._rows(name, values), self.every),)
+        return given, counts
+
+    def _numbers(self, name: str, values: Any) -> Array:
+        refuse_masked(f"backward: {name}", values)
+        array = real_numbers(f"backward: {name}", values, self.layout.read(values), "; give numbers")
+        with np.errstate(over="ignore"):
+            array = np.asarray(array, self.layout.dtype)
+        bad = np.argwhere(~np.isfinite(array))
+        if len(bad):
+            raise ValueShapeError(f"backward: the gradient given for {name} is not finite at {tuple(bad[0].tolist())}")
+        return array
+
+    def _per_neuron(self, name: str, values: Any) -> Array:
+        """One value a neuron of a row, as one a neuron of the population."""
+        array, shape = self._numbers(name, values), self._row_shape
+        try:
+            return self._spread(np.broadcast_to(array, shape).reshape(1, -1))[0]
+        except ValueError:
+            raise ValueShapeError(
+                f"backward: {name} has shape {array.shape}; give one value per neuron {shape}"
+            ) from None
+
+    def _rows(self, name: str, values: Any) -> Array:
+        """Rows of a trace, as wide as they are given."""
+        array, shape = self._numbers(name, values), (self.block.steps // self.every, *self._row_shape)
+        if array.shape == shape:
+            return self._spread(np.ascontiguousarray(array).reshape(shape[0], -1))
+        try:
+            whole = np.broadcast_to(array, shape)
+        except ValueError:
+            raise ValueShapeError(
+                f"backward: {name} has shape {array.shape}, its trace {shape}; give the gradient in that shape"
+            ) from None
+        return self._spread(np.ascontiguousarray(whole).reshape(shape[0], -1))
+
+    @property
+    def _row_shape(self) -> tuple[int, ...]:
+        return self.layout.shape if self.neurons is None else (len(self.neurons),)
+
+    def _spread(self, rows: Array) -> Array:
+        """Columns of the recorded neurons as columns of all; of a neuron that was recorded twice their sum."""
+        if self.neurons is None:
+            return rows
+        whole = np.zeros((len(rows), self.layout.count), rows.dtype)
+        np.add.at(whole.T, self.neurons, rows.T)
+        return whole
+
+    # -- what is found ----------------------------------------------------------------------------------------------
+
+    def _of_parameter(self, name: str, values: Array) -> float | Array:
+        """Of the one value for all neurons, or of one a neuron; those of batches that share it are added up."""
+        if isinstance(self.block.parameters[name], float):
+            return float(values.sum())
+        whole = values.reshape(self.layout.shape)
+        if self.layout.batch is not None and self.is_shared[name]:
+            whole = whole.sum(axis=0)
+        return np.asarray(whole.astype(self.layout.dtype))
+
+
+def _no_tape() -> None:
+    """What a pickled tape becomes."""
+    return None
+
+
+class _WayBack:
+    """Goes back through the blocks of a run, the last one first; a gradient that overflows is traced to its step."""
+
+    def __init__(self, tape: Tape, pullback: Pullback) -> None:
+        self._tape, self._pullback = tape, pullback
+
+    def go(self, interrupted: Any) -> None:
+        tape, kept = self._tape, self._pullback.kept
+        segments = self._segments_at_once()
+        end = tape.block.first_step + tape.block.steps
+        while end > tape.block.first_step:
+            begin = kept.start(max(kept.row_at(end - 1) - segments + 1, 0))
+            before = {name: values.copy() for name, values in self._pullback.states.items()}
+            self._pull(begin, end, begin)
+            if self._bad() is not None:
+                self._trace(begin, end, before)
+            end = begin
+            if interrupted():
+                raise KeyboardInterrupt
+
+    def _segments_at_once(self) -> int:
+        tape = self._tape
+        work = SECONDS * tape.engine.pace * tape.block.threads / max(tape.engine.cost * BACK_AND_FORTH, 1)
+        return max(1, int(work // max(tape.layout.count, 1)) // tape.kept.every)
+
+    def _pull(self, begin: int, end: int, first: int) -> None:
+        """Go back from step ``end`` to ``first``, the steps made again from ``begin`` on."""
+        tape, offset = self._tape, begin - self._tape.block.first_step
+        inputs = {name: source.part(offset, end - begin) for name, source in tape.block.inputs.items()}
+        block = replace(tape.block, first_step=begin, steps=end - begin, inputs=inputs)
+        rows = {name: values[offset : offset + end - begin] for name, values in self._pullback.inputs.items()}
+        tape.engine.pull_back(block, replace(self._pullback, first=first, inputs=rows))
+
+    def _bad(self) -> int | None:
+        """The first neuron with a gradient that is not finite."""
+        places = [np.flatnonzero(~np.isfinite(values)) for values in self._pullback.states.values()]
+        return min((int(p[0]) for p in places if len(p)), default=None)
+
+    def _trace(self, begin: int, end: int, before: Mapping[str, Array]) -> None:
+        """Find the last step before which a gradient is not finite, and say so."""
+        kept = self._pullback.kept
+        low, high = begin, end - 1  # it is not finite before step low, and the search goes on below high
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._overflows(kept.start(kept.row_at(middle)), end, middle, before):
+                low = middle
+            else:
+                high = middle - 1
+        self._overflows(kept.start(kept.row_at(low)), end, low, before)
+        neuron = self._bad()
+        where = f"neuron {neuron}" if neuron is not None else "a neuron"
+        raise NonFiniteError(
+            f"the gradient of {where} overflows on the way back through step {low} "
+            f"(t = {low * self._tape.block.dt:g} ms): gradients of a run grow with its length where neurons are "
+            "unstable. Take a shorter run, a flatter surrogate or a smaller spike_scale, detach_spike='reset', or "
+            "dtype='float64'",
+            neuron=-1 if neuron is None else neuron,
+            step=low,
+            time=low * self._tape.block.dt,
+            state={},
+            inputs={},
+        )
+
+    def _overflows(self, begin: int, end: int, first: int, before: Mapping[str, Array]) -> bool:
+        """Whether going back to a step leaves a gradient that is not finite."""
+        for name, values in before.items():
+            self._pullback.states[name][:] = values
+        self._pull(begin, end, first)
+        return self._bad() is not None
+
+
+def start_tape(
+    neurons: Neurons,
+    engine: Engine,
+    feeds: Mapping[str, Feed],
+    inputs: Mapping[str, Any],
+    count: int,
+    wanted: tuple[str, ...],
+) -> Tape:
+    """Room for the tape of a run of ``count`` steps, and what it is given; whoever makes the run fills it.
+
+    Arrays that a user gave are copied: they may change before the way back.
+    """
+    layout, every = neurons.layout, segment_steps(count)
+    sources = {name: _own(feed(0, count), inputs.get(name)) for name, feed in feeds.items()}
+    parameters = {
+        name: value if isinstance(value, float) else value.copy() for name, value in neurons.parameters.items()
+    }
+    first = neurons.steps_done
+    kept = Kept(first, every, {})
+    segments = kept.row_at(first + max(count, 1) - 1) + 1
+    rows = {name: np.empty((segments, layout.count), values.dtype) for name, values in neurons.state.items()}
+    room = {name: layout.space.zeros(layout.count, values.dtype) for name, values in neurons.state.items()}
+    block = replace(neurons.block(sources, count, False, first), parameters=parameters, state=room, spike_flag=None)
+    shared = {
+        name: not (np.ndim(neurons.given.get(name, 0.0)) and np.shape(neurons.given[name]) == layout.shape)
+        for name in neurons.parameters
+    }
+    return Tape(neurons.model, layout, engine, block, replace(kept, rows=rows), wanted, shared)
+
+
+def _own(source: Source, given: Any) -> Source:
+    """A source whose values nobody else can change."""
+    if callable(source.given) or not isinstance(given, np.ndarray) or not np.may_share_memory(source.values, given):
+        return source
+    return replace(source, given=source.values.copy())
