@@ -1,0 +1,126 @@
+"""Gradients against central differences of runs with smooth spikes: library models, methods, random models."""
+
+import os
+
+import numpy as np
+import pytest
+
+import izhigen as iz
+from izhigen.derive.step import method_names
+from tests.end_to_end.random_events import DT, make_case
+from tests.gradients import Differences, random_numbers
+from tests.helpers import distinct_models
+
+ALL = bool(os.environ.get("IZHIGEN_ALL_RANDOM_MODELS"))
+MODELS = distinct_models()
+RANDOM = 200
+CHUNK = 20
+METHODS = method_names()
+PAIRS = [
+    (model, method)
+    for k, model in enumerate(MODELS)
+    for j, method in enumerate(METHODS)
+    if ALL or method == "exp_euler" or (j + k) % len(MODELS) == 0
+]
+
+
+def library_case(model, method, **options):
+    """Three neurons on their way to a spike, and a noisy current."""
+    inputs = {name: 10.0 + 5.0 * random_numbers((25, 3), 7) for name in model.inputs}
+    first = model.states[0]
+    low, high = (-60.0, 25.0) if model.parameters.get("V_th", 35.0) > 1 else (-0.5, 0.5)
+    values = {name: 0.1 + 0.1 * random_numbers(3, k) for k, name in enumerate(model.states)}
+    values[first] = np.linspace(low, high, 3)
+    return Differences(model, values, inputs, 25, {"dt": 0.2, "method": method, "backend": "numpy", **options})
+
+
+@pytest.mark.parametrize(("name", "method"), PAIRS)
+def test_library(name, method):
+    assert library_case(MODELS[name], method).check(each=method == "exp_euler") >= 5
+
+
+RATES = """
+    dm/dt = 0.1*(V + 40)/(1 - exp(-0.1*(V + 40)))*(1 - m) - 4*exp(-(V + 65)/18)*m
+    dh/dt = 0.07*exp(-(V + 65)/20)*(1 - h) - h/(1 + exp(-(V + 35)/10))
+    dn/dt = 0.01*(V + 55)/(1 - exp(-0.1*(V + 55)))*(1 - n) - 0.125*exp(-(V + 65)/80)*n
+"""
+
+
+def constructs():
+    """Models of what the library lacks: blocks, noise, steep upstrokes, held currents, holds, gates; and initial values."""
+    izhikevich, liquid = iz.load("Izhikevich"), iz.load("IzhikevichLTC")
+    potential = {"V": np.array([-60.0, 0.0, 25.0]), "u": np.full(3, -13.0)}
+    ring = iz.Model(
+        "Ring",
+        "dx/dt = (-x + k*y)/tau + I\ndy/dt = (-y - k*x + z)/tau\ndz/dt = -z/tau2 + x/9",
+        threshold="x >= 1",
+        reset="x = x - 1; y = 0.5*y",
+        parameters={"k": 1.3, "tau": 4.0, "tau2": 7.0},
+        inputs=["I"],
+    )
+    leaky = iz.Model("L", "dV/dt = (-V + I)/tau", "V >= 1", "V = 0", {"tau": 10.0, "s": 0.2}, ["I"])
+    exponential = iz.Model(
+        "EIF",
+        "dV/dt = (E - V + D*exp((V - VT)/D) + I)/tau",
+        "V >= 2",
+        "V = E",
+        {"E": -1, "D": 0.4, "VT": 0.5, "tau": 5},
+        ["I"],
+    )
+    cell = iz.Model(
+        "HH",
+        "dV/dt = (I - gNa*m**3*h*(V - ENa) - gK*n**4*(V - EK) - gl*(V - El))/C" + RATES,
+        threshold="V >= 0",
+        parameters={"gNa": 120.0, "gK": 36.0, "gl": 0.3, "ENa": 50.0, "EK": -77.0, "El": -54.4, "C": 1.0},
+        inputs=["I"],
+    )
+    gates = {"V": np.array([-65.0, -40.0, 10.0]), "m": np.full(3, 0.1), "h": np.full(3, 0.5), "n": np.full(3, 0.3)}
+    start = {name: 0.3 + 0.1 * random_numbers(3, k) for k, name in enumerate("xyz")}
+    return {
+        "block": (ring, start),
+        "noisy block": (ring.with_noise(x=0.3, y="0.1*k"), start),
+        "noise that reads": (leaky.with_noise(V="s*sqrt(abs(V) + 0.1)"), {"V": np.array([0.1, 0.5, 0.9])}),
+        "steep": (exponential.with_noise(V=0.2), {"V": np.array([0.1, 1.2, 1.7])}),
+        "liquid": (liquid.with_current("g*(E - V)", inputs=["g"], E=0.0), potential),
+        "held current": (izhikevich.with_current("g*(E - V)", g=0.1, E=0.0), potential),
+        "hold until": (izhikevich.with_refractory(until="V < -50", hold=["u"]), potential),
+        "hold for": (izhikevich.with_refractory(0.7, hold=["u"]), potential),
+        "gates": (cell, gates),
+    }
+
+
+CONSTRUCTS = constructs()
+
+
+def construct_case(name, **options):
+    model, values = CONSTRUCTS[name]
+    inputs = {
+        i: 3 + random_numbers((25, 3), k) if i == "I" else np.full((25, 3), 0.1) for k, i in enumerate(model.inputs)
+    }
+    return Differences(model, values, inputs, 25, {"dt": 0.05, "backend": "numpy", **options})
+
+
+@pytest.mark.parametrize("method", ["exp_euler", "rk4"])
+@pytest.mark.parametrize("name", CONSTRUCTS)
+def test_constructs(name, method):
+    assert construct_case(name, method=method).check(tolerance=1e-5, each=method == "exp_euler") >= 3
+
+
+@pytest.mark.parametrize("first", range(0, RANDOM, CHUNK))
+def test_random_models(first):
+    checked = [random_case(seed).check(tolerance=1e-5) for seed in range(first, first + CHUNK)]
+    assert min(checked) >= 7
+
+
+def random_case(seed, **options):
+    case = make_case(seed, neurons=3, steps=25)
+    inputs = dict(case.inputs.items())
+    method = METHODS[seed % len(METHODS)] if seed % 2 else "exp_euler"
+    return Differences(
+        case.model(),
+        dict(case.initial),
+        inputs,
+        25,
+        {"dt": DT, "method": method, "backend": "numpy", **options},
+        spike_scale=1.0,
+    )

@@ -1,0 +1,96 @@
+"""Gradients of runs by central differences: nothing of the adjoint is used, only runs with smooth spikes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+import izhigen as iz
+
+STEPS_OF_DIFFERENCES = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
+
+
+def random_numbers(shape: Any, *seed: int) -> Any:
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+@dataclass
+class Differences:
+    """A run with smooth spikes, a random linear loss of all that it records, and derivatives of that by differences."""
+
+    model: Any
+    values: dict[str, Any]
+    inputs: dict[str, Any]
+    steps: int
+    options: dict[str, Any]
+    surrogate: Any = field(default_factory=lambda: iz.surrogates.sigmoid(alpha=1.0))
+    spike_scale: float = 0.3
+
+    def __post_init__(self) -> None:
+        self.values = {**self.model.parameters, **self.values}
+        states = [equation.name for equation in self.model.equations if equation.is_ode]
+        self.names = [*states, *(event.name for event in self.model.events)]
+        if self.model.events:
+            smooth = {"surrogate": self.surrogate, "spike_scale": self.spike_scale, "smooth_spikes": True}
+            self.options = {**smooth, **self.options}
+
+    def run(self, values: dict[str, Any], inputs: dict[str, Any], tape: bool = False) -> Any:
+        n, *_ = (np.shape(next(iter(inputs.values())))[1:] or (3,)) if inputs else (3,)
+        pop = self.model.population(n, dtype="float64", **self.options, **values)
+        return pop.run(steps=self.steps, record=self.names, tape=tape, check_finite=False, **inputs)
+
+    def loss(self, recording: Any) -> float:
+        return float(sum((w * recording[name]).sum() for name, w in self.weights.items()))
+
+    def gradients(self) -> dict[str, Any]:
+        """Those of the adjoint."""
+        recording = self.run(self.values, self.inputs, tape=True)
+        largest = {name: max(1.0, float(np.abs(recording[name]).max())) for name in self.names}
+        self.weights = {
+            name: random_numbers(recording[name].shape, k) / largest[name] for k, name in enumerate(self.names)
+        }
+        return recording.backward(self.weights)
+
+    def slope(self, directions: dict[str, Any]) -> list[float]:
+        """The derivative of the loss in a direction, by steps of several lengths and by Richardson's extrapolation."""
+        slopes = []
+        for h in STEPS_OF_DIFFERENCES:
+            ends = []
+            for sign in (h, -h):
+                moved = {name: np.asarray(self.value(name), float) + sign * way for name, way in directions.items()}
+                values = {**self.values, **{n.removesuffix("0"): v for n, v in moved.items() if n not in self.inputs}}
+                inputs = {**self.inputs, **{n: v for n, v in moved.items() if n in self.inputs}}
+                ends.append(self.loss(self.run(values, inputs)))
+            slopes.append((ends[0] - ends[1]) / (2 * h))
+        return [*slopes, *((100 * fine - coarse) / 99 for coarse, fine in pairwise(slopes))]
+
+    def value(self, name: str) -> Any:
+        return self.inputs[name] if name in self.inputs else self.values[name.removesuffix("0")]
+
+    def direction(self, name: str, gradient: Any, seed: int) -> Any:
+        """A random direction, about as long as what moves is large; where nothing arrives, nothing does."""
+        base = np.asarray(self.value(name), float)
+        way = random_numbers(base.shape, seed) * max(1.0, float(np.abs(base).max()) * 0.1)
+        return np.where(base == 0, 0.0, way) if name in self.model.event_inputs else way
+
+    def check(self, tolerance: float = 1e-6, each: bool = False) -> int:
+        """Compare in a direction that moves all, or also in those that move one thing each."""
+        found = {
+            name: values
+            for name, values in self.gradients().items()
+            if name in self.inputs or name.removesuffix("0") in self.values
+        }
+        directions = {
+            name: self.direction(name, gradient, k) for k, (name, gradient) in enumerate(sorted(found.items()))
+        }
+        sets = [directions, *({name: way} for name, way in directions.items() if each)]
+        for chosen in sets:
+            parts = {name: float((np.asarray(found[name]) * way).sum()) for name, way in chosen.items()}
+            expected, slopes = sum(parts.values()), self.slope(chosen)
+            scale = max(1e-3, abs(expected), 1e-3 * max(map(abs, parts.values())))
+            errors = [abs(slope - expected) / scale for slope in slopes]
+            assert min(errors) < tolerance, f"{self.model}\n{parts}\n{slopes}"
+        return len(found)
