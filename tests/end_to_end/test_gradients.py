@@ -83,8 +83,8 @@ def constructs():
         "steep": (exponential.with_noise(V=0.2), {"V": np.array([0.1, 1.2, 1.7])}),
         "liquid": (liquid.with_current("g*(E - V)", inputs=["g"], E=0.0), potential),
         "held current": (izhikevich.with_current("g*(E - V)", g=0.1, E=0.0), potential),
-        "hold until": (izhikevich.with_refractory(until="V < -50", hold=["u"]), potential),
-        "hold for": (izhikevich.with_refractory(0.7, hold=["u"]), potential),
+        "hold until": (izhikevich.with_refractory(until="u < -6", hold=["V"]), potential),
+        "hold for": (izhikevich.with_refractory(0.2, hold=["V", "u"]), potential),
         "gates": (cell, gates),
     }
 
