@@ -10,6 +10,7 @@ import cffi
 import numpy as np
 
 from izhigen.backends.engine import Block, Source
+from izhigen.backends.pullback import Pullback
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.program import Program
 
@@ -82,7 +83,37 @@ class Binding:
                 for a in (block.outputs.moments.count, block.outputs.moments.first, block.outputs.moments.last)
             )
             run.interval_squares = self.pointer("double *", block.outputs.moments.squares)
+        kept = block.outputs.kept
+        if kept is not None:
+            run.keep_first, run.keep_every = kept.first_step, kept.every
+            for name, rows in kept.rows.items():
+                setattr(run.keep, c_name(name), self._state_pointer(name, rows))
         return run
+
+    def pullback(self, block: Block, back: Pullback) -> Any:
+        """``struct <name>_pullback`` for the way back through a block."""
+        found = self.ffi.new(f"struct {self._name}_pullback *")
+        found.first, found.origin, found.every = back.first, back.kept.first_step, back.kept.every
+        row = back.kept.row_at(block.first_step)
+        for name, rows in back.kept.rows.items():
+            setattr(found.kept, c_name(name), self._state_pointer(name, rows[row:]))
+        for name, values in back.states.items():
+            setattr(found.state, c_name(name), self.pointer(self.real, values))
+        for name, cotangent in back.given.items():
+            self._set_cotangent(getattr(found.given, c_name(name)), cotangent.values, cotangent.every)
+        for name, values in back.counts.items():
+            self._set_cotangent(getattr(found.count, c_name(name)), values.reshape(1, -1), 1)
+        for name, rows in back.inputs.items():
+            setattr(found.input, c_name(name), self.pointer(self.real, rows))
+        for name, values in back.parameters.items():
+            setattr(found.parameter, c_name(name), self.pointer("double *", values))
+        return found
+
+    def _set_cotangent(self, target: Any, values: Array, every: int) -> None:
+        rows, columns = values.shape
+        target.values, target.every = self.pointer(self.real, values), every
+        target.step_stride = 0 if rows == 1 and every == 1 else columns
+        target.neuron_stride = 1 if columns > 1 else 0
 
     def _state_pointer(self, name: str, array: Array) -> Any:
         return self.pointer("double *" if name == "t_last_spike" else self.real, array)

@@ -22,11 +22,12 @@ from izhigen.backends.engine import (
     host_space,
     listed_spikes,
 )
+from izhigen.backends.pullback import Pullback
 from izhigen.backends.workers import Workers
 from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, CompileError, ValueShapeError
-from izhigen.memory.space import Space
+from izhigen.memory.space import Space, aligned_zeros
 from izhigen.signals import SignalsDeferred, at_once
 
 PACE = 2e10
@@ -69,6 +70,10 @@ class CEngine(HostEngine):
         self._workers = Workers()
         self._dtype = np.dtype(program.dtype)
         self._lists: list[_SpikeList] = []
+        self._rooms: list[np.ndarray] = []
+        if program.goes_back:
+            self._room = getattr(self._library, f"{program.name}_room")
+            self._pull_back = getattr(self._library, f"{program.name}_pull_back")
         self.description = f"{'built' if self._built.fresh else 'found in the cache'}: {self._built.command}"
 
     def _open(self, built: Built) -> tuple[Any, Any]:
@@ -117,6 +122,25 @@ class CEngine(HostEngine):
             if spikes is not None:
                 spikes.take(run.spike_count)
                 run.spike_count = 0
+
+    def pull_back(self, block: Block, pullback: Pullback) -> None:
+        """Go back through the block; ranges of whole tiles go to the threads."""
+        n = len(next(iter(block.state.values())))
+        _check_sizes(block, n)
+        population, back = self._binding.population(block, n), self._binding.pullback(block, pullback)
+        ranges = _ranges(n, self._program.tile, block.threads, block.steps)
+        size = self._room(min(pullback.kept.every, block.steps))
+        while len(self._rooms) < len(ranges) or len(self._rooms[0]) < size:
+            self._rooms = [aligned_zeros(size, np.uint8) for _ in ranges]
+        kept: list[np.ndarray] = []
+        runs = [self._run(block, None, n, kept) for _ in ranges]
+        rooms = [self._binding.pointer("void *", room) for room in self._rooms]
+        self._workers.run(
+            [
+                partial(self._pull_back, population, run, back, room, *part)
+                for run, room, part in zip(runs, rooms, ranges)
+            ]
+        )
 
     def prepare(self, block: Block) -> PreparedStep:
         """The block's one step as a function; see :class:`izhigen.backends.engine.Engine`."""

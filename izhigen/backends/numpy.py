@@ -16,9 +16,9 @@ import sympy as sp
 
 from izhigen.backends.engine import Advanced, Block, HostEngine, Moments, PreparedStep, Source, Spikes, host_space
 from izhigen.backends.poisson import poisson_counts
-from izhigen.backends.pullback import SUMMED_STEPS, Pullback
+from izhigen.backends.pullback import Pullback
 from izhigen.backends.random import normals
-from izhigen.codegen.agreed import EVENT_GROUP
+from izhigen.codegen.agreed import EVENT_GROUP, SUMMED_STEPS
 from izhigen.codegen.formats import PHI1_SATURATES
 from izhigen.codegen.request import KernelRequest
 from izhigen.derive.adjoint import HELD as HELD_IN_STEP
@@ -308,9 +308,8 @@ class AdjointArrays:
 
     def _sum(self, bar: Array, name: str, step: int, pullback: Pullback) -> Array:
         """With the gradients that the loss itself has with respect to a state or event."""
-        for cotangent in pullback.given.get(name, ()):
-            row = cotangent.at(step)
-            bar = bar if row is None else bar + row
+        row = pullback.given[name].at(step) if name in pullback.given else None
+        bar = bar if row is None else bar + row
         return bar + pullback.counts[name] if name in pullback.counts else bar
 
 

@@ -10,11 +10,6 @@ from typing import Any
 
 Array = Any
 
-SUMMED_STEPS = 32
-"""Gradients of parameters are summed in the kernel's type over steps up to a multiple of this one, and these sums in
-double precision: always in the same order, wherever a run is cut.
-"""
-
 
 @dataclass(frozen=True, eq=False)
 class Kept:
@@ -93,7 +88,7 @@ class Pullback:
 
     kept: Kept
     first: int
-    given: Mapping[str, tuple[Cotangent, ...]]
+    given: Mapping[str, Cotangent]
     counts: Mapping[str, Array]
     states: Mapping[str, Array]
     inputs: Mapping[str, Array]

@@ -14,6 +14,10 @@ COUNTED_STEPS = 1 << 30
 """Steps that C counts from the call's beginning, in 32 bits beside float32."""
 EVENT_GROUP = 32
 """Neurons whose spikes are kept in one list: a warp of a device, and a part of every tile."""
+SUMMED_STEPS = 32
+"""Gradients of parameters are summed in the kernel's type over steps up to a multiple of this one, and these sums in
+double precision: always in the same order, wherever a run is cut.
+"""
 LARGEST_MEAN = 1e6
 """Largest mean of a Poisson variate; a draw takes a time that grows with its root."""
 MULTIPLIERS, WEYL, ROUNDS = (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85), 10
@@ -33,7 +37,7 @@ class AgreedView:
     Attributes
     ----------
     never, no_step, latest_release, latest_release_whole, counted_steps, largest_mean : str
-    event_group, stream_shift, rounds : int
+    event_group, summed_steps, stream_shift, rounds : int
     multipliers, weyl : tuple of str
     high_words, low_words : str
     """
@@ -45,6 +49,7 @@ class AgreedView:
     counted_steps: str
     largest_mean: str
     event_group: int
+    summed_steps: int
     stream_shift: int
     rounds: int
     multipliers: tuple[str, ...]
@@ -72,6 +77,7 @@ AGREED = AgreedView(
     counted_steps=f"{COUNTED_STEPS:#x}",
     largest_mean=_short(LARGEST_MEAN),
     event_group=EVENT_GROUP,
+    summed_steps=SUMMED_STEPS,
     stream_shift=STREAM_SHIFT,
     rounds=ROUNDS,
     multipliers=_words(*MULTIPLIERS),

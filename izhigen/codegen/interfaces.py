@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from izhigen.codegen.agreed import AGREED
 from izhigen.codegen.interface import NUMBERS, Field, Function, Group, Interface, Size, Struct, pointer, value
+from izhigen.codegen.interfaces_back import back_functions, back_structs, kept_fields
 from izhigen.codegen.view import KernelView, Lane, Variable
 
 Part = TypeVar("Part")
@@ -65,10 +66,11 @@ def processor_interface(view: KernelView) -> Interface:
                     "bad_neuron is not negative: then\nnothing is advanced",
                 ),
             ),
+            *kept_fields(view),
         ),
         "What to do in one call: how many steps, with which inputs, and what to write down. Unused pointers are NULL.",
     )
-    return Interface((*_population(view), run), (advance,))
+    return Interface((*_population(view), run, *back_structs(view)), (advance, *back_functions(view)))
 
 
 def device_interface(view: KernelView) -> Interface:

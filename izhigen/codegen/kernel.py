@@ -15,6 +15,7 @@ from typing import Any
 
 import sympy as sp
 
+from izhigen.codegen.back import Bars, bars_of, write_back
 from izhigen.codegen.body import (
     NO_SPIKE,
     PERIOD,
@@ -33,7 +34,7 @@ from izhigen.codegen.placing import Placer
 from izhigen.codegen.procedure import Kind, Placement, Procedure, Statement, Store, Word, make_procedure, symbols_read
 from izhigen.codegen.sharing import Sharer, share
 from izhigen.derive import functions as f
-from izhigen.derive.adjoint import Training
+from izhigen.derive.adjoint import HELD, Adjoint, Training, derive_adjoint
 from izhigen.derive.event import LAST_SPIKE, TAU_REF
 from izhigen.derive.lowering import DT, SINCE_SPIKE, T, lower, symbol
 from izhigen.derive.ranges import short_ranges
@@ -79,7 +80,8 @@ class Kernel:
         neuron, once a call for each; ``clock``, what depends on time only, once a step; ``step``, all else; for every
         event that holds something ``on_<event>``, what is done in neurons in which it happened. Resets are part of the
         step. For targets that make a step in two parts: ``guard``, those statements of the step that compute arguments
-        of phi1 that are checked, and stores of their phi1; ``rest``, the second part, which reads these.
+        of phi1 that are checked, and stores of their phi1; ``rest``, the second part, which reads these. Where steps
+        are gone back through: ``back``, which does so, and ``back_clock``, what of it depends on time only.
     noisy_inputs : tuple of str
         Inputs to which normal variates are added in the kernel.
     short : tuple of ShortArgument
@@ -92,6 +94,8 @@ class Kernel:
         How gradients pass through spikes; None where no step is gone back through.
     wanted : tuple of str
         Inputs, jumps and parameters whose gradients are due then, beside those of the states.
+    bars : Bars or None
+        Names of the gradients.
     """
 
     step: Step
@@ -106,6 +110,7 @@ class Kernel:
     delivered_inputs: tuple[str, ...] = ()
     training: Training | None = None
     wanted: tuple[str, ...] = ()
+    bars: Bars | None = None
 
     def __getitem__(self, name: str) -> Procedure:
         return self.procedures[name]
@@ -231,7 +236,8 @@ def build_kernel(
     placer = Placer(placements, Namer(s.name for s in (*placements, *step.times)))
     writer = StepWriter(step, jumped, placer)
     ranges = _placed_bounds(step, placer)
-    procedures, short = _procedures(writer, ranges, dtype)
+    adjoint = None if training is None else derive_adjoint(step, training, jumped, wanted)
+    procedures, short = _procedures(writer, ranges, dtype, adjoint)
     inputs = (*model.inputs, *(f"{s}_delta" for s in jumped))
     return Kernel(
         step,
@@ -246,11 +252,15 @@ def build_kernel(
         _chosen("spike inputs", delivered_inputs, inputs),
         training,
         _chosen("gradients", wanted, (*inputs, *model.parameters)),
+        None if adjoint is None else bars_of(adjoint),
     )
 
 
 def _procedures(
-    writer: StepWriter, ranges: list[ShortArgument], dtype: str
+    writer: StepWriter,
+    ranges: list[ShortArgument],
+    dtype: str,
+    adjoint: Adjoint | None,
 ) -> tuple[dict[str, Procedure], tuple[ShortArgument, ...]]:
     """The kernel's procedures, without statements that nothing reads, and the checked arguments that are left."""
     step, placer = writer.step, writer.placer
@@ -259,11 +269,15 @@ def _procedures(
     body, stores = share(_alive(writer.statements, writer.stores, keep), writer.stores, sharer)
     short = tuple(s for s in ranges if s.argument in {statement.symbol for statement in body})
     body = tuple(_with_ranged_phi1(s, short) for s in body)
+    back, bars = write_back(adjoint, placer, dtype) if adjoint is not None else ((), ())
+    back = tuple(_alive(back, bars))
+    back_clock = _alive(placer.lists[Placement.STEP], [*back, *bars])
     loop = [*body, *stores]
     bounds = [Statement(s.argument, s.at_bound, Kind.REAL) for s in short]  # read when the constants are derived
     clock = _alive(placer.lists[Placement.STEP], loop)
-    prepare = _alive(placer.lists[Placement.NEURON], loop)
-    constants = _alive(placer.lists[Placement.UNIFORM], [*loop, *clock, *prepare, *bounds])
+    everything = [*loop, *clock, *back, *bars, *back_clock]
+    prepare = _alive(placer.lists[Placement.NEURON], everything)
+    constants = _alive(placer.lists[Placement.UNIFORM], [*everything, *prepare, *bounds])
     guard, guarded, rest = _in_parts(body, stores, keep, short)
     parts: dict[str, tuple[list[Statement], Iterable[Store]]] = {
         "constants": (constants, ()),
@@ -272,11 +286,14 @@ def _procedures(
         "guard": (guard, guarded),
         "step": (list(body), stores),
         "rest": (rest, stores),
+        "back": (list(back), bars),
+        "back_clock": (back_clock, ()),
         **{f"on_{name}": ([], assigned) for name, assigned in writer.on_event.items()},
     }
     known = _known(placer.placements, [s for statements, _ in parts.values() for s in statements])
     if step.period is not None:
-        known[REFRACTORY] = (Kind.CONDITION, Placement.BOTH)
+        known |= dict.fromkeys((REFRACTORY, HELD), (Kind.CONDITION, Placement.BOTH))
+    known |= {event.symbol: (Kind.CONDITION, Placement.BOTH) for event in step.events}
     known |= {store.symbol: (Kind.REAL, Placement.BOTH) for store in guarded}
     return {name: make_procedure(*part, known) for name, part in parts.items()}, short
 

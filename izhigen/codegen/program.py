@@ -39,6 +39,8 @@ class Program:
         What a neuron-step costs, in multiply-adds (:mod:`izhigen.codegen.operations`).
     event_count : int
         Events that the list of spikes tells apart, the spike among them.
+    goes_back : bool
+        Whether it can go back through steps.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Program:
     flags: tuple[str, ...]
     cost: int
     event_count: int = 1
+    goes_back: bool = False
 
     @property
     def key(self) -> str:

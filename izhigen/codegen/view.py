@@ -273,6 +273,85 @@ class TileView:
 
 
 @dataclass(frozen=True)
+class Operand:
+    """What the way back reads of every neuron, and the holder of its array: ``now->`` where it was kept of a step."""
+
+    name: str
+    type: str
+    holder: str
+    read_only: bool = True
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The gradient with respect to something of that name; of an event its number, and whether anything asks whether it
+    happened.
+    """
+
+    name: str
+    bar: str
+    number: int = 0
+    is_read: bool = False
+
+
+@dataclass(frozen=True)
+class BackView:
+    """The way back through a step.
+
+    Attributes
+    ----------
+    lanes : tuple of Operand
+        What it reads of every neuron.
+    saved : tuple of Operand
+        Those that are kept of every step of a segment.
+    before, after : tuple of str
+        Names of those that are copied before a step, and after it.
+    reread : tuple of Operand
+        Inputs that are read again.
+    states, events, inputs, parameters : tuple of Bar
+    given : tuple of str
+        Gradients that it reads.
+    constants : tuple of Variable
+    clock, code, stores : tuple of Line
+    reads_time, reads_t, elapses : bool
+        Whether it needs the time; whether equations read it, and the time since the last spike.
+    """
+
+    lanes: tuple[Operand, ...]
+    saved: tuple[Operand, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    reread: tuple[Operand, ...]
+    states: tuple[Bar, ...]
+    events: tuple[Bar, ...]
+    inputs: tuple[Bar, ...]
+    parameters: tuple[Bar, ...]
+    given: tuple[str, ...]
+    constants: tuple[Variable, ...]
+    clock: tuple[Line, ...]
+    code: tuple[Line, ...]
+    stores: tuple[Line, ...]
+    reads_time: bool
+    reads_t: bool
+    elapses: bool
+
+    @property
+    def bars(self) -> tuple[str, ...]:
+        """All gradients of a tile."""
+        return tuple(b.bar for group in (self.states, self.events, self.inputs, self.parameters) for b in group)
+
+    @property
+    def happened(self) -> bool:
+        """Whether it is kept what happened in a step."""
+        return any(lane.name == "iz_happened" for lane in self.saved)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is kept who was held in a step."""
+        return any(lane.name == "is_held" for lane in self.saved)
+
+
+@dataclass(frozen=True)
 class KernelView:
     """All that the templates of any target print of a kernel.
 
@@ -296,6 +375,8 @@ class KernelView:
         All but the spike.
     model, inputs, constants, lanes, code, short, hold, tile
         The parts.
+    back : BackView or None
+        The way back through a step, where it is asked for.
     """
 
     name: str
@@ -315,6 +396,7 @@ class KernelView:
     short: ShortView
     hold: HoldView
     tile: TileView
+    back: BackView | None = None
 
     @property
     def real(self) -> str:

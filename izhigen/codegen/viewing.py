@@ -13,7 +13,8 @@ from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.plain import plain_comment
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.printers.libm import TimePrinter
-from izhigen.codegen.procedure import Kind, Placement, Procedure, Statement, Store, Word
+from izhigen.codegen.printing import print_statement, printed, word_of
+from izhigen.codegen.procedure import Kind, Placement, Procedure, Statement
 from izhigen.codegen.render import functions_of, head_of
 from izhigen.codegen.view import (
     CodeView,
@@ -33,6 +34,7 @@ from izhigen.codegen.view import (
     Variable,
     Variate,
 )
+from izhigen.codegen.viewing_back import back_view
 from izhigen.codegen.words import Words
 from izhigen.derive.event import LAST_SPIKE, TAU_REF
 from izhigen.derive.lowering import DT, T, lower, symbol
@@ -71,6 +73,7 @@ def view_of(kernel: Kernel, target: str, printer: CPrinter, words: Words, *, wit
     code = _code(kernel, printer, words, with_initial)
     events = _events(kernel, printer, words)
     tile, inputs = tile_size(kernel), _inputs(kernel, printer.format)
+    back = None if kernel.training is None else back_view(kernel, lanes, inputs, printer, words)
     return KernelView(
         name=c_name(kernel.step.model.name),
         target=target,
@@ -91,6 +94,7 @@ def view_of(kernel: Kernel, target: str, printer: CPrinter, words: Words, *, wit
             kernel.refractory, kernel.refractory and TAU_REF.name not in kernel.per_neuron, kernel.keeps_times
         ),
         tile=TileView(tile, min(GROUP, tile), STEPS_WHERE_DRAWN if inputs.drawn or kernel.step.noise else STEPS),
+        back=back,
     )
 
 
@@ -100,7 +104,7 @@ def _events(kernel: Kernel, printer: CPrinter, words: Words) -> tuple[EventView,
     found = []
     for event in kernel.step.events:
         stores = kernel[f"on_{event.name}"].stores if event.stamps else ()
-        kept = _printed(words.kept(stores, elapses=kernel.step.reads_elapsed), printer, words)
+        kept = printed(words.kept(stores, elapses=kernel.step.reads_elapsed), printer, words)
         found.append(EventView(c_name(event.name), numbers[event.name], kept))
     return tuple(found)
 
@@ -131,43 +135,16 @@ def tile_size(kernel: Kernel) -> int:
     return tile
 
 
-def print_statement(statement: Statement, printer: CPrinter) -> Line:
-    """A statement or store as a line."""
-    text = printer.doprint(statement.expression)
-    whole = text.startswith("(") and text.endswith(")") and _closes_at_end(text)
-    types = {Kind.CONDITION: "int", Kind.TIME: "double", Kind.STEP: printer.step_type}
-    how = "+=" if isinstance(statement, Store) and statement.how == "add" else "="
-    return Line(
-        _word(statement.symbol),
-        types.get(statement.kind, printer.format.real),
-        text[1:-1] if whole else text,
-        how,
-    )
-
-
-def _closes_at_end(text: str) -> bool:
-    depth = 0
-    for position, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
-        if depth == 0 and position < len(text) - 1:
-            return False
-    return True
-
-
-def _printed(statements: Iterable[Statement], printer: CPrinter, words: Words) -> tuple[Line, ...]:
-    return tuple(print_statement(words.put_into(s), printer) for s in statements)
-
-
 def _code(kernel: Kernel, printer: CPrinter, words: Words, with_initial: bool) -> CodeView:
     lines = {
-        name: _printed(kernel[name].statements, printer, words) for name in ("constants", "prepare", "clock", "guard")
+        name: printed(kernel[name].statements, printer, words) for name in ("constants", "prepare", "clock", "guard")
     }
     step = words.step(kernel)
     return CodeView(
         **lines,
-        step=_printed(step.statements, printer, words),
-        stores=_printed(step.stores, printer, words),
-        guarded=_printed(kernel["guard"].stores, printer, words),
+        step=printed(step.statements, printer, words),
+        stores=printed(step.stores, printer, words),
+        guarded=printed(kernel["guard"].stores, printer, words),
         initial=initial_lines(kernel.step.model, printer) if with_initial else (),
         reads=frozenset(c_name(s.name) for s in kernel["prepare"].symbols | kernel.loop),
         reads_time=T in kernel.loop,
@@ -225,19 +202,20 @@ def _inputs(kernel: Kernel, form: FloatFormat) -> InputsView:
 def _constants(kernel: Kernel, form: FloatFormat, words: Words) -> ConstantsView:
     """The parameters and constants that procedures are given."""
     constants, prepare, clock, step = (kernel[name] for name in ("constants", "prepare", "clock", "step"))
+    back = (kernel["back"], kernel["back_clock"])
     parameters = [*(symbol(p) for p in kernel.uniform_parameters), DT]
     known = [*parameters, *(s.symbol for s in constants.statements)]
 
     def uniform(names: Iterable[sp.Symbol], *procedures: Procedure) -> tuple[Variable, ...]:
         arguments = (argument for procedure in procedures for argument in procedure.arguments)
         given = {a.symbol: a.kind for a in arguments if a.placement is Placement.UNIFORM}
-        return tuple(Variable(_word(s), _type(given[s], form)) for s in names if s in given)
+        return tuple(Variable(word_of(s), _type(given[s], form)) for s in names if s in given)
 
     return ConstantsView(
-        uniform(known, prepare, clock, step),
+        uniform(known, prepare, clock, step, *back),
         tuple(
             Given(v.name, v.type, v.name if v.name == DT.name else f"parameter.{v.name}")
-            for v in uniform(parameters, constants, prepare, clock, step)
+            for v in uniform(parameters, constants, prepare, clock, step, *back)
         ),
         uniform(known, prepare),
         uniform(known, clock, words.step(kernel)),
@@ -250,11 +228,6 @@ def _type(kind: Kind, form: FloatFormat) -> str:
     return "int" if kind is Kind.CONDITION else form.real
 
 
-def _word(symbol: sp.Symbol) -> str:
-    """How a symbol is printed."""
-    return str(symbol.name) if isinstance(symbol, Word) else c_name(symbol.name)
-
-
 def _note(model: Declaration, name: str) -> str:
     """Unit and default of a state, parameter or input."""
     default = f"default {model.parameters[name]:g}" if name in model.parameters else ""
@@ -264,7 +237,7 @@ def _note(model: Declaration, name: str) -> str:
 def _lanes(kernel: Kernel, printer: CPrinter, words: Words) -> list[Lane]:
     """All that neurons have: states, per-neuron parameters and what follows, inputs, variates, spikes."""
     model, form = kernel.step.model, printer.format
-    read = kernel.loop | kernel["prepare"].symbols
+    read = kernel.loop | kernel["prepare"].symbols | kernel["back"].symbols
     lanes = [Lane(c_name(s), form.real, read_only=False, source=f"state.{c_name(s)}") for s in model.states]
     if kernel.keeps_times:
         since = LAST_SPIKE.name
@@ -282,7 +255,7 @@ def _lanes(kernel: Kernel, printer: CPrinter, words: Words) -> list[Lane]:
     lanes += [Lane(c_name(i), form.real) for i in kernel.inputs]
     lanes += [Lane(c_name(xi.name), form.real, buffer=False) for xi, _ in kernel.step.variates]
     if words.in_parts:
-        lanes += [Lane(_word(s.symbol), form.real, read_only=False) for s in kernel["guard"].stores]
+        lanes += [Lane(word_of(s.symbol), form.real, read_only=False) for s in kernel["guard"].stores]
     return [*lanes, *([Lane("spike", form.lane_int, read_only=False)] if kernel.spikes else [])]
 
 
@@ -310,7 +283,7 @@ def _lane_uses(kernel: Kernel, lanes: list[Lane], words: Words) -> LanesView:
 
 def _read_lanes(lanes: list[Lane], read: Iterable[sp.Symbol], written: Iterable[str] = ()) -> tuple[Lane, ...]:
     """The lanes that are read or written."""
-    names = {*written, *(_word(s) for s in read)} - {"spike"}
+    names = {*written, *(word_of(s) for s in read)} - {"spike"}
     return tuple(lane for lane in lanes if lane.name in names)
 
 

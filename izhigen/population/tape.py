@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from izhigen.backends.engine import Block, Engine, Source
-from izhigen.backends.pullback import SUMMED_STEPS, Cotangent, Kept, Pullback
+from izhigen.backends.pullback import Cotangent, Kept, Pullback
+from izhigen.codegen.agreed import SUMMED_STEPS
 from izhigen.errors import NonFiniteError, ValueShapeError, shown, suggest
 from izhigen.inputs.feeds import Feed
 from izhigen.memory.layout import Layout
@@ -116,9 +117,9 @@ class Tape:
 
     # -- what is given ----------------------------------------------------------------------------------------------
 
-    def _given(self, cotangents: Mapping[str, Any]) -> tuple[dict[str, tuple[Cotangent, ...]], dict[str, Array]]:
+    def _given(self, cotangents: Mapping[str, Any]) -> tuple[dict[str, Cotangent], dict[str, Array]]:
         """What the loss itself depends on, by state and event; and by event, on the number of them."""
-        given: dict[str, tuple[Cotangent, ...]] = {}
+        given: dict[str, Cotangent] = {}
         counts: dict[str, Array] = {}
         known = (*self.states, *self.event_names, *([COUNT] if self.model.spike else []))
         if not isinstance(cotangents, Mapping):
@@ -139,7 +140,7 @@ class Tape:
                     f"backward: the rows of {shown(name)} stand for several steps (every={self.every}); record every "
                     "step, or give the gradient with respect to 'count'"
                 )
-            given[name] = (Cotangent(self._rows(name, values), self.every),)
+            given[name] = Cotangent(self._rows(name, values), self.every)
         return given, counts
 
     def _numbers(self, name: str, values: Any) -> Array:

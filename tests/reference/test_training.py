@@ -10,7 +10,7 @@ from tests.conftest import DATA
 
 CASES = sorted(path.stem for path in (DATA / "brainpy").glob("training*.npz"))
 SURROGATES = {"Sigmoid": "sigmoid", "InvSquareGrad": "inv_square_grad", "Arctan": "arctan"}
-BACKENDS = ("numpy",)
+BACKENDS = ("numpy", "c")
 
 
 def run_case(name, backend, dtype="float64", threads=1):

@@ -110,4 +110,5 @@ class Target:
             self.flags,
             kernel.counts.cost,
             view.event_count,
+            view.back is not None,
         )

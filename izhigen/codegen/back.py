@@ -1,0 +1,108 @@
+"""The statements of one neuron on the way back through a step, from its adjoint: a procedure like the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sympy as sp
+
+from izhigen.codegen.body import named_definitions, time_since
+from izhigen.codegen.economy import horner
+from izhigen.codegen.naming import Namer
+from izhigen.codegen.placing import Placer, kind_of
+from izhigen.codegen.procedure import Kind, Placement, Statement, Store
+from izhigen.codegen.sharing import Sharer, share
+from izhigen.derive.adjoint import HELD, Adjoint, bar_of
+from izhigen.derive.event import LAST_SPIKE
+from izhigen.derive.lowering import SINCE_SPIKE, symbol
+
+
+@dataclass(frozen=True)
+class Bars:
+    """What the way back through a step reads and writes of gradients, a value a neuron each.
+
+    Attributes
+    ----------
+    states, events : mapping of str to Symbol
+        Gradients with respect to what the step left; those of states become those before the step.
+    inputs, parameters : mapping of str to Symbol
+        Gradients that are found: of the step, and summed over steps.
+    """
+
+    states: dict[str, sp.Symbol]
+    events: dict[str, sp.Symbol]
+    inputs: dict[str, sp.Symbol]
+    parameters: dict[str, sp.Symbol]
+
+
+def bars_of(adjoint: Adjoint) -> Bars:
+    """The names of an adjoint's gradients."""
+    step, parameters = adjoint.step, set(adjoint.step.model.parameters)
+    found = [s.name for s in adjoint.bars if s not in adjoint.states]
+    return Bars(
+        {s.name: bar_of(step, s) for s in adjoint.states},
+        {event.name: bar_of(step, event.symbol) for event in step.events},
+        {name: bar_of(step, symbol(name)) for name in found if name not in parameters},
+        {name: bar_of(step, symbol(name)) for name in found if name in parameters},
+    )
+
+
+def write_back(adjoint: Adjoint, placer: Placer, dtype: str) -> tuple[tuple[Statement, ...], tuple[Store, ...]]:
+    """Statements and stores of the way back; parts that vary less join the placer's lists."""
+    bars = bars_of(adjoint)
+    given = {**bars.states, **bars.events}
+    writer = _Writer(adjoint, placer)
+    for name in (*given.values(), HELD):
+        placer.placements[name] = Placement.BOTH
+    for assignment in (*adjoint.forward, *adjoint.backward):
+        writer.add(assignment.symbol, assignment.expression)
+    ways = {**bars.states, **bars.inputs, **bars.parameters}
+    for name, bar in ways.items():
+        value = adjoint.bars[symbol(name)]
+        writer.store(bar, value, is_sum=name in bars.parameters)
+    sharer = Sharer(placer.namer, named_definitions(adjoint.step), dtype)
+    return share(writer.statements, writer.stores, sharer)
+
+
+class _Writer:
+    """Places the statements of an adjoint; alive while a kernel is built.
+
+    Names of values that only this procedure has may be those of values of others.
+    """
+
+    def __init__(self, adjoint: Adjoint, placer: Placer) -> None:
+        self.adjoint, self.placer = adjoint, placer
+        self.statements: list[Statement] = []
+        self.stores: list[Store] = []
+        self._renamed: dict[sp.Symbol, Any] = {}
+        apart = [s.symbol.name for statements in placer.lists.values() for s in statements]
+        placer.namer = Namer([*_given_names(adjoint), *apart])
+        if adjoint.step.reads_elapsed:
+            self.add(SINCE_SPIKE, time_since(LAST_SPIKE), "since_spike")
+
+    def add(self, name: sp.Symbol, expression: Any, wanted: str = "") -> None:
+        """A value, at the place where it varies least."""
+        self.placer.owner = wanted or name.name
+        value = self.placer.hoist(horner(expression.xreplace(self._renamed), self.adjoint.step.states))
+        level = self.placer.place(value)
+        found = self.placer.namer.fixed(wanted or name.name)
+        self.placer.placements[found] = level
+        target = self.statements if level is Placement.BOTH else self.placer.lists[level]
+        target.append(Statement(found, value, kind_of(value)))
+        self._renamed[name] = found
+
+    def store(self, bar: sp.Symbol, expression: Any, *, is_sum: bool) -> None:
+        self.placer.owner = bar.name
+        value = self.placer.hoist(horner(expression.xreplace(self._renamed), self.adjoint.step.states))
+        self.stores.append(Store(bar, value, Kind.REAL, "add" if is_sum else "set"))
+
+
+def _given_names(adjoint: Adjoint) -> list[str]:
+    """Names of all that a step is given, and of the gradients."""
+    step, model, bars = adjoint.step, adjoint.step.model, bars_of(adjoint)
+    names = [*model.parameters, *model.inputs, *model.states, *model.delta_inputs, "t", "dt", LAST_SPIKE.name]
+    names += [event.name for event in step.events]
+    names += [xi.name for xi, _ in step.variates]
+    names += [s.name for group in (bars.states, bars.events, bars.inputs, bars.parameters) for s in group.values()]
+    return [*names, HELD.name]

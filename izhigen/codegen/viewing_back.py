@@ -1,0 +1,72 @@
+"""The view of the way back through a step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from izhigen.codegen.identifiers import c_name
+from izhigen.codegen.kernel import Kernel
+from izhigen.codegen.printers.c import CPrinter
+from izhigen.codegen.printing import printed, word_of
+from izhigen.codegen.procedure import Kind, Placement
+from izhigen.codegen.view import BackView, Bar, InputsView, Lane, Operand, Variable
+from izhigen.codegen.words import Words
+from izhigen.derive.adjoint import HELD
+from izhigen.derive.event import LAST_SPIKE
+from izhigen.derive.lowering import T
+
+HAPPENED = "iz_happened"
+"""What the templates call the flags of a neuron's events."""
+
+
+def back_view(kernel: Kernel, lanes: Iterable[Lane], inputs: InputsView, printer: CPrinter, words: Words) -> BackView:
+    """What the templates print of the way back."""
+    back, clock = kernel["back"], kernel["back_clock"]
+    bars, step = kernel.bars, kernel.step
+    assert bars is not None
+    arguments = [*back.arguments, *clock.arguments]
+    read = {word_of(a.symbol) for a in arguments}
+    written = {bar.name for bar in bars.states.values()} | {bar.name for bar in bars.events.values()}
+    states = [c_name(s) for s in step.model.states]
+    drawn = [*inputs.drawn, *(c_name(xi.name) for xi, _ in step.variates)]
+    known = [lane for lane in lanes if lane.name in read and lane.name != "spike"]
+    before = [lane for lane in known if lane.name in (*states, LAST_SPIKE.name)]
+    after = [lane for lane in known if lane.name in drawn]
+    flags = [Lane(HAPPENED, printer.format.lane_int)] if any(c_name(e.name) in read for e in step.events) else []
+    held = [Lane(HELD.name, printer.format.lane_int)] if HELD.name in read else []
+    saved = [*before, *after, *flags, *held]
+    others = [lane for lane in known if lane not in saved]
+    given = [i.name for i in inputs.all]
+    uniform = {a.symbol: a.kind for a in arguments if a.placement is Placement.UNIFORM}
+    clock_names = {s.symbol for s in clock.statements}
+    elapses = LAST_SPIKE in back.symbols
+    reads_t = T in back.symbols | clock.symbols
+    return BackView(
+        lanes=(*(_operand(v, "now->") for v in saved), *(_operand(v, "lanes.") for v in others)),
+        saved=tuple(_operand(v, "now->") for v in saved),
+        before=tuple(v.name for v in before),
+        after=tuple(v.name for v in after),
+        reread=tuple(_operand(v, "lanes.") for v in others if v.name in given),
+        states=tuple(Bar(c_name(n), c_name(b.name)) for n, b in bars.states.items()),
+        events=tuple(
+            Bar(c_name(n), c_name(b.name), step.event_names.index(n), c_name(n) in read) for n, b in bars.events.items()
+        ),
+        inputs=tuple(Bar(c_name(n), c_name(b.name)) for n, b in bars.inputs.items()),
+        parameters=tuple(Bar(c_name(n), c_name(b.name)) for n, b in bars.parameters.items()),
+        given=tuple(c_name(name) for name in sorted(written) if name in read),
+        constants=tuple(
+            Variable(word_of(s), "int" if kind is Kind.CONDITION else printer.format.real)
+            for s, kind in uniform.items()
+            if s not in clock_names
+        ),
+        clock=printed(clock.statements, printer, words),
+        code=printed(back.statements, printer, words),
+        stores=printed(back.stores, printer, words),
+        reads_time=reads_t or elapses,
+        reads_t=reads_t,
+        elapses=elapses,
+    )
+
+
+def _operand(lane: Lane, holder: str) -> Operand:
+    return Operand(lane.name, lane.type, holder)
