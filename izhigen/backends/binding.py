@@ -112,7 +112,7 @@ class Binding:
     def _set_cotangent(self, target: Any, values: Array, every: int) -> None:
         rows, columns = values.shape
         target.values, target.every = self.pointer(self.real, values), every
-        target.step_stride = 0 if rows == 1 and every == 1 else columns
+        target.step_stride = columns if rows > 1 else 0
         target.neuron_stride = 1 if columns > 1 else 0
 
     def _state_pointer(self, name: str, array: Array) -> Any:

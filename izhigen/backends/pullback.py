@@ -48,7 +48,7 @@ class Cotangent:
     Attributes
     ----------
     values : array, shape (1 or rows, 1 or n), in the kernel's type
-        Contiguous. Row r is that of step ``(r + 1)*every - 1`` of the run; others have 0. One row serves all steps.
+        Contiguous. Row r is that of step ``(r + 1)*every - 1`` of the run; other steps have 0.
     every : int
     """
 
@@ -57,10 +57,8 @@ class Cotangent:
 
     def at(self, step: int) -> Array | None:
         """The values of a step of the run; None for a step without."""
-        if len(self.values) == 1 and self.every == 1:
-            return self.values[0]
         row, rest = divmod(step + 1, self.every)
-        return None if rest else self.values[row - 1]
+        return None if rest else self.values[row - 1 if len(self.values) > 1 else 0]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy as sp
 
 from izhigen.codegen.body import named_definitions, time_since
 from izhigen.codegen.economy import horner
+from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.naming import Namer
 from izhigen.codegen.placing import Placer, kind_of
-from izhigen.codegen.procedure import Kind, Placement, Statement, Store
+from izhigen.codegen.procedure import Kind, Placement, Statement, Store, Word, symbols_read
 from izhigen.codegen.sharing import Sharer, share
+from izhigen.derive import functions as f
 from izhigen.derive.adjoint import HELD, Adjoint, bar_of
 from izhigen.derive.event import LAST_SPIKE
 from izhigen.derive.lowering import SINCE_SPIKE, symbol
@@ -48,21 +51,67 @@ def bars_of(adjoint: Adjoint) -> Bars:
     )
 
 
-def write_back(adjoint: Adjoint, placer: Placer, dtype: str) -> tuple[tuple[Statement, ...], tuple[Store, ...]]:
-    """Statements and stores of the way back; parts that vary less join the placer's lists."""
+@dataclass(frozen=True)
+class Back:
+    """The way back, in two parts: first the phi2 whose arguments are checked, then the rest, which reads these.
+
+    Attributes
+    ----------
+    statements : tuple of Statement
+    stores : tuple of Store
+    guard : tuple of Statement
+        Those that compute the arguments of phi2.
+    guarded : tuple of Store
+        The values of phi2.
+    """
+
+    statements: tuple[Statement, ...] = ()
+    stores: tuple[Store, ...] = ()
+    guard: tuple[Statement, ...] = ()
+    guarded: tuple[Store, ...] = ()
+
+    @property
+    def everything(self) -> tuple[Statement, ...]:
+        """All statements and stores."""
+        return (*self.statements, *self.stores, *self.guard, *self.guarded)
+
+
+class phi2_ranged(f.OwnFunction):
+    """phi2 of an argument that the kernel checks."""
+
+
+def write_back(adjoint: Adjoint, placer: Placer, dtype: str, short: Iterable[sp.Symbol]) -> Back:
+    """Statements and stores of the way back; parts that vary less join the placer's lists. ``short`` are arguments of
+    phi1 that are checked.
+    """
     bars = bars_of(adjoint)
-    given = {**bars.states, **bars.events}
     writer = _Writer(adjoint, placer)
-    for name in (*given.values(), HELD):
+    for name in (*bars.states.values(), *bars.events.values(), HELD):
         placer.placements[name] = Placement.BOTH
     for assignment in (*adjoint.forward, *adjoint.backward):
         writer.add(assignment.symbol, assignment.expression)
-    ways = {**bars.states, **bars.inputs, **bars.parameters}
-    for name, bar in ways.items():
-        value = adjoint.bars[symbol(name)]
-        writer.store(bar, value, is_sum=name in bars.parameters)
+    for name, bar in {**bars.states, **bars.inputs, **bars.parameters}.items():
+        writer.store(bar, adjoint.bars[symbol(name)], is_sum=name in bars.parameters)
+    guarded = writer.with_phi2(short)
     sharer = Sharer(placer.namer, named_definitions(adjoint.step), dtype)
-    return share(writer.statements, writer.stores, sharer)
+    statements, stores = share(writer.statements, writer.stores, sharer)
+    return Back(alive(statements, stores), stores, alive(statements, guarded), guarded)
+
+
+def alive(
+    statements: Iterable[Statement], readers: Iterable[Statement], keep: Collection[sp.Symbol] = ()
+) -> tuple[Statement, ...]:
+    """The statements that something later reads, and those to keep.
+
+    A stage of a state that no right-hand side reads is read by nothing.
+    """
+    needed = set(keep) | symbols_read(readers)
+    kept: list[Statement] = []
+    for statement in reversed(tuple(statements)):
+        if statement.symbol in needed:
+            kept.append(statement)
+            needed |= statement.expression.free_symbols
+    return tuple(kept[::-1])
 
 
 class _Writer:
@@ -91,6 +140,18 @@ class _Writer:
         target = self.statements if level is Placement.BOTH else self.placer.lists[level]
         target.append(Statement(found, value, kind_of(value)))
         self._renamed[name] = found
+
+    def with_phi2(self, short: Iterable[sp.Symbol]) -> tuple[Store, ...]:
+        """Put values of phi2 that are computed beforehand in the place of phi1 and phi2 of checked arguments."""
+        arguments = [self._renamed[z] for z in short if z in self._renamed]
+        values = {z: Word(f"iz_phi2_{c_name(z.name)}", real=True) for z in arguments}
+        called = {call for s in (*self.statements, *self.stores) for call in s.expression.atoms(f.phi1, f.phi2)}
+        change = {f.phi1(z): 1 + z * value for z, value in values.items()}
+        change |= {f.phi2(z): value for z, value in values.items()}
+        self.statements = [replace(s, expression=s.expression.xreplace(change)) for s in self.statements]
+        self.stores = [replace(s, expression=s.expression.xreplace(change)) for s in self.stores]
+        read = {call.args[0] for call in called}
+        return tuple(Store(value, phi2_ranged(z), Kind.REAL) for z, value in values.items() if z in read)
 
     def store(self, bar: sp.Symbol, expression: Any, *, is_sum: bool) -> None:
         self.placer.owner = bar.name

@@ -35,6 +35,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "cosh": ("exp",),
     "phi1_near": (),
     "phi1_wide": (),
+    "phi2_near": (),
+    "phi2_wide": (),
     "phi1_unlimited": ("reduction",),
     "head": ("from_bits", "to_bits"),
     "binary": ("from_bits", "to_bits"),

@@ -15,7 +15,7 @@ from typing import Any
 
 import sympy as sp
 
-from izhigen.codegen.back import Bars, bars_of, write_back
+from izhigen.codegen.back import Back, Bars, alive, bars_of, write_back
 from izhigen.codegen.body import (
     NO_SPIKE,
     PERIOD,
@@ -31,7 +31,7 @@ from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.naming import Namer
 from izhigen.codegen.operations import Operations, count
 from izhigen.codegen.placing import Placer
-from izhigen.codegen.procedure import Kind, Placement, Procedure, Statement, Store, Word, make_procedure, symbols_read
+from izhigen.codegen.procedure import Kind, Placement, Procedure, Statement, Store, Word, make_procedure
 from izhigen.codegen.sharing import Sharer, share
 from izhigen.derive import functions as f
 from izhigen.derive.adjoint import HELD, Adjoint, Training, derive_adjoint
@@ -81,7 +81,8 @@ class Kernel:
         event that holds something ``on_<event>``, what is done in neurons in which it happened. Resets are part of the
         step. For targets that make a step in two parts: ``guard``, those statements of the step that compute arguments
         of phi1 that are checked, and stores of their phi1; ``rest``, the second part, which reads these. Where steps
-        are gone back through: ``back``, which does so, and ``back_clock``, what of it depends on time only.
+        are gone back through: ``back``, which does so, ``back_guard``, which computes phi2 of checked arguments for it,
+        and ``back_clock``, what of it depends on time only.
     noisy_inputs : tuple of str
         Inputs to which normal variates are added in the kernel.
     short : tuple of ShortArgument
@@ -139,6 +140,11 @@ class Kernel:
     def keeps_times(self) -> bool:
         """Whether neurons keep the time of their last spike."""
         return bool(self.step.times)
+
+    @property
+    def short_back(self) -> bool:
+        """Whether the way back has values of phi2 that are computed beforehand, their arguments checked."""
+        return bool(self["back_guard"].stores)
 
     @property
     def loop(self) -> frozenset[sp.Symbol]:
@@ -266,46 +272,46 @@ def _procedures(
     step, placer = writer.step, writer.placer
     keep = {event.symbol for event in step.events} | {NO_SPIKE.symbol}
     sharer = Sharer(placer.namer, named_definitions(step), dtype)
-    body, stores = share(_alive(writer.statements, writer.stores, keep), writer.stores, sharer)
+    body, stores = share(alive(writer.statements, writer.stores, keep), writer.stores, sharer)
     short = tuple(s for s in ranges if s.argument in {statement.symbol for statement in body})
     body = tuple(_with_ranged_phi1(s, short) for s in body)
-    back, bars = write_back(adjoint, placer, dtype) if adjoint is not None else ((), ())
-    back = tuple(_alive(back, bars))
-    back_clock = _alive(placer.lists[Placement.STEP], [*back, *bars])
+    back = Back() if adjoint is None else write_back(adjoint, placer, dtype, [s.argument for s in short])
+    back_clock = alive(placer.lists[Placement.STEP], back.everything)
     loop = [*body, *stores]
     bounds = [Statement(s.argument, s.at_bound, Kind.REAL) for s in short]  # read when the constants are derived
-    clock = _alive(placer.lists[Placement.STEP], loop)
-    everything = [*loop, *clock, *back, *bars, *back_clock]
-    prepare = _alive(placer.lists[Placement.NEURON], everything)
-    constants = _alive(placer.lists[Placement.UNIFORM], [*everything, *prepare, *bounds])
+    clock = alive(placer.lists[Placement.STEP], loop)
+    everything = [*loop, *clock, *back.everything, *back_clock]
+    prepare = alive(placer.lists[Placement.NEURON], everything)
+    constants = alive(placer.lists[Placement.UNIFORM], [*everything, *prepare, *bounds])
     guard, guarded, rest = _in_parts(body, stores, keep, short)
-    parts: dict[str, tuple[list[Statement], Iterable[Store]]] = {
+    parts: dict[str, tuple[Iterable[Statement], Iterable[Store]]] = {
         "constants": (constants, ()),
         "prepare": (prepare, ()),
         "clock": (clock, ()),
         "guard": (guard, guarded),
-        "step": (list(body), stores),
+        "step": (body, stores),
         "rest": (rest, stores),
-        "back": (list(back), bars),
+        "back": (back.statements, back.stores),
+        "back_guard": (back.guard, back.guarded),
         "back_clock": (back_clock, ()),
-        **{f"on_{name}": ([], assigned) for name, assigned in writer.on_event.items()},
+        **{f"on_{name}": ((), assigned) for name, assigned in writer.on_event.items()},
     }
     known = _known(placer.placements, [s for statements, _ in parts.values() for s in statements])
     if step.period is not None:
         known |= dict.fromkeys((REFRACTORY, HELD), (Kind.CONDITION, Placement.BOTH))
     known |= {event.symbol: (Kind.CONDITION, Placement.BOTH) for event in step.events}
-    known |= {store.symbol: (Kind.REAL, Placement.BOTH) for store in guarded}
+    known |= {store.symbol: (Kind.REAL, Placement.BOTH) for store in (*guarded, *back.guarded)}
     return {name: make_procedure(*part, known) for name, part in parts.items()}, short
 
 
 def _in_parts(
     body: Iterable[Statement], stores: Iterable[Store], keep: Collection[sp.Symbol], short: tuple[ShortArgument, ...]
-) -> tuple[list[Statement], list[Store], list[Statement]]:
+) -> tuple[tuple[Statement, ...], list[Store], tuple[Statement, ...]]:
     """The first of a step's two parts, with what it stores, and the statements of the second."""
     values = {phi1_ranged(s.argument): phi1_value(s.argument) for s in short}
     guarded = [Store(value, call, Kind.REAL) for call, value in values.items()]
     rest = (replace(s, expression=s.expression.xreplace(values)) for s in body)
-    return _alive(body, guarded), guarded, _alive(rest, stores, keep)
+    return alive(body, guarded), guarded, alive(rest, stores, keep)
 
 
 def _known(
@@ -389,19 +395,3 @@ def _read_once_inlined(body: Iterable[Statement], stores: Iterable[Statement]) -
         else:
             kept.append(value)
     return [*kept, *(s.expression.xreplace(inlined) for s in stores)]
-
-
-def _alive(
-    statements: Iterable[Statement], readers: Iterable[Statement], keep: Collection[sp.Symbol] = ()
-) -> list[Statement]:
-    """The statements that something later reads, and those to keep.
-
-    A stage of a state that no right-hand side reads is read by nothing.
-    """
-    needed = set(keep) | symbols_read(readers)
-    kept: list[Statement] = []
-    for statement in reversed(tuple(statements)):
-        if statement.symbol in needed:
-            kept.append(statement)
-            needed |= statement.expression.free_symbols
-    return kept[::-1]

@@ -151,6 +151,8 @@ def functions_of(kernel: Kernel, printer: CPrinter) -> list[str]:
         wanted |= {"start"} | ({"since"} if kernel.step.reads_elapsed else set())
     if kernel.short:
         wanted |= {"inlining", "phi1", "phi1_near"} | ({"phi1_wide", "phi1_unlimited"} if printer.WIDE_FORM else set())
+    if kernel.short_back:
+        wanted |= {"phi2", "phi2_near", "phi2_wide"}
     if printer.CLOCK and T in kernel.loop:
         wanted.add(printer.CLOCK)
     powers = ["\n".join(printer.power_function(n)) + "\n" for n in sorted(printer.powers)]
@@ -158,7 +160,8 @@ def functions_of(kernel: Kernel, printer: CPrinter) -> list[str]:
     if parts:
         parts.insert(0, (0, "bounded"))
     blocks = [_text(f"block_{name}", _block_view(printer, n)) for n, name in parts]
-    ranged = elementary_texts(printer, ["phi1_form"] if kernel.short else [])
+    forms = [*(["phi1_form"] if kernel.short else []), *(["phi2_form"] if kernel.short_back else [])]
+    ranged = elementary_texts(printer, forms)
     return powers + elementary_texts(printer, in_order(wanted, printer.PROVIDED)) + blocks + ranged
 
 

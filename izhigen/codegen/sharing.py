@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,7 +48,7 @@ def _is_one_product(value: Any) -> bool:
 
 
 def share(
-    body: list[Statement], stores: list[Store], sharer: Sharer
+    body: Iterable[Statement], stores: Iterable[Store], sharer: Sharer
 ) -> tuple[tuple[Statement, ...], tuple[Store, ...]]:
     """Give every repeated subexpression of the body a statement before its first use."""
     everything = [*body, *stores]

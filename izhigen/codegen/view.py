@@ -274,12 +274,17 @@ class TileView:
 
 @dataclass(frozen=True)
 class Operand:
-    """What the way back reads of every neuron, and the holder of its array: ``now->`` where it was kept of a step."""
+    """What the way back reads of every neuron, and what holds its array: ``now`` where it was kept of a step."""
 
     name: str
     type: str
     holder: str
     read_only: bool = True
+
+    @property
+    def place(self) -> str:
+        """Where its array is."""
+        return f"{self.holder}->{self.name}"
 
 
 @dataclass(frozen=True)
@@ -313,6 +318,15 @@ class BackView:
         Gradients that it reads.
     constants : tuple of Variable
     clock, code, stores : tuple of Line
+    guard, guarded : tuple of Line
+        Statements that compute arguments of phi2 that are checked, and the values of phi2.
+    guarded_lanes : tuple of Operand
+        Where these are.
+    in_guard : tuple of Operand
+        What the guard reads.
+    guard_constants : tuple of Variable
+    arguments : tuple of str
+        The arguments that are checked.
     reads_time, reads_t, elapses : bool
         Whether it needs the time; whether equations read it, and the time since the last spike.
     """
@@ -331,6 +345,12 @@ class BackView:
     clock: tuple[Line, ...]
     code: tuple[Line, ...]
     stores: tuple[Line, ...]
+    guard: tuple[Line, ...]
+    guarded: tuple[Line, ...]
+    guarded_lanes: tuple[Operand, ...]
+    in_guard: tuple[Operand, ...]
+    guard_constants: tuple[Variable, ...]
+    arguments: tuple[str, ...]
     reads_time: bool
     reads_t: bool
     elapses: bool

@@ -202,7 +202,7 @@ def _inputs(kernel: Kernel, form: FloatFormat) -> InputsView:
 def _constants(kernel: Kernel, form: FloatFormat, words: Words) -> ConstantsView:
     """The parameters and constants that procedures are given."""
     constants, prepare, clock, step = (kernel[name] for name in ("constants", "prepare", "clock", "step"))
-    back = (kernel["back"], kernel["back_clock"])
+    back = (kernel["back"], kernel["back_clock"], kernel["back_guard"])
     parameters = [*(symbol(p) for p in kernel.uniform_parameters), DT]
     known = [*parameters, *(s.symbol for s in constants.statements)]
 
@@ -237,7 +237,7 @@ def _note(model: Declaration, name: str) -> str:
 def _lanes(kernel: Kernel, printer: CPrinter, words: Words) -> list[Lane]:
     """All that neurons have: states, per-neuron parameters and what follows, inputs, variates, spikes."""
     model, form = kernel.step.model, printer.format
-    read = kernel.loop | kernel["prepare"].symbols | kernel["back"].symbols
+    read = kernel.loop | kernel["prepare"].symbols | kernel["back"].symbols | kernel["back_guard"].symbols
     lanes = [Lane(c_name(s), form.real, read_only=False, source=f"state.{c_name(s)}") for s in model.states]
     if kernel.keeps_times:
         since = LAST_SPIKE.name

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import sympy as sp
 
+from izhigen.codegen.back import phi2_ranged
 from izhigen.codegen.body import PERIOD, TIME_NOW, release_step, time_since
 from izhigen.codegen.kernel import Kernel, phi1_ranged
 from izhigen.codegen.procedure import Kind, Procedure, Statement, Store, Word
@@ -70,5 +71,6 @@ class Words:
             return call(*self.release).xreplace({TIME_NOW: since, PERIOD: period})
 
         expression = statement.expression.replace(phi1_ranged, lambda z: phi1_ranged(z, *self.form))
+        expression = expression.replace(phi2_ranged, lambda z: phi2_ranged(z, *self.form))
         expression = expression.replace(time_since, lambda last: call(*self.since))
         return replace(statement, expression=expression.replace(release_step, release))

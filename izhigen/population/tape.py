@@ -105,6 +105,8 @@ class Tape:
             if name not in states:
                 raise ValueShapeError(f"final: model {self.model.name!r} has no state {shown(name)}")
             states[name][:] = self._per_neuron(f"final {name}", values)
+            if not np.isfinite(states[name]).all():
+                raise ValueShapeError(f"backward: the gradient given for the final {shown(name)} is not finite")
         inputs = [*self.model.inputs, *self.model.delta_inputs]
         rows = {name: np.zeros((steps, layout.count), layout.dtype) for name in self.wanted if name in inputs}
         sums = {name: np.zeros(layout.count) for name in self.wanted if name not in inputs}
@@ -147,11 +149,7 @@ class Tape:
         refuse_masked(f"backward: {name}", values)
         array = real_numbers(f"backward: {name}", values, self.layout.read(values), "; give numbers")
         with np.errstate(over="ignore"):
-            array = np.asarray(array, self.layout.dtype)
-        bad = np.argwhere(~np.isfinite(array))
-        if len(bad):
-            raise ValueShapeError(f"backward: the gradient given for {name} is not finite at {tuple(bad[0].tolist())}")
-        return array
+            return np.asarray(array, self.layout.dtype)
 
     def _per_neuron(self, name: str, values: Any) -> Array:
         """One value a neuron of a row, as one a neuron of the population."""
@@ -164,17 +162,19 @@ class Tape:
             ) from None
 
     def _rows(self, name: str, values: Any) -> Array:
-        """Rows of a trace, as wide as they are given."""
+        """Rows of a trace; one where all have the same, of one column where all neurons have."""
         array, shape = self._numbers(name, values), (self.block.steps // self.every, *self._row_shape)
-        if array.shape == shape:
-            return self._spread(np.ascontiguousarray(array).reshape(shape[0], -1))
-        try:
-            whole = np.broadcast_to(array, shape)
-        except ValueError:
+        axes = (1,) * (len(shape) - array.ndim) + array.shape
+        if len(axes) != len(shape) or any(given not in (1, wanted) for given, wanted in zip(axes, shape)):
             raise ValueShapeError(
-                f"backward: {name} has shape {array.shape}, its trace {shape}; give the gradient in that shape"
-            ) from None
-        return self._spread(np.ascontiguousarray(whole).reshape(shape[0], -1))
+                f"backward: {name} has shape {array.shape}, its trace {shape}; give the gradient in that shape, or in "
+                "one that broadcasts to it"
+            )
+        array = array.reshape(axes)
+        is_whole = self.neurons is not None or any(given != 1 for given in axes[1:])
+        if is_whole:
+            array = np.broadcast_to(array, (axes[0], *shape[1:]))
+        return self._spread(np.ascontiguousarray(array).reshape(axes[0], -1))
 
     @property
     def _row_shape(self) -> tuple[int, ...]:
@@ -238,6 +238,19 @@ class _WayBack:
         rows = {name: values[offset : offset + end - begin] for name, values in self._pullback.inputs.items()}
         tape.engine.pull_back(block, replace(self._pullback, first=first, inputs=rows))
 
+    def _check_given(self) -> None:
+        """Refuse numbers that were given and are not finite: looked at only where a gradient is not."""
+        rows = {name: given.values for name, given in self._pullback.given.items()} | dict(self._pullback.counts)
+        for name, values in rows.items():
+            bad = np.argwhere(~np.isfinite(values))
+            if len(bad):
+                raise ValueShapeError(
+                    f"backward: the gradient given for {shown(name)} is not finite, or too large for "
+                    f"{self._tape.layout.dtype.name}, in row {bad[0][0]}, column {bad[0][-1]}"
+                    if values.ndim == 2
+                    else f"backward: the gradient given for the number of {shown(name)} is not finite at {bad[0][0]}"
+                )
+
     def _bad(self) -> int | None:
         """The first neuron with a gradient that is not finite."""
         places = [np.flatnonzero(~np.isfinite(values)) for values in self._pullback.states.values()]
@@ -245,6 +258,7 @@ class _WayBack:
 
     def _trace(self, begin: int, end: int, before: Mapping[str, Array]) -> None:
         """Find the last step before which a gradient is not finite, and say so."""
+        self._check_given()
         kept = self._pullback.kept
         low, high = begin, end - 1  # it is not finite before step low, and the search goes on below high
         while low < high:

@@ -191,6 +191,9 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     def _print_phi1_ranged(self, expr: Any) -> str:
         return f"iz_phi1_form({', '.join(self._print(part) for part in expr.args)})"
 
+    def _print_phi2_ranged(self, expr: Any) -> str:
+        return f"iz_phi2_form({', '.join(self._print(part) for part in expr.args)})"
+
     def _print_BooleanFalse(self, expr: Any) -> str:
         return "0"
 
