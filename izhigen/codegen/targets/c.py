@@ -25,5 +25,6 @@ TARGET = Target(
         in_parts=True,
     ),
     tiled=True,
+    goes_back=True,
     flags=C_FLAGS,
 )

@@ -14,6 +14,7 @@ from izhigen.codegen.render import environment
 from izhigen.codegen.view import KernelView
 from izhigen.codegen.viewing import view_of
 from izhigen.codegen.words import Words
+from izhigen.derive.adjoint import Training
 from izhigen.errors import BackendError, shown
 
 
@@ -50,6 +51,8 @@ class Target:
         Whether its kernels add normal variates to inputs.
     functions : tuple of str
         Elementary functions that its projects call beside those of the kernel.
+    goes_back : bool
+        Whether its kernels go back through steps.
     project : str
         Folder of ``templates/standalone/`` with the files of a project; the target's name when empty.
     """
@@ -67,6 +70,7 @@ class Target:
     flags: tuple[str, ...] = ()
     input_noise: bool = True
     functions: tuple[str, ...] = ()
+    goes_back: bool = False
     project: str = ""
 
     def check_dtype(self, dtype: str) -> None:
@@ -85,14 +89,27 @@ class Target:
                 f"counts and delivers no spikes; take target 'c', or add them to the input"
             )
 
+    def check_training(self, training: Training | None) -> None:
+        """Refuse to go back through steps where the target cannot, and smooth spikes."""
+        if training is not None and not self.goes_back:
+            raise BackendError(
+                f"target {self.name!r} does not go back through steps yet; make the run on backend 'c' or 'numpy'"
+            )
+        if training is not None and training.smooth:
+            raise BackendError(
+                "smooth_spikes=True is for checking gradients, and on backend 'numpy' only; leave it out, or take that"
+            )
+
     def render(self, kernel: Kernel) -> Program:
         """The program of a kernel: one file without dependencies but the target's own library.
 
         Raises
         ------
         BackendError
-            For a number type that the target does not have, and for counts and spikes where it draws none.
+            For a number type that the target does not have, for counts and spikes where it draws none, and for ways
+            back where it has none.
         """
+        self.check_training(kernel.training)
         self.check_dtype(kernel.dtype)
         self.check_drawn(kernel.counted_inputs, kernel.delivered_inputs)
         view = view_of(kernel, self.name, self.printer(kernel.dtype), self.words)

@@ -507,6 +507,37 @@ static int64_t find_not_finite(const float *values, int64_t count)
     return count;
 }
 
+/* Find where the values of a tile are, and what follows from its parameters. */
+static void begin_tile(struct tile *tile, struct lanes *lanes, const struct IzhikevichLTC_population *population,
+                       const struct constants *constants, int64_t first, int64_t count, int width)
+{
+    lanes->V = population->state.V + first;
+    lanes->u = population->state.u + first;
+    if (count < TILE) {
+        fill_float(tile->V, lanes->V, count);
+        lanes->V = tile->V;
+        fill_float(tile->u, lanes->u, count);
+        lanes->u = tile->u;
+    }
+    (void)constants;
+    (void)width;
+    lanes->iz_phi1_z_V = tile->iz_phi1_z_V;
+    lanes->spike = tile->spike;
+}
+
+/* Make step s of the call; since the first one that was made at a stretch, counted steps have been.
+   Returns whether anything happened. */
+static inline int make_step(struct tile *tile, struct lanes *lanes, const struct IzhikevichLTC_population *population,
+                            const struct IzhikevichLTC_run *run, const struct constants *constants, int64_t s,
+                            int64_t counted, int64_t first, int64_t count, int width)
+{
+    (void)population;
+    if (counted == 0 || run->input.I.step_stride != 0)
+        lanes->I =
+            read_input(tile->I, &run->input.I, s, first, count);
+    return step_tile(lanes, constants, width);
+}
+
 static void advance_tile(const struct IzhikevichLTC_population *population, struct IzhikevichLTC_run *run,
                          const struct constants *constants, int64_t first, int64_t count)
 {
@@ -515,27 +546,14 @@ static void advance_tile(const struct IzhikevichLTC_population *population, stru
     struct lanes lanes;
     int64_t s, position = 0;
     int64_t next_record = run->record_phase, row = 0;
-    lanes.V = population->state.V + first;
-    lanes.u = population->state.u + first;
-    if (count < TILE) {
-        fill_float(tile.V, lanes.V, count);
-        lanes.V = tile.V;
-        fill_float(tile.u, lanes.u, count);
-        lanes.u = tile.u;
-    }
-    lanes.iz_phi1_z_V = tile.iz_phi1_z_V;
-    lanes.spike = tile.spike;
+    begin_tile(&tile, &lanes, population, constants, first, count, width);
     if (run->record_neurons != NULL)
         while (position < run->record_count && run->record_neurons[position] < first)
             position++;
     for (s = 0; s < constants->steps; s++) {
-        if (s == 0 || run->input.I.step_stride != 0)
-            lanes.I =
-                read_input(tile.I, &run->input.I, s, first, count);
-        if (step_tile(&lanes, constants, width)) {
-            if (run->spike_step != NULL || run->count != NULL)
-                collect_spikes(tile.spike, run, s, first, count, width);
-        }
+        if (make_step(&tile, &lanes, population, run, constants, s, s, first, count, width)
+            && (run->spike_step != NULL || run->count != NULL))
+            collect_spikes(tile.spike, run, s, first, count, width);
         if (s == next_record) {
             record_tile(&lanes, run, row, first, count, position);
             next_record += run->record_every;

@@ -622,6 +622,47 @@ static int64_t find_not_finite(const float *values, int64_t count)
     return count;
 }
 
+/* Find where the values of a tile are, and what follows from its parameters. */
+static void begin_tile(struct tile *tile, struct lanes *lanes, const struct IzhikevichRefLTC_population *population,
+                       const struct constants *constants, int64_t first, int64_t count, int width)
+{
+    lanes->V = population->state.V + first;
+    lanes->u = population->state.u + first;
+    lanes->t_last_spike = population->state.t_last_spike + first;
+    if (count < TILE) {
+        fill_float(tile->V, lanes->V, count);
+        lanes->V = tile->V;
+        fill_float(tile->u, lanes->u, count);
+        lanes->u = tile->u;
+        fill_double(tile->t_last_spike, lanes->t_last_spike, count);
+        lanes->t_last_spike = tile->t_last_spike;
+    }
+    (void)constants;
+    (void)width;
+    lanes->release = tile->release;
+    lanes->iz_phi1_z_V = tile->iz_phi1_z_V;
+    lanes->spike = tile->spike;
+}
+
+/* Make step s of the call; since the first one that was made at a stretch, counted steps have been.
+   Returns whether anything happened. */
+static inline int make_step(struct tile *tile, struct lanes *lanes, const struct IzhikevichRefLTC_population *population,
+                            const struct IzhikevichRefLTC_run *run, const struct constants *constants, int64_t s,
+                            int64_t counted, int64_t first, int64_t count, int width)
+{
+    const int64_t step = run->first_step + s;
+    const int32_t step_now = (int32_t)(counted % IZ_COUNTED_STEPS);
+    if (step_now == 0)
+        find_releases(lanes, constants, step, population->dt, width);
+    if (counted == 0 || run->input.I.step_stride != 0)
+        lanes->I =
+            read_input(tile->I, &run->input.I, s, first, count);
+    if (!step_tile(lanes, constants, width, step_now))
+        return 0;
+    iz_on_spike(lanes, constants, step, step - step_now, population->dt, width);
+    return 1;
+}
+
 static void advance_tile(const struct IzhikevichRefLTC_population *population, struct IzhikevichRefLTC_run *run,
                          const struct constants *constants, int64_t first, int64_t count)
 {
@@ -630,37 +671,14 @@ static void advance_tile(const struct IzhikevichRefLTC_population *population, s
     struct lanes lanes;
     int64_t s, position = 0;
     int64_t next_record = run->record_phase, row = 0;
-    lanes.V = population->state.V + first;
-    lanes.u = population->state.u + first;
-    lanes.t_last_spike = population->state.t_last_spike + first;
-    if (count < TILE) {
-        fill_float(tile.V, lanes.V, count);
-        lanes.V = tile.V;
-        fill_float(tile.u, lanes.u, count);
-        lanes.u = tile.u;
-        fill_double(tile.t_last_spike, lanes.t_last_spike, count);
-        lanes.t_last_spike = tile.t_last_spike;
-    }
-    lanes.release = tile.release;
-    lanes.iz_phi1_z_V = tile.iz_phi1_z_V;
-    lanes.spike = tile.spike;
+    begin_tile(&tile, &lanes, population, constants, first, count, width);
     if (run->record_neurons != NULL)
         while (position < run->record_count && run->record_neurons[position] < first)
             position++;
     for (s = 0; s < constants->steps; s++) {
-        const int64_t step = run->first_step + s;
-        const int32_t step_now = (int32_t)(s % IZ_COUNTED_STEPS);
-        if (step_now == 0)
-            find_releases(&lanes, constants, step, population->dt, width);
-        if (s == 0 || run->input.I.step_stride != 0)
-            lanes.I =
-                read_input(tile.I, &run->input.I, s, first, count);
-        if (step_tile(&lanes, constants, width, step_now)) {
-            iz_on_spike(&lanes, constants, step, step - step_now, population->dt,
-                width);
-            if (run->spike_step != NULL || run->count != NULL)
-                collect_spikes(tile.spike, run, s, first, count, width);
-        }
+        if (make_step(&tile, &lanes, population, run, constants, s, s, first, count, width)
+            && (run->spike_step != NULL || run->count != NULL))
+            collect_spikes(tile.spike, run, s, first, count, width);
         if (s == next_record) {
             record_tile(&lanes, run, row, first, count, position);
             next_record += run->record_every;
