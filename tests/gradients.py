@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -53,6 +53,15 @@ class Differences:
             name: random_numbers(recording[name].shape, k) / largest[name] for k, name in enumerate(self.names)
         }
         return recording.backward(self.weights)
+
+    def hard(self, backend: str, **options: Any) -> dict[str, Any]:
+        """The gradients of the same run with spikes that are 0 or 1, on a backend."""
+        case = replace(self, options={**self.options, "smooth_spikes": False, "backend": backend, **options})
+        if not self.model.events:
+            del case.options["smooth_spikes"]
+        recording = case.run(case.values, case.inputs, tape=True)
+        weights = {name: random_numbers(np.shape(recording[name]), k) for k, name in enumerate(case.names)}
+        return recording.backward(weights)  # type: ignore[no-any-return]
 
     def slope(self, directions: dict[str, Any]) -> list[float]:
         """The derivative of the loss in a direction, by steps of several lengths and by Richardson's extrapolation."""

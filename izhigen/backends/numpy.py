@@ -287,7 +287,7 @@ class AdjointArrays:
         step, dtype, n = now.k - pullback.kept.first_step, now.values[DT.name].dtype, now.n
         values = {**now.values, HELD_IN_STEP.name: now.values.get(HELD.name, False)}
         values |= {
-            self._adjoint.bar(state).name: self._sum(pullback.states[state.name], state.name, step, pullback)
+            self._adjoint.bar(state).name: self._sum(pullback.states[state.name].copy(), state.name, step, pullback)
             for state in self._adjoint.states
         }
         values |= {

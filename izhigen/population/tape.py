@@ -155,7 +155,7 @@ class Tape:
         """One value a neuron of a row, as one a neuron of the population."""
         array, shape = self._numbers(name, values), self._row_shape
         try:
-            return self._spread(np.broadcast_to(array, shape).reshape(1, -1))[0]
+            return self._spread(np.ascontiguousarray(np.broadcast_to(array, shape)).reshape(1, -1))[0]
         except ValueError:
             raise ValueShapeError(
                 f"backward: {name} has shape {array.shape}; give one value per neuron {shape}"
@@ -181,11 +181,11 @@ class Tape:
         return self.layout.shape if self.neurons is None else (len(self.neurons),)
 
     def _spread(self, rows: Array) -> Array:
-        """Columns of the recorded neurons as columns of all; of a neuron that was recorded twice their sum."""
+        """Columns of the recorded neurons as columns of all."""
         if self.neurons is None:
             return rows
         whole = np.zeros((len(rows), self.layout.count), rows.dtype)
-        np.add.at(whole.T, self.neurons, rows.T)
+        whole[:, self.neurons] = rows
         return whole
 
     # -- what is found ----------------------------------------------------------------------------------------------

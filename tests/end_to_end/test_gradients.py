@@ -124,3 +124,27 @@ def random_case(seed, **options):
         {"dt": DT, "method": method, "backend": "numpy", **options},
         spike_scale=1.0,
     )
+
+
+def check_backends(case, tolerance=1e-9):
+    """C gives what NumPy gives, in double precision; and to what single precision allows, where that is asked for."""
+    expected, found = case.hard("numpy"), case.hard("c")
+    assert expected.keys() == found.keys()
+    for name, values in expected.items():
+        largest = max(np.abs(values).max(), 1e-300)
+        assert np.abs(found[name] - values).max() <= tolerance * largest, name
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_library_on_c(name):
+    check_backends(library_case(MODELS[name], METHODS[list(MODELS).index(name)]))
+
+
+@pytest.mark.parametrize("name", CONSTRUCTS)
+def test_constructs_on_c(name):
+    check_backends(construct_case(name))
+
+
+@pytest.mark.parametrize("seed", range(0, RANDOM, 1 if ALL else 20))
+def test_random_models_on_c(seed):
+    check_backends(random_case(seed))
