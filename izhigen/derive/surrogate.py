@@ -15,10 +15,8 @@ from typing import Any
 
 import sympy as sp
 
-from izhigen.derive.lowering import lower, symbol
+from izhigen.derive.lowering import symbol
 from izhigen.errors import DerivationError, shown
-from izhigen.model.equations import expression_text
-from izhigen.model.expressions import parse_expression
 from izhigen.scalars import read_real
 
 X = symbol("x")
@@ -80,33 +78,3 @@ def exact(value: float) -> Any:
     """The decimal that a number prints as, as a rational."""
     fraction = Fraction(repr(float(value)))
     return sp.Rational(fraction.numerator, fraction.denominator)
-
-
-def read_surrogate(source: Any) -> Surrogate:
-    """A surrogate as it is, one by its name, or a user's own gradient as text or SymPy expression in x.
-
-    Raises
-    ------
-    EquationError
-        For text outside the equation language, with the column.
-    DerivationError
-        For an expression that reads anything but x.
-    """
-    from izhigen.derive import surrogates
-
-    if isinstance(source, Surrogate):
-        return source
-    if callable(source) and getattr(source, "__name__", "") in surrogates.names():  # iz.surrogates.sigmoid, not called
-        return read_surrogate(source())
-    if isinstance(source, str) and source.strip().isidentifier() and source.strip() != X.name:
-        found: Surrogate = surrogates.find(source.strip())()
-        return found
-    text = expression_text(source, WHERE)
-    value = lower(parse_expression(text, WHERE), WHERE)
-    others = sorted(s.name for s in value.free_symbols - {X})
-    if others:
-        raise DerivationError(
-            f"{WHERE}: {shown(text)} reads {', '.join(others)}; it is a function of x alone, the margin by which the "
-            "condition of a spike holds; put numbers in the place of other names"
-        )
-    return Surrogate(text, (), value)

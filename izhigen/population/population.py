@@ -467,7 +467,8 @@ class Population:
                 made = start_tape(self._neurons, engine, feeds, inputs, count, gradients)
                 feeds = {name: source.part for name, source in made.block.inputs.items()}
             wanted = (record, every, neurons, progress, check_finite, out)
-            return record_run(self._neurons, engine, feeds, count, *wanted, self._backend, self._smooth, made)
+            of_tape: dict[str, Any] = {"smooth": self._smooth, "tape": made}
+            return record_run(self._neurons, engine, feeds, count, *wanted, self._backend, **of_tape)
 
     @property
     def _smooth(self) -> tuple[str, ...]:

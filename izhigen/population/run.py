@@ -116,9 +116,9 @@ def record_run(
     check_finite: bool,
     out: str | Path | None,
     backend: str,
+    length: BlockLength = BY_TIME,
     smooth: tuple[str, ...] = (),
     tape: Tape | None = None,
-    length: BlockLength = BY_TIME,
 ) -> Recording:
     """Advance by ``count`` steps and write down what is asked for; see :meth:`~izhigen.population.Population.run`.
 
@@ -131,7 +131,8 @@ def record_run(
         plan = RecordingPlan(subject, count, record, every, chosen, out)
         try:
             with progress_bar(progress, count, neurons.dt) as bar:
-                runner = Runner(neurons, plan, engine, feeds, check_finite, length, None if tape is None else tape.kept)
+                kept = None if tape is None else tape.kept
+                runner = Runner(neurons, plan, engine, feeds, check_finite, kept, length)
                 runner.run(count, signals.look, bar.update)
                 done = neurons.steps_done - start
                 recording = plan.recording(done, signals.look())
@@ -182,8 +183,8 @@ class Runner:
         engine: Engine,
         feeds: Mapping[str, Feed],
         check_finite: bool,
-        length: BlockLength = BY_TIME,
         kept: Kept | None = None,
+        length: BlockLength = BY_TIME,
     ) -> None:
         self._kept = kept
         self._neurons, self._plan, self._engine, self._feeds = neurons, plan, engine, feeds

@@ -305,7 +305,7 @@ def start_tape(
     layout, every = neurons.layout, segment_steps(count)
     sources = {name: _own(feed(0, count), inputs.get(name)) for name, feed in feeds.items()}
     parameters = {
-        name: value if isinstance(value, float) else value.copy() for name, value in neurons.parameters.items()
+        name: value if isinstance(value, (int, float)) else value.copy() for name, value in neurons.parameters.items()
     }
     first = neurons.steps_done
     kept = Kept(first, every, {})

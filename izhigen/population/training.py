@@ -42,7 +42,7 @@ def read_training(surrogate: Any, detach_spike: Any, spike_scale: Any, smooth_sp
             raise ValueShapeError("smooth_spikes=True needs a surrogate, whose smooth function spikes are then")
         return None
     from izhigen.derive.adjoint import Detach, Training
-    from izhigen.derive.surrogate import read_surrogate
+    from izhigen.derive.surrogates import read_surrogate
 
     found = read_surrogate(surrogate)
     if smooth and found.smooth is None:

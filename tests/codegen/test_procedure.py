@@ -26,9 +26,14 @@ def test_arguments_are_what_is_read_and_not_computed():
         make_procedure([], [Store(x, symbol("w"), Kind.REAL)], KNOWN)
 
 
+STEP = ["constants", "prepare", "clock", "guard", "step", "rest"]
+BACK = ["back", "back_guard", "back_clock"]
+
+
 def test_the_procedures_of_a_kernel():
     kernel = build_kernel(derive_step(iz.load("IzhikevichRef")), per_neuron=["a"])
-    assert list(kernel.procedures) == ["constants", "prepare", "clock", "guard", "step", "rest", "on_spike"]
+    assert list(kernel.procedures) == [*STEP, *BACK, "on_spike"]
+    assert not any(kernel[name].statements or kernel[name].stores for name in BACK)
     assert [(s.symbol, s.expression, s.kind) for s in kernel["on_spike"].stores] == [
         (LAST_SPIKE, TIME_NOW, Kind.TIME),
         (RELEASE, release_step(TIME_NOW, PERIOD), Kind.STEP),

@@ -8,7 +8,8 @@ import sympy as sp
 
 import izhigen as iz
 from izhigen.backends.numpy import Evaluator
-from izhigen.derive.surrogate import Surrogate, X, read_surrogate
+from izhigen.derive.surrogate import Surrogate, X
+from izhigen.derive.surrogates import read_surrogate
 from izhigen.errors import DerivationError, EquationError, ValueShapeError
 from tests.conftest import DATA
 
