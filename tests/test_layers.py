@@ -25,7 +25,9 @@ ORDER = [
     ["moments", "rates"],
     ["population"],
     ["api"],
+    ["layers"],
     ["__init__"],
+    ["torch", "jax"],
     ["bench", "options"],
     ["cli"],
 ]

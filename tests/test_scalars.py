@@ -218,11 +218,15 @@ def test_every_kind_of_real_number_is_read(value):
 def test_tensors_of_pytorch_are_read():
     torch = pytest.importorskip("torch")
     wanted = population(tau=3.0, V=[1.0, 2.0])
-    pop = population(tau=torch.tensor(3.0, requires_grad=True), V=torch.tensor([1.0, 2.0], requires_grad=True))
-    for number in (torch.tensor([0.5, 1.0], requires_grad=True), torch.tensor(0.5), np.array([0.5, 1.0])):
+    pop = population(tau=torch.tensor(3.0), V=torch.tensor([1.0, 2.0]))
+    for number in (torch.tensor([0.5, 1.0]), torch.tensor(0.5), np.array([0.5, 1.0])):
         pop.step(I=number)
-        wanted.step(I=np.asarray(number.detach() if hasattr(number, "detach") else number))
+        wanted.step(I=np.asarray(number))
     np.testing.assert_array_equal(pop.V, wanted.V)
+    asking = torch.tensor([0.5, 1.0], requires_grad=True)
+    for use in (lambda: population(V=asking), lambda: population(tau=asking[0]), lambda: pop.step(I=asking)):
+        with pytest.raises(ValueShapeError, match="requires a gradient.*izhigen.torch.Layer"):
+            use()
     assert MODEL.variant(tau=torch.tensor(3.0, requires_grad=True)).parameters["tau"] == 3.0
 
 

@@ -32,7 +32,7 @@ from izhigen.inputs.drawing import Span, bad_rate_text, make_counts, make_delive
 from izhigen.inputs.parts import DrawnRows, GivenSpikes, Offset, Part, Poisson, White
 from izhigen.inputs.stimuli import Stimulus, text_stimulus
 from izhigen.memory.layout import Layout
-from izhigen.memory.space import aligned, namespace, refuse_masked
+from izhigen.memory.space import aligned, namespace, refuse_gradient, refuse_masked
 from izhigen.model.expressions import Expression
 from izhigen.model.forms import Form
 from izhigen.scalars import real_numbers
@@ -197,6 +197,7 @@ def _contiguous(values: Array, layout: Layout) -> Array:
 
 
 def _as_numbers(name: str, value: Any, layout: Layout) -> Array:
+    refuse_gradient(f"input {name!r}", value)
     refuse_masked(f"input {name!r}", value)
     hint = "; give a number, an array, a stimulus of iz.inputs, or text in t"
     return real_numbers(f"input {name!r}", value, layout.read(value), hint)

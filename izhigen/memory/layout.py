@@ -45,7 +45,7 @@ class Layout:
         if is_endless(value):
             return np.empty(0, dtype=object)
         try:
-            return np.asarray(value.detach() if hasattr(value, "requires_grad") and hasattr(value, "detach") else value)
+            return np.asarray(value)
         except Exception:  # ragged lists, tracers, tensors without data: each library has errors of its own
             return np.empty(0, dtype=object)
 

@@ -123,6 +123,15 @@ def on_host(value: float | Array) -> float | Array:
     return value if isinstance(value, (int, float)) else fetch(value)
 
 
+def refuse_gradient(what: str, value: Any) -> None:
+    """Raise ValueShapeError for a tensor of PyTorch that a gradient is to pass through."""
+    if getattr(value, "requires_grad", False) is True:
+        raise ValueShapeError(
+            f"{what}: the tensor requires a gradient, and none passes through a population; take izhigen.torch.Layer, "
+            "through which one does, or give tensor.detach()"
+        )
+
+
 def refuse_masked(what: str, value: Any) -> None:
     """Raise ValueShapeError where a value, or one within lists, is an array of which some numbers are masked."""
     if isinstance(value, (list, tuple)):

@@ -74,6 +74,11 @@ class Neurons:
         self._uses = uses  # the population's, so that whoever uses it uses its neurons
 
     @property
+    def uses(self) -> dict[str, Use]:
+        """What is under way with the population that owns them."""
+        return self._uses
+
+    @property
     def t(self) -> float:
         """Time in ms."""
         return self.steps_done * self.dt

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from izhigen.memory.layout import Layout
 from izhigen.memory.space import refuse_masked
 from izhigen.model.checking import SPIKE_FIGURES
 from izhigen.model.model import Declaration
+from izhigen.population.exclusive import Use, exclusive
 from izhigen.population.neurons import Neurons
 from izhigen.scalars import real_numbers
 from izhigen.signals import Interruptible
@@ -61,6 +62,8 @@ class Tape:
         Rows of the recording's traces stand after every that many steps.
     neurons : array or None
         Flat indices of the recorded neurons.
+    _uses : dict
+        The population's, whose kernel it shares: one of them is used at a time.
     """
 
     model: Declaration
@@ -72,6 +75,7 @@ class Tape:
     is_shared: Mapping[str, bool]
     every: int = 1
     neurons: Array | None = None
+    _uses: dict[str, Use] = field(default_factory=dict, repr=False)
 
     def __reduce__(self) -> Any:  # a pickled recording has none
         return (_no_tape, ())
@@ -96,6 +100,7 @@ class Tape:
         """The events that have a gradient."""
         return tuple(event.name for event in self.model.events)
 
+    @exclusive
     def backward(self, cotangents: Mapping[str, Any], final: Mapping[str, Any]) -> dict[str, Any]:
         """Go back through the run; see :meth:`izhigen.recording.Recording.backward`."""
         given, counts = self._given(cotangents)
@@ -317,7 +322,8 @@ def start_tape(
         name: not (np.ndim(neurons.given.get(name, 0.0)) and np.shape(neurons.given[name]) == layout.shape)
         for name in neurons.parameters
     }
-    return Tape(neurons.model, layout, engine, block, replace(kept, rows=rows), wanted, shared)
+    kept = replace(kept, rows=rows)
+    return Tape(neurons.model, layout, engine, block, kept, wanted, shared, _uses=neurons.uses)
 
 
 def _own(source: Source, given: Any) -> Source:

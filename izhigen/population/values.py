@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.memory.layout import Layout
-from izhigen.memory.space import namespace, refuse_masked
+from izhigen.memory.space import namespace, refuse_gradient, refuse_masked
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.initial import initial_last_spike, initial_states
 from izhigen.model.model import Declaration
@@ -84,6 +84,7 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
                 f"{name}: the callable failed with {type(problem).__name__}: {problem}; "
                 "it is called as f(n, rng) and returns n numbers"
             ) from problem
+    refuse_gradient(name, value)
     if isinstance(value, (numbers.Real, Decimal)) and not isinstance(value, bool):
         number = read_real(value, name)
         if too_large(number, dtype):

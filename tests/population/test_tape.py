@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import izhigen as iz
-from izhigen.errors import BackendError, ModelError, NonFiniteError, RecordingError, ValueShapeError
+from izhigen.errors import BackendError, ConcurrentUseError, ModelError, NonFiniteError, RecordingError, ValueShapeError
 from izhigen.population import tape as tapes
 
 MODEL = iz.load("IzhikevichLTC")
@@ -327,3 +327,21 @@ def test_nothing_to_go_back_through():
     found = recording.backward({"V": 1.0}, final={"V": 2.0})
     assert found["I"].shape == (0, 3)
     np.testing.assert_array_equal(found["V0"], 2.0)
+
+
+def test_one_use_at_a_time():
+    """The way back uses the population's kernel: another thread is refused while a run is under way, and inversely."""
+    pop = population(50, MODEL)
+    recording = pop.run(steps=50, record=[], I=10.0, tape=True)
+    refused = []
+
+    def value(n, rng):
+        try:
+            recording.backward({"V": 1.0})
+        except ConcurrentUseError as problem:
+            refused.append(str(problem))
+        return np.full(n, -60.0)
+
+    pop.V = value
+    assert len(refused) == 1 and "backward()" in refused[0]
+    recording.backward({"V": 1.0})

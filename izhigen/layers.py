@@ -1,0 +1,158 @@
+"""Neurons as a layer of a framework that differentiates: runs without hidden state, and their gradients, on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from izhigen.errors import ValueShapeError, shown, suggest
+from izhigen.model.events import SPIKE
+from izhigen.scalars import check_count, read_names
+
+if TYPE_CHECKING:
+    from izhigen.api import Model
+    from izhigen.population.population import Population
+    from izhigen.recording.recording import Recording
+
+Array = Any
+DEFAULT_SURROGATE = "sigmoid"
+
+
+class LayerRuns:
+    """Runs of a population whose inputs, parameters and initial states are given each time.
+
+    Parameters
+    ----------
+    model : Model
+    n : int
+        Neurons of the layer.
+    trainable : iterable of str
+        Parameters that gradients are due of; the others have the values given here.
+    record : iterable of str
+        States and events that a run gives.
+    **options
+        Of :meth:`izhigen.Model.population`, and values of parameters and initial states.
+
+    Attributes
+    ----------
+    start : mapping
+        Initial states, shape (n,): those of the parameters that were given, and the same ones ever after, so that a run
+        depends on its parameters by its steps alone.
+    values : mapping
+        First values of the trainable parameters.
+
+    Raises
+    ------
+    ValueShapeError
+        For unknown names.
+    """
+
+    def __init__(self, model: Model, n: int, trainable: Iterable[str], record: Iterable[str], **options: Any) -> None:
+        self.model, self.n = model, check_count("n", n)
+        self.trainable = read_names(trainable, "trainable")
+        self.record = read_names(record, "record")
+        self.states = tuple(equation.name for equation in model.equations if equation.is_ode)
+        events = tuple(event.name for event in model.events)
+        for what, names, known in (
+            ("trainable", self.trainable, tuple(model.parameters)),
+            ("record", self.record, (*self.states, *events)),
+        ):
+            for name in names:
+                if name not in known:
+                    raise ValueShapeError(
+                        f"{what}: {shown(name)} is not one of {', '.join(known)}{suggest(name, known)}"
+                    )
+        self.options = {"surrogate": DEFAULT_SURROGATE if events else None, **options}
+        self._populations: dict[int, Population] = {}
+        first = self.population(1)
+        self.start = {name: first.state[name][0].copy() for name in self.states}
+        self.values = {name: np.asarray(first.parameters[name]) for name in self.trainable}
+        for name, values in self.values.items():
+            self.values[name] = values.reshape(self.n) if values.ndim else values
+
+    def population(self, batch: int) -> Population:
+        """The population of so many batches; it is reset before each run."""
+        if batch not in self._populations:
+            self._populations[batch] = self.model.population(self.n, batch=batch, **self.options)
+        return self._populations[batch]
+
+    def forward(
+        self,
+        inputs: Mapping[str, Array],
+        parameters: Mapping[str, Array],
+        initial: Mapping[str, Array],
+        tape: Iterable[str] | bool,
+    ) -> tuple[Recording, dict[str, Array], dict[str, Array]]:
+        """Run once.
+
+        Parameters
+        ----------
+        inputs : mapping
+            Name to an array of shape (T, B, n).
+        parameters : mapping
+            Name of a trainable parameter to a number, or to an array (n,) or (B, n).
+        initial : mapping
+            Name of a state to an array (B, n); other states begin with ``start``.
+        tape : bool or iterable of str
+
+        Returns
+        -------
+        recording, traces, final : Recording, dict, dict
+            Traces by name, shape (T, B, n), those of events as numbers; and the last states, shape (B, n).
+        """
+        steps, batch = next(iter(inputs.values())).shape[:2]
+        pop = self.population(batch)
+        pop.reset()
+        for name, value in parameters.items():
+            pop.parameters[name] = float(value) if np.ndim(value) == 0 else value
+        for name, value in {**self.start, **initial}.items():
+            pop.state[name] = value
+        recording = pop.run(steps=steps, record=list(self.record), tape=tape, progress=False, **inputs)
+        traces = {name: np.asarray(recording[name], pop.dtype) for name in self.record}
+        return recording, traces, {name: pop.state[name].copy() for name in self.states}
+
+
+def check_inputs(model: Model, n: int, inputs: Mapping[str, Any]) -> None:
+    """Every input must be known and have the same shape (T, B, n) or (T, n).
+
+    Raises
+    ------
+    ValueShapeError
+        Naming the input.
+    """
+    known = (*model.inputs, *model.delta_inputs)
+    first = None
+    for name, values in inputs.items():
+        if name not in known:
+            raise ValueShapeError(f"model {model.name!r} has no input {shown(name)}{suggest(name, known)}")
+        shape = tuple(values.shape)
+        if len(shape) not in (2, 3) or shape[-1] != n:
+            raise ValueShapeError(
+                f"input {name!r} has shape {shape}; a layer of {n} neurons takes (T, B, {n}), or (T, {n}) without a "
+                "batch (with batch_first, B before T)"
+            )
+        if first is not None and shape != first[1]:
+            raise ValueShapeError(
+                f"inputs {first[0]!r} and {name!r} have shapes {first[1]} and {shape}; give one shape"
+            )
+        first = first or (name, shape)
+    if first is None:
+        raise ValueShapeError(f"model {model.name!r}: a layer needs at least one input ({', '.join(known)})")
+
+
+def name_inputs(model: Model, values: tuple[Any, ...], inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Positional inputs by their names, in the model's order, with those that are named."""
+    if len(values) > len(model.inputs):
+        raise ValueShapeError(
+            f"model {model.name!r} has {len(model.inputs)} inputs ({', '.join(model.inputs)}), {len(values)} given"
+        )
+    named = dict(zip(model.inputs, values))
+    for name in inputs:
+        if name in named:
+            raise ValueShapeError(f"input {shown(name)} is given twice")
+    return {**named, **inputs}
+
+
+__all__ = ["SPIKE", "LayerRuns", "check_inputs", "name_inputs"]

@@ -1,0 +1,203 @@
+"""Neurons as a layer of PyTorch (extra ``torch``): ``izhigen.torch.Layer`` trains like any other module.
+
+>>> import torch
+>>> from izhigen.torch import Layer
+>>> layer = Layer(iz.load("IzhikevichLTC"), 100, trainable=["a", "d"], dt=0.5)
+>>> spikes = layer(torch.full((200, 8, 100), 10.0))      # (time, batch, neurons)
+>>> spikes.mean().backward()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from izhigen.errors import BackendError, ValueShapeError
+from izhigen.layers import SPIKE, LayerRuns, check_inputs, name_inputs
+
+try:
+    import torch
+except ImportError:
+    raise ImportError(
+        "izhigen.torch needs PyTorch: pip install 'izhigen[torch]', or torch by its own instructions"
+    ) from None
+
+if TYPE_CHECKING:
+    from izhigen.api import Model
+
+TYPES = {torch.float32: "float32", torch.float64: "float64"}
+
+
+class _Run(torch.autograd.Function):
+    """A run as one operation: its inputs, trainable parameters and initial states in, traces and last states out."""
+
+    @staticmethod
+    def forward(ctx: Any, layer: Layer, names: tuple[tuple[str, ...], ...], *tensors: torch.Tensor) -> Any:
+        inputs, parameters, initial = _by_name(names, [_array(t) for t in tensors])
+        due = [name for name, tensor in zip(sum(names, ()), tensors) if tensor.requires_grad]
+        is_due = any(ctx.needs_input_grad)
+        tape = [name for name in (*names[0], *names[1]) if name in due] if is_due else False
+        recording, traces, final = layer.runs.forward(inputs, parameters, initial, tape)
+        ctx.save_for_backward(*tensors)  # so that PyTorch tells when one of them is changed in between
+        ctx.recording, ctx.layer, ctx.names = recording, layer, names
+        ctx.set_materialize_grads(False)
+        return tuple(torch.from_numpy(values) for values in (*traces.values(), *final.values()))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor | None) -> Any:
+        tensors = ctx.saved_tensors
+        record, states = ctx.layer.runs.record, ctx.layer.runs.states
+        given = [None if g is None else _array(g) for g in gradients]
+        traces = {name: g for name, g in zip(record, given) if g is not None}
+        final = {name: g for name, g in zip(states, given[len(record) :]) if g is not None}
+        found = ctx.recording.backward(traces, final=final)
+        inputs, parameters, initial = ctx.names
+        keys = [*inputs, *parameters, *(f"{name}0" for name in initial)]
+        return (
+            None,
+            None,
+            *(
+                torch.from_numpy(np.ascontiguousarray(np.asarray(found[key]).reshape(t.shape))).to(t.dtype)
+                if needed
+                else None
+                for key, t, needed in zip(keys, tensors, ctx.needs_input_grad[2:])
+            ),
+        )
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    """The memory of a tensor, as NumPy sees it."""
+    if tensor.device.type != "cpu":
+        raise BackendError(
+            f"a tensor lies on {tensor.device}; the layer's kernels run on the processor: bring it over with .cpu()"
+        )
+    return tensor.detach().contiguous().numpy()
+
+
+def _by_name(names: tuple[tuple[str, ...], ...], arrays: list[Any]) -> list[dict[str, Any]]:
+    """The arrays by name, in the groups that the names come in."""
+    waiting = iter(arrays)
+    return [{name: next(waiting) for name in group} for group in names]
+
+
+class Layer(torch.nn.Module):
+    """Neurons of a model as a module.
+
+    Parameters
+    ----------
+    model : Model
+    n : int
+        Neurons.
+    trainable : iterable of str
+        Parameters of the model that become parameters of the module, in its state: a number, or one value a neuron
+        where an array is given.
+    record : str or iterable of str
+        What a call returns: ``"spike"`` (as 0.0 and 1.0), other events, states. A tensor for one name, else a tuple.
+    batch_first : bool
+        Whether inputs and outputs have the batch before time.
+    stateful : bool
+        Whether a call goes on from the states that the last one of the same batch size left, without a gradient from
+        one to the other; :meth:`reset` begins anew.
+    dtype : torch.dtype
+        ``torch.float32`` or ``torch.float64``.
+    **options
+        Of :meth:`izhigen.Model.population` (``dt``, ``method``, ``backend``, ``threads``, ``seed``, ``surrogate``,
+        ``detach_spike``, ``spike_reset``, ``spike_scale``, ``smooth_spikes``), and values of parameters and initial
+        states. The surrogate is ``"sigmoid"`` where none is given. Initial states are found once, from the values that
+        parameters have here; they do not follow these when they are trained.
+
+    Raises
+    ------
+    ValueShapeError
+        For unknown names and wrong shapes.
+    BackendError
+        For tensors of another device, and a backend that cannot run here.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        n: int,
+        trainable: Iterable[str] = (),
+        *,
+        record: str | Iterable[str] = SPIKE,
+        batch_first: bool = False,
+        stateful: bool = False,
+        dtype: torch.dtype = torch.float32,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        if dtype not in TYPES:
+            raise ValueShapeError(f"dtype={dtype} is not torch.float32 or torch.float64")
+        self.runs = LayerRuns(model, n, trainable, record, dtype=TYPES[dtype], **options)
+        self.batch_first, self.stateful, self._dtype = batch_first, stateful, dtype
+        self._last: dict[str, torch.Tensor] = {}
+        for name, values in self.runs.values.items():
+            setattr(self, name, torch.nn.Parameter(torch.as_tensor(values, dtype=dtype).clone()))
+
+    def reset(self) -> None:
+        """Begin the next call with the initial states."""
+        self._last = {}
+
+    def forward(
+        self, *values: torch.Tensor, initial: dict[str, torch.Tensor] | None = None, **inputs: torch.Tensor
+    ) -> Any:
+        """Run the neurons.
+
+        Parameters
+        ----------
+        *values, **inputs : tensor, shape (T, B, n) or (T, n); with ``batch_first``, (B, T, n)
+            Inputs in the model's order, or by name; ``<state>_delta`` jumps a state. One that is left out is 0.
+        initial : mapping, optional
+            Name of a state to its initial values, shape (B, n) or (n,).
+
+        Returns
+        -------
+        tensor, or tuple of tensors, in the shape of the inputs
+            One for each name of ``record``.
+        """
+        named = name_inputs(self.runs.model, values, inputs)
+        named = {name: torch.as_tensor(value).to(self._dtype) for name, value in named.items()}
+        check_inputs(self.runs.model, self.runs.n, named)
+        first = next(iter(named.values()))
+        is_batched = first.ndim == 3
+        if not is_batched:
+            named = {name: value.unsqueeze(1) for name, value in named.items()}
+        elif self.batch_first:
+            named = {name: value.transpose(0, 1) for name, value in named.items()}
+        batch = next(iter(named.values())).shape[1]
+        states = self._initial(batch, {} if initial is None else initial)
+        trainable = {name: getattr(self, name) for name in self.runs.trainable}
+        names = (tuple(named), tuple(trainable), tuple(states))
+        found = _Run.apply(self, names, *named.values(), *trainable.values(), *states.values())
+        traces, final = found[: len(self.runs.record)], found[len(self.runs.record) :]
+        if self.stateful:
+            self._last = {name: values.detach() for name, values in zip(self.runs.states, final)}
+        if not is_batched:
+            traces = tuple(trace.squeeze(1) for trace in traces)
+        elif self.batch_first:
+            traces = tuple(trace.transpose(0, 1) for trace in traces)
+        return traces[0] if len(traces) == 1 else traces
+
+    def _initial(self, batch: int, given: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The initial states that are given, or left from the last call."""
+        n, found = self.runs.n, {}
+        if self._last and next(iter(self._last.values())).shape[0] == batch:
+            found.update(self._last)
+        for name, values in given.items():
+            if name not in self.runs.states:
+                raise ValueShapeError(f"initial: model {self.runs.model.name!r} has no state {name!r}")
+            try:
+                found[name] = torch.as_tensor(values).to(self._dtype).broadcast_to(batch, n)
+            except RuntimeError:
+                raise ValueShapeError(
+                    f"initial {name!r} has shape {tuple(values.shape)}; give ({batch}, {n}) or ({n},)"
+                ) from None
+        return found
+
+    def extra_repr(self) -> str:
+        """What stands between the brackets of its text."""
+        trainable = ", ".join(self.runs.trainable)
+        return f"{self.runs.model.name}, n={self.runs.n}" + (f", trainable: {trainable}" if trainable else "")

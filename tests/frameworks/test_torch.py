@@ -1,0 +1,164 @@
+"""``izhigen.torch.Layer``: gradients, layouts, state, and errors."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import izhigen as iz
+from izhigen.errors import BackendError, ValueShapeError
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+Layer = pytest.importorskip("izhigen.torch").Layer
+MODEL = iz.load("IzhikevichLTC")
+
+
+def current(steps=40, batch=3, n=5, seed=0, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    return (8 + 12 * torch.rand(steps, batch, n, generator=generator)).to(dtype)
+
+
+def layer(n=5, **options):
+    return Layer(
+        MODEL, n, **{"trainable": ["a", "V_th"], "dt": 0.3, "dtype": torch.float64, "spike_scale": 0.1, **options}
+    )
+
+
+def test_gradcheck_of_smooth_spikes():
+    """PyTorch's own differences, of inputs, initial states and parameters, one for all and one a neuron."""
+    start = np.array([-60.0, 10.0, 25.0])
+    smooth = layer(
+        3,
+        trainable=["a", "b", "d", "V_th"],
+        record=("spike", "V"),
+        smooth_spikes=True,
+        backend="numpy",
+        V=start,
+        d=start * 0 + 8,
+    )
+    inputs = current(10, 2, 3).requires_grad_()
+    initial = torch.tensor([[-60.0, 10, 25], [-50, 20, 28]], dtype=torch.float64, requires_grad=True)
+    names = [name for name, _ in smooth.named_parameters()]
+
+    def run(inputs, initial, *parameters):
+        given = dict(zip(names, parameters))
+        return torch.func.functional_call(smooth, given, (inputs,), {"initial": {"V": initial}})
+
+    assert torch.autograd.gradcheck(run, (inputs, initial, *smooth.parameters()), eps=1e-6, atol=1e-5, rtol=1e-4)
+
+
+def test_the_same_as_a_population():
+    one = layer(record=("spike", "V"), threads=2)
+    inputs = current().requires_grad_()
+    spikes, potentials = one(inputs)
+    weights = torch.randn(potentials.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    ((spikes * weights).sum() + (potentials * weights * 0.1).sum()).backward()
+    pop = MODEL.population(5, batch=3, dt=0.3, dtype="float64", surrogate="sigmoid", spike_scale=0.1)
+    recording = pop.run(steps=40, record=["spike", "V"], I=inputs.detach().numpy(), tape=True)
+    found = recording.backward({"spike": weights.numpy(), "V": 0.1 * weights.numpy()})
+    np.testing.assert_array_equal(spikes.detach().numpy(), recording["spike"])
+    np.testing.assert_array_equal(potentials.detach().numpy(), recording["V"])
+    np.testing.assert_array_equal(inputs.grad.numpy(), found["I"])
+    assert one.a.grad.item() == found["a"] and one.V_th.grad.item() == found["V_th"]
+
+
+def test_layouts():
+    inputs = current()
+    expected = layer()(inputs)
+    assert expected.shape == (40, 3, 5) and expected.dtype == torch.float64
+    assert set(expected.unique().tolist()) == {0.0, 1.0}
+    torch.testing.assert_close(layer(batch_first=True)(inputs.transpose(0, 1)), expected.transpose(0, 1))
+    torch.testing.assert_close(layer()(inputs[:, 1]), expected[:, 1])
+    torch.testing.assert_close(layer()(inputs.float()), layer()(inputs.float().double()))
+    torch.testing.assert_close(layer()(I=inputs), expected)
+    kicked = layer()(inputs, V_delta=torch.full_like(inputs, 5.0))
+    assert kicked.sum() > expected.sum()
+
+
+def test_stateful():
+    """Two calls are one that is twice as long; a reset, or another batch, begins anew."""
+    inputs = current(80)
+    whole = layer()(inputs)
+    parts = layer(stateful=True)
+    torch.testing.assert_close(torch.cat([parts(inputs[:30]), parts(inputs[30:])]), whole)
+    parts.reset()
+    torch.testing.assert_close(parts(inputs), whole)
+    torch.testing.assert_close(parts(inputs[:, :2]), whole[:, :2])
+
+
+def test_trains():
+    """A rate is reached by gradient descent on d, a value a neuron."""
+    torch.manual_seed(0)
+    options = {"surrogate": "arctan", "spike_scale": 0.2, "detach_spike": "reset"}
+    one = Layer(MODEL, 4, ["d"], d=np.full(4, 8.0), dt=0.5, **options)
+    optimizer = torch.optim.Adam(one.parameters(), lr=0.5)
+    inputs = torch.full((400, 4), 10.0)
+    losses = []
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = ((one(inputs).sum(0) - 12.0) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[0] > 40 and min(losses) <= 1.0
+
+
+def test_in_place_changes_are_told():
+    inputs = current().requires_grad_()
+    moved = inputs * 1.0
+    spikes = layer()(moved)
+    moved.add_(1.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        spikes.sum().backward()
+
+
+def test_saved_and_loaded():
+    one, two = layer(), layer()
+    with torch.no_grad():
+        one.a.fill_(0.1)
+    two.load_state_dict(one.state_dict())
+    torch.testing.assert_close(two(current()), one(current()))
+    assert "IzhikevichLTC, n=5, trainable: a, V_th" in repr(one)
+
+
+def test_no_gradient_asked_for_makes_no_tape():
+    with torch.no_grad():
+        assert not layer()(current()).requires_grad
+    assert not layer(trainable=[])(current()).requires_grad
+    found = layer()(current())
+    (gradient,) = torch.autograd.grad(found.sum(), [layer().a], allow_unused=True)
+    assert gradient is None
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: layer(trainable=["aa"]), "trainable: 'aa' is not one of.*did you mean 'a'"),
+        (lambda: layer(record=["W"]), "record: 'W' is not one of V, u, spike"),
+        (lambda: layer(dtype=torch.float16), "is not torch.float32 or torch.float64"),
+        (lambda: layer()(current(n=4)), r"input 'I' has shape \(40, 3, 4\); a layer of 5 neurons"),
+        (lambda: layer()(J=current()), "has no input 'J'"),
+        (lambda: layer().forward(), "needs at least one input"),
+        (lambda: layer()(current(), I=current()), "'I' is given twice"),
+        (lambda: layer()(current(), V_delta=current(20)), "give one shape"),
+        (lambda: layer()(current(), initial={"W": torch.zeros(5)}), "has no state 'W'"),
+        (lambda: layer()(current(), initial={"V": torch.zeros(4)}), r"give \(3, 5\) or \(5,\)"),
+        (lambda: MODEL.population(2).run(steps=2, I=torch.ones(2, requires_grad=True)), "izhigen.torch.Layer"),
+    ],
+)
+def test_errors(make, message):
+    with pytest.raises(ValueShapeError, match=message):
+        make()
+
+
+def test_a_tensor_elsewhere():
+    with pytest.raises((BackendError, NotImplementedError, ValueShapeError)):
+        layer()(torch.empty(4, 2, 5, device="meta"))
+
+
+def test_without_torch():
+    """The error names the extra; the rest of the package does not miss it."""
+    code = "import sys; sys.modules['torch'] = None; import izhigen\ntry:\n import izhigen.torch\nexcept ImportError as e: print(e)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "pip install 'izhigen[torch]'" in found.stdout
