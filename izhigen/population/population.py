@@ -431,8 +431,9 @@ class Population:
             error leaves there.
         tape : bool or iterable of str
             Whether the run can be gone back through, by :meth:`Recording.backward`: states are written down every some
-            steps (about the square root of their number), and arrays that are given as inputs are copied. Names of
-            inputs and parameters limit the gradients to these and the initial states, which takes less time.
+            steps (about the square root of their number), and arrays that are given as inputs are copied, but for
+            read-only ones. Names of inputs and parameters limit the gradients to these and the initial states, which
+            takes less time.
         **inputs
             By name: a number, an array in the population's shape, one row a step ``(T, 1)`` or ``(T, n)``, a stimulus
             of ``izhigen.inputs``, or text in ``t``. ``<state>_delta`` adds to a state after integration. An input that

@@ -113,7 +113,7 @@ class Tape:
             if not np.isfinite(states[name]).all():
                 raise ValueShapeError(f"backward: the gradient given for the final {shown(name)} is not finite")
         inputs = [*self.model.inputs, *self.model.delta_inputs]
-        rows = {name: np.zeros((steps, layout.count), layout.dtype) for name in self.wanted if name in inputs}
+        rows = {name: np.empty((steps, layout.count), layout.dtype) for name in self.wanted if name in inputs}
         sums = {name: np.zeros(layout.count) for name in self.wanted if name not in inputs}
         with layout.space.use(), Interruptible() as signals:
             pullback = Pullback(self.kept, self.block.first_step, given, counts, states, rows, sums)
@@ -305,7 +305,7 @@ def start_tape(
 ) -> Tape:
     """Room for the tape of a run of ``count`` steps, and what it is given; whoever makes the run fills it.
 
-    Arrays that a user gave are copied: they may change before the way back.
+    Arrays that a user gave are copied, as they may change before the way back; but not those that are read-only.
     """
     layout, every = neurons.layout, segment_steps(count)
     sources = {name: _own(feed(0, count), inputs.get(name)) for name, feed in feeds.items()}
@@ -327,7 +327,9 @@ def start_tape(
 
 
 def _own(source: Source, given: Any) -> Source:
-    """A source whose values nobody else can change."""
-    if callable(source.given) or not isinstance(given, np.ndarray) or not np.may_share_memory(source.values, given):
+    """A source whose values nobody else can change; an array that cannot be written to is taken as it is."""
+    if callable(source.given) or not isinstance(given, np.ndarray) or not given.flags.writeable:
+        return source
+    if not np.may_share_memory(source.values, given):
         return source
     return replace(source, given=source.values.copy())

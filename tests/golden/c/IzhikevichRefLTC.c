@@ -105,9 +105,11 @@ int64_t IzhikevichRefLTC_advance(const struct IzhikevichRefLTC_population *popul
 #define ALIGNED __attribute__((aligned(64)))
 /* a step's vector code stands alone: inlined, it delays every call of one step */
 #define OUT_OF_LINE __attribute__((noinline))
+#define IZ_FETCH(place) __builtin_prefetch(place)
 #else
 #define ALIGNED
 #define OUT_OF_LINE
+#define IZ_FETCH(place) ((void)(place))
 #endif
 #if defined(__GNUC__) && !defined(__clang__)
 /* gcc follows a condition through a select to what is decided by its result, and then finds no vector code for it */
@@ -506,14 +508,23 @@ static void fill_float(float *lanes, const float *values, int64_t count)
         lanes[lane] = values[count - 1];
 }
 
+/* Rows of other steps lie far apart, where no processor looks for them by itself: this many steps ahead. A fetch beyond
+   the last row does nothing. */
+#define IZ_AHEAD 4
+
 /* The values of step s: where they lie when there is one a neuron and the tile is full, else in the given room. */
 static const float *read_input(float *room, const struct IzhikevichRefLTC_input *input, int64_t s,
     int64_t first, int64_t count)
 {
     const float *row = input->values + s * input->step_stride + first * input->neuron_stride;
     int64_t lane;
-    if (input->neuron_stride == 1 && count == TILE)
+    if (input->neuron_stride == 1 && count == TILE) {
+        if (input->step_stride != 0)
+            for (lane = 0; lane < TILE; lane += 64 / (int64_t)sizeof *row)
+                IZ_FETCH((const void *)((uintptr_t)(row + lane)
+                                        + (uintptr_t)(IZ_AHEAD * input->step_stride) * sizeof *row));
         return row;
+    }
     if (input->neuron_stride == 0)
         for (lane = 0; lane < TILE; lane++)
             room[lane] = row[0];
