@@ -93,7 +93,7 @@ print(f"van Rossum distance {first:.2f} -> {last:.3f}, {last / first:.3f} of the
 figure, (above, below) = plt.subplots(2, 1, figsize=(8, 5), layout="constrained", height_ratios=[2, 1])
 for place, (name, run) in enumerate((("start", runs["start"]), ("target", target), ("fitted", runs["fitted"]))):
     above.plot(run.t, run["V"][:, 0] - 130 * place, label=name, linewidth=0.9)
-above.legend(loc="upper left", ncols=3, frameon=False)
+above.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)
 above.set(xlabel="time (ms)", ylabel="V (mV, set apart)", yticks=[])
 below.semilogy(np.minimum.accumulate(history))
 below.set(xlabel="steps of descent", ylabel="least distance")
