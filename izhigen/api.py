@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from izhigen.codegen.program import Program
     from izhigen.derivation import ReportedStep
     from izhigen.population.population import Population
+    from izhigen.population.step_function import StepFunction
     from izhigen.population.values import Value
 
 
@@ -243,6 +244,40 @@ class Model(Composable):
         of_model |= {"surrogate": surrogate, "detach_spike": detach_spike}
         of_run: dict[str, Any] = {"dt": dt, "method": method, "backend": backend, "dtype": dtype, "threads": threads}
         return Population(self, size, seed=seed, batch=batch, **of_run, **of_device, **of_model)
+
+    def step_function(
+        self,
+        method: str = "exp_euler",
+        backend: str = "c",
+        dtype: DTypeLike = "float32",
+        *,
+        dt: float = 0.1,
+        seed: int = 0,
+        surrogate: Any = None,
+        detach_spike: bool | str = False,
+        spike_reset: str | None = None,
+        spike_scale: float = 1.0,
+    ) -> StepFunction:
+        """One step as a pure function, ``new_states, spikes = step(states, inputs, parameters)``, and its way back.
+
+        It keeps nothing from call to call, and nothing of what it is given changes: for loops of one's own.
+        ``step.vjp(...)`` gives gradients.
+
+        Parameters
+        ----------
+        method, dtype, dt, seed, surrogate, detach_spike, spike_reset, spike_scale
+            As for :meth:`population`.
+        backend : {"c", "numpy"}
+
+        Raises
+        ------
+        BackendError
+            For a backend that keeps its arrays on a device, or cannot run here.
+        """
+        from izhigen.population.step_function import StepFunction
+
+        of_spikes = surrogate, detach_spike, spike_reset, spike_scale
+        return StepFunction(self, method, backend, dtype, dt, seed, *of_spikes)
 
     def scaled(self, values: tuple[float, float], scaled_values: tuple[float, float]) -> Model:
         """Return the model in scaled units, as in ``model.scaled((-65.0, 30.0), (0.0, 1.0))``.
