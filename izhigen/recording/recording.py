@@ -261,9 +261,7 @@ class Recording:
             per_neuron={name: fetch(values) for name, values in self.per_neuron.items()},
         )
 
-    def backward(
-        self, cotangents: Mapping[str, Any], *, final: Mapping[str, Any] | None = None
-    ) -> dict[str, float | Array]:
+    def backward(self, cotangents: Mapping[str, Any], *, final: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Gradients of a loss with respect to all that the run was given, from those with respect to what it recorded.
 
         The run was made with ``tape=True``, by a population that knows its ``surrogate``; see
