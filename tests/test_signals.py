@@ -131,18 +131,18 @@ def test_a_handler_of_the_users_own_decides_on_a_run():
 def test_two_threads_at_once_are_refused():
     pop = RS.population(200_000, dt=0.1)
     reference = copy.copy(pop)
-    thread = threading.Thread(target=lambda: pop.run(steps=400, I=10.0))
+    thread = threading.Thread(target=lambda: pop.run(steps=2000, I=10.0))
     thread.start()
     refused = 0
     while thread.is_alive():
         for use in (pop.reset, pop.step, lambda: setattr(pop, "V", 0.0), lambda: copy.copy(pop)):
             try:
-                use() if pop.t < 39 and pop._uses else None
+                use() if pop.t < 150 and pop._uses else None
             except ConcurrentUseError as problem:
                 refused += 1
                 assert "another thread" in str(problem)
     thread.join()
-    reference.run(steps=400, I=10.0)
+    reference.run(steps=2000, I=10.0)
     assert refused > 0 and pop.t == reference.t
     np.testing.assert_array_equal(pop.V, reference.V)
 
