@@ -53,6 +53,10 @@ class Model(Composable):
         deltas: tuple[str, ...] = (),
         poisson: tuple[str, ...] = (),
         spikes: tuple[str, ...] = (),
+        gradients: bool | tuple[str, ...] = False,
+        surrogate: Any = None,
+        detach_spike: bool | str = False,
+        spike_scale: float = 1.0,
     ) -> str:
         """One readable, compilable file.
 
@@ -69,15 +73,21 @@ class Model(Composable):
         poisson, spikes : tuple of str
             Inputs (``"I"``, ``"V_delta"``) for which the kernel draws Poisson counts, and to which it delivers spikes
             of single neurons.
+        gradients : bool or tuple of str
+            Whether the file has the way back through steps too, ``<name>_pull_back``, with gradients of all inputs and
+            parameters, or of those that are named, beside those of the states.
+        surrogate, detach_spike, spike_scale
+            How gradients pass through spikes; see :meth:`population`.
 
         Raises
         ------
         BackendError
-            For an unknown target, or one that draws no counts and delivers no spikes where these are asked for.
+            For an unknown target, or one that draws no counts, delivers no spikes or does not go back where that is
+            asked for.
         """
-        return self.program(
-            target, dtype=dtype, method=method, per_neuron=per_neuron, deltas=deltas, poisson=poisson, spikes=spikes
-        ).source
+        choices: dict[str, Any] = {"dtype": dtype, "method": method, "per_neuron": per_neuron, "deltas": deltas}
+        choices |= {"poisson": poisson, "spikes": spikes, "gradients": gradients, "surrogate": surrogate}
+        return self.program(target, detach_spike=detach_spike, spike_scale=spike_scale, **choices).source
 
     def program(
         self,
@@ -89,6 +99,10 @@ class Model(Composable):
         deltas: tuple[str, ...] = (),
         poisson: tuple[str, ...] = (),
         spikes: tuple[str, ...] = (),
+        gradients: bool | tuple[str, ...] = False,
+        surrogate: Any = None,
+        detach_spike: bool | str = False,
+        spike_scale: float = 1.0,
     ) -> Program:
         """The rendered program of a target: source, interface and content key; the arguments of :meth:`source`.
 
@@ -109,8 +123,20 @@ class Model(Composable):
             read_names(deltas, "deltas"),
             counted_inputs=read_names(poisson, "poisson"),
             delivered_inputs=read_names(spikes, "spikes"),
+            **self._way_back(gradients, read_names(deltas, "deltas"), surrogate, detach_spike, spike_scale),
         )
         return request.program(target)
+
+    def _way_back(
+        self, gradients: Any, deltas: tuple[str, ...], surrogate: Any, detach_spike: Any, spike_scale: Any
+    ) -> dict[str, Any]:
+        """What a kernel that goes back through steps is asked for; nothing, where it does not."""
+        from izhigen.population.training import read_tape, read_training, training_of
+
+        inputs = (*self.inputs, *(f"{state}_delta" for state in deltas))
+        wanted = read_tape(gradients, self, inputs, "gradients")
+        training = read_training(surrogate, detach_spike, spike_scale, False)
+        return {} if wanted is None else {"training": training_of(self, training), "wanted": wanted}
 
     def emit(
         self,

@@ -42,7 +42,7 @@ def segment_steps(steps: int) -> int:
     return SUMMED_STEPS * max(1, math.ceil(math.isqrt(max(steps, 1)) / SUMMED_STEPS))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Tape:
     """What is needed to go back through the steps of a run; see :meth:`izhigen.population.Population.run`.
 
@@ -79,6 +79,14 @@ class Tape:
 
     def __reduce__(self) -> Any:  # a pickled recording has none
         return (_no_tape, ())
+
+    def __repr__(self) -> str:
+        steps, neurons = self.block.steps, self.layout.count
+        each = self.bytes / max(steps * neurons, 1)
+        return (
+            f"<Tape of {steps} steps of {neurons} neurons: states every {self.kept.every} steps, {each:.2f} bytes a "
+            f"neuron-step; gradients of {', '.join([*self.wanted, *(f'{name}0' for name in self.states)])}>"
+        )
 
     def ended(self, steps: int, every: int, neurons: Array | None) -> Tape:
         """The tape of a run that has ended after some steps, with what its recording has of each row."""

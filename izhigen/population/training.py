@@ -71,21 +71,21 @@ def training_of(model: Declaration, given: Training | None) -> Training:
     return Training() if given is None else given
 
 
-def read_tape(tape: Any, model: Declaration, inputs: tuple[str, ...]) -> tuple[str, ...] | None:
+def read_tape(tape: Any, model: Declaration, inputs: tuple[str, ...], what: str = "tape") -> tuple[str, ...] | None:
     """The names whose gradients a run is to make possible, beside those of the initial states; None without a tape.
 
-    ``True`` stands for all ``inputs`` of the run and all parameters.
+    ``True`` stands for all ``inputs`` of the run and all parameters; ``what`` is what errors call it.
     """
     parameters = tuple(name for name in model.parameters if name != "tau_ref" or not model.is_held_for_a_time)
     known = (*inputs, *parameters)
     if isinstance(tape, bool):
         return known if tape else None
-    names = read_names(tape, "tape")
+    names = read_names(tape, what)
     for name in names:
         if name not in known:
             why = "; the refractory period carries no gradient" if name in model.parameters else suggest(name, known)
             raise ValueShapeError(
-                f"tape: {shown(name)} is no input of this run and no parameter with a gradient{why} "
+                f"{what}: {shown(name)} is no input of this run and no parameter with a gradient{why} "
                 f"(known: {', '.join(known)}; those of the initial states are always there)"
             )
     return tuple(name for name in known if name in names)
