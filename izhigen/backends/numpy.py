@@ -15,14 +15,15 @@ import numpy as np
 import sympy as sp
 
 from izhigen.backends.engine import Advanced, Block, HostEngine, Moments, PreparedStep, Source, Spikes, host_space
+from izhigen.backends.numpy_back import AdjointArrays
 from izhigen.backends.poisson import poisson_counts
 from izhigen.backends.pullback import Pullback
 from izhigen.backends.random import normals
-from izhigen.codegen.agreed import EVENT_GROUP, SUMMED_STEPS
+from izhigen.codegen.agreed import EVENT_GROUP
 from izhigen.codegen.formats import PHI1_SATURATES
 from izhigen.codegen.request import KernelRequest
 from izhigen.derive.adjoint import HELD as HELD_IN_STEP
-from izhigen.derive.adjoint import Adjoint, Training, derive_adjoint, smooth_event
+from izhigen.derive.adjoint import Training, derive_adjoint, smooth_event
 from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, before, margin_of
 from izhigen.derive.functions import BLOCK_BOUND, LIMIT
 from izhigen.derive.lowering import DT, SINCE_SPIKE, T, at_start, just_assigned, symbol
@@ -273,46 +274,6 @@ def _with_constants(step: Step) -> tuple[Step, list[tuple[str, Any]]]:
     return replace(step, assignments=tuple(assignments), increments=increments, noise=noise), constants
 
 
-class AdjointArrays:
-    """The adjoint of a step, evaluated on arrays."""
-
-    def __init__(self, adjoint: Adjoint, evaluate: Callable[[Any], Callable[[Environment], Any]]) -> None:
-        self._adjoint = adjoint
-        self._values = [(a.symbol.name, evaluate(a.expression)) for a in (*adjoint.forward, *adjoint.backward)]
-        self._bars = {name.name: evaluate(value) for name, value in adjoint.bars.items()}
-        self._sums: dict[str, Array] = {}
-
-    def pull(self, now: _StepInProgress, pullback: Pullback) -> None:
-        """Go back through one step."""
-        step, dtype, n = now.k - pullback.kept.first_step, now.values[DT.name].dtype, now.n
-        values = {**now.values, HELD_IN_STEP.name: now.values.get(HELD.name, False)}
-        values |= {
-            self._adjoint.bar(state).name: self._sum(pullback.states[state.name].copy(), state.name, step, pullback)
-            for state in self._adjoint.states
-        }
-        values |= {
-            self._adjoint.bar(event.symbol).name: self._sum(np.zeros(n, dtype), event.name, step, pullback)
-            for event in self._adjoint.step.events
-        }
-        for name, value in self._values:
-            values[name] = value(values)
-        found = {name: np.broadcast_to(np.asarray(value(values), dtype), n) for name, value in self._bars.items()}
-        for state in self._adjoint.states:
-            pullback.states[state.name][:] = found[state.name]
-        for name, rows in pullback.inputs.items():
-            rows[now.k - now.block.first_step] = found[name]
-        for name, total in pullback.parameters.items():
-            self._sums[name] = self._sums.get(name, np.zeros(n, dtype)) + found[name]
-            if now.k % SUMMED_STEPS == 0 or now.k == pullback.first:
-                total += self._sums.pop(name)
-
-    def _sum(self, bar: Array, name: str, step: int, pullback: Pullback) -> Array:
-        """With the gradients that the loss itself has with respect to a state or event."""
-        row = pullback.given[name].at(step) if name in pullback.given else None
-        bar = bar if row is None else bar + row
-        return bar + pullback.counts[name] if name in pullback.counts else bar
-
-
 class NumpyEngine(HostEngine):
     """A step evaluated by NumPy; see :class:`izhigen.backends.engine.Engine`."""
 
@@ -422,6 +383,7 @@ class NumpyEngine(HostEngine):
             start = {state.name: block.state[state.name].copy() for state in self.step.states}
             moment = self._one_step(block, k, n, parameters, inputs)
             moment.values |= start
+            moment.values[HELD_IN_STEP.name] = moment.values.get(HELD.name, False)
             if self.step.times:
                 moment.values[SINCE_SPIKE.name] = moment.values[at_start(SINCE_SPIKE).name]
             made.append(moment)
