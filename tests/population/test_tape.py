@@ -8,6 +8,7 @@ import pytest
 import izhigen as iz
 from izhigen.errors import BackendError, ConcurrentUseError, ModelError, NonFiniteError, RecordingError, ValueShapeError
 from izhigen.population import tape as tapes
+from izhigen.signals import Interruptible
 
 MODEL = iz.load("IzhikevichLTC")
 REFRACTORY = iz.load("IzhikevichRefLTC").with_noise(V=2.0)
@@ -345,3 +346,21 @@ def test_one_use_at_a_time():
     pop.V = value
     assert len(refused) == 1 and "backward()" in refused[0]
     recording.backward({"V": 1.0})
+
+
+def test_an_interrupted_run_has_a_tape_of_what_was_made(monkeypatch):
+    """And a way back that is interrupted raises KeyboardInterrupt, and may be gone again."""
+    looks = iter([False, False, True])
+    pop = population(2000, MODEL, detach_spike="all")
+    with monkeypatch.context() as patch:
+        patch.setattr(Interruptible, "look", lambda self: next(looks, True))
+        recording = pop.run(steps=20_000, record=["V"], every=1000, I=10.0, tape=["a", "I"])
+    done = round(pop.t / pop.dt)
+    assert recording.interrupted or done < 20_000
+    assert 0 < done < 20_000 and recording.tape.block.steps == done
+    found = recording.backward({"V": 1e-3})
+    assert found["I"].shape == (done, 2000) and np.isfinite(found["a"])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Interruptible, "look", lambda self: True)
+        recording.backward({"V": 1e-3})
+    assert_same(found, recording.backward({"V": 1e-3}))
