@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -82,9 +83,16 @@ def layer(
         check_inputs(model, n, named)
         given = {name: jnp.asarray(value, number) for name, value in parameters.items()}
         states = {name: jnp.asarray(value, number) for name, value in ({} if initial is None else initial).items()}
+        own = next(iter(named.values())).shape[1:]
         for name in states:
             if name not in runs.states:
                 raise ValueShapeError(f"initial: model {model.name!r} has no state {shown(name)}")
+        for what, arrays, shapes in (("parameter", given, ((), (n,))), ("initial", states, ((n,), own))):
+            for name, array in arrays.items():
+                if array.shape not in shapes:
+                    raise ValueShapeError(
+                        f"{what} {name!r} has shape {array.shape}; give one of {', '.join(map(str, shapes))}"
+                    )
         found = _operation(runs, number)(named, given, states)
         return found[0] if len(found) == 1 else found
 
@@ -149,7 +157,7 @@ class _Lead:
         values = values if self.is_batched else np.expand_dims(values, -2)
         lead = self.mapped
         moved = np.moveaxis(values, lead, 0)
-        return np.ascontiguousarray(moved.reshape(moved.shape[0], -1, self.runs.n))
+        return np.ascontiguousarray(moved.reshape(moved.shape[0], math.prod(moved.shape[1:-1]), self.runs.n))
 
     def unseries(self, values: Array) -> Array:
         """The way back from :meth:`series`."""
@@ -189,8 +197,10 @@ def _forward(runs: LayerRuns, lead: _Lead) -> tuple[Array, ...]:
 
 def _backward(runs: LayerRuns, lead: _Lead, bars: tuple[Array, ...]) -> Any:
     tape = [*lead.inputs, *lead.parameters]
-    recording, _, _ = runs.forward(lead.inputs, lead.parameters, lead.initial, tape)
-    found = recording.backward({name: lead.series(np.asarray(bar)) for name, bar in zip(runs.record, bars)})
+    given = {name: lead.series(np.asarray(bar)) for name, bar in zip(runs.record, bars)}
+    with runs.lock:
+        recording, _, _ = runs.forward(lead.inputs, lead.parameters, lead.initial, tape)
+        found = runs.backward(recording, given, {})
     number = runs.population(1).dtype
     return (
         {name: lead.unseries(found[name]).astype(number) for name in lead.inputs},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.model.events import SPIKE
+from izhigen.model.functions import LAST_SPIKE
 from izhigen.scalars import check_count, read_names
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class LayerRuns:
         self.trainable = read_names(trainable, "trainable")
         self.record = read_names(record, "record")
         self.states = tuple(equation.name for equation in model.equations if equation.is_ode)
+        self.kept = (*self.states, *((LAST_SPIKE,) if model.keeps_last_spike else ()))
         events = tuple(event.name for event in model.events)
         for what, names, known in (
             ("trainable", self.trainable, tuple(model.parameters)),
@@ -66,11 +69,17 @@ class LayerRuns:
                     )
         self.options = {"surrogate": DEFAULT_SURROGATE if events else None, **options}
         self._populations: dict[int, Population] = {}
+        self.lock = threading.RLock()
         first = self.population(1)
-        self.start = {name: first.state[name][0].copy() for name in self.states}
+        self.start = {name: first.state[name][0].copy() for name in self.kept}
         self.values = {name: np.asarray(first.parameters[name]) for name in self.trainable}
         for name, values in self.values.items():
             self.values[name] = values.reshape(self.n) if values.ndim else values
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the kernel draws noise, by the number of the step."""
+        return bool(self.model.noise)
 
     def population(self, batch: int) -> Population:
         """The population of so many batches; it is reset before each run."""
@@ -84,6 +93,7 @@ class LayerRuns:
         parameters: Mapping[str, Array],
         initial: Mapping[str, Array],
         tape: Iterable[str] | bool,
+        first_step: int = 0,
     ) -> tuple[Recording, dict[str, Array], dict[str, Array]]:
         """Run once.
 
@@ -96,12 +106,37 @@ class LayerRuns:
         initial : mapping
             Name of a state to an array (B, n); other states begin with ``start``.
         tape : bool or iterable of str
+        first_step : int
+            Number of the step that the run begins with, which keys time and noise.
 
         Returns
         -------
         recording, traces, final : Recording, dict, dict
             Traces by name, shape (T, B, n), those of events as numbers; and the last states, shape (B, n).
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Where Ctrl-C ended the run: a part of it is no result.
         """
+        with self.lock:
+            return self._forward(inputs, parameters, initial, tape, first_step)
+
+    def backward(
+        self, recording: Recording, cotangents: Mapping[str, Array], final: Mapping[str, Array]
+    ) -> dict[str, Any]:
+        """Gradients with respect to what a run was given; see :meth:`izhigen.Recording.backward`."""
+        with self.lock:
+            return recording.backward(cotangents, final=final)
+
+    def _forward(
+        self,
+        inputs: Mapping[str, Array],
+        parameters: Mapping[str, Array],
+        initial: Mapping[str, Array],
+        tape: Iterable[str] | bool,
+        first_step: int,
+    ) -> tuple[Recording, dict[str, Array], dict[str, Array]]:
         steps, batch = next(iter(inputs.values())).shape[:2]
         pop = self.population(batch)
         pop.reset()
@@ -109,9 +144,12 @@ class LayerRuns:
             pop.parameters[name] = float(value) if np.ndim(value) == 0 else value
         for name, value in {**self.start, **initial}.items():
             pop.state[name] = value
+        pop.begin_at(first_step)
         recording = pop.run(steps=steps, record=list(self.record), tape=tape, progress=False, **inputs)
+        if len(recording.t) < steps:
+            raise KeyboardInterrupt
         traces = {name: np.asarray(recording[name], pop.dtype) for name in self.record}
-        return recording, traces, {name: pop.state[name].copy() for name in self.states}
+        return recording, traces, {name: pop.state[name].copy() for name in self.kept}
 
 
 def check_inputs(model: Model, n: int, inputs: Mapping[str, Any]) -> None:

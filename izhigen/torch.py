@@ -39,7 +39,10 @@ class _Run(torch.autograd.Function):
         due = [name for name, tensor in zip(sum(names, ()), tensors) if tensor.requires_grad]
         is_due = any(ctx.needs_input_grad)
         tape = [name for name in (*names[0], *names[1]) if name in due] if is_due else False
-        recording, traces, final = layer.runs.forward(inputs, parameters, initial, tape)
+        recording, traces, final = layer.runs.forward(
+            inputs, parameters, {**initial, **layer.kept_times()}, tape, layer.first_step
+        )
+        layer.went(len(recording.t), {name: final.pop(name) for name in [*final] if name not in layer.runs.states})
         ctx.save_for_backward(*tensors)  # so that PyTorch tells when one of them is changed in between
         ctx.recording, ctx.layer, ctx.names = recording, layer, names
         ctx.set_materialize_grads(False)
@@ -52,7 +55,7 @@ class _Run(torch.autograd.Function):
         given = [None if g is None else _array(g) for g in gradients]
         traces = {name: g for name, g in zip(record, given) if g is not None}
         final = {name: g for name, g in zip(states, given[len(record) :]) if g is not None}
-        found = ctx.recording.backward(traces, final=final)
+        found = ctx.layer.runs.backward(ctx.recording, traces, final)
         inputs, parameters, initial = ctx.names
         keys = [*inputs, *parameters, *(f"{name}0" for name in initial)]
         return (
@@ -99,14 +102,15 @@ class Layer(torch.nn.Module):
         Whether inputs and outputs have the batch before time.
     stateful : bool
         Whether a call goes on from the states that the last one of the same batch size left, without a gradient from
-        one to the other; :meth:`reset` begins anew.
+        one to the other; :meth:`reset`, and another batch size, begin anew. Time goes on with it.
     dtype : torch.dtype
         ``torch.float32`` or ``torch.float64``.
     **options
         Of :meth:`izhigen.Model.population` (``dt``, ``method``, ``backend``, ``threads``, ``seed``, ``surrogate``,
         ``detach_spike``, ``spike_reset``, ``spike_scale``, ``smooth_spikes``), and values of parameters and initial
         states. The surrogate is ``"sigmoid"`` where none is given. Initial states are found once, from the values that
-        parameters have here; they do not follow these when they are trained.
+        parameters have here; they do not follow these when they are trained. A model with noise draws other numbers in
+        every call until :meth:`reset`: its steps are counted on, and ``t`` in its equations with them.
 
     Raises
     ------
@@ -134,12 +138,30 @@ class Layer(torch.nn.Module):
         self.runs = LayerRuns(model, n, trainable, record, dtype=TYPES[dtype], **options)
         self.batch_first, self.stateful, self._dtype = batch_first, stateful, dtype
         self._last: dict[str, torch.Tensor] = {}
+        self._times: dict[str, np.ndarray] = {}
+        self.first_step = 0
+        for name in self.runs.trainable:
+            if hasattr(self, name):
+                raise ValueShapeError(
+                    f"trainable: modules have an attribute {name!r}; rename the parameter of model {model.name!r}"
+                )
         for name, values in self.runs.values.items():
             setattr(self, name, torch.nn.Parameter(torch.as_tensor(values, dtype=dtype).clone()))
 
     def reset(self) -> None:
-        """Begin the next call with the initial states."""
-        self._last = {}
+        """Begin the next call with the initial states, at time 0."""
+        self._last, self._times, self.first_step = {}, {}, 0
+
+    def kept_times(self) -> dict[str, np.ndarray]:
+        """When neurons last spiked, in a call that goes on from the last one."""
+        return self._times if self._last else {}
+
+    def went(self, steps: int, times: dict[str, np.ndarray]) -> None:
+        """A run of so many steps was made, which left these times of last spikes."""
+        if self.stateful or self.runs.is_noisy:
+            self.first_step += steps
+        if self.stateful:
+            self._times = times
 
     def forward(
         self, *values: torch.Tensor, initial: dict[str, torch.Tensor] | None = None, **inputs: torch.Tensor
@@ -168,6 +190,8 @@ class Layer(torch.nn.Module):
         elif self.batch_first:
             named = {name: value.transpose(0, 1) for name, value in named.items()}
         batch = next(iter(named.values())).shape[1]
+        if self._last and next(iter(self._last.values())).shape[0] != batch:
+            self.reset()
         states = self._initial(batch, {} if initial is None else initial)
         trainable = {name: getattr(self, name) for name in self.runs.trainable}
         names = (tuple(named), tuple(trainable), tuple(states))
@@ -183,9 +207,7 @@ class Layer(torch.nn.Module):
 
     def _initial(self, batch: int, given: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """The initial states that are given, or left from the last call."""
-        n, found = self.runs.n, {}
-        if self._last and next(iter(self._last.values())).shape[0] == batch:
-            found.update(self._last)
+        n, found = self.runs.n, dict(self._last)
         for name, values in given.items():
             if name not in self.runs.states:
                 raise ValueShapeError(f"initial: model {self.runs.model.name!r} has no state {name!r}")

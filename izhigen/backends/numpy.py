@@ -464,7 +464,8 @@ class NumpyEngine(HostEngine):
         condition = self._evaluate(happens)
         if self.training is None or not self.training.smooth:
             return lambda now: now.values.update({event.name: condition(now.values)})
-        margin = margin_of(event.condition).xreplace(before(present))
+        margin = margin_of(event.condition)
+        margin = margin.xreplace(before(present))
         value = self._evaluate(smooth_event(self.training, margin, event.excluded(present, held)))
         return lambda now: now.values.update({event.name: value(now.values)})
 

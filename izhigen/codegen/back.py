@@ -76,6 +76,10 @@ class Back:
         return (*self.statements, *self.stores, *self.guard, *self.guarded)
 
 
+IS_HELD = Word("iz_is_held", real=True)
+"""Whether a neuron was held in a step."""
+
+
 class phi2_ranged(f.OwnFunction):
     """phi2 of an argument that the kernel checks."""
 
@@ -86,7 +90,7 @@ def write_back(adjoint: Adjoint, placer: Placer, dtype: str, short: Iterable[sp.
     """
     bars = bars_of(adjoint)
     writer = _Writer(adjoint, placer)
-    for name in (*bars.states.values(), *bars.events.values(), HELD):
+    for name in (*bars.states.values(), *bars.events.values(), IS_HELD):
         placer.placements[name] = Placement.BOTH
     for assignment in (*adjoint.forward, *adjoint.backward):
         writer.add(assignment.symbol, assignment.expression)
@@ -124,7 +128,7 @@ class _Writer:
         self.adjoint, self.placer = adjoint, placer
         self.statements: list[Statement] = []
         self.stores: list[Store] = []
-        self._renamed: dict[sp.Symbol, Any] = {}
+        self._renamed: dict[sp.Symbol, Any] = {HELD: IS_HELD}
         apart = [s.symbol.name for statements in placer.lists.values() for s in statements]
         placer.namer = Namer([*_given_names(adjoint), *apart])
         if adjoint.step.reads_elapsed:
@@ -166,4 +170,4 @@ def _given_names(adjoint: Adjoint) -> list[str]:
     names += [event.name for event in step.events]
     names += [xi.name for xi, _ in step.variates]
     names += [s.name for group in (bars.states, bars.events, bars.inputs, bars.parameters) for s in group.values()]
-    return [*names, HELD.name]
+    return names

@@ -15,7 +15,7 @@ from typing import Any
 
 import sympy as sp
 
-from izhigen.codegen.back import Back, Bars, alive, bars_of, write_back
+from izhigen.codegen.back import IS_HELD, Back, Bars, alive, bars_of, write_back
 from izhigen.codegen.body import (
     NO_SPIKE,
     PERIOD,
@@ -34,7 +34,7 @@ from izhigen.codegen.placing import Placer
 from izhigen.codegen.procedure import Kind, Placement, Procedure, Statement, Store, Word, make_procedure
 from izhigen.codegen.sharing import Sharer, share
 from izhigen.derive import functions as f
-from izhigen.derive.adjoint import HELD, Adjoint, Training, derive_adjoint
+from izhigen.derive.adjoint import Adjoint, Training, derive_adjoint
 from izhigen.derive.event import LAST_SPIKE, TAU_REF
 from izhigen.derive.lowering import DT, SINCE_SPIKE, T, lower, symbol
 from izhigen.derive.ranges import short_ranges
@@ -298,7 +298,7 @@ def _procedures(
     }
     known = _known(placer.placements, [s for statements, _ in parts.values() for s in statements])
     if step.period is not None:
-        known |= dict.fromkeys((REFRACTORY, HELD), (Kind.CONDITION, Placement.BOTH))
+        known |= dict.fromkeys((REFRACTORY, IS_HELD), (Kind.CONDITION, Placement.BOTH))
     known |= {event.symbol: (Kind.CONDITION, Placement.BOTH) for event in step.events}
     known |= {store.symbol: (Kind.REAL, Placement.BOTH) for store in (*guarded, *back.guarded)}
     return {name: make_procedure(*part, known) for name, part in parts.items()}, short

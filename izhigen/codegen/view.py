@@ -361,6 +361,11 @@ class BackView:
         return tuple(b.bar for group in (self.states, self.events, self.inputs, self.parameters) for b in group)
 
     @property
+    def unread(self) -> tuple[str, ...]:
+        """Gradients of events that nothing reads."""
+        return tuple(event.bar for event in self.events if event.bar not in self.given)
+
+    @property
     def happened(self) -> bool:
         """Whether it is kept what happened in a step."""
         return any(lane.name == "iz_happened" for lane in self.saved)
@@ -368,7 +373,7 @@ class BackView:
     @property
     def is_held(self) -> bool:
         """Whether it is kept who was held in a step."""
-        return any(lane.name == "is_held" for lane in self.saved)
+        return any(lane.name == "iz_is_held" for lane in self.saved)
 
 
 @dataclass(frozen=True)

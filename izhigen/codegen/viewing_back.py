@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import sympy as sp
 
+from izhigen.codegen.back import IS_HELD
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.printers.c import CPrinter
@@ -14,7 +15,6 @@ from izhigen.codegen.printing import printed, word_of
 from izhigen.codegen.procedure import Argument, Kind, Placement
 from izhigen.codegen.view import BackView, Bar, InputsView, Lane, Operand, Variable
 from izhigen.codegen.words import Words
-from izhigen.derive.adjoint import HELD
 from izhigen.derive.event import LAST_SPIKE
 from izhigen.derive.lowering import T
 
@@ -36,7 +36,7 @@ def back_view(kernel: Kernel, lanes: Iterable[Lane], inputs: InputsView, printer
     before = [lane for lane in known if lane.name in (*states, LAST_SPIKE.name)]
     after = [lane for lane in known if lane.name in drawn]
     flags = [Lane(HAPPENED, printer.format.lane_int)] if any(c_name(e.name) in read for e in step.events) else []
-    held = [Lane(HELD.name, printer.format.lane_int)] if HELD.name in read else []
+    held = [Lane(IS_HELD.name, printer.format.lane_int)] if IS_HELD.name in read else []
     saved = [*before, *after, *flags, *held]
     others = [lane for lane in known if lane not in saved]
     given = [i.name for i in inputs.all]

@@ -24,8 +24,9 @@ from izhigen.derive.lowering import SINCE_SPIKE, at_start, just_assigned, own_fu
 from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump
 from izhigen.derive.step import Step
 from izhigen.derive.surrogate import Surrogate, X, exact
+from izhigen.errors import DerivationError
 
-HELD = symbol("is_held")
+HELD = symbol("(is held)")
 """Whether the step was held for a time; what is held until a condition is found from the states."""
 
 
@@ -233,7 +234,12 @@ class _Tape:
         unless = tuple(part.xreplace(self._elapsed) for part in event.excluded(self.present, held))
         margin = margin_of(event.condition)
         passes = margin is not None and self.training.surrogate is not None and self.training.detach is not Detach.ALL
-        name = self._add(f"{event.name}_margin", margin.xreplace(meaning)) if passes or self.training.smooth else None
+        if margin is None and self.training.smooth:
+            raise DerivationError(
+                f"smooth_spikes: event {event.name!r} compares numbers for equality only, so it has no margin"
+            )
+        is_due = margin is not None and (passes or self.training.smooth)
+        name = self._add(f"{event.name}_margin", margin.xreplace(meaning)) if is_due else None
         self.values.append(_Decision(event, name, unless))
 
     def _assign(self, assignments: tuple[Assignment, ...], choose: Callable[[Any, Any], _Choice]) -> None:

@@ -64,14 +64,15 @@ class Hold:
 
 def margin_of(condition: Any) -> Any:
     """By how much a condition holds: at least 0 where it does. Of several that must hold it is the least, of several of
-    which one must, the largest. None where two numbers are to be equal, or not.
+    which one must, the largest; parts that say that numbers are equal, or not, have none and do not count.
     """
     if isinstance(condition, (sp.Ge, sp.Gt, sp.Le, sp.Lt)):
         return condition.gts - condition.lts
     if isinstance(condition, (sp.And, sp.Or)):
         parts = [margin_of(part) for part in sorted(condition.args, key=sp.default_sort_key)]
         choose = minimum if isinstance(condition, sp.And) else maximum
-        return None if any(part is None for part in parts) else reduce(choose, parts)
+        known = [part for part in parts if part is not None]
+        return reduce(choose, known) if known else None
     if isinstance(condition, sp.Not):
         inner = margin_of(condition.args[0])
         return None if inner is None else -inner

@@ -17,7 +17,7 @@ import sympy as sp
 
 from izhigen.derive.lowering import symbol
 from izhigen.errors import DerivationError, shown
-from izhigen.scalars import read_real
+from izhigen.scalars import read_finite
 
 X = symbol("x")
 """The margin of a condition, times the scale."""
@@ -64,7 +64,7 @@ def surrogate(function: Callable[..., tuple[Any, Any]]) -> Callable[..., Surroga
         if unknown:
             raise TypeError(f"{function.__name__}() has no further argument {shown(unknown[0])} ({', '.join(names)})")
         given = {**defaults, **dict(zip(names, values)), **named}
-        numbers = {name: read_real(value, f"{function.__name__}: {name}") for name, value in given.items()}
+        numbers = {name: read_finite(value, f"{function.__name__}: {name}") for name, value in given.items()}
         gradient, smooth = function(**{name: exact(value) for name, value in numbers.items()})
         for value in (gradient, smooth):
             if value is not None and value.has(sp.zoo, sp.nan, sp.oo, sp.I):

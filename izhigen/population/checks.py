@@ -47,3 +47,10 @@ def check_seed(seed: Any) -> int:
     if number is None:
         raise ValueShapeError(f"seed={shown(seed)} is not a whole number from 0 to 2**64 - 1")
     return number
+
+
+def check_step(step: Any) -> int:
+    number = read_whole(step, 0, 2**62)
+    if number is None:
+        raise ValueShapeError(f"step {shown(step)} is not a whole number from 0 to 2**62")
+    return number

@@ -20,7 +20,7 @@ from izhigen.errors import BackendError, ValueShapeError, shown, suggest
 from izhigen.inputs.feeds import KernelInput, check_input_names, kernel_choices, step_sources
 from izhigen.memory.layout import Layout
 from izhigen.model.model import Declaration
-from izhigen.population.checks import check_batch, check_dtype, check_seed, check_size
+from izhigen.population.checks import check_batch, check_dtype, check_seed, check_size, check_step
 from izhigen.population.exclusive import Use, exclusive
 from izhigen.population.faults import bad_input_error, find_bad_input, find_bad_rate, non_finite_after
 from izhigen.population.neurons import Neurons
@@ -139,6 +139,11 @@ class Population:
         """
         layout = self._neurons.layout
         self._neurons.begin(layout if batch is ... else replace(layout, batch=check_batch(batch)))
+
+    @exclusive
+    def begin_at(self, step: int) -> None:
+        """Count steps from this one on, as if so many had been made: it keys time, and noise drawn in the kernel."""
+        self._neurons.steps_done = check_step(step)
 
     def _engine(
         self,
@@ -465,7 +470,7 @@ class Population:
             engine, feeds = find_engine_and_feeds(self._neurons, names, inputs, count, find_engine)
             made = None
             if gradients is not None:
-                made = start_tape(self._neurons, engine, feeds, inputs, count, gradients)
+                made = start_tape(self._neurons, engine, feeds, count, gradients)
                 feeds = {name: source.part for name, source in made.block.inputs.items()}
             wanted = (record, every, neurons, progress, check_finite, out)
             of_tape: dict[str, Any] = {"smooth": self._smooth, "tape": made}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,9 +18,9 @@ from izhigen.memory.space import HOST, refuse_gradient, refuse_masked
 from izhigen.model.events import SPIKE
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.model import Declaration
-from izhigen.population.checks import check_dtype, check_seed
+from izhigen.population.checks import check_dtype, check_seed, check_step
 from izhigen.population.training import read_training, with_spike_reset
-from izhigen.scalars import real_numbers
+from izhigen.scalars import read_finite, real_numbers
 from izhigen.timegrid import check_dt
 
 Array = Any
@@ -53,6 +55,7 @@ class StepFunction:
         self.dt, self.seed = check_dt(dt), check_seed(seed)
         self._training = read_training(surrogate, detach_spike, spike_scale, False)
         self._engines: dict[tuple[Any, ...], Engine] = {}
+        self._lock = threading.Lock()  # a kernel has room for one call
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -87,15 +90,14 @@ class StepFunction:
             States by name, new arrays of that shape; who spiked, bool, or by name where there are other events.
         """
         engine, block, shape = self._prepared(states, inputs, {} if parameters is None else parameters, k, None)
-        numbers = self.model.event_numbers
-        found = engine.submit(block)().spikes if numbers and self.events else None
-        if found is None and not self.events:
-            engine.submit(block)()
+        order = self.model.event_numbers
+        with self._lock:
+            found = engine.submit(block)().spikes
         happened = {}
         for name in self.events:
             flags = np.zeros(int(np.prod(shape)), bool)
             assert found is not None
-            flags[found.of(numbers[name]).neuron] = True
+            flags[found.of(order[name]).neuron] = True
             happened[name] = flags.reshape(shape)
         new = {name: values.reshape(shape) for name, values in block.state.items()}
         if len(happened) > 1 or (happened and SPIKE not in happened):
@@ -139,7 +141,7 @@ class StepFunction:
                 "step_function: a spike has no derivative; say what stands for it, as in "
                 "model.step_function(..., surrogate='sigmoid')"
             )
-        wanted = (*inputs, *(name for name in given if name != "tau_ref"))
+        wanted = (*inputs, *(name for name in given if name != "tau_ref" or not self.model.is_held_for_a_time))
         engine, block, shape = self._prepared(states, inputs, given, k, wanted)
         n = int(np.prod(shape))
         bars = {name: HOST.zeros(n, self.dtype) for name in self._differentiable}
@@ -153,7 +155,12 @@ class StepFunction:
         rows = {name: np.empty((1, n), self.dtype) for name in inputs}
         sums = {name: np.zeros(n) for name in wanted if name not in inputs}
         cotangents = {name: Cotangent(values.reshape(1, -1)) for name, values in counts.items()}
-        engine.pull_back(block, Pullback(kept, k, cotangents, {}, bars, rows, sums))
+        for name in counts:
+            if name not in self.events:
+                raise ValueShapeError(f"spikes_bar: {shown(name)} is no event{suggest(str(name), self.events)}")
+        pullback = Pullback(kept, k, cotangents, {}, bars, rows, sums)
+        with self._lock:
+            engine.pull_back(block, pullback)
         found = {name: values[0].reshape(shape) for name, values in rows.items()}
         return (
             {name: values.reshape(shape) for name, values in bars.items()},
@@ -174,7 +181,7 @@ class StepFunction:
         wanted: tuple[str, ...] | None,
     ) -> tuple[Engine, Block, tuple[int, ...]]:
         """The engine, and a block of one step on arrays of its own."""
-        model, shape = self.model, self._shape(states)
+        model, shape, k = self.model, self._shape(states), check_step(k)
         known = (*model.inputs, *model.delta_inputs)
         for what, names, all_names in (("inputs", inputs, known), ("parameters", parameters, tuple(model.parameters))):
             for name in names:
@@ -185,7 +192,10 @@ class StepFunction:
         values: dict[str, Any] = {}
         for name, default in model.parameters.items():
             value = parameters.get(name, default)
-            values[name] = float(value) if np.ndim(value) == 0 else self._flat(f"parameter {name}", value, shape, name)
+            refuse_gradient(f"parameter {name}", value)
+            is_number = isinstance(value, numbers.Real) or np.ndim(value) == 0
+            what = f"parameter {name}"
+            values[name] = read_finite(value, what) if is_number else self._flat(what, value, shape, name)
         deltas = tuple(state for state in model.states if f"{state}_delta" in inputs)
         per_neuron = tuple(name for name, value in values.items() if not isinstance(value, float))
         engine = self._engine(per_neuron, deltas, wanted)
@@ -244,7 +254,7 @@ class StepFunction:
 def _summed(values: Array, shape: tuple[int, ...]) -> Any:
     """A gradient in the shape of what was broadcast."""
     if values.shape == shape:
-        return values
+        return float(values) if not shape else values
     extra = values.ndim - len(shape)
     total = values.sum(axis=tuple(range(extra)))
     axes = tuple(k for k, (own, whole) in enumerate(zip(shape, total.shape)) if own == 1 != whole)

@@ -23,6 +23,7 @@ from izhigen.memory.space import refuse_masked
 from izhigen.model.checking import SPIKE_FIGURES
 from izhigen.model.model import Declaration
 from izhigen.population.exclusive import Use, exclusive
+from izhigen.population.faults import first_not_finite
 from izhigen.population.neurons import Neurons
 from izhigen.scalars import real_numbers
 from izhigen.signals import Interruptible
@@ -156,7 +157,19 @@ class Tape:
                     "step, or give the gradient with respect to 'count'"
                 )
             given[name] = Cotangent(self._rows(name, values), self.every)
+        self._check_finite({name: found.values for name, found in given.items()} | counts)
         return given, counts
+
+    def _check_finite(self, found: Mapping[str, Array]) -> None:
+        """Refuse numbers that are not finite in the kernel's type."""
+        for name, values in found.items():
+            place = first_not_finite(values)
+            if place is not None:
+                what = shown(name) if values.ndim == 2 else f"the number of {shown(name)}"
+                raise ValueShapeError(
+                    f"backward: the gradient given for {what} is not finite, or too large for "
+                    f"{np.dtype(self.layout.dtype).name}, at {', '.join(str(int(k)) for k in place)}"
+                )
 
     def _numbers(self, name: str, values: Any) -> Array:
         refuse_masked(f"backward: {name}", values)
@@ -187,7 +200,7 @@ class Tape:
         is_whole = self.neurons is not None or any(given != 1 for given in axes[1:])
         if is_whole:
             array = np.broadcast_to(array, (axes[0], *shape[1:]))
-        return self._spread(np.ascontiguousarray(array).reshape(axes[0], -1))
+        return self._spread(np.ascontiguousarray(array).reshape(axes[0], math.prod(array.shape[1:])))
 
     @property
     def _row_shape(self) -> tuple[int, ...]:
@@ -234,6 +247,7 @@ class _WayBack:
             self._pull(begin, end, begin)
             if self._bad() is not None:
                 self._trace(begin, end, before)
+            self._check_inputs(begin, end)
             end = begin
             if interrupted():
                 raise KeyboardInterrupt
@@ -251,18 +265,33 @@ class _WayBack:
         rows = {name: values[offset : offset + end - begin] for name, values in self._pullback.inputs.items()}
         tape.engine.pull_back(block, replace(self._pullback, first=first, inputs=rows))
 
-    def _check_given(self) -> None:
-        """Refuse numbers that were given and are not finite: looked at only where a gradient is not."""
-        rows = {name: given.values for name, given in self._pullback.given.items()} | dict(self._pullback.counts)
-        for name, values in rows.items():
-            bad = np.argwhere(~np.isfinite(values))
-            if len(bad):
-                raise ValueShapeError(
-                    f"backward: the gradient given for {shown(name)} is not finite, or too large for "
-                    f"{self._tape.layout.dtype.name}, in row {bad[0][0]}, column {bad[0][-1]}"
-                    if values.ndim == 2
-                    else f"backward: the gradient given for the number of {shown(name)} is not finite at {bad[0][0]}"
+    def _check_inputs(self, begin: int, end: int) -> None:
+        """Refuse gradients of inputs, and sums of parameters, that are not finite."""
+        origin = self._tape.block.first_step
+        for name, rows in self._pullback.inputs.items():
+            place = first_not_finite(rows[begin - origin : end - origin])
+            if place is not None:
+                raise self._overflow(
+                    f"the gradient of input {shown(name)} of neuron", int(place[1]), begin + int(place[0])
                 )
+        for name, sums in self._pullback.parameters.items():
+            place = first_not_finite(sums)
+            if place is not None:
+                raise self._overflow(f"the gradient of parameter {shown(name)} in neuron", int(place[0]), begin)
+
+    def _overflow(self, what: str, neuron: int, step: int) -> NonFiniteError:
+        time = step * self._tape.block.dt
+        return NonFiniteError(
+            f"{what} {neuron} overflows, or is undefined, on the way back through step {step} (t = {time:g} ms): "
+            "gradients of a run grow with its length where neurons are unstable. Take a shorter run, a flatter "
+            "surrogate or a smaller spike_scale, detach_spike='reset', or dtype='float64'; a surrogate of one's own "
+            "must have a value for every x",
+            neuron=neuron,
+            step=step,
+            time=time,
+            state={},
+            inputs={},
+        )
 
     def _bad(self) -> int | None:
         """The first neuron with a gradient that is not finite."""
@@ -271,7 +300,6 @@ class _WayBack:
 
     def _trace(self, begin: int, end: int, before: Mapping[str, Array]) -> None:
         """Find the last step before which a gradient is not finite, and say so."""
-        self._check_given()
         kept = self._pullback.kept
         low, high = begin, end - 1  # it is not finite before step low, and the search goes on below high
         while low < high:
@@ -282,18 +310,7 @@ class _WayBack:
                 high = middle - 1
         self._overflows(kept.start(kept.row_at(low)), end, low, before)
         neuron = self._bad()
-        where = f"neuron {neuron}" if neuron is not None else "a neuron"
-        raise NonFiniteError(
-            f"the gradient of {where} overflows on the way back through step {low} "
-            f"(t = {low * self._tape.block.dt:g} ms): gradients of a run grow with its length where neurons are "
-            "unstable. Take a shorter run, a flatter surrogate or a smaller spike_scale, detach_spike='reset', or "
-            "dtype='float64'",
-            neuron=-1 if neuron is None else neuron,
-            step=low,
-            time=low * self._tape.block.dt,
-            state={},
-            inputs={},
-        )
+        raise self._overflow("the gradient of neuron", -1 if neuron is None else neuron, low)
 
     def _overflows(self, begin: int, end: int, first: int, before: Mapping[str, Array]) -> bool:
         """Whether going back to a step leaves a gradient that is not finite."""
@@ -307,7 +324,6 @@ def start_tape(
     neurons: Neurons,
     engine: Engine,
     feeds: Mapping[str, Feed],
-    inputs: Mapping[str, Any],
     count: int,
     wanted: tuple[str, ...],
 ) -> Tape:
@@ -316,7 +332,7 @@ def start_tape(
     Arrays that a user gave are copied, as they may change before the way back; but not those that are read-only.
     """
     layout, every = neurons.layout, segment_steps(count)
-    sources = {name: _own(feed(0, count), inputs.get(name)) for name, feed in feeds.items()}
+    sources = {name: _own(feed(0, count)) for name, feed in feeds.items()}
     parameters = {
         name: value if isinstance(value, (int, float)) else value.copy() for name, value in neurons.parameters.items()
     }
@@ -334,10 +350,19 @@ def start_tape(
     return Tape(neurons.model, layout, engine, block, kept, wanted, shared, _uses=neurons.uses)
 
 
-def _own(source: Source, given: Any) -> Source:
-    """A source whose values nobody else can change; an array that cannot be written to is taken as it is."""
-    if callable(source.given) or not isinstance(given, np.ndarray) or not given.flags.writeable:
-        return source
-    if not np.may_share_memory(source.values, given):
+def _own(source: Source) -> Source:
+    """A source whose values nobody else can change; memory that nobody can write to is taken as it is."""
+    if callable(source.given) or source.values.base is None or _is_fixed(source.values):
         return source
     return replace(source, given=source.values.copy())
+
+
+def _is_fixed(array: Array) -> bool:
+    """Whether neither the array nor any that it is a view of can be written to."""
+    while isinstance(array, np.ndarray):
+        if array.flags.writeable:
+            return False
+        if array.base is None:
+            return True
+        array = array.base
+    return False

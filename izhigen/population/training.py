@@ -31,7 +31,7 @@ def read_training(surrogate: Any, detach_spike: Any, spike_scale: Any, smooth_sp
     EquationError, DerivationError
         For a surrogate that is none.
     """
-    if not any(detach_spike is known for known in DETACHED) and detach_spike not in DETACHED[1:]:
+    if detach_spike is not False and not (isinstance(detach_spike, str) and detach_spike in DETACHED):
         known = ", ".join(map(repr, DETACHED))
         raise ValueShapeError(f"detach_spike={shown(detach_spike)} is not one of {known}")
     scale, smooth = read_finite(spike_scale, "spike_scale"), read_flag(smooth_spikes, "smooth_spikes")
@@ -79,6 +79,7 @@ def read_tape(tape: Any, model: Declaration, inputs: tuple[str, ...], what: str 
     parameters = tuple(name for name in model.parameters if name != "tau_ref" or not model.is_held_for_a_time)
     known = (*inputs, *parameters)
     if isinstance(tape, bool):
+        _refuse_clash(model, known if tape else ())
         return known if tape else None
     names = read_names(tape, what)
     for name in names:
@@ -88,7 +89,19 @@ def read_tape(tape: Any, model: Declaration, inputs: tuple[str, ...], what: str 
                 f"{what}: {shown(name)} is no input of this run and no parameter with a gradient{why} "
                 f"(known: {', '.join(known)}; those of the initial states are always there)"
             )
-    return tuple(name for name in known if name in names)
+    found = tuple(name for name in known if name in names)
+    _refuse_clash(model, found)
+    return found
+
+
+def _refuse_clash(model: Declaration, names: tuple[str, ...]) -> None:
+    """Refuse an input or parameter ``V0`` beside a state V: the gradients of both would have that name."""
+    for name in names:
+        if name.endswith("0") and name[:-1] in model.states:
+            raise ValueShapeError(
+                f"tape: {shown(name)} is an input or parameter of model {model.name!r}, and what the gradient with "
+                f"respect to the initial {name[:-1]} is called; rename it, or leave it out of tape=[...]"
+            )
 
 
 def with_spike_reset(model: Declaration, how: Any) -> Declaration:

@@ -96,6 +96,7 @@ def test_batches_and_initial_states():
         (lambda: make()({"a": 0.02, "d": 8.0, "e": 1.0}, jnp.ones((T, N))), "'e' is not one of the trainable"),
         (lambda: make()({"a": 0.02, "d": 8.0}, jnp.ones((T, 3))), "a layer of 4 neurons"),
         (lambda: make()({"a": 0.02, "d": 8.0}, jnp.ones((T, N)), initial={"W": 1.0}), "has no state 'W'"),
+        (lambda: make()({"a": jnp.ones((2, 1)), "d": 8.0}, jnp.ones((T, 2, N))), r"parameter 'a' has shape \(2, 1\)"),
     ],
 )
 def test_errors(make_error, message):

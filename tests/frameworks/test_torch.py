@@ -162,3 +162,37 @@ def test_without_torch():
     code = "import sys; sys.modules['torch'] = None; import izhigen\ntry:\n import izhigen.torch\nexcept ImportError as e: print(e)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'izhigen[torch]'" in found.stdout
+
+
+@pytest.mark.parametrize(
+    "model",
+    [MODEL.with_refractory(10.0), MODEL.with_noise(V=2.0), iz.Model("T", "dV/dt = sin(t) - V + I", inputs=["I"])],
+    ids=["refractory", "noise", "time"],
+)
+def test_stateful_goes_on_in_time(model):
+    inputs = current(60)
+    options = {"record": "V", "dt": 0.3, "dtype": torch.float64}
+    whole = Layer(model, 5, **options)(inputs)
+    parts = Layer(model, 5, stateful=True, **options)
+    torch.testing.assert_close(torch.cat([parts(inputs[k : k + 15]) for k in range(0, 60, 15)]), whole)
+
+
+def test_noise_differs_from_call_to_call():
+    noisy = Layer(MODEL.with_noise(V=2.0), 5, record="V", dt=0.3)
+    first, second = noisy(current()), noisy(current())
+    assert not torch.equal(first, second)
+    noisy.reset()
+    assert torch.equal(noisy(current()), first)
+
+
+def test_an_interrupt_is_no_result(monkeypatch):
+    one = layer()
+    monkeypatch.setattr("izhigen.signals.Interruptible.look", lambda self: True)
+    with pytest.raises(KeyboardInterrupt):
+        one(current())
+
+
+def test_names_of_modules_are_not_overwritten():
+    model = iz.Model("M", "dV/dt = -V*training + I", parameters={"training": 1.0}, inputs=["I"])
+    with pytest.raises(ValueShapeError, match="modules have an attribute 'training'"):
+        Layer(model, 3, ["training"], record="V")

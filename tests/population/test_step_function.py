@@ -1,5 +1,7 @@
 """A step as a pure function: what a population does, and gradients that chain to those of a run."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -115,3 +117,36 @@ def test_refused():
         MODEL.step_function(backend="numpy").vjp(start(), {}, None, {})
     with pytest.raises(BackendError):
         MODEL.step_function(backend="cuda")
+
+
+def test_threads_take_turns():
+    """A kernel has room for one call at a time; results are those of one thread."""
+    n = 20_000
+    step = MODEL.step_function(dtype="float64", surrogate="sigmoid")
+    rng = np.random.default_rng(0)
+    states = [{"V": rng.uniform(-70, 35, n), "u": np.full(n, -13.0)} for _ in range(2)]
+
+    def work(state):
+        found = [step.vjp(state, {"I": 10.0}, {"a": 0.02}, {"V": np.ones(n)}, 1.0)[0]["V"] for _ in range(20)]
+        return [*found, *(step(state, {"I": 10.0})[1] for _ in range(20))]
+
+    alone = [work(state) for state in states]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(work, states))
+    for first, second in zip(alone, together):
+        for one, two in zip(first, second):
+            np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda s: s(start(), {}, {"a": "x"}), "parameter a"),
+        (lambda s: s(start(), {}, k=1.5), "step 1.5"),
+        (lambda s: s(start(), {}, k=-1), "step -1"),
+        (lambda s: s.vjp(start(), {}, None, {}, {"q": 1.0}), "'q' is no event"),
+    ],
+)
+def test_more_errors(call, message):
+    with pytest.raises(ValueShapeError, match=message):
+        call(MODEL.step_function(backend="numpy", surrogate="sigmoid"))

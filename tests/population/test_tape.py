@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 import izhigen as iz
-from izhigen.errors import BackendError, ConcurrentUseError, ModelError, NonFiniteError, RecordingError, ValueShapeError
+from izhigen.errors import (
+    BackendError,
+    ConcurrentUseError,
+    DerivationError,
+    ModelError,
+    NonFiniteError,
+    RecordingError,
+    ValueShapeError,
+)
 from izhigen.population import tape as tapes
 from izhigen.signals import Interruptible
 
@@ -252,7 +260,7 @@ def test_overflow_is_named():
     model = iz.Model("Grows", "dV/dt = k*V", parameters={"k": 1.0})
     pop = model.population(4, dt=1.0, method="euler", k=np.array([0.0, 0.0, 1e8, 1.0]), V=1e-38)
     recording = pop.run(steps=100, record=[], tape=True, check_finite=False)
-    with pytest.raises(NonFiniteError, match="the gradient of neuron 2 overflows .* through step 95 ") as caught:
+    with pytest.raises(NonFiniteError, match="the gradient of neuron 2 overflows, .* through step 95 ") as caught:
         recording.backward({"V": np.eye(100)[:, [-1]]})
     assert (caught.value.neuron, caught.value.step) == (2, 95)
 
@@ -265,7 +273,7 @@ def test_overflow_is_named():
         ({"V": np.ones((1, 30, 4))}, "broadcasts to it"),
         ({"V": "steep"}, "backward: V"),
         ({"V": np.nan}, "the gradient given for 'V' is not finite"),
-        ({"V": np.full((30, 4), 1e39)}, "too large for float32, in row 0, column 0"),
+        ({"V": np.full((30, 4), 1e39)}, "too large for float32, at 0, 0"),
         ({"count": np.ones(3)}, r"count has shape \(3,\); give one value per neuron \(4,\)"),
         ({"count": np.inf}, "number of 'spike' is not finite"),
         ([1.0], "takes a mapping"),
@@ -364,3 +372,84 @@ def test_an_interrupted_run_has_a_tape_of_what_was_made(monkeypatch):
         patch.setattr(Interruptible, "look", lambda self: True)
         recording.backward({"V": 1e-3})
     assert_same(found, recording.backward({"V": 1e-3}))
+
+
+def test_names_of_initial_states_are_not_those_of_others():
+    for more in ({"parameters": {"V0": 0.3}, "inputs": ["I"]}, {"inputs": ["V0"]}):
+        model = iz.Model("M", "dV/dt = V0 - V", **more)
+        with pytest.raises(ValueShapeError, match="'V0' is an input or parameter .* the gradient with respect"):
+            model.population(3).run(steps=3, record=[], tape=True)
+    assert set(model.population(3).run(steps=3, record=[], tape=[]).backward({"V": 1.0})) == {"V0"}
+
+
+@pytest.mark.parametrize("kind", ["tensor", "memoryview", "read-only view"])
+def test_memory_of_others_is_copied(kind):
+    base = np.full((40, 1), 9.0, np.float32)
+    given = base
+    if kind == "tensor":
+        given = pytest.importorskip("torch").from_numpy(base)
+    elif kind == "memoryview":
+        given = memoryview(base)
+    else:
+        given = np.broadcast_to(base, (40, 1))
+    recording = population(1, MODEL).run(steps=40, record=[], I=given, tape=True)
+    expected = recording.backward({"V": 1.0})
+    base[:] = 50.0
+    assert_same(expected, recording.backward({"V": 1.0}))
+    fixed = np.full((40, 1), 9.0, np.float32)
+    fixed.flags.writeable = False
+    tape = population(1, MODEL).run(steps=40, record=[], I=fixed, tape=True).tape
+    assert np.shares_memory(tape.block.inputs["I"].values, fixed)
+
+
+@pytest.mark.parametrize("backend", ["c", "numpy"])
+@pytest.mark.parametrize("kind", ["parameters", "inputs", "states"])
+def test_a_model_may_call_things_as_the_way_back_does(kind, backend):
+    """The same gradients as under another name."""
+    found = []
+    for name in ("is_held", "other"):
+        given = {"parameters": {"tau": 5.0}, "inputs": ["I"]}
+        if kind == "parameters":
+            given["parameters"][name] = 0.7
+        elif kind == "inputs":
+            given["inputs"].append(name)
+        extra = f"\nd{name}/dt = -{name}/7" if kind == "states" else ""
+        model = iz.Model("M", f"dV/dt = (-V + 2*I + {name})/tau{extra}", "V >= 1", "V = 0", **given).with_refractory(
+            0.5
+        )
+        pop = model.population(3, dt=0.25, dtype="float64", surrogate="sigmoid", backend=backend)
+        inputs = dict.fromkeys(model.inputs, 0.9)
+        found.append(pop.run(steps=40, record=[], tape=True, **inputs).backward({"V": 1.0, "spike": 0.3}))
+    assert np.abs(found[0]["I"]).max() > 0
+    for name, values in found[0].items():
+        np.testing.assert_allclose(values, found[1][name.replace("is_held", "other")], rtol=1e-12)
+
+
+@pytest.mark.parametrize("backend", ["c", "numpy"])
+def test_gradients_of_inputs_and_parameters_are_finite_too(backend):
+    model = iz.Model("M", "dV/dt = (-V + G*I*tau)/tau", parameters={"G": 1e300, "tau": 10.0}, inputs=["I"])
+    pop = model.population(2, dt=0.5, dtype="float64", backend=backend)
+    with pytest.raises(NonFiniteError, match="the gradient of input 'I' of neuron 0 overflows.*step 0"):
+        pop.run(steps=5, record=[], I=0.0, tape=["I"]).backward({"V": 1e20})
+    with pytest.raises(NonFiniteError, match="the gradient of parameter 'G' in neuron 0"):
+        pop.G = 1e-10
+        pop.run(steps=5, record=[], I=1e20, tape=["G"]).backward({"V": np.eye(5)[:, [0]] * 1e300})
+
+
+def test_equality_has_no_margin_and_does_not_hide_others():
+    model = iz.Model("M", "dV/dt = (-V + I)/tau", "V >= V_th and V != 3", "V = 0", {"tau": 5.0, "V_th": 1.0}, ["I"])
+    plain = model.variant("P", threshold="V >= V_th")
+    found = [
+        m.population(2, surrogate="sigmoid", dtype="float64", backend="numpy")
+        .run(steps=50, record=[], I=2.0, tape=True)
+        .backward({"spike": 1.0})["V_th"]
+        for m in (model, plain)
+    ]
+    assert found[0] == found[1] != 0
+    with pytest.raises(DerivationError, match="compares numbers for equality only"):
+        model.variant("E", threshold="V == 1").population(2, surrogate="sigmoid", smooth_spikes=True, backend="numpy")
+
+
+def test_traces_without_rows():
+    recording = population(3, MODEL).run(steps=2, record=["V"], every=5, I=1.0, tape=True)
+    assert not np.any(recording.backward({"V": np.zeros((0, 3))})["I"])
