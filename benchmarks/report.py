@@ -223,6 +223,12 @@ def events(data: dict[str, Any]) -> str:
     return table(["with", "M neuron-steps/s", "of the first"], lines)
 
 
+def training(data: dict[str, Any]) -> str:
+    """Loss and gradient, beside others."""
+    lines = [[r["what"], rate(r), f"{1 / r['share_of_first']:.2f}"] for r in data["rows"]]
+    return table(["", "M neuron-steps/s", "izhigen on 1 core, times"], lines)
+
+
 def poisson(data: dict[str, Any]) -> str:
     """Rates with counts drawn, by mean and form of rate."""
     rows = data["rows"]
@@ -355,6 +361,7 @@ def tables() -> dict[str, str]:
         "limits": machine_limits(limits),
         "steps": f"{on_machine(load('steps'))}\n\n{steps(load('steps'))}",
         "events": f"{on_machine(load('events'))}\n\n{events(load('events'))}",
+        "training": f"{on_machine(load('training'))}\n\n{training(load('training'))}",
         "poisson": f"{on_machine(load('poisson'))}\n\n{poisson(load('poisson'))}",
         "zoo": zoo(zoo_data),
         "targets": targets(peers, zoo_data),
