@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from izhigen.errors import ValueShapeError, shown, suggest
-from izhigen.layers import SPIKE, LayerRuns, check_inputs, name_inputs
+from izhigen.layers import LayerRuns, check_inputs, name_inputs
+from izhigen.model.events import SPIKE
 
 try:
     import jax

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from izhigen.errors import ValueShapeError, shown, suggest
-from izhigen.model.events import SPIKE
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.scalars import check_count, read_names
 
@@ -55,7 +54,7 @@ class LayerRuns:
         self.model, self.n = model, check_count("n", n)
         self.trainable = read_names(trainable, "trainable")
         self.record = read_names(record, "record")
-        self.states = tuple(equation.name for equation in model.equations if equation.is_ode)
+        self.states = model.gradient_states
         self.kept = (*self.states, *((LAST_SPIKE,) if model.keeps_last_spike else ()))
         events = tuple(event.name for event in model.events)
         for what, names, known in (
@@ -191,6 +190,3 @@ def name_inputs(model: Model, values: tuple[Any, ...], inputs: Mapping[str, Any]
         if name in named:
             raise ValueShapeError(f"input {shown(name)} is given twice")
     return {**named, **inputs}
-
-
-__all__ = ["SPIKE", "LayerRuns", "check_inputs", "name_inputs"]

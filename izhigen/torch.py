@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from izhigen.errors import BackendError, ValueShapeError
-from izhigen.layers import SPIKE, LayerRuns, check_inputs, name_inputs
+from izhigen.layers import LayerRuns, check_inputs, name_inputs
+from izhigen.model.events import SPIKE
 
 try:
     import torch

@@ -130,7 +130,7 @@ class CEngine(HostEngine):
         population, back = self._binding.population(block, n), self._binding.pullback(block, pullback)
         ranges = _ranges(n, self._program.tile, block.threads, block.steps)
         size = self._room(min(pullback.kept.every, block.steps))
-        while len(self._rooms) < len(ranges) or len(self._rooms[0]) < size:
+        if len(self._rooms) < len(ranges) or len(self._rooms[0]) < size:
             self._rooms = [aligned_zeros(size, np.uint8) for _ in ranges]
         kept: list[np.ndarray] = []
         runs = [self._run(block, None, n, kept) for _ in ranges]

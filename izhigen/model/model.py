@@ -270,7 +270,17 @@ class Declaration:
     @property
     def delta_inputs(self) -> tuple[str, ...]:
         """Names ``<state>_delta`` of the instantaneous inputs that every state accepts."""
-        return tuple(f"{e.name}_delta" for e in self.equations if e.is_ode)
+        return tuple(f"{name}_delta" for name in self.gradient_states)
+
+    @property
+    def gradient_states(self) -> tuple[str, ...]:
+        """The states that have a gradient: those with a differential equation."""
+        return tuple(e.name for e in self.equations if e.is_ode)
+
+    @property
+    def gradient_parameters(self) -> tuple[str, ...]:
+        """The parameters that a gradient can be due of: all but the ``tau_ref`` of a refractory period."""
+        return tuple(name for name in self.parameters if name != "tau_ref" or not self.is_held_for_a_time)
 
     @property
     def all_states(self) -> tuple[str, ...]:

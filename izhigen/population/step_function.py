@@ -141,10 +141,10 @@ class StepFunction:
                 "step_function: a spike has no derivative; say what stands for it, as in "
                 "model.step_function(..., surrogate='sigmoid')"
             )
-        wanted = (*inputs, *(name for name in given if name != "tau_ref" or not self.model.is_held_for_a_time))
+        wanted = (*inputs, *(name for name in given if name in self.model.gradient_parameters))
         engine, block, shape = self._prepared(states, inputs, given, k, wanted)
         n = int(np.prod(shape))
-        bars = {name: HOST.zeros(n, self.dtype) for name in self._differentiable}
+        bars = {name: HOST.zeros(n, self.dtype) for name in self.model.gradient_states}
         for name, values in states_bar.items():
             if name not in bars:
                 raise ValueShapeError(f"states_bar: {shown(name)} is no state with a gradient{suggest(name, bars)}")
@@ -167,10 +167,6 @@ class StepFunction:
             {name: _summed(values, np.shape(inputs[name])) for name, values in found.items()},
             {name: _summed(values.reshape(shape), np.shape(given[name])) for name, values in sums.items()},
         )
-
-    @property
-    def _differentiable(self) -> tuple[str, ...]:
-        return tuple(equation.name for equation in self.model.equations if equation.is_ode)
 
     def _prepared(
         self,

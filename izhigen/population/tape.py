@@ -102,7 +102,7 @@ class Tape:
     @property
     def states(self) -> tuple[str, ...]:
         """The states that have a gradient."""
-        return tuple(equation.name for equation in self.model.equations if equation.is_ode)
+        return self.model.gradient_states
 
     @property
     def event_names(self) -> tuple[str, ...]:

@@ -76,8 +76,7 @@ def read_tape(tape: Any, model: Declaration, inputs: tuple[str, ...], what: str 
 
     ``True`` stands for all ``inputs`` of the run and all parameters; ``what`` is what errors call it.
     """
-    parameters = tuple(name for name in model.parameters if name != "tau_ref" or not model.is_held_for_a_time)
-    known = (*inputs, *parameters)
+    known = (*inputs, *model.gradient_parameters)
     if isinstance(tape, bool):
         _refuse_clash(model, known if tape else ())
         return known if tape else None
