@@ -60,7 +60,7 @@ class Differences:
         if not self.model.events:
             del case.options["smooth_spikes"]
         recording = case.run(case.values, case.inputs, tape=True)
-        weights = {name: random_numbers(np.shape(recording[name]), k) for k, name in enumerate(case.names)}
+        weights = {name: random_numbers(recording[name].shape, k) for k, name in enumerate(case.names)}
         return recording.backward(weights)  # type: ignore[no-any-return]
 
     def slope(self, directions: dict[str, Any]) -> list[float]:

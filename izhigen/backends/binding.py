@@ -10,7 +10,7 @@ import cffi
 import numpy as np
 
 from izhigen.backends.engine import Block, Source
-from izhigen.backends.pullback import Pullback
+from izhigen.backends.pullback import Cotangent, Pullback
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.program import Program
 
@@ -100,18 +100,28 @@ class Binding:
         for name, values in back.states.items():
             setattr(found.state, c_name(name), self.pointer(self.real, values))
         for name, cotangent in back.given.items():
-            self._set_cotangent(getattr(found.given, c_name(name)), cotangent.values, cotangent.every)
-        for name, values in back.counts.items():
-            self._set_cotangent(getattr(found.count, c_name(name)), values.reshape(1, -1), 1)
+            self._set_cotangent(getattr(found.given, c_name(name)), cotangent)
+        for name, cotangent in back.counts.items():
+            self._set_cotangent(getattr(found.count, c_name(name)), cotangent)
         for name, rows in back.inputs.items():
             setattr(found.input, c_name(name), self.pointer(self.real, rows))
         for name, values in back.parameters.items():
             setattr(found.parameter, c_name(name), self.pointer("double *", values))
         return found
 
-    def _set_cotangent(self, target: Any, values: Array, every: int) -> None:
+    def room(self) -> dict[str, Any]:
+        """What the way back on a device keeps of a step: names, and types of pointers to such values."""
+        fields = dict(self.ffi.typeof(f"struct {self._name}_pullback").fields)
+        return {name: field.type for name, field in fields["room"].type.fields} if "room" in fields else {}
+
+    def set_room(self, pullback: Any, name: str, array: Array) -> None:
+        """Point the way back at the room for one of those."""
+        setattr(pullback.room, name, self.ffi.cast(self.room()[name], self.pointer("void *", array)))
+
+    def _set_cotangent(self, target: Any, cotangent: Cotangent) -> None:
+        values = cotangent.values
         rows, columns = values.shape
-        target.values, target.every = self.pointer(self.real, values), every
+        target.values, target.every = self.pointer(self.real, values), cotangent.every
         target.step_stride = columns if rows > 1 else 0
         target.neuron_stride = 1 if columns > 1 else 0
 

@@ -17,6 +17,7 @@ from izhigen.backends.binding import Binding
 from izhigen.backends.build import load_program
 from izhigen.backends.device import DeviceSpace, check_device, device_errors, launch_shape, load_cupy, load_kernels
 from izhigen.backends.engine import LONGEST_BLOCK, Advanced, Block, Pending, PreparedStep, Source, Spikes, listed_spikes
+from izhigen.backends.pullback import Pullback
 from izhigen.backends.sharded import ShardedEngine, ShardedSpace, check_sharding
 from izhigen.codegen.agreed import NO_STEP
 from izhigen.codegen.identifiers import c_name
@@ -89,7 +90,7 @@ class CudaEngine:
             self._module = load_kernels(program, OPTIONS, space)
             self._kernels = {
                 part: self._module.get_function(f"{program.name}_{part}")
-                for part in ("begin", "advance", "step", "tick")
+                for part in ("begin", "advance", "step", "tick", *(("pull_back",) if program.goes_back else ()))
             }
             if f"{program.name}_series" in program.source:
                 self._kernels["series"] = self._module.get_function(f"{program.name}_series")
@@ -111,6 +112,7 @@ class CudaEngine:
         self._scalars: dict[bytes, Array] = {}
         self._shapes: dict[tuple[str, int], tuple[int, int]] = {}
         self._graphs: dict[bytes, Any] = {}
+        self._rooms: dict[str, Array] = {}
         self.method, self.cost = program.method, program.cost
         name = self._cupy.cuda.runtime.getDeviceProperties(space.number)["name"].decode()
         self.description = f"compiled by NVRTC for device {space.number} ({name})"
@@ -188,24 +190,29 @@ class CudaEngine:
                 self._listed,
             )
             run.spike_key = binding.pointer("uint64_t *", self._list)
-        kept: list[Any] = [block]
-        for name, target in binding.inputs(run, block.inputs):
+        kept = self._begin(block, population, run)
+        self._make_steps(block, n, population, run)
+        return [block, *kept]
+
+    def _begin(self, block: Block, population: Any, run: Any) -> list[Any]:
+        """Give a run its inputs, and compute what all its steps share; what must live until it is done."""
+        kept: list[Any] = []
+        for name, target in self._binding.inputs(run, block.inputs):
             source = self._send(block.inputs[name])
             kept.append(source)
             if source.numbers is None:
-                binding.set_input(target, source)
+                self._binding.set_input(target, source)
             else:
                 room, numbers = (
                     self._cupy.empty(block.steps, self._dtype),
                     self._cupy.asarray(np.array(source.numbers, np.float64)),
                 )
-                binding.set_series(target, source, room, numbers)
+                self._binding.set_series(target, source, room, numbers)
                 kept += [room, numbers]
         arguments = self._by_value(population, run)
         if "series" in self._kernels:
             self._start("series", block.steps, 1, arguments)
         self._kernels["begin"]((1,), (1,), arguments)
-        self._make_steps(block, n, population, run)
         return kept
 
     def _run(self, block: Block) -> Any:
@@ -258,7 +265,7 @@ class CudaEngine:
         return (
             held
             and block.steps_per_launch == 1
-            and not (block.outputs.traces or block.outputs.events or block.outputs.moments is not None)
+            and not (block.outputs.traces or block.outputs.events or block.outputs.moments or block.outputs.kept)
         )
 
     def _repeat(self, block: Block, n: int, population: Any, run: Any) -> None:
@@ -307,6 +314,38 @@ class CudaEngine:
         blocks, threads = self._shapes[part, neurons]
         self._kernels[part]((blocks,), (threads,), arguments)
 
+    # -- the way back -----------------------------------------------------------------------------------------------
+
+    def pull_back(self, block: Block, pullback: Pullback) -> None:
+        """Launch the way back through a block; see :class:`izhigen.backends.engine.Engine`."""
+        n, binding = len(next(iter(block.state.values()))), self._binding
+        with self._space.use(), device_errors(f"the way back through {block.steps} steps of {n} neurons"):
+            population, run = binding.population(block, n), self._run(block)
+            kept = self._begin(block, population, run)
+            given, counts = (
+                {name: self._send_part(cotangent) for name, cotangent in cotangents.items()}
+                for cotangents in (pullback.given, pullback.counts)
+            )
+            back = binding.pullback(block, replace(pullback, given=given, counts=counts))
+            shape = self._make_room(back, n, min(pullback.kept.every, block.steps))
+            self._kernels["pull_back"](*shape, self._by_value(population, run, back))
+            del kept  # memory that is freed now is used again after this launch only
+
+    def _make_room(self, back: Any, n: int, steps: int) -> tuple[tuple[int], tuple[int]]:
+        """Room for what is kept of so many steps; the blocks and threads that it suffices for, each thread taking one
+        neuron after the other.
+        """
+        sizes = {name: self._binding.ffi.sizeof(kind.item) for name, kind in self._binding.room().items()}
+        blocks, threads = launch_shape(self._kernels["pull_back"], n, 1, self._space)
+        a_block = threads * steps * sum(sizes.values())
+        blocks = min(blocks, max(1, self.rewind_bytes // max(a_block, 1)))
+        for name, size in sizes.items():
+            needed = blocks * threads * steps * size
+            if name not in self._rooms or len(self._rooms[name]) < needed:
+                self._rooms[name] = self._cupy.empty(needed, np.uint8)
+            self._binding.set_room(back, name, self._rooms[name])
+        return (blocks,), (threads,)
+
     def _chosen(self, neurons: Array | None) -> Array | None:
         """The recorded neurons on the device, sent once a run."""
         if neurons is None:
@@ -326,7 +365,7 @@ class CudaEngine:
         return self._sent[source]
 
     def _send_part(self, part: Any) -> Any:
-        """Counts or spikes with their arrays on the device; the same ones are sent once."""
+        """Counts, spikes or a gradient with their arrays on the device; the same ones are sent once."""
         if part is None:
             return None
         if part not in self._sent_parts:

@@ -62,4 +62,4 @@ class AdjointArrays:
         """With the gradients that the loss itself has with respect to a state or event."""
         row = pullback.given[name].at(step) if name in pullback.given else None
         bar = bar if row is None else bar + row
-        return bar + pullback.counts[name] if name in pullback.counts else bar
+        return bar + pullback.counts[name].values[0] if name in pullback.counts else bar

@@ -55,6 +55,10 @@ class Cotangent:
     values: Array
     every: int = 1
 
+    def share(self, start: int, stop: int) -> Cotangent:
+        """That of some of the neurons."""
+        return Cotangent(self.values[:, start:stop], self.every) if self.values.shape[1] > 1 else self
+
     def at(self, step: int) -> Array | None:
         """The values of a step of the run; None for a step without."""
         row, rest = divmod(step + 1, self.every)
@@ -74,7 +78,7 @@ class Pullback:
     given : mapping
         Name of a state or an event to the gradients with respect to it after the steps of the run.
     counts : mapping
-        Name of an event to the gradients with respect to the number of them, shape (1 or n,).
+        Name of an event to the gradients with respect to the number of them, in one row.
     states : mapping
         Name of each state to an array of n values: the gradient with respect to the states after the block, which
         becomes that with respect to the states before step ``first``.
@@ -87,7 +91,7 @@ class Pullback:
     kept: Kept
     first: int
     given: Mapping[str, Cotangent]
-    counts: Mapping[str, Array]
+    counts: Mapping[str, Cotangent]
     states: Mapping[str, Array]
     inputs: Mapping[str, Array]
     parameters: Mapping[str, Array]

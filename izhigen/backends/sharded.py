@@ -15,6 +15,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from izhigen.backends.device import WARP, DeviceSpace, check_device
 from izhigen.backends.engine import Advanced, Block, Moments, Pending, PreparedStep, Source, Spikes, join_spikes
+from izhigen.backends.pullback import Cotangent, Pullback
 from izhigen.errors import BackendError, shown
 from izhigen.memory.space import ANYWHERE, fetch
 from izhigen.signals import SignalsDeferred
@@ -219,6 +220,7 @@ class ShardedEngine:
     def __init__(self, engines: Sequence[Any], space: ShardedSpace) -> None:
         self._engines, self._space = list(engines), space
         self._sources: WeakKeyDictionary[Source, dict[int, Source]] = WeakKeyDictionary()
+        self._cotangents: WeakKeyDictionary[Cotangent, dict[int, Cotangent]] = WeakKeyDictionary()
         self._choice: tuple[Array, dict[int, Array]] | None = None
         first = self._engines[0]
         self.method, self.cost, self.depth, self.least_steps = first.method, first.cost, first.depth, first.least_steps
@@ -226,28 +228,27 @@ class ShardedEngine:
         self.rewind_bytes = sum(engine.rewind_bytes for engine in self._engines)
         self.description = "; ".join(dict.fromkeys(engine.description for engine in self._engines))
 
+    def _shares(self, block: Block) -> list[tuple[int, int, int]]:
+        """Number, first neuron and the one after the last of each device that has neurons."""
+        edges = self._space.edges(len(next(iter(block.state.values()))))
+        return [(k, start, stop) for k, (start, stop) in enumerate(pairwise(edges)) if stop > start]
+
     def _blocks(self, block: Block) -> list[tuple[int, int, Any, Block]]:
         """First neuron, the one after the last, engine and part of the block of each device that has neurons."""
-        n = len(next(iter(block.state.values())))
-        edges = self._space.edges(n)
-        found = enumerate(zip(self._engines, edges, edges[1:]))
         return [
-            (start, stop, engine, self._part(block, k, start, stop))
-            for k, (engine, start, stop) in found
-            if stop > start
+            (start, stop, self._engines[k], self._part(block, k, start, stop)) for k, start, stop in self._shares(block)
         ]
 
     def _part(self, block: Block, k: int, start: int, stop: int) -> Block:
         def own(values: Mapping[str, Any]) -> dict[str, Any]:
-            return {
-                name: value.parts[k] if isinstance(value, ShardedArray) else value for name, value in values.items()
-            }
+            return _own(values, k)
 
         whole = block.outputs
         neurons, traces = self._chosen(whole.neurons, k, start, stop), own(whole.traces)
         if neurons is not None:
             traces = traces if len(neurons) else {}
         moments = None if whole.moments is None else Moments(**own(vars(whole.moments)))
+        kept = None if whole.kept is None else replace(whole.kept, rows=own(whole.kept.rows))
         phase = whole.phase if traces else -1
         return replace(
             block,
@@ -255,7 +256,7 @@ class ShardedEngine:
             parameters=own(block.parameters),
             first_index=block.first_index + start,
             inputs={name: self._source(source, start, stop) for name, source in block.inputs.items()},
-            outputs=replace(whole, traces=traces, neurons=neurons, phase=phase, moments=moments),
+            outputs=replace(whole, traces=traces, neurons=neurons, phase=phase, moments=moments, kept=kept),
             spike_flag=None if block.spike_flag is None else block.spike_flag.parts[k],
         )
 
@@ -317,6 +318,27 @@ class ShardedEngine:
 
         return wait
 
+    def pull_back(self, block: Block, pullback: Pullback) -> None:
+        """Have each device go back through its part."""
+        for k, start, stop in self._shares(block):
+            part = replace(
+                pullback,
+                kept=replace(pullback.kept, rows=_own(pullback.kept.rows, k)),
+                given={name: self._cotangent(given, start, stop) for name, given in pullback.given.items()},
+                counts={name: self._cotangent(given, start, stop) for name, given in pullback.counts.items()},
+                states=_own(pullback.states, k),
+                inputs=_own(pullback.inputs, k),
+                parameters=_own(pullback.parameters, k),
+            )
+            self._engines[k].pull_back(self._part(block, k, start, stop), part)
+
+    def _cotangent(self, given: Cotangent, start: int, stop: int) -> Cotangent:
+        """A device's part of a gradient; the same one for the same gradient, so that it is sent once."""
+        parts = self._cotangents.setdefault(given, {})
+        if start not in parts:
+            parts[start] = given.share(start, stop)
+        return parts[start]
+
     def finish(self) -> None:
         """Wait for all devices."""
         for engine in self._engines:
@@ -343,6 +365,11 @@ class ShardedEngine:
             return min(bad, default=None)
 
         return step
+
+
+def _own(values: Mapping[str, Any], k: int) -> dict[str, Any]:
+    """A device's parts of arrays that are split."""
+    return {name: value.parts[k] if isinstance(value, ShardedArray) else value for name, value in values.items()}
 
 
 def _merged(parts: Sequence[tuple[int, Any]]) -> Spikes:

@@ -53,11 +53,12 @@ def bars_of(adjoint: Adjoint) -> Bars:
 
 @dataclass(frozen=True)
 class Back:
-    """The way back, in two parts: first the phi2 whose arguments are checked, then the rest, which reads these.
+    """The way back: whole, and in two parts, first the phi2 whose arguments are checked, then the rest.
 
     Attributes
     ----------
-    statements : tuple of Statement
+    rest : tuple of Statement
+        Those that read the values of phi2.
     stores : tuple of Store
     guard : tuple of Statement
         Those that compute the arguments of phi2.
@@ -65,15 +66,22 @@ class Back:
         The values of phi2.
     """
 
-    statements: tuple[Statement, ...] = ()
+    rest: tuple[Statement, ...] = ()
     stores: tuple[Store, ...] = ()
     guard: tuple[Statement, ...] = ()
     guarded: tuple[Store, ...] = ()
 
     @property
+    def statements(self) -> tuple[Statement, ...]:
+        """Those of both parts, one after the other."""
+        values = [Statement(store.symbol, store.expression, store.kind) for store in self.guarded]
+        first = {statement.symbol for statement in self.guard}
+        return alive([*self.guard, *values, *(s for s in self.rest if s.symbol not in first)], self.stores)
+
+    @property
     def everything(self) -> tuple[Statement, ...]:
         """All statements and stores."""
-        return (*self.statements, *self.stores, *self.guard, *self.guarded)
+        return (*self.rest, *self.stores, *self.guard, *self.guarded)
 
 
 IS_HELD = Word("iz_is_held", real=True)

@@ -116,7 +116,7 @@ def device_interface(view: KernelView) -> Interface:
         ),
         f"What has happened so far. Make it zero, but bad_neuron and bad_step {AGREED.no_step}, before the first call.",
     )
-    return Interface((*_population(view), constants, status, _device_run(view)))
+    return Interface((*_population(view), constants, status, _device_run(view), *back_structs(view, on_device=True)))
 
 
 def _device_run(view: KernelView) -> Struct:
@@ -142,6 +142,7 @@ def _device_run(view: KernelView) -> Struct:
             *_figures(),
             pointer("constants", f"struct {view.name}_constants"),
             pointer("status", f"struct {view.name}_status"),
+            *kept_fields(view),
         ),
         "What to do in one call: how many steps, with which inputs, and what to write down. Pointers are to memory of "
         "the device;\nunused ones are NULL.",

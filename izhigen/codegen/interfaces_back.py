@@ -21,8 +21,8 @@ def kept_fields(view: KernelView) -> tuple[Field | Group, ...]:
     )
 
 
-def back_structs(view: KernelView) -> tuple[Struct, ...]:
-    """What the way back is given, and what it finds."""
+def back_structs(view: KernelView, *, on_device: bool = False) -> tuple[Struct, ...]:
+    """What the way back is given, and what it finds; on a device with the room that it needs."""
     if view.back is None:
         return ()
     real, back = f"float{view.number.width}", view.back
@@ -55,6 +55,9 @@ def back_structs(view: KernelView) -> tuple[Struct, ...]:
         members.append(Group("count", tuple(value(bar.name, f"struct {given.name}") for bar in back.events)))
     if back.inputs:
         members.append(Group("input", tuple(pointer(bar.name, real) for bar in back.inputs)))
+    if on_device and back.saved:
+        room = "rows of a segment, a value a thread of the launch each"
+        members.append(Group("room", tuple(pointer(v.name, _number(v.type), note=room) for v in back.saved)))
     if back.parameters:
         members.append(Group("parameter", tuple(pointer(bar.name, "float64") for bar in back.parameters)))
     pullback = Struct(

@@ -81,8 +81,8 @@ class Kernel:
         event that holds something ``on_<event>``, what is done in neurons in which it happened. Resets are part of the
         step. For targets that make a step in two parts: ``guard``, those statements of the step that compute arguments
         of phi1 that are checked, and stores of their phi1; ``rest``, the second part, which reads these. Where steps
-        are gone back through: ``back``, which does so, ``back_guard``, which computes phi2 of checked arguments for it,
-        and ``back_clock``, what of it depends on time only.
+        are gone back through: ``back``, which does so, its two parts ``back_guard`` (phi2 of checked arguments) and
+        ``back_rest``, and ``back_clock``, what of it depends on time only.
     noisy_inputs : tuple of str
         Inputs to which normal variates are added in the kernel.
     short : tuple of ShortArgument
@@ -293,6 +293,7 @@ def _procedures(
         "rest": (rest, stores),
         "back": (back.statements, back.stores),
         "back_guard": (back.guard, back.guarded),
+        "back_rest": (back.rest, back.stores),
         "back_clock": (back_clock, ()),
         **{f"on_{name}": ((), assigned) for name, assigned in writer.on_event.items()},
     }

@@ -35,6 +35,8 @@ from izhigen.derive.lowering import T
 from izhigen.derive.ranges import SHORT_RANGE, WIDE_RANGE
 from izhigen.resources import resource_dir
 
+LARGE_BLOCK = 3
+"""Rows of a matrix whose functions are not copied to where they are called: for 72 copies a compiler takes a minute."""
 BLOCK_TERMS = 16
 """Terms of the Taylor series of phi1 of a matrix of norm 1/2: the rest is below 1e-19."""
 
@@ -152,7 +154,7 @@ def functions_of(kernel: Kernel, printer: CPrinter) -> list[str]:
     if kernel.short:
         wanted |= {"inlining", "phi1", "phi1_near"} | ({"phi1_wide", "phi1_unlimited"} if printer.WIDE_FORM else set())
     if kernel.short_back:
-        wanted |= {"phi2", "phi2_near", "phi2_wide"}
+        wanted |= {"phi2", "phi2_near"} | ({"phi2_wide"} if printer.WIDE_FORM else set())
     if printer.CLOCK and T in kernel.loop:
         wanted.add(printer.CLOCK)
     powers = ["\n".join(printer.power_function(n)) + "\n" for n in sorted(printer.powers)]
@@ -226,7 +228,7 @@ def _block_view(printer: CPrinter, size: int) -> BlockView:
         doublings=printer.format.exponent_bias + 8,
         bound=wide.literal(BLOCK_BOUND[printer.WIDE]),
         largest=wide.literal(LIMIT[printer.number.__name__]),
-        function=printer.FUNCTION,
+        function=printer.FUNCTION if size < LARGE_BLOCK else printer.LARGE_FUNCTION,
         inline=printer.INLINE,
     )
 

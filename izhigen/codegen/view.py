@@ -274,7 +274,7 @@ class TileView:
 
 @dataclass(frozen=True)
 class Operand:
-    """What the way back reads of every neuron, and what holds its array: ``now`` where it was kept of a step."""
+    """What the way back reads of every neuron, and what holds it: ``now`` where it was kept of a step."""
 
     name: str
     type: str
@@ -283,7 +283,7 @@ class Operand:
 
     @property
     def place(self) -> str:
-        """Where its array is."""
+        """Where it is."""
         return f"{self.holder}->{self.name}"
 
 

@@ -45,6 +45,8 @@ class Words:
         What is stored of an event's step, where a population keeps no times in double precision.
     in_parts : bool
         Whether a step is made in two parts: first the phi1 whose arguments are checked, then the rest.
+    holder : str
+        What holds the values of neurons that outlive a step.
     """
 
     form: tuple[Word, ...]
@@ -52,10 +54,15 @@ class Words:
     since: tuple[sp.Symbol, ...]
     stamp: Store | None = None
     in_parts: bool = False
+    holder: str = "neuron"
 
     def step(self, kernel: Kernel) -> Procedure:
         """The part of a step that changes states."""
         return kernel["rest" if self.in_parts else "step"]
+
+    def back(self, kernel: Kernel) -> Procedure:
+        """The way back through a step, or the part of it after the phi2 whose arguments are checked."""
+        return kernel["back_rest" if self.in_parts else "back"]
 
     def kept(self, stores: Iterable[Store], *, elapses: bool) -> tuple[Store, ...]:
         """The stores of what a population keeps; without times, the step of an event where the time since is read."""

@@ -61,8 +61,13 @@ def find_bad_input_anywhere(sources: Mapping[str, Source]) -> BadInput | None:
 def first_not_finite(values: Array) -> Array | None:
     """Index of the first value that is infinite or undefined.
 
-    The sum of all squares is so when any is, and is found in one pass.
+    The sum of all squares is so when any is, and is found in one pass. What lies on a device comes over only where it
+    has such a value.
     """
+    if not isinstance(values, np.ndarray):
+        if bool(np.isfinite(values).all()):
+            return None
+        values = fetch(values)
     flat = values.reshape(-1)
     with np.errstate(over="ignore", invalid="ignore"):
         if math.isfinite(flat.item() if flat.size == 1 else np.dot(flat, flat)):

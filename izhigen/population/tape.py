@@ -19,7 +19,7 @@ from izhigen.codegen.agreed import SUMMED_STEPS
 from izhigen.errors import NonFiniteError, ValueShapeError, shown, suggest
 from izhigen.inputs.feeds import Feed
 from izhigen.memory.layout import Layout
-from izhigen.memory.space import refuse_masked
+from izhigen.memory.space import fetch, namespace, refuse_masked
 from izhigen.model.checking import SPIKE_FIGURES
 from izhigen.model.model import Declaration
 from izhigen.population.exclusive import Use, exclusive
@@ -118,12 +118,14 @@ class Tape:
         for name, values in final.items():
             if name not in states:
                 raise ValueShapeError(f"final: model {self.model.name!r} has no state {shown(name)}")
-            states[name][:] = self._per_neuron(f"final {name}", values)
-            if not np.isfinite(states[name]).all():
+            layout.space.write(states[name], self._per_neuron(f"final {name}", values))
+            if first_not_finite(states[name]) is not None:
                 raise ValueShapeError(f"backward: the gradient given for the final {shown(name)} is not finite")
         inputs = [*self.model.inputs, *self.model.delta_inputs]
-        rows = {name: np.empty((steps, layout.count), layout.dtype) for name in self.wanted if name in inputs}
-        sums = {name: np.zeros(layout.count) for name in self.wanted if name not in inputs}
+        rows = {
+            name: layout.space.rows(steps, None, layout.count, layout.dtype) for name in self.wanted if name in inputs
+        }
+        sums = {name: layout.space.zeros(layout.count, np.float64) for name in self.wanted if name not in inputs}
         with layout.space.use(), Interruptible() as signals:
             pullback = Pullback(self.kept, self.block.first_step, given, counts, states, rows, sums)
             _WayBack(self, pullback).go(signals.look)
@@ -133,10 +135,10 @@ class Tape:
 
     # -- what is given ----------------------------------------------------------------------------------------------
 
-    def _given(self, cotangents: Mapping[str, Any]) -> tuple[dict[str, Cotangent], dict[str, Array]]:
+    def _given(self, cotangents: Mapping[str, Any]) -> tuple[dict[str, Cotangent], dict[str, Cotangent]]:
         """What the loss itself depends on, by state and event; and by event, on the number of them."""
         given: dict[str, Cotangent] = {}
-        counts: dict[str, Array] = {}
+        counts: dict[str, Cotangent] = {}
         known = (*self.states, *self.event_names, *([COUNT] if self.model.spike else []))
         if not isinstance(cotangents, Mapping):
             raise ValueShapeError(
@@ -149,7 +151,7 @@ class Tape:
                 )
             if name == COUNT:
                 assert self.model.spike is not None
-                counts[self.model.spike.name] = self._per_neuron(name, values)
+                counts[self.model.spike.name] = Cotangent(self._per_neuron(name, values).reshape(1, -1))
                 continue
             if name in self.event_names and self.every != 1:
                 raise ValueShapeError(
@@ -157,31 +159,33 @@ class Tape:
                     "step, or give the gradient with respect to 'count'"
                 )
             given[name] = Cotangent(self._rows(name, values), self.every)
-        self._check_finite({name: found.values for name, found in given.items()} | counts)
+        for name, found in given.items():
+            self._check_finite(shown(name), found.values)
+        for name, found in counts.items():
+            self._check_finite(f"the number of {shown(name)}", found.values[0])
         return given, counts
 
-    def _check_finite(self, found: Mapping[str, Array]) -> None:
+    def _check_finite(self, what: str, values: Array) -> None:
         """Refuse numbers that are not finite in the kernel's type."""
-        for name, values in found.items():
-            place = first_not_finite(values)
-            if place is not None:
-                what = shown(name) if values.ndim == 2 else f"the number of {shown(name)}"
-                raise ValueShapeError(
-                    f"backward: the gradient given for {what} is not finite, or too large for "
-                    f"{np.dtype(self.layout.dtype).name}, at {', '.join(str(int(k)) for k in place)}"
-                )
+        place = first_not_finite(values)
+        if place is not None:
+            raise ValueShapeError(
+                f"backward: the gradient given for {what} is not finite, or too large for "
+                f"{np.dtype(self.layout.dtype).name}, at {', '.join(str(int(k)) for k in place)}"
+            )
 
     def _numbers(self, name: str, values: Any) -> Array:
         refuse_masked(f"backward: {name}", values)
         array = real_numbers(f"backward: {name}", values, self.layout.read(values), "; give numbers")
         with np.errstate(over="ignore"):
-            return np.asarray(array, self.layout.dtype)
+            return namespace(array).asarray(array, self.layout.dtype)
 
     def _per_neuron(self, name: str, values: Any) -> Array:
         """One value a neuron of a row, as one a neuron of the population."""
         array, shape = self._numbers(name, values), self._row_shape
+        xp = namespace(array)
         try:
-            return self._spread(np.ascontiguousarray(np.broadcast_to(array, shape)).reshape(1, -1))[0]
+            return self._spread(xp.ascontiguousarray(xp.broadcast_to(array, shape)).reshape(1, -1))[0]
         except ValueError:
             raise ValueShapeError(
                 f"backward: {name} has shape {array.shape}; give one value per neuron {shape}"
@@ -196,11 +200,11 @@ class Tape:
                 f"backward: {name} has shape {array.shape}, its trace {shape}; give the gradient in that shape, or in "
                 "one that broadcasts to it"
             )
-        array = array.reshape(axes)
+        array, xp = array.reshape(axes), namespace(array)
         is_whole = self.neurons is not None or any(given != 1 for given in axes[1:])
         if is_whole:
-            array = np.broadcast_to(array, (axes[0], *shape[1:]))
-        return self._spread(np.ascontiguousarray(array).reshape(axes[0], math.prod(array.shape[1:])))
+            array = xp.broadcast_to(array, (axes[0], *shape[1:]))
+        return self._spread(xp.ascontiguousarray(array).reshape(axes[0], math.prod(array.shape[1:])))
 
     @property
     def _row_shape(self) -> tuple[int, ...]:
@@ -210,8 +214,9 @@ class Tape:
         """Columns of the recorded neurons as columns of all."""
         if self.neurons is None:
             return rows
-        whole = np.zeros((len(rows), self.layout.count), rows.dtype)
-        whole[:, self.neurons] = rows
+        xp = namespace(rows)
+        whole = xp.zeros((len(rows), self.layout.count), rows.dtype)
+        whole[:, xp.asarray(self.neurons)] = rows
         return whole
 
     # -- what is found ----------------------------------------------------------------------------------------------
@@ -219,11 +224,11 @@ class Tape:
     def _of_parameter(self, name: str, values: Array) -> float | Array:
         """Of the one value for all neurons, or of one a neuron; those of batches that share it are added up."""
         if isinstance(self.block.parameters[name], float):
-            return float(values.sum())
-        whole = values.reshape(self.layout.shape)
+            return float(fetch(values).sum())  # in the same order wherever they lie
+        whole = self.layout.space.gather(values).reshape(self.layout.shape)
         if self.layout.batch is not None and self.is_shared[name]:
             whole = whole.sum(axis=0)
-        return np.asarray(whole.astype(self.layout.dtype))
+        return whole.astype(self.layout.dtype)
 
 
 def _no_tape() -> None:
@@ -243,14 +248,18 @@ class _WayBack:
         end = tape.block.first_step + tape.block.steps
         while end > tape.block.first_step:
             begin = kept.start(max(kept.row_at(end - 1) - segments + 1, 0))
-            before = {name: values.copy() for name, values in self._pullback.states.items()}
+            before = self._copies()
             self._pull(begin, end, begin)
-            if self._bad() is not None:
+            if self._fault(begin, end) is not None:
                 self._trace(begin, end, before)
-            self._check_inputs(begin, end)
             end = begin
             if interrupted():
                 raise KeyboardInterrupt
+
+    def _copies(self) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Gradients of states, and the sums of those of parameters, as they are."""
+        states, sums = self._pullback.states, self._pullback.parameters
+        return {name: x.copy() for name, x in states.items()}, {name: x.copy() for name, x in sums.items()}
 
     def _segments_at_once(self) -> int:
         tape = self._tape
@@ -265,19 +274,22 @@ class _WayBack:
         rows = {name: values[offset : offset + end - begin] for name, values in self._pullback.inputs.items()}
         tape.engine.pull_back(block, replace(self._pullback, first=first, inputs=rows))
 
-    def _check_inputs(self, begin: int, end: int) -> None:
-        """Refuse gradients of inputs, and sums of parameters, that are not finite."""
+    def _fault(self, begin: int, end: int) -> tuple[str, int] | None:
+        """A gradient that is not finite after going back from step ``end`` to ``begin``: what, and the neuron."""
         origin = self._tape.block.first_step
+        places = [first_not_finite(values) for values in self._pullback.states.values()]
+        neurons = [int(place[0]) for place in places if place is not None]
+        if neurons:
+            return "the gradient of neuron", min(neurons)
         for name, rows in self._pullback.inputs.items():
             place = first_not_finite(rows[begin - origin : end - origin])
             if place is not None:
-                raise self._overflow(
-                    f"the gradient of input {shown(name)} of neuron", int(place[1]), begin + int(place[0])
-                )
+                return f"the gradient of input {shown(name)} of neuron", int(place[1])
         for name, sums in self._pullback.parameters.items():
             place = first_not_finite(sums)
             if place is not None:
-                raise self._overflow(f"the gradient of parameter {shown(name)} in neuron", int(place[0]), begin)
+                return f"the gradient of parameter {shown(name)} in neuron", int(place[0])
+        return None
 
     def _overflow(self, what: str, neuron: int, step: int) -> NonFiniteError:
         time = step * self._tape.block.dt
@@ -293,31 +305,31 @@ class _WayBack:
             inputs={},
         )
 
-    def _bad(self) -> int | None:
-        """The first neuron with a gradient that is not finite."""
-        places = [np.flatnonzero(~np.isfinite(values)) for values in self._pullback.states.values()]
-        return min((int(p[0]) for p in places if len(p)), default=None)
-
-    def _trace(self, begin: int, end: int, before: Mapping[str, Array]) -> None:
-        """Find the last step before which a gradient is not finite, and say so."""
+    def _trace(self, begin: int, end: int, before: tuple[dict[str, Array], dict[str, Array]]) -> None:
+        """Find the last step before which a gradient is not finite, and say so: a later spike may have cut it off
+        again, so segment by segment, and then step by step.
+        """
         kept = self._pullback.kept
-        low, high = begin, end - 1  # it is not finite before step low, and the search goes on below high
-        while low < high:
-            middle = (low + high + 1) // 2
-            if self._overflows(kept.start(kept.row_at(middle)), end, middle, before):
-                low = middle
-            else:
-                high = middle - 1
-        self._overflows(kept.start(kept.row_at(low)), end, low, before)
-        neuron = self._bad()
-        raise self._overflow("the gradient of neuron", -1 if neuron is None else neuron, low)
+        for row in range(kept.row_at(end - 1), kept.row_at(begin) - 1, -1):
+            start = kept.start(row)
+            if self._fault_after(start, end, start, before) is None:
+                end, before = start, self._copies()
+                continue
+            for step in range(end - 1, start - 1, -1):
+                fault = self._fault_after(start, end, step, before)
+                if fault is not None:
+                    raise self._overflow(*fault, step)
 
-    def _overflows(self, begin: int, end: int, first: int, before: Mapping[str, Array]) -> bool:
-        """Whether going back to a step leaves a gradient that is not finite."""
-        for name, values in before.items():
-            self._pullback.states[name][:] = values
+    def _fault_after(
+        self, begin: int, end: int, first: int, before: tuple[dict[str, Array], dict[str, Array]]
+    ) -> tuple[str, int] | None:
+        """What is not finite after going back to a step, the steps made again from ``begin`` on."""
+        now = (self._pullback.states, self._pullback.parameters)
+        for arrays, copies in zip(now, before):
+            for name, values in copies.items():
+                self._tape.layout.space.write(arrays[name], values)
         self._pull(begin, end, first)
-        return self._bad() is not None
+        return self._fault(first, end)
 
 
 def start_tape(
@@ -339,20 +351,27 @@ def start_tape(
     first = neurons.steps_done
     kept = Kept(first, every, {})
     segments = kept.row_at(first + max(count, 1) - 1) + 1
-    rows = {name: np.empty((segments, layout.count), values.dtype) for name, values in neurons.state.items()}
+    rows = {
+        name: layout.space.rows(segments, None, layout.count, values.dtype) for name, values in neurons.state.items()
+    }
     room = {name: layout.space.zeros(layout.count, values.dtype) for name, values in neurons.state.items()}
     block = replace(neurons.block(sources, count, False, first), parameters=parameters, state=room, spike_flag=None)
-    shared = {
-        name: not (np.ndim(neurons.given.get(name, 0.0)) and np.shape(neurons.given[name]) == layout.shape)
-        for name in neurons.parameters
-    }
+    shared = {name: _shape(neurons.given.get(name, 0.0)) != layout.shape for name in neurons.parameters}
     kept = replace(kept, rows=rows)
     return Tape(neurons.model, layout, engine, block, kept, wanted, shared, _uses=neurons.uses)
 
 
+def _shape(value: Any) -> tuple[int, ...]:
+    """The shape of a value as it was given, wherever it lies."""
+    return tuple(value.shape) if hasattr(value, "shape") else np.shape(value)
+
+
 def _own(source: Source) -> Source:
     """A source whose values nobody else can change; memory that nobody can write to is taken as it is."""
-    if callable(source.given) or source.values.base is None or _is_fixed(source.values):
+    if callable(source.given):
+        return source
+    on_host = isinstance(source.values, np.ndarray)
+    if on_host and (source.values.base is None or _is_fixed(source.values)):
         return source
     return replace(source, given=source.values.copy())
 

@@ -29,12 +29,14 @@ def test_differs_from_cuda_in_headers_and_wavefronts_only():
     ("name", "device", "dtype"), [("HH", "gfx90a", "float64"), ("Everything", "gfx1030", "float32")]
 )
 def test_compiles_for_amd_devices(tmp_path, name, dtype, device):
-    """Each device, number type and model once; projects of ``Everything`` are built for wavefronts of 64 elsewhere."""
+    """Each device, number type and model once, with the way back; projects of ``Everything`` are built for wavefronts of
+    64 elsewhere.
+    """
     model = MODELS[name]
     source = tmp_path / "kernel.hip"
     drawn = (*model.inputs, f"{model.states[0]}_delta") if name == "Everything" else ()
     shape = {"per_neuron": tuple(model.parameters)[:2], "deltas": model.states[:1], "poisson": drawn, "spikes": drawn}
-    source.write_text(model.source("hip", dtype=dtype, **shape))
+    source.write_text(model.source("hip", dtype=dtype, gradients=True, surrogate="sigmoid", **shape))
     command = [
         "hipcc",
         "-x",

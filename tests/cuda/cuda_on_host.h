@@ -24,6 +24,7 @@
 #define __host__
 #define __constant__
 #define __forceinline__ inline
+#define __noinline__ /* after all headers, which use the word */
 #define __launch_bounds__(...)
 #define __align__(bytes) alignas(bytes)
 

@@ -34,6 +34,8 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     FUNCTION, INLINE, ALWAYS_INLINE = "static", "static inline", "IZ_INLINE"
     """Words before a function of the program, before a short one, and before one that must be inlined for vector code.
     """
+    LARGE_FUNCTION = "static"
+    """Words before a function that is too large to be copied to where it is called."""
     VARIATES = "normals"
     """Template of ``templates/math`` that draws normal variates."""
     PROVIDED = frozenset({"fabs", "floor", "sqrt"})
@@ -95,6 +97,11 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     @property
     def step_type(self) -> str:
         """The type of a step's number: of the width of the vector lanes, as it counts from some step of the call."""
+        return self.format.lane_int
+
+    @property
+    def flags_type(self) -> str:
+        """The type of a neuron's flags, a bit each."""
         return self.format.lane_int
 
     def library(self, name: str) -> str:

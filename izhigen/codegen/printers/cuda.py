@@ -15,10 +15,18 @@ class CudaPrinter(CPrinter):
         "static __device__ __forceinline__",
         "static __device__ __forceinline__",
     )
+    LARGE_FUNCTION = "static __device__ __noinline__"
     VARIATES = "variate"
     PROVIDED = CPrinter.PROVIDED | {"inlining"}
-    TEMPLATES = MappingProxyType({"start": "start_rounded", "since": "since_device", "phi1_form": "phi1_form_device"})
-    step_type = "int64_t"
+    TEMPLATES = MappingProxyType(
+        {
+            "start": "start_rounded",
+            "since": "since_device",
+            "phi1_form": "phi1_form_device",
+            "phi2_form": "phi2_form_device",
+        }
+    )
+    step_type, flags_type = "int64_t", "uint32_t"
     WIDE_FORM = False
     ESTIMATES = True
 

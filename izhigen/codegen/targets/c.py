@@ -23,6 +23,7 @@ TARGET = Target(
         release=(Word("release_in_call"), Word("origin"), TIME_NOW, PERIOD, TIME_STEP),
         since=(Word("iz_since"), TIME_NOW, LAST_SPIKE),
         in_parts=True,
+        holder="lanes",
     ),
     tiled=True,
     goes_back=True,

@@ -22,6 +22,7 @@ TARGET = Target(
         release=(Word("iz_release"), TIME_NOW, PERIOD, TIME_STEP),
         since=(Word("iz_since"), Word("step_now"), LAST_SPIKE, Word("constants->time_step")),
     ),
+    goes_back=True,
     flags=("-O3", "-std=c++14"),
     project="cuda",
 )

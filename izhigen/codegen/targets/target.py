@@ -92,9 +92,7 @@ class Target:
     def check_training(self, training: Training | None) -> None:
         """Refuse to go back through steps where the target cannot, and smooth spikes."""
         if training is not None and not self.goes_back:
-            raise BackendError(
-                f"target {self.name!r} does not go back through steps yet; make the run on backend 'c' or 'numpy'"
-            )
+            raise BackendError(f"target {self.name!r} does not go back through steps; take 'c', 'cuda' or 'hip'")
         if training is not None and training.smooth:
             raise BackendError(
                 "smooth_spikes=True is for checking gradients, and on backend 'numpy' only; leave it out, or take that"
