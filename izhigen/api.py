@@ -298,7 +298,7 @@ class Model(Composable):
         Raises
         ------
         BackendError
-            For a backend that keeps its arrays on a device, or cannot run here.
+            For a backend that cannot run here.
         """
         from izhigen.population.step_function import StepFunction
 

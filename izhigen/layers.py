@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from izhigen.errors import ValueShapeError, shown, suggest
+from izhigen.memory.space import beside, is_on_device, on_host, shape_of
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.scalars import check_count, read_names
 
@@ -66,14 +67,23 @@ class LayerRuns:
                     raise ValueShapeError(
                         f"{what}: {shown(name)} is not one of {', '.join(known)}{suggest(name, known)}"
                     )
+        if options.get("sharding") is not None:
+            raise ValueShapeError("sharding: a layer runs on one device; name it by device=...")
         self.options = {"surrogate": DEFAULT_SURROGATE if events else None, **options}
         self._populations: dict[int, Population] = {}
         self.lock = threading.RLock()
         first = self.population(1)
-        self.start = {name: first.state[name][0].copy() for name in self.kept}
-        self.values = {name: np.asarray(first.parameters[name]) for name in self.trainable}
+        with beside(first.state[self.kept[0]]):
+            self.start = {name: first.state[name][0].copy() for name in self.kept}
+        self.values = {name: np.asarray(on_host(first.parameters[name])) for name in self.trainable}
         for name, values in self.values.items():
             self.values[name] = values.reshape(self.n) if values.ndim else values
+
+    @property
+    def device(self) -> int | None:
+        """Number of the device that arrays of a run lie on; None for the host."""
+        values = self.start[self.kept[0]]
+        return int(values.device.id) if is_on_device(values) else None
 
     @property
     def is_noisy(self) -> bool:
@@ -140,15 +150,16 @@ class LayerRuns:
         pop = self.population(batch)
         pop.reset()
         for name, value in parameters.items():
-            pop.parameters[name] = float(value) if np.ndim(value) == 0 else value
+            pop.parameters[name] = value if shape_of(value) else float(value)
         for name, value in {**self.start, **initial}.items():
             pop.state[name] = value
         pop.begin_at(first_step)
         recording = pop.run(steps=steps, record=list(self.record), tape=tape, progress=False, **inputs)
         if len(recording.t) < steps:
             raise KeyboardInterrupt
-        traces = {name: np.asarray(recording[name], pop.dtype) for name in self.record}
-        return recording, traces, {name: pop.state[name].copy() for name in self.kept}
+        with beside(pop.state[self.kept[0]]):
+            traces = {name: recording[name].astype(pop.dtype, copy=False) for name in self.record}
+            return recording, traces, {name: pop.state[name].copy() for name in self.kept}
 
 
 def check_inputs(model: Model, n: int, inputs: Mapping[str, Any]) -> None:

@@ -36,7 +36,7 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, layer: Layer, names: tuple[tuple[str, ...], ...], *tensors: torch.Tensor) -> Any:
-        inputs, parameters, initial = _by_name(names, [_array(t) for t in tensors])
+        inputs, parameters, initial = _by_name(names, [_array(t, layer.device) for t in tensors])
         due = [name for name, tensor in zip(sum(names, ()), tensors) if tensor.requires_grad]
         is_due = any(ctx.needs_input_grad)
         tape = [name for name in (*names[0], *names[1]) if name in due] if is_due else False
@@ -47,13 +47,13 @@ class _Run(torch.autograd.Function):
         ctx.save_for_backward(*tensors)  # so that PyTorch tells when one of them is changed in between
         ctx.recording, ctx.layer, ctx.names = recording, layer, names
         ctx.set_materialize_grads(False)
-        return tuple(torch.from_numpy(values) for values in (*traces.values(), *final.values()))
+        return tuple(_tensor(values) for values in (*traces.values(), *final.values()))
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor | None) -> Any:
         tensors = ctx.saved_tensors
         record, states = ctx.layer.runs.record, ctx.layer.runs.states
-        given = [None if g is None else _array(g) for g in gradients]
+        given = [None if g is None else _array(g, ctx.layer.device) for g in gradients]
         traces = {name: g for name, g in zip(record, given) if g is not None}
         final = {name: g for name, g in zip(states, given[len(record) :]) if g is not None}
         found = ctx.layer.runs.backward(ctx.recording, traces, final)
@@ -63,21 +63,28 @@ class _Run(torch.autograd.Function):
             None,
             None,
             *(
-                torch.from_numpy(np.ascontiguousarray(np.asarray(found[key]).reshape(t.shape))).to(t.dtype)
-                if needed
-                else None
+                _tensor(found[key]).reshape(t.shape).to(t) if needed else None
                 for key, t, needed in zip(keys, tensors, ctx.needs_input_grad[2:])
             ),
         )
 
 
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    """The memory of a tensor, as NumPy sees it."""
-    if tensor.device.type != "cpu":
+def _array(tensor: torch.Tensor, device: torch.device) -> Any:
+    """The memory of a tensor, as NumPy sees it, or a kernel of its device."""
+    if tensor.device != device:
         raise BackendError(
-            f"a tensor lies on {tensor.device}; the layer's kernels run on the processor: bring it over with .cpu()"
+            f"a tensor lies on {tensor.device}, and the layer's kernels run on {device}: bring it over with "
+            f".to({str(device)!r}), or make the layer with backend={'c' if tensor.device.type == 'cpu' else 'cuda'!r}"
         )
-    return tensor.detach().contiguous().numpy()
+    tensor = tensor.detach().contiguous()
+    return tensor.numpy() if device.type == "cpu" else tensor
+
+
+def _tensor(values: Any) -> torch.Tensor:
+    """A number or an array as a tensor that shares its memory."""
+    if isinstance(values, float):
+        return torch.tensor(values, dtype=torch.float64)
+    return torch.from_numpy(values) if isinstance(values, np.ndarray) else torch.from_dlpack(values)
 
 
 def _by_name(names: tuple[tuple[str, ...], ...], arrays: list[Any]) -> list[dict[str, Any]]:
@@ -118,7 +125,8 @@ class Layer(torch.nn.Module):
     ValueShapeError
         For unknown names and wrong shapes.
     BackendError
-        For tensors of another device, and a backend that cannot run here.
+        For tensors of another device than that of the backend, which ``"cuda"`` reads and writes there without copies,
+        and for a backend that cannot run here.
     """
 
     def __init__(
@@ -138,6 +146,8 @@ class Layer(torch.nn.Module):
             raise ValueShapeError(f"dtype={dtype} is not torch.float32 or torch.float64")
         self.runs = LayerRuns(model, n, trainable, record, dtype=TYPES[dtype], **options)
         self.batch_first, self.stateful, self._dtype = batch_first, stateful, dtype
+        number = self.runs.device
+        self.device = torch.device("cpu") if number is None else torch.device("cuda", number)
         self._last: dict[str, torch.Tensor] = {}
         self._times: dict[str, np.ndarray] = {}
         self.first_step = 0
@@ -147,7 +157,8 @@ class Layer(torch.nn.Module):
                     f"trainable: modules have an attribute {name!r}; rename the parameter of model {model.name!r}"
                 )
         for name, values in self.runs.values.items():
-            setattr(self, name, torch.nn.Parameter(torch.as_tensor(values, dtype=dtype).clone()))
+            tensor = torch.as_tensor(values, dtype=dtype).clone().to(self.device)
+            setattr(self, name, torch.nn.Parameter(tensor))
 
     def reset(self) -> None:
         """Begin the next call with the initial states, at time 0."""
@@ -182,7 +193,7 @@ class Layer(torch.nn.Module):
             One for each name of ``record``.
         """
         named = name_inputs(self.runs.model, values, inputs)
-        named = {name: torch.as_tensor(value).to(self._dtype) for name, value in named.items()}
+        named = {name: self._read(value) for name, value in named.items()}
         check_inputs(self.runs.model, self.runs.n, named)
         first = next(iter(named.values()))
         is_batched = first.ndim == 3
@@ -206,6 +217,12 @@ class Layer(torch.nn.Module):
             traces = tuple(trace.transpose(0, 1) for trace in traces)
         return traces[0] if len(traces) == 1 else traces
 
+    def _read(self, value: Any) -> torch.Tensor:
+        """A tensor where it lies, and anything else on the layer's device, in its type."""
+        return (value if isinstance(value, torch.Tensor) else torch.as_tensor(value, device=self.device)).to(
+            self._dtype
+        )
+
     def _initial(self, batch: int, given: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """The initial states that are given, or left from the last call."""
         n, found = self.runs.n, dict(self._last)
@@ -213,7 +230,7 @@ class Layer(torch.nn.Module):
             if name not in self.runs.states:
                 raise ValueShapeError(f"initial: model {self.runs.model.name!r} has no state {name!r}")
             try:
-                found[name] = torch.as_tensor(values).to(self._dtype).broadcast_to(batch, n)
+                found[name] = self._read(values).broadcast_to(batch, n)
             except RuntimeError:
                 raise ValueShapeError(
                     f"initial {name!r} has shape {tuple(values.shape)}; give ({batch}, {n}) or ({n},)"

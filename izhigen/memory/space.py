@@ -123,6 +123,11 @@ def on_host(value: float | Array) -> float | Array:
     return value if isinstance(value, (int, float)) else fetch(value)
 
 
+def shape_of(value: Any) -> tuple[int, ...]:
+    """The shape of a value, wherever it lies."""
+    return tuple(value.shape) if hasattr(value, "shape") else np.shape(value)
+
+
 def refuse_gradient(what: str, value: Any) -> None:
     """Raise ValueShapeError for a tensor of PyTorch that a gradient is to pass through."""
     if getattr(value, "requires_grad", False) is True:

@@ -13,8 +13,8 @@ from izhigen.backends import create_engine, open_space
 from izhigen.backends.engine import Block, Engine, Outputs, Source
 from izhigen.backends.pullback import Cotangent, Kept, Pullback
 from izhigen.codegen.request import KernelRequest
-from izhigen.errors import BackendError, ValueShapeError, shown, suggest
-from izhigen.memory.space import HOST, refuse_gradient, refuse_masked
+from izhigen.errors import ValueShapeError, shown, suggest
+from izhigen.memory.space import namespace, refuse_gradient, refuse_masked, shape_of
 from izhigen.model.events import SPIKE
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.model import Declaration
@@ -46,10 +46,7 @@ class StepFunction:
         spike_reset: Any,
         spike_scale: float,
     ) -> None:
-        if open_space(backend) is not HOST:
-            raise BackendError(
-                f"step_function: backend {shown(backend)} keeps its arrays elsewhere; take 'c' or 'numpy'"
-            )
+        self._space = open_space(backend)
         self.model = with_spike_reset(model, spike_reset)
         self._method, self._backend, self.dtype = method, backend, check_dtype(dtype)
         self.dt, self.seed = check_dt(dt), check_seed(seed)
@@ -75,7 +72,8 @@ class StepFunction:
         Parameters
         ----------
         states : mapping
-            Every state by name, arrays of one shape.
+            Every state by name, arrays of one shape. With backend ``"cuda"``, what lies on the device is read there
+            (CuPy, PyTorch, DLPack), and new arrays lie there.
         inputs : mapping
             Inputs and ``<state>_delta`` by name: numbers, or arrays that broadcast to that shape. One that is left out
             is 0.
@@ -93,16 +91,17 @@ class StepFunction:
         order = self.model.event_numbers
         with self._lock:
             found = engine.submit(block)().spikes
-        happened = {}
-        for name in self.events:
-            flags = np.zeros(int(np.prod(shape)), bool)
-            assert found is not None
-            flags[found.of(order[name]).neuron] = True
-            happened[name] = flags.reshape(shape)
-        new = {name: values.reshape(shape) for name, values in block.state.items()}
-        if len(happened) > 1 or (happened and SPIKE not in happened):
-            return new, happened
-        return new, happened.get(SPIKE, np.zeros(shape, bool))
+        happened, space = {}, self._space
+        with space.use():
+            for name in self.events:
+                flags = space.zeros(int(np.prod(shape)), bool)
+                assert found is not None
+                flags[found.of(order[name]).neuron] = True
+                happened[name] = flags.reshape(shape)
+            new = {name: values.reshape(shape) for name, values in block.state.items()}
+            if len(happened) > 1 or (happened and SPIKE not in happened):
+                return new, happened
+            return new, happened[SPIKE] if happened else space.zeros(int(np.prod(shape)), bool).reshape(shape)
 
     def vjp(
         self,
@@ -143,30 +142,29 @@ class StepFunction:
             )
         wanted = (*inputs, *(name for name in given if name in self.model.gradient_parameters))
         engine, block, shape = self._prepared(states, inputs, given, k, wanted)
-        n = int(np.prod(shape))
-        bars = {name: HOST.zeros(n, self.dtype) for name in self.model.gradient_states}
+        n, space = int(np.prod(shape)), self._space
+        bars = {name: space.zeros(n, self.dtype) for name in self.model.gradient_states}
         for name, values in states_bar.items():
             if name not in bars:
                 raise ValueShapeError(f"states_bar: {shown(name)} is no state with a gradient{suggest(name, bars)}")
-            bars[name][:] = self._flat(f"states_bar {name}", values, shape)
+            space.write(bars[name], self._flat(f"states_bar {name}", values, shape))
         events_bar = spikes_bar if isinstance(spikes_bar, Mapping) else {SPIKE: spikes_bar} if self.events else {}
         counts = {name: self._flat(f"spikes_bar {name}", values, shape) for name, values in events_bar.items()}
-        kept = Kept(k, 1, {name: values.reshape(1, -1).copy() for name, values in block.state.items()})
-        rows = {name: np.empty((1, n), self.dtype) for name in inputs}
-        sums = {name: np.zeros(n) for name in wanted if name not in inputs}
+        rows = {name: space.rows(1, None, n, self.dtype) for name in inputs}
+        sums = {name: space.zeros(n, np.float64) for name in wanted if name not in inputs}
         cotangents = {name: Cotangent(values.reshape(1, -1)) for name, values in counts.items()}
         for name in counts:
             if name not in self.events:
                 raise ValueShapeError(f"spikes_bar: {shown(name)} is no event{suggest(str(name), self.events)}")
-        pullback = Pullback(kept, k, cotangents, {}, bars, rows, sums)
-        with self._lock:
-            engine.pull_back(block, pullback)
-        found = {name: values[0].reshape(shape) for name, values in rows.items()}
-        return (
-            {name: values.reshape(shape) for name, values in bars.items()},
-            {name: _summed(values, np.shape(inputs[name])) for name, values in found.items()},
-            {name: _summed(values.reshape(shape), np.shape(given[name])) for name, values in sums.items()},
-        )
+        with self._lock, space.use():
+            kept = Kept(k, 1, {name: values.reshape(1, -1).copy() for name, values in block.state.items()})
+            engine.pull_back(block, Pullback(kept, k, cotangents, {}, bars, rows, sums))
+            found = {name: values[0].reshape(shape) for name, values in rows.items()}
+            return (
+                {name: values.reshape(shape) for name, values in bars.items()},
+                {name: _summed(values, shape_of(inputs[name])) for name, values in found.items()},
+                {name: _summed(values.reshape(shape), shape_of(given[name])) for name, values in sums.items()},
+            )
 
     def _prepared(
         self,
@@ -189,7 +187,7 @@ class StepFunction:
         for name, default in model.parameters.items():
             value = parameters.get(name, default)
             refuse_gradient(f"parameter {name}", value)
-            is_number = isinstance(value, numbers.Real) or np.ndim(value) == 0
+            is_number = isinstance(value, numbers.Real) or shape_of(value) == ()
             what = f"parameter {name}"
             values[name] = read_finite(value, what) if is_number else self._flat(what, value, shape, name)
         deltas = tuple(state for state in model.states if f"{state}_delta" in inputs)
@@ -197,7 +195,8 @@ class StepFunction:
         engine = self._engine(per_neuron, deltas, wanted)
         read = (*model.inputs, *(f"{state}_delta" for state in deltas))
         sources = {name: Source(self._flat(f"input {name}", inputs.get(name, 0.0), shape)[None]) for name in read}
-        state = {name: self._flat(f"state {name}", states[name], shape, name).copy() for name in self.states}
+        with self._space.use():
+            state = {name: self._flat(f"state {name}", states[name], shape, name).copy() for name in self.states}
         events = tuple(model.event_numbers[name] for name in self.events)
         block = Block(k, 1, self.dt, self.seed, state, values, sources, Outputs(events=events))
         return engine, block, shape
@@ -213,7 +212,7 @@ class StepFunction:
             training = None if wanted is None else self._training or Training()
             choices: dict[str, Any] = {"training": training, "wanted": wanted or ()}
             request = KernelRequest(self.model, self._method, self.dtype.name, per_neuron, deltas, **choices)
-            self._engines[key] = create_engine(self._backend, request, HOST)
+            self._engines[key] = create_engine(self._backend, request, self._space)
         return self._engines[key]
 
     def _shape(self, states: States) -> tuple[int, ...]:
@@ -226,7 +225,7 @@ class StepFunction:
         lacking = [name for name in self.states if name not in states]
         if lacking:
             raise ValueShapeError(f"states: {', '.join(lacking)} missing; a step takes every state of the model")
-        shapes = {name: np.shape(values) for name, values in states.items()}
+        shapes = {name: shape_of(values) for name, values in states.items()}
         first = next(iter(shapes))
         for name, shape in shapes.items():
             if shape != shapes[first]:
@@ -237,14 +236,17 @@ class StepFunction:
         """One number a neuron, contiguous and in the kernel's type; times in double precision."""
         refuse_gradient(what, values)
         refuse_masked(what, values)
-        array = real_numbers(what, values, np.asarray(values), "; give numbers")
+        here = self._space.adopt(values)
+        array = real_numbers(what, values, np.asarray(values) if here is None else here, "; give numbers")
+        is_time = name == LAST_SPIKE or (name == "tau_ref" and self.model.is_held_for_a_time)
+        xp = namespace(array)
         try:
-            spread = np.broadcast_to(array, shape)
+            with self._space.use(), np.errstate(over="ignore"):
+                spread = xp.broadcast_to(array, shape)
+                flat = xp.ascontiguousarray(spread, np.float64 if is_time else self.dtype).reshape(-1)
         except ValueError:
             raise ValueShapeError(f"{what} has shape {array.shape}, which does not broadcast to {shape}") from None
-        is_time = name == LAST_SPIKE or (name == "tau_ref" and self.model.is_held_for_a_time)
-        with np.errstate(over="ignore"):
-            return np.ascontiguousarray(spread, np.float64 if is_time else self.dtype).reshape(-1)
+        return flat if here is not None else self._space.send(flat)
 
 
 def _summed(values: Array, shape: tuple[int, ...]) -> Any:

@@ -19,7 +19,7 @@ from izhigen.codegen.agreed import SUMMED_STEPS
 from izhigen.errors import NonFiniteError, ValueShapeError, shown, suggest
 from izhigen.inputs.feeds import Feed
 from izhigen.memory.layout import Layout
-from izhigen.memory.space import fetch, namespace, refuse_masked
+from izhigen.memory.space import fetch, namespace, refuse_masked, shape_of
 from izhigen.model.checking import SPIKE_FIGURES
 from izhigen.model.model import Declaration
 from izhigen.population.exclusive import Use, exclusive
@@ -356,14 +356,9 @@ def start_tape(
     }
     room = {name: layout.space.zeros(layout.count, values.dtype) for name, values in neurons.state.items()}
     block = replace(neurons.block(sources, count, False, first), parameters=parameters, state=room, spike_flag=None)
-    shared = {name: _shape(neurons.given.get(name, 0.0)) != layout.shape for name in neurons.parameters}
+    shared = {name: shape_of(neurons.given.get(name, 0.0)) != layout.shape for name in neurons.parameters}
     kept = replace(kept, rows=rows)
     return Tape(neurons.model, layout, engine, block, kept, wanted, shared, _uses=neurons.uses)
-
-
-def _shape(value: Any) -> tuple[int, ...]:
-    """The shape of a value as it was given, wherever it lies."""
-    return tuple(value.shape) if hasattr(value, "shape") else np.shape(value)
 
 
 def _own(source: Source) -> Source:

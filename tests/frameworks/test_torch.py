@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 import izhigen as iz
+from izhigen import layers
 from izhigen.errors import BackendError, ValueShapeError
+from tests.helpers import host
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-Layer = pytest.importorskip("izhigen.torch").Layer
+bridge = pytest.importorskip("izhigen.torch")
+Layer = bridge.Layer
 MODEL = iz.load("IzhikevichLTC")
 
 
@@ -152,11 +155,6 @@ def test_errors(make, message):
         make()
 
 
-def test_a_tensor_elsewhere():
-    with pytest.raises((BackendError, NotImplementedError, ValueShapeError)):
-        layer()(torch.empty(4, 2, 5, device="meta"))
-
-
 def test_without_torch():
     """The error names the extra; the rest of the package does not miss it."""
     code = "import sys; sys.modules['torch'] = None; import izhigen\ntry:\n import izhigen.torch\nexcept ImportError as e: print(e)"
@@ -196,3 +194,38 @@ def test_names_of_modules_are_not_overwritten():
     model = iz.Model("M", "dV/dt = -V*training + I", parameters={"training": 1.0}, inputs=["I"])
     with pytest.raises(ValueShapeError, match="modules have an attribute 'training'"):
         Layer(model, 3, ["training"], record="V")
+
+
+def test_a_layer_on_a_device(device, monkeypatch):
+    """Nothing comes to the host between the tensors that are given and those that are found. Where there is no device,
+    tensors of the host stand for such, at the two places where they are handed over.
+    """
+    from izhigen.backends.device import load_cupy
+
+    where = "cuda" if device is None else "cpu"
+    model = iz.load("IzhikevichRefLTC")
+    options = {"trainable": ["a", "d"], "record": ("spike", "V"), "dt": 0.3, "tau_ref": 1.0, "d": np.full(5, 8.0)}
+    options |= {"dtype": torch.float64, "stateful": True, "spike_scale": 0.1, "detach_spike": "reset"}
+    found = []
+    for backend, place in (("c", "cpu"), ("cuda", where)):
+        if backend == "cuda" and device is not None:
+            monkeypatch.setattr(layers.LayerRuns, "device", None)
+            monkeypatch.setattr(bridge, "_array", lambda t, _: load_cupy().asarray(t.detach().contiguous().numpy()))
+            monkeypatch.setattr(bridge, "_tensor", lambda x: torch.as_tensor(host(x), dtype=torch.float64))
+        one = Layer(model, 5, backend=backend, **options)
+        inputs = current().to(place).requires_grad_()
+        both = [one(inputs[:25], initial={"V": torch.full((5,), -60.0)}), one(inputs[25:])]
+        sum((spikes.sum() + 0.1 * potentials.square().mean()) for spikes, potentials in both).backward()
+        assert inputs.grad.device.type == one.a.device.type == place
+        found.append([inputs.grad, one.a.grad, one.d.grad, *(x.detach() for pair in both for x in pair)])
+    for wanted, value in zip(*found):
+        torch.testing.assert_close(value.cpu(), wanted, rtol=1e-9, atol=1e-9)
+    with pytest.raises(ValueShapeError, match="one device"):
+        Layer(model, 5, backend="cuda", sharding=[0, 0])
+
+
+def test_a_tensor_of_another_device_is_named():
+    with pytest.raises(
+        BackendError, match=r"lies on meta, and the layer's kernels run on cpu: bring it over with \.to"
+    ):
+        layer()(current().to("meta"))
