@@ -65,16 +65,54 @@ def run_example(example, *arguments):
     return code, printed.getvalue(), complained.getvalue()
 
 
-SHORT = {"fit_spike_train": ("--steps", "20")}
+SHORT = {"fit_spike_train": ("--steps", "20"), "digits": ("--epochs", "1")}
 """Arguments that make a long example a short one."""
+NEEDS = {"digits": ("torch", "sklearn")}
+"""What an example imports beside izhigen and what that brings."""
+
+
+def skip_without(example):
+    """Skip the test where something that the example needs is missing."""
+    for module in NEEDS.get(example.stem, ()):
+        pytest.importorskip(module)
 
 
 @EXAMPLES
 def test_examples_run_and_end_in_a_line_that_says_what_was_done(example, tmp_path, monkeypatch):
+    skip_without(example)
     monkeypatch.chdir(tmp_path)
     code, printed, _ = run_example(example, "--out", str(tmp_path), *SHORT.get(example.stem, ()))
     assert not code and printed.splitlines()[-1].startswith("done: wrote")
     assert all(path.stat().st_size > 5000 for path in tmp_path.glob("*.png"))
+
+
+DIGITS = ROOT / "examples" / "digits.py"
+
+
+@pytest.mark.parametrize("model", ["izhikevich", "own"])
+def test_digits_are_learned_by_other_neurons_after_one_changed_line(model, tmp_path, monkeypatch):
+    """Two passes: more is read than where only the readout learns, 85 %; a second run prints the same numbers."""
+    skip_without(DIGITS)
+    monkeypatch.chdir(tmp_path)
+    line = "MODEL = izhikevich "
+    assert DIGITS.read_text().count(line) == 1
+    changed = tmp_path / "digits.py"
+    changed.write_text(DIGITS.read_text().replace(line, f"MODEL = {model} "))
+    found = []
+    for _ in range(2):
+        code, printed, _ = run_example(changed, "--epochs", "2")
+        assert not code
+        found.append(re.findall(r"(?:accuracy|training,) ([\d.]+) %", printed))
+    assert found[0] == found[1] and len(found[0]) == 5 and float(found[0][-1]) > 87
+
+
+def test_digits_says_what_it_needs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    code, printed, _ = run_example(DIGITS)
+    assert not printed and not list(tmp_path.iterdir())
+    assert code.startswith("digits.py needs PyTorch and scikit-learn: pip install") and "\n" not in code
 
 
 def test_an_example_is_a_program_of_its_own(tmp_path):
