@@ -63,7 +63,8 @@ def back_structs(view: KernelView, *, on_device: bool = False) -> tuple[Struct, 
     pullback = Struct(
         f"{view.name}_pullback",
         tuple(members),
-        "The way back through the steps of a run: what the loss itself depends on (given, and the number of events); "
+        "The way back through the steps of a run: what the loss itself depends on (given; and the number of events, of "
+        "which row 0 is read); "
         "the gradient with respect\nto states, a value a neuron, first after the call's last step and then before its "
         "first; that with respect to inputs, a row a step\nof the call; and of parameters, a value a neuron that is "
         "added to.",

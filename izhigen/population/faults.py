@@ -16,6 +16,8 @@ from izhigen.memory.space import fetch
 from izhigen.population.neurons import Neurons
 
 Array = Any
+ONE_THREAD = 8192
+"""Numbers that BLAS multiplies on the thread that asks."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,8 @@ def find_bad_input_anywhere(sources: Mapping[str, Source]) -> BadInput | None:
 def first_not_finite(values: Array) -> Array | None:
     """Index of the first value that is infinite or undefined.
 
-    The sum of all squares is so when any is, and is found in one pass. What lies on a device comes over only where it
-    has such a value.
+    The sum of all squares is so when any is, and is found in one pass, by parts that are too short for BLAS to wake
+    threads for. What lies on a device comes over only where it has such a value.
     """
     if not isinstance(values, np.ndarray):
         if bool(np.isfinite(values).all()):
@@ -70,7 +72,12 @@ def first_not_finite(values: Array) -> Array | None:
         values = fetch(values)
     flat = values.reshape(-1)
     with np.errstate(over="ignore", invalid="ignore"):
-        if math.isfinite(flat.item() if flat.size == 1 else np.dot(flat, flat)):
+        if flat.size <= ONE_THREAD:
+            is_finite = math.isfinite(flat.item() if flat.size == 1 else np.dot(flat, flat))
+        else:
+            parts = (flat[k : k + ONE_THREAD] for k in range(0, flat.size, ONE_THREAD))
+            is_finite = all(math.isfinite(np.dot(part, part)) for part in parts)
+        if is_finite:
             return None
     places = np.argwhere(~np.isfinite(values))  # the squares may overflow where the values do not
     return places[0] if len(places) else None
