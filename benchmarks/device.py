@@ -85,6 +85,24 @@ class Steps(StepByStep):
         load_cupy().cuda.get_current_stream().synchronize()
 
 
+class Gradient:
+    """Runs that are gone back through: gradients of the number of spikes, with respect to a parameter of all."""
+
+    fixed_steps: int | None = None
+    least_steps = 256
+
+    def __init__(self, n: int) -> None:
+        self.population, self.inputs = population(n, surrogate="sigmoid", detach_spike="reset")
+        self.count = n
+
+    def run(self, steps: int) -> None:
+        """Forth and back; the parameter's gradient comes to the host."""
+        recording = self.population.run(
+            steps=steps, record=("count",), check_finite=False, progress=False, tape=["a"], **self.inputs
+        )
+        recording.backward({"count": 1.0})
+
+
 def population(n: int, noise: float = 0.0, **options: Any) -> tuple[Any, dict[str, Any]]:
     """The population of all benchmarks on the device, and its input: one constant current a neuron."""
     model = iz.load("Izhikevich")
@@ -104,6 +122,7 @@ def settings(n: int) -> Iterator[tuple[str, Any]]:
         yield "many steps a launch, noise", Run(*population(n, noise=NOISE))
         yield "many steps a launch, counts", Run(*population(n), record=("count",))
     if n <= 1_000_000:
+        yield "many steps a launch, gradient too", Gradient(n)
         yield "many steps a launch, every spike", Run(*population(n), record=("spike",))
         yield "steps from Python", Steps(*population(n))
 

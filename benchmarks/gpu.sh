@@ -57,7 +57,7 @@ tests() {
 
 stage_engine() {
     "$PYTHON" -c 'from izhigen.backends.device import load_cupy; print(load_cupy().__version__)' &&
-        tests tests/cuda/test_engine.py
+        tests tests/cuda/test_engine.py tests/cuda/test_back.py
 }
 
 stage_selftest() {
@@ -77,7 +77,7 @@ stage_bench() {
 stage_ncu() {
     local neurons failed=0
     for neurons in 1000000 100000000; do
-        ncu --clock-control none --csv --set basic --kernel-name 'regex:(_step|_advance)$' --launch-count 6 \
+        ncu --clock-control none --csv --set basic --kernel-name 'regex:(_step|_advance|_pull_back)$' --launch-count 6 \
             "$PYTHON" benchmarks/device.py --quick --sizes "$neurons" > "$RESULTS/ncu-$neurons.csv" || failed=1
     done
     return $failed
@@ -89,14 +89,15 @@ stage_sanitize() {
     for tool in memcheck synccheck racecheck initcheck; do
         echo "== $tool"
         IZHIGEN_TEST_WITHOUT_POOL=1 compute-sanitizer --tool "$tool" --error-exitcode 1 --target-processes all \
-            "$PYTHON" -m pytest -q -p no:cacheprovider tests/cuda/test_engine.py -k "launches_of_any_length or list_of_spikes_that_is_full or computed_inputs" ||
+            "$PYTHON" -m pytest -q -p no:cacheprovider tests/cuda/test_engine.py tests/cuda/test_back.py \
+            -k "launches_of_any_length or list_of_spikes_that_is_full or computed_inputs or however_it_is_cut" ||
             failed=1
     done
     return $failed
 }
 
 stage_rest() {
-    tests tests -k "cuda or device" --ignore tests/cuda/test_engine.py
+    tests tests -k "cuda or device" --ignore tests/cuda/test_engine.py --ignore tests/cuda/test_back.py
 }
 
 # Run one stage under the limit, and keep what it said.
