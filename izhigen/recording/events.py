@@ -42,17 +42,22 @@ class EventList:
         """The same with NumPy arrays."""
         return EventList(fetch(self.times), fetch(self.indices))
 
-    def dense(self, t: Array, dt: float, chosen: Array) -> Array:
-        """Whether it happened since the row before, for rows that end at times ``t`` and each of the chosen neurons."""
-        times, indices = self.times[:], self.indices[:]
+    def dense(self, t: Array, dt: float, count: int, chosen: Array | None) -> Array:
+        """Whether it happened since the row before, for rows that end at times ``t`` and ``count`` neurons: the chosen
+        ones, or all.
+        """
+        times, columns = self.times[:], self.indices[:]
         xp = namespace(times)
-        chosen = xp.asarray(chosen)
-        dense = xp.zeros((len(t), len(chosen)), dtype=bool)
+        dense = xp.zeros((len(t), count), dtype=bool)
         rows = xp.searchsorted(xp.asarray(t), times - 1e-3 * dt)
-        order = xp.argsort(chosen)
-        place = xp.minimum(xp.searchsorted(chosen[order], indices), len(chosen) - 1)
-        columns = order[place]
-        kept = (rows < len(t)) & (chosen[columns] == indices)
+        kept = rows < len(t)
+        if chosen is None:
+            kept &= (columns >= 0) & (columns < count)
+        else:
+            chosen, indices = xp.asarray(chosen), columns
+            order = xp.argsort(chosen)
+            columns = order[xp.minimum(xp.searchsorted(chosen[order], indices), count - 1)]
+            kept &= chosen[columns] == indices
         dense[rows[kept], columns[kept]] = True
         return dense
 
@@ -99,8 +104,3 @@ def default_events(model: Declaration) -> list[str]:
 def array_names(event: str) -> tuple[str, str]:
     """Names of the arrays of an event's times and neurons in a store and in xarray; their axis has the event's."""
     return event + TIME_SUFFIX, event + NEURON_SUFFIX
-
-
-def flat_indices(shape: tuple[int, ...], neurons: Array) -> Array:
-    """Flat indices of the neurons of a row."""
-    return np.arange(int(np.prod(shape))) if neurons is None else neurons

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from izhigen.memory.space import beside, fetch, namespace
 from izhigen.model.events import SPIKE
 from izhigen.recording.archive import event_arrays, read_archive, write_archive
 from izhigen.recording.description import PER_NEURON, Description, output_path, recording_path
-from izhigen.recording.events import EventList, Events, array_names, flat_indices
+from izhigen.recording.events import EventList, Events, array_names
 from izhigen.recording.figures import MOMENTS, UNITS, Intervals
 from izhigen.recording.rates import PopulationRate, RateCurve, population_rate, rate_curve
 from izhigen.recording.store import SUFFIX, Header, Piece, StoreWriter
@@ -104,9 +105,9 @@ class Recording:
         if not isinstance(name, str):
             raise RecordingError(f"{shown(name)} is no name (recorded: {', '.join(self.names) or 'nothing'})")
         if name in self.lists:
-            found, chosen = self.lists[name], flat_indices(self.shape, self.neurons)
+            found, count = self.lists[name], math.prod(self.shape) if self.neurons is None else len(self.neurons)
             with beside(found.times):
-                dense = found.dense(self.t, self.info["dt"], chosen)
+                dense = found.dense(self.t, self.info["dt"], count, self.neurons)
                 return dense.reshape(len(self.t), *self.shape) if self.neurons is None else dense
         if name == "isi" and "isi_mean" in self.figures:
             return Intervals(self.figures["isi_mean"], self.figures["isi_std"])
