@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from izhigen.errors import shown, suggest
 from izhigen.memory.space import fetch, namespace
 from izhigen.model.events import SPIKE
