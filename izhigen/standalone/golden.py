@@ -156,7 +156,7 @@ def compute_golden(step: Step, dtype: str, drawn: Drawn = NOTHING_DRAWN) -> Gold
     start = oracle.initial(1)
     initial = tuple(in_digits(float(start[name][0])) for name in step.model.states)
     largest = max(abs(x) for x in initial) or 1.0
-    tolerance = tuple(two_digits(_least_tolerance(oracle, max(abs(x), largest / 10))) for x in initial)
+    tolerance = tuple(two_digits(least_tolerance(oracle, max(abs(x), largest / 10))) for x in initial)
     return Golden(
         DT,
         SEED,
@@ -256,14 +256,14 @@ def _segment(oracle: Oracle, stretch: Stretch, state: State, scale: State) -> tu
     start = oracle.rounded(state)
     state = {name: values.copy() for name, values in start.items()}
     spikes = [0] * count
-    scale.update({name: _grown(scale[name], start[name]) for name in names})
-    for begin, stop in _pieces(stretch):
+    scale.update({name: grown(scale[name], start[name]) for name in names})
+    for begin, stop in pieces(stretch):
         spikes = [mask | new << begin for mask, new in zip(spikes, oracle.run(state, stretch.part(begin, stop)))]
-        scale.update({name: _grown(scale[name], state[name]) for name in names})
+        scale.update({name: grown(scale[name], state[name]) for name in names})
     deviation, stable = _deviation(oracle, stretch, start, state, spikes, scale)
     checked = finite_before & stable & finite(oracle, state)
     tolerance = {
-        name: np.where(checked, MARGIN * deviation[name] + _least_tolerance(oracle, scale[name]), 0.0) for name in names
+        name: np.where(checked, MARGIN * deviation[name] + least_tolerance(oracle, scale[name]), 0.0) for name in names
     }
     end = {name: np.where(checked, state[name], 0.0) for name in names}
     last = [round(t / DT) for t in start[LAST_SPIKE].tolist()] if oracle.model.keeps_last_spike else [0] * count
@@ -315,18 +315,18 @@ def _edge(oracle: Oracle, stretch: Stretch, pair: tuple[Point, Point], event: in
     return replace(segment, checked=segment.checked & sum(1 << i for i, f in enumerate(found) if f))
 
 
-def _grown(scale: Array, *states: Array) -> Array:
+def grown(scale: Array, *states: Array) -> Array:
     """The largest magnitude so far of a state, a value a neuron; at least a thousandth of the other neurons' one."""
     largest = reduce(np.maximum, [np.abs(np.where(np.isfinite(x), x, 0.0)) for x in states], scale)
     return np.maximum(largest, 1e-3 * (np.max(largest) or 1.0))
 
 
-def _least_tolerance(oracle: Oracle, scale: Any) -> Any:
+def least_tolerance(oracle: Oracle, scale: Any) -> Any:
     """What rounding in the kernel and in the printed values takes at least."""
     return 2 * (MOVE * oracle.eps + 10.0 ** (1 - DIGITS)) * scale
 
 
-def _pieces(stretch: Stretch) -> list[tuple[int, int]]:
+def pieces(stretch: Stretch) -> list[tuple[int, int]]:
     """The stretch in pieces: first step of each, and that after its last."""
     return list(pairwise(sorted({stretch.steps * piece // PIECES for piece in range(PIECES + 1)})))
 
@@ -338,7 +338,7 @@ def _deviation(
     state = {name: np.tile(values, MEMBERS) for name, values in start.items()}
     count = len(stretch.inputs)
     found = [0] * (MEMBERS * count)
-    for piece, (begin, stop) in enumerate(_pieces(stretch)):
+    for piece, (begin, stop) in enumerate(pieces(stretch)):
         oracle.move(state, piece, scale)
         found = [mask | new << begin for mask, new in zip(found, oracle.run(state, stretch.part(begin, stop)))]
     same = finite(oracle, state) & np.array([mask == spikes[i % count] for i, mask in enumerate(found)])

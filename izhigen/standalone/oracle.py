@@ -90,9 +90,12 @@ class Oracle:
         increments = [
             i + sum(n.factor * n.xi for n in step.noise if n.state == s) for s, i in zip(step.states, step.increments)
         ]
-        whole = replace(step, increments=tuple(increments), noise=())
-        self._engine = NumpyEngine(whole, "float64", drawn.deltas)
+        self._engine = self._engine_of(replace(step, increments=tuple(increments), noise=()))
         self.events = tuple(range(len(step.event_names)))
+
+    def _engine_of(self, step: Step) -> NumpyEngine:
+        """The engine of a step whose noise stands in its increments."""
+        return NumpyEngine(step, "float64", self.drawn.deltas)
 
     def initial(self, count: int) -> State:
         """The states at time 0."""
@@ -112,17 +115,8 @@ class Oracle:
 
         There may be several times as many states as neurons: copies, with the same inputs and noise.
         """
-        first, steps, neurons = stretch.first, stretch.steps, len(stretch.inputs)
         count = len(next(iter(state.values())))
-        copies, fed = count // neurons, self._fed(stretch)
-        sources = {name: Source(np.tile(fed[:, :, k], copies)) for k, name in enumerate(self.inputs)}
-        for xi, stream in self.variates:
-            sources[xi.name] = Source(
-                np.tile(normal_rows(SEED, 0, neurons, first, steps, stream, self.dtype).astype(np.float64), copies)
-            )
-        found = self._engine.advance(
-            Block(first, steps, DT, SEED, state, self.parameters, sources, outputs=Outputs(events=self.events))
-        )
+        found = self._engine.advance(self._block(state, stretch, Outputs(events=self.events)))
         masks = [0] * count
         if found.spikes is not None:
             for event in self.events:
@@ -130,6 +124,17 @@ class Oracle:
                 for step, neuron in zip(part.step.tolist(), part.neuron.tolist()):
                     masks[neuron] |= 1 << step + MASK * event
         return masks
+
+    def _block(self, state: State, stretch: Stretch, outputs: Outputs) -> Block:
+        """The steps for as many copies of the neurons as there are states for."""
+        first, steps, neurons = stretch.first, stretch.steps, len(stretch.inputs)
+        copies, fed = len(next(iter(state.values()))) // neurons, self._fed(stretch)
+        sources = {name: Source(np.tile(fed[:, :, k], copies)) for k, name in enumerate(self.inputs)}
+        for xi, stream in self.variates:
+            sources[xi.name] = Source(
+                np.tile(normal_rows(SEED, 0, neurons, first, steps, stream, self.dtype).astype(np.float64), copies)
+            )
+        return Block(first, steps, DT, SEED, state, self.parameters, sources, outputs=outputs)
 
     def spikes(self, state: State, stretch: Stretch, event: int = 0) -> list[int]:
         """The same, but bits of the spikes alone, or of another event."""
@@ -173,12 +178,19 @@ class Oracle:
         return held if math.isfinite(held) else 0.0
 
     def move(self, copies: State, piece: int, scale: State) -> None:
-        """Move every state of the copies by some units in the last place of the neuron's largest value, up or down."""
+        """Move every state of the copies, or gradient with respect to one, by some units in the last place of the
+        neuron's largest value, up or down.
+        """
         for k, name in enumerate(self.model.states):
-            signs = [
-                1 - 2 * ((2654435761 * (31 * piece + 7 * k + 3 * i + 1) >> 13) & 1) for i in range(len(copies[name]))
-            ]
+            if name not in copies:
+                continue
+            signs = [sign_of(31 * piece + 7 * k + 3 * i) for i in range(len(copies[name]))]
             copies[name] += MOVE * self.eps * np.resize(scale[name], len(signs)) * np.array(signs, np.float64)
+
+
+def sign_of(number: int) -> int:
+    """1 or -1, as often and in no order."""
+    return 1 - 2 * ((2654435761 * (number + 1) >> 13) & 1)
 
 
 def steps_of(event: int, mask: int) -> int:
