@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from izhigen.errors import DerivationError, ModelError
+from izhigen.errors import DerivationError, ModelError, ValueShapeError, shown
 from izhigen.model import library
 from izhigen.model.composition import Composable
 from izhigen.model.model import Declaration
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from izhigen.codegen.program import Program
+    from izhigen.codegen.request import KernelRequest
     from izhigen.derivation import ReportedStep
     from izhigen.population.population import Population
     from izhigen.population.step_function import StepFunction
@@ -56,6 +57,7 @@ class Model(Composable):
         gradients: bool | tuple[str, ...] = False,
         surrogate: Any = None,
         detach_spike: bool | str = False,
+        spike_reset: str | None = None,
         spike_scale: float = 1.0,
     ) -> str:
         """One readable, compilable file.
@@ -78,16 +80,21 @@ class Model(Composable):
             parameters, or of those that are named, beside those of the states.
         surrogate, detach_spike, spike_scale
             How gradients pass through spikes; see :meth:`population`.
+        spike_reset : {"hard", "soft"}, optional
+            What the reset of a spike does; see :meth:`population`.
 
         Raises
         ------
         BackendError
             For an unknown target, or one that draws no counts, delivers no spikes or does not go back where that is
             asked for.
+        ValueShapeError
+            For gradients of something unknown, and for a surrogate where none are asked for.
         """
         choices: dict[str, Any] = {"dtype": dtype, "method": method, "per_neuron": per_neuron, "deltas": deltas}
         choices |= {"poisson": poisson, "spikes": spikes, "gradients": gradients, "surrogate": surrogate}
-        return self.program(target, detach_spike=detach_spike, spike_scale=spike_scale, **choices).source
+        choices |= {"detach_spike": detach_spike, "spike_reset": spike_reset, "spike_scale": spike_scale}
+        return self.program(target, **choices).source
 
     def program(
         self,
@@ -102,6 +109,7 @@ class Model(Composable):
         gradients: bool | tuple[str, ...] = False,
         surrogate: Any = None,
         detach_spike: bool | str = False,
+        spike_reset: str | None = None,
         spike_scale: float = 1.0,
     ) -> Program:
         """The rendered program of a target: source, interface and content key; the arguments of :meth:`source`.
@@ -113,30 +121,35 @@ class Model(Composable):
         BackendError
             As for :meth:`source`.
         """
-        from izhigen.codegen.request import KernelRequest
+        choices = (per_neuron, deltas, poisson, spikes), (surrogate, detach_spike, spike_scale)
+        return self._request(dtype, method, gradients, spike_reset, *choices).program(target)
 
-        request = KernelRequest(
-            self,
+    def _request(
+        self,
+        dtype: str,
+        method: str,
+        gradients: bool | tuple[str, ...],
+        spike_reset: str | None,
+        of_inputs: tuple[tuple[str, ...], ...],
+        of_spikes: tuple[Any, Any, Any],
+    ) -> KernelRequest:
+        """The kernel that is asked for by the arguments of :meth:`source`."""
+        from izhigen.codegen.request import KernelRequest
+        from izhigen.population.training import with_spike_reset
+
+        names = ("per_neuron", "deltas", "poisson", "spikes")
+        per_neuron, deltas, counted, delivered = (read_names(given, name) for name, given in zip(names, of_inputs))
+        model = with_spike_reset(self, spike_reset)
+        return KernelRequest(
+            model,
             method,
             dtype,
-            read_names(per_neuron, "per_neuron"),
-            read_names(deltas, "deltas"),
-            counted_inputs=read_names(poisson, "poisson"),
-            delivered_inputs=read_names(spikes, "spikes"),
-            **self._way_back(gradients, read_names(deltas, "deltas"), surrogate, detach_spike, spike_scale),
+            per_neuron,
+            deltas,
+            counted_inputs=counted,
+            delivered_inputs=delivered,
+            **_way_back(model, gradients, deltas, *of_spikes),
         )
-        return request.program(target)
-
-    def _way_back(
-        self, gradients: Any, deltas: tuple[str, ...], surrogate: Any, detach_spike: Any, spike_scale: Any
-    ) -> dict[str, Any]:
-        """What a kernel that goes back through steps is asked for; nothing, where it does not."""
-        from izhigen.population.training import read_tape, read_training, training_of
-
-        inputs = (*self.inputs, *(f"{state}_delta" for state in deltas))
-        wanted = read_tape(gradients, self, inputs, "gradients")
-        training = read_training(surrogate, detach_spike, spike_scale, False)
-        return {} if wanted is None else {"training": training_of(self, training), "wanted": wanted}
 
     def emit(
         self,
@@ -148,6 +161,11 @@ class Model(Composable):
         deltas: tuple[str, ...] = (),
         poisson: tuple[str, ...] = (),
         spikes: tuple[str, ...] = (),
+        gradients: bool | tuple[str, ...] = False,
+        surrogate: Any = None,
+        detach_spike: bool | str = False,
+        spike_reset: str | None = None,
+        spike_scale: float = 1.0,
         force: bool = False,
     ) -> Path:
         """Write a project of its own: header, source, example, self test, build files, README and manifest; the folder.
@@ -164,27 +182,26 @@ class Model(Composable):
             States that jump: the interface has an input ``<state>_delta`` for each.
         poisson, spikes : tuple of str
             As in :meth:`source`.
+        gradients, surrogate, detach_spike, spike_reset, spike_scale
+            As in :meth:`source`. With gradients the project has the way back through steps, and its self test compares
+            them with golden ones, which the NumPy interpretation of the adjoint gives in double precision.
         force : bool
             Whether files may be overwritten that are not as they were written.
 
         Raises
         ------
         ValueShapeError
-            When something would be overwritten that was not written here.
+            When something would be overwritten that was not written here; for gradients of something unknown, and for a
+            surrogate where none are asked for.
         BackendError
-            For an unknown target, or a number type that it lacks.
+            For an unknown target, or one that lacks the number type or does not go back where that is asked for.
+        DerivationError
+            When there is nothing that a self test could compare.
         """
-        from izhigen.codegen.request import KernelRequest
         from izhigen.standalone.project import build_project
 
-        request = KernelRequest(
-            self,
-            method,
-            dtype,
-            deltas=read_names(deltas, "deltas"),
-            counted_inputs=read_names(poisson, "poisson"),
-            delivered_inputs=read_names(spikes, "spikes"),
-        )
+        choices = ((), deltas, poisson, spikes), (surrogate, detach_spike, spike_scale)
+        request = self._request(dtype, method, gradients, spike_reset, *choices)
         return build_project(request, target).write(folder, force=force)
 
     def population(
@@ -350,6 +367,27 @@ class Model(Composable):
 
     def __hash__(self) -> int:
         return hash((self.name, self.states, self.inputs, tuple(sorted(self.parameters.items()))))
+
+
+def _way_back(
+    model: Declaration, gradients: Any, deltas: tuple[str, ...], surrogate: Any, detach_spike: Any, spike_scale: Any
+) -> dict[str, Any]:
+    """What a kernel that goes back through steps is asked for; nothing, where it does not."""
+    from izhigen.population.training import read_tape, read_training, training_of
+
+    inputs = (*model.inputs, *(f"{state}_delta" for state in deltas))
+    wanted = read_tape(gradients, model, inputs, "gradients")
+    training = read_training(surrogate, detach_spike, spike_scale, False)
+    if wanted is not None:
+        return {"training": training_of(model, training, "gradients"), "wanted": wanted}
+    given = {"surrogate": surrogate, "detach_spike": detach_spike, "spike_scale": spike_scale}
+    for (name, value), default in zip(given.items(), (None, False, 1.0)):
+        if value is not default and value != default:
+            raise ValueShapeError(
+                f"{name}={shown(value)} says how gradients pass through spikes; give gradients=True as well, or leave "
+                "it out"
+            )
+    return {}
 
 
 def load(name: str) -> Model:

@@ -53,8 +53,8 @@ def read_training(surrogate: Any, detach_spike: Any, spike_scale: Any, smooth_sp
     return Training(found, scale, Detach(detach_spike), smooth)
 
 
-def training_of(model: Declaration, given: Training | None) -> Training:
-    """How gradients pass through a model's spikes, for a run with a tape.
+def training_of(model: Declaration, given: Training | None, what: str = "tape") -> Training:
+    """How gradients pass through a model's spikes, for a run with a tape, or for ``what`` errors name.
 
     Raises
     ------
@@ -65,8 +65,9 @@ def training_of(model: Declaration, given: Training | None) -> Training:
 
     if given is None and model.events:
         raise ValueShapeError(
-            f"tape: a spike of model {model.name!r} has no derivative; say what stands for it, as in "
-            "model.population(..., surrogate='sigmoid'), or detach_spike='all' beside it for none"
+            f"{what}: a spike of model {model.name!r} has no derivative; say what stands for it, as in "
+            f"model.{'population' if what == 'tape' else 'emit'}(..., surrogate='sigmoid'), or detach_spike='all' "
+            "beside it for none"
         )
     return Training() if given is None else given
 
@@ -78,7 +79,7 @@ def read_tape(tape: Any, model: Declaration, inputs: tuple[str, ...], what: str 
     """
     known = (*inputs, *model.gradient_parameters)
     if isinstance(tape, bool):
-        _refuse_clash(model, known if tape else ())
+        _refuse_clash(model, known if tape else (), what)
         return known if tape else None
     names = read_names(tape, what)
     for name in names:
@@ -89,17 +90,17 @@ def read_tape(tape: Any, model: Declaration, inputs: tuple[str, ...], what: str 
                 f"(known: {', '.join(known)}; those of the initial states are always there)"
             )
     found = tuple(name for name in known if name in names)
-    _refuse_clash(model, found)
+    _refuse_clash(model, found, what)
     return found
 
 
-def _refuse_clash(model: Declaration, names: tuple[str, ...]) -> None:
+def _refuse_clash(model: Declaration, names: tuple[str, ...], what: str) -> None:
     """Refuse an input or parameter ``V0`` beside a state V: the gradients of both would have that name."""
     for name in names:
         if name.endswith("0") and name[:-1] in model.states:
             raise ValueShapeError(
-                f"tape: {shown(name)} is an input or parameter of model {model.name!r}, and what the gradient with "
-                f"respect to the initial {name[:-1]} is called; rename it, or leave it out of tape=[...]"
+                f"{what}: {shown(name)} is an input or parameter of model {model.name!r}, and what the gradient with "
+                f"respect to the initial {name[:-1]} is called; rename it, or leave it out of {what}=[...]"
             )
 
 

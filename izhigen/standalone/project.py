@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from izhigen._version import __version__
+from izhigen.codegen.formats import FORMATS
 from izhigen.codegen.interface import c_text
 from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.render import environment
@@ -19,6 +20,7 @@ from izhigen.codegen.request import KernelRequest
 from izhigen.codegen.targets import find_target, target_names
 from izhigen.codegen.targets.target import Target
 from izhigen.codegen.viewing import view_of
+from izhigen.derive.adjoint import Training
 from izhigen.derive.step import derive_step
 from izhigen.errors import BackendError, IzhigenError, ValueShapeError, shown
 from izhigen.files import Folder, InTheWay, check_file, is_draft, read_path, sha256, write_file
@@ -26,8 +28,10 @@ from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
 from izhigen.scalars import read_flag
 from izhigen.standalone.golden import Golden, choose_current, compute_golden
+from izhigen.standalone.golden_back import compute_golden_back
 from izhigen.standalone.oracle import Drawn
 from izhigen.standalone.view import Example, view_of_project
+from izhigen.standalone.view_back import GoldenBackView, view_of_golden_back
 
 MANIFEST, GENERATOR = "manifest.json", "izhigen"
 FORMAT = 1
@@ -179,7 +183,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
     printer = found.printer(request.dtype)
     printer.elementary.update(found.functions)
     view = view_of(kernel, found.name, printer, found.words, with_initial=True)
-    project = view_of_project(kernel, found, *_golden(request, drawn))
+    project = view_of_project(kernel, found, *_golden(_forth(request), drawn), _way_back(request, drawn))
     sources = sorted(root.rglob("*.j2"))
     templates = resource_dir("templates")
     files = {
@@ -189,7 +193,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
         for path in sources
     }
     _check_names(view.name, files, len(sources))
-    files[MANIFEST] = _manifest(request.model, kernel, found, files)
+    files[MANIFEST] = _manifest(request, kernel, found, files)
     return Project(view.name, found.name, files)
 
 
@@ -204,6 +208,22 @@ def _golden(request: KernelRequest, drawn: Drawn) -> tuple[Golden, Example]:
     return golden, replace(example, current=current)
 
 
+def _forth(request: KernelRequest) -> KernelRequest:
+    """The same without a way back, on which nothing of the way forth depends."""
+    return replace(request, training=None, wanted=())
+
+
+@lru_cache(maxsize=8)
+def _way_back(request: KernelRequest, drawn: Drawn) -> GoldenBackView | None:
+    """What a request's projects say of the way back, where they have one: the same for all targets."""
+    if request.training is None:
+        return None
+    golden, _ = _golden(_forth(request), drawn)
+    step = derive_step(request.model, request.method)
+    found = compute_golden_back(step, request.dtype, drawn, golden, request.training, request.wanted)
+    return view_of_golden_back(found, golden, request.training, FORMATS[request.dtype].suffix)
+
+
 def _check_request(request: KernelRequest, target: Target) -> None:
     """Refuse what a project of the target cannot have."""
     if request.per_neuron or request.timed_inputs:
@@ -213,6 +233,7 @@ def _check_request(request: KernelRequest, target: Target) -> None:
         )
     target.check_drawn(request.counted_inputs, request.delivered_inputs)
     target.check_dtype(request.dtype)
+    target.check_training(request.training)
     _check_range(request.model, request.dtype)
 
 
@@ -246,8 +267,9 @@ def _check_range(model: Declaration, dtype: str) -> None:
             raise ValueShapeError(f"model {model.name!r}: parameter {name} = {value:g} does not fit {dtype}")
 
 
-def _manifest(model: Declaration, kernel: Kernel, target: Target, files: Mapping[str, str]) -> str:
+def _manifest(request: KernelRequest, kernel: Kernel, target: Target, files: Mapping[str, str]) -> str:
     """What the project is and what it consists of, as JSON."""
+    model, training = request.model, request.training
     content = {
         "format": FORMAT,
         "generator": GENERATOR,
@@ -258,9 +280,20 @@ def _manifest(model: Declaration, kernel: Kernel, target: Target, files: Mapping
         "dtype": kernel.dtype,
         "method": kernel.step.method,
         "flags": list(target.flags),
+        **({} if training is None else _gradients(request, training)),
         "files": {path: sha256(text.encode()) for path, text in sorted(files.items())},
     }
     return json.dumps(content, indent=1) + "\n"
+
+
+def _gradients(request: KernelRequest, training: Training) -> dict[str, object]:
+    """What a manifest says of the way back."""
+    return {
+        "gradients": [*request.model.gradient_states, *request.wanted],
+        "surrogate": None if training.surrogate is None else repr(training.surrogate),
+        "spike_scale": training.scale,
+        "detach_spike": training.detach.value,
+    }
 
 
 def project_files(folder: str | Path) -> list[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,9 @@ from izhigen.derive.event import TAU_REF
 from izhigen.inputs.drawing import stream_of
 from izhigen.model.model import Declaration
 from izhigen.standalone.golden import Golden
+from izhigen.standalone.numbers import number, row_of, rows_of
 from izhigen.standalone.oracle import EVENT_EVERY, EVENT_NEURON, LENGTH, MEAN, steps_of, two_digits
+from izhigen.standalone.view_back import GoldenBackView
 
 Table = tuple[tuple[tuple[str, ...], ...], ...]
 """A part of a self test: a row a neuron, a value a state, for every segment."""
@@ -165,6 +166,8 @@ class ProjectView:
     step : StepView
         That of the example.
     golden : GoldenView
+    back : GoldenBackView or None
+        Of a project that goes back through steps.
     """
 
     version: str
@@ -187,9 +190,12 @@ class ProjectView:
     example: Example
     step: StepView
     golden: GoldenView
+    back: GoldenBackView | None
 
 
-def view_of_project(kernel: Kernel, target: Target, golden: Golden, example: Example) -> ProjectView:
+def view_of_project(
+    kernel: Kernel, target: Target, golden: Golden, example: Example, back: GoldenBackView | None = None
+) -> ProjectView:
     """The view of a project of a kernel."""
     model = kernel.step.model
     return ProjectView(
@@ -219,6 +225,7 @@ def view_of_project(kernel: Kernel, target: Target, golden: Golden, example: Exa
         example=example,
         step=_step(example.dt),
         golden=view_of_golden(golden, FORMATS[kernel.dtype].suffix),
+        back=back,
     )
 
 
@@ -242,12 +249,6 @@ def _taken(name: str, kernel: Kernel) -> str:
     return ", ".join([what, *(word for word, names in parts if name in names)])
 
 
-def number(value: float) -> str:
-    """A C literal of double precision with every digit that it needs."""
-    text = repr(value)
-    return text if re.search(r"[.e]", text) else f"{text}.0"
-
-
 def _step(dt: float) -> StepView:
     head = np.float32(dt)
     return StepView(str(head), str(np.float32(dt - float(head))), str(np.float32(np.sqrt(dt))), round(1 / dt))
@@ -255,12 +256,6 @@ def _step(dt: float) -> StepView:
 
 def view_of_golden(golden: Golden, suffix: str) -> GoldenView:
     """A self test's values, with the suffix of the kernel's literals."""
-
-    def reals(values: Sequence[float]) -> tuple[str, ...]:
-        return tuple(number(x) + suffix for x in values)
-
-    def rows(values: Sequence[Sequence[float]]) -> tuple[tuple[str, ...], ...]:
-        return tuple(reals(row) for row in values)
 
     segments = golden.segments
     return GoldenView(
@@ -275,17 +270,17 @@ def view_of_golden(golden: Golden, suffix: str) -> GoldenView:
         event_every=EVENT_EVERY,
         event_neuron=EVENT_NEURON,
         parameters=_defaults(golden.parameters),
-        inputs=rows(golden.inputs),
-        noise=reals(golden.noise),
-        initial=reals(golden.initial),
-        initial_tolerance=reals(golden.initial_tolerance),
+        inputs=rows_of(golden.inputs, suffix),
+        noise=row_of(golden.noise, suffix),
+        initial=row_of(golden.initial, suffix),
+        initial_tolerance=row_of(golden.initial_tolerance, suffix),
         steps=tuple(s.steps for s in segments),
-        start=tuple(rows(s.start) for s in segments),
-        end=tuple(rows(s.end) for s in segments),
-        tolerance=tuple(rows(s.tolerance) for s in segments),
+        start=tuple(rows_of(s.start, suffix) for s in segments),
+        end=tuple(rows_of(s.end, suffix) for s in segments),
+        tolerance=tuple(rows_of(s.tolerance, suffix) for s in segments),
         refractory_steps=round(golden.parameters.get(TAU_REF.name, 0.0) / golden.dt),
         last_spike=tuple(s.last_spike for s in segments),
-        initial_last_spike=reals([golden.last_spike, two_digits(1e-6 * abs(golden.last_spike))]),
+        initial_last_spike=row_of([golden.last_spike, two_digits(1e-6 * abs(golden.last_spike))], suffix),
         initial_last_step=round(golden.last_spike / golden.dt),
         spikes=tuple(
             tuple(f"0x{steps_of(event, mask):013X}u" for event in range(golden.event_count) for mask in s.spikes)
