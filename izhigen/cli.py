@@ -22,8 +22,10 @@ import click
 import izhigen as iz
 from izhigen.errors import IzhigenError, RecordingError, ValueShapeError, printable
 from izhigen.files import check_writable, write_file
+from izhigen.layers import DEFAULT_SURROGATE
 from izhigen.model.events import SPIKE
 from izhigen.options import STIMULI, read_indices, read_inputs, read_items, read_settings, read_sizes
+from izhigen.population.training import DETACHED
 from izhigen.recording.description import output_path, recording_path
 from izhigen.recording.events import default_events
 from izhigen.recording.store import SUFFIX, check_new
@@ -36,6 +38,8 @@ _INPUT_HELP = (
     "'NAME=...' names the model's input (default: the first). Several for one input add up."
 )
 
+ADJOINT = "adjoint"
+"""What ``emit --with`` adds to a project."""
 BENCH_DURATION = 1000.0
 """ms that a stimulus without a duration lasts in a benchmark; all are quiet after their time."""
 LONGEST_MESSAGE = 1200
@@ -325,6 +329,28 @@ def _spike_summary(recording: Any, count: int) -> None:
 )
 @click.option("--poisson", metavar="INPUT", multiple=True, help="An input with Poisson counts drawn in the kernel.")
 @click.option("--spikes", metavar="INPUT", multiple=True, help="An input with spikes delivered in the kernel.")
+@click.option(
+    "--with", "parts", multiple=True, type=click.Choice([ADJOINT]), help="adjoint: the way back through steps as well."
+)
+@click.option(
+    "--gradient",
+    "gradients",
+    metavar="NAME",
+    multiple=True,
+    help="An input or parameter that the way back gives the gradient of, beside initial states; default: all.",
+)
+@click.option(
+    "--surrogate",
+    metavar="NAME",
+    help="What stands for the derivative of a spike there: a name of iz.surrogates, or a function of x; "
+    f"default: {DEFAULT_SURROGATE}.",
+)
+@click.option(
+    "--detach-spike",
+    type=click.Choice([how for how in DETACHED if isinstance(how, str)]),
+    help="Paths through a spike that carry no gradient: that of what it assigns, or all; default: none of them.",
+)
+@click.option("--spike-scale", type=float, metavar="NUMBER", help="Multiplies x before the surrogate; default: 1.")
 @click.option("--force", is_flag=True, help="Overwrite files that izhigen did not write, or that were changed since.")
 def emit(
     model: str,
@@ -337,6 +363,8 @@ def emit(
     poisson: tuple[str, ...],
     spikes: tuple[str, ...],
     force: bool,
+    parts: tuple[str, ...],
+    **of_gradients: Any,
 ) -> None:
     """Write a project for a model (header, source, example, self test, build files, README), or its source alone."""
     loaded: Any = iz.load(model)
@@ -344,6 +372,7 @@ def emit(
     if changes:
         loaded = loaded.variant(**changes)
     shape = {"dtype": dtype, "method": method, "deltas": deltas, "poisson": poisson, "spikes": spikes}
+    shape |= _of_gradients(loaded, ADJOINT in parts, of_gradients)
     if out is None:
         click.echo(loaded.source(target, **shape), nl=False)
         return
@@ -354,6 +383,19 @@ def emit(
         return
     folder = loaded.emit(out, target=target, force=force, **shape)
     click.echo(f"wrote {printable(folder)}: {', '.join(project_files(folder))}")
+
+
+def _of_gradients(model: Any, is_wanted: bool, given: dict[str, Any]) -> dict[str, Any]:
+    """What ``--with adjoint`` and the options beside it say, as arguments of :meth:`izhigen.Model.emit`."""
+    chosen = {name: value for name, value in given.items() if value not in (None, ())}
+    if not is_wanted:
+        for name in chosen:
+            option = f"--{name.removesuffix('s').replace('_', '-')}"
+            raise click.UsageError(f"{option} is about gradients; add --with {ADJOINT}, or leave it out")
+        return {}
+    if model.events:
+        chosen = {"surrogate": DEFAULT_SURROGATE, **chosen}
+    return {"gradients": True, **chosen}
 
 
 def _is_source_file(out: str, target: str) -> bool:
