@@ -15,6 +15,7 @@ import numpy as np
 import sympy as sp
 
 from izhigen.backends.engine import Advanced, Block, HostEngine, Moments, PreparedStep, Source, Spikes, host_space
+from izhigen.backends.hoisting import Constants
 from izhigen.backends.numpy_back import AdjointArrays
 from izhigen.backends.poisson import poisson_counts
 from izhigen.backends.pullback import Pullback
@@ -247,31 +248,17 @@ HELD = symbol("is held")
 
 def _with_constants(step: Step) -> tuple[Step, list[tuple[str, Any]]]:
     """The step with functions of parameters and dt as symbols, and what these stand for: computed once a block."""
-    known = {symbol(name) for name in step.model.parameters} | {DT}
-    names: dict[Any, sp.Symbol] = {}
-    constants: list[tuple[str, Any]] = []
-
-    def keep(name: sp.Symbol, value: Any) -> None:
-        constants.append((name.name, value))
-        known.add(name)
-
-    def hoisted(expression: Any) -> Any:
-        for call in sorted(expression.atoms(sp.Function), key=sp.default_sort_key):
-            if call not in names and call.free_symbols and call.free_symbols <= known:
-                names[call] = symbol(f"constant {len(names)}")  # no name of a model has a blank
-                keep(names[call], call)
-        return expression.xreplace(names)
-
+    constants = Constants({*map(symbol, step.model.parameters), DT})
     assignments = []
     for assignment in step.assignments:
-        value = hoisted(assignment.expression)
-        if value.free_symbols <= known:
-            keep(assignment.symbol, value)
+        value = constants.hoisted(assignment.expression)
+        if value.free_symbols <= constants.known:
+            constants.keep(assignment.symbol, value)
         else:
             assignments.append(replace(assignment, expression=value))
-    increments = tuple(hoisted(increment) for increment in step.increments)
-    noise = tuple(replace(term, factor=hoisted(term.factor)) for term in step.noise)
-    return replace(step, assignments=tuple(assignments), increments=increments, noise=noise), constants
+    increments = tuple(constants.hoisted(increment) for increment in step.increments)
+    noise = tuple(replace(term, factor=constants.hoisted(term.factor)) for term in step.noise)
+    return replace(step, assignments=tuple(assignments), increments=increments, noise=noise), constants.found
 
 
 class NumpyEngine(HostEngine):

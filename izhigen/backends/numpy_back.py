@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
 from izhigen.backends.engine import Block
+from izhigen.backends.hoisting import Constants
 from izhigen.backends.pullback import Pullback
 from izhigen.codegen.agreed import SUMMED_STEPS
 from izhigen.derive.adjoint import Adjoint
-from izhigen.derive.lowering import DT
+from izhigen.derive.lowering import DT, symbol
 
 Array = Any
 
@@ -30,14 +32,19 @@ class AdjointArrays:
 
     def __init__(self, adjoint: Adjoint, evaluate: Callable[[Any], Callable[[Mapping[str, Any]], Any]]) -> None:
         self._adjoint = adjoint
-        self._values = [(a.symbol.name, evaluate(a.expression)) for a in (*adjoint.forward, *adjoint.backward)]
-        self._bars = {name.name: evaluate(value) for name, value in adjoint.bars.items()}
+        constants = Constants({*map(symbol, adjoint.step.model.parameters), DT}, "constant of the way back")
+        self._values = [
+            (a.symbol.name, evaluate(constants.hoisted(a.expression))) for a in (*adjoint.forward, *adjoint.backward)
+        ]
+        self._bars = {name.name: evaluate(constants.hoisted(value)) for name, value in adjoint.bars.items()}
+        self._constants = [(name, evaluate(value)) for name, value in constants.found]
+        self._known: tuple[Callable[[], Block | None], dict[str, Any]] = (lambda: None, {})
         self._sums: dict[str, Array] = {}
 
     def pull(self, now: Moment, pullback: Pullback) -> None:
         """Go back through one step."""
         step, dtype, n = now.k - pullback.kept.first_step, now.values[DT.name].dtype, now.n
-        values = dict(now.values)
+        values = {**now.values, **self._of_block(now)}
         values |= {
             self._adjoint.bar(state).name: self._sum(pullback.states[state.name].copy(), state.name, step, pullback)
             for state in self._adjoint.states
@@ -57,6 +64,15 @@ class AdjointArrays:
             self._sums[name] = self._sums.get(name, np.zeros(n, dtype)) + found[name]
             if now.k % SUMMED_STEPS == 0 or now.k == pullback.first:
                 total += self._sums.pop(name)
+
+    def _of_block(self, now: Moment) -> dict[str, Any]:
+        """What all steps of a block share."""
+        if self._known[0]() is not now.block:
+            values = dict(now.values)
+            for name, value in self._constants:
+                values[name] = value(values)
+            self._known = weakref.ref(now.block), {name: values[name] for name, _ in self._constants}
+        return self._known[1]
 
     def _sum(self, bar: Array, name: str, step: int, pullback: Pullback) -> Array:
         """With the gradients that the loss itself has with respect to a state or event."""
