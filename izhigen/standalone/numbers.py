@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+LEAST = 1e-44
+"""Of smaller numbers in single precision a compiler says that they are 0."""
+
 
 def number(value: float) -> str:
     """A C literal of double precision with every digit that it needs."""
@@ -13,8 +16,9 @@ def number(value: float) -> str:
 
 
 def row_of(values: Sequence[float], suffix: str = "") -> tuple[str, ...]:
-    """Literals of a row of numbers."""
-    return tuple(number(x) + suffix for x in values)
+    """Literals of a row of numbers, those with a suffix in single precision; 0 for what is nothing there."""
+    least = LEAST if suffix else 0.0
+    return tuple(number(x if abs(x) > least else 0.0) + suffix for x in values)
 
 
 def rows_of(values: Sequence[Sequence[float]], suffix: str = "") -> tuple[tuple[str, ...], ...]:

@@ -19,7 +19,7 @@ from izhigen.derive.adjoint import Training
 from izhigen.derive.step import Step
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.standalone.golden import MEMBERS, grown, pieces
-from izhigen.standalone.oracle import MOVE, Drawn, Oracle, State, Stretch, finite, sign_of
+from izhigen.standalone.oracle import DISPLACEMENT, MOVE, Drawn, Oracle, State, Stretch, finite, sign_of
 
 Array = Any
 
@@ -152,14 +152,19 @@ class BackOracle(Oracle):
 
     def _block(self, state: State, stretch: Stretch, outputs: Outputs) -> Block:
         """The steps, with variates of the moved copies that are off as much as a kernel's may be."""
-        block, neurons = super()._block(state, stretch, outputs), len(stretch.inputs)
+        block = super()._block(state, stretch, outputs)
         drawn = {xi.name for xi, _ in self.variates}
-        signs = np.array([sign_of(k) * (k >= neurons) for k in range(neurons * self._copies)])
         inputs = {
-            name: Source((source.values + MOVE * self.eps * signs * (name in drawn)).astype(self._precision))
+            name: Source((source.values + (self._off(0) - 1) * (name in drawn)).astype(self._precision))
             for name, source in block.inputs.items()
         }
         return replace(block, inputs=inputs)
+
+    def _off(self, kind: int) -> Array:
+        """Factors that move numbers of the copies, a value a neuron; 1 for the first copy."""
+        count = len(DISPLACEMENT)
+        signs = [sign_of(7 * kind + k) * (k >= count) for k in range(count * self._copies)]
+        return 1 + MOVE * self.eps * np.array(signs)
 
     def there_and_back(self, start: State, stretch: VariedStretch, every: int) -> ThereAndBack:
         """Make the steps, and go back through them; the loss depends on states after every so many."""
@@ -199,17 +204,15 @@ class BackOracle(Oracle):
         rows = {name: np.empty((stretch.steps, count * copies), real) for name in self.inputs_wanted}
         sums = {name: np.zeros(count * copies) for name in self.parameters_wanted}
         for piece, (begin, stop) in reversed(list(enumerate(pieces(stretch)))):
-            part = stretch.part(begin, stop)
-            kept = Kept(part.first, part.first + part.steps, {name: v[None] for name, v in starts[piece].items()})
+            part, start = stretch.part(begin, stop), starts[piece]
+            scale = {name: np.abs(values[:count]) for name, values in bars.items()}
+            self.move({name: values[count:] for name, values in bars.items()}, piece, scale)
+            kept = Kept(part.first, part.first + part.steps, {name: values[None] for name, values in start.items()})
             given = {
-                name: Cotangent(np.tile(loss.given(name, range(begin, stop)), copies).astype(real))
-                for name in (*self.states, *self.event_names)
+                name: Cotangent((np.tile(loss.given(name, range(begin, stop)), copies) * self._off(kind)).astype(real))
+                for kind, name in enumerate((*self.states, *self.event_names))
             }
-            room = {name: values.copy() for name, values in starts[piece].items()}
             here = {name: values[begin:stop] for name, values in rows.items()}
-            block = self._block(room, part, Outputs())
+            block = self._block({name: values.copy() for name, values in start.items()}, part, Outputs())
             self._engine.pull_back(block, Pullback(kept, part.first, given, {}, bars, here, sums))
-            if piece:
-                scale = {name: np.abs(values[:count]) for name, values in bars.items()}
-                self.move({name: values[count:] for name, values in bars.items()}, piece, scale)
         return [values.reshape(-1, copies, count) for values in (*bars.values(), *sums.values(), *rows.values())]
