@@ -32,6 +32,8 @@ EVERY = (1, 3)
 """Segments of more than one step that are gone back through, beside the one with noise: after how many steps the loss
 depends on states.
 """
+DIGITS = {"float32": 7, "float64": 9}
+"""Of the values: few enough to be the same on every machine, as gradients through an upstroke lose some."""
 LOOSEST, NOT_COMPARED = 0.05, -1.0
 """A gradient is compared where the tolerance is below this fraction of the neuron's largest one of that name."""
 
@@ -124,6 +126,7 @@ class _Segments:
 
     def __init__(self, golden: Golden, *oracles: BackOracle) -> None:
         self.golden, self._oracles, self._oracle = golden, oracles, oracles[0]
+        self._digits = DIGITS[self._oracle.dtype.name]
 
     def go(self, index: int, every: int) -> BackRun:
         """One of them; the loss depends on states after every so many steps."""
@@ -145,7 +148,7 @@ class _Segments:
         return BackRun(
             index,
             every,
-            tuple(tuple(map(in_digits, row.tolist())) for row in rows),
+            tuple(tuple(in_digits(x, self._digits) for x in row.tolist()) for row in rows),
             tuple(tuple(map(two_digits, row.tolist())) for row in tolerance),
             self._worth(found[0].masks, np.array(tolerance) > 0.0),
         )
@@ -156,6 +159,7 @@ class _Segments:
         least = float(numbers.tiny / numbers.eps)  # products of smaller ones lose digits
         largest = grown(np.zeros(values.shape[-1]), *values[:, 0])
         off = MARGIN * np.abs(values - values[:, :1]).max(axis=(0, 1)) + least_tolerance(self._oracle, largest)
+        off += 10.0 ** (1 - self._digits) * largest
         return np.where(is_sound & (off <= LOOSEST * largest + least), off + least, NOT_COMPARED)
 
     def _worth(self, masks: tuple[int, ...], compared: Array) -> tuple[int, int, int]:

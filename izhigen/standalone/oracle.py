@@ -198,9 +198,9 @@ def steps_of(event: int, mask: int) -> int:
     return mask >> MASK * event & (1 << MASK) - 1
 
 
-def in_digits(value: float) -> float:
+def in_digits(value: float, digits: int = DIGITS) -> float:
     """The value to as many digits as are printed."""
-    return float(f"{value:.{DIGITS}g}")
+    return float(f"{value:.{digits}g}")
 
 
 def _whole_steps(period: float) -> float:

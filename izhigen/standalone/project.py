@@ -34,6 +34,8 @@ from izhigen.standalone.view import Example, view_of_project
 from izhigen.standalone.view_back import GoldenBackView, view_of_golden_back
 
 MANIFEST, GENERATOR = "manifest.json", "izhigen"
+GOLDEN_BACK = "standalone/shared/golden_back.j2"
+"""What the self test of a project that goes back includes."""
 FORMAT = 1
 """Of the manifest."""
 
@@ -176,7 +178,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
         raise BackendError(
             f"target {shown(target)} has no project templates (targets with them: {', '.join(project_targets())})"
         )
-    _check_request(request, found)
+    _check_request(request, found, root)
     inputs = (*request.model.inputs, *(f"{state}_delta" for state in request.deltas))
     kernel = replace(request, noisy_inputs=inputs if found.input_noise else ()).kernel()
     drawn = Drawn(kernel.deltas, kernel.counted_inputs, kernel.delivered_inputs)
@@ -224,7 +226,7 @@ def _way_back(request: KernelRequest, drawn: Drawn) -> GoldenBackView | None:
     return view_of_golden_back(found, golden, request.training, FORMATS[request.dtype].suffix)
 
 
-def _check_request(request: KernelRequest, target: Target) -> None:
+def _check_request(request: KernelRequest, target: Target, root: Path) -> None:
     """Refuse what a project of the target cannot have."""
     if request.per_neuron or request.timed_inputs:
         raise BackendError(
@@ -234,6 +236,11 @@ def _check_request(request: KernelRequest, target: Target) -> None:
     target.check_drawn(request.counted_inputs, request.delivered_inputs)
     target.check_dtype(request.dtype)
     target.check_training(request.training)
+    if request.training is not None and not any(GOLDEN_BACK in path.read_text() for path in root.rglob("*.j2")):
+        raise BackendError(
+            f"projects for target {target.name!r} do not go back through steps yet; take target 'c', or the one file "
+            f"of model.source({shown(target.name)}, gradients=..., surrogate=...)"
+        )
     _check_range(request.model, request.dtype)
 
 
