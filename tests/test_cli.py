@@ -281,6 +281,39 @@ def test_a_source_has_the_jumps_counts_and_spikes_that_are_asked_for(tmp_path, c
         assert code == 1 and "draws no Poisson counts" in text and len(text.strip().splitlines()) == 1
 
 
+def test_emit_with_the_way_back(tmp_path, capsys, monkeypatch):
+    model = iz.load("RS")
+    assert ok("emit", "RS", "--with", "adjoint") == model.source("c", gradients=True, surrogate="sigmoid")
+    chosen = ("--gradient", "I", "--surrogate", "1/(1 + abs(x))**2", "--detach-spike", "reset", "--spike-scale", "0.1")
+    how = {"surrogate": "1/(1 + abs(x))**2", "detach_spike": "reset", "spike_scale": 0.1}
+    assert ok("emit", "RS", "--with", "adjoint", *chosen) == model.source("c", gradients=("I",), **how)
+    ok("emit", "RS", "--with", "adjoint", *chosen, "-o", str(tmp_path / "RS.c"))
+    assert (tmp_path / "RS.c").read_text() == model.source("c", gradients=("I",), **how)
+    assert "selftest.c" in ok("emit", "RS", "--with", "adjoint", *chosen, "-o", str(tmp_path / "project"))
+    written = tmp_path / "python"
+    model.emit(written, gradients=("I",), **how)
+    for file in ("RS.h", "RS.c", "selftest.c", "README.md", "manifest.json"):
+        assert (written / file).read_text() == (tmp_path / "project" / file).read_text()
+    (tmp_path / "leak.py").write_text('import izhigen as iz\nL = iz.Model("L", "dV/dt = I - V", inputs=["I"])\n')
+    assert "L_pull_back" in ok("emit", f"{tmp_path}/leak.py:L", "--with", "adjoint")  # without events
+    for arguments, code, words in (
+        (("--with", "gradients"), 2, "'gradients' is not 'adjoint'"),
+        (("--surrogate", "erf"), 2, "--surrogate is about gradients; add --with adjoint"),
+        (("--gradient", "I"), 2, "--gradient is about gradients; add --with adjoint"),
+        (("--detach-spike", "all"), 2, "--detach-spike is about gradients"),
+        (("--spike-scale", "2"), 2, "--spike-scale is about gradients"),
+        (("--with", "adjoint", "--detach-spike", "some"), 2, "'some' is not one of"),
+        (("--with", "adjoint", "--gradient", "aa"), 1, "'aa' is no input"),
+        (("--with", "adjoint", "--surrogate", "sigmoidal"), 1, "no surrogate 'sigmoidal'"),
+        (("--with", "adjoint", "--surrogate", "y"), 1, "no surrogate 'y'"),
+        (("--with", "adjoint", "--spike-scale", "-1"), 1, "spike_scale=-1.0 is not a number above 0"),
+        (("--with", "adjoint", "--target", "c-embedded"), 1, "'c-embedded' does not go back through steps yet"),
+        (("--with", "adjoint", "--target", "c-embedded", "-o", str(tmp_path / "x")), 1, "does not go back"),
+    ):
+        found, text = fails(capsys, monkeypatch, "emit", "RS", *arguments)
+        assert found == code and words in text and len(text.strip().splitlines()) == 1
+
+
 def test_a_name_with_a_dot_is_a_folder_and_only_its_own_files_are_listed(tmp_path):
     for folder in ("v1.0", "v2.0/", "v3.c/"):
         ok("emit", "RS", "-o", f"{tmp_path}/{folder}")
