@@ -307,7 +307,7 @@ def test_emit_with_the_way_back(tmp_path, capsys, monkeypatch):
         (("--with", "adjoint", "--surrogate", "sigmoidal"), 1, "no surrogate 'sigmoidal'"),
         (("--with", "adjoint", "--surrogate", "y"), 1, "no surrogate 'y'"),
         (("--with", "adjoint", "--spike-scale", "-1"), 1, "spike_scale=-1.0 is not a number above 0"),
-        (("--with", "adjoint", "--target", "c-embedded"), 1, "'c-embedded' does not go back through steps yet"),
+        (("--with", "adjoint", "--target", "c-embedded"), 1, "'c-embedded' does not go back through steps; take 'c'"),
         (("--with", "adjoint", "--target", "c-embedded", "-o", str(tmp_path / "x")), 1, "does not go back"),
     ):
         found, text = fails(capsys, monkeypatch, "emit", "RS", *arguments)

@@ -60,7 +60,8 @@ class Loss:
     states, events : tuple of str
     neurons : int
     every : int
-        It depends on states after steps every - 1, 2*every - 1, ...
+        It depends on states after steps every - 1, 2*every - 1, ...; where that is not 1, in the same way for all
+        neurons.
     """
 
     states: tuple[str, ...]
@@ -72,9 +73,10 @@ class Loss:
         """That with respect to a state or an event after some steps, shape (steps, neurons), numbers included."""
         if name in self.states:
             kind = self.states.index(name)
-            return np.array([self._weights(kind, (s + 1) // self.every - 1) * self._is_due(s) for s in steps])
+            rows = [self._weights(kind, (s + 1) // self.every - 1) * self._is_due(s) for s in steps]
+            return np.array(rows if self.every == 1 else [np.full(self.neurons, row[0]) for row in rows])
         kind = len(self.states) + self.events.index(name)
-        count = self._weights(kind + len(self.events), 0)[0]  # the same for all neurons
+        count = self._weights(kind + len(self.events), 0)
         return np.array([self._weights(kind, s) + count for s in steps])
 
     def final(self, name: str) -> Array:

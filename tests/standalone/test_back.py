@@ -164,7 +164,7 @@ def test_where_every_gradient_overflows_no_self_test_is_made():
 
 # -- mutants ------------------------------------------------------------------------------------------------------------
 
-FUNCTIONS = ("back_lanes", "find_row", "add_row", "add_sums", "make_again", "back_tile")
+FUNCTIONS = ("back_lanes", "find_row", "add_row", "sum_event", "add_sums", "make_again", "back_tile")
 """The functions of the way back."""
 UNSEEN = [r"lanes->\w+\[lane\] = lanes->\w+\[count [-+] 1\];", r"group = GROUP\)"]
 """Lines whose change nobody sees: what the lanes beyond the last neuron hold, and a loop over a single group."""
@@ -320,7 +320,7 @@ def test_the_program_of_the_readme_gives_the_gradients_of_the_library(tmp_path, 
 def test_targets_whose_projects_do_not_go_back_say_so(tmp_path, monkeypatch, target, kernels_do):
     changed = replace(find_target(target), goes_back=kernels_do)
     monkeypatch.setattr("izhigen.standalone.project.find_target", lambda name: changed)
-    with pytest.raises(BackendError, match=f"target '{target}' do(es)? not go back through steps yet"):
+    with pytest.raises(BackendError, match=f"target '{target}' do(es)? not go back through steps"):
         MODELS["RS"].emit(tmp_path / "x", target=target, gradients=True, surrogate="sigmoid")
     assert not (tmp_path / "x").exists()
 
