@@ -64,7 +64,7 @@ stage_selftest() {
     local folder dtype
     folder=$(mktemp -d) || return 1
     for dtype in float32 float64; do
-        "$PYTHON" -c "from izhigen.cli import main; main()" emit IzhikevichLTC --target cuda --dtype "$dtype" -o "$folder/$dtype" &&
+        "$PYTHON" -c "from izhigen.cli import main; main()" emit IzhikevichLTC --with adjoint --target cuda --dtype "$dtype" -o "$folder/$dtype" &&
             make -s -C "$folder/$dtype" test main && (cd "$folder/$dtype" && ./main 1000 500 | tail -n 1) || return 1
     done
     rm -rf "$folder"

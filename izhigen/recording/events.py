@@ -52,10 +52,10 @@ class EventList:
         if chosen is None:
             kept &= (columns >= 0) & (columns < count)
         else:
-            chosen, indices = xp.asarray(chosen), columns
-            order = xp.argsort(chosen)
-            columns = order[xp.minimum(xp.searchsorted(chosen[order], indices), count - 1)]
-            kept &= chosen[columns] == indices
+            neurons, indices = xp.asarray(chosen), columns
+            order = xp.argsort(neurons)
+            columns = order[xp.minimum(xp.searchsorted(neurons[order], indices), count - 1)]
+            kept &= neurons[columns] == indices
         dense[rows[kept], columns[kept]] = True
         return dense
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import izhigen as iz
 from izhigen.codegen.request import KernelRequest
+from izhigen.derive.adjoint import Training
 from izhigen.standalone.project import Project, build_project
 from tests.codegen.test_kernel import HODGKIN_HUXLEY
 from tests.conftest import ROOT
@@ -83,9 +85,12 @@ def drawing(
     deltas: tuple[str, ...] = (),
     poisson: tuple[str, ...] = (),
     spikes: tuple[str, ...] = (),
+    gradients: bool = False,
 ) -> Project:
-    """The project of a model whose states jump, and whose kernel draws counts and delivers spikes."""
+    """The project of a model whose states jump, and whose kernel draws counts and delivers spikes, and goes back."""
     request = KernelRequest(MODELS[name], dtype=dtype, deltas=deltas, counted_inputs=poisson, delivered_inputs=spikes)
+    if gradients:
+        request = replace(request, training=Training(iz.surrogates.sigmoid()), wanted=MODELS[name].inputs)
     return build_project(request, target)
 
 

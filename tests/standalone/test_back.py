@@ -20,8 +20,21 @@ from izhigen.standalone.golden import compute_golden
 from izhigen.standalone.golden_back import compute_golden_back
 from izhigen.standalone.oracle import DT, NOTHING_DRAWN
 from izhigen.standalone.oracle_back import Loss, VariedStretch
-from izhigen.standalone.project import MANIFEST, build_project, project_targets
-from tests.standalone.conftest import LANGUAGES, MODELS, SANITIZERS, STRICT, link, need, project, run
+from izhigen.standalone.project import MANIFEST, build_project
+from tests.cuda.host import needs_compiler
+from tests.standalone.conftest import (
+    CHECKED,
+    LANGUAGES,
+    MODELS,
+    SANITIZED,
+    SANITIZERS,
+    STRICT,
+    link,
+    need,
+    on_host,
+    project,
+    run,
+)
 from tests.standalone.test_events import MODELS as OF_EVENTS
 from tests.standalone.test_mutants import surviving
 
@@ -30,8 +43,10 @@ pytestmark = pytest.mark.tools
 EVERY_MODEL = {**MODELS, **{f"{name}Events": model.variant(f"{name}Events") for name, model in OF_EVENTS.items()}}
 
 
-def there_and_back(name, dtype="float32", method="exp_euler", *, deltas=(), spikes=(), poisson=(), wanted=None, **how):
-    """The project of a model that goes back, for target c."""
+def there_and_back(
+    name, dtype="float32", method="exp_euler", target="c", *, deltas=(), spikes=(), poisson=(), wanted=None, **how
+):
+    """The project of a model that goes back."""
     model = EVERY_MODEL[name]
     choices = {"surrogate": "sigmoid" if model.events else None, "detach_spike": False, "spike_scale": 1.0, **how}
     training = training_of(model, read_training(*choices.values(), False))
@@ -47,7 +62,7 @@ def there_and_back(name, dtype="float32", method="exp_euler", *, deltas=(), spik
         training=training,
         wanted=wanted,
     )
-    return build_project(request, "c")
+    return build_project(request, target)
 
 
 DRAWN = {"deltas": ("V", "u"), "poisson": ("I", "V_delta"), "spikes": ("V_delta",)}
@@ -81,6 +96,28 @@ def test_gradients_pass_the_self_test(tmp_path, name, dtype, compiler, how):
     header = written.files[f"{name}.h"]
     assert f"void {name}_pull_back(" in header and f"int64_t {name}_room(int64_t steps);" in header
     assert not re.search(r"\n\n\n", written.files["README.md"] + written.files["selftest.c"])
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("name", "dtype", "flags", "how"),
+    [
+        ("IzhikevichRefLTC", "float32", SANITIZED, DRAWN),
+        ("HodgkinHuxley", "float64", CHECKED, {"method": "rk4", "wanted": ("I", "gNa")}),
+        ("Everything", "float64", CHECKED, {"deltas": ("u",), "detach_spike": "reset"}),
+        ("ManyEvents", "float32", SANITIZED, {"surrogate": "gaussian"}),
+        ("Pacemaker", "float32", CHECKED, {}),
+        ("Silent", "float64", CHECKED, {"wanted": ()}),
+    ],
+)
+def test_gradients_of_devices_pass_the_self_test_on_the_host(tmp_path, name, dtype, flags, how):
+    written = there_and_back(name, dtype, target="cuda", **how)
+    written.write(tmp_path)
+    link(on_host(*flags), ["selftest.cu", f"{name}.cu"], "selftest", tmp_path)
+    found = re.search(r"(\d+) gradients compared, 0 differences: passed", run(["./selftest"], tmp_path))
+    assert found is not None and int(found[1]) >= 12
+    assert f"int {name}_launch_back(" in written.files[f"{name}.h"]
+    assert not re.search(r"\n\n\n", written.files["README.md"] + written.files["selftest.cu"])
 
 
 @pytest.mark.parametrize("name", ["Everything", "Pacemaker"])
@@ -267,6 +304,39 @@ def test_the_self_test_sees_rows_that_are_shifted(tmp_path):
     assert (found, survivors) == (len(IN_ROWS), [])
 
 
+ON_DEVICES = [
+    (r"step_now - pullback->origin", "step_now - pullback->origin + 1"),
+    (
+        r"row \* population->neurons \+ i\];\n    neuron->u",
+        "(row > 0 ? row - 1 : row) * population->neurons + i];\n    neuron->u",
+    ),
+    (r"\(s - begin\) \* threads \+ thread", "(s - begin + (s + 1 < end)) * threads + thread"),
+    (r"values \+ begin \* run->input", "values + (begin > 0) * run->input"),
+    (r"(pullback->room\.I\[place\] = )neuron->I", r"\g<1>0.0f"),
+    (r"\+= given_bar\(&pullback->given\.V", "-= given_bar(&pullback->given.V"),
+    (r"= counted_spike \+", "="),
+    (r"= counted_spike \+ ", "= counted_spike - "),
+    (r"find_release\(neuron, constants\);\n    kept", "kept"),
+    (r"run->first_step \+ s < neuron->release", "run->first_step + s + 1 < neuron->release"),
+    (r"\[i\] \+= \(double\)bars\.p1_bar", "[i] = (double)bars.p1_bar"),
+    (r"bars\.V_th_bar = 0\.0f;\n            }", ";\n            }"),
+    (r"step_now == pullback->first\)", "0)"),
+    (r"(pullback->input\.I)\[s \*", r"\1[(end - 1 - s) *"),
+    (r"pullback->state\.V\[i\] = bars\.V_bar", "pullback->state.V[i] = -bars.V_bar"),
+    (r"next_kept \+= run->keep_every", "next_kept += 1 + run->keep_every"),
+    (r"(bars->u_bar = [^;]*) - ", r"\1 + "),
+    (r"\(spike \? 0\.0f : V_bar\)", "V_bar"),
+]
+"""Rows, places, sums and signs of the way back on a device."""
+
+
+@needs_compiler
+def test_the_self_test_of_devices_sees_every_mutant(tmp_path):
+    written = there_and_back("IzhikevichRefLTC", target="cuda")
+    found, survivors = surviving(tmp_path, written, "cuda", ON_DEVICES)
+    assert (found, survivors) == (len(ON_DEVICES), [])
+
+
 # -- what is written ----------------------------------------------------------------------------------------------------
 
 
@@ -297,12 +367,16 @@ def test_the_manifest_and_the_readme_say_how_gradients_pass():
 
 
 @pytest.mark.parametrize(("name", "first"), [("IzhikevichRefLTC", "I"), ("Oscillator", "I"), ("Pacemaker", "")])
-def test_the_program_of_the_readme_gives_the_gradients_of_the_library(tmp_path, name, first):
-    written = there_and_back(name, "float64")
+@pytest.mark.parametrize("target", ["c", "cuda"])
+def test_the_program_of_the_readme_gives_the_gradients_of_the_library(tmp_path, name, first, target):
+    need("gcc", "g++")
+    written = there_and_back(name, "float64", target=target)
     written.write(tmp_path)
     program = re.findall(r"```c\n(.*?)```", written.files["README.md"], re.DOTALL)[1]
-    (tmp_path / "user.c").write_text(program.replace("%g", "%.12g"))
-    link(["gcc", "-std=c99", *STRICT, SANITIZERS], ["user.c", f"{name}.c"], "user", tmp_path)
+    command = ["gcc", "-std=c99", *STRICT, SANITIZERS] if target == "c" else on_host(*SANITIZED[:-1], "-O1")
+    suffix = "c" if target == "c" else "cu"
+    (tmp_path / f"user.{suffix}").write_text(program.replace("%g", "%.12g"))
+    link(command, [f"user.{suffix}", f"{name}.{suffix}"], "user", tmp_path)
     printed = run(["./user"], tmp_path)
     model = MODELS[name]
     pop = model.population(3, dt=0.1, dtype="float64", surrogate="sigmoid" if model.events else None)
@@ -315,7 +389,7 @@ def test_the_program_of_the_readme_gives_the_gradients_of_the_library(tmp_path, 
     assert numbers == pytest.approx(wanted, rel=1e-9)
 
 
-@pytest.mark.parametrize("target", [name for name in project_targets() if name != "c"])
+@pytest.mark.parametrize("target", ["c-embedded"])
 @pytest.mark.parametrize("kernels_do", [False, True])
 def test_targets_whose_projects_do_not_go_back_say_so(tmp_path, monkeypatch, target, kernels_do):
     changed = replace(find_target(target), goes_back=kernels_do)

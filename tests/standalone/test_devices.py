@@ -138,7 +138,7 @@ LIGHTLY = "-Xcicc -O1 -Xptxas -O1"
 def test_make_with_the_targets_own_compiler(tmp_path, name, asked, target, compiler, options, environment):
     """Programs come out, of a model with little and of one with all that there is; without a device they say so."""
     need("make", compiler)
-    drawing(name, target, **asked).write(tmp_path)
+    drawing(name, target, gradients=True, **asked).write(tmp_path)
     done = subprocess.run(
         ["make", "-s", *options],
         cwd=tmp_path,
