@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, reduce
+from functools import cached_property, partial, reduce
 from typing import Any
 
 import numpy as np
@@ -39,11 +39,13 @@ Array = Any
 Environment = Mapping[str, Any]
 
 
-def _phi1(z: Array) -> Array:
-    """phi1, which saturates as in the generated C."""
+def _phi(order: int, function: Callable[[Array], Array], z: Array) -> Array:
+    """A phi function; phi1 saturates as in the generated C, and so the others fall, by their recursion from it."""
     number = np.asarray(z).dtype
     highest = number.type(PHI1_SATURATES[number.name])
-    return f.exprel(np.where(z > highest, highest, z))
+    is_far = z > highest
+    value = function(np.where(is_far, highest, z))
+    return value if order == 1 else value * (highest / np.where(is_far, z, highest)) ** (order - 1)
 
 
 def _limited(x: Array) -> Array:
@@ -137,10 +139,10 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "minimum": f.FUNCTIONS["min"].numpy,
     "where": np.where,
     "limited": _limited,
-    "phi1": _phi1,
-    "phi2": f.phi2,
-    "phi3": f.phi3,
-    "phi4": f.phi4,
+    "phi1": partial(_phi, 1, f.exprel),
+    "phi2": partial(_phi, 2, f.phi2),
+    "phi3": partial(_phi, 3, f.phi3),
+    "phi4": partial(_phi, 4, f.phi4),
     "phi1_block": _phi1_block,
     "block_covariance": _block_covariance,
 }

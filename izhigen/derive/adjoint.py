@@ -12,20 +12,22 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy as sp
 
 from izhigen.derive.derivative import derivative
 from izhigen.derive.event import IS_REFRACTORY, Assignment, Event, before, margin_of
-from izhigen.derive.functions import where
-from izhigen.derive.lowering import SINCE_SPIKE, at_start, just_assigned, own_functions, symbol
+from izhigen.derive.functions import expm1, limited, where
+from izhigen.derive.lowering import DT, SINCE_SPIKE, at_start, just_assigned, own_functions, symbol
 from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump
 from izhigen.derive.step import Step
 from izhigen.derive.surrogate import Surrogate, X, exact
 from izhigen.errors import DerivationError
 
+STEEP = (sp.exp, sp.sinh, sp.cosh, expm1)
+"""Functions that grow exponentially."""
 HELD = symbol("(is held)")
 """Whether the step was held for a time; what is held until a condition is found from the states."""
 
@@ -137,11 +139,14 @@ def derive_adjoint(step: Step, training: Training, jumped: Collection[str] = (),
 
 @dataclass(frozen=True)
 class _Value:
-    """A value of the step: an expression of earlier ones, or a choice between two by what happened."""
+    """A value of the step: an expression of earlier ones, or a choice between two by what happened. One that
+    ``overflows`` may do so where an event then sets the state.
+    """
 
     name: sp.Symbol
     expression: Any
     choice: _Choice | None = None
+    overflows: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,10 +190,11 @@ class _Tape:
     def _write(self, action: Action) -> None:
         match action:
             case Integrate(assignments, increments, noise):
-                self.values += [_Value(a.symbol, a.expression) for a in assignments]
+                self.values += [_Value(a.symbol, a.expression, overflows=self._is_steep(a)) for a in assignments]
                 for state, increment in zip(self.step.states, increments):
                     kicks = [term.factor * term.xi for term in noise if term.state == state]
                     self._change(state, sp.Add(state, increment, *kicks))
+                    self._limit(state)
             case Jump():
                 for name in self.jumped:
                     state = symbol(name)
@@ -224,6 +230,19 @@ class _Tape:
         name = self._name(wanted)
         self.values.append(_Value(name, expression, choice))
         return name
+
+    def _is_steep(self, assignment: Assignment) -> bool:
+        """Whether a value grows exponentially with one that is no parameter, and so may leave the range of numbers."""
+        known = {DT, *map(symbol, self.step.model.parameters)}
+        return any(call.free_symbols - known for call in assignment.expression.atoms(*STEEP))
+
+    def _limit(self, state: sp.Symbol) -> None:
+        """Keep a state within limits that may leave the range of numbers by its integration, before an event sets it. A
+        loss depends on it by a surrogate then, which is 0 so far from the threshold; but 0 times infinity is not.
+        """
+        equation = next(e for e in self.step.system.equations if e.state == state)
+        if isinstance(self.values[-1], _Value) and equation.rate.free_symbols & set(self.step.states):
+            self.values[-1] = replace(self.values[-1], overflows=True)
 
     def _change(self, state: sp.Symbol, expression: Any, choice: _Choice | None = None) -> None:
         self.present[state] = self._add(f"{state.name}_new", expression, choice)
@@ -307,7 +326,11 @@ class _Tape:
         """What a value's gradient gives to each of the values that it reads."""
         if value.choice is None:
             for name in sorted(value.expression.free_symbols & active, key=lambda s: s.name):
-                yield name, _product(total, own_functions(derivative(value.expression, name)))
+                slope = own_functions(derivative(value.expression, name))
+                # a sum stands in brackets, so that it is computed before 0 is multiplied by it
+                if value.overflows and (slope.atoms(*STEEP) or (slope.is_Add and slope.atoms(sp.Function))):
+                    slope = limited(slope)
+                yield name, _product(total, slope)
             return
         choice, second = value.choice, value.choice.second
         is_number = choice.event is not None and self.training.smooth
@@ -348,7 +371,7 @@ class _Tape:
         if isinstance(value, _Decision):
             return smooth_event(self.training, value.margin, value.unless)
         if value.choice is None:
-            return value.expression
+            return limited(value.expression) if value.overflows else value.expression
         choice = value.choice
         if choice.event is not None and self.training.smooth:
             return choice.second + choice.condition * (choice.first - choice.second)

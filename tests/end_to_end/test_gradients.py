@@ -8,6 +8,8 @@ import pytest
 import izhigen as iz
 from izhigen.derive.step import method_names
 from tests.end_to_end.random_events import DT, make_case
+from tests.end_to_end.test_noise import EIF, SHARP
+from tests.end_to_end.test_random_models import FAMILIES
 from tests.gradients import Differences, random_numbers
 from tests.helpers import distinct_models
 
@@ -148,3 +150,34 @@ def test_constructs_on_c(name):
 @pytest.mark.parametrize("seed", range(0, RANDOM, 1 if ALL else 20))
 def test_random_models_on_c(seed):
     check_backends(random_case(seed))
+
+
+STEEP = {
+    "EIF": (EIF, 0.1, 40.0),
+    "sharp EIF": (SHARP, 0.1, 40.0),
+    "QIF": (iz.Model("QIF", "dV/dt = (V**2 + I)/10", "V >= 1000", "V = -1000", {}, ["I"]), 1.0, 40.0),
+    "AdEx": (FAMILIES["AdEx"].with_noise(V=1.0), 0.5, 2e3),
+    "Izhikevich": (iz.load("IzhikevichLTC"), 20.0, 40.0),
+}
+"""Models and steps of which a potential leaves the range of numbers within the step that resets it, or nearly so."""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", STEEP)
+def test_upstrokes_that_leave_the_range_of_numbers(name, dtype):
+    """No 0 meets an infinity: gradients are finite, and those of both backends."""
+    model, dt, highest = STEEP[name]
+    options = {"dt": dt, "dtype": dtype, "surrogate": "arctan", "detach_spike": "reset", "seed": 3}
+    found = []
+    for backend in ("numpy", "c"):
+        pop = model.population(50, backend=backend, **options)
+        recording = pop.run(steps=200, record=["spike"], tape=True, I=np.linspace(0.5, highest, 50))
+        found.append((recording.spikes, recording.backward({"count": 1.0, model.states[0]: 1e-3})))
+    (spikes, expected), (same, gradients) = found
+    assert len(spikes[0]) > 5
+    if (
+        dtype == "float64" and name != "Izhikevich"
+    ):  # whose gradients grow to 1e12 with such a step, and rounding with them
+        np.testing.assert_array_equal(spikes, same)
+        for key, values in expected.items():
+            assert np.abs(gradients[key] - values).max() <= 1e-6 * max(np.abs(values).max(), 1e-300), key
