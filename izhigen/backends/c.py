@@ -123,7 +123,7 @@ class CEngine(HostEngine):
                 spikes.take(run.spike_count)
                 run.spike_count = 0
 
-    def pull_back(self, block: Block, pullback: Pullback) -> None:
+    def pull_back(self, block: Block, pullback: Pullback) -> bool:
         """Go back through the block; ranges of whole tiles go to the threads."""
         n = len(next(iter(block.state.values())))
         _check_sizes(block, n)
@@ -134,6 +134,8 @@ class CEngine(HostEngine):
             self._rooms = [aligned_zeros(size, np.uint8) for _ in ranges]
         kept: list[np.ndarray] = []
         runs = [self._run(block, None, n, kept) for _ in ranges]
+        for run in runs:
+            run.bad_neuron = n
         rooms = [self._binding.pointer("void *", room) for room in self._rooms]
         self._workers.run(
             [
@@ -141,6 +143,7 @@ class CEngine(HostEngine):
                 for run, room, part in zip(runs, rooms, ranges)
             ]
         )
+        return any(run.bad_neuron < n for run in runs)
 
     def prepare(self, block: Block) -> PreparedStep:
         """The block's one step as a function; see :class:`izhigen.backends.engine.Engine`."""

@@ -151,12 +151,14 @@ class CudaEngine:
         most = n * self._program.event_count  # in one step
         if self._list is None or len(self._list) < most:
             with self._space.use(), device_errors(f"the list of spikes of {n} neurons"):
-                free = (
-                    self._cupy.cuda.Device(self._space.number).mem_info[0]
-                    + self._cupy.get_default_memory_pool().free_bytes()
-                )
-                self._list = self._cupy.empty(max(most, min(max(LEAST_LIST, LIST_SHARE * most), free // 32)), np.uint64)
+                size = max(most, min(max(LEAST_LIST, LIST_SHARE * most), self._free_bytes() // 32))
+                self._list = self._cupy.empty(size, np.uint64)
         return len(self._list)
+
+    def _free_bytes(self) -> int:
+        """What the device has left, and CuPy's pool."""
+        left = self._cupy.cuda.Device(self._space.number).mem_info[0]
+        return int(left + self._cupy.get_default_memory_pool().free_bytes())
 
     # -- blocks -----------------------------------------------------------------------------------------------------
 
@@ -316,11 +318,15 @@ class CudaEngine:
 
     # -- the way back -----------------------------------------------------------------------------------------------
 
-    def pull_back(self, block: Block, pullback: Pullback) -> None:
-        """Launch the way back through a block; see :class:`izhigen.backends.engine.Engine`."""
+    def pull_back(self, block: Block, pullback: Pullback) -> bool:
+        """Go back through a block, and wait; see :class:`izhigen.backends.engine.Engine`."""
+        return self.launch_back(block, pullback)()
+
+    def launch_back(self, block: Block, pullback: Pullback) -> Callable[[], bool]:
+        """Launch the way back through a block; what is returned waits, and says what :meth:`pull_back` does."""
         n, binding = len(next(iter(block.state.values()))), self._binding
         with self._space.use(), device_errors(f"the way back through {block.steps} steps of {n} neurons"):
-            population, run = binding.population(block, n), self._run(block)
+            population, run = binding.population(block, n), self._run(replace(block, check_finite=True))
             kept = self._begin(block, population, run)
             given, counts = (
                 {name: self._send_part(cotangent) for name, cotangent in cotangents.items()}
@@ -329,7 +335,12 @@ class CudaEngine:
             back = binding.pullback(block, replace(pullback, given=given, counts=counts))
             shape = self._make_room(back, n, min(pullback.kept.every, block.steps))
             self._kernels["pull_back"](*shape, self._by_value(population, run, back))
-            del kept  # memory that is freed now is used again after this launch only
+
+        def wait(_alive: list[Any] = kept) -> bool:
+            with self._space.use(), device_errors(f"the way back through {block.steps} steps of {n} neurons"):
+                return self._bad_neuron() is not None
+
+        return wait
 
     def _make_room(self, back: Any, n: int, steps: int) -> tuple[tuple[int], tuple[int]]:
         """Room for what is kept of so many steps; the blocks and threads that it suffices for, each thread taking one
@@ -338,10 +349,13 @@ class CudaEngine:
         sizes = {name: self._binding.ffi.sizeof(kind.item) for name, kind in self._binding.room().items()}
         blocks, threads = launch_shape(self._kernels["pull_back"], n, 1, self._space)
         a_block = threads * steps * sum(sizes.values())
-        blocks = min(blocks, max(1, self.rewind_bytes // max(a_block, 1)))
+        held = sum(map(len, self._rooms.values()))
+        most = max(held, min(self.rewind_bytes, (self._free_bytes() + held) // 2))
+        blocks = min(blocks, max(1, most // max(a_block, 1)))
         for name, size in sizes.items():
             needed = blocks * threads * steps * size
             if name not in self._rooms or len(self._rooms[name]) < needed:
+                self._rooms.pop(name, None)
                 self._rooms[name] = self._cupy.empty(needed, np.uint8)
             self._binding.set_room(back, name, self._rooms[name])
         return (blocks,), (threads,)

@@ -162,6 +162,8 @@ class Source:
         values = self.values[offset : offset + steps] if len(self.values) > 1 else self.values
         noise = self.noise[offset : offset + steps] if self.noise is not None and len(self.noise) > 1 else self.noise
         counts = None if self.counts is None else self.counts.part(offset, steps)
+        if values is self.given and noise is self.noise and counts is self.counts:
+            return self
         return Source(values, noise, self.seed, self.numbers, counts, self.deliveries)
 
 
@@ -373,9 +375,10 @@ class Engine(Protocol):
         """Take blocks again after one of them failed."""
         ...
 
-    def pull_back(self, block: Block, pullback: Pullback) -> None:
+    def pull_back(self, block: Block, pullback: Pullback) -> bool:
         """Go back through a block's steps, for a kernel that was asked for with ``training``; arrays of the block's
-        states serve as room.
+        states serve as room. Returns whether a gradient of a state was not finite where a segment begins, or in the
+        end: a later spike, which is an earlier one on the way back, may have cut it off since.
 
         Raises
         ------
@@ -423,7 +426,7 @@ class HostEngine:
         """Most steps of a block."""
         return LONGEST_BLOCK
 
-    def pull_back(self, block: Block, pullback: Pullback) -> None:
+    def pull_back(self, block: Block, pullback: Pullback) -> bool:
         """Go back through the block's steps now."""
         raise NotImplementedError
 

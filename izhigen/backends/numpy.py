@@ -348,10 +348,10 @@ class NumpyEngine(HostEngine):
         assert self.training is not None
         return AdjointArrays(derive_adjoint(self.step, self.training, self.deltas, self.wanted), self._evaluate)
 
-    def pull_back(self, block: Block, pullback: Pullback) -> None:
+    def pull_back(self, block: Block, pullback: Pullback) -> bool:
         """Go back through the block, segment by segment; see :class:`izhigen.backends.engine.Engine`."""
-        kept, end = pullback.kept, block.first_step + block.steps
-        while end > block.first_step:
+        kept, end, is_bad = pullback.kept, block.first_step + block.steps, False
+        while end > max(block.first_step, pullback.first):
             row = kept.row_at(end - 1)
             begin = max(kept.start(row), block.first_step)
             for name, rows in kept.rows.items():
@@ -360,7 +360,9 @@ class NumpyEngine(HostEngine):
                 for moment in reversed(self._made_again(block, begin, end)):
                     if moment.k >= pullback.first:
                         self._adjoint.pull(moment, pullback)
+            is_bad = is_bad or not all(np.isfinite(values).all() for values in pullback.states.values())
             end = begin
+        return is_bad
 
     def _made_again(self, block: Block, begin: int, end: int) -> list[_StepInProgress]:
         """Some steps of a block, with what each began with and found on the way."""

@@ -318,8 +318,9 @@ class ShardedEngine:
 
         return wait
 
-    def pull_back(self, block: Block, pullback: Pullback) -> None:
+    def pull_back(self, block: Block, pullback: Pullback) -> bool:
         """Have each device go back through its part."""
+        waiting = []
         for k, start, stop in self._shares(block):
             part = replace(
                 pullback,
@@ -330,10 +331,14 @@ class ShardedEngine:
                 inputs=_own(pullback.inputs, k),
                 parameters=_own(pullback.parameters, k),
             )
-            self._engines[k].pull_back(self._part(block, k, start, stop), part)
+            waiting.append(self._engines[k].launch_back(self._part(block, k, start, stop), part))
+        found = [wait() for wait in waiting]  # for all of them, whatever the first one says
+        return any(found)
 
     def _cotangent(self, given: Cotangent, start: int, stop: int) -> Cotangent:
         """A device's part of a gradient; the same one for the same gradient, so that it is sent once."""
+        if given.values.shape[1] == 1:
+            return given
         parts = self._cotangents.setdefault(given, {})
         if start not in parts:
             parts[start] = given.share(start, stop)

@@ -90,7 +90,9 @@ def back_functions(view: KernelView) -> tuple[Function, ...]:
             pointer("run", f"struct {view.name}_run"),
         ),
         "Go back through run->steps steps of neurons first <= i < last, made again segment by segment; the arrays of "
-        "the population's\nstate serve as room. A call begins with a segment. Ranges and threads as for "
+        "the population's\nstate serve as room. A call begins with a segment. Where bad_neuron is not negative on "
+        "entry, it becomes the first neuron with a\ngradient of a state that is not finite where a segment begins. "
+        "Ranges and threads as for "
         f"{view.name}_advance, each with a room of its own.",
         (
             pointer("pullback", f"struct {view.name}_pullback", constant=True),

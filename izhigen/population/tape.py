@@ -112,13 +112,19 @@ class Tape:
     @exclusive
     def backward(self, cotangents: Mapping[str, Any], final: Mapping[str, Any]) -> dict[str, Any]:
         """Go back through the run; see :meth:`izhigen.recording.Recording.backward`."""
+        with self.layout.space.use():
+            return self._backward(cotangents, final)
+
+    def _backward(self, cotangents: Mapping[str, Any], final: Mapping[str, Any]) -> dict[str, Any]:
         given, counts = self._given(cotangents)
         layout, steps = self.layout, self.block.steps
         states = {name: layout.space.zeros(layout.count, layout.dtype) for name in self.states}
+        if not isinstance(final, Mapping):
+            raise ValueShapeError(f"final takes a mapping such as {{'V': gradient}}, not {type(final).__name__}")
         for name, values in final.items():
             if name not in states:
                 raise ValueShapeError(f"final: model {self.model.name!r} has no state {shown(name)}")
-            layout.space.write(states[name], self._per_neuron(f"final {name}", values))
+            layout.space.write(states[name], self._of_row(f"final {name}", values, layout.shape)[0])
             if first_not_finite(states[name]) is not None:
                 raise ValueShapeError(f"backward: the gradient given for the final {shown(name)} is not finite")
         inputs = [*self.model.inputs, *self.model.delta_inputs]
@@ -126,7 +132,7 @@ class Tape:
             name: layout.space.rows(steps, None, layout.count, layout.dtype) for name in self.wanted if name in inputs
         }
         sums = {name: layout.space.zeros(layout.count, np.float64) for name in self.wanted if name not in inputs}
-        with layout.space.use(), Interruptible() as signals:
+        with Interruptible() as signals:
             pullback = Pullback(self.kept, self.block.first_step, given, counts, states, rows, sums)
             _WayBack(self, pullback).go(signals.look)
         found: dict[str, Any] = {name: values.reshape(steps, *layout.shape) for name, values in rows.items()}
@@ -151,7 +157,7 @@ class Tape:
                 )
             if name == COUNT:
                 assert self.model.spike is not None
-                counts[self.model.spike.name] = Cotangent(self._per_neuron(name, values).reshape(1, -1))
+                counts[self.model.spike.name] = Cotangent(self._spread(self._of_row(name, values, self._row_shape)))
                 continue
             if name in self.event_names and self.every != 1:
                 raise ValueShapeError(
@@ -180,12 +186,12 @@ class Tape:
         with np.errstate(over="ignore"):
             return namespace(array).asarray(array, self.layout.dtype)
 
-    def _per_neuron(self, name: str, values: Any) -> Array:
-        """One value a neuron of a row, as one a neuron of the population."""
-        array, shape = self._numbers(name, values), self._row_shape
+    def _of_row(self, name: str, values: Any, shape: tuple[int, ...]) -> Array:
+        """One value a neuron, in one row."""
+        array = self._numbers(name, values)
         xp = namespace(array)
         try:
-            return self._spread(xp.ascontiguousarray(xp.broadcast_to(array, shape)).reshape(1, -1))[0]
+            return xp.ascontiguousarray(xp.broadcast_to(array, shape)).reshape(1, -1)
         except ValueError:
             raise ValueShapeError(
                 f"backward: {name} has shape {array.shape}; give one value per neuron {shape}"
@@ -225,10 +231,29 @@ class Tape:
         """Of the one value for all neurons, or of one a neuron; those of batches that share it are added up."""
         if isinstance(self.block.parameters[name], float):
             return float(fetch(values).sum())  # in the same order wherever they lie
-        whole = self.layout.space.gather(values).reshape(self.layout.shape)
+        space, shape, dtype = self.layout.space, self.layout.shape, self.layout.dtype
         if self.layout.batch is not None and self.is_shared[name]:
-            whole = whole.sum(axis=0)
-        return whole.astype(self.layout.dtype)
+            whole = fetch(values).reshape(shape).sum(axis=0)
+            return self._in_range(name, space.gather(space.send(whole.reshape(-1))).reshape(whole.shape), dtype)
+        return self._in_range(name, space.gather(values).reshape(shape), dtype)
+
+    def _in_range(self, name: str, sums: Array, dtype: Any) -> Array:
+        """Sums of double precision in the kernel's type."""
+        with np.errstate(over="ignore"):
+            found = sums.astype(dtype)
+        place = first_not_finite(found.reshape(-1))
+        if place is not None:
+            neuron, step = int(place[0]), self.block.first_step
+            raise NonFiniteError(
+                f"the gradient of parameter {shown(name)} in neuron {neuron}, summed over the steps from {step} on, is "
+                f"too large for {np.dtype(dtype).name}; take dtype='float64'",
+                neuron=neuron,
+                step=step,
+                time=step * self.block.dt,
+                state={},
+                inputs={},
+            )
+        return found
 
 
 def _no_tape() -> None:
@@ -249,8 +274,7 @@ class _WayBack:
         while end > tape.block.first_step:
             begin = kept.start(max(kept.row_at(end - 1) - segments + 1, 0))
             before = self._copies()
-            self._pull(begin, end, begin)
-            if self._fault(begin, end) is not None:
+            if self._pull(begin, end, begin) or self._fault(begin, end) is not None:
                 self._trace(begin, end, before)
             end = begin
             if interrupted():
@@ -266,13 +290,15 @@ class _WayBack:
         work = SECONDS * tape.engine.pace * tape.block.threads / max(tape.engine.cost * BACK_AND_FORTH, 1)
         return max(1, int(work // max(tape.layout.count, 1)) // tape.kept.every)
 
-    def _pull(self, begin: int, end: int, first: int) -> None:
-        """Go back from step ``end`` to ``first``, the steps made again from ``begin`` on."""
+    def _pull(self, begin: int, end: int, first: int) -> bool:
+        """Go back from step ``end`` to ``first``, the steps made again from ``begin`` on; whether a gradient of a state
+        was not finite where a segment begins, or in the end.
+        """
         tape, offset = self._tape, begin - self._tape.block.first_step
         inputs = {name: source.part(offset, end - begin) for name, source in tape.block.inputs.items()}
         block = replace(tape.block, first_step=begin, steps=end - begin, inputs=inputs)
         rows = {name: values[offset : offset + end - begin] for name, values in self._pullback.inputs.items()}
-        tape.engine.pull_back(block, replace(self._pullback, first=first, inputs=rows))
+        return tape.engine.pull_back(block, replace(self._pullback, first=first, inputs=rows))
 
     def _fault(self, begin: int, end: int) -> tuple[str, int] | None:
         """A gradient that is not finite after going back from step ``end`` to ``begin``: what, and the neuron."""

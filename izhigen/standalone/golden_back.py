@@ -8,7 +8,7 @@ measured, by copies of the neurons that are moved.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,7 +122,7 @@ def _choose_runs(segments: _Segments) -> Iterator[BackRun]:
 
 
 class _Segments:
-    """Segments of a self test, run there and back by an oracle, and by others for whether they find finite numbers."""
+    """Segments of a self test, run there and back by an oracle, and by others for whether they find the same."""
 
     def __init__(self, golden: Golden, *oracles: BackOracle) -> None:
         self.golden, self._oracles, self._oracle = golden, oracles, oracles[0]
@@ -140,6 +140,8 @@ class _Segments:
         found = [oracle.there_and_back(start, stretch, every) for oracle in self._oracles]
         is_checked = [bool(segment.checked >> n & 1) for n in range(count)]
         is_sound = np.all([is_checked, *(part.is_sound for part in found)], axis=0)
+        for part in found[1:]:
+            is_sound &= _agrees(found[0].gradients, part.gradients)
         gradients = [np.where(is_sound, values, 0.0) for values in found[0].gradients]
         tolerance = [self._tolerance(values, is_sound) for values in gradients]
         single = len(gradients) - len(self._oracle.inputs_wanted)
@@ -167,3 +169,15 @@ class _Segments:
         parts = [steps_of(event, mask) for mask, is_in in zip(masks, most) if is_in for event in self._oracle.events]
         first = [(part & -part).bit_length() for part in parts if part]
         return len(first), int(compared.sum()), -min(first, default=LENGTH)
+
+
+def _agrees(wide: Sequence[Array], narrow: Sequence[Array]) -> Array:
+    """Of which neurons a narrower type finds the same gradients: not where its range ends earlier, as that of a margin
+    which is squared.
+    """
+    same = np.ones(wide[0].shape[-1], bool)
+    with np.errstate(all="ignore"):
+        for one, two in zip(wide, narrow):
+            largest = np.abs(one[:, 0]).max(axis=0)
+            same &= np.abs(one[:, 0] - two[:, 0]).max(axis=0) <= 2 * LOOSEST * largest + np.finfo(np.float32).tiny
+    return same

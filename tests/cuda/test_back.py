@@ -171,3 +171,48 @@ def test_what_is_not_finite_is_named(device):
         weights = np.zeros((4, 3))
         weights[2, 1] = np.nan
         recording.backward({"V": weights})
+
+
+@needs_compiler
+@needs_double
+def test_another_device_than_the_current_one(double):
+    """What is given comes to the population's device, and what is found lies there."""
+    from izhigen.backends.device import load_cupy
+
+    double.devices = 2
+    cupy, n = load_cupy(), 45
+    model = iz.Model("A", "dV/dt = -k*V + I", parameters={"k": 0.5}, inputs=["I"])
+    pop = model.population(n, dt=0.1, backend="cuda", device=1, k=np.full(n, 0.5))
+    recording = pop.run(steps=40, record=["V"], I=2.0, tape=True)
+    with cupy.cuda.Device(1):
+        weights = cupy.asarray(np.ones((40, n)))
+    seen, pull_back = [], cuda.CudaEngine.launch_back
+
+    def spy(self, block, pullback):
+        seen.extend(c.values.device.id for c in pullback.given.values())
+        return pull_back(self, block, pullback)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuda.CudaEngine, "launch_back", spy)
+        found = recording.backward({"V": weights}, final={"V": 1.0})
+    assert set(seen) == {1}
+    assert {values.device.id for values in found.values()} == {1}
+
+
+@needs_compiler
+@needs_double
+def test_room_is_taken_of_what_is_left(double):
+    """Not of what the device has in all; a cotangent of one column is not kept by shared engines."""
+    pop = population(20_000, MODEL, backend="cuda")
+    recording = pop.run(steps=32, record=[], I=10.0, tape=["a"])
+    expected = recording.backward({"count": 1.0})
+    fresh = population(20_000, MODEL, backend="cuda").run(steps=32, record=[], I=10.0, tape=["a"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuda.CudaEngine, "_free_bytes", lambda self: 1 << 20)
+        assert fresh.backward({"count": 1.0})["a"] == expected["a"]
+        rooms = fresh.tape.engine._rooms.values()
+        assert sum(len(room) for room in rooms) <= 1 << 19
+    shared = population(64, MODEL, backend="cuda", sharding=[0, 0])
+    recording = shared.run(steps=50, record=["V"], I=10.0, tape=True)
+    recording.backward({"V": np.ones((50, 1))})
+    assert len(recording.tape.engine._cotangents) == 0

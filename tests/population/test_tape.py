@@ -453,3 +453,42 @@ def test_equality_has_no_margin_and_does_not_hide_others():
 def test_traces_without_rows():
     recording = population(3, MODEL).run(steps=2, record=["V"], every=5, I=1.0, tape=True)
     assert not np.any(recording.backward({"V": np.zeros((0, 3))})["I"])
+
+
+@pytest.mark.parametrize("late", [299, 330])
+def test_whether_a_gradient_overflows_does_not_depend_on_cuts(backend, late, monkeypatch):
+    """It grows by 1.8 a step on the way back, and an earlier spike cuts it off again: found at segments, or never."""
+    model = iz.Model("X", "dV/dt = 8*V + I", "V > 1e5", "V = 0", inputs=["I"])
+    options = {"dt": 0.1, "surrogate": "sigmoid", "method": "euler", "detach_spike": "all", "V": 1e-30}
+
+    def found(seconds, threads=1):
+        monkeypatch.setattr(tapes, "SECONDS", seconds)
+        pop = model.population(4, backend=backend, threads=threads, **options)
+        recording = pop.run(steps=400, record=[], I=0.0, tape=[], check_finite=False)
+        weights = np.zeros((400, 1))
+        weights[late] = 1e10
+        with pytest.raises(NonFiniteError) as problem:
+            recording.backward({"V": weights})
+        return problem.value.neuron, problem.value.step
+
+    assert found(1e9) == found(0.0) == found(0.05, 8)
+
+
+def test_sums_beyond_the_kernels_type_are_named(backend):
+    model = iz.Model("A", "dV/dt = -V + b + I", parameters={"b": 1.0}, inputs=["I"])
+    pop = model.population(2, dt=0.1, backend=backend, b=np.array([1.0, 2.0]))
+    recording = pop.run(steps=320, record=["V"], I=1.0, tape=True)
+    with pytest.raises(NonFiniteError, match="parameter 'b' in neuron 0, summed .* too large for float32"):
+        recording.backward({"V": 9e36})
+
+
+def test_the_last_states_are_those_of_all_neurons():
+    """Whatever was recorded; so runs can be chained by what the next one began with."""
+    pop = population(6, MODEL)
+    recording = pop.run(steps=20, record=["V"], neurons=[1, 4], I=10.0, tape=True)
+    whole = recording.backward({}, final={"V": np.arange(6.0)})
+    assert whole["V0"].shape == (6,)
+    with pytest.raises(ValueShapeError, match=r"final V has shape \(2,\); give one value per neuron"):
+        recording.backward({}, final={"V": np.ones(2)})
+    with pytest.raises(ValueShapeError, match="final takes a mapping"):
+        recording.backward({}, final=[1.0])
