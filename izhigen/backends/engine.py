@@ -377,8 +377,8 @@ class Engine(Protocol):
 
     def pull_back(self, block: Block, pullback: Pullback) -> bool:
         """Go back through a block's steps, for a kernel that was asked for with ``training``; arrays of the block's
-        states serve as room. Returns whether a gradient of a state was not finite where a segment begins, or in the
-        end: a later spike, which is an earlier one on the way back, may have cut it off since.
+        states serve as room. Returns whether a gradient was not finite: of an input in any step, of a state where a
+        segment begins or in the end; an earlier spike may have cut it off since.
 
         Raises
         ------

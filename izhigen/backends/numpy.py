@@ -360,7 +360,9 @@ class NumpyEngine(HostEngine):
                 for moment in reversed(self._made_again(block, begin, end)):
                     if moment.k >= pullback.first:
                         self._adjoint.pull(moment, pullback)
-            is_bad = is_bad or not all(np.isfinite(values).all() for values in pullback.states.values())
+            part = slice(max(begin, pullback.first) - block.first_step, end - block.first_step)
+            found = [*pullback.states.values(), *(rows[part] for rows in pullback.inputs.values())]
+            is_bad = is_bad or not all(np.isfinite(values).all() for values in found)
             end = begin
         return is_bad
 

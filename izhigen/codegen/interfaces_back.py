@@ -91,7 +91,8 @@ def back_functions(view: KernelView) -> tuple[Function, ...]:
         ),
         "Go back through run->steps steps of neurons first <= i < last, made again segment by segment; the arrays of "
         "the population's\nstate serve as room. A call begins with a segment. Where bad_neuron is not negative on "
-        "entry, it becomes the first neuron with a\ngradient of a state that is not finite where a segment begins. "
+        "entry, it becomes the first neuron with a\ngradient that is not finite: of an input, or of a state where a "
+        "segment begins. "
         "Ranges and threads as for "
         f"{view.name}_advance, each with a room of its own.",
         (

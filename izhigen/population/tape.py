@@ -274,7 +274,7 @@ class _WayBack:
         while end > tape.block.first_step:
             begin = kept.start(max(kept.row_at(end - 1) - segments + 1, 0))
             before = self._copies()
-            if self._pull(begin, end, begin) or self._fault(begin, end) is not None:
+            if self._pull(begin, end, begin) or self._bad_sum() is not None:
                 self._trace(begin, end, before)
             end = begin
             if interrupted():
@@ -291,8 +291,9 @@ class _WayBack:
         return max(1, int(work // max(tape.layout.count, 1)) // tape.kept.every)
 
     def _pull(self, begin: int, end: int, first: int) -> bool:
-        """Go back from step ``end`` to ``first``, the steps made again from ``begin`` on; whether a gradient of a state
-        was not finite where a segment begins, or in the end.
+        """Go back from step ``end`` to ``first``, the steps made again from ``begin`` on.
+
+        Returns whether a gradient was not finite: of an input, or of a state where a segment begins or in the end.
         """
         tape, offset = self._tape, begin - self._tape.block.first_step
         inputs = {name: source.part(offset, end - begin) for name, source in tape.block.inputs.items()}
@@ -311,6 +312,10 @@ class _WayBack:
             place = first_not_finite(rows[begin - origin : end - origin])
             if place is not None:
                 return f"the gradient of input {shown(name)} of neuron", int(place[1])
+        return self._bad_sum()
+
+    def _bad_sum(self) -> tuple[str, int] | None:
+        """The first parameter whose sum is not finite, and the neuron; it stays so."""
         for name, sums in self._pullback.parameters.items():
             place = first_not_finite(sums)
             if place is not None:
