@@ -310,7 +310,7 @@ class Model(Composable):
         ----------
         method, dtype, dt, seed, surrogate, detach_spike, spike_reset, spike_scale
             As for :meth:`population`.
-        backend : {"c", "numpy"}
+        backend : {"c", "cuda", "numpy"}
 
         Raises
         ------

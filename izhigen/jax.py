@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from izhigen.errors import ValueShapeError, shown, suggest
+from izhigen.errors import BackendError, ValueShapeError, shown, suggest
 from izhigen.layers import LayerRuns, check_inputs, name_inputs
 from izhigen.model.events import SPIKE
 
@@ -68,8 +68,14 @@ def layer(
     ------
     ValueShapeError
         For unknown names and wrong shapes.
+    BackendError
+        For a backend of a device.
     """
     runs = LayerRuns(model, n, trainable, record, dtype=dtype, **options)
+    if runs.device is not None:
+        raise BackendError(
+            "izhigen.jax runs on the processor: take backend='c' or 'numpy', or izhigen.torch for a device"
+        )
     number = runs.population(1).dtype
     if jnp.zeros((), number).dtype != number:
         raise ValueShapeError(

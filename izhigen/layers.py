@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from izhigen.recording.recording import Recording
 
 Array = Any
-DEFAULT_SURROGATE = "sigmoid"
+DEFAULT_SURROGATE = "arctan"
+"""It falls off slowly enough for potentials in mV: others are 0 to every digit a few mV from the threshold."""
 
 
 class LayerRuns:
@@ -59,7 +60,7 @@ class LayerRuns:
         self.kept = (*self.states, *((LAST_SPIKE,) if model.keeps_last_spike else ()))
         events = tuple(event.name for event in model.events)
         for what, names, known in (
-            ("trainable", self.trainable, tuple(model.parameters)),
+            ("trainable", self.trainable, model.gradient_parameters),
             ("record", self.record, (*self.states, *events)),
         ):
             for name in names:
@@ -78,6 +79,14 @@ class LayerRuns:
         self.values = {name: np.asarray(on_host(first.parameters[name])) for name in self.trainable}
         for name, values in self.values.items():
             self.values[name] = values.reshape(self.n) if values.ndim else values
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what a copy makes anew: populations and the lock."""
+        return {**vars(self), "_populations": {}, "lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.lock = threading.RLock()
 
     @property
     def device(self) -> int | None:

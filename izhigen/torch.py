@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from izhigen.errors import BackendError, ValueShapeError
+from izhigen.errors import BackendError, DerivationError, ValueShapeError
 from izhigen.layers import LayerRuns, check_inputs, name_inputs
 from izhigen.model.events import SPIKE
 
@@ -51,6 +51,11 @@ class _Run(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor | None) -> Any:
+        if torch.is_grad_enabled():  # PyTorch writes down what is done here, and would take it for a constant
+            raise DerivationError(
+                "izhigen.torch.Layer has gradients of first order only; leave out create_graph=True, or take the "
+                "gradients that it is for by finite differences"
+            )
         tensors = ctx.saved_tensors
         record, states = ctx.layer.runs.record, ctx.layer.runs.states
         given = [None if g is None else _array(g, ctx.layer.device) for g in gradients]
@@ -112,11 +117,12 @@ class Layer(torch.nn.Module):
         Whether a call goes on from the states that the last one of the same batch size left, without a gradient from
         one to the other; :meth:`reset`, and another batch size, begin anew. Time goes on with it.
     dtype : torch.dtype
-        ``torch.float32`` or ``torch.float64``.
+        In which the kernels compute, whatever the type of tensors: ``torch.float32`` or ``torch.float64``. Gradients
+        are of first order only.
     **options
         Of :meth:`izhigen.Model.population` (``dt``, ``method``, ``backend``, ``threads``, ``seed``, ``surrogate``,
         ``detach_spike``, ``spike_reset``, ``spike_scale``, ``smooth_spikes``), and values of parameters and initial
-        states. The surrogate is ``"sigmoid"`` where none is given. Initial states are found once, from the values that
+        states. The surrogate is ``"arctan"`` where none is given. Initial states are found once, from the values that
         parameters have here; they do not follow these when they are trained. A model with noise draws other numbers in
         every call until :meth:`reset`: its steps are counted on, and ``t`` in its equations with them.
 
@@ -205,7 +211,7 @@ class Layer(torch.nn.Module):
         if self._last and next(iter(self._last.values())).shape[0] != batch:
             self.reset()
         states = self._initial(batch, {} if initial is None else initial)
-        trainable = {name: getattr(self, name) for name in self.runs.trainable}
+        trainable = {name: self._read(getattr(self, name)) for name in self.runs.trainable}
         names = (tuple(named), tuple(trainable), tuple(states))
         found = _Run.apply(self, names, *named.values(), *trainable.values(), *states.values())
         traces, final = found[: len(self.runs.record)], found[len(self.runs.record) :]
@@ -229,11 +235,12 @@ class Layer(torch.nn.Module):
         for name, values in given.items():
             if name not in self.runs.states:
                 raise ValueShapeError(f"initial: model {self.runs.model.name!r} has no state {name!r}")
+            tensor = self._read(values)
             try:
-                found[name] = self._read(values).broadcast_to(batch, n)
+                found[name] = tensor.broadcast_to(batch, n)
             except RuntimeError:
                 raise ValueShapeError(
-                    f"initial {name!r} has shape {tuple(values.shape)}; give ({batch}, {n}) or ({n},)"
+                    f"initial {name!r} has shape {tuple(tensor.shape)}; give ({batch}, {n}) or ({n},)"
                 ) from None
         return found
 

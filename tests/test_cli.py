@@ -283,7 +283,7 @@ def test_a_source_has_the_jumps_counts_and_spikes_that_are_asked_for(tmp_path, c
 
 def test_emit_with_the_way_back(tmp_path, capsys, monkeypatch):
     model = iz.load("RS")
-    assert ok("emit", "RS", "--with", "adjoint") == model.source("c", gradients=True, surrogate="sigmoid")
+    assert ok("emit", "RS", "--with", "adjoint") == model.source("c", gradients=True, surrogate="arctan")
     chosen = ("--gradient", "I", "--surrogate", "1/(1 + abs(x))**2", "--detach-spike", "reset", "--spike-scale", "0.1")
     how = {"surrogate": "1/(1 + abs(x))**2", "detach_spike": "reset", "spike_scale": 0.1}
     assert ok("emit", "RS", "--with", "adjoint", *chosen) == model.source("c", gradients=("I",), **how)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
@@ -193,8 +193,7 @@ class _Tape:
                 self.values += [_Value(a.symbol, a.expression, overflows=self._is_steep(a)) for a in assignments]
                 for state, increment in zip(self.step.states, increments):
                     kicks = [term.factor * term.xi for term in noise if term.state == state]
-                    self._change(state, sp.Add(state, increment, *kicks))
-                    self._limit(state)
+                    self._change(state, sp.Add(state, increment, *kicks), overflows=self._leaves_range(state))
             case Jump():
                 for name in self.jumped:
                     state = symbol(name)
@@ -224,11 +223,13 @@ class _Tape:
         self._taken.add(name.name)
         return name
 
-    def _add(self, wanted: str, expression: Any, choice: _Choice | None = None) -> sp.Symbol:
+    def _add(
+        self, wanted: str, expression: Any, choice: _Choice | None = None, *, overflows: bool = False
+    ) -> sp.Symbol:
         if choice is None and expression.is_Symbol:
             return expression
         name = self._name(wanted)
-        self.values.append(_Value(name, expression, choice))
+        self.values.append(_Value(name, expression, choice, overflows))
         return name
 
     def _is_steep(self, assignment: Assignment) -> bool:
@@ -236,16 +237,15 @@ class _Tape:
         known = {DT, *map(symbol, self.step.model.parameters)}
         return any(call.free_symbols - known for call in assignment.expression.atoms(*STEEP))
 
-    def _limit(self, state: sp.Symbol) -> None:
-        """Keep a state within limits that may leave the range of numbers by its integration, before an event sets it. A
-        loss depends on it by a surrogate then, which is 0 so far from the threshold; but 0 times infinity is not.
-        """
+    def _leaves_range(self, state: sp.Symbol) -> bool:
+        """Whether a state may leave the range of numbers by its integration, before an event sets it."""
         equation = next(e for e in self.step.system.equations if e.state == state)
-        if isinstance(self.values[-1], _Value) and equation.rate.free_symbols & set(self.step.states):
-            self.values[-1] = replace(self.values[-1], overflows=True)
+        return bool(equation.rate.free_symbols & set(self.step.states))
 
-    def _change(self, state: sp.Symbol, expression: Any, choice: _Choice | None = None) -> None:
-        self.present[state] = self._add(f"{state.name}_new", expression, choice)
+    def _change(
+        self, state: sp.Symbol, expression: Any, choice: _Choice | None = None, *, overflows: bool = False
+    ) -> None:
+        self.present[state] = self._add(f"{state.name}_new", expression, choice, overflows=overflows)
 
     def _decide(self, event: Event) -> None:
         meaning = {**before(self.present), **self._elapsed}
@@ -326,11 +326,7 @@ class _Tape:
         """What a value's gradient gives to each of the values that it reads."""
         if value.choice is None:
             for name in sorted(value.expression.free_symbols & active, key=lambda s: s.name):
-                slope = own_functions(derivative(value.expression, name))
-                # a sum stands in brackets, so that it is computed before 0 is multiplied by it
-                if value.overflows and (slope.atoms(*STEEP) or (slope.is_Add and slope.atoms(sp.Function))):
-                    slope = limited(slope)
-                yield name, _product(total, slope)
+                yield name, _product(total, _slope(value, name))
             return
         choice, second = value.choice, value.choice.second
         is_number = choice.event is not None and self.training.smooth
@@ -384,6 +380,19 @@ def smooth_event(training: Training, margin: Any, unless: Iterable[Any]) -> Any:
     for condition in unless:
         value = where(condition, 0, value)
     return value
+
+
+def _slope(value: _Value, name: sp.Symbol) -> Any:
+    """The derivative of a value with respect to one that it reads.
+
+    A loss depends on a value that overflows by a surrogate, which is 0 so far from the threshold; so no slope of it may
+    be infinite, as 0 times infinity is no number. Each factor of a product is finite by itself (phi1 saturates), and
+    the 0 comes first; what may become infinite, a sum of such products or an exponential, is limited.
+    """
+    slope = own_functions(derivative(value.expression, name))
+    if value.overflows and (slope.atoms(*STEEP) or (slope.is_Add and slope.atoms(sp.Function))):
+        return limited(slope)
+    return slope
 
 
 def _product(total: Any, slope: Any) -> Any:

@@ -109,7 +109,7 @@ class StepFunction:
         inputs: Mapping[str, Any],
         parameters: Mapping[str, Any] | None,
         states_bar: States,
-        spikes_bar: Any = 0.0,
+        spikes_bar: Any = None,
         *,
         k: int = 0,
     ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Any]]:
@@ -121,8 +121,8 @@ class StepFunction:
             As for the step.
         states_bar : mapping
             Name of a state to the gradient with respect to its new values; others have 0.
-        spikes_bar : array or mapping
-            The same of the spikes as numbers, by name where there are other events.
+        spikes_bar : array or mapping, optional
+            The same of the spikes as numbers, by name where there are other events; 0 where it is left out.
 
         Returns
         -------
@@ -144,18 +144,27 @@ class StepFunction:
         engine, block, shape = self._prepared(states, inputs, given, k, wanted)
         n, space = int(np.prod(shape)), self._space
         bars = {name: space.zeros(n, self.dtype) for name in self.model.gradient_states}
+        if not isinstance(states_bar, Mapping):
+            raise ValueShapeError(
+                f"states_bar takes a mapping such as {{'V': gradient}}, not {type(states_bar).__name__}"
+            )
         for name, values in states_bar.items():
             if name not in bars:
                 raise ValueShapeError(f"states_bar: {shown(name)} is no state with a gradient{suggest(name, bars)}")
             space.write(bars[name], self._flat(f"states_bar {name}", values, shape))
-        events_bar = spikes_bar if isinstance(spikes_bar, Mapping) else {SPIKE: spikes_bar} if self.events else {}
+        events_bar = (
+            {} if spikes_bar is None else spikes_bar if isinstance(spikes_bar, Mapping) else {SPIKE: spikes_bar}
+        )
+        for name in events_bar:
+            if name not in self.events:
+                raise ValueShapeError(
+                    f"spikes_bar: {shown(name)} is no event of model {self.model.name!r}"
+                    f"{suggest(str(name), self.events)} (events: {', '.join(self.events) or 'none'})"
+                )
         counts = {name: self._flat(f"spikes_bar {name}", values, shape) for name, values in events_bar.items()}
         rows = {name: space.rows(1, None, n, self.dtype) for name in inputs}
         sums = {name: space.zeros(n, np.float64) for name in wanted if name not in inputs}
         cotangents = {name: Cotangent(values.reshape(1, -1)) for name, values in counts.items()}
-        for name in counts:
-            if name not in self.events:
-                raise ValueShapeError(f"spikes_bar: {shown(name)} is no event{suggest(str(name), self.events)}")
         with self._lock, space.use():
             kept = Kept(k, 1, {name: values.reshape(1, -1).copy() for name, values in block.state.items()})
             engine.pull_back(block, Pullback(kept, k, cotangents, {}, bars, rows, sums))

@@ -123,7 +123,10 @@ class Tape:
             raise ValueShapeError(f"final takes a mapping such as {{'V': gradient}}, not {type(final).__name__}")
         for name, values in final.items():
             if name not in states:
-                raise ValueShapeError(f"final: model {self.model.name!r} has no state {shown(name)}")
+                known = ", ".join(states)
+                raise ValueShapeError(
+                    f"final: {shown(name)} is no state with a gradient{suggest(str(name), states)} (known: {known})"
+                )
             layout.space.write(states[name], self._of_row(f"final {name}", values, layout.shape)[0])
             if first_not_finite(states[name]) is not None:
                 raise ValueShapeError(f"backward: the gradient given for the final {shown(name)} is not finite")

@@ -275,7 +275,8 @@ class Recording:
             one that broadcasts to it: of a state after each recorded step, of ``"spike"`` as numbers 0 and 1. A state
             need not have been recorded. ``"count"``: the gradient with respect to the number of spikes, one a neuron.
         final : mapping, optional
-            Name of a state to the gradient with respect to its values after the run, beside those of the traces.
+            Name of a state to the gradient with respect to its values after the run, beside those of the traces; in the
+            population's shape, whichever neurons were recorded.
 
         Returns
         -------

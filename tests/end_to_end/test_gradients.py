@@ -181,3 +181,15 @@ def test_upstrokes_that_leave_the_range_of_numbers(name, dtype):
         np.testing.assert_array_equal(spikes, same)
         for key, values in expected.items():
             assert np.abs(gradients[key] - values).max() <= 1e-6 * max(np.abs(values).max(), 1e-300), key
+
+
+def test_a_state_that_does_not_change():
+    """It stays the same symbol through the step, and stands first."""
+    model = iz.Model("M", "dx/dt = 0\ndV/dt = -V + x + I", "V >= 1", "V = 0", inputs=["I"], initial={"x": 2.0})
+    inputs = {"I": 0.5 + random_numbers((25, 3), 1)}
+    assert (
+        Differences(
+            model, {"V": np.zeros(3), "x": np.full(3, 2.0)}, inputs, 25, {"dt": 0.2, "backend": "numpy"}
+        ).check()
+        >= 3
+    )

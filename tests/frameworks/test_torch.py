@@ -1,5 +1,6 @@
 """``izhigen.torch.Layer``: gradients, layouts, state, and errors."""
 
+import copy
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import pytest
 
 import izhigen as iz
 from izhigen import layers
-from izhigen.errors import BackendError, ValueShapeError
+from izhigen.errors import BackendError, DerivationError, ValueShapeError
 from tests.helpers import host
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -57,7 +58,7 @@ def test_the_same_as_a_population():
     spikes, potentials = one(inputs)
     weights = torch.randn(potentials.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     ((spikes * weights).sum() + (potentials * weights * 0.1).sum()).backward()
-    pop = MODEL.population(5, batch=3, dt=0.3, dtype="float64", surrogate="sigmoid", spike_scale=0.1)
+    pop = MODEL.population(5, batch=3, dt=0.3, dtype="float64", surrogate="arctan", spike_scale=0.1)
     recording = pop.run(steps=40, record=["spike", "V"], I=inputs.detach().numpy(), tape=True)
     found = recording.backward({"spike": weights.numpy(), "V": 0.1 * weights.numpy()})
     np.testing.assert_array_equal(spikes.detach().numpy(), recording["spike"])
@@ -229,3 +230,43 @@ def test_a_tensor_of_another_device_is_named():
         BackendError, match=r"lies on meta, and the layer's kernels run on cpu: bring it over with \.to"
     ):
         layer()(current().to("meta"))
+
+
+def test_copies_and_whole_modules(tmp_path):
+    """A copy trains by itself, as of a mean of weights; a module is saved with all that it needs."""
+    one = layer()
+    other = copy.deepcopy(one)
+    torch.save(one, tmp_path / "layer.pt")
+    again = torch.load(tmp_path / "layer.pt", weights_only=False)
+    with torch.no_grad():
+        other.a.mul_(2.0)
+    assert one.a.item() == again.a.item() == other.a.item() / 2
+    torch.testing.assert_close(again(current()), one(current()))
+
+
+def test_second_derivatives_are_refused():
+    """They would be left out without a word."""
+    inputs = current().requires_grad_()
+    with pytest.raises(DerivationError, match="first order only; leave out create_graph=True"):
+        torch.autograd.grad(layer()(inputs).sum(), inputs, create_graph=True)
+
+
+def test_kernels_compute_in_their_own_type():
+    inputs = current()
+    half = layer(dtype=torch.float32).to(torch.bfloat16)
+    assert half(inputs.to(torch.bfloat16)).dtype == torch.float32
+    half(inputs).sum().backward()
+    assert half.a.grad.dtype == torch.bfloat16
+
+
+def test_the_default_surrogate_passes_something_for_potentials_in_mv():
+    one = Layer(MODEL, 4, trainable=["a", "d"], dt=0.5)
+    one(torch.full((200, 2, 4), 10.0)).mean().backward()
+    assert abs(one.a.grad.item()) > 1e-3
+
+
+def test_parameters_without_a_gradient_are_not_trainable():
+    with pytest.raises(ValueShapeError, match="trainable: 'tau_ref' is not one of"):
+        Layer(iz.load("IzhikevichRefLTC"), 4, trainable=["tau_ref"])
+    with pytest.raises(ValueShapeError, match=r"initial 'V' has shape \(4,\)"):
+        layer()(current(), initial={"V": [1.0, 2.0, 3.0, 4.0]})

@@ -104,6 +104,8 @@ def test_gradients_have_the_shapes_of_what_was_given():
         (lambda s: s(start(), {"I": np.ones(5)}), "does not broadcast"),
         (lambda s: s(start(), {}, {"aa": 1.0}), "did you mean 'a'"),
         (lambda s: s.vjp(start(), {}, None, {"W": 1.0}), "no state with a gradient"),
+        (lambda s: s.vjp(start(), {}, None, [1.0]), "states_bar takes a mapping"),
+        (lambda s: s.vjp(start(), {}, None, {}, {"burst": 1.0}), r"no event of model .* \(events: spike\)"),
     ],
 )
 def test_errors(call, message):
