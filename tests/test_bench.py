@@ -191,7 +191,7 @@ def test_the_device_benchmark_measures_every_setting(tmp_path, monkeypatch, devi
         monkeypatch.setattr("izhigen.bench.timing.MOST_STEPS", 64)
     importlib.import_module("device").main()
     data = json.loads((tmp_path / "device.json").read_text())
-    assert len({row["what"] for row in data["rows"]}) == 8 and all(
+    assert len({row["what"] for row in data["rows"]}) == 9 and all(
         row["rate"] > 0 and row["share_of_copy"] > 0 for row in data["rows"]
     )
     assert {"device", "driver", "cupy", "date"} <= set(data["machine"])

@@ -27,7 +27,7 @@ def test_arguments_are_what_is_read_and_not_computed():
 
 
 STEP = ["constants", "prepare", "clock", "guard", "step", "rest"]
-BACK = ["back", "back_guard", "back_clock"]
+BACK = ["back", "back_guard", "back_rest", "back_clock"]
 
 
 def test_the_procedures_of_a_kernel():

@@ -38,8 +38,6 @@ from tests.standalone.conftest import (
 from tests.standalone.test_events import MODELS as OF_EVENTS
 from tests.standalone.test_mutants import surviving
 
-pytestmark = pytest.mark.tools
-
 EVERY_MODEL = {**MODELS, **{f"{name}Events": model.variant(f"{name}Events") for name, model in OF_EVENTS.items()}}
 
 
@@ -84,6 +82,7 @@ CASES = [
 """Noise, refractory periods, several events and arrivals, jumps, no inputs, no parameters, no events."""
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize(("name", "dtype", "compiler", "how"), CASES)
 def test_gradients_pass_the_self_test(tmp_path, name, dtype, compiler, how):
     need(compiler)
@@ -128,6 +127,7 @@ def test_sources_are_also_cpp(tmp_path, name):
     assert "passed" in run(["./selftest"], tmp_path)
 
 
+@pytest.mark.tools
 def test_make_and_cmake(tmp_path):
     need("make", "cmake")
     written = there_and_back("IzhikevichLTC", wanted=("I", "a"))
