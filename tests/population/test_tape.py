@@ -296,7 +296,7 @@ def test_refused():
         population(2).run(steps=3, tape=["tau_ref"])
     with pytest.raises(ValueShapeError, match="'aa' is no input of this run and no parameter.*did you mean 'a'"):
         population(2).run(steps=3, tape=["aa"])
-    with pytest.raises(ValueShapeError, match="final: model 'IzhikevichLTC' has no state 'W'"):
+    with pytest.raises(ValueShapeError, match="final: 'W' is no state with a gradient"):
         population(2, MODEL).run(steps=3, tape=True).backward({}, final={"W": 1.0})
     with pytest.raises(ValueShapeError, match="final 'V' is not finite"):
         population(2, MODEL).run(steps=3, tape=True).backward({}, final={"V": np.nan})
