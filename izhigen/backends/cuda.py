@@ -326,8 +326,9 @@ class CudaEngine:
         """Launch the way back through a block; what is returned waits, and says what :meth:`pull_back` does."""
         n, binding = len(next(iter(block.state.values()))), self._binding
         with self._space.use(), device_errors(f"the way back through {block.steps} steps of {n} neurons"):
-            population, run = binding.population(block, n), self._run(replace(block, check_finite=True))
+            population, run = binding.population(block, n), self._run(block)
             kept = self._begin(block, population, run)
+            run.check_finite = True  # of gradients: what was not finite on the way forth stops nothing
             given, counts = (
                 {name: self._send_part(cotangent) for name, cotangent in cotangents.items()}
                 for cotangents in (pullback.given, pullback.counts)

@@ -17,6 +17,7 @@ from izhigen.errors import (
 )
 from izhigen.population import tape as tapes
 from izhigen.signals import Interruptible
+from tests.helpers import host
 
 MODEL = iz.load("IzhikevichLTC")
 REFRACTORY = iz.load("IzhikevichRefLTC").with_noise(V=2.0)
@@ -492,3 +493,17 @@ def test_the_last_states_are_those_of_all_neurons():
         recording.backward({}, final={"V": np.ones(2)})
     with pytest.raises(ValueShapeError, match="final takes a mapping"):
         recording.backward({}, final=[1.0])
+
+
+def test_an_input_that_was_not_finite_in_a_step_stops_no_way_back(backend):
+    """It made the neuron spike, and nobody asked to look; the next run goes on as well."""
+    model = iz.Model("M", "dV/dt = (-V + I)/5", "V >= 1", "V = 0", inputs=["I"])
+    pop = model.population(3, dt=0.5, dtype="float64", backend=backend, surrogate="arctan", detach_spike="reset")
+    text, weights = "where(t == 5, 1/(t - 5), 2 + 0.1*sin(t))", []
+    for _ in range(2):
+        pop.reset()
+        recording = pop.run(steps=40, record=["spike"], I=text, tape=["I"], check_finite=False)
+        weights.append(host(recording.backward({"count": 1.0})["I"]))
+        assert host(recording["spike"])[10].all()
+    np.testing.assert_array_equal(*weights)
+    assert weights[0][10, 0] == 0.0 and (weights[0][11:-1] > 0.0).all() and (weights[0][:10] > 0.0).all()
