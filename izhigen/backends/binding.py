@@ -109,14 +109,15 @@ class Binding:
             setattr(found.parameter, c_name(name), self.pointer("double *", values))
         return found
 
-    def room(self) -> dict[str, Any]:
-        """What the way back on a device keeps of a step: names, and types of pointers to such values."""
+    def room_sizes(self) -> dict[str, int]:
+        """What the way back on a device keeps of a step: names, and bytes of a value."""
         fields = dict(self.ffi.typeof(f"struct {self._name}_pullback").fields)
-        return {name: field.type for name, field in fields["room"].type.fields} if "room" in fields else {}
+        kept = fields["room"].type.fields if "room" in fields else []
+        return {name: self.ffi.sizeof(field.type.item) for name, field in kept}
 
     def set_room(self, pullback: Any, name: str, array: Array) -> None:
         """Point the way back at the room for one of those."""
-        setattr(pullback.room, name, self.ffi.cast(self.room()[name], self.pointer("void *", array)))
+        setattr(pullback.room, name, self.pointer("void *", array))
 
     def _set_cotangent(self, target: Any, cotangent: Cotangent) -> None:
         values = cotangent.values

@@ -113,6 +113,7 @@ class CudaEngine:
         self._shapes: dict[tuple[str, int], tuple[int, int]] = {}
         self._graphs: dict[bytes, Any] = {}
         self._rooms: dict[str, Array] = {}
+        self._room_sizes = self._binding.room_sizes() if program.goes_back else {}
         self.method, self.cost = program.method, program.cost
         name = self._cupy.cuda.runtime.getDeviceProperties(space.number)["name"].decode()
         self.description = f"compiled by NVRTC for device {space.number} ({name})"
@@ -311,10 +312,14 @@ class CudaEngine:
         )
 
     def _start(self, part: str, neurons: int, per_thread: int, arguments: tuple[Array, ...]) -> None:
+        blocks, threads = self._shape(part, neurons, per_thread)
+        self._kernels[part]((blocks,), (threads,), arguments)
+
+    def _shape(self, part: str, neurons: int, per_thread: int) -> tuple[int, int]:
+        """Blocks and threads a block of a launch, asked for once."""
         if (part, neurons) not in self._shapes:
             self._shapes[part, neurons] = launch_shape(self._kernels[part], neurons, per_thread, self._space)
-        blocks, threads = self._shapes[part, neurons]
-        self._kernels[part]((blocks,), (threads,), arguments)
+        return self._shapes[part, neurons]
 
     # -- the way back -----------------------------------------------------------------------------------------------
 
@@ -325,7 +330,8 @@ class CudaEngine:
     def launch_back(self, block: Block, pullback: Pullback) -> Callable[[], bool]:
         """Launch the way back through a block; what is returned waits, and says what :meth:`pull_back` does."""
         n, binding = len(next(iter(block.state.values()))), self._binding
-        with self._space.use(), device_errors(f"the way back through {block.steps} steps of {n} neurons"):
+        what = f"the way back through {block.steps} steps of {n} neurons"
+        with self._space.use(), device_errors(what):
             population, run = binding.population(block, n), self._run(block)
             kept = self._begin(block, population, run)
             run.check_finite = True  # of gradients: what was not finite on the way forth stops nothing
@@ -338,7 +344,7 @@ class CudaEngine:
             self._kernels["pull_back"](*shape, self._by_value(population, run, back))
 
         def wait(_alive: list[Any] = kept) -> bool:
-            with self._space.use(), device_errors(f"the way back through {block.steps} steps of {n} neurons"):
+            with self._space.use(), device_errors(what):
                 return self._bad_neuron() is not None
 
         return wait
@@ -347,8 +353,7 @@ class CudaEngine:
         """Room for what is kept of so many steps; the blocks and threads that it suffices for, each thread taking one
         neuron after the other.
         """
-        sizes = {name: self._binding.ffi.sizeof(kind.item) for name, kind in self._binding.room().items()}
-        blocks, threads = launch_shape(self._kernels["pull_back"], n, 1, self._space)
+        sizes, (blocks, threads) = self._room_sizes, self._shape("pull_back", n, 1)
         a_block = threads * steps * sum(sizes.values())
         held = sum(map(len, self._rooms.values()))
         most = max(held, min(self.rewind_bytes, (self._free_bytes() + held) // 2))

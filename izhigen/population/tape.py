@@ -234,14 +234,15 @@ class Tape:
         """Of the one value for all neurons, or of one a neuron; those of batches that share it are added up."""
         if isinstance(self.block.parameters[name], float):
             return float(fetch(values).sum())  # in the same order wherever they lie
-        space, shape, dtype = self.layout.space, self.layout.shape, self.layout.dtype
+        space, shape = self.layout.space, self.layout.shape
         if self.layout.batch is not None and self.is_shared[name]:
             whole = fetch(values).reshape(shape).sum(axis=0)
-            return self._in_range(name, space.gather(space.send(whole.reshape(-1))).reshape(whole.shape), dtype)
-        return self._in_range(name, space.gather(values).reshape(shape), dtype)
+            return self._in_range(name, space.gather(space.send(whole.reshape(-1))).reshape(whole.shape))
+        return self._in_range(name, space.gather(values).reshape(shape))
 
-    def _in_range(self, name: str, sums: Array, dtype: Any) -> Array:
+    def _in_range(self, name: str, sums: Array) -> Array:
         """Sums of double precision in the kernel's type."""
+        dtype = self.layout.dtype
         with np.errstate(over="ignore"):
             found = sums.astype(dtype)
         place = first_not_finite(found.reshape(-1))
