@@ -32,17 +32,24 @@ class Model(Composable):
     or as a SymPy expression.
     """
 
-    def derive(self, method: str = "exp_euler") -> ReportedStep:
+    def derive(self, method: str = "exp_euler", spike_timing: str = "step") -> ReportedStep:
         """Derive the update of one step by a method; ``print(step.report())`` explains it.
+
+        Parameters
+        ----------
+        method, spike_timing : str
+            As for :meth:`population`.
 
         Raises
         ------
         DerivationError
             For an unknown method, or a right-hand side without a usable derivative.
+        ValueShapeError
+            For an unknown timing.
         """
         from izhigen.derivation import derive_reported
 
-        return derive_reported(self, method)
+        return derive_reported(self, method, spike_timing)
 
     def source(
         self,
@@ -210,6 +217,7 @@ class Model(Composable):
         *,
         dt: float = 0.1,
         method: str = "exp_euler",
+        spike_timing: str = "step",
         backend: str = "c",
         dtype: DTypeLike = "float32",
         threads: int = 1,
@@ -235,6 +243,10 @@ class Model(Composable):
             Step in ms.
         method : str
             Integration method; see ``izhigen.derive.step.method_names()``.
+        spike_timing : {"step", "linear", "located"}
+            Where in a step a spike happens, and its reset: at its end, as in BrainPy, Brian2 and GeNN; where a straight
+            line between the states before and after the step meets the threshold; or where the method's own solution
+            does. The rest of the step goes on from there, and a neuron may spike again in it.
         backend : {"c", "cuda", "numpy"}
             ``"numpy"`` needs no compiler; ``"cuda"`` needs CuPy and a device, and keeps its arrays there.
         dtype : {"float32", "float64"}
@@ -286,6 +298,7 @@ class Model(Composable):
         of_model |= {"spike_reset": spike_reset, "spike_scale": spike_scale, "smooth_spikes": smooth_spikes}
         of_model |= {"surrogate": surrogate, "detach_spike": detach_spike}
         of_run: dict[str, Any] = {"dt": dt, "method": method, "backend": backend, "dtype": dtype, "threads": threads}
+        of_run["spike_timing"] = spike_timing
         return Population(self, size, seed=seed, batch=batch, **of_run, **of_device, **of_model)
 
     def step_function(

@@ -39,7 +39,7 @@ class ReportedStep(Step):
         return notebook.step_html(self)
 
 
-def derive_reported(model: Declaration, method: str) -> ReportedStep:
+def derive_reported(model: Declaration, method: str, spike_timing: str = "step") -> ReportedStep:
     """Derive a step that can explain itself."""
-    step = derive_step(model, method)
+    step = derive_step(model, method, spike_timing)
     return ReportedStep(**{f.name: getattr(step, f.name) for f in fields(Step)})

@@ -66,7 +66,8 @@ class CEngine(HostEngine):
         except CompileError:  # a library that another machine left behind
             self._built = build(program, again=True)
             self._library, self._advance = self._open(self._built)
-        self.method, self.cost, self.pace = program.method, program.cost, PACE
+        self.method, self.spike_timing = program.method, program.spike_timing
+        self.cost, self.pace = program.cost, PACE
         self._workers = Workers()
         self._dtype = np.dtype(program.dtype)
         self._lists: list[_SpikeList] = []

@@ -114,7 +114,7 @@ class CudaEngine:
         self._graphs: dict[bytes, Any] = {}
         self._rooms: dict[str, Array] = {}
         self._room_sizes = self._binding.room_sizes() if program.goes_back else {}
-        self.method, self.cost = program.method, program.cost
+        self.method, self.spike_timing, self.cost = program.method, program.spike_timing, program.cost
         name = self._cupy.cuda.runtime.getDeviceProperties(space.number)["name"].decode()
         self.description = f"compiled by NVRTC for device {space.number} ({name})"
         self.recover()

@@ -171,8 +171,9 @@ class Source:
 class Moments:
     """Each neuron's spikes in figures, over all blocks of a run: arrays of n values that a backend brings up to date.
 
-    ``count`` of spikes; steps of the ``first`` and the ``last`` one (-1 before any); sum of the ``squares`` of the
-    intervals in steps. The last three are all None where only the count is wanted.
+    ``count`` of spikes; steps of the ``first`` and the ``last`` one (-1 before any), whole numbers, or, where spikes are
+    located, moments with a fraction; sum of the ``squares`` of the intervals in steps. The last three are all None
+    where only the count is wanted.
     """
 
     count: Array
@@ -310,6 +311,13 @@ def join_spikes(parts: Sequence[Spikes], none: Array) -> Spikes:
     return Spikes(join([none, *(p.step for p in parts)]), join([none, *(p.neuron for p in parts)]), events, offsets)
 
 
+def in_order(spikes: Spikes) -> Spikes:
+    """Located spikes and events by time, then neuron; those at the ends of steps are."""
+    if spikes.offset is None:
+        return spikes
+    return spikes.where(namespace(spikes.step).lexsort((spikes.neuron, spikes.offset, spikes.step)))
+
+
 def listed_spikes(place: Array, neuron: Array, event_count: int) -> Spikes:
     """From a kernel's list, in which a step's number counts for each of so many events."""
     if event_count == 1:
@@ -348,6 +356,8 @@ class Engine(Protocol):
     """What was built, for people: compiler, flags, file."""
     method: str
     """Name of the integration method."""
+    spike_timing: str
+    """Where in a step events happen."""
     cost: int
     """What a neuron-step costs, in multiply-adds."""
     pace: float

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from izhigen.backends.engine import Advanced, Block, HostEngine, Moments, PreparedStep, Source, Spikes, host_space
+from izhigen.backends.engine import Advanced, Block, HostEngine, Moments, PreparedStep, Source, Spikes, host_space, in_order
 from izhigen.backends.hoisting import Constants
 from izhigen.backends.numpy_back import AdjointArrays
+from izhigen.backends.numpy_location import LocatedStep
 from izhigen.backends.poisson import poisson_counts
 from izhigen.backends.pullback import Pullback
 from izhigen.backends.random import normals
@@ -215,8 +216,8 @@ def _first_bad_step(block: Block) -> int | None:
     return min((int(place[0]) for place in places if len(place)), default=None)
 
 
-def _update(moments: Moments, neurons: Array, step: int) -> None:
-    """Take the spikes of one step into the moments."""
+def _update(moments: Moments, neurons: Array, step: Any) -> None:
+    """Take spikes of different neurons in one step into the moments; of located ones, when each was."""
     if moments.first is None:
         moments.count[neurons] += 1
         return
@@ -237,6 +238,8 @@ class _StepInProgress:
     values: dict[str, Any]
     times: dict[str, Any]
     increments: dict[sp.Symbol, Any] = field(default_factory=dict)
+    found: list[tuple[int, Any, Any]] | None = None
+    """Number, neurons and offsets of events that were located in it."""
 
 
 def _present(state: sp.Symbol) -> sp.Symbol:
@@ -278,14 +281,16 @@ class NumpyEngine(HostEngine):
         training: Training | None = None,
         wanted: tuple[str, ...] = (),
     ) -> None:
-        self.method, self.cost = step.method, cost
+        self.method, self.spike_timing, self.cost = step.method, step.timing.value, cost
         evaluate = Evaluator(dtype).compile
         self.step, self.dtype, self.deltas = step, np.dtype(dtype), deltas
         self.training, self.wanted = training, wanted
         self._evaluate, self._compare_times = evaluate, Evaluator("float64").compile
         varying, constants = _with_constants(step)
         self._constants = [(name, evaluate(value)) for name, value in constants]
-        self._actions = [self._action(action) for action in varying.sequence]
+        self._located = None if step.location is None else LocatedStep(step, self.dtype, deltas, evaluate)
+        actions = varying.sequence if self._located is None else ()
+        self._actions = [self._action(action) for action in actions]
 
     def advance(self, block: Block) -> Advanced:
         """Advance the block, one step after the other."""
@@ -293,7 +298,7 @@ class NumpyEngine(HostEngine):
         bad_step = _first_bad_step(block) if block.check_finite else None
         if bad_step is not None:
             return Advanced(bad_step=bad_step)
-        found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        found: list[tuple[Array, ...]] = []
         row, next_record = 0, block.outputs.phase
         parameters = self._fixed_values(block)
         for s in range(block.steps):
@@ -303,11 +308,13 @@ class NumpyEngine(HostEngine):
                 moment = self._one_step(block, block.first_step + s, n, parameters, inputs)
             happened = [self._happened(moment, name, n) for name in self.step.event_names]
             spike = happened[0]
-            for number in block.outputs.events:
-                neurons = np.flatnonzero(happened[number])
-                found.append((np.full(len(neurons), s, np.int64), neurons, np.full(len(neurons), number, np.int64)))
-            if block.outputs.moments is not None:
-                _update(block.outputs.moments, np.flatnonzero(spike), block.first_step + s)
+            events = self._events(moment, happened)
+            for number, neurons, offset in events:
+                if number in block.outputs.events:
+                    whole = np.full((2, len(neurons)), [[s], [number]], np.int64)
+                    found.append((whole[0], neurons, whole[1], offset))
+                if number == 0 and block.outputs.moments is not None:
+                    _update(block.outputs.moments, neurons, block.first_step + s + self._moment(offset))
             if s == next_record:
                 for name, rows in block.outputs.traces.items():
                     found_here = block.state if name in block.state else inputs if name in inputs else moment.values
@@ -318,10 +325,23 @@ class NumpyEngine(HostEngine):
             block.spike_flag[:] = spike
         spikes = None
         if block.outputs.events:
-            empty = (np.zeros(0, np.int64),) * 3
-            steps, neurons, kinds = (np.concatenate(part) for part in zip(empty, *found))
-            spikes = Spikes(steps, neurons, kinds if len(self.step.event_names) > 1 else None)
+            empty = (*(np.zeros(0, np.int64),) * 3, np.zeros(0))
+            steps, neurons, kinds, offset = (np.concatenate(part) for part in zip(empty, *found))
+            events = kinds if len(self.step.event_names) > 1 else None
+            spikes = Spikes(steps, neurons, events, offset if self._located else None)
+            spikes = in_order(spikes)
         return Advanced(spikes, self._first_not_finite(block) if block.check_finite else None)
+
+    def _events(self, moment: _StepInProgress, happened: list[Array]) -> list[tuple[int, Array, Array]]:
+        """Number, neurons, and offsets in the step, of the events in it; a neuron may be there several times."""
+        if moment.found is not None:
+            return moment.found
+        where = ((number, np.flatnonzero(flags)) for number, flags in enumerate(happened))
+        return [(number, neurons, np.ones(len(neurons))) for number, neurons in where]
+
+    def _moment(self, offset: Array) -> Any:
+        """What is added to a step for the moment of an event in it; 0 where all are at the ends of theirs."""
+        return 0 if self._located is None else offset
 
     def _fixed_values(self, block: Block) -> dict[str, Any]:
         """Parameters in the engine's precision, and what follows from them and dt."""
@@ -428,6 +448,8 @@ class NumpyEngine(HostEngine):
         if self.step.period is not None:
             times[self.step.period.name] = np.asarray(block.parameters[self.step.period.name], np.float64)
         moment = _StepInProgress(block, k, n, values, times)
+        if self._located is not None:
+            moment.found = self._located.make(moment)
         for act in self._actions:
             act(moment)
         return moment
@@ -449,6 +471,7 @@ class NumpyEngine(HostEngine):
                 return self._apply(event)
             case Commit():
                 return self._commit
+        raise AssertionError(f"{type(action).__name__} is for steps in parts")
 
     def _decide(self, event: Event) -> Callable[[_StepInProgress], None]:
         held = HELD if event.is_muted else None

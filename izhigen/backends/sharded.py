@@ -223,7 +223,8 @@ class ShardedEngine:
         self._cotangents: WeakKeyDictionary[Cotangent, dict[int, Cotangent]] = WeakKeyDictionary()
         self._choice: tuple[Array, dict[int, Array]] | None = None
         first = self._engines[0]
-        self.method, self.cost, self.depth, self.least_steps = first.method, first.cost, first.depth, first.least_steps
+        self.method, self.spike_timing, self.cost = first.method, first.spike_timing, first.cost
+        self.depth, self.least_steps = first.depth, first.least_steps
         self.pace = sum(engine.pace for engine in self._engines)
         self.rewind_bytes = sum(engine.rewind_bytes for engine in self._engines)
         self.description = "; ".join(dict.fromkeys(engine.description for engine in self._engines))

@@ -8,7 +8,7 @@ compares two whole numbers. Single precision for microcontrollers has no times, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, reduce
 from typing import Any
 
@@ -18,9 +18,10 @@ from izhigen.codegen.economy import Plan, economical, horner
 from izhigen.codegen.placing import Placer, kind_of
 from izhigen.codegen.procedure import Kind, Placement, Statement, Store, Word
 from izhigen.derive import functions as f
-from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, before
+from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, before, untrue
+from izhigen.derive.location import NEVER
 from izhigen.derive.lowering import SINCE_SPIKE, at_start, just_assigned, symbol
-from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump
+from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump, Watch
 from izhigen.derive.singularities import remove_singularities
 from izhigen.derive.step import Step
 from izhigen.derive.system import algebraic_definitions
@@ -33,6 +34,8 @@ NO_SPIKE = Statement(symbol(SPIKE), sp.false, Kind.CONDITION)
 """The spike of a model that has other events only."""
 STEP_NOW, RELEASE = Word("step_now", integer=True), Word("release", integer=True)
 """The number of the step, and that of the first one in which a neuron is not held."""
+WATCHED = Word("iz_watched", real=True)
+"""Whether a step has to be gone through in parts."""
 TIME_NOW, PERIOD = Word("time_now", real=True), Word("refractory_period", real=True)
 """The start of the step, and the refractory period: in ms, in double precision."""
 
@@ -62,7 +65,9 @@ class StepWriter:
         What else happens to a neuron in which an event did.
     """
 
-    def __init__(self, step: Step, jumped: tuple[str, ...], placer: Placer) -> None:
+    def __init__(
+        self, step: Step, jumped: tuple[str, ...], placer: Placer, actions: Iterable[Action] | None = None
+    ) -> None:
         self.step, self.jumped, self.placer = step, jumped, placer
         self.statements: list[Statement] = []
         self.stores: list[Store] = []
@@ -72,13 +77,17 @@ class StepWriter:
         self._is_held: sp.Symbol | None = None
         self._present: dict[sp.Symbol, Any] = {}
         self._elapsed: dict[sp.Symbol, Any] = {}
+        self._watched: dict[sp.Symbol, Any] = {}  # present values when they were last looked at
+        self._may_happen: list[Any] = []
         others = [event.name for event in step.events if (event.hold or event.stamps) and event.name != SPIKE]
         if others:
             raise DerivationError(f"event {others[0]!r} holds something, which only {SPIKE!r} can")
-        if step.reads_elapsed:
+        if actions is not None:
+            self._present = {state: state for state in step.states}
+        elif step.reads_elapsed:
             since = self._state("since_spike", time_since(LAST_SPIKE), Kind.REAL)
             self._elapsed = {SINCE_SPIKE: since, at_start(SINCE_SPIKE): since}
-        for action in step.sequence:
+        for action in step.sequence if actions is None else actions:
             self._write(action)
 
     def _write(self, action: Action) -> None:
@@ -86,8 +95,9 @@ class StepWriter:
             case Integrate():
                 self._integrate(plan_of(self.step, self.placer.placements))
             case Jump():
+                into = self._increments or self._present
                 for state in self.jumped:
-                    self._increments[symbol(state)] += symbol(f"{state}_delta")
+                    into[symbol(state)] += symbol(f"{state}_delta")
             case Arrive(name, assignments):
                 self._name_present()
                 arrives = self._state(f"{name.name}_arrives", action.condition, Kind.CONDITION)
@@ -102,8 +112,11 @@ class StepWriter:
                     self.on_event[event.name] = list(_from_now(event.hold))
                     if self._elapsed:
                         self._elapsed[SINCE_SPIKE] = f.where(event.symbol, 0, self._elapsed[SINCE_SPIKE])
+            case Watch(events):
+                self._watch(events)
             case Commit():
                 self._name_present()
+                self._keep_watched()
                 if self.step.events and self.step.spike is None:
                     self.statements.append(NO_SPIKE)
                 self.stores += [Store(state, self._present[state], Kind.REAL) for state in self.step.states]
@@ -119,9 +132,13 @@ class StepWriter:
 
     def _hold_back(self, hold: Hold) -> None:
         """Held states go back; where nothing has changed a state since its integration, as it gets its name."""
-        if hold.period is not None:
+        if self._is_held is not None:  # again, after jumps
+            pass
+        elif hold.period is not None:
             self._is_held = REFRACTORY
-            self.statements.append(Statement(REFRACTORY, sp.Lt(STEP_NOW, RELEASE), Kind.CONDITION))
+            # a step that is held in part is not held where its parts are gone through
+            step = STEP_NOW if self.step.location is None else STEP_NOW + 1
+            self.statements.append(Statement(REFRACTORY, sp.Lt(step, RELEASE), Kind.CONDITION))
         else:
             self._is_held = self._state("is_refractory", hold.condition, Kind.CONDITION)
         self._held = {state: state for state in hold.states}
@@ -156,6 +173,30 @@ class StepWriter:
         held = self._is_held if event.is_muted else None
         happens = event.happens(self._present, held).xreplace(self._elapsed)
         self.statements.append(Statement(event.symbol, self.placer.hoist(happens), Kind.CONDITION))
+
+    def _watch(self, events: tuple[Event, ...]) -> None:
+        """Conditions under which an event may have happened, by values that were not looked at before."""
+        self._name_changed()
+        if self._present == self._watched:
+            return
+        for event in events:
+            happens = event.happens(self._present, self._is_held if event.is_muted else None)
+            self._may_happen.append(happens.xreplace(self._elapsed))
+        total = sp.Add(*(f.absolute(value) for value in self._present.values()))
+        self._may_happen.append(untrue(sp.Le(total, NEVER)))
+        self._watched = dict(self._present)
+
+    def _keep_watched(self) -> None:
+        """States stay as they were where an event may have happened."""
+        if not self._may_happen:
+            return
+        if self.step.period is not None:
+            self._may_happen.append(sp.Eq(STEP_NOW + 1, RELEASE))
+        self.placer.owner = WATCHED.name
+        inside = self.placer.hoist(sp.Or(*self._may_happen))
+        self.placer.placements[WATCHED] = Placement.BOTH
+        self.statements.append(Statement(WATCHED, inside, Kind.CONDITION))
+        self._present = {state: f.where(WATCHED, state, value) for state, value in self._present.items()}
 
     def _assign(self, assignments: tuple[Assignment, ...], happened: sp.Symbol, what: str) -> None:
         """The assignments become present values where something happened; all read the values before."""

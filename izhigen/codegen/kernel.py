@@ -23,6 +23,7 @@ from izhigen.codegen.body import (
     RELEASE,
     STEP_NOW,
     TIME_NOW,
+    WATCHED,
     StepWriter,
     named_definitions,
 )
@@ -270,7 +271,7 @@ def _procedures(
 ) -> tuple[dict[str, Procedure], tuple[ShortArgument, ...]]:
     """The kernel's procedures, without statements that nothing reads, and the checked arguments that are left."""
     step, placer = writer.step, writer.placer
-    keep = {event.symbol for event in step.events} | {NO_SPIKE.symbol}
+    keep = {event.symbol for event in step.events} | {NO_SPIKE.symbol, WATCHED}
     sharer = Sharer(placer.namer, named_definitions(step), dtype)
     body, stores = share(alive(writer.statements, writer.stores, keep), writer.stores, sharer)
     short = tuple(s for s in ranges if s.argument in {statement.symbol for statement in body})

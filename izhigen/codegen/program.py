@@ -41,6 +41,8 @@ class Program:
         Events that the list of spikes tells apart, the spike among them.
     goes_back : bool
         Whether it can go back through steps.
+    spike_timing : str
+        Where in a step events happen.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Program:
     cost: int
     event_count: int = 1
     goes_back: bool = False
+    spike_timing: str = "step"
 
     @property
     def key(self) -> str:

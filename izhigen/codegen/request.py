@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from izhigen._version import __version__
 from izhigen.codegen.program import Program
-from izhigen.errors import DerivationError, shown
+from izhigen.errors import DerivationError, ValueShapeError, shown
 from izhigen.files import sha256
+from izhigen.model.events import SpikeTiming, read_spike_timing
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
 
@@ -46,6 +47,8 @@ class KernelRequest:
         How gradients pass through spikes, where steps are to be gone back through.
     wanted : tuple of str
         Inputs, ``<state>_delta`` and parameters whose gradients are due then, beside those of the states.
+    spike_timing : {"step", "linear", "located"}
+        Where in a step events happen.
     """
 
     model: Declaration
@@ -59,8 +62,15 @@ class KernelRequest:
     delivered_inputs: tuple[str, ...] = ()
     training: Training | None = None
     wanted: tuple[str, ...] = ()
+    spike_timing: str = SpikeTiming.STEP.value
 
     def __post_init__(self) -> None:
+        timing = read_spike_timing(self.spike_timing)
+        if self.training is not None and timing is not SpikeTiming.STEP:
+            raise ValueShapeError(
+                f"spike_timing={self.spike_timing!r}: gradients pass through spikes at the end of a step only; "
+                "take spike_timing='step' for training"
+            )
         if not isinstance(self.method, str):
             raise DerivationError(f"no method {shown(self.method)}; a method is a name such as 'exp_euler'")
 
@@ -92,6 +102,7 @@ class KernelRequest:
             self.delivered_inputs,
             None if self.training is None else self.training.content,
             self.wanted,
+            self.spike_timing,
             _code(),
         )
         return sha256(repr(choices).encode())
@@ -104,7 +115,7 @@ def _kernel(request: KernelRequest, _scheme: Scheme) -> Kernel:
     from izhigen.derive.step import derive_step
 
     return build_kernel(
-        derive_step(request.model, request.method),
+        derive_step(request.model, request.method, request.spike_timing),
         request.dtype,
         request.per_neuron,
         request.deltas,

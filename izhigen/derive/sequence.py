@@ -83,8 +83,23 @@ class Apply:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """Whether an event may have happened inside the step, by the present values: then nothing of the step is kept, and
+    it is gone through in parts (:mod:`izhigen.derive.location`). So it is where a state has left the numbers that can be
+    computed with, and where a hold ends inside the step.
+
+    Attributes
+    ----------
+    events : tuple of Event
+        At the step's end.
+    """
+
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
 class Commit:
     """The present values become the states."""
 
 
-Action = Integrate | Jump | Arrive | HoldBack | Decide | Apply | Commit
+Action = Integrate | Jump | Arrive | HoldBack | Decide | Apply | Watch | Commit

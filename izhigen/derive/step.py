@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -15,13 +15,14 @@ import sympy as sp
 from izhigen.derive import schemes
 from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, before
 from izhigen.derive.expansion import tree_size
+from izhigen.derive.location import Location, locate
 from izhigen.derive.lowering import DT, SINCE_SPIKE, T, at_start, lower, moments_of, symbol
-from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump, NoiseTerm
+from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump, NoiseTerm, Watch
 from izhigen.derive.singularities import remove_singularities
 from izhigen.derive.system import System, build_system
 from izhigen.errors import DerivationError, shown, suggest
 from izhigen.model import events as declared
-from izhigen.model.events import SPIKE, arrival_place, assignment_place
+from izhigen.model.events import SPIKE, SpikeTiming, arrival_place, assignment_place, read_spike_timing
 from izhigen.model.model import Declaration
 
 MOST_INLINED = 2_000
@@ -76,6 +77,8 @@ class Step:
         In the order in which they are decided.
     arrivals : tuple of Arrive
         What event inputs do, in the order in which they do it.
+    location : Location or None
+        How events are found inside a step; None where they happen at its end.
     """
 
     system: System
@@ -85,18 +88,30 @@ class Step:
     noise: tuple[NoiseTerm, ...]
     events: tuple[Event, ...]
     arrivals: tuple[Arrive, ...] = ()
+    location: Location | None = None
 
     @property
     def sequence(self) -> tuple[Action, ...]:
-        """What a step does, in order."""
-        return (
-            Integrate(self.assignments, self.increments, self.noise),
-            Jump(),
-            *self.arrivals,
-            *(HoldBack(event.hold) for event in self.events if event.hold),
-            *(action for event in self.events for action in (Decide(event), Apply(event))),
-            Commit(),
-        )
+        """What a step does, in order; where events are located, in neurons to which nothing happens."""
+        if self.location is not None:
+            quiet = (*self.holds, Watch(self.location.watched))
+            return (self.integration, *quiet, Jump(), *self.arrivals, *quiet, Commit())
+        return (self.integration, *self.ending, Commit())
+
+    @property
+    def integration(self) -> Integrate:
+        """The integration over a whole step."""
+        return Integrate(self.assignments, self.increments, self.noise)
+
+    @property
+    def ending(self) -> tuple[Action, ...]:
+        """What follows integration."""
+        return (Jump(), *self.arrivals, *self.holds, *decisions(self.events))
+
+    @property
+    def holds(self) -> tuple[HoldBack, ...]:
+        """What is held."""
+        return tuple(HoldBack(event.hold) for event in self.events if event.hold)
 
     @property
     def spike(self) -> Event | None:
@@ -139,6 +154,11 @@ class Step:
         return self.scheme.name
 
     @property
+    def timing(self) -> SpikeTiming:
+        """Where in a step events happen."""
+        return SpikeTiming.STEP if self.location is None else self.location.timing
+
+    @property
     def states(self) -> tuple[sp.Symbol, ...]:
         """Symbols of the state variables."""
         return self.system.states
@@ -178,6 +198,11 @@ class Step:
         return MappingProxyType({name: values[name].xreplace(inlined) for name in short})
 
 
+def decisions(events: Iterable[Event]) -> tuple[Action, ...]:
+    """Events one after the other, each decided by what those before it left."""
+    return tuple(action for event in events for action in (Decide(event), Apply(event)))
+
+
 def method_names() -> list[str]:
     """Names of all methods, found as the files of ``derive/schemes``."""
     return sorted(module.name for module in pkgutil.iter_modules(schemes.__path__))
@@ -202,7 +227,7 @@ def find_scheme(name: str) -> Scheme:
     raise DerivationError(f"no method {shown(name)}{suggest(name, names)} (methods: {', '.join(names)})")
 
 
-def derive_step(model: Declaration, method: str = "exp_euler") -> Step:
+def derive_step(model: Declaration, method: str = "exp_euler", spike_timing: str = "step") -> Step:
     """Derive the step of a model.
 
     Parameters
@@ -210,17 +235,21 @@ def derive_step(model: Declaration, method: str = "exp_euler") -> Step:
     model : Declaration
     method : str
         Name or alias of a scheme.
+    spike_timing : {"step", "linear", "located"}
+        Where in a step events happen; see :class:`~izhigen.model.events.SpikeTiming`.
 
     Raises
     ------
     DerivationError
         For an unknown method or a right-hand side without a usable derivative.
+    ValueShapeError
+        For an unknown timing.
     """
-    return _derived(model, find_scheme(method))
+    return _derived(model, find_scheme(method), read_spike_timing(spike_timing))
 
 
 @lru_cache(maxsize=32)
-def _derived(model: Declaration, scheme: Scheme) -> Step:
+def _derived(model: Declaration, scheme: Scheme, timing: SpikeTiming) -> Step:
     """The step of a model under a scheme; kernels of several shapes and number types are made of one."""
     system = build_system(model)
     assignments, increments = scheme.advance(system)
@@ -230,7 +259,10 @@ def _derived(model: Declaration, scheme: Scheme) -> Step:
         Arrive(symbol(name), _assigned(system, arrival_place(name), assignments))
         for name, assignments in model.on_event.items()
     )
-    return Step(system, scheme, system.frozen + assignments + spread, increments, noise, events, arrivals)
+    step = Step(system, scheme, system.frozen + assignments + spread, increments, noise, events, arrivals)
+    if timing is SpikeTiming.STEP or not events:
+        return step
+    return replace(step, location=locate(system, timing, step.integration, events))
 
 
 def _event(system: System, event: declared.DeclaredEvent) -> Event:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from izhigen.errors import EquationError, ModelError, shown, suggest
+from izhigen.errors import EquationError, ModelError, ValueShapeError, shown, suggest
 from izhigen.model.equations import expression_text, key_text
 from izhigen.model.expressions import (
     NEW,
@@ -45,6 +45,33 @@ class Trigger(enum.Enum):
     AUTO = "auto"
     LEVEL = "level"
     RISING = "rising"
+
+
+class SpikeTiming(enum.Enum):
+    """Where in a step an event happens.
+
+    ``step``: at its end, as in BrainPy, Brian2 and GeNN. ``linear``: where the straight line between the states before
+    and after integration meets the threshold. ``located``: where the method's own solution does.
+    """
+
+    STEP = "step"
+    LINEAR = "linear"
+    LOCATED = "located"
+
+
+def read_spike_timing(given: Any) -> SpikeTiming:
+    """The timing of that name.
+
+    Raises
+    ------
+    ValueShapeError
+        For another one.
+    """
+    known = {timing.value: timing for timing in SpikeTiming}
+    if not isinstance(given, str) or given not in known:
+        names = ", ".join(map(repr, known))
+        raise ValueShapeError(f"spike_timing={shown(given)} is not one of {names}{suggest(given, known)}")
+    return known[given]
 
 
 @dataclass(frozen=True)

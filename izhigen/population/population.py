@@ -19,6 +19,7 @@ from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, ValueShapeError, shown, suggest
 from izhigen.inputs.feeds import KernelInput, check_input_names, kernel_choices, step_sources
 from izhigen.memory.layout import Layout
+from izhigen.model.events import read_spike_timing
 from izhigen.model.model import Declaration
 from izhigen.population.checks import check_batch, check_dtype, check_seed, check_size, check_step
 from izhigen.population.exclusive import Use, exclusive
@@ -62,6 +63,7 @@ class Population:
         *,
         dt: float = 0.1,
         method: str = "exp_euler",
+        spike_timing: str = "step",
         backend: str = "c",
         dtype: DTypeLike = "float32",
         threads: int = 1,
@@ -85,6 +87,7 @@ class Population:
                 "size": check_size(size),
                 "dt": check_dt(dt),
                 "method": method,
+                "spike_timing": read_spike_timing(spike_timing).value,
                 "backend": backend,
                 "dtype": check_dtype(dtype),
                 "threads": check_count("threads", threads),
@@ -256,7 +259,8 @@ class Population:
         return self._request(self._neurons.per_neuron).kernel()
 
     def _request(self, *choices: Any) -> KernelRequest:
-        return KernelRequest(self._model, self._options["method"], self._dtype.name, *choices)
+        timing = self._options["spike_timing"]
+        return KernelRequest(self._model, self._options["method"], self._dtype.name, *choices, spike_timing=timing)
 
     @property
     def build_info(self) -> str:

@@ -13,6 +13,7 @@ from izhigen.backends.engine import Block, Engine, Outputs, Pending, Source
 from izhigen.backends.pullback import Kept
 from izhigen.errors import DerivationError, IzhigenError, NonFiniteError
 from izhigen.inputs.feeds import Feed, KernelInput, as_stimulus, held_values, kernel_input, make_feed
+from izhigen.model.events import SpikeTiming
 from izhigen.population.faults import (
     BadInput,
     bad_computed_input,
@@ -126,7 +127,7 @@ def record_run(
     """
     start = neurons.steps_done
     held = {name: held_values(feed, count) for name, feed in feeds.items()}
-    subject = _subject(neurons, held, engine.method, backend, smooth)
+    subject = _subject(neurons, held, engine, backend, smooth)
     with Interruptible() as signals:  # everything below is done between two of its looks
         plan = RecordingPlan(subject, count, record, every, chosen, out)
         try:
@@ -147,15 +148,18 @@ def record_run(
 
 
 def _subject(
-    neurons: Neurons, inputs: Mapping[str, Array | None], method: str, backend: str, smooth: tuple[str, ...]
+    neurons: Neurons, inputs: Mapping[str, Array | None], engine: Engine, backend: str, smooth: tuple[str, ...]
 ) -> Subject:
-    about = {
-        "method": method,
+    about: dict[str, Any] = {
+        "method": engine.method,
         "dt": neurons.dt,
         "dtype": neurons.layout.dtype.name,
         "backend": backend,
         "seed": neurons.seed,
     }
+    is_located = engine.spike_timing != SpikeTiming.STEP.value
+    if is_located:
+        about["spike_timing"] = engine.spike_timing
     return Subject(
         neurons.model,
         neurons.layout,
@@ -166,6 +170,7 @@ def _subject(
         neurons.parameters,
         about,
         smooth,
+        is_located,
     )
 
 

@@ -33,12 +33,13 @@ class Intervals(NamedTuple):
             return self.std / self.mean
 
 
-def new_moments(space: Space, count: int, wanted: Collection[str]) -> Moments:
+def new_moments(space: Space, count: int, wanted: Collection[str], *, located: bool = False) -> Moments:
     """No spike so far; only what the wanted figures need."""
+    step = np.float64 if located else np.int64
     moments = Moments(space.zeros(count, np.int64))
     if set(wanted) != {"count"}:
         moments.first, moments.last, moments.squares = (
-            space.zeros(count, dtype) for dtype in (np.int64, np.int64, np.float64)
+            space.zeros(count, dtype) for dtype in (step, step, np.float64)
         )
         space.write(moments.first, -1)
         space.write(moments.last, -1)
@@ -46,16 +47,19 @@ def new_moments(space: Space, count: int, wanted: Collection[str]) -> Moments:
 
 
 def summary(moments: Moments, wanted: Collection[str], dt: float) -> dict[str, Array]:
-    """The arrays that were asked for, one value per neuron; times in ms, a spike's being the end of its step."""
+    """The arrays that were asked for, one value per neuron; times in ms, where spikes are not located
+    that of a spike being the end of its step.
+    """
     if moments.first is None:
         return {"count": moments.count}
     intervals = moments.count - 1
+    first = moments.first if moments.first.dtype == np.float64 else moments.first + 1
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(intervals > 0, (moments.last - moments.first) / intervals, np.nan)
         square = np.where(intervals > 0, moments.squares / intervals, np.nan)
     found = {
         "count": moments.count,
-        "first_spike": np.where(moments.count > 0, (moments.first + 1) * dt, np.nan),
+        "first_spike": np.where(moments.count > 0, first * dt, np.nan),
         "isi_mean": mean * dt,
         "isi_std": np.sqrt(np.maximum(square - mean**2, 0.0)) * dt,
     }

@@ -53,6 +53,8 @@ class Subject:
         Method, step, number type, backend and seed, for people.
     smooth : tuple of str
         Events that are numbers, of which there are traces.
+    located : bool
+        Whether events happen inside steps.
     """
 
     model: Declaration
@@ -64,6 +66,7 @@ class Subject:
     parameters: Mapping[str, Any]
     about: Mapping[str, Any]
     smooth: tuple[str, ...] = ()
+    located: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -131,7 +134,9 @@ class RecordingPlan:
         self.events = {name: number for name, number in happens.items() if name in wanted}
         self.figures = [name for name in wanted if name in MOMENTS]
         self.wanted = [name for name in wanted if name not in self.events and name not in MOMENTS]
-        self._moments = new_moments(subject.space, subject.count, self.figures) if self.figures else None
+        self._moments = None
+        if self.figures:
+            self._moments = new_moments(subject.space, subject.count, self.figures, located=subject.located)
         self._chosen = chosen = None if self.neurons is None else self.neurons[self._order]
         self._lines = [name for name in self.wanted if name in line_names(subject.model)]
         self._read = self._read_by_lines()

@@ -1,0 +1,327 @@
+"""Steps of the NumPy backend in which events are located: parts of a step, and the search for the end of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from izhigen.backends.random import normals
+from izhigen.derive.event import LAST_SPIKE, Event
+from izhigen.derive.location import ELAPSED, FINEST, HALVED, LENGTH, MOST_PARTS, MOST_TRIES, NEVER
+from izhigen.derive.lowering import DT, SINCE_SPIKE, T, at_start, just_assigned
+from izhigen.derive.sequence import Arrive
+from izhigen.derive.step import Step
+from izhigen.model.events import SpikeTiming, Trigger
+
+Array = Any
+Environment = Mapping[str, Any]
+Evaluate = Callable[[Any], Callable[[Environment], Any]]
+
+
+class LocatedStep:
+    """A step gone through in parts, for all neurons at once; see :mod:`izhigen.derive.location`.
+
+    Parameters
+    ----------
+    step : Step
+        One with a location.
+    dtype : dtype
+    deltas : tuple of str
+        States that jump.
+    evaluate : callable
+        From an expression to a function of an environment.
+    """
+
+    def __init__(self, step: Step, dtype: np.dtype, deltas: tuple[str, ...], evaluate: Evaluate) -> None:
+        assert step.location is not None
+        self.step, self.location, self.dtype, self.deltas = step, step.location, dtype, deltas
+        part, self.names = self.location.part, [state.name for state in step.states]
+        self._assignments = [(a.symbol.name, evaluate(a.expression)) for a in part.assignments]
+        self._increments = [(s.name, evaluate(i)) for s, i in zip(step.states, part.increments)]
+        self._noise = [(n.state.name, n.xi.name, evaluate(n.factor)) for n in part.noise]
+        self._conditions = {e.name: evaluate(e.condition) for e in self.location.events}
+        self._resets = {e.name: [(a.symbol, evaluate(a.expression)) for a in e.resets] for e in self.location.events}
+        self._search = [(a.symbol.name, evaluate(a.expression)) for a in self.location.assignments]
+        self._looked_at = {
+            kind: {name: evaluate(value) for name, value in getattr(self.location, kind).items()}
+            for kind in ("margins", "ahead", "first")
+        }
+        self._arrivals = [self._compiled(arrive, evaluate) for arrive in step.arrivals]
+        self._hold = next((e.hold for e in self.location.events if e.hold is not None), None)
+        ends = self._hold is not None and self._hold.end is not None
+        self._ends = evaluate(self._hold.condition) if ends else None
+        self._finest = dtype.type(float(FINEST[dtype.name]))
+
+    @staticmethod
+    def _compiled(arrive: Arrive, evaluate: Evaluate) -> tuple[Callable[[Environment], Any], list[tuple[Any, Any]]]:
+        values = [(a.symbol, evaluate(a.expression)) for a in arrive.assignments]
+        return evaluate(arrive.condition), values
+
+    def make(self, now: Any) -> list[tuple[int, Array, Array]]:
+        """Make the step that is in progress. Returns number, neurons and offsets of the events in it."""
+        return _Made(self, now).found
+
+
+class _Made:
+    """A step that is being made: where each neuron is in it."""
+
+    def __init__(self, located: LocatedStep, now: Any) -> None:
+        self.located, self.now = located, now
+        step, n, real = located.step, now.n, located.dtype.type
+        self.found: list[tuple[int, Array, Array]] = []
+        self.numbers = {name: number for number, name in enumerate(step.event_names)}
+        self.state = {name: now.values[name].copy() for name in located.names}
+        self.fixed = {**now.values, **{at_start(s).name: now.values[s.name] for s in step.states}}
+        for xi, stream in step.variates:
+            self.fixed[xi.name] = normals(now.block.seed, now.block.first_index, n, now.k, stream, located.dtype)
+        self.at = np.zeros(n, located.dtype)
+        self.dt = real(now.values[DT.name])
+        self.since = np.broadcast_to(np.asarray(now.values.get(SINCE_SPIKE.name, real(0))), n).copy()
+        self.held_until = self._held_at_first()
+        self.happened = {e.name: np.zeros(n, bool) for e in step.events}
+        active = np.arange(n)
+        for _ in range(MOST_PARTS):
+            active = active[self.at[active] < 1]
+            if not len(active):
+                break
+            self._make_part(active)
+        self._make_part(active[self.at[active] < 1], is_last=True)
+        self._end()
+
+    def _held_at_first(self) -> Array:
+        """Until where in the step each neuron is held, as a fraction of it; 1 and more for all of it."""
+        period = self.located.step.period
+        if period is None:
+            return np.full(self.now.n, -np.inf, self.located.dtype)
+        dt, start, last = self.now.block.dt, self.now.times[T.name], self.now.times[LAST_SPIKE.name]
+        self.period = self.now.times[period.name]
+        until = ((last + self.period - start) / dt).astype(self.located.dtype)
+        end = np.float64((self.now.k + 1) * dt)
+        return np.where(end - last <= self.period, np.maximum(until, 1), until)
+
+    # -- parts ------------------------------------------------------------------------------------------------------
+
+    def _environment(self, some: Array) -> dict[str, Any]:
+        """Values of some of the neurons, at the beginning of their part."""
+        n = self.now.n
+        fixed = {k: v[some] if getattr(v, "shape", ()) == (n,) else v for k, v in self.fixed.items()}
+        own = {name: values[some] for name, values in self.state.items()}
+        return {**fixed, **own, ELAPSED.name: self.at[some] * self.dt, SINCE_SPIKE.name: self.since[some]}
+
+    def _make_part(self, some: Array, *, is_last: bool = False) -> None:
+        if not len(some):
+            return
+        real, located = self.located.dtype.type, self.located
+        begin, until = self.at[some], self.held_until[some]
+        end = np.where((until > begin) & (until < 1), until, real(1))
+        values = self._environment(some)
+        held = until > begin
+        if located._ends is not None:
+            held = np.broadcast_to(located._ends(values), len(some))
+        before = self._conditions(values, len(some))
+        muted = {e.name: held if e.is_muted else np.zeros(len(some), bool) for e in located.location.events}
+        ready = {name: ~was & ~muted[name] for name, was in before.items()}
+        part = _Part(located, values, (end - begin) * self.dt, held)
+        whole = part.at(np.ones(len(some), located.dtype))
+        comes = np.zeros(len(some), bool) if is_last else self._crosses(part, whole, ready)
+        quiet = some[~comes]
+        for name in located.names:
+            self.state[name][quiet] = whole[name][~comes]
+        self.since[quiet] += part.length[~comes]
+        self.at[quiet] = end[~comes]
+        if comes.any():
+            there = np.flatnonzero(comes)
+            ready, before = ({k: v[there] for k, v in group.items()} for group in (ready, before))
+            part, whole = part.of(there), {k: whole[k][there] for k in located.names}
+            fraction, reached = self._search(part, whole, ready)
+            some, muted = some[there], {k: v[there] for k, v in muted.items()}
+            self.at[some] = np.minimum(begin[there] + fraction * (end - begin)[there], real(1))
+            self.since[some] += fraction * part.length
+            for name in located.names:
+                self.state[name][some] = reached[name]
+            self._happen(some, {name: before[name] | muted[name] for name in before})
+
+    def _conditions(self, values: Environment, n: int) -> dict[str, Array]:
+        return {name: np.broadcast_to(c(values), n) for name, c in self.located._conditions.items()}
+
+    def _crosses(self, part: _Part, point: dict[str, Array], ready: Mapping[str, Array]) -> Array:
+        """Whether an event comes up to a point of a part; where a state is not finite, one may have come before."""
+        found = ~np.all([np.isfinite(point[name]) for name in self.located.names], axis=0)
+        for name, holds in self._conditions(part.after(point), len(found)).items():
+            found = found | (ready[name] & holds)
+        return found
+
+    # -- the search -------------------------------------------------------------------------------------------------
+
+    def _search(
+        self, part: _Part, whole: dict[str, Array], ready: Mapping[str, Array]
+    ) -> tuple[Array, dict[str, Array]]:
+        """The first place of each part, as a fraction of it, where an event comes, and the states there."""
+        if self.located.location.timing is SpikeTiming.LINEAR:
+            return self._on_lines(part, whole, ready)
+        real, finest, n = self.located.dtype.type, self.located._finest, len(part.length)
+        low, high = np.zeros(n, self.located.dtype), np.ones(n, self.located.dtype)
+        reached, done = dict(whole), np.zeros(n, bool)
+        guess = self._ahead("first", part, part.values, np.zeros(n, self.located.dtype), ready)
+        for tried in range(1, MOST_TRIES + 1):
+            done |= high - low <= finest
+            if done.all():
+                break
+            halved = ~((guess > low) & (guess < high)) | (tried % HALVED == 0)
+            place = np.where(halved, (low + high) / real(2), guess).astype(self.located.dtype)
+            place = np.where(done, high, place)
+            point = part.at(place)
+            comes = self._crosses(part, point, ready)
+            guess = self._ahead("ahead", part, part.after(point), place, ready)
+            for name in self.located.names:
+                reached[name] = np.where(comes & ~done, point[name], reached[name])
+            high, low = np.where(comes & ~done, place, high), np.where(~comes & ~done, place, low)
+            done |= comes & (place - guess <= finest)
+            guess = np.where(comes, guess, np.maximum(guess, place)) + finest / real(2)
+        return high, reached
+
+    def _ahead(self, kind: str, part: _Part, values: dict[str, Any], place: Array, ready: Mapping[str, Array]) -> Array:
+        """Where events come, as it looks from a place of a part; the earliest."""
+        values = dict(values)
+        for name, value in self.located._search:
+            values[name] = value(values)
+        earliest = np.full(len(place), float(NEVER), self.located.dtype)
+        for name, value in self.located._looked_at[kind].items():
+            there = place + value(values) / part.length
+            earliest = np.where(ready[name] & ~(there >= earliest), there, earliest)
+        return earliest
+
+    def _on_lines(
+        self, part: _Part, whole: dict[str, Array], ready: Mapping[str, Array]
+    ) -> tuple[Array, dict[str, Array]]:
+        """The same on the straight line between the states at both ends."""
+        real, n = self.located.dtype.type, len(part.length)
+        first, last = part.values, part.after(whole)
+        holds, place = self._conditions(last, n), np.ones(n, self.located.dtype)
+        for name, value in self.located._looked_at["margins"].items():
+            low, high = value(first), value(last)
+            there = low / (low - high)
+            place = np.where(ready[name] & holds[name] & (there < place), there, place)
+        step, done = self.located._finest, np.zeros(n, bool)
+        reached = dict(whole)
+        while True:
+            place = np.where(done, place, np.minimum(place, real(1)))
+            point = {k: first[k] + place * (whole[k] - first[k]) for k in self.located.names}
+            point = {k: np.where(place >= 1, whole[k], point[k]) for k in self.located.names}
+            for name in self.located.names:
+                reached[name] = np.where(done, reached[name], point[name])
+            done |= self._crosses(part, point, ready) | (place >= 1)
+            if done.all():
+                return place, reached
+            place = np.where(done, place, place + step)
+            step = step * real(2)
+
+    # -- what happens -----------------------------------------------------------------------------------------------
+
+    def _happen(self, some: Array, excluded: Mapping[str, Array]) -> None:
+        """Events one after the other, at the places where some neurons are, but for those that are excluded."""
+        for event in self.located.location.events:
+            values = self._environment(some)
+            happens = np.broadcast_to(self.located._conditions[event.name](values), len(some)) & ~excluded[event.name]
+            if happens.any():
+                self._apply(event, some[happens], {k: _part_of(v, happens) for k, v in values.items()})
+
+    def _apply(self, event: Event, some: Array, values: dict[str, Any]) -> None:
+        read = dict(values)
+        assigned = {}
+        for symbol, value in self.located._resets[event.name]:
+            read[just_assigned(symbol).name] = assigned[symbol.name] = value(read)
+        for name, new in assigned.items():
+            self.state[name][some] = new
+        self.happened[event.name][some] = True
+        self.found.append((self.numbers[event.name], some, self.at[some].astype(np.float64)))
+        if event.stamps:
+            self.since[some] = 0
+            start, dt = self.now.times[T.name], self.now.block.dt
+            self.now.times[LAST_SPIKE.name][some] = start + self.at[some].astype(np.float64) * dt
+            if self.located.step.period is not None:
+                period = np.broadcast_to(self.period, self.now.n)[some]
+                self.held_until[some] = self.at[some] + (period / dt).astype(self.located.dtype)
+
+    # -- the end ----------------------------------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        """What comes at the step's end: jumps, arrivals, the hold, and events that these bring about."""
+        located, n = self.located, self.now.n
+        everyone = np.arange(n)
+        reached = {name: values.copy() for name, values in self.state.items()}
+        values = self._environment(everyone)
+        before = self._conditions(values, n)
+        held = self.held_until >= 1
+        if located._ends is not None:
+            held = np.broadcast_to(located._ends(values), n)
+        for name in located.deltas:
+            self.state[name] += self.now.values[f"{name}_delta"]
+        for arrives, assignments in located._arrivals:
+            self._arrive(arrives, assignments)
+        if located._hold is not None:
+            for state in located._hold.states:
+                self.state[state.name] = np.where(held, reached[state.name], self.state[state.name])
+        excluded = {}
+        for event in located.location.events:
+            again = before[event.name] & (self.happened[event.name] | (event.trigger is Trigger.RISING))
+            excluded[event.name] = again | (held if event.is_muted else np.zeros(n, bool))
+        self._happen(everyone, excluded)
+        for name, flags in self.happened.items():
+            self.now.values[name] = flags
+        for name in located.names:
+            self.now.block.state[name][:] = self.state[name]
+
+    def _arrive(self, arrives: Callable[[Environment], Any], assignments: list[tuple[Any, Any]]) -> None:
+        values = self._environment(np.arange(self.now.n))
+        comes, read, new = arrives(values), dict(values), {}
+        for symbol, value in assignments:
+            read[just_assigned(symbol).name] = new[symbol.name] = value(read)
+        for name, value in new.items():
+            self.state[name] = np.where(comes, value, self.state[name])
+
+
+class _Part:
+    """Parts of a step, one a neuron: what holds at their beginning, and how long each may become."""
+
+    def __init__(self, located: LocatedStep, values: dict[str, Any], length: Array, held: Array) -> None:
+        self.located, self.values, self.length, self.held = located, values, length, held
+
+    def of(self, some: Array) -> _Part:
+        """Those of some of the neurons."""
+        n = len(self.length)
+        values = {k: v[some] if getattr(v, "shape", ()) == (n,) else v for k, v in self.values.items()}
+        return _Part(self.located, values, self.length[some], self.held[some])
+
+    def at(self, fraction: Array) -> dict[str, Array]:
+        """The states a fraction of the part later, and how much later that is."""
+        located, values = self.located, {**self.values, LENGTH.name: self.length * fraction}
+        for name, value in located._assignments:
+            values[name] = value(values)
+        change = {name: increment(values) for name, increment in located._increments}
+        for name, xi, factor in located._noise:
+            change[name] = change[name] + factor(values) * values[xi]
+        point = {name: values[name] + change[name] for name in located.names}
+        hold = located._hold
+        for state in () if hold is None else hold.states:
+            point[state.name] = np.where(self.held, values[state.name], point[state.name])
+        if hold is not None and hold.flag is not None:
+            point[hold.flag.name] = self.held.astype(located.dtype)
+        return {**point, LENGTH.name: values[LENGTH.name]}
+
+    def after(self, point: dict[str, Array]) -> dict[str, Any]:
+        """What conditions read at a point of the part."""
+        states = {name: point[name] for name in self.located.names}
+        later = point.get(LENGTH.name, self.length)
+        return {
+            **self.values,
+            **states,
+            ELAPSED.name: self.values[ELAPSED.name] + later,
+            SINCE_SPIKE.name: self.values[SINCE_SPIKE.name] + later,
+        }
+
+
+def _part_of(values: Any, mask: Array) -> Any:
+    return values[mask] if getattr(values, "shape", ()) == mask.shape else values
