@@ -78,11 +78,11 @@ class Binding:
             run.recorded_events = sum(1 << number for number in block.outputs.events)
         run.spike_flag = self.pointer("uint8_t *", block.spike_flag)
         if block.outputs.moments is not None:
-            run.count, run.first_spike, run.last_spike = (
-                self.pointer("int64_t *", a)
-                for a in (block.outputs.moments.count, block.outputs.moments.first, block.outputs.moments.last)
-            )
-            run.interval_squares = self.pointer("double *", block.outputs.moments.squares)
+            moments = block.outputs.moments
+            for name, array in (("count", moments.count), ("first_spike", moments.first), ("last_spike", moments.last)):
+                is_whole = array is None or array.dtype == np.int64
+                setattr(run, name, self.pointer("int64_t *" if is_whole else "double *", array))
+            run.interval_squares = self.pointer("double *", moments.squares)
         kept = block.outputs.kept
         if kept is not None:
             run.keep_first, run.keep_every = kept.first_step, kept.every

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from izhigen.backends.binding import Binding
 from izhigen.backends.build import Built, build, load_program
 from izhigen.backends.engine import (
+    LONGEST_BLOCK,
     Advanced,
     Block,
     HostEngine,
@@ -20,6 +21,8 @@ from izhigen.backends.engine import (
     Source,
     Spikes,
     host_space,
+    in_order,
+    join_spikes,
     listed_spikes,
 )
 from izhigen.backends.pullback import Pullback
@@ -28,12 +31,15 @@ from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, CompileError, ValueShapeError
 from izhigen.memory.space import Space, aligned_zeros
+from izhigen.model.events import SpikeTiming
 from izhigen.signals import SignalsDeferred, at_once
 
 PACE = 2e10
 """Multiply-adds a second of one thread, to guess how long a call takes; cores of today are within a factor of four."""
 LEAST_WORK = 1 << 16
 """Neuron-steps that are worth another thread: some 50 microseconds of work."""
+LONGEST_LIST = 1 << 20
+"""Places that the list of a tile may need for a block."""
 SPIKE_BUFFER = 1 << 16
 """Least number of spikes that a thread's list holds before it is emptied."""
 
@@ -44,12 +50,14 @@ class _SpikeList:
 
     step: np.ndarray
     neuron: np.ndarray
-    taken: list[tuple[np.ndarray, np.ndarray]]
+    offset: np.ndarray | None
+    taken: list[Spikes]
 
     def take(self, count: int) -> None:
         """Move the first ``count`` spikes out."""
         if count:
-            self.taken.append((self.step[:count].copy(), self.neuron[:count].copy()))
+            offset = None if self.offset is None else self.offset[:count].astype(np.float64)
+            self.taken.append(Spikes(self.step[:count].copy(), self.neuron[:count].copy(), offset=offset))
 
 
 class CEngine(HostEngine):
@@ -69,7 +77,7 @@ class CEngine(HostEngine):
         self.method, self.spike_timing = program.method, program.spike_timing
         self.cost, self.pace = program.cost, PACE
         self._workers = Workers()
-        self._dtype = np.dtype(program.dtype)
+        self._dtype, self._is_located = np.dtype(program.dtype), program.spike_timing != SpikeTiming.STEP.value
         self._lists: list[_SpikeList] = []
         self._rooms: list[np.ndarray] = []
         if program.goes_back:
@@ -175,15 +183,23 @@ class CEngine(HostEngine):
             self._workers.run(tasks)
             count()
 
+    def longest(self, block: Block) -> int:
+        """Most steps of a block: where events are located, a neuron may have many in a step."""
+        if not self._is_located:
+            return super().longest(block)
+        return max(1, min(LONGEST_BLOCK, LONGEST_LIST // (self._program.tile * self._program.slots)))
+
     def _spike_lists(self, count: int, block: Block) -> list[_SpikeList]:
-        capacity = max(SPIKE_BUFFER, self._program.tile * block.steps * self._program.event_count)
+        capacity = max(SPIKE_BUFFER, self._program.tile * block.steps * self._program.slots)
         if len(self._lists) < count or len(self._lists[0].step) < capacity:
-            self._lists = [
-                _SpikeList(np.empty(capacity, np.int64), np.empty(capacity, np.int64), []) for _ in range(count)
-            ]
+            self._lists = [self._spike_list(capacity) for _ in range(count)]
         for spikes in self._lists:
             spikes.taken = []
         return self._lists[:count]
+
+    def _spike_list(self, capacity: int) -> _SpikeList:
+        offset = np.empty(capacity, self._dtype) if self._is_located else None
+        return _SpikeList(np.empty(capacity, np.int64), np.empty(capacity, np.int64), offset, [])
 
     def _run(self, block: Block, spikes: _SpikeList | None, n: int, kept: list[np.ndarray]) -> Any:
         """What one thread is told; arrays made for it go to ``kept``, which must live as long as the call."""
@@ -203,6 +219,8 @@ class CEngine(HostEngine):
             run.spike_capacity = len(spikes.step)
             run.spike_step = self._binding.pointer("int64_t *", spikes.step)
             run.spike_neuron = self._binding.pointer("int64_t *", spikes.neuron)
+            if spikes.offset is not None:
+                run.spike_offset = self._binding.pointer(self._binding.real, spikes.offset)
         return run
 
 
@@ -228,10 +246,10 @@ def _ranges(n: int, tile: int, threads: int, steps: int) -> list[tuple[int, int]
 
 def _ordered(lists: list[Any], event_count: int) -> Spikes:
     """All threads' spikes, by step and then neuron."""
-    chunks = [chunk for spikes in lists for chunk in spikes.taken]
-    if not chunks:
-        return listed_spikes(np.zeros(0, np.int64), np.zeros(0, np.int64), event_count)
-    step, neuron = (np.concatenate(part) for part in zip(*chunks))
+    found = join_spikes([chunk for spikes in lists for chunk in spikes.taken], np.zeros(0, np.int64))
+    step, neuron = found.step, found.neuron
+    if found.offset is not None:
+        return in_order(replace(listed_spikes(step, neuron, event_count), offset=found.offset))
     # Lists go tile by tile, so a stable sort by step leaves neurons in order; NumPy sorts 16-bit numbers by radix.
     order = np.argsort(step.astype(np.uint16) if len(step) and step.max() < 1 << 16 else step, kind="stable")
     return listed_spikes(step[order], neuron[order], event_count)

@@ -221,9 +221,10 @@ def _update(moments: Moments, neurons: Array, step: Any) -> None:
     if moments.first is None:
         moments.count[neurons] += 1
         return
-    again = neurons[moments.count[neurons] > 0]
-    moments.squares[again] += (step - moments.last[again]).astype(np.float64) ** 2
-    moments.first[neurons[moments.count[neurons] == 0]] = step
+    step, is_again = np.broadcast_to(step, neurons.shape), moments.count[neurons] > 0
+    again = neurons[is_again]
+    moments.squares[again] += (step[is_again] - moments.last[again]).astype(np.float64) ** 2
+    moments.first[neurons[~is_again]] = step[~is_again]
     moments.count[neurons] += 1
     moments.last[neurons] = step
 

@@ -36,6 +36,10 @@ STEP_NOW, RELEASE = Word("step_now", integer=True), Word("release", integer=True
 """The number of the step, and that of the first one in which a neuron is not held."""
 WATCHED = Word("iz_watched", real=True)
 """Whether a step has to be gone through in parts."""
+IS_RELEASED = Word("iz_is_released", real=True)
+"""Whether a neuron is held in a part of the step only."""
+STEP_NEXT = Word("step_next", integer=True)
+"""The number of the step after it."""
 TIME_NOW, PERIOD = Word("time_now", real=True), Word("refractory_period", real=True)
 """The start of the step, and the refractory period: in ms, in double precision."""
 
@@ -60,13 +64,19 @@ class StepWriter:
     Attributes
     ----------
     statements, stores : list
-        What happens to every neuron in every step.
+        What happens to every neuron in every step, or in the ``actions`` that are given instead of the step's.
     on_event : dict of str to list of Store
         What else happens to a neuron in which an event did.
     """
 
     def __init__(
-        self, step: Step, jumped: tuple[str, ...], placer: Placer, actions: Iterable[Action] | None = None
+        self,
+        step: Step,
+        jumped: tuple[str, ...],
+        placer: Placer,
+        actions: Iterable[Action] | None = None,
+        is_held: sp.Symbol | None = None,
+        elapsed: Mapping[sp.Symbol, Any] | None = None,
     ) -> None:
         self.step, self.jumped, self.placer = step, jumped, placer
         self.statements: list[Statement] = []
@@ -74,9 +84,9 @@ class StepWriter:
         self.on_event: dict[str, list[Store]] = {}
         self._increments: dict[sp.Symbol, Any] = {}
         self._held: dict[sp.Symbol, Any] = {}  # what a state is where it is held
-        self._is_held: sp.Symbol | None = None
+        self._is_held = is_held
         self._present: dict[sp.Symbol, Any] = {}
-        self._elapsed: dict[sp.Symbol, Any] = {}
+        self._elapsed = dict(elapsed or {})
         self._watched: dict[sp.Symbol, Any] = {}  # present values when they were last looked at
         self._may_happen: list[Any] = []
         others = [event.name for event in step.events if (event.hold or event.stamps) and event.name != SPIKE]
@@ -92,8 +102,10 @@ class StepWriter:
 
     def _write(self, action: Action) -> None:
         match action:
-            case Integrate():
-                self._integrate(plan_of(self.step, self.placer.placements))
+            case Integrate(assignments, increments):
+                is_whole = action == self.step.integration
+                whole = plan_of(self.step, self.placer.placements) if is_whole else None
+                self._integrate(whole or Plan(assignments, increments))
             case Jump():
                 into = self._increments or self._present
                 for state in self.jumped:
@@ -132,12 +144,14 @@ class StepWriter:
 
     def _hold_back(self, hold: Hold) -> None:
         """Held states go back; where nothing has changed a state since its integration, as it gets its name."""
+        if self._watched and self._present == self._watched:
+            return
         if self._is_held is not None:  # again, after jumps
             pass
         elif hold.period is not None:
             self._is_held = REFRACTORY
             # a step that is held in part is not held where its parts are gone through
-            step = STEP_NOW if self.step.location is None else STEP_NOW + 1
+            step = STEP_NOW if self.step.location is None else STEP_NEXT
             self.statements.append(Statement(REFRACTORY, sp.Lt(step, RELEASE), Kind.CONDITION))
         else:
             self._is_held = self._state("is_refractory", hold.condition, Kind.CONDITION)
@@ -191,7 +205,9 @@ class StepWriter:
         if not self._may_happen:
             return
         if self.step.period is not None:
-            self._may_happen.append(sp.Eq(STEP_NOW + 1, RELEASE))
+            self.statements.append(Statement(IS_RELEASED, sp.Eq(STEP_NEXT, RELEASE), Kind.CONDITION))
+            self.placer.placements[IS_RELEASED] = Placement.BOTH
+            self._may_happen.append(IS_RELEASED)
         self.placer.owner = WATCHED.name
         inside = self.placer.hoist(sp.Or(*self._may_happen))
         self.placer.placements[WATCHED] = Placement.BOTH

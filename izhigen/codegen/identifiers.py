@@ -24,7 +24,7 @@ OWN = frozenset(
     fabsf sqrt sqrtf floor floorf memcpy input spikes short_form release time_step origin EOF
     BUFSIZ EXIT_SUCCESS EXIT_FAILURE RAND_MAX offsetof math_errhandling refractory_period linux unix errno signgam
     y0 y1 yn j0 j1 jn gamma stdin stdout stderr DT DT_REST SEED STEPS STEPS_A_MS STEPS_A_GROUP SQRT_DT DURATION_MS
-    BEGIN END OUTPUT_H restrict is_held now saved bars
+    BEGIN END OUTPUT_H restrict is_held now saved bars step_next
     """.split()
 )
 """Identifiers that the templates use, and names that headers or compilers may define."""

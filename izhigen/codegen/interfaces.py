@@ -48,9 +48,10 @@ def processor_interface(view: KernelView) -> Interface:
                 + _kinds(view, "step"),
             ),
             pointer("spike_step spike_neuron", "int64"),
+            *_offset(view),
             pointer("spike_flag", "uint8"),
             *_recorded_events(view),
-            *_figures(),
+            *_figures(view),
             value(
                 "bad_neuron",
                 "int64",
@@ -137,9 +138,10 @@ def _device_run(view: KernelView) -> Struct:
                 "already, and their places are free." + _kinds(view, "first_step + s - key_step"),
             ),
             pointer("spike_key", "uint64"),
+            *_offset(view),
             pointer("spike_flag", "uint8"),
             *_recorded_events(view),
-            *_figures(),
+            *_figures(view),
             pointer("constants", f"struct {view.name}_constants"),
             pointer("status", f"struct {view.name}_status"),
             *kept_fields(view),
@@ -371,7 +373,7 @@ def _flags(view: KernelView) -> str:
 
 def _slots(view: KernelView) -> str:
     """How many places of the list a neuron may fill in a call."""
-    return "steps" if not view.other_events else f"{view.event_count}*steps"
+    return "steps" if view.slots == 1 else f"{view.slots}*steps"
 
 
 def _kinds(view: KernelView, step: str) -> str:
@@ -388,15 +390,25 @@ def _recorded_events(view: KernelView) -> tuple[Field, ...]:
     )
 
 
-def _figures() -> tuple[Field, ...]:
+def _offset(view: KernelView) -> tuple[Field, ...]:
+    """Where in its step an event is."""
+    about = "where in its step each of them is, a fraction of the step"
+    return _if(view.location is not None, pointer("spike_offset", _real(view), about))
+
+
+def _figures(view: KernelView) -> tuple[Field, ...]:
+    about = (
+        "moments of each neuron's spikes, over all calls: how many, step of the first and of the last one (-1 before "
+        "any), and the\nsum of the squares of the intervals in steps; the last three go together, and need the count"
+    )
+    if view.location is None:
+        return (
+            pointer("count first_spike last_spike", "int64", about=about),
+            pointer("interval_squares", "float64"),
+        )
     return (
-        pointer(
-            "count first_spike last_spike",
-            "int64",
-            about="moments of each neuron's spikes, over all calls: how many, step of the first and of the last one "
-            "(-1 before any), and the\nsum of the squares of the intervals in steps; the last three go together, and "
-            "need the count",
-        ),
+        pointer("count", "int64", about=about + ". They are\nmoments in steps, with a fraction"),
+        pointer("first_spike last_spike", "float64"),
         pointer("interval_squares", "float64"),
     )
 

@@ -21,6 +21,7 @@ from izhigen.codegen.body import (
     PERIOD,
     REFRACTORY,
     RELEASE,
+    STEP_NEXT,
     STEP_NOW,
     TIME_NOW,
     WATCHED,
@@ -29,6 +30,7 @@ from izhigen.codegen.body import (
 )
 from izhigen.codegen.formats import FORMATS
 from izhigen.codegen.identifiers import c_name
+from izhigen.codegen.location import SEARCH, excluded, write_location
 from izhigen.codegen.naming import Namer
 from izhigen.codegen.operations import Operations, count
 from izhigen.codegen.placing import Placer
@@ -83,7 +85,8 @@ class Kernel:
         step. For targets that make a step in two parts: ``guard``, those statements of the step that compute arguments
         of phi1 that are checked, and stores of their phi1; ``rest``, the second part, which reads these. Where steps
         are gone back through: ``back``, which does so, its two parts ``back_guard`` (phi2 of checked arguments) and
-        ``back_rest``, and ``back_clock``, what of it depends on time only.
+        ``back_rest``, and ``back_clock``, what of it depends on time only. Where events are located: ``part``,
+        ``look``, ``first``, ``happen`` and ``end`` (:mod:`izhigen.codegen.location`).
     noisy_inputs : tuple of str
         Inputs to which normal variates are added in the kernel.
     short : tuple of ShortArgument
@@ -146,6 +149,11 @@ class Kernel:
     def short_back(self) -> bool:
         """Whether the way back has values of phi2 that are computed beforehand, their arguments checked."""
         return bool(self["back_guard"].stores)
+
+    @property
+    def search(self) -> tuple[Procedure, ...]:
+        """What is called where events are located inside a step."""
+        return tuple(self.procedures[name] for name in SEARCH if name in self.procedures)
 
     @property
     def loop(self) -> frozenset[sp.Symbol]:
@@ -277,11 +285,14 @@ def _procedures(
     short = tuple(s for s in ranges if s.argument in {statement.symbol for statement in body})
     body = tuple(_with_ranged_phi1(s, short) for s in body)
     back = Back() if adjoint is None else write_back(adjoint, placer, dtype, [s.argument for s in short])
+    located = {} if step.location is None else write_location(step, writer.jumped, placer, dtype)
+    placer.placements[T] = Placement.STEP
+    search = [s for part in located.values() for statements in part for s in statements]
     back_clock = alive(placer.lists[Placement.STEP], back.everything)
     loop = [*body, *stores]
     bounds = [Statement(s.argument, s.at_bound, Kind.REAL) for s in short]  # read when the constants are derived
     clock = alive(placer.lists[Placement.STEP], loop)
-    everything = [*loop, *clock, *back.everything, *back_clock]
+    everything = [*loop, *clock, *back.everything, *back_clock, *search]
     prepare = alive(placer.lists[Placement.NEURON], everything)
     constants = alive(placer.lists[Placement.UNIFORM], [*everything, *prepare, *bounds])
     guard, guarded, rest = _in_parts(body, stores, keep, short)
@@ -296,12 +307,14 @@ def _procedures(
         "back_guard": (back.guard, back.guarded),
         "back_rest": (back.rest, back.stores),
         "back_clock": (back_clock, ()),
+        **located,
         **{f"on_{name}": ((), assigned) for name, assigned in writer.on_event.items()},
     }
     known = _known(placer.placements, [s for statements, _ in parts.values() for s in statements])
     if step.period is not None:
-        known |= dict.fromkeys((REFRACTORY, IS_HELD), (Kind.CONDITION, Placement.BOTH))
-    known |= {event.symbol: (Kind.CONDITION, Placement.BOTH) for event in step.events}
+        known[REFRACTORY] = Kind.CONDITION, Placement.BOTH
+    conditions = [IS_HELD, *(event.symbol for event in step.events), *(excluded(event.name) for event in step.events)]
+    known |= dict.fromkeys(conditions, (Kind.CONDITION, Placement.BOTH))
     known |= {store.symbol: (Kind.REAL, Placement.BOTH) for store in (*guarded, *back.guarded)}
     return {name: make_procedure(*part, known) for name, part in parts.items()}, short
 
@@ -325,6 +338,7 @@ def _known(
     period = placements.get(TAU_REF, Placement.UNIFORM)
     return known | {
         STEP_NOW: (Kind.STEP, Placement.STEP),
+        STEP_NEXT: (Kind.STEP, Placement.STEP),
         TIME_NOW: (Kind.TIME, Placement.STEP),
         PERIOD: (Kind.TIME, period),
         LAST_SPIKE: (Kind.TIME, Placement.BOTH),

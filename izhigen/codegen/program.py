@@ -43,6 +43,8 @@ class Program:
         Whether it can go back through steps.
     spike_timing : str
         Where in a step events happen.
+    slots : int
+        Places of the list of spikes that a neuron may fill in a step.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Program:
     event_count: int = 1
     goes_back: bool = False
     spike_timing: str = "step"
+    slots: int = 1
 
     @property
     def key(self) -> str:

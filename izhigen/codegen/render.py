@@ -151,6 +151,8 @@ def functions_of(kernel: Kernel, printer: CPrinter) -> list[str]:
         wanted.add("release")
     if kernel.keeps_times:
         wanted |= {"start"} | ({"since"} if kernel.step.reads_elapsed else set())
+    if kernel.step.location is not None:
+        wanted.add("start")
     if kernel.short:
         wanted |= {"inlining", "phi1", "phi1_near"} | ({"phi1_wide", "phi1_unlimited"} if printer.WIDE_FORM else set())
     if kernel.short_back:

@@ -377,6 +377,82 @@ class BackView:
 
 
 @dataclass(frozen=True)
+class ProcedureView:
+    """A function that the search for events inside a step calls.
+
+    Attributes
+    ----------
+    constants : tuple of Variable
+        What it reads that all neurons share.
+    lanes : tuple of Lane
+        What it reads of a neuron beside its states.
+    states, old : tuple of str
+        States that it reads: where it begins, and as they were at the step's start.
+    code, stores : tuple of Line
+    reads : frozenset of str
+        Names that it reads of the part that is gone through.
+    """
+
+    constants: tuple[Variable, ...]
+    lanes: tuple[Lane, ...]
+    states: tuple[str, ...]
+    old: tuple[str, ...]
+    code: tuple[Line, ...]
+    stores: tuple[Line, ...]
+    reads: frozenset[str]
+
+    def text(self, name: str) -> str:
+        """What is stored under a name; nothing where nothing is."""
+        return next((line.text for line in self.stores if line.name == name), "")
+
+
+@dataclass(frozen=True)
+class LocationView:
+    """How events are located inside a step.
+
+    Attributes
+    ----------
+    is_linear : bool
+        Whether on a straight line between the states before and after a part, instead of on the solution.
+    part, look, first, happen, end : ProcedureView
+        See :mod:`izhigen.codegen.location`.
+    events : tuple of EventView
+        All of them.
+    muted : int
+        Flags of those that do not happen while the neuron is held.
+    rising : int
+        Flags of those that do not happen at the step's end where they held before.
+    ends_hold : bool
+        Whether a condition ends a hold.
+    finest, never : str
+        How closely an event is located, as a fraction of a part; the time until what is not on its way (ms).
+    most_parts, most_tries, halved : int
+        Parts of a step, and places tried in the search, at most; and after how many of these bounds are halved.
+    """
+
+    is_linear: bool
+    part: ProcedureView
+    look: ProcedureView
+    first: ProcedureView
+    happen: ProcedureView
+    end: ProcedureView
+    events: tuple[EventView, ...]
+    muted: int
+    rising: int
+    ends_hold: bool
+    finest: str
+    never: str
+    most_parts: int
+    most_tries: int
+    halved: int
+
+    @property
+    def every(self) -> int:
+        """Flags of all events."""
+        return sum(1 << event.number for event in self.events)
+
+
+@dataclass(frozen=True)
 class KernelView:
     """All that the templates of any target print of a kernel.
 
@@ -402,6 +478,8 @@ class KernelView:
         The parts.
     back : BackView or None
         The way back through a step, where it is asked for.
+    location : LocationView or None
+        How events are located inside a step, where they are.
     """
 
     name: str
@@ -422,6 +500,7 @@ class KernelView:
     hold: HoldView
     tile: TileView
     back: BackView | None = None
+    location: LocationView | None = None
 
     @property
     def real(self) -> str:
@@ -447,6 +526,16 @@ class KernelView:
     def happened(self) -> str:
         """The flags of a neuron: a bit for each event, the spike's the lowest."""
         return " | ".join(["spike", *(f"{event.name} << {event.number}" for event in self.other_events)])
+
+    @property
+    def flag(self) -> str:
+        """What a step says of a neuron: whether it spiked, what happened, or whether anything may have happened."""
+        return "iz_watched" if self.location else "iz_happened" if self.other_events else "spike"
+
+    @property
+    def slots(self) -> int:
+        """Most events of a neuron and step that the list may get."""
+        return self.event_count * (1 if self.location is None else self.location.most_parts + 1)
 
     @property
     def stamps(self) -> bool:

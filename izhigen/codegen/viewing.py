@@ -35,6 +35,7 @@ from izhigen.codegen.view import (
     Variate,
 )
 from izhigen.codegen.viewing_back import back_view
+from izhigen.codegen.viewing_location import location_view
 from izhigen.codegen.words import Words
 from izhigen.derive.event import LAST_SPIKE, TAU_REF
 from izhigen.derive.lowering import DT, T, lower, symbol
@@ -74,6 +75,7 @@ def view_of(kernel: Kernel, target: str, printer: CPrinter, words: Words, *, wit
     events = _events(kernel, printer, words)
     tile, inputs = tile_size(kernel), _inputs(kernel, printer.format)
     back = None if kernel.training is None else back_view(kernel, lanes, inputs, printer, words)
+    location = None if kernel.step.location is None else location_view(kernel, lanes, events, printer, words)
     return KernelView(
         name=c_name(kernel.step.model.name),
         target=target,
@@ -95,6 +97,7 @@ def view_of(kernel: Kernel, target: str, printer: CPrinter, words: Words, *, wit
         ),
         tile=TileView(tile, min(GROUP, tile), STEPS_WHERE_DRAWN if inputs.drawn or kernel.step.noise else STEPS),
         back=back,
+        location=location,
     )
 
 
@@ -103,7 +106,7 @@ def _events(kernel: Kernel, printer: CPrinter, words: Words) -> tuple[EventView,
     numbers = {name: number for number, name in enumerate(kernel.step.event_names)}
     found = []
     for event in kernel.step.events:
-        stores = kernel[f"on_{event.name}"].stores if event.stamps else ()
+        stores = kernel[f"on_{event.name}"].stores if event.stamps and kernel.step.location is None else ()
         kept = printed(words.kept(stores, elapses=kernel.step.reads_elapsed), printer, words)
         found.append(EventView(c_name(event.name), numbers[event.name], kept))
     return tuple(found)
@@ -202,7 +205,7 @@ def _inputs(kernel: Kernel, form: FloatFormat) -> InputsView:
 def _constants(kernel: Kernel, form: FloatFormat, words: Words) -> ConstantsView:
     """The parameters and constants that procedures are given."""
     constants, prepare, clock, step = (kernel[name] for name in ("constants", "prepare", "clock", "step"))
-    back = (kernel["back"], kernel["back_clock"], kernel["back_guard"])
+    back = (kernel["back"], kernel["back_clock"], kernel["back_guard"], *kernel.search)
     parameters = [*(symbol(p) for p in kernel.uniform_parameters), DT]
     known = [*parameters, *(s.symbol for s in constants.statements)]
 
@@ -238,6 +241,7 @@ def _lanes(kernel: Kernel, printer: CPrinter, words: Words) -> list[Lane]:
     """All that neurons have: states, per-neuron parameters and what follows, inputs, variates, spikes."""
     model, form = kernel.step.model, printer.format
     read = kernel.loop | kernel["prepare"].symbols | kernel["back"].symbols | kernel["back_guard"].symbols
+    read = read.union(*(procedure.symbols for procedure in kernel.search))
     lanes = [Lane(c_name(s), form.real, read_only=False, source=f"state.{c_name(s)}") for s in model.states]
     if kernel.keeps_times:
         since = LAST_SPIKE.name

@@ -126,4 +126,6 @@ class Target:
             kernel.counts.cost,
             view.event_count,
             view.back is not None,
+            kernel.step.timing.value,
+            view.slots,
         )
