@@ -16,7 +16,17 @@ import numpy as np
 from izhigen.backends.binding import Binding
 from izhigen.backends.build import load_program
 from izhigen.backends.device import DeviceSpace, check_device, device_errors, launch_shape, load_cupy, load_kernels
-from izhigen.backends.engine import LONGEST_BLOCK, Advanced, Block, Pending, PreparedStep, Source, Spikes, listed_spikes
+from izhigen.backends.engine import (
+    LONGEST_BLOCK,
+    Advanced,
+    Block,
+    Pending,
+    PreparedStep,
+    Source,
+    Spikes,
+    in_order,
+    listed_spikes,
+)
 from izhigen.backends.pullback import Pullback
 from izhigen.backends.sharded import ShardedEngine, ShardedSpace, check_sharding
 from izhigen.codegen.agreed import NO_STEP
@@ -25,6 +35,7 @@ from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import ValueShapeError, shown
 from izhigen.memory.space import Space
+from izhigen.model.events import SpikeTiming
 from izhigen.signals import SignalsDeferred
 
 Array = Any
@@ -85,7 +96,7 @@ class CudaEngine:
     def __init__(self, program: Program, space: DeviceSpace) -> None:
         self._program, self._space, self._cupy = program, space, space.cupy
         self._binding = Binding(program, lambda array: array.data.ptr)
-        self._dtype = np.dtype(program.dtype)
+        self._dtype, self._is_located = np.dtype(program.dtype), program.spike_timing != SpikeTiming.STEP.value
         with space.use(), device_errors(program.name):
             self._module = load_kernels(program, OPTIONS, space)
             self._kernels = {
@@ -106,6 +117,7 @@ class CudaEngine:
         self._under_way: deque[_Launched] = deque()
         self._listed = 0
         self._list: Array = None
+        self._offsets: Array = None
         self._sent: WeakKeyDictionary[Source, Source] = WeakKeyDictionary()
         self._sent_parts: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
         self._neurons: tuple[Array, Array] | None = None
@@ -146,14 +158,16 @@ class CudaEngine:
         if not block.outputs.events:
             return LONGEST_BLOCK
         n = len(next(iter(block.state.values())))
-        return max(1, min(LONGEST_BLOCK, self._room_for_spikes(n) // (2 * n * self._program.event_count)))
+        return max(1, min(LONGEST_BLOCK, self._room_for_spikes(n) // (2 * n * self._program.slots)))
 
     def _room_for_spikes(self, n: int) -> int:
-        most = n * self._program.event_count  # in one step
+        most = n * self._program.slots  # in one step
         if self._list is None or len(self._list) < most:
             with self._space.use(), device_errors(f"the list of spikes of {n} neurons"):
                 size = max(most, min(max(LEAST_LIST, LIST_SHARE * most), self._free_bytes() // 32))
                 self._list = self._cupy.empty(size, np.uint64)
+                if self._is_located:
+                    self._offsets = self._cupy.empty(size, self._dtype)
         return len(self._list)
 
     def _free_bytes(self) -> int:
@@ -193,6 +207,8 @@ class CudaEngine:
                 self._listed,
             )
             run.spike_key = binding.pointer("uint64_t *", self._list)
+            if self._is_located:
+                run.spike_offset = binding.pointer(binding.real, self._offsets)
         kept = self._begin(block, population, run)
         self._make_steps(block, n, population, run)
         return [block, *kept]
@@ -456,8 +472,15 @@ class CudaEngine:
         """The spikes that a block appended, in order of step and neuron; the list is a ring."""
         size, first = len(self._list), self._listed % len(self._list)
         taken, self._listed = count - self._listed, count
-        parts = [self._list[first : first + taken], self._list[: max(first + taken - size, 0)]]
-        keys = self._cupy.sort(self._cupy.concatenate(parts))
+        parts = slice(first, first + taken), slice(max(first + taken - size, 0))
+        keys = self._cupy.concatenate([self._list[part] for part in parts])
+        if self._is_located:
+            offset = self._cupy.concatenate([self._offsets[part] for part in parts]).astype(np.float64)
+            return in_order(replace(self._listed_spikes(keys, n), offset=offset))
+        return self._listed_spikes(self._cupy.sort(keys), n)
+
+    def _listed_spikes(self, keys: Array, n: int) -> Spikes:
+        """What the keys of a list stand for."""
         step = (keys // np.uint64(n)).astype(np.int64)
         neuron = (keys - step.astype(np.uint64) * np.uint64(n)).astype(np.int64)
         return listed_spikes(step, neuron, self._program.event_count)

@@ -315,7 +315,8 @@ def in_order(spikes: Spikes) -> Spikes:
     """Located spikes and events by time, then neuron; those at the ends of steps are."""
     if spikes.offset is None:
         return spikes
-    return spikes.where(namespace(spikes.step).lexsort((spikes.neuron, spikes.offset, spikes.step)))
+    xp = namespace(spikes.step)
+    return spikes.where(xp.lexsort(xp.stack([spikes.neuron.astype(np.float64), spikes.step + spikes.offset])))
 
 
 def listed_spikes(place: Array, neuron: Array, event_count: int) -> Spikes:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from izhigen.backends.device import WARP, DeviceSpace, check_device
-from izhigen.backends.engine import Advanced, Block, Moments, Pending, PreparedStep, Source, Spikes, join_spikes
+from izhigen.backends.engine import Advanced, Block, Moments, Pending, PreparedStep, Source, Spikes, in_order, join_spikes
 from izhigen.backends.pullback import Cotangent, Pullback
 from izhigen.errors import BackendError, shown
 from izhigen.memory.space import ANYWHERE, fetch
@@ -385,4 +385,6 @@ def _merged(parts: Sequence[tuple[int, Any]]) -> Spikes:
         for start, s in parts
     ]
     whole = join_spikes(fetched, np.zeros(0, np.int64))
+    if whole.offset is not None:
+        return in_order(whole)
     return whole.where(np.argsort(whole.step, kind="stable"))  # neurons of later parts have higher numbers

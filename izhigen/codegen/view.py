@@ -545,7 +545,7 @@ class KernelView:
     @property
     def is_timed(self) -> bool:
         """Whether a step reads the time, or its number."""
-        return self.hold.is_stamped or self.code.reads_time
+        return self.hold.is_stamped or self.code.reads_time or self.location is not None
 
     @property
     def draws(self) -> bool:

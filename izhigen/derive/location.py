@@ -41,7 +41,7 @@ from izhigen.model.events import SpikeTiming, Trigger
 
 LENGTH, ELAPSED = symbol("(length of the part)"), symbol("(time into the step)")
 """Length of a part in ms, and how far into the step it begins; no model has such names."""
-MOST_PARTS = 32
+MOST_PARTS = 16
 """Parts of a step in which events are located, at most; what is left of the step then is one more."""
 MOST_TRIES = 64
 """Places tried in the search for an event in a part, at most."""

@@ -495,6 +495,13 @@ def copyto(dst: ndarray, src: Any, casting: str = "same_kind", where: Any = None
     machine().later(partial(np.copyto, dst._host, _unwrap(src), casting, True if where is None else _unwrap(where)))
 
 
+def lexsort(keys: Any) -> ndarray:
+    """As CuPy has it: of one array with two axes, not of several."""
+    if not isinstance(keys, ndarray) or keys.ndim != 2:
+        raise TypeError(f"lexsort takes one array with two axes, not {type(keys).__name__}")
+    return _delegate("lexsort")(keys)
+
+
 DELEGATED = """
     arange concatenate stack where isfinite isnan isinf flatnonzero nonzero argwhere sort argsort searchsorted isin unique bincount broadcast_to
     minimum maximum abs absolute sqrt exp log floor ceil rint sign clip floor_divide remainder mod divmod array_equal sum any all min max amin amax
@@ -518,6 +525,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
             empty_like,
             zeros_like,
             copyto,
+            lexsort,
             from_dlpack,
         )
     },
