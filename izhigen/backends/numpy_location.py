@@ -48,7 +48,7 @@ class LocatedStep:
             kind: {name: evaluate(value) for name, value in getattr(self.location, kind).items()}
             for kind in ("margins", "ahead", "first")
         }
-        self._arrivals = [self._compiled(arrive, evaluate) for arrive in step.arrivals]
+        self._arrivals = [self._compiled(arrive, evaluate) for arrive in self.location.arrivals]
         self._hold = next((e.hold for e in self.location.events if e.hold is not None), None)
         ends = self._hold is not None and self._hold.end is not None
         self._ends = evaluate(self._hold.condition) if ends else None
@@ -80,6 +80,7 @@ class _Made:
         self.dt = real(now.values[DT.name])
         self.since = np.broadcast_to(np.asarray(now.values.get(SINCE_SPIKE.name, real(0))), n).copy()
         self.held_until = self._held_at_first()
+        self.held = np.zeros(n, bool)  # until a condition, in the part that was made last
         self.happened = {e.name: np.zeros(n, bool) for e in step.events}
         active = np.arange(n)
         for _ in range(MOST_PARTS):
@@ -119,7 +120,7 @@ class _Made:
         values = self._environment(some)
         held = until > begin
         if located._ends is not None:
-            held = np.broadcast_to(located._ends(values), len(some))
+            held = self.held[some] = np.broadcast_to(located._ends(values), len(some))
         before = self._conditions(values, len(some))
         muted = {e.name: held if e.is_muted else np.zeros(len(some), bool) for e in located.location.events}
         ready = {name: ~was & ~muted[name] for name, was in before.items()}
@@ -254,9 +255,7 @@ class _Made:
         reached = {name: values.copy() for name, values in self.state.items()}
         values = self._environment(everyone)
         before = self._conditions(values, n)
-        held = self.held_until >= 1
-        if located._ends is not None:
-            held = np.broadcast_to(located._ends(values), n)
+        held = self.held_until >= 1 if located._ends is None else self.held
         for name in located.deltas:
             self.state[name] += self.now.values[f"{name}_delta"]
         for arrives, assignments in located._arrivals:

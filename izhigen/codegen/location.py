@@ -121,7 +121,7 @@ class _Writer:
         """Which conditions hold at a point, and what tells how far ahead the others are."""
         self._fresh()
         found = [(looked_at("holds", event.name), event.condition) for event in self.location.events]
-        found += [(looked_at("holds", "hold"), e.hold.condition) for e in self.location.events if e.hold and e.hold.end]
+        found += [(looked_at("holds", "hold"), e.hold.condition) for e in self.location.events if e.hold and e.hold.flag]
         found += [(looked_at("ahead", name), value) for name, value in self.location.ahead.items()]
         found += [(looked_at("margin", name), value) for name, value in self.location.margins.items()]
         return self._looked_at(found)
@@ -168,7 +168,7 @@ class _Writer:
         self._fresh()
         arrivals = tuple(
             replace(a, assignments=tuple(replace(x, expression=x.expression.xreplace(self._words)) for x in a.assignments))
-            for a in self.step.arrivals
+            for a in self.location.arrivals
         )
         jumps = self.step.ending[:1]
         holds = tuple(HoldBack(replace(event.hold, end=None)) for event in self._events() if event.hold)

@@ -33,7 +33,7 @@ from izhigen.derive.event import Assignment, Event, margin_of
 from izhigen.derive.expansion import tree_size
 from izhigen.derive.functions import where
 from izhigen.derive.lowering import DT, SINCE_SPIKE, T, own_functions, symbol
-from izhigen.derive.sequence import Integrate
+from izhigen.derive.sequence import Arrive, Integrate
 from izhigen.derive.singularities import remove_singularities
 from izhigen.derive.system import MOST_PARTS as MOST_NODES
 from izhigen.derive.system import System
@@ -64,6 +64,8 @@ class Location:
         Integration over a part: of :data:`LENGTH`, from :data:`ELAPSED` into the step on.
     events : tuple of Event
         Those of the step, at the time that is :data:`ELAPSED` into it; states' symbols stand for values then.
+    arrivals : tuple of Arrive
+        What event inputs do at the step's end. They read the time of its start, as in neurons whose step is whole.
     assignments : tuple of Assignment
         Named intermediates of the values below, each reading only what stands before it.
     margins : mapping of str to Expr
@@ -77,6 +79,7 @@ class Location:
     timing: SpikeTiming
     part: Integrate
     events: tuple[Event, ...]
+    arrivals: tuple[Arrive, ...]
     assignments: tuple[Assignment, ...]
     margins: Mapping[str, Any]
     ahead: Mapping[str, Any]
@@ -96,7 +99,9 @@ class Location:
         return tuple(found)
 
 
-def locate(system: System, timing: SpikeTiming, integrate: Integrate, events: Iterable[Event]) -> Location:
+def locate(
+    system: System, timing: SpikeTiming, integrate: Integrate, events: Iterable[Event], arrivals: Iterable[Arrive]
+) -> Location:
     """How the events of a step are located.
 
     Parameters
@@ -108,12 +113,14 @@ def locate(system: System, timing: SpikeTiming, integrate: Integrate, events: It
         The integration over a whole step.
     events : iterable of Event
         What they are at the end of a step.
+    arrivals : iterable of Arrive
     """
     then = tuple(_later(event) for event in events)
+    part, come = _over_part(integrate), tuple(_at_end(arrive) for arrive in arrivals)
     found = {event.name: margin_of(event.condition) for event in then}
     margins = {name: margin for name, margin in found.items() if margin is not None}
     if timing is SpikeTiming.LINEAR:
-        return Location(timing, _over_part(integrate), then, (), MappingProxyType(margins), _NOTHING, _NOTHING)
+        return Location(timing, part, then, come, (), MappingProxyType(margins), _NOTHING, _NOTHING)
     assignments, ahead, first = list[Assignment](), dict[str, Any](), dict[str, Any]()
     for name, margin in margins.items():
         rate = system.intermediate(f"rate_{name}")
@@ -124,7 +131,7 @@ def locate(system: System, timing: SpikeTiming, integrate: Integrate, events: It
             assignments += quadratic
             first[name] = _crossing(*(a.symbol for a in quadratic))
     found_first, found_ahead = MappingProxyType(first), MappingProxyType(ahead)
-    return Location(timing, _over_part(integrate), then, tuple(assignments), _NOTHING, found_ahead, found_first)
+    return Location(timing, part, then, come, tuple(assignments), _NOTHING, found_ahead, found_first)
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -138,6 +145,13 @@ def _later(event: Event) -> Event:
     if hold is not None and hold.end is not None:
         hold = replace(hold, end=hold.end.xreplace(change))
     return replace(event, condition=event.condition.xreplace(change), assignments=assignments, hold=hold)
+
+
+def _at_end(arrive: Arrive) -> Arrive:
+    """What arrives, where the time since the spike is that at the step's end."""
+    start = {SINCE_SPIKE: SINCE_SPIKE - DT}
+    assignments = (Assignment(a.symbol, a.expression.xreplace(start)) for a in arrive.assignments)
+    return replace(arrive, assignments=tuple(assignments))
 
 
 def _over_part(integrate: Integrate) -> Integrate:

@@ -262,7 +262,7 @@ def _derived(model: Declaration, scheme: Scheme, timing: SpikeTiming) -> Step:
     step = Step(system, scheme, system.frozen + assignments + spread, increments, noise, events, arrivals)
     if timing is SpikeTiming.STEP or not events:
         return step
-    return replace(step, location=locate(system, timing, step.integration, events))
+    return replace(step, location=locate(system, timing, step.integration, events, arrivals))
 
 
 def _event(system: System, event: declared.DeclaredEvent) -> Event:

@@ -265,7 +265,7 @@ class Oracle:
                 ends[state].append(now[state])
         return found, ends
 
-    def integrate(self, start, given, method):
+    def integrate(self, start, given, method, length=DT):
         rates = {
             "V": -1 / PARAMETERS["tau"],
             "w": -1 / 4,
@@ -273,7 +273,7 @@ class Oracle:
         }
         new = {}
         for state, side in self.case.odes.items():
-            z = DT * rates[state]
-            gain = 1.0 if method == "euler" else math.expm1(z) / z
-            new[state] = start[state] + DT * gain * self.evaluate(side, start, given)
+            z = length * rates[state]
+            gain = 1.0 if method == "euler" or z == 0 else math.expm1(z) / z
+            new[state] = start[state] + length * gain * self.evaluate(side, start, given)
         return new
