@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial, reduce
+from functools import cached_property, lru_cache, partial, reduce
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,11 @@ from izhigen.backends.pullback import Pullback
 from izhigen.backends.random import normals
 from izhigen.codegen.agreed import EVENT_GROUP
 from izhigen.codegen.formats import PHI1_SATURATES
+from izhigen.codegen.operations import count
 from izhigen.codegen.request import KernelRequest
 from izhigen.derive.adjoint import HELD as HELD_IN_STEP
-from izhigen.derive.adjoint import Training, derive_adjoint, smooth_event
-from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, before, margin_of
+from izhigen.derive.adjoint import Training, derive_adjoint, margin_in, smooth_event
+from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, before
 from izhigen.derive.functions import BLOCK_BOUND, LIMIT
 from izhigen.derive.lowering import DT, SINCE_SPIKE, T, at_start, just_assigned, symbol
 from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump
@@ -40,10 +41,13 @@ Array = Any
 Environment = Mapping[str, Any]
 
 
+_HIGHEST = {np.dtype(name): np.dtype(name).type(value) for name, value in PHI1_SATURATES.items()}
+"""Above these phi1 saturates; looked up by type, as NumPy makes a type's name anew whenever it is asked for."""
+
+
 def _phi(order: int, function: Callable[[Array], Array], z: Array) -> Array:
     """A phi function; phi1 saturates as in the generated C, and so the others fall, by their recursion from it."""
-    number = np.asarray(z).dtype
-    highest = number.type(PHI1_SATURATES[number.name])
+    highest = _HIGHEST[np.asarray(z).dtype]
     is_far = z > highest
     value = function(np.where(is_far, highest, z))
     return value if order == 1 else value * (highest / np.where(is_far, z, highest)) ** (order - 1)
@@ -157,6 +161,12 @@ _RELATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
+@lru_cache(maxsize=4096)
+def _value(number: sp.Expr) -> float:
+    """A number in double precision; the same few stand in most expressions."""
+    return float(sp.N(number, 25))
+
+
 class Evaluator:
     """Turns SymPy expressions into functions of an environment, in one precision."""
 
@@ -169,7 +179,7 @@ class Evaluator:
             name = expression.name
             return lambda values: values[name]
         if expression.is_Number or expression.is_NumberSymbol:
-            number = self.dtype.type(float(sp.N(expression, 25)))
+            number = self.dtype.type(_value(expression))
             return lambda values: number
         parts = [self.compile(a) for a in expression.args]
         operation = self._operation(expression)
@@ -243,6 +253,10 @@ class _StepInProgress:
     """Number, neurons and offsets of events that were located in it."""
 
 
+Act = Callable[[_StepInProgress], None]
+"""What one action of a step does."""
+
+
 def _present(state: sp.Symbol) -> sp.Symbol:
     """The symbol of a state's present value; no name of a model has a blank."""
     return symbol(f"present {state.name}")
@@ -278,20 +292,32 @@ class NumpyEngine(HostEngine):
         step: Step,
         dtype: str,
         deltas: tuple[str, ...],
-        cost: int = 0,
         training: Training | None = None,
         wanted: tuple[str, ...] = (),
     ) -> None:
-        self.method, self.spike_timing, self.cost = step.method, step.timing.value, cost
-        evaluate = Evaluator(dtype).compile
+        self.method, self.spike_timing = step.method, step.timing.value
         self.step, self.dtype, self.deltas = step, np.dtype(dtype), deltas
         self.training, self.wanted = training, wanted
-        self._evaluate, self._compare_times = evaluate, Evaluator("float64").compile
-        varying, constants = _with_constants(step)
-        self._constants = [(name, evaluate(value)) for name, value in constants]
-        self._located = None if step.location is None else LocatedStep(step, self.dtype, deltas, evaluate)
-        actions = varying.sequence if self._located is None else ()
-        self._actions = [self._action(action) for action in actions]
+        self._evaluate, self._compare_times = Evaluator(dtype).compile, Evaluator("float64").compile
+        self._located = None if step.location is None else LocatedStep(step, self.dtype, deltas, self._evaluate)
+        if training is not None:
+            for event in step.events:  # what has no margin is refused here, and not on the way
+                margin_in(event, training)
+
+    @cached_property
+    def cost(self) -> int:
+        """What a neuron's step takes by :mod:`izhigen.codegen.operations`, each value of the step computed once."""
+        actions = [a for arrive in self.step.arrivals for a in arrive.assignments]
+        actions += [*self.step.assignments, *(a for event in self.step.events for a in event.resets)]
+        values = [*(a.expression for a in actions), *self.step.increments, *(term.factor for term in self.step.noise)]
+        return count([*values, *(event.condition for event in self.step.events)]).cost
+
+    @cached_property
+    def _program(self) -> tuple[list[tuple[str, Callable[[Environment], Any]]], list[Act]]:
+        """What is computed once a block, by name, and the actions of a step; made when a step is."""
+        varying, constants = _with_constants(self.step)
+        actions = [self._action(action) for action in (varying.sequence if self._located is None else ())]
+        return [(name, self._evaluate(value)) for name, value in constants], actions
 
     def advance(self, block: Block) -> Advanced:
         """Advance the block, one step after the other."""
@@ -349,7 +375,7 @@ class NumpyEngine(HostEngine):
         with np.errstate(all="ignore"):
             values = {name: np.asarray(value).astype(self.dtype)[()] for name, value in block.parameters.items()}
             values[DT.name] = self.dtype.type(block.dt)
-            for name, evaluate in self._constants:
+            for name, evaluate in self._program[0]:
                 values[name] = evaluate(values)
         return values
 
@@ -451,11 +477,11 @@ class NumpyEngine(HostEngine):
         moment = _StepInProgress(block, k, n, values, times)
         if self._located is not None:
             moment.found = self._located.make(moment)
-        for act in self._actions:
+        for act in self._program[1]:
             act(moment)
         return moment
 
-    def _action(self, action: Action) -> Callable[[_StepInProgress], None]:
+    def _action(self, action: Action) -> Act:
         """What an action of the sequence does, as a function."""
         match action:
             case Integrate():
@@ -474,22 +500,22 @@ class NumpyEngine(HostEngine):
                 return self._commit
         raise AssertionError(f"{type(action).__name__} is for steps in parts")
 
-    def _decide(self, event: Event) -> Callable[[_StepInProgress], None]:
+    def _decide(self, event: Event) -> Act:
         held = HELD if event.is_muted else None
         present = {state: _present(state) for state in self.step.states}
         happens = event.happens(present, held)
         condition = self._evaluate(happens)
         if self.training is None or not self.training.smooth:
             return lambda now: now.values.update({event.name: condition(now.values)})
-        margin = margin_of(event.condition)
-        margin = margin.xreplace(before(present))
+        margin = margin_in(event, self.training).xreplace(before(present))
         value = self._evaluate(smooth_event(self.training, margin, event.excluded(present, held)))
         return lambda now: now.values.update({event.name: value(now.values)})
 
-    def _integrate(self, action: Integrate) -> Callable[[_StepInProgress], None]:
+    def _integrate(self, action: Integrate) -> Act:
         assignments = [(a.symbol.name, self._evaluate(a.expression)) for a in action.assignments]
         increments = [self._evaluate(increment) for increment in action.increments]
         noise = [(term.state, term.xi.name, term.stream, self._evaluate(term.factor)) for term in action.noise]
+        present = {state: _present(state).name for state in self.step.states}
 
         def act(now: _StepInProgress) -> None:
             for name, value in assignments:
@@ -500,7 +526,7 @@ class NumpyEngine(HostEngine):
                 now.values[name] = xi
                 now.increments[state] = now.increments[state] + factor(now.values) * xi
             for state, increment in now.increments.items():
-                now.values[_present(state).name] = now.values[state.name] + increment
+                now.values[present[state]] = now.values[state.name] + increment
 
         return act
 
@@ -509,37 +535,39 @@ class NumpyEngine(HostEngine):
             whole = now.increments[symbol(name)] + now.values[f"{name}_delta"]
             now.values[_present(symbol(name)).name] = now.values[name] + whole
 
-    def _hold_back(self, hold: Hold) -> Callable[[_StepInProgress], None]:
+    def _hold_back(self, hold: Hold) -> Act:
         compare = self._evaluate(hold.condition) if hold.period is None else self._compare_times(hold.condition)
+
+        states = [(state.name, _present(state).name) for state in hold.states]
 
         def act(now: _StepInProgress) -> None:
             held = now.values[HELD.name] = compare(now.values if hold.period is None else now.times)
-            for state in hold.states:
-                present = _present(state).name
-                now.values[present] = np.where(held, now.values[state.name], now.values[present])
+            for state, present in states:
+                now.values[present] = np.where(held, now.values[state], now.values[present])
             if hold.flag is not None:
                 now.values[_present(hold.flag).name] = np.asarray(held).astype(self.dtype)
 
         return act
 
-    def _apply(self, event: Event) -> Callable[[_StepInProgress], None]:
-        assign = self._assign(event.resets, lambda values: values[event.name])
+    def _apply(self, event: Event) -> Act:
+        assign, stamps = self._assign(event.resets, lambda values: values[event.name]), event.stamps
 
         def act(now: _StepInProgress) -> None:
             assign(now)
-            if event.stamps:
+            if stamps:
                 happened = self._happened(now, event.name, now.n)
                 np.copyto(now.times[LAST_SPIKE.name], now.times[T.name], where=happened)
                 now.values[SINCE_SPIKE.name] = np.where(happened, self.dtype.type(0), now.values[SINCE_SPIKE.name])
 
         return act
 
-    def _assign(
-        self, assignments: tuple[Assignment, ...], happens: Callable[[Environment], Any]
-    ) -> Callable[[_StepInProgress], None]:
+    def _assign(self, assignments: tuple[Assignment, ...], happens: Callable[[Environment], Any]) -> Act:
         """Assignments, one after the other, in neurons in which something happened; all read the values before."""
         meaning = before({state: _present(state) for state in self.step.states})
-        values = [(a.symbol, self._evaluate(a.expression.xreplace(meaning))) for a in assignments]
+        values = [
+            (_present(a.symbol).name, just_assigned(a.symbol).name, self._evaluate(a.expression.xreplace(meaning)))
+            for a in assignments
+        ]
 
         def choose(happened: Array, assigned: Array, present: Array) -> Array:
             if np.asarray(happened).dtype == bool:
@@ -549,9 +577,8 @@ class NumpyEngine(HostEngine):
         def act(now: _StepInProgress) -> None:
             happened = happens(now.values)
             read = dict(now.values)
-            for state, value in values:
-                read[just_assigned(state).name] = assigned = value(read)
-                present = _present(state).name
+            for present, new, value in values:
+                read[new] = assigned = value(read)
                 now.values[present] = choose(happened, assigned, now.values[present])
 
         return act
@@ -568,8 +595,7 @@ def open_space(device: Any = None, sharding: Any = None) -> Space:
 
 def create_engine(request: KernelRequest, space: Space) -> NumpyEngine:
     """The engine of a kernel's step."""
-    kernel = request.kernel()
-    if kernel.dtype not in ("float32", "float64"):
-        raise BackendError(f"dtype {shown(kernel.dtype)} is not float32 or float64")
-    choices = kernel.counts.cost, kernel.training, kernel.wanted
-    return NumpyEngine(kernel.step, kernel.dtype, kernel.deltas, *choices)
+    step, chosen = request.step()
+    if request.dtype not in ("float32", "float64"):
+        raise BackendError(f"dtype {shown(request.dtype)} is not float32 or float64")
+    return NumpyEngine(step, request.dtype, chosen.deltas, request.training, chosen.wanted)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -160,7 +161,7 @@ class Kernel:
         """What is read in every step, in the clock or for each neuron."""
         return self["clock"].symbols | self["step"].symbols
 
-    @property
+    @cached_property
     def counts(self) -> Operations:
         """What is left in the body, per neuron and step, by kind.
 
@@ -182,6 +183,19 @@ class Kernel:
         size = 4 if self.dtype == "float32" else 8
         words = 2 * len(self.step.states) + len(self.step.model.inputs) + len(self.deltas) + len(self.per_neuron)
         return words * size + (1 if self.spikes else 0) + (8 if self.keeps_times else 0)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What shapes a kernel beside its step, every name one of the model's; attributes as of :class:`Kernel`."""
+
+    per_neuron: tuple[str, ...]
+    deltas: tuple[str, ...]
+    noisy_inputs: tuple[str, ...]
+    timed_inputs: tuple[Statement, ...]
+    counted_inputs: tuple[str, ...]
+    delivered_inputs: tuple[str, ...]
+    wanted: tuple[str, ...]
 
 
 def as_written(step: Step) -> Operations:
@@ -241,33 +255,55 @@ def build_kernel(
     ValueShapeError
         For a name that is no parameter or state, or another dtype.
     """
-    model = step.model
-    _check_choice("per_neuron", per_neuron, tuple(model.parameters))
-    _check_choice("deltas", deltas, model.states)
-    _check_choice("dtype", [dtype], tuple(FORMATS))
-    neuron_parameters = tuple(p for p in model.parameters if p in set(per_neuron))
-    jumped = tuple(s for s in model.states if s in set(deltas))
-    placements = _placements(step, neuron_parameters, jumped)
+    of_inputs = noisy_inputs, timed_inputs, counted_inputs, delivered_inputs
+    chosen = read_choices(step, dtype, per_neuron, deltas, *of_inputs, wanted)
+    placements = _placements(step, chosen.per_neuron, chosen.deltas)
     placer = Placer(placements, Namer(s.name for s in (*placements, *step.times)))
-    writer = StepWriter(step, jumped, placer)
+    writer = StepWriter(step, chosen.deltas, placer)
     ranges = _placed_bounds(step, placer)
-    adjoint = None if training is None else derive_adjoint(step, training, jumped, wanted)
+    adjoint = None if training is None else derive_adjoint(step, training, chosen.deltas, wanted)
     procedures, short = _procedures(writer, ranges, dtype, adjoint)
-    inputs = (*model.inputs, *(f"{s}_delta" for s in jumped))
     return Kernel(
         step,
         dtype,
-        neuron_parameters,
-        jumped,
+        chosen.per_neuron,
+        chosen.deltas,
         MappingProxyType(procedures),
-        _chosen("noisy inputs", noisy_inputs, inputs),
+        chosen.noisy_inputs,
         short,
+        chosen.timed_inputs,
+        chosen.counted_inputs,
+        chosen.delivered_inputs,
+        training,
+        chosen.wanted,
+        None if adjoint is None else bars_of(adjoint),
+    )
+
+
+def read_choices(
+    step: Step,
+    dtype: str,
+    per_neuron: Iterable[str],
+    deltas: Iterable[str],
+    noisy_inputs: Iterable[str],
+    timed_inputs: Iterable[tuple[str, str]],
+    counted_inputs: Iterable[str],
+    delivered_inputs: Iterable[str],
+    wanted: Iterable[str],
+) -> Choices:
+    """The choices of :func:`build_kernel` in the model's order, after a look at each; it raises what that raises."""
+    model = step.model
+    _check_choice("dtype", [dtype], tuple(FORMATS))
+    jumped = _chosen("deltas", deltas, model.states)
+    inputs = (*model.inputs, *(f"{s}_delta" for s in jumped))
+    return Choices(
+        _chosen("per_neuron", per_neuron, tuple(model.parameters)),
+        jumped,
+        _chosen("noisy inputs", noisy_inputs, inputs),
         tuple(_timed(name, text) for name, text in timed_inputs),
         _chosen("Poisson inputs", counted_inputs, inputs),
         _chosen("spike inputs", delivered_inputs, inputs),
-        training,
         _chosen("gradients", wanted, (*inputs, *model.parameters)),
-        None if adjoint is None else bars_of(adjoint),
     )
 
 
@@ -364,11 +400,11 @@ def _placements(step: Step, per_neuron: Collection[str], jumped: Iterable[str]) 
     return placements
 
 
-def _chosen(what: str, chosen: Iterable[str], inputs: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the inputs that are chosen, which must be among them."""
-    _check_choice(what, chosen, inputs)
+def _chosen(what: str, chosen: Iterable[str], known: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the known names that are chosen; no other may be."""
+    _check_choice(what, chosen, known)
     names = set(chosen)
-    return tuple(i for i in inputs if i in names)
+    return tuple(name for name in known if name in names)
 
 
 def _timed(name: str, text: str) -> Statement:

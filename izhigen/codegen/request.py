@@ -20,9 +20,9 @@ from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
 
 if TYPE_CHECKING:
-    from izhigen.codegen.kernel import Kernel
+    from izhigen.codegen.kernel import Choices, Kernel
     from izhigen.derive.adjoint import Training
-    from izhigen.derive.step import Scheme
+    from izhigen.derive.step import Scheme, Step
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,16 @@ class KernelRequest:
 
         derive = _kernel if isinstance(self.dtype, str) else _kernel.__wrapped__  # which says what is wrong with it
         return derive(self, find_scheme(self.method))
+
+    def step(self) -> tuple[Step, Choices]:
+        """The step alone and what shapes its kernel, for those who need no statements; it raises what a kernel does."""
+        from izhigen.codegen.kernel import read_choices
+        from izhigen.derive.step import derive_step
+
+        step = derive_step(self.model, self.method, self.spike_timing)
+        of_inputs = self.noisy_inputs, self.timed_inputs
+        drawn = self.counted_inputs, self.delivered_inputs
+        return step, read_choices(step, self.dtype, self.per_neuron, self.deltas, *of_inputs, *drawn, self.wanted)
 
     def program(self, target: str = "c") -> Program:
         """The kernel's program for a target; see :func:`izhigen.codegen.targets.target_names`."""

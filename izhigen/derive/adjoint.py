@@ -251,12 +251,8 @@ class _Tape:
         meaning = {**before(self.present), **self._elapsed}
         held = self._held if event.is_muted else None
         unless = tuple(part.xreplace(self._elapsed) for part in event.excluded(self.present, held))
-        margin = margin_of(event.condition)
+        margin = margin_in(event, self.training)
         passes = margin is not None and self.training.surrogate is not None and self.training.detach is not Detach.ALL
-        if margin is None and self.training.smooth:
-            raise DerivationError(
-                f"smooth_spikes: event {event.name!r} compares numbers for equality only, so it has no margin"
-            )
         is_due = margin is not None and (passes or self.training.smooth)
         name = self._add(f"{event.name}_margin", margin.xreplace(meaning)) if is_due else None
         self.values.append(_Decision(event, name, unless))
@@ -372,6 +368,16 @@ class _Tape:
         if choice.event is not None and self.training.smooth:
             return choice.second + choice.condition * (choice.first - choice.second)
         return where(choice.condition, choice.first, choice.second)
+
+
+def margin_in(event: Event, training: Training) -> Any:
+    """By how much an event's condition holds; None where it has no margin, which a smooth event must have."""
+    margin = margin_of(event.condition)
+    if margin is None and training.smooth:
+        raise DerivationError(
+            f"smooth_spikes: event {event.name!r} compares numbers for equality only, so it has no margin"
+        )
+    return margin
 
 
 def smooth_event(training: Training, margin: Any, unless: Iterable[Any]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 import sympy as sp
@@ -59,6 +59,7 @@ Moments = Mapping[str, Mapping[sp.Symbol, sp.Symbol]]
 """What states are at other moments of a step: within ``old(...)``, and within ``new(...)``."""
 
 
+@lru_cache(maxsize=4096)
 def symbol(name: str) -> sp.Symbol:
     """The real symbol of that name; all stages use this one."""
     return sp.Symbol(name, real=True)

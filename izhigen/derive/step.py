@@ -118,17 +118,17 @@ class Step:
         """The event that is the model's spike."""
         return next((event for event in self.events if event.name == SPIKE), None)
 
-    @property
+    @cached_property
     def event_names(self) -> tuple[str, ...]:
         """Names of the events by their number; the spike has 0, whether the model has one or not."""
         return tuple(declared.event_numbers(event.name for event in self.events))
 
-    @property
+    @cached_property
     def times(self) -> tuple[sp.Symbol, ...]:
         """What a neuron has beside its states: times in ms, in double precision."""
         return (LAST_SPIKE,) if any(event.stamps for event in self.events) else ()
 
-    @property
+    @cached_property
     def period(self) -> sp.Symbol | None:
         """The refractory period, where there is one."""
         return next((event.hold.period for event in self.events if event.hold), None)
@@ -158,7 +158,7 @@ class Step:
         """Where in a step events happen."""
         return SpikeTiming.STEP if self.location is None else self.location.timing
 
-    @property
+    @cached_property
     def states(self) -> tuple[sp.Symbol, ...]:
         """Symbols of the state variables."""
         return self.system.states

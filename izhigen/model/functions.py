@@ -35,8 +35,9 @@ def _minimum(*values: Array) -> Array:
 def exprel(x: Array) -> Array:
     """(exp(x) - 1)/x, with value 1 at 0; keeps the dtype of ``x``."""
     x = np.asarray(x)
-    safe = np.where(x == 0, np.ones_like(x), x)
-    return np.where(x == 0, np.ones_like(x), np.expm1(safe) / safe)
+    one, is_zero = x.dtype.type(1), x == 0
+    safe = np.where(is_zero, one, x)
+    return np.where(is_zero, one, np.expm1(safe) / safe)
 
 
 def _phi_series(x: Array, order: int) -> Array:

@@ -150,7 +150,7 @@ class BackOracle(Oracle):
         self.inputs_wanted = tuple(name for name in self.inputs if name in wanted)
 
     def _engine_of(self, step: Step) -> NumpyEngine:
-        return NumpyEngine(step, self._precision.name, self.drawn.deltas, 0, self._training, self._wanted)
+        return NumpyEngine(step, self._precision.name, self.drawn.deltas, self._training, self._wanted)
 
     def _block(self, state: State, stretch: Stretch, outputs: Outputs) -> Block:
         """The steps, with variates of the moved copies that are off as much as a kernel's may be."""
