@@ -10,12 +10,12 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
-#include <thread>
 #include <type_traits>
 #include <utility>
-#include <vector>
 #include <math.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -92,9 +92,18 @@ ON_HOST_INTEGER_ATOMICS(unsigned long long)
 
 namespace on_host {
 
+/* A kernel whose type is forgotten, and what calls it with pointers to the values of its arguments: what runs the threads
+ * of a launch is compiled once, not for every kernel. */
+using Kernel = void (*)();
+using Caller = void (*)(Kernel kernel, void **args);
+
 template <class... P, size_t... I> static void call(void (*kernel)(P...), void **args, std::index_sequence<I...>) {
     (void)args;
     kernel(*static_cast<P *>(args[I])...);
+}
+
+template <class... P> static void call(Kernel kernel, void **args) {
+    call(reinterpret_cast<void (*)(P...)>(kernel), args, std::index_sequence_for<P...>{});
 }
 
 /* The bytes that each parameter takes; what is returned is their number. */
@@ -104,30 +113,61 @@ template <class... P> static int parameters(void (*)(P...), size_t *sizes) {
     return static_cast<int>(sizeof...(P));
 }
 
-/* Run some threads of a launch, counted through all its blocks: from first on, count of them. */
-template <class... P> static void stretch(void (*kernel)(P...), void **args, unsigned grid, unsigned block, bool reverse, size_t first, size_t count) {
-    gridDim = dim3{grid, 1, 1};
-    blockDim = dim3{block, 1, 1};
+/* A launch: threads are counted through all its blocks. */
+struct Launch {
+    Caller caller;
+    Kernel kernel;
+    void **args;
+    unsigned grid, block;
+    bool reverse;
+    size_t span, spans, crew; /* of the spans of threads, each OS thread of the crew takes every crew-th */
+};
+
+struct Share {
+    const Launch *launch;
+    size_t own;
+    pthread_t thread;
+};
+
+/* Run some threads of a launch: from first on, count of them. */
+inline void stretch(const Launch &launch, size_t first, size_t count) {
+    gridDim = dim3{launch.grid, 1, 1};
+    blockDim = dim3{launch.block, 1, 1};
     for (size_t k = first; k < first + count; ++k) {
-        const size_t thread = reverse ? static_cast<size_t>(grid) * block - 1 - k : k;
-        blockIdx.x = static_cast<unsigned>(thread / block);
-        threadIdx.x = static_cast<unsigned>(thread % block);
-        call(kernel, args, std::index_sequence_for<P...>{});
+        const size_t thread = launch.reverse ? static_cast<size_t>(launch.grid) * launch.block - 1 - k : k;
+        blockIdx.x = static_cast<unsigned>(thread / launch.block);
+        threadIdx.x = static_cast<unsigned>(thread % launch.block);
+        launch.caller(launch.kernel, launch.args);
     }
+}
+
+inline void *run_share(void *given) {
+    const Share &share = *static_cast<const Share *>(given);
+    for (size_t k = share.own; k < share.launch->spans; k += share.launch->crew)
+        stretch(*share.launch, k * share.launch->span, share.launch->span);
+    return nullptr;
+}
+
+inline void run(const Launch &launch) {
+    Share *shares = new Share[launch.crew];
+    for (size_t own = 0; own < launch.crew; ++own) {
+        shares[own].launch = &launch;
+        shares[own].own = own;
+        if (pthread_create(&shares[own].thread, nullptr, run_share, &shares[own]) != 0) std::abort();
+    }
+    for (size_t own = 0; own < launch.crew; ++own) pthread_join(shares[own].thread, nullptr);
+    delete[] shares;
 }
 
 /* Run a kernel for every thread of every block; args are pointers to the values of its arguments.
  * os_threads: how many share the blocks, each taking every os_threads-th; 0: each CUDA thread is one by itself. */
 template <class... P> static void launch(void (*kernel)(P...), void **args, unsigned grid, unsigned block, bool reverse, unsigned os_threads) {
-    if (os_threads == 1) return stretch(kernel, args, grid, block, reverse, 0, static_cast<size_t>(grid) * block);
-    const size_t span = os_threads ? block : 1, spans = os_threads ? grid : static_cast<size_t>(grid) * block;
+    const size_t all = static_cast<size_t>(grid) * block;
+    const size_t span = os_threads ? block : 1, spans = os_threads ? grid : all;
     const size_t crew = os_threads && os_threads < spans ? os_threads : spans;
-    std::vector<std::thread> threads;
-    for (size_t own = 0; own < crew; ++own)
-        threads.emplace_back([=] {
-            for (size_t k = own; k < spans; k += crew) stretch(kernel, args, grid, block, reverse, k * span, span);
-        });
-    for (std::thread &thread : threads) thread.join();
+    const Launch whole{call<P...>, reinterpret_cast<Kernel>(kernel), args, grid, block, reverse, span, spans, crew};
+    if (os_threads == 1) return stretch(whole, 0, all);
+    run(whole);
 }
 
 }  // namespace on_host
