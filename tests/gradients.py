@@ -37,13 +37,37 @@ class Differences:
             smooth = {"surrogate": self.surrogate, "spike_scale": self.spike_scale, "smooth_spikes": True}
             self.options = {**smooth, **self.options}
 
-    def run(self, values: dict[str, Any], inputs: dict[str, Any], tape: bool = False) -> Any:
-        n, *_ = (np.shape(next(iter(inputs.values())))[1:] or (3,)) if inputs else (3,)
-        pop = self.model.population(n, dtype="float64", **self.options, **values)
+    @property
+    def neurons(self) -> int:
+        n, *_ = (np.shape(next(iter(self.inputs.values())))[1:] or (3,)) if self.inputs else (3,)
+        return int(n)
+
+    def run(self, values: dict[str, Any], inputs: dict[str, Any], tape: bool = False, copies: int = 1) -> Any:
+        pop = self.model.population(copies * self.neurons, dtype="float64", **self.options, **values)
         return pop.run(steps=self.steps, record=self.names, tape=tape, check_finite=False, **inputs)
 
-    def loss(self, recording: Any) -> float:
-        return float(sum((w * recording[name]).sum() for name, w in self.weights.items()))
+    def losses(self, values: list[dict[str, Any]], inputs: list[dict[str, Any]]) -> list[float]:
+        """The loss of a run for each set of what is moved: all as neurons of one run, unless neurons draw noise."""
+        if self.model.noise and len(values) > 1:
+            return [loss for moved in zip(values, inputs) for loss in self.losses([moved[0]], [moved[1]])]
+        n, copies = self.neurons, len(values)
+        whole = {
+            name: self._side_by_side([v.get(name, value) for v in values], (n,)) for name, value in self.values.items()
+        }
+        steps = {
+            name: self._side_by_side([i.get(name, rows) for i in inputs], (self.steps, n))
+            for name, rows in self.inputs.items()
+        }
+        recording = self.run(whole, steps, copies=copies)
+        parts = [(w[:, None] * recording[name].reshape(-1, copies, n)).sum((0, 2)) for name, w in self.weights.items()]
+        return [float(loss) for loss in sum(parts)]
+
+    @staticmethod
+    def _side_by_side(values: list[Any], shape: tuple[int, ...]) -> Any:
+        """The values of all copies; one for all where that is what they have."""
+        if all(value is values[0] for value in values) and np.ndim(values[0]) == 0:
+            return values[0]
+        return np.concatenate([np.broadcast_to(value, shape) for value in values], axis=-1)
 
     def gradients(self) -> dict[str, Any]:
         """Those of the adjoint."""
@@ -65,15 +89,14 @@ class Differences:
 
     def slope(self, directions: dict[str, Any]) -> list[float]:
         """The derivative of the loss in a direction, by steps of several lengths and by Richardson's extrapolation."""
-        slopes = []
-        for h in STEPS_OF_DIFFERENCES:
-            ends = []
-            for sign in (h, -h):
-                moved = {name: np.asarray(self.value(name), float) + sign * way for name, way in directions.items()}
-                values = {**self.values, **{n.removesuffix("0"): v for n, v in moved.items() if n not in self.inputs}}
-                inputs = {**self.inputs, **{n: v for n, v in moved.items() if n in self.inputs}}
-                ends.append(self.loss(self.run(values, inputs)))
-            slopes.append((ends[0] - ends[1]) / (2 * h))
+        moves = [sign for h in STEPS_OF_DIFFERENCES for sign in (h, -h)]
+        values, inputs = [], []
+        for move in moves:
+            moved = {name: np.asarray(self.value(name), float) + move * way for name, way in directions.items()}
+            values.append({n.removesuffix("0"): v for n, v in moved.items() if n not in self.inputs})
+            inputs.append({n: v for n, v in moved.items() if n in self.inputs})
+        ends = self.losses(values, inputs)
+        slopes = [(up - down) / (2 * h) for h, up, down in zip(STEPS_OF_DIFFERENCES, ends[::2], ends[1::2])]
         return [*slopes, *((100 * fine - coarse) / 99 for coarse, fine in pairwise(slopes))]
 
     def value(self, name: str) -> Any:
