@@ -91,8 +91,31 @@ def _expm1(small: Array, terms: int) -> Array:
 
 
 def _phi1_block(row: Any, column: Any, *entries: Any) -> Array:
-    """An entry of phi1 of a matrix: the upper right of exp([[Z, 1], [0, 0]]) - 1, by halving and doubling."""
+    """An entry of phi1 of a matrix."""
+    return _entry(_of_matrix(_phi1_of, entries), row, column, entries[0])
+
+
+def _of_matrix(function: Callable[..., Array], entries: tuple[Array, ...], *rest: int) -> Array:
+    """A function of matrices. All entries of the result are asked for one after the other, so the last few of little
+    matrices are kept.
+    """
     z, halvings = _matrix(entries)
+    return _kept(function, z.tobytes(), z.shape, halvings, *rest) if z.nbytes <= KEPT else function(z, halvings, *rest)
+
+
+KEPT = 1 << 12
+"""Bytes of matrices whose functions are kept."""
+
+
+@lru_cache(maxsize=16)
+def _kept(function: Callable[..., Array], content: bytes, shape: tuple[int, ...], *rest: int) -> Array:
+    values = function(np.frombuffer(content).reshape(shape), *rest)
+    values.flags.writeable = False
+    return values
+
+
+def _phi1_of(z: Array, halvings: int) -> Array:
+    """phi1 of matrices: the upper right of exp([[Z, 1], [0, 0]]) - 1, by halving and doubling."""
     size = z.shape[-1]
     augmented = np.zeros((*z.shape[:-2], 2 * size, 2 * size))
     augmented[..., :size, :size], augmented[..., :size, size:] = z / 2.0**halvings, np.eye(size)
@@ -101,17 +124,21 @@ def _phi1_block(row: Any, column: Any, *entries: Any) -> Array:
     for _ in range(halvings):  # phi1(2 Z) = phi1(Z) (exp(Z) + 1)/2
         phi1 = _within_bound(phi1 + change @ phi1 / 2)
         change = _within_bound(2 * change + change @ change)
-    return _entry(phi1, row, column, entries[0])
+    return phi1
 
 
 def _block_covariance(row: Any, column: Any, source: Any, *entries: Any) -> Array:
-    """An entry of int_0^1 exp(Zs) D exp(Zs)^T ds, from exp of [[-Z, D], [0, Z^T]] (Van Loan 1978), by halving."""
-    z, halvings = _matrix(entries)
+    """An entry of int_0^1 exp(Zs) D exp(Zs)^T ds, where D is 1 on the source's place of its diagonal, else 0."""
+    return _entry(_of_matrix(_covariance_of, entries, int(source)), row, column, entries[0])
+
+
+def _covariance_of(z: Array, halvings: int, source: int) -> Array:
+    """That integral, from exp of [[-Z, D], [0, Z^T]] (Van Loan 1978), by halving."""
     size = z.shape[-1]
     small = z / 2.0**halvings
     van_loan = np.zeros((*z.shape[:-2], 2 * size, 2 * size))
     van_loan[..., :size, :size], van_loan[..., size:, size:] = -small, np.swapaxes(small, -1, -2)
-    van_loan[..., int(source), size + int(source)] = 1.0
+    van_loan[..., source, size + source] = 1.0
     exponential = _expm1(van_loan, 24)
     change = np.swapaxes(exponential[..., size:, size:], -1, -2)  # exp(Z) - 1
     covariance = exponential[..., :size, size:] + change @ exponential[..., :size, size:]
@@ -120,7 +147,7 @@ def _block_covariance(row: Any, column: Any, source: Any, *entries: Any) -> Arra
         across = np.swapaxes(moved, -1, -2) + moved @ np.swapaxes(change, -1, -2)
         covariance = _within_bound(covariance + (moved + across) / 2)
         change = _within_bound(2 * change + change @ change)
-    return _entry(covariance, row, column, entries[0])
+    return covariance
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
