@@ -23,7 +23,6 @@ from tests.conftest import ROOT
 
 MODEL = iz.load("RS")
 posix = pytest.mark.skipif(os.name != "posix", reason="owners and modes of POSIX")
-pytestmark = pytest.mark.tools
 
 
 def counts(**options):
@@ -405,6 +404,7 @@ def test_a_long_name_is_no_obstacle(folder):
 # -- compilers --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize(
     ("script", "words"),
     [
@@ -428,6 +428,7 @@ def test_programs_that_are_no_compiler(folder, tmp_path, monkeypatch, script, wo
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.tools
 @posix
 @pytest.mark.parametrize("named", ["FOLDER", "FILE", '""', "-O2", "''"])
 def test_what_is_no_program(folder, tmp_path, monkeypatch, named):
@@ -448,6 +449,7 @@ def test_a_compiler_that_hangs(folder, tmp_path, monkeypatch):
         MODEL.population(1)
 
 
+@pytest.mark.tools
 @posix
 def test_a_path_with_spaces_and_only_spaces(folder, tmp_path, monkeypatch):
     gcc = toolchain.shutil.which("cc") or toolchain.shutil.which("gcc")
@@ -459,6 +461,7 @@ def test_a_path_with_spaces_and_only_spaces(folder, tmp_path, monkeypatch):
     assert toolchain.find_toolchain().command[0] in (toolchain.shutil.which("cc"), gcc)
 
 
+@pytest.mark.tools
 @posix
 def test_messages_that_are_no_text(folder, tmp_path, monkeypatch):
     gcc = toolchain.shutil.which("cc") or toolchain.shutil.which("gcc")
@@ -505,6 +508,7 @@ for flags in ("", *sys.argv[1:]):
 """
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize(("compiler", "own"), [("gcc", OF_GCC), ("clang", OF_CLANG), ("zig", None)])
 def test_flags_of_the_environment_change_no_bit(folder, compiler, own):
     """One process for all flags of a compiler: what one of them sets for a whole process is found after it too."""
@@ -530,6 +534,7 @@ def test_flags_of_the_environment_change_no_bit(folder, compiler, own):
     assert [flag for flag, result in zip(flags, found) if result != plain] == []
 
 
+@pytest.mark.tools
 @posix
 @pytest.mark.parametrize("flag", ["-ffast-math", "-ffinite-math-only", "-freciprocal-math", "-fpack-struct"])
 def test_a_wrapper_whose_flags_come_last_is_found_out(folder, tmp_path, monkeypatch, flag):
@@ -542,6 +547,7 @@ def test_a_wrapper_whose_flags_come_last_is_found_out(folder, tmp_path, monkeypa
         MODEL.population(1)
 
 
+@pytest.mark.tools
 @posix
 def test_a_compiler_that_is_killed_says_so(folder, tmp_path):
     path = tmp_path / "cc"

@@ -18,8 +18,6 @@ from izhigen.codegen.targets import target_names
 from izhigen.errors import IzhigenError
 from izhigen.standalone.project import build_project, project_targets
 
-pytestmark = pytest.mark.tools
-
 FRAGMENTS = (
     "*/ #error out /*|/* nested|*/*/*|**//**|*\\\n/|*\\ \n/|*\\\t\x0c\n/|*??/\n/|??/|???/|????/|*??/|/??/|\\|\\\\|\\\n|\\ |ends in \\|"
     "ends in ??/|//|// comment \\\n #error|\r|\r\n|\v|\f|\0|\u2028 #error|\u2029|\x85|\ufeff|\u202e */ \u202d|\u2066|\u200f|\u200b|"
@@ -66,6 +64,7 @@ def run(lines, compiler, folder):
     return int(subprocess.run([program], capture_output=True, text=True, check=True).stdout)
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize("compiler", COMPILERS, ids=lambda c: c[0])
 def test_comments_of_nasty_text_leave_the_program_as_it_is(compiler, tmp_path):
     nasty = [plain_comment(a + b) for a in FRAGMENTS for b in ("", "/", *FRAGMENTS[::11])]

@@ -15,8 +15,6 @@ from izhigen.codegen.targets import find_target, target_names
 from tests.codegen.test_kernel import HODGKIN_HUXLEY
 from tests.conftest import ROOT
 
-pytestmark = pytest.mark.tools
-
 GOLDEN = Path(__file__).parent.parent / "golden"
 STRICT = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror", "-ffp-contract=off"]
 FULL = (
@@ -88,6 +86,7 @@ def test_golden_sources(name, target, request):
     )
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize(
     ("compiler", "dtype", "placement"),
     [

@@ -14,8 +14,6 @@ from izhigen import Model
 from izhigen.backends.toolchain import FLAGS
 from tests.codegen.test_kernel import HODGKIN_HUXLEY
 
-pytestmark = pytest.mark.tools
-
 MODELS = {
     "Izhikevich": iz.load("Izhikevich"),
     "HodgkinHuxley": HODGKIN_HUXLEY,
@@ -69,6 +67,7 @@ def test_x86(tmp_path, compiler, target, dtype, name):
     assert not re.search(r"call\s+(?:exp|expm1|log|pow|sin|cos|tanh)", text)
 
 
+@pytest.mark.tools
 @pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="the ziglang wheel is not installed")
 def test_neon(tmp_path):
     command = [sys.executable, "-m", "ziglang", "cc", "-target", "aarch64-linux-gnu"]
@@ -76,6 +75,7 @@ def test_neon(tmp_path):
         assert len(re.findall(rf"fml[as]\s+v\d+\.{lanes}", assembly(command, tmp_path, MODELS[name], dtype, []))) >= 5
 
 
+@pytest.mark.tools
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly")
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_each_form_of_phi1_is_vector_code(tmp_path, compiler):

@@ -7,7 +7,7 @@ import pytest
 
 from tests.cuda.host import ONE_OS_THREAD_EACH, BuildError, HostModule, entry_points, needs_compiler, run_program
 
-pytestmark = [pytest.mark.tools, needs_compiler]
+pytestmark = needs_compiler
 ADD = """
 struct vectors { const float *a; const float *b; float *sum; long long n; };
 extern "C" __global__ void __launch_bounds__(256) vectors_add(const struct vectors v, const float scale)

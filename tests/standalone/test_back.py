@@ -82,7 +82,6 @@ CASES = [
 """Noise, refractory periods, several events and arrivals, jumps, no inputs, no parameters, no events."""
 
 
-@pytest.mark.tools
 @pytest.mark.parametrize(("name", "dtype", "compiler", "how"), CASES)
 def test_gradients_pass_the_self_test(tmp_path, name, dtype, compiler, how):
     need(compiler)

@@ -9,8 +9,6 @@ import pytest
 from tests.cuda.host import needs_compiler
 from tests.standalone.conftest import CHECKED, SANITIZED, drawing, link, need, on_host, project, run
 
-pytestmark = pytest.mark.tools
-
 
 def built(written, folder, program, flags=CHECKED):
     """Write a project, and build one of its programs for the host."""
@@ -120,6 +118,7 @@ LIGHTLY = "-Xcicc -O1 -Xptxas -O1"
 """Device code that is optimized little, in a third of the time; what optimizers have to say is asked of NVRTC and hipcc elsewhere."""
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize(
     ("name", "asked"),
     [

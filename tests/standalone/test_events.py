@@ -13,8 +13,6 @@ from tests.end_to_end.test_events import MANY
 from tests.standalone.conftest import CHECKED, LANGUAGES, STRICT, run
 from tests.standalone.test_mutants import compiler, surviving
 
-pytestmark = pytest.mark.tools
-
 MODELS = {
     "Many": MANY,
     "Until": MANY.variant("Until").with_refractory(until="s < 1.2", hold=["V"]),

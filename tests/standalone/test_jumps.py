@@ -22,8 +22,6 @@ from tests.standalone.conftest import (
 )
 from tests.standalone.test_projects import files, sources
 
-pytestmark = pytest.mark.tools
-
 MODEL = iz.load("IzhikevichRefLTC")
 CUDA = pytest.param("cuda", marks=needs_compiler)
 ASKED = {

@@ -9,8 +9,6 @@ from tests.cuda.host import needs_compiler
 from tests.standalone.conftest import drawing, on_host, project, run
 from tests.standalone.test_projects import SUPPORT
 
-pytestmark = pytest.mark.tools
-
 TARGETS = ["c", "c-embedded", pytest.param("cuda", marks=needs_compiler)]
 THRESHOLDS = [(r"(const int spike = .* >= )(\S+);", rf"\g<1>{factor}f * \2;") for factor in (1.001, 0.999)]
 """Of 0.1 % more and less."""

@@ -9,8 +9,6 @@ from tests.cuda.host import needs_compiler
 from tests.standalone.conftest import CHECKED, link, need, on_host, project, run
 from tests.standalone.test_projects import files
 
-pytestmark = pytest.mark.tools
-
 
 @pytest.fixture(scope="module", params=["c", "c-embedded"])
 def built(request, tmp_path_factory):

@@ -18,8 +18,6 @@ from izhigen.standalone.project import MANIFEST, build_project, project_targets
 from tests.conftest import ROOT
 from tests.standalone.conftest import EVERYTHING, LANGUAGES, MODELS, STRICT, link, need, project, run
 
-pytestmark = pytest.mark.tools
-
 GOLDEN = ROOT / "tests" / "golden"
 HOST = ("c", "c-embedded")
 """Targets whose projects build and run with a host's compiler."""
@@ -374,6 +372,7 @@ def test_the_example_shows_spikes(tmp_path, name):
     assert run(["./main", "2"], tmp_path).count("\n") > 10
 
 
+@pytest.mark.tools
 def test_a_model_may_have_the_name_of_a_file_that_make_reads(tmp_path):
     need("make")
     MODELS["RS"].variant("Makefile").emit(tmp_path)
@@ -388,6 +387,7 @@ def example(tmp_path_factory):
     return folder
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize(
     ("name", "target"),
     [
@@ -409,6 +409,7 @@ def test_the_example_of_the_readme_compiles_and_runs(tmp_path, name, target):
     assert "any licence" in readme and "| `V` |" in readme and not re.search(r"\n\n\n", readme)
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize("target", HOST)
 def test_make_and_cmake(tmp_path, target):
     need("make", "cmake")
