@@ -171,8 +171,8 @@ class Source:
 class Moments:
     """Each neuron's spikes in figures, over all blocks of a run: arrays of n values that a backend brings up to date.
 
-    ``count`` of spikes; steps of the ``first`` and the ``last`` one (-1 before any), whole numbers, or, where spikes are
-    located, moments with a fraction; sum of the ``squares`` of the intervals in steps. The last three are all None
+    ``count`` of spikes; steps of the ``first`` and the ``last`` one (-1 before any), whole numbers, or, where spikes
+    are located, moments with a fraction; sum of the ``squares`` of the intervals in steps. The last three are all None
     where only the count is wanted.
     """
 

@@ -14,7 +14,17 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from izhigen.backends.engine import Advanced, Block, HostEngine, Moments, PreparedStep, Source, Spikes, host_space, in_order
+from izhigen.backends.engine import (
+    Advanced,
+    Block,
+    HostEngine,
+    Moments,
+    PreparedStep,
+    Source,
+    Spikes,
+    host_space,
+    in_order,
+)
 from izhigen.backends.hoisting import Constants
 from izhigen.backends.numpy_back import AdjointArrays
 from izhigen.backends.numpy_location import LocatedStep
@@ -362,8 +372,7 @@ class NumpyEngine(HostEngine):
                 moment = self._one_step(block, block.first_step + s, n, parameters, inputs)
             happened = [self._happened(moment, name, n) for name in self.step.event_names]
             spike = happened[0]
-            events = self._events(moment, happened)
-            for number, neurons, offset in events:
+            for number, neurons, offset in self._events(moment, happened):
                 if number in block.outputs.events:
                     whole = np.full((2, len(neurons)), [[s], [number]], np.int64)
                     found.append((whole[0], neurons, whole[1], offset))

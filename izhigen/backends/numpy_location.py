@@ -50,8 +50,8 @@ class LocatedStep:
         }
         self._arrivals = [self._compiled(arrive, evaluate) for arrive in self.location.arrivals]
         self._hold = next((e.hold for e in self.location.events if e.hold is not None), None)
-        ends = self._hold is not None and self._hold.end is not None
-        self._ends = evaluate(self._hold.condition) if ends else None
+        conditional = None if self._hold is None or self._hold.end is None else self._hold.condition
+        self._ends = None if conditional is None else evaluate(conditional)
         self._finest = dtype.type(float(FINEST[dtype.name]))
 
     @staticmethod

@@ -14,7 +14,17 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from izhigen.backends.device import WARP, DeviceSpace, check_device
-from izhigen.backends.engine import Advanced, Block, Moments, Pending, PreparedStep, Source, Spikes, in_order, join_spikes
+from izhigen.backends.engine import (
+    Advanced,
+    Block,
+    Moments,
+    Pending,
+    PreparedStep,
+    Source,
+    Spikes,
+    in_order,
+    join_spikes,
+)
 from izhigen.backends.pullback import Cotangent, Pullback
 from izhigen.errors import BackendError, shown
 from izhigen.memory.space import ANYWHERE, fetch

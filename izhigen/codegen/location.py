@@ -1,8 +1,8 @@
 """The statements of one neuron in a step in which events are located: procedures that the templates' search calls.
 
 ``part`` integrates over a part of a step; ``look`` tells at a point which conditions hold, and how far ahead events
-are; ``first`` tells the latter by the local quadratic; ``happen`` applies the events whose conditions hold; ``end`` adds
-what arrives at the step's end.
+are; ``first`` tells the latter by the local quadratic; ``happen`` applies the events whose conditions hold; ``end``
+adds what arrives at the step's end.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from izhigen.codegen.naming import Namer
 from izhigen.codegen.placing import Placer, kind_of
 from izhigen.codegen.procedure import Kind, Placement, Statement, Store, Word
 from izhigen.codegen.sharing import Sharer, share
-from izhigen.derive.event import Event
+from izhigen.derive.event import Assignment, Event
 from izhigen.derive.location import ELAPSED, LENGTH
 from izhigen.derive.lowering import SINCE_SPIKE, T, at_start
-from izhigen.derive.sequence import Commit, HoldBack, Integrate
+from izhigen.derive.sequence import Action, Commit, HoldBack, Integrate
 from izhigen.derive.step import Step, decisions
 from izhigen.model.events import Trigger
 
@@ -108,7 +108,7 @@ class _Writer:
         assignments = tuple(replace(a, expression=a.expression.xreplace(change)) for a in part.assignments)
         plan = Plan(assignments, tuple(value.xreplace(change) for value in increments.values()))
         holds = tuple(HoldBack(event.hold) for event in self._events() if event.hold)
-        actions = (Integrate(plan.assignments, plan.increments, ()), *holds, Commit())
+        actions: tuple[Action, ...] = (Integrate(plan.assignments, plan.increments, ()), *holds, Commit())
         writer = StepWriter(self.step, (), self.placer, actions, IS_HELD)
         return self._done(writer.statements, writer.stores)
 
@@ -121,7 +121,8 @@ class _Writer:
         """Which conditions hold at a point, and what tells how far ahead the others are."""
         self._fresh()
         found = [(looked_at("holds", event.name), event.condition) for event in self.location.events]
-        found += [(looked_at("holds", "hold"), e.hold.condition) for e in self.location.events if e.hold and e.hold.flag]
+        holds = [event.hold for event in self.location.events if event.hold is not None]
+        found += [(looked_at("holds", "hold"), hold.condition) for hold in holds if hold.flag is not None]
         found += [(looked_at("ahead", name), value) for name, value in self.location.ahead.items()]
         found += [(looked_at("margin", name), value) for name, value in self.location.margins.items()]
         return self._looked_at(found)
@@ -166,10 +167,7 @@ class _Writer:
     def end(self) -> Part:
         """What is added at the step's end, where held states stay as they are."""
         self._fresh()
-        arrivals = tuple(
-            replace(a, assignments=tuple(replace(x, expression=x.expression.xreplace(self._words)) for x in a.assignments))
-            for a in self.location.arrivals
-        )
+        arrivals = tuple(replace(a, assignments=_worded(a.assignments, self._words)) for a in self.location.arrivals)
         jumps = self.step.ending[:1]
         holds = tuple(HoldBack(replace(event.hold, end=None)) for event in self._events() if event.hold)
         writer = StepWriter(self.step, self.jumped, self.placer, (*jumps, *arrivals, *holds, Commit()), IS_HELD)
@@ -183,8 +181,12 @@ def _changes(stores: Iterable[Store]) -> list[Store]:
 
 def _in_words(event: Event, words: Mapping[sp.Symbol, Any]) -> Event:
     """An event with what it reads of a step's part by the words for it."""
-    assignments = tuple(replace(a, expression=a.expression.xreplace(words)) for a in event.assignments)
     hold = event.hold
     if hold is not None and hold.end is not None:
         hold = replace(hold, end=hold.end.xreplace(words))
-    return replace(event, condition=event.condition.xreplace(words), assignments=assignments, hold=hold)
+    assigned = _worded(event.assignments, words)
+    return replace(event, condition=event.condition.xreplace(words), assignments=assigned, hold=hold)
+
+
+def _worded(assignments: Iterable[Assignment], words: Mapping[sp.Symbol, Any]) -> tuple[Assignment, ...]:
+    return tuple(replace(a, expression=a.expression.xreplace(words)) for a in assignments)

@@ -85,8 +85,8 @@ class Apply:
 @dataclass(frozen=True)
 class Watch:
     """Whether an event may have happened inside the step, by the present values: then nothing of the step is kept, and
-    it is gone through in parts (:mod:`izhigen.derive.location`). So it is where a state has left the numbers that can be
-    computed with, and where a hold ends inside the step.
+    it is gone through in parts (:mod:`izhigen.derive.location`). So it is where a state has left the numbers that can
+    be computed with, and where a hold ends inside the step.
 
     Attributes
     ----------

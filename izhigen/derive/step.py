@@ -94,7 +94,7 @@ class Step:
     def sequence(self) -> tuple[Action, ...]:
         """What a step does, in order; where events are located, in neurons to which nothing happens."""
         if self.location is not None:
-            quiet = (*self.holds, Watch(self.location.watched))
+            quiet: tuple[Action, ...] = (*self.holds, Watch(self.location.watched))
             return (self.integration, *quiet, Jump(), *self.arrivals, *quiet, Commit())
         return (self.integration, *self.ending, Commit())
 

@@ -259,8 +259,8 @@ class Population:
         return self._request(self._neurons.per_neuron).kernel()
 
     def _request(self, *choices: Any) -> KernelRequest:
-        timing = self._options["spike_timing"]
-        return KernelRequest(self._model, self._options["method"], self._dtype.name, *choices, spike_timing=timing)
+        request = KernelRequest(self._model, self._options["method"], self._dtype.name, *choices)
+        return replace(request, spike_timing=self._options["spike_timing"])
 
     @property
     def build_info(self) -> str:

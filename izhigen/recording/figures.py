@@ -38,9 +38,7 @@ def new_moments(space: Space, count: int, wanted: Collection[str], *, located: b
     step = np.float64 if located else np.int64
     moments = Moments(space.zeros(count, np.int64))
     if set(wanted) != {"count"}:
-        moments.first, moments.last, moments.squares = (
-            space.zeros(count, dtype) for dtype in (step, step, np.float64)
-        )
+        moments.first, moments.last, moments.squares = (space.zeros(count, dtype) for dtype in (step, step, np.float64))
         space.write(moments.first, -1)
         space.write(moments.last, -1)
     return moments

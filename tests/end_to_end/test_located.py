@@ -31,7 +31,9 @@ def check(seed, backend, dtype="float64", method="exp_euler"):
     case = make_case(seed)
     model = case.model()
     wanted = expected(case, method)
-    pop = model.population(4, dt=DT, backend=backend, dtype=dtype, method=method, spike_timing="located", **case.initial)
+    pop = model.population(
+        4, dt=DT, backend=backend, dtype=dtype, method=method, spike_timing="located", **case.initial
+    )
     names = [name for name, _ in LocatedOracle(case).events]
     recording = pop.run(steps=STEPS, record=names, **case.inputs).to_host()
     for k, (events, states, ends) in enumerate(wanted):
