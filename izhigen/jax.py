@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from izhigen.errors import BackendError, ValueShapeError, shown, suggest
-from izhigen.layers import LayerRuns, check_inputs, name_inputs
+from izhigen.layers import STEP, LayerRuns, check_inputs, name_inputs
 from izhigen.model.events import SPIKE
+from izhigen.model.functions import LAST_SPIKE
 
 try:
     import jax
@@ -39,9 +40,10 @@ def layer(
     trainable: Iterable[str] = (),
     *,
     record: str | Iterable[str] = SPIKE,
+    return_state: bool = False,
     dtype: Any = "float32",
     **options: Any,
-) -> Callable[..., Any]:
+) -> Layer:
     """A function of parameters and inputs that runs the neurons.
 
     Parameters
@@ -53,16 +55,16 @@ def layer(
         Parameters of the model that the function is given.
     record : str or iterable of str
         What it returns: ``"spike"`` (as 0.0 and 1.0), other events, states. An array for one name, else a tuple.
+    return_state : bool
+        Whether it also returns the states that it leaves: ``out, state = f(parameters, x, initial=state)`` goes on from
+        the last call, so that ``state`` is what ``lax.scan`` carries; ``f.start()`` is the first one.
     dtype : {"float32", "float64"}
     **options
         As for :class:`izhigen.torch.Layer`. Initial states are found once, from the values that are given here.
 
     Returns
     -------
-    callable
-        ``f(parameters, *values, initial=None, **inputs)``: ``parameters`` maps names of trainable ones to a number or
-        an array (n,); inputs have the shape (T, n), or (T, B, n) with a batch, which outputs have too; ``initial`` maps
-        states to arrays (n,) or (B, n). It keeps nothing from call to call. The way back makes the run again.
+    Layer
 
     Raises
     ------
@@ -82,28 +84,68 @@ def layer(
             "dtype='float64' needs 64-bit numbers in JAX: jax.config.update('jax_enable_x64', True) comes first"
         )
 
-    def apply(
-        parameters: dict[str, Array], *values: Array, initial: dict[str, Array] | None = None, **inputs: Array
-    ) -> Any:
-        _check_parameters(runs, parameters)
-        named = {name: jnp.asarray(value, number) for name, value in name_inputs(model, values, inputs).items()}
-        check_inputs(model, n, named)
-        given = {name: jnp.asarray(value, number) for name, value in parameters.items()}
-        states = {name: jnp.asarray(value, number) for name, value in ({} if initial is None else initial).items()}
-        own = next(iter(named.values())).shape[1:]
-        for name in states:
-            if name not in runs.states:
-                raise ValueShapeError(f"initial: model {model.name!r} has no state {shown(name)}")
-        for what, arrays, shapes in (("parameter", given, ((), (n,))), ("initial", states, ((n,), own))):
-            for name, array in arrays.items():
-                if array.shape not in shapes:
-                    raise ValueShapeError(
-                        f"{what} {name!r} has shape {array.shape}; give one of {', '.join(map(str, shapes))}"
-                    )
-        found = _operation(runs, number)(named, given, states)
-        return found[0] if len(found) == 1 else found
+    return Layer(runs, number, return_state)
 
-    return apply
+
+class Layer:
+    """What :func:`layer` makes: ``f(parameters, *values, initial=None, **inputs)``, which keeps nothing."""
+
+    def __init__(self, runs: LayerRuns, number: Any, return_state: bool) -> None:
+        self._runs, self._number, self._returns_state = runs, number, return_state
+        other = {LAST_SPIKE: jax.dtypes.canonicalize_dtype(float), STEP: jax.dtypes.canonicalize_dtype(int)}
+        self._types = {**dict.fromkeys(runs.states, number), **other}
+        self._operation = _operation(runs, number, self._types)
+
+    def start(self, batch: int | None = None) -> dict[str, Array]:
+        """The states that a call begins with where none are given, as a call returns them with ``return_state``.
+
+        Shape (n,), or (batch, n) with a batch.
+        """
+        lead = () if batch is None else (batch, 1)
+        return self._read({**{name: np.tile(x, lead) for name, x in self._runs.start.items()}, STEP: 0})
+
+    def __call__(
+        self, parameters: dict[str, Array], *values: Array, initial: dict[str, Array] | None = None, **inputs: Array
+    ) -> Any:
+        """Run the neurons. The way back makes the run again.
+
+        Parameters
+        ----------
+        parameters : dict
+            Name of each trainable parameter to a number, or an array (n,).
+        *values, **inputs : array, shape (T, n), or (T, B, n) with a batch
+            Inputs in the model's order, or by name; ``<state>_delta`` jumps a state. One that is left out is 0.
+        initial : dict, optional
+            Name of a state to its initial values, shape (n,) or (B, n): all or some of what a call has returned as its
+            states. ``t_last_spike`` is a time in ms and ``step`` a number, both counted from the beginning of the
+            first call; neither has a gradient.
+
+        Returns
+        -------
+        out : array, or tuple of arrays, in the shape of the inputs
+            One for each name of ``record``.
+        state : dict
+            With ``return_state``: name of each state to its values after the last step, shape (B, n), or (n,) without a
+            batch; of ``t_last_spike`` in JAX's widest type, where the model keeps it; and how many steps were made.
+        """
+        runs = self._runs
+        _check_parameters(runs, parameters)
+        named = {name: jnp.asarray(x, self._number) for name, x in name_inputs(runs.model, values, inputs).items()}
+        check_inputs(runs.model, runs.n, named)
+        given = {name: jnp.asarray(value, self._number) for name, value in parameters.items()}
+        for name, array in given.items():
+            if array.shape not in ((), (runs.n,)):
+                raise ValueShapeError(f"parameter {name!r} has shape {array.shape}; give one of (), ({runs.n},)")
+        initial = {} if initial is None else initial
+        steps, *own = next(iter(named.values())).shape
+        runs.check_initial({name: np.shape(value) for name, value in initial.items()}, tuple(own))
+        states = self._read({STEP: 0, **initial})
+        traces, left = self._operation(named, given, states)
+        out = traces[0] if len(traces) == 1 else traces
+        return (out, {**left, STEP: states[STEP] + steps}) if self._returns_state else out
+
+    def _read(self, states: dict[str, Any]) -> dict[str, Array]:
+        return {name: jnp.asarray(values, self._types[name]) for name, values in states.items()}
 
 
 def _check_parameters(runs: LayerRuns, parameters: dict[str, Array]) -> None:
@@ -118,22 +160,27 @@ def _check_parameters(runs: LayerRuns, parameters: dict[str, Array]) -> None:
         raise ValueShapeError(f"parameters: {', '.join(lacking)} missing; give each a number or an array")
 
 
-def _operation(runs: LayerRuns, number: Any) -> Callable[..., Any]:
-    """The run as an operation that JAX can differentiate, of (inputs, parameters, initial states)."""
+def _operation(runs: LayerRuns, number: Any, types: dict[str, Any]) -> Callable[..., Any]:
+    """The run as an operation that JAX can differentiate, of inputs, parameters and what it begins with; it gives
+    traces, and the last states by name, of these types.
+    """
 
-    def shape(array: Array) -> Any:
-        return jax.ShapeDtypeStruct(array.shape, number)
+    def forth(*trees: dict[str, Array]) -> Any:
+        shape = next(iter(trees[0].values())).shape
+        traces = tuple(jax.ShapeDtypeStruct(shape, number) for _ in runs.record)
+        left = {name: jax.ShapeDtypeStruct(shape[1:], types[name]) for name in runs.kept}
+        call = lambda mark, *given: _forward(runs, _Lead(runs, np.ndim(mark), *given), types)  # noqa: E731
+        return jax.pure_callback(call, (traces, left), MARK, *trees, vmap_method="broadcast_all")
 
-    def forth(*trees: dict[str, Array]) -> tuple[Array, ...]:
-        first = next(iter(trees[0].values()))
-        results = tuple(shape(first) for _ in runs.record)
-        call = lambda mark, *given: _forward(runs, _Lead(runs, np.ndim(mark), *given))  # noqa: E731
-        return jax.pure_callback(call, results, MARK, *trees, vmap_method="broadcast_all")  # type: ignore[no-any-return]
-
-    def back(kept: tuple[dict[str, Array], ...], cotangents: tuple[Array, ...]) -> Any:
-        results = jax.tree.map(shape, kept)
-        call = lambda mark, given, bars: _backward(runs, _Lead(runs, np.ndim(mark), *given), bars)  # noqa: E731
-        return jax.pure_callback(call, results, MARK, kept, cotangents, vmap_method="broadcast_all")
+    def back(kept: tuple[dict[str, Array], ...], cotangents: Any) -> Any:
+        inputs, parameters, initial = kept
+        due = inputs, parameters, {name: values for name, values in initial.items() if name in runs.states}
+        results = jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape, number), due)
+        bars = cotangents[0], {name: cotangents[1][name] for name in runs.states}
+        call = lambda mark, given, bars: _backward(runs, _Lead(runs, np.ndim(mark), *given), *bars)  # noqa: E731
+        found = jax.pure_callback(call, results, MARK, kept, bars, vmap_method="broadcast_all")
+        none = {LAST_SPIKE: jnp.zeros_like(initial.get(LAST_SPIKE, 0.0)), STEP: np.zeros((), jax.dtypes.float0)}
+        return *found[:2], {name: found[2].get(name, none.get(name)) for name in initial}
 
     operation = jax.custom_vjp(forth)
     operation.defvjp(lambda *trees: (forth(*trees), trees), back)
@@ -155,9 +202,18 @@ class _Lead:
         self.shape = np.shape(next(iter(inputs.values())))
         self.is_batched = len(self.shape) - mapped == 3
         self.inputs = {name: self.series(np.asarray(values)) for name, values in inputs.items()}
+        numbers = np.unique(initial[STEP])
+        if len(numbers) != 1:
+            raise ValueShapeError(
+                f"initial: 'step' is {', '.join(map(str, numbers))} under vmap; a run begins with one"
+            )
+        self.first_step = int(numbers[0])
+        initial = {name: values for name, values in initial.items() if name != STEP}
         self.own = {name: np.shape(values) for name, values in {**parameters, **initial}.items()}
         self.parameters = {name: self.rows(np.asarray(values)) for name, values in parameters.items()}
         self.initial = {name: self.rows(np.asarray(values)) for name, values in initial.items()}
+        if LAST_SPIKE in initial:
+            self.initial[LAST_SPIKE] = _on_grid(self.initial[LAST_SPIKE], runs.population(1).dt)
 
     def series(self, values: Array) -> Array:
         """(*mapped, T, B, n) as (T, batches, n)."""
@@ -183,6 +239,11 @@ class _Lead:
         wide = values.reshape(*values.shape[: self.mapped], *(1,) * (2 - len(rest)), *rest)
         return np.ascontiguousarray(np.broadcast_to(wide, (*lead, own, self.runs.n)).reshape(-1, self.runs.n))
 
+    def unbatch(self, values: Array) -> Array:
+        """(batches, n) as (*mapped, [B,] n)."""
+        own = self.shape[self.mapped + 1 :] if self.is_batched else (self.runs.n,)
+        return values.reshape(*self.shape[: self.mapped], *own)
+
     def unrows(self, name: str, values: Array) -> Array:
         """A gradient (batches, n), or a number, in the shape of what it belongs to; what was shared is added up."""
         shape = self.own[name]
@@ -190,27 +251,38 @@ class _Lead:
             return np.asarray(values).reshape(shape)
         lead, rest = self.shape[: self.mapped], shape[self.mapped :]
         whole = values.reshape(*lead, -1, self.runs.n)
-        if len(rest) < 2 or rest[0] == 1:
-            whole = whole.sum(axis=-2)
-            if not rest or rest[-1] == 1:
-                whole = whole.sum(axis=-1)
-        return np.asarray(whole).reshape(shape)
+        wanted = (*lead, *(1,) * (2 - len(rest)), *rest)
+        axes = tuple(k for k, (own, each) in enumerate(zip(wanted, whole.shape)) if own == 1 != each)
+        return whole.sum(axis=axes).reshape(shape)
 
 
-def _forward(runs: LayerRuns, lead: _Lead) -> tuple[Array, ...]:
-    _, traces, _ = runs.forward(lead.inputs, lead.parameters, lead.initial, False)
-    return tuple(lead.unseries(trace) for trace in traces.values())
+def _on_grid(times: Array, dt: float) -> Array:
+    """Times of spikes in double precision: one that JAX rounded to single precision is that of a step, which rounds so
+    (below some 8 million steps), or what a user gave.
+    """
+    if times.dtype == np.float64:
+        return times
+    steps = np.rint(times / np.float64(dt))
+    exact = steps * dt
+    return np.where((steps >= 0) & (exact.astype(times.dtype) == times), exact, times.astype(np.float64))
 
 
-def _backward(runs: LayerRuns, lead: _Lead, bars: tuple[Array, ...]) -> Any:
+def _forward(runs: LayerRuns, lead: _Lead, types: dict[str, Any]) -> Any:
+    _, traces, final = runs.forward(lead.inputs, lead.parameters, lead.initial, False, lead.first_step)
+    left = {name: lead.unbatch(values.astype(types[name])) for name, values in final.items()}
+    return tuple(lead.unseries(trace) for trace in traces.values()), left
+
+
+def _backward(runs: LayerRuns, lead: _Lead, bars: tuple[Array, ...], final: dict[str, Array]) -> Any:
     tape = [*lead.inputs, *lead.parameters]
     given = {name: lead.series(np.asarray(bar)) for name, bar in zip(runs.record, bars)}
+    last = {name: lead.rows(np.asarray(bar)) for name, bar in final.items()}
     with runs.lock:
-        recording, _, _ = runs.forward(lead.inputs, lead.parameters, lead.initial, tape)
-        found = runs.backward(recording, given, {})
+        recording, _, _ = runs.forward(lead.inputs, lead.parameters, lead.initial, tape, lead.first_step)
+        found = runs.backward(recording, given, last)
     number = runs.population(1).dtype
     return (
         {name: lead.unseries(found[name]).astype(number) for name in lead.inputs},
         {name: lead.unrows(name, found[name]).astype(number) for name in lead.parameters},
-        {name: lead.unrows(name, found[f"{name}0"]).astype(number) for name in lead.initial},
+        {name: lead.unrows(name, found[f"{name}0"]).astype(number) for name in runs.states if name in lead.initial},
     )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Array = Any
 DEFAULT_SURROGATE = "arctan"
 """It falls off slowly enough for potentials in mV: others are 0 to every digit a few mV from the threshold."""
+STEP = "step"
+"""What a layer's states call the number of steps that were made before them, which keys time and noise."""
 
 
 class LayerRuns:
@@ -40,6 +42,8 @@ class LayerRuns:
 
     Attributes
     ----------
+    kept : tuple of str
+        The states that a run leaves: those with a gradient, and the time of the last spike where it is kept.
     start : mapping
         Initial states, shape (n,): those of the parameters that were given, and the same ones ever after, so that a run
         depends on its parameters by its steps alone.
@@ -99,6 +103,26 @@ class LayerRuns:
         """Whether the kernel draws noise, by the number of the step."""
         return bool(self.model.noise)
 
+    def check_initial(self, shapes: Mapping[str, tuple[int, ...]], own: tuple[int, ...]) -> None:
+        """Initial states must be known, and of a shape that broadcasts to ``own``, (n,) or (B, n).
+
+        Raises
+        ------
+        ValueShapeError
+            Naming the state.
+        """
+        known = (*self.kept, STEP)
+        for name, shape in shapes.items():
+            if name not in known:
+                raise ValueShapeError(
+                    f"initial: model {self.model.name!r} has no state {shown(name)}{suggest(str(name), known)} "
+                    f"(known: {', '.join(known)})"
+                )
+            wanted = () if name == STEP else own
+            if len(shape) > len(wanted) or any(k not in (1, m) for k, m in zip(shape[::-1], wanted[::-1])):
+                either = " or ".join(dict.fromkeys((str(wanted), str(wanted[-1:]))))
+                raise ValueShapeError(f"initial {name!r} has shape {shape}; give {either}")
+
     def population(self, batch: int) -> Population:
         """The population of so many batches; it is reset before each run."""
         if batch not in self._populations:
@@ -122,7 +146,7 @@ class LayerRuns:
         parameters : mapping
             Name of a trainable parameter to a number, or to an array (n,) or (B, n).
         initial : mapping
-            Name of a state to an array (B, n); other states begin with ``start``.
+            Name of a state, the time of the last spike among them, to an array (B, n); others begin with ``start``.
         tape : bool or iterable of str
         first_step : int
             Number of the step that the run begins with, which keys time and noise.
@@ -130,7 +154,7 @@ class LayerRuns:
         Returns
         -------
         recording, traces, final : Recording, dict, dict
-            Traces by name, shape (T, B, n), those of events as numbers; and the last states, shape (B, n).
+            Traces by name, shape (T, B, n), those of events as numbers; and the last states of ``kept``, shape (B, n).
 
         Raises
         ------

@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from izhigen.errors import BackendError, DerivationError, ValueShapeError
-from izhigen.layers import LayerRuns, check_inputs, name_inputs
+from izhigen.layers import STEP, LayerRuns, check_inputs, name_inputs
+from izhigen.memory.space import shape_of
 from izhigen.model.events import SPIKE
+from izhigen.model.functions import LAST_SPIKE
+from izhigen.population.checks import check_step
 
 try:
     import torch
@@ -35,19 +38,21 @@ class _Run(torch.autograd.Function):
     """A run as one operation: its inputs, trainable parameters and initial states in, traces and last states out."""
 
     @staticmethod
-    def forward(ctx: Any, layer: Layer, names: tuple[tuple[str, ...], ...], *tensors: torch.Tensor) -> Any:
+    def forward(
+        ctx: Any, layer: Layer, names: tuple[tuple[str, ...], ...], first_step: int, *tensors: torch.Tensor
+    ) -> Any:
+        runs = layer.runs
         inputs, parameters, initial = _by_name(names, [_array(t, layer.device) for t in tensors])
         due = [name for name, tensor in zip(sum(names, ()), tensors) if tensor.requires_grad]
         is_due = any(ctx.needs_input_grad)
         tape = [name for name in (*names[0], *names[1]) if name in due] if is_due else False
-        recording, traces, final = layer.runs.forward(
-            inputs, parameters, {**initial, **layer.kept_times()}, tape, layer.first_step
-        )
-        layer.went(len(recording.t), {name: final.pop(name) for name in [*final] if name not in layer.runs.states})
+        recording, traces, final = runs.forward(inputs, parameters, initial, tape, first_step)
         ctx.save_for_backward(*tensors)  # so that PyTorch tells when one of them is changed in between
         ctx.recording, ctx.layer, ctx.names = recording, layer, names
         ctx.set_materialize_grads(False)
-        return tuple(_tensor(values) for values in (*traces.values(), *final.values()))
+        left = {name: _tensor(values) for name, values in final.items()}
+        ctx.mark_non_differentiable(*(values for name, values in left.items() if name not in runs.states))
+        return (*(_tensor(values) for values in traces.values()), *left.values())
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor | None) -> Any:
@@ -67,9 +72,10 @@ class _Run(torch.autograd.Function):
         return (
             None,
             None,
+            None,
             *(
                 _tensor(found[key]).reshape(t.shape).to(t) if needed else None
-                for key, t, needed in zip(keys, tensors, ctx.needs_input_grad[2:])
+                for key, t, needed in zip(keys, tensors, ctx.needs_input_grad[3:])
             ),
         )
 
@@ -116,6 +122,9 @@ class Layer(torch.nn.Module):
     stateful : bool
         Whether a call goes on from the states that the last one of the same batch size left, without a gradient from
         one to the other; :meth:`reset`, and another batch size, begin anew. Time goes on with it.
+    return_state : bool
+        Whether a call also returns the states that it leaves: ``out, state = layer(x, initial=state)`` goes on from the
+        last call, with gradients from one to the other where ``state`` is not detached.
     dtype : torch.dtype
         In which the kernels compute, whatever the type of tensors: ``torch.float32`` or ``torch.float64``. Gradients
         are of first order only.
@@ -144,6 +153,7 @@ class Layer(torch.nn.Module):
         record: str | Iterable[str] = SPIKE,
         batch_first: bool = False,
         stateful: bool = False,
+        return_state: bool = False,
         dtype: torch.dtype = torch.float32,
         **options: Any,
     ) -> None:
@@ -151,11 +161,10 @@ class Layer(torch.nn.Module):
         if dtype not in TYPES:
             raise ValueShapeError(f"dtype={dtype} is not torch.float32 or torch.float64")
         self.runs = LayerRuns(model, n, trainable, record, dtype=TYPES[dtype], **options)
-        self.batch_first, self.stateful, self._dtype = batch_first, stateful, dtype
+        self.batch_first, self.stateful, self.return_state, self._dtype = batch_first, stateful, return_state, dtype
         number = self.runs.device
         self.device = torch.device("cpu") if number is None else torch.device("cuda", number)
-        self._last: dict[str, torch.Tensor] = {}
-        self._times: dict[str, np.ndarray] = {}
+        self._last: dict[str, Any] = {}
         self.first_step = 0
         for name in self.runs.trainable:
             if hasattr(self, name):
@@ -168,18 +177,17 @@ class Layer(torch.nn.Module):
 
     def reset(self) -> None:
         """Begin the next call with the initial states, at time 0."""
-        self._last, self._times, self.first_step = {}, {}, 0
+        self._last, self.first_step = {}, 0
 
-    def kept_times(self) -> dict[str, np.ndarray]:
-        """When neurons last spiked, in a call that goes on from the last one."""
-        return self._times if self._last else {}
+    def start(self, batch: int | None = None) -> dict[str, torch.Tensor]:
+        """The states that a call begins with where none are given, as a call returns them with ``return_state``.
 
-    def went(self, steps: int, times: dict[str, np.ndarray]) -> None:
-        """A run of so many steps was made, which left these times of last spikes."""
-        if self.stateful or self.runs.is_noisy:
-            self.first_step += steps
-        if self.stateful:
-            self._times = times
+        Shape (n,), or (batch, n) with a batch.
+        """
+        found = {name: _tensor(values).clone() for name, values in self.runs.start.items()}
+        if batch is not None:
+            found = {name: values.repeat(batch, 1) for name, values in found.items()}
+        return {**found, STEP: torch.tensor(self.first_step)}
 
     def forward(
         self, *values: torch.Tensor, initial: dict[str, torch.Tensor] | None = None, **inputs: torch.Tensor
@@ -191,58 +199,60 @@ class Layer(torch.nn.Module):
         *values, **inputs : tensor, shape (T, B, n) or (T, n); with ``batch_first``, (B, T, n)
             Inputs in the model's order, or by name; ``<state>_delta`` jumps a state. One that is left out is 0.
         initial : mapping, optional
-            Name of a state to its initial values, shape (B, n) or (n,).
+            Name of a state to its initial values, shape (B, n) or (n,): all or some of what a call has returned as its
+            states. ``t_last_spike`` is a time in ms and ``step`` a number, both counted from the beginning of the
+            first call; neither has a gradient.
 
         Returns
         -------
-        tensor, or tuple of tensors, in the shape of the inputs
+        out : tensor, or tuple of tensors, in the shape of the inputs
             One for each name of ``record``.
+        state : dict
+            With ``return_state``: name of each state to its values after the last step, shape (B, n), or (n,) without a
+            batch; of ``t_last_spike``, in double precision, where the model keeps it; and ``step``, how many were made.
         """
         named = name_inputs(self.runs.model, values, inputs)
         named = {name: self._read(value) for name, value in named.items()}
         check_inputs(self.runs.model, self.runs.n, named)
-        first = next(iter(named.values()))
-        is_batched = first.ndim == 3
+        is_batched = next(iter(named.values())).ndim == 3
         if not is_batched:
             named = {name: value.unsqueeze(1) for name, value in named.items()}
         elif self.batch_first:
             named = {name: value.transpose(0, 1) for name, value in named.items()}
-        batch = next(iter(named.values())).shape[1]
+        steps, batch = next(iter(named.values())).shape[:2]
         if self._last and next(iter(self._last.values())).shape[0] != batch:
             self.reset()
-        states = self._initial(batch, {} if initial is None else initial)
+        given = self._initial((batch, self.runs.n)[not is_batched :], {} if initial is None else initial)
+        first_step = check_step(given.pop(STEP, self.first_step))
+        states = {name: values.broadcast_to(batch, self.runs.n) for name, values in given.items()}
         trainable = {name: self._read(getattr(self, name)) for name in self.runs.trainable}
         names = (tuple(named), tuple(trainable), tuple(states))
-        found = _Run.apply(self, names, *named.values(), *trainable.values(), *states.values())
-        traces, final = found[: len(self.runs.record)], found[len(self.runs.record) :]
+        found = _Run.apply(self, names, first_step, *named.values(), *trainable.values(), *states.values())
+        traces, left = found[: len(self.runs.record)], dict(zip(self.runs.kept, found[len(self.runs.record) :]))
+        if self.runs.is_noisy:
+            self.first_step = max(self.first_step, first_step + steps)
         if self.stateful:
-            self._last = {name: values.detach() for name, values in zip(self.runs.states, final)}
+            self._last = {**{name: values.detach() for name, values in left.items()}, STEP: first_step + steps}
         if not is_batched:
             traces = tuple(trace.squeeze(1) for trace in traces)
+            left = {name: values.squeeze(0) for name, values in left.items()}
         elif self.batch_first:
             traces = tuple(trace.transpose(0, 1) for trace in traces)
-        return traces[0] if len(traces) == 1 else traces
+        out = traces[0] if len(traces) == 1 else traces
+        return (out, {**left, STEP: torch.tensor(first_step + steps)}) if self.return_state else out
 
-    def _read(self, value: Any) -> torch.Tensor:
-        """A tensor where it lies, and anything else on the layer's device, in its type."""
-        return (value if isinstance(value, torch.Tensor) else torch.as_tensor(value, device=self.device)).to(
-            self._dtype
-        )
+    def _read(self, value: Any, dtype: torch.dtype | None = None) -> torch.Tensor:
+        """A tensor where it lies, and anything else on the layer's device; in the layer's type, or another."""
+        tensor = value if isinstance(value, torch.Tensor) else torch.as_tensor(value, device=self.device)
+        return tensor.to(self._dtype if dtype is None else dtype)
 
-    def _initial(self, batch: int, given: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def _initial(self, own: tuple[int, ...], given: dict[str, Any]) -> dict[str, Any]:
         """The initial states that are given, or left from the last call."""
-        n, found = self.runs.n, dict(self._last)
-        for name, values in given.items():
-            if name not in self.runs.states:
-                raise ValueShapeError(f"initial: model {self.runs.model.name!r} has no state {name!r}")
-            tensor = self._read(values)
-            try:
-                found[name] = tensor.broadcast_to(batch, n)
-            except RuntimeError:
-                raise ValueShapeError(
-                    f"initial {name!r} has shape {tuple(tensor.shape)}; give ({batch}, {n}) or ({n},)"
-                ) from None
-        return found
+        self.runs.check_initial({name: shape_of(values) for name, values in given.items()}, own)
+        found = {name: self._read(values) for name, values in given.items() if name in self.runs.states}
+        if LAST_SPIKE in given:
+            found[LAST_SPIKE] = self._read(given[LAST_SPIKE], torch.float64).detach()
+        return {**self._last, **given, **found}
 
     def extra_repr(self) -> str:
         """What stands between the brackets of its text."""

@@ -270,3 +270,159 @@ def test_parameters_without_a_gradient_are_not_trainable():
         Layer(iz.load("IzhikevichRefLTC"), 4, trainable=["tau_ref"])
     with pytest.raises(ValueShapeError, match=r"initial 'V' has shape \(4,\)"):
         layer()(current(), initial={"V": [1.0, 2.0, 3.0, 4.0]})
+
+
+KINDS = pytest.mark.parametrize(
+    "model",
+    [MODEL, MODEL.with_refractory(4.0), MODEL.with_noise(V=2.0), MODEL.with_current("10*sin(t/9)")],
+    ids=["plain", "refractory", "noise", "time"],
+)
+
+
+def whole_and_parts(model, lengths, **options):
+    """Spikes, potentials, last states, and gradients of a loss of all of them: of one call, and of several."""
+    options = {"trainable": ["a"], "record": ("spike", "V"), "dt": 0.3, "dtype": torch.float64, **options}
+    found = []
+    for cuts in ((sum(lengths),), lengths):
+        neurons = Layer(model, 5, spike_scale=0.1, return_state=True, **options)
+        inputs, start = current(sum(lengths)).requires_grad_(), torch.full((3, 5), -60.0, dtype=torch.float64)
+        state, traces = {"V": start.requires_grad_()}, []
+        for part in inputs.split(cuts):
+            out, state = neurons(part, initial=state)
+            traces.append(out)
+        spikes, potentials = (torch.cat(parts) for parts in zip(*traces))
+        loss = (spikes * potentials.cos()).sum() + state["V"].square().mean() + state["u"].sum()
+        loss.backward()
+        found.append((spikes, potentials, state, inputs.grad, start.grad, neurons.a.grad))
+    return found
+
+
+@KINDS
+def test_a_returned_state_goes_on_with_the_same_bits(model):
+    whole, parts = whole_and_parts(model, (25, 1, 50, 24))
+    assert whole[0].sum() > 10 and whole[3].abs().sum() > 0
+    assert [*whole[2]] == [*parts[2]] == [*model.states, *(["t_last_spike"] if model.keeps_last_spike else []), "step"]
+    assert int(parts[2]["step"]) == 100
+    for one, other in zip((*whole[:2], *whole[2].values(), *whole[3:5]), (*parts[:2], *parts[2].values(), *parts[3:5])):
+        assert torch.equal(one, other)
+    torch.testing.assert_close(parts[5], whole[5], rtol=1e-11, atol=0.0)  # the sum over steps is in another order
+
+
+def test_gradcheck_through_returned_states():
+    """From the last state of the second call to what the first was given, and back into the states handed over."""
+    smooth = layer(3, record="V", smooth_spikes=True, backend="numpy", return_state=True)
+    inputs = current(12, 2, 3).requires_grad_()
+    initial = torch.tensor([[-60.0, 10, 25], [-50, 20, 28]], dtype=torch.float64, requires_grad=True)
+
+    def run(inputs, initial, *parameters):
+        given, state, found = dict(zip(("a", "V_th"), parameters)), {"V": initial}, []
+        for part in inputs.split((5, 7)):
+            out, state = torch.func.functional_call(smooth, given, (part,), {"initial": state})
+            found.append(out.mean())
+        return *found, state["V"], state["u"]
+
+    assert torch.autograd.gradcheck(run, (inputs, initial, *smooth.parameters()), eps=1e-6, atol=1e-5, rtol=1e-4)
+
+
+def test_a_detached_state_cuts_the_gradient():
+    """Backpropagation through time that is truncated: the same spikes, and the gradients of each part by itself."""
+    whole, alone = layer(return_state=True, record="V"), layer(return_state=True, record="V")
+    inputs = current(60).requires_grad_()
+    first, state = whole(inputs[:40])
+    second, left = whole(inputs[40:], initial={name: values.detach() for name, values in state.items()})
+    (cut,) = torch.autograd.grad(second.sum(), inputs)
+    assert not cut[:40].any() and cut[40:].all()
+    (joined,) = torch.autograd.grad(whole(inputs[40:], initial=whole(inputs[:40])[1])[0].sum(), inputs)
+    assert joined[:40].any() and torch.equal(joined[40:], cut[40:])
+    assert torch.equal(torch.cat([first, second]), alone(inputs)[0])
+    assert not left["step"].requires_grad and left["V"].requires_grad
+
+
+def test_shapes_of_states():
+    inputs, held = current(), Layer(MODEL.with_refractory(4.0), 5, dt=0.3, return_state=True)
+    out, state = held(inputs[:, 0].float())
+    assert out.shape == (40, 5) and {k: tuple(x.shape) for k, x in state.items()} == {
+        "V": (5,),
+        "u": (5,),
+        "t_last_spike": (5,),
+        "step": (),
+    }
+    assert state["V"].dtype == torch.float32 and state["t_last_spike"].dtype == torch.float64
+    many = held(inputs.float(), initial=state)[1]  # one state for all of a batch
+    assert many["V"].shape == many["t_last_spike"].shape == (3, 5) and many["step"] == 80
+    turned = Layer(MODEL, 5, dt=0.3, return_state=True, batch_first=True)(inputs.float().transpose(0, 1))
+    assert turned[0].shape == (3, 40, 5) and turned[1]["V"].shape == (3, 5)
+    for batch in (None, 3):
+        first, rows = held.start(batch), inputs.float() if batch else inputs[:, 0].float()
+        assert first.keys() == state.keys()
+        assert torch.equal(held(rows, initial=first)[0], held(rows)[0])
+
+
+def test_returned_states_of_a_stateful_layer_are_what_it_keeps():
+    kept, given = layer(stateful=True, return_state=True), layer(return_state=True)
+    inputs, state = current(60), None
+    for part in inputs.split(20):
+        own, left = kept(part)
+        out, state = given(part, initial=state)
+        assert torch.equal(own, out)
+        assert all(torch.equal(left[name], values) for name, values in state.items())
+
+
+def test_a_state_handed_back_does_not_bring_noise_back():
+    noisy = Layer(MODEL.with_noise(V=2.0), 5, record="V", dt=0.3, return_state=True)
+    inputs = current().float()
+    first, state = noisy(inputs)
+    again, _ = noisy(inputs, initial={**state, "step": 0})
+    fresh, later = noisy(inputs)
+    assert int(state["step"]) == 40 and int(later["step"]) == 80
+    replay, _ = noisy(inputs, initial=noisy.start() | {"step": 0})
+    assert torch.equal(replay, first) and not torch.equal(fresh, first) and not torch.equal(again, first)
+
+
+@pytest.mark.parametrize(
+    ("initial", "message"),
+    [
+        ({"w": torch.zeros(5)}, r"has no state 'w' \(known: V, u, step\)"),
+        ({"t_last_spike": torch.zeros(5)}, "has no state 't_last_spike'"),
+        ({"V": torch.zeros(2, 5)}, r"initial 'V' has shape \(2, 5\); give \(3, 5\) or \(5,\)"),
+        ({"step": torch.zeros(5)}, r"initial 'step' has shape \(5,\); give \(\)"),
+        ({"step": -1}, "step -1 is not a whole number"),
+        ({"step": 1.5}, "step 1.5 is not a whole number"),
+    ],
+)
+def test_bad_initial_states(initial, message):
+    with pytest.raises(ValueShapeError, match=message):
+        layer()(current(), initial=initial)
+
+
+def hear_each_other(neurons, heard, is_cut):
+    """The loss of the recurrent network of docs/training.md, in parts of 10 steps."""
+    state, spikes, counts = None, torch.zeros(20), torch.zeros(20)
+    for _ in range(25):
+        current = 4.0 + 20.0 * heard(spikes)
+        out, state = neurons(current.expand(10, 20), initial=state)
+        if is_cut:
+            state = {name: values.detach() for name, values in state.items()}
+        spikes, counts = out.mean(dim=0), counts + out.sum(dim=0)
+    return (counts - torch.linspace(2.0, 8.0, 20)).square().mean()
+
+
+def test_a_recurrent_network_learns():
+    """With states that are detached; through these the gradient is larger by orders of magnitude."""
+    torch.manual_seed(0)
+    heard = torch.nn.Linear(20, 20, bias=False)
+    options = {"dt": 0.5, "V_th": -30.0, "spike_scale": 0.1, "detach_spike": "reset"}
+    neurons = Layer(iz.load("FS"), 20, return_state=True, **options)
+    norms = []
+    for is_cut in (True, False):
+        (gradient,) = torch.autograd.grad(hear_each_other(neurons, heard, is_cut), heard.weight)
+        norms.append(gradient.norm())
+    assert norms[1] > 1e4 * norms[0] > 0
+    optimizer, losses = torch.optim.Adam(heard.parameters(), lr=0.01), []
+    for _ in range(60):
+        loss = hear_each_other(neurons, heard, True)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[0] > 4.0 and min(losses) <= 0.5, losses
