@@ -41,6 +41,7 @@ def layer(
     *,
     record: str | Iterable[str] = SPIKE,
     return_state: bool = False,
+    check_finite: bool = True,
     dtype: Any = "float32",
     **options: Any,
 ) -> Layer:
@@ -58,6 +59,8 @@ def layer(
     return_state : bool
         Whether it also returns the states that it leaves: ``out, state = f(parameters, x, initial=state)`` goes on from
         the last call, so that ``state`` is what ``lax.scan`` carries; ``f.start()`` is the first one.
+    check_finite : bool
+        Whether to look for inputs, states and gradients that are infinite or undefined; with False they go on.
     dtype : {"float32", "float64"}
     **options
         As for :class:`izhigen.torch.Layer`. Initial states are found once, from the values that are given here.
@@ -73,7 +76,7 @@ def layer(
     BackendError
         For a backend of a device.
     """
-    runs = LayerRuns(model, n, trainable, record, dtype=dtype, **options)
+    runs = LayerRuns(model, n, trainable, record, check_finite, dtype=dtype, **options)
     if runs.device is not None:
         raise BackendError(
             "izhigen.jax runs on the processor: take backend='c' or 'numpy', or izhigen.torch for a device"

@@ -11,7 +11,7 @@ import numpy as np
 from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.memory.space import beside, is_on_device, on_host, shape_of
 from izhigen.model.functions import LAST_SPIKE
-from izhigen.scalars import check_count, read_names
+from izhigen.scalars import check_count, read_flag, read_names
 
 if TYPE_CHECKING:
     from izhigen.api import Model
@@ -37,6 +37,8 @@ class LayerRuns:
         Parameters that gradients are due of; the others have the values given here.
     record : iterable of str
         States and events that a run gives.
+    check_finite : bool
+        Whether to look for states and gradients that are infinite or undefined.
     **options
         Of :meth:`izhigen.Model.population`, and values of parameters and initial states.
 
@@ -56,8 +58,16 @@ class LayerRuns:
         For unknown names.
     """
 
-    def __init__(self, model: Model, n: int, trainable: Iterable[str], record: Iterable[str], **options: Any) -> None:
-        self.model, self.n = model, check_count("n", n)
+    def __init__(
+        self,
+        model: Model,
+        n: int,
+        trainable: Iterable[str],
+        record: Iterable[str],
+        check_finite: bool = True,
+        **options: Any,
+    ) -> None:
+        self.model, self.n, self.check_finite = model, check_count("n", n), read_flag(check_finite, "check_finite")
         self.trainable = read_names(trainable, "trainable")
         self.record = read_names(record, "record")
         self.states = model.gradient_states
@@ -169,7 +179,7 @@ class LayerRuns:
     ) -> dict[str, Any]:
         """Gradients with respect to what a run was given; see :meth:`izhigen.Recording.backward`."""
         with self.lock:
-            return recording.backward(cotangents, final=final)
+            return recording.backward(cotangents, final=final, check_finite=self.check_finite)
 
     def _forward(
         self,
@@ -187,7 +197,8 @@ class LayerRuns:
         for name, value in {**self.start, **initial}.items():
             pop.state[name] = value
         pop.begin_at(first_step)
-        recording = pop.run(steps=steps, record=list(self.record), tape=tape, progress=False, **inputs)
+        how: dict[str, Any] = {"tape": tape, "check_finite": self.check_finite, "progress": False}
+        recording = pop.run(steps=steps, record=list(self.record), **how, **inputs)
         if len(recording.t) < steps:
             raise KeyboardInterrupt
         with beside(pop.state[self.kept[0]]):

@@ -125,6 +125,9 @@ class Layer(torch.nn.Module):
     return_state : bool
         Whether a call also returns the states that it leaves: ``out, state = layer(x, initial=state)`` goes on from the
         last call, with gradients from one to the other where ``state`` is not detached.
+    check_finite : bool
+        Whether to look for inputs, states and gradients that are infinite or undefined, and to raise NonFiniteError
+        where there are; with False they go on, as a ``GradScaler`` and clipping of gradients expect.
     dtype : torch.dtype
         In which the kernels compute, whatever the type of tensors: ``torch.float32`` or ``torch.float64``. Gradients
         are of first order only.
@@ -154,13 +157,14 @@ class Layer(torch.nn.Module):
         batch_first: bool = False,
         stateful: bool = False,
         return_state: bool = False,
+        check_finite: bool = True,
         dtype: torch.dtype = torch.float32,
         **options: Any,
     ) -> None:
         super().__init__()
         if dtype not in TYPES:
             raise ValueShapeError(f"dtype={dtype} is not torch.float32 or torch.float64")
-        self.runs = LayerRuns(model, n, trainable, record, dtype=TYPES[dtype], **options)
+        self.runs = LayerRuns(model, n, trainable, record, check_finite, dtype=TYPES[dtype], **options)
         self.batch_first, self.stateful, self.return_state, self._dtype = batch_first, stateful, return_state, dtype
         number = self.runs.device
         self.device = torch.device("cpu") if number is None else torch.device("cuda", number)

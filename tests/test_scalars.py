@@ -75,6 +75,9 @@ WHOLE = {
 }
 FLAGS = {
     "check_finite of run": lambda v: population().run(1.0, check_finite=v),
+    "check_finite of backward": lambda v: (
+        population(surrogate="sigmoid").run(1.0, tape=[], record=[]).backward({}, check_finite=v)
+    ),
     "check_finite of step": lambda v: population().step(check_finite=v),
     "progress": lambda v: population().run(1.0, progress=v),
     "bias of a sinusoid": lambda v: iz.inputs.sinusoid(1.0, 1.0, 10.0, bias=v),

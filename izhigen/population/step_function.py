@@ -19,8 +19,9 @@ from izhigen.model.events import SPIKE
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.model import Declaration
 from izhigen.population.checks import check_dtype, check_seed, check_step
-from izhigen.population.training import read_training, with_spike_reset
-from izhigen.scalars import read_finite, real_numbers
+from izhigen.population.cotangents import check_cotangents, check_finite_cotangent
+from izhigen.population.training import read_training, training_of, with_spike_reset
+from izhigen.scalars import read_finite, read_flag, real_numbers
 from izhigen.timegrid import check_dt
 
 Array = Any
@@ -112,6 +113,7 @@ class StepFunction:
         spikes_bar: Any = None,
         *,
         k: int = 0,
+        check_finite: bool = True,
     ) -> tuple[dict[str, Array], dict[str, Array], dict[str, Any]]:
         """Gradients with respect to what a step was given, from those with respect to what it gave.
 
@@ -123,6 +125,8 @@ class StepFunction:
             Name of a state to the gradient with respect to its new values; others have 0.
         spikes_bar : array or mapping, optional
             The same of the spikes as numbers, by name where there are other events; 0 where it is left out.
+        check_finite : bool
+            Whether to refuse gradients given that are infinite or undefined; those found are returned as they are.
 
         Returns
         -------
@@ -134,34 +138,20 @@ class StepFunction:
         ValueShapeError
             For a model with events where no ``surrogate`` was given.
         """
+        check_finite = read_flag(check_finite, "check_finite")
         given = {} if parameters is None else parameters
-        if self._training is None and self.events:
-            raise ValueShapeError(
-                "step_function: a spike has no derivative; say what stands for it, as in "
-                "model.step_function(..., surrogate='sigmoid')"
-            )
+        training_of(self.model, self._training, "step_function")
         wanted = (*inputs, *(name for name in given if name in self.model.gradient_parameters))
         engine, block, shape = self._prepared(states, inputs, given, k, wanted)
         n, space = int(np.prod(shape)), self._space
+        events_bar = {} if spikes_bar is None else spikes_bar
+        if not isinstance(events_bar, Mapping):
+            events_bar = {SPIKE: spikes_bar}
         bars = {name: space.zeros(n, self.dtype) for name in self.model.gradient_states}
-        if not isinstance(states_bar, Mapping):
-            raise ValueShapeError(
-                f"states_bar takes a mapping such as {{'V': gradient}}, not {type(states_bar).__name__}"
-            )
-        for name, values in states_bar.items():
-            if name not in bars:
-                raise ValueShapeError(f"states_bar: {shown(name)} is no state with a gradient{suggest(name, bars)}")
-            space.write(bars[name], self._flat(f"states_bar {name}", values, shape))
-        events_bar = (
-            {} if spikes_bar is None else spikes_bar if isinstance(spikes_bar, Mapping) else {SPIKE: spikes_bar}
-        )
-        for name in events_bar:
-            if name not in self.events:
-                raise ValueShapeError(
-                    f"spikes_bar: {shown(name)} is no event of model {self.model.name!r}"
-                    f"{suggest(str(name), self.events)} (events: {', '.join(self.events) or 'none'})"
-                )
-        counts = {name: self._flat(f"spikes_bar {name}", values, shape) for name, values in events_bar.items()}
+        of_states = self._bars("states_bar", states_bar, tuple(bars), shape, check_finite)
+        counts = self._bars("spikes_bar", events_bar, self.events, shape, check_finite)
+        for name, values in of_states.items():
+            space.write(bars[name], values)
         rows = {name: space.rows(1, None, n, self.dtype) for name in inputs}
         sums = {name: space.zeros(n, np.float64) for name in wanted if name not in inputs}
         cotangents = {name: Cotangent(values.reshape(1, -1)) for name, values in counts.items()}
@@ -174,6 +164,18 @@ class StepFunction:
                 {name: _summed(values, shape_of(inputs[name])) for name, values in found.items()},
                 {name: _summed(values.reshape(shape), shape_of(given[name])) for name, values in sums.items()},
             )
+
+    def _bars(
+        self, what: str, given: Any, known: tuple[str, ...], shape: tuple[int, ...], check_finite: bool
+    ) -> dict[str, Array]:
+        """Gradients that are given, by name."""
+        found = {
+            name: self._flat(f"{what} {name}", values, shape)
+            for name, values in check_cotangents(what, given, known).items()
+        }
+        for name, values in found.items() if check_finite else ():
+            check_finite_cotangent(f"{what}: the gradient given for {shown(name)}", values)
+        return found
 
     def _prepared(
         self,
@@ -211,14 +213,12 @@ class StepFunction:
         return engine, block, shape
 
     def _engine(self, per_neuron: tuple[str, ...], deltas: tuple[str, ...], wanted: tuple[str, ...] | None) -> Engine:
-        from izhigen.derive.adjoint import Training
-
         if wanted is not None:  # in the order of the model, so that a kernel serves all calls of the same names
             order = (*self.model.inputs, *self.model.delta_inputs, *self.model.parameters)
             wanted = tuple(name for name in order if name in wanted)
         key = (per_neuron, deltas, wanted)
         if key not in self._engines:
-            training = None if wanted is None else self._training or Training()
+            training = None if wanted is None else training_of(self.model, self._training, "step_function")
             choices: dict[str, Any] = {"training": training, "wanted": wanted or ()}
             request = KernelRequest(self.model, self._method, self.dtype.name, per_neuron, deltas, **choices)
             self._engines[key] = create_engine(self._backend, request, self._space)

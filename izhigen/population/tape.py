@@ -16,12 +16,13 @@ import numpy as np
 from izhigen.backends.engine import Block, Engine, Source
 from izhigen.backends.pullback import Cotangent, Kept, Pullback
 from izhigen.codegen.agreed import SUMMED_STEPS
-from izhigen.errors import NonFiniteError, ValueShapeError, shown, suggest
+from izhigen.errors import NonFiniteError, ValueShapeError, shown
 from izhigen.inputs.feeds import Feed
 from izhigen.memory.layout import Layout
 from izhigen.memory.space import fetch, namespace, refuse_masked, shape_of
 from izhigen.model.checking import SPIKE_FIGURES
 from izhigen.model.model import Declaration
+from izhigen.population.cotangents import check_cotangents, check_finite_cotangent
 from izhigen.population.exclusive import Use, exclusive
 from izhigen.population.faults import first_not_finite
 from izhigen.population.neurons import Neurons
@@ -110,26 +111,21 @@ class Tape:
         return tuple(event.name for event in self.model.events)
 
     @exclusive
-    def backward(self, cotangents: Mapping[str, Any], final: Mapping[str, Any]) -> dict[str, Any]:
+    def backward(
+        self, cotangents: Mapping[str, Any], final: Mapping[str, Any], check_finite: bool = True
+    ) -> dict[str, Any]:
         """Go back through the run; see :meth:`izhigen.recording.Recording.backward`."""
         with self.layout.space.use():
-            return self._backward(cotangents, final)
+            return self._backward(cotangents, final, check_finite)
 
-    def _backward(self, cotangents: Mapping[str, Any], final: Mapping[str, Any]) -> dict[str, Any]:
+    def _backward(self, cotangents: Mapping[str, Any], final: Mapping[str, Any], check_finite: bool) -> dict[str, Any]:
         given, counts = self._given(cotangents)
         layout, steps = self.layout, self.block.steps
         states = {name: layout.space.zeros(layout.count, layout.dtype) for name in self.states}
-        if not isinstance(final, Mapping):
-            raise ValueShapeError(f"final takes a mapping such as {{'V': gradient}}, not {type(final).__name__}")
-        for name, values in final.items():
-            if name not in states:
-                known = ", ".join(states)
-                raise ValueShapeError(
-                    f"final: {shown(name)} is no state with a gradient{suggest(str(name), states)} (known: {known})"
-                )
+        for name, values in check_cotangents("final", final, states).items():
             layout.space.write(states[name], self._of_row(f"final {name}", values, layout.shape)[0])
-            if first_not_finite(states[name]) is not None:
-                raise ValueShapeError(f"backward: the gradient given for the final {shown(name)} is not finite")
+        if check_finite:
+            self._check_finite(given, counts, states)
         inputs = [*self.model.inputs, *self.model.delta_inputs]
         rows = {
             name: layout.space.rows(steps, None, layout.count, layout.dtype) for name in self.wanted if name in inputs
@@ -137,10 +133,10 @@ class Tape:
         sums = {name: layout.space.zeros(layout.count, np.float64) for name in self.wanted if name not in inputs}
         with Interruptible() as signals:
             pullback = Pullback(self.kept, self.block.first_step, given, counts, states, rows, sums)
-            _WayBack(self, pullback).go(signals.look)
+            _WayBack(self, pullback, check_finite).go(signals.look)
         found: dict[str, Any] = {name: values.reshape(steps, *layout.shape) for name, values in rows.items()}
         found |= {f"{name}0": values.reshape(layout.shape) for name, values in states.items()}
-        return found | {name: self._of_parameter(name, values) for name, values in sums.items()}
+        return found | {name: self._of_parameter(name, values, check_finite) for name, values in sums.items()}
 
     # -- what is given ----------------------------------------------------------------------------------------------
 
@@ -149,15 +145,7 @@ class Tape:
         given: dict[str, Cotangent] = {}
         counts: dict[str, Cotangent] = {}
         known = (*self.states, *self.event_names, *([COUNT] if self.model.spike else []))
-        if not isinstance(cotangents, Mapping):
-            raise ValueShapeError(
-                f"backward takes a mapping such as {{'V': gradient}}, not {type(cotangents).__name__}"
-            )
-        for name, values in cotangents.items():
-            if name not in known:
-                raise ValueShapeError(
-                    f"backward: {shown(name)} has no gradient{suggest(str(name), known)} (known: {', '.join(known)})"
-                )
+        for name, values in check_cotangents("backward", cotangents, known).items():
             if name == COUNT:
                 assert self.model.spike is not None
                 counts[self.model.spike.name] = Cotangent(self._spread(self._of_row(name, values, self._row_shape)))
@@ -168,20 +156,17 @@ class Tape:
                     "step, or give the gradient with respect to 'count'"
                 )
             given[name] = Cotangent(self._rows(name, values), self.every)
-        for name, found in given.items():
-            self._check_finite(shown(name), found.values)
-        for name, found in counts.items():
-            self._check_finite(f"the number of {shown(name)}", found.values[0])
         return given, counts
 
-    def _check_finite(self, what: str, values: Array) -> None:
-        """Refuse numbers that are not finite in the kernel's type."""
-        place = first_not_finite(values)
-        if place is not None:
-            raise ValueShapeError(
-                f"backward: the gradient given for {what} is not finite, or too large for "
-                f"{np.dtype(self.layout.dtype).name}, at {', '.join(str(int(k)) for k in place)}"
-            )
+    def _check_finite(
+        self, given: Mapping[str, Cotangent], counts: Mapping[str, Cotangent], final: Mapping[str, Array]
+    ) -> None:
+        """Refuse gradients that are given and are not finite."""
+        named = {shown(name): found.values for name, found in given.items()}
+        named |= {f"the number of {shown(name)}": found.values[0] for name, found in counts.items()}
+        named |= {f"the final {shown(name)}": values for name, values in final.items()}
+        for what, values in named.items():
+            check_finite_cotangent(f"backward: the gradient given for {what}", values)
 
     def _numbers(self, name: str, values: Any) -> Array:
         refuse_masked(f"backward: {name}", values)
@@ -230,27 +215,27 @@ class Tape:
 
     # -- what is found ----------------------------------------------------------------------------------------------
 
-    def _of_parameter(self, name: str, values: Array) -> float | Array:
+    def _of_parameter(self, name: str, values: Array, check_finite: bool) -> float | Array:
         """Of the one value for all neurons, or of one a neuron; those of batches that share it are added up."""
         if isinstance(self.block.parameters[name], float):
             return float(fetch(values).sum())  # in the same order wherever they lie
         space, shape = self.layout.space, self.layout.shape
         if self.layout.batch is not None and self.is_shared[name]:
             whole = fetch(values).reshape(shape).sum(axis=0)
-            return self._in_range(name, space.gather(space.send(whole.reshape(-1))).reshape(whole.shape))
-        return self._in_range(name, space.gather(values).reshape(shape))
+            values, shape = space.send(whole.reshape(-1)), whole.shape
+        return self._in_range(name, space.gather(values).reshape(shape), check_finite)
 
-    def _in_range(self, name: str, sums: Array) -> Array:
+    def _in_range(self, name: str, sums: Array, check_finite: bool) -> Array:
         """Sums of double precision in the kernel's type."""
         dtype = self.layout.dtype
         with np.errstate(over="ignore"):
             found = sums.astype(dtype)
-        place = first_not_finite(found.reshape(-1))
+        place = first_not_finite(found.reshape(-1)) if check_finite else None
         if place is not None:
             neuron, step = int(place[0]), self.block.first_step
             raise NonFiniteError(
                 f"the gradient of parameter {shown(name)} in neuron {neuron}, summed over the steps from {step} on, is "
-                f"too large for {np.dtype(dtype).name}; take dtype='float64'",
+                f"too large for {np.dtype(dtype).name}; take dtype='float64'; check_finite=False lets it pass",
                 neuron=neuron,
                 step=step,
                 time=step * self.block.dt,
@@ -268,8 +253,8 @@ def _no_tape() -> None:
 class _WayBack:
     """Goes back through the blocks of a run, the last one first; a gradient that overflows is traced to its step."""
 
-    def __init__(self, tape: Tape, pullback: Pullback) -> None:
-        self._tape, self._pullback = tape, pullback
+    def __init__(self, tape: Tape, pullback: Pullback, check_finite: bool) -> None:
+        self._tape, self._pullback, self._check = tape, pullback, check_finite
 
     def go(self, interrupted: Any) -> None:
         tape, kept = self._tape, self._pullback.kept
@@ -277,8 +262,9 @@ class _WayBack:
         end = tape.block.first_step + tape.block.steps
         while end > tape.block.first_step:
             begin = kept.start(max(kept.row_at(end - 1) - segments + 1, 0))
-            before = self._copies()
-            if self._pull(begin, end, begin) or self._bad_sum() is not None:
+            before = self._copies() if self._check else ({}, {})
+            is_bad = self._pull(begin, end, begin)
+            if self._check and (is_bad or self._bad_sum() is not None):
                 self._trace(begin, end, before)
             end = begin
             if interrupted():
@@ -332,7 +318,7 @@ class _WayBack:
             f"{what} {neuron} overflows, or is undefined, on the way back through step {step} (t = {time:g} ms): "
             "gradients of a run grow with its length where neurons are unstable. Take a shorter run, a flatter "
             "surrogate or a smaller spike_scale, detach_spike='reset', or dtype='float64'; a surrogate of one's own "
-            "must have a value for every x",
+            "must have a value for every x; check_finite=False lets it pass",
             neuron=neuron,
             step=step,
             time=time,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 DETACHED = (False, "reset", "all")
 """What ``detach_spike`` may be."""
+METHODS = {"tape": "population", "gradients": "emit", "step_function": "step_function"}
+"""What asks for gradients, and the method of a model that is given a surrogate for it."""
 RESETS = ("hard", "soft")
 """What ``spike_reset`` may be."""
 
@@ -56,6 +58,8 @@ def read_training(surrogate: Any, detach_spike: Any, spike_scale: Any, smooth_sp
 def training_of(model: Declaration, given: Training | None, what: str = "tape") -> Training:
     """How gradients pass through a model's spikes, for a run with a tape, or for ``what`` errors name.
 
+    ``what`` is an argument of a method, or a method: ``"tape"``, ``"gradients"``, ``"step_function"``.
+
     Raises
     ------
     ValueShapeError
@@ -66,7 +70,7 @@ def training_of(model: Declaration, given: Training | None, what: str = "tape") 
     if given is None and model.events:
         raise ValueShapeError(
             f"{what}: a spike of model {model.name!r} has no derivative; say what stands for it, as in "
-            f"model.{'population' if what == 'tape' else 'emit'}(..., surrogate='sigmoid'), or detach_spike='all' "
+            f"model.{METHODS[what]}(..., surrogate='sigmoid'), or detach_spike='all' "
             "beside it for none"
         )
     return Training() if given is None else given

@@ -21,7 +21,7 @@ from izhigen.recording.figures import MOMENTS, UNITS, Intervals
 from izhigen.recording.rates import PopulationRate, RateCurve, population_rate, rate_curve
 from izhigen.recording.store import SUFFIX, Header, Piece, StoreWriter
 from izhigen.recording.stored import axes_of, labelled, name_given_twice, read_store
-from izhigen.scalars import read_real
+from izhigen.scalars import read_flag, read_real
 
 Array = Any
 
@@ -29,7 +29,7 @@ Array = Any
 class GoesBack(Protocol):
     """The tape of a run."""
 
-    def backward(self, cotangents: Mapping[str, Any], final: Mapping[str, Any]) -> dict[str, Any]:
+    def backward(self, cotangents: Mapping[str, Any], final: Mapping[str, Any], check_finite: bool) -> dict[str, Any]:
         """Gradients with respect to what the run was given."""
         ...
 
@@ -262,7 +262,9 @@ class Recording:
             per_neuron={name: fetch(values) for name, values in self.per_neuron.items()},
         )
 
-    def backward(self, cotangents: Mapping[str, Any], *, final: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def backward(
+        self, cotangents: Mapping[str, Any], *, final: Mapping[str, Any] | None = None, check_finite: bool = True
+    ) -> dict[str, Any]:
         """Gradients of a loss with respect to all that the run was given, from those with respect to what it recorded.
 
         The run was made with ``tape=True``, by a population that knows its ``surrogate``; see
@@ -277,6 +279,8 @@ class Recording:
         final : mapping, optional
             Name of a state to the gradient with respect to its values after the run, beside those of the traces; in the
             population's shape, whichever neurons were recorded.
+        check_finite : bool
+            Whether to look for gradients, given and found, that are infinite or undefined; with False they go on.
 
         Returns
         -------
@@ -295,9 +299,10 @@ class Recording:
         NonFiniteError
             Naming the neuron and the step where a gradient overflows.
         """
+        check_finite = read_flag(check_finite, "check_finite")
         if self.tape is None:
             raise RecordingError("there is no way back through this run; make it with run(..., tape=True)")
-        return self.tape.backward(cotangents, {} if final is None else final)
+        return self.tape.backward(cotangents, {} if final is None else final, check_finite)
 
     def save(self, path: str | Path) -> None:
         """Write everything to a file, in the format that its suffix names.

@@ -241,3 +241,18 @@ def test_an_initial_state_may_be_one_number():
         for v in (-60.0, jnp.full(N, -60.0))
     ]
     np.testing.assert_allclose(both[0], both[1].sum(), rtol=1e-12)
+
+
+def test_gradients_that_are_not_finite_go_on_where_nobody_looks():
+    model = iz.Model("Grows", "dV/dt = k*V + I", parameters={"k": 1.0}, inputs=["I"])
+    one, other = (
+        layer(model, 3, ["k"], record="V", dt=1.0, method="euler", k=np.zeros(3), check_finite=check)
+        for check in (True, False)
+    )
+
+    def gradient(neurons):
+        return jax.grad(lambda k: neurons({"k": k}, jnp.zeros((100, 3)))[-1].sum())(jnp.array([0.0, 1e8, 1.0]))
+
+    assert np.isfinite(gradient(other)).tolist() == [True, False, True]
+    with pytest.raises(Exception, match="the gradient of neuron 1 overflows"):
+        gradient(one)

@@ -9,7 +9,7 @@ import pytest
 
 import izhigen as iz
 from izhigen import layers
-from izhigen.errors import BackendError, DerivationError, ValueShapeError
+from izhigen.errors import BackendError, DerivationError, NonFiniteError, ValueShapeError
 from tests.helpers import host
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -426,3 +426,25 @@ def test_a_recurrent_network_learns():
         optimizer.step()
         losses.append(loss.item())
     assert losses[0] > 4.0 and min(losses) <= 0.5, losses
+
+
+@pytest.mark.parametrize("options", [{"record": "V"}, {"record": "V", "return_state": True}])
+def test_gradients_that_are_not_finite_go_on_where_nobody_looks(options):
+    """As a scaler of losses expects, which skips a step of the optimizer then."""
+    model = iz.Model("Grows", "dV/dt = k*V + I", parameters={"k": 1.0}, inputs=["I"])
+    options |= {"dt": 1.0, "method": "euler", "k": np.array([0.0, 1e8, 1.0]), "trainable": ["k"]}
+    found = []
+    for check in (True, False):
+        one = Layer(model, 3, check_finite=check, **options)
+        out = one(torch.zeros(100, 3, requires_grad=True))
+        traces, last = out if isinstance(out, tuple) else (out, {"V": out[-1]})
+        found.append((one, traces[-1].sum() + last["V"].sum()))
+    with pytest.raises(NonFiniteError, match="the gradient of neuron 1 overflows"):
+        found[0][1].backward()
+    found[1][1].backward()
+    assert found[1][0].k.grad.isfinite().tolist() == [True, False, True]
+    blind = Layer(model, 3, check_finite=False, **options)
+    state = blind(torch.full((2, 3), torch.nan))
+    assert not (state[0] if isinstance(state, tuple) else state).isfinite().any()
+    with pytest.raises(NonFiniteError, match="input 'I' of neuron 0 is infinite or undefined"):
+        Layer(model, 3, **options)(torch.full((2, 3), torch.nan))

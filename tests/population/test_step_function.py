@@ -103,9 +103,17 @@ def test_gradients_have_the_shapes_of_what_was_given():
         (lambda s: s(start(), {"J": 1.0}), "inputs: model 'IzhikevichLTC' has no 'J'"),
         (lambda s: s(start(), {"I": np.ones(5)}), "does not broadcast"),
         (lambda s: s(start(), {}, {"aa": 1.0}), "did you mean 'a'"),
-        (lambda s: s.vjp(start(), {}, None, {"W": 1.0}), "no state with a gradient"),
+        (lambda s: s.vjp(start(), {}, None, {"W": 1.0}), r"states_bar: 'W' has no gradient \(known: V, u\)"),
+        (
+            lambda s: s.vjp(start(), {}, None, {"V": np.nan}),
+            "the gradient given for 'V' is not finite.*check_finite=False",
+        ),
+        (lambda s: s.vjp(start(), {}, None, {}, np.inf), "spikes_bar: the gradient given for 'spike' is not finite"),
         (lambda s: s.vjp(start(), {}, None, [1.0]), "states_bar takes a mapping"),
-        (lambda s: s.vjp(start(), {}, None, {}, {"burst": 1.0}), r"no event of model .* \(events: spike\)"),
+        (
+            lambda s: s.vjp(start(), {}, None, {}, {"burst": 1.0}),
+            r"spikes_bar: 'burst' has no gradient \(known: spike\)",
+        ),
     ],
 )
 def test_errors(call, message):
@@ -114,8 +122,13 @@ def test_errors(call, message):
 
 
 def test_refused():
-    with pytest.raises(ValueShapeError, match="a spike has no derivative"):
+    with pytest.raises(
+        ValueShapeError,
+        match=r"step_function: a spike of model 'IzhikevichLTC' has no derivative.*model.step_function\(\.\.\., surr",
+    ):
         MODEL.step_function(backend="numpy").vjp(start(), {}, None, {})
+    found = MODEL.step_function(surrogate="sigmoid").vjp(start(), {}, None, {"V": np.inf}, check_finite=False)
+    assert not np.isfinite(found[0]["V"]).any()
     with pytest.raises(BackendError, match="backend 'fortran'"):
         MODEL.step_function(backend="fortran")
 
@@ -145,7 +158,7 @@ def test_threads_take_turns():
         (lambda s: s(start(), {}, {"a": "x"}), "parameter a"),
         (lambda s: s(start(), {}, k=1.5), "step 1.5"),
         (lambda s: s(start(), {}, k=-1), "step -1"),
-        (lambda s: s.vjp(start(), {}, None, {}, {"q": 1.0}), "'q' is no event"),
+        (lambda s: s.vjp(start(), {}, None, {}, {"q": 1.0}), "spikes_bar: 'q' has no gradient"),
     ],
 )
 def test_more_errors(call, message):

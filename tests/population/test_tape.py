@@ -297,7 +297,7 @@ def test_refused():
         population(2).run(steps=3, tape=["tau_ref"])
     with pytest.raises(ValueShapeError, match="'aa' is no input of this run and no parameter.*did you mean 'a'"):
         population(2).run(steps=3, tape=["aa"])
-    with pytest.raises(ValueShapeError, match="final: 'W' is no state with a gradient"):
+    with pytest.raises(ValueShapeError, match="final: 'W' has no gradient.*known: V, u"):
         population(2, MODEL).run(steps=3, tape=True).backward({}, final={"W": 1.0})
     with pytest.raises(ValueShapeError, match="final 'V' is not finite"):
         population(2, MODEL).run(steps=3, tape=True).backward({}, final={"V": np.nan})
@@ -475,12 +475,31 @@ def test_whether_a_gradient_overflows_does_not_depend_on_cuts(backend, late, mon
     assert found(1e9) == found(0.0) == found(0.05, 8)
 
 
+def test_gradients_that_are_not_finite_are_returned_where_nobody_looks(backend):
+    """Given and found, of states, inputs and parameters; other neurons have the numbers that they have alone."""
+    model = iz.Model("Grows", "dV/dt = k*V + I", parameters={"k": 1.0}, inputs=["I"])
+    pop = model.population(3, dt=1.0, method="euler", k=np.array([0.0, 1e8, 1.0]), V=0.0, backend=backend)
+    recording = pop.run(steps=100, record=[], tape=True, check_finite=False)
+    weights = np.eye(100)[:, [-1]]
+    with pytest.raises(NonFiniteError, match="neuron 1 overflows.*check_finite=False lets it pass"):
+        recording.backward({"V": weights})
+    found = {name: host(x) for name, x in recording.backward({"V": weights}, check_finite=False).items()}
+    assert not np.isfinite(found["V0"][1]) and not np.isfinite(found["I"][0, 1]) and not np.isfinite(found["k"][1])
+    finite = host(recording.backward({"V": weights * [1.0, 0.0, 1.0]})["I"])
+    np.testing.assert_array_equal(found["I"][:, [0, 2]], finite[:, [0, 2]])
+    for given, final in (({"V": [1.0, 1.0, np.inf]}, {}), ({}, {"V": [1.0, 1.0, np.inf]})):
+        with pytest.raises(ValueShapeError, match="is not finite.*at .*2; check_finite=False lets it pass"):
+            recording.backward(given, final=final)
+        assert np.isinf(host(recording.backward(given, final=final, check_finite=False)["V0"])[2])
+
+
 def test_sums_beyond_the_kernels_type_are_named(backend):
     model = iz.Model("A", "dV/dt = -V + b + I", parameters={"b": 1.0}, inputs=["I"])
     pop = model.population(2, dt=0.1, backend=backend, b=np.array([1.0, 2.0]))
     recording = pop.run(steps=320, record=["V"], I=1.0, tape=True)
     with pytest.raises(NonFiniteError, match="parameter 'b' in neuron 0, summed .* too large for float32"):
         recording.backward({"V": 9e36})
+    assert np.isinf(host(recording.backward({"V": 9e36}, check_finite=False)["b"])).all()
 
 
 def test_the_last_states_are_those_of_all_neurons():
