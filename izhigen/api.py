@@ -393,13 +393,11 @@ def _way_back(
     training = read_training(surrogate, detach_spike, spike_scale, False)
     if wanted is not None:
         return {"training": training_of(model, training, "gradients"), "wanted": wanted}
-    given = {"surrogate": surrogate, "detach_spike": detach_spike, "spike_scale": spike_scale}
-    for (name, value), default in zip(given.items(), (None, False, 1.0)):
-        if value is not default and value != default:
-            raise ValueShapeError(
-                f"{name}={shown(value)} says how gradients pass through spikes; give gradients=True as well, or leave "
-                "it out"
-            )
+    if training is not None:
+        raise ValueShapeError(
+            f"surrogate={shown(surrogate)} says how gradients pass through spikes; give gradients=True as well, or "
+            "leave it out"
+        )
     return {}
 
 

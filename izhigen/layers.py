@@ -84,7 +84,7 @@ class LayerRuns:
                     )
         if options.get("sharding") is not None:
             raise ValueShapeError("sharding: a layer runs on one device; name it by device=...")
-        self.options = {"surrogate": DEFAULT_SURROGATE if events else None, **options}
+        self.options = {"surrogate": DEFAULT_SURROGATE, **options}
         self._populations: dict[int, Population] = {}
         self.lock = threading.RLock()
         first = self.population(1)

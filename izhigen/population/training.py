@@ -29,7 +29,8 @@ def read_training(surrogate: Any, detach_spike: Any, spike_scale: Any, smooth_sp
     Raises
     ------
     ValueShapeError
-        For another ``detach_spike``, a scale that is not above 0, or smooth spikes without a surrogate that has them.
+        For another ``detach_spike``, a scale that is not above 0, smooth spikes without a surrogate that has them, and
+        any of these without a surrogate.
     EquationError, DerivationError
         For a surrogate that is none.
     """
@@ -40,8 +41,13 @@ def read_training(surrogate: Any, detach_spike: Any, spike_scale: Any, smooth_sp
     if scale <= 0:
         raise ValueShapeError(f"spike_scale={shown(spike_scale)} is not a number above 0")
     if surrogate is None:
-        if smooth:
-            raise ValueShapeError("smooth_spikes=True needs a surrogate, whose smooth function spikes are then")
+        given = {"detach_spike": detach_spike, "spike_scale": scale, "smooth_spikes": smooth}
+        for name, default in {"detach_spike": False, "spike_scale": 1.0, "smooth_spikes": False}.items():
+            if given[name] != default:
+                raise ValueShapeError(
+                    f"{name}={shown(given[name])} says how gradients pass through spikes, and needs a surrogate, which "
+                    f"stands for a spike's derivative; give surrogate='sigmoid' or another as well, or leave {name} out"
+                )
         return None
     from izhigen.derive.adjoint import Detach, Training
     from izhigen.derive.surrogates import read_surrogate

@@ -305,13 +305,33 @@ def test_refused():
         ({"detach_spike": "some"}, "detach_spike='some' is not one of False, 'reset', 'all'"),
         ({"spike_scale": 0.0}, "not a number above 0"),
         ({"spike_scale": np.nan}, "spike_scale"),
-        ({"smooth_spikes": True, "surrogate": None}, "needs a surrogate"),
+        (
+            {"smooth_spikes": True, "spike_scale": 1.0, "surrogate": None},
+            "smooth_spikes=True says how gradients pass .* needs a surrogate",
+        ),
         ({"smooth_spikes": True, "surrogate": "1/(1+abs(x))"}, "is a gradient alone"),
     ):
         with pytest.raises(ValueShapeError, match=message):
             population(2, **options)
     with pytest.raises(BackendError, match="on backend 'numpy' only"):
         population(2, smooth_spikes=True)
+
+
+@pytest.mark.parametrize("asked", ["population", "step_function", "source", "emit"])
+@pytest.mark.parametrize("option", [{"detach_spike": "reset"}, {"detach_spike": "all"}, {"spike_scale": 0.1}])
+def test_what_says_how_gradients_pass_needs_a_surrogate(asked, option, tmp_path):
+    """The same words wherever it is given; it would say nothing."""
+    (name,) = option
+    message = f"{name}=.* says how gradients pass through spikes, and needs a surrogate.*or leave {name} out"
+    model = iz.load("IzhikevichLTC")
+    first = [tmp_path / "project"] if asked == "emit" else []
+    with pytest.raises(ValueShapeError, match=message):
+        getattr(model, asked)(*first, **option)
+    with_gradients = {"gradients": True} if asked in ("source", "emit") else {}
+    with pytest.raises(ValueShapeError, match=message):
+        getattr(model, asked)(*first, **option, **with_gradients)
+    assert not any(tmp_path.iterdir())
+    assert getattr(model, asked)(*first, **option, **with_gradients, surrogate="sigmoid")
 
 
 def test_smooth_spikes_are_a_trace():
