@@ -11,14 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import wraps
-from typing import Any
+from inspect import signature
+from typing import Any, ParamSpec
 
 import sympy as sp
 
 from izhigen.derive.lowering import symbol
-from izhigen.errors import DerivationError, shown
+from izhigen.errors import ValueShapeError
 from izhigen.scalars import read_finite
 
+P = ParamSpec("P")
 X = symbol("x")
 """The margin of a condition, times the scale."""
 WHERE = "surrogate"
@@ -51,27 +53,35 @@ class Surrogate:
         return f"{self.name}({', '.join(f'{name}={value:g}' for name, value in self.arguments)})"
 
 
-def surrogate(function: Callable[..., tuple[Any, Any]]) -> Callable[..., Surrogate]:
-    """From a function of exact numbers to gradient and smooth spike, one of numbers to a surrogate."""
+def surrogate(*may_be_zero: str) -> Callable[[Callable[P, tuple[Any, Any]]], Callable[P, Surrogate]]:
+    """From a function of exact numbers to gradient and smooth spike, one of numbers to a surrogate.
 
-    @wraps(function)
-    def made(*values: float, **named: float) -> Surrogate:
-        names = function.__code__.co_varnames[: function.__code__.co_argcount]
-        defaults = dict(zip(names, function.__defaults__ or ()))
-        if len(values) > len(names):
-            raise TypeError(f"{function.__name__}() takes at most {len(names)} numbers, {len(values)} given")
-        unknown = [name for name in named if name not in names or name in names[: len(values)]]
-        if unknown:
-            raise TypeError(f"{function.__name__}() has no further argument {shown(unknown[0])} ({', '.join(names)})")
-        given = {**defaults, **dict(zip(names, values)), **named}
-        numbers = {name: read_finite(value, f"{function.__name__}: {name}") for name, value in given.items()}
-        gradient, smooth = function(**{name: exact(value) for name, value in numbers.items()})
-        for value in (gradient, smooth):
-            if value is not None and value.has(sp.zoo, sp.nan, sp.oo, sp.I):
-                raise DerivationError(f"{WHERE}: {function.__name__} has no values for {numbers}")
-        return Surrogate(function.__name__, tuple(numbers.items()), gradient, smooth)
+    The numbers are above 0, those that are named here 0 or above: no spike has a negative width, slope or height.
+    """
 
-    return made
+    def of(function: Callable[P, tuple[Any, Any]]) -> Callable[P, Surrogate]:
+        bounds = signature(function)
+
+        @wraps(function)
+        def made(*values: P.args, **named: P.kwargs) -> Surrogate:
+            try:
+                given = bounds.bind(*values, **named)
+            except TypeError as problem:
+                known = ", ".join(bounds.parameters)
+                raise TypeError(f"{function.__name__}() takes {known}: {problem}") from None
+            given.apply_defaults()
+            numbers = {}
+            for name, value in given.arguments.items():
+                number = numbers[name] = read_finite(value, f"{function.__name__}: {name}")
+                if number < 0 or (number == 0 and name not in may_be_zero):
+                    least = "0 or above" if name in may_be_zero else "above 0"
+                    raise ValueShapeError(f"{function.__name__}: {name}={number:g} is not a number {least}")
+            gradient, smooth = function(**{name: exact(value) for name, value in numbers.items()})  # type: ignore[call-arg]
+            return Surrogate(function.__name__, tuple(numbers.items()), gradient, smooth)
+
+        return made
+
+    return of
 
 
 def exact(value: float) -> Any:

@@ -7,7 +7,7 @@ import sympy as sp
 from izhigen.derive.surrogate import X, surrogate
 
 
-@surrogate
+@surrogate()
 def arctan(alpha: Any = 1.0) -> tuple[Any, Any]:
     """Gradient alpha/2/(1 + (pi alpha x/2)^2)."""
     angle = sp.pi * alpha * X / 2

@@ -8,7 +8,7 @@ from izhigen.derive.functions import absolute
 from izhigen.derive.surrogate import X, surrogate
 
 
-@surrogate
+@surrogate("alpha")
 def inv_square(alpha: Any = 100.0) -> tuple[Any, Any]:
     """Gradient 1/(1 + alpha abs(x))^2.
 

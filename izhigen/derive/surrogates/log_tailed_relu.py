@@ -8,7 +8,7 @@ from izhigen.derive.functions import maximum, minimum, where
 from izhigen.derive.surrogate import X, surrogate
 
 
-@surrogate
+@surrogate("alpha")
 def log_tailed_relu(alpha: Any = 0.0) -> tuple[Any, Any]:
     """Gradient alpha for x <= 0, 1 up to x = 1, else 1/x."""
     tail = maximum(X, 1)

@@ -13,7 +13,7 @@ def _bell(mean: Any, deviation: Any) -> tuple[Any, Any]:
     return sp.exp(-(z**2) / 2) / (sp.sqrt(2 * sp.pi) * deviation), (1 + sp.erf(z / sp.sqrt(2))) / 2
 
 
-@surrogate
+@surrogate("h")
 def multi_gaussian(h: Any = 0.15, s: Any = 6.0, sigma: Any = 0.5, scale: Any = 0.5) -> tuple[Any, Any]:
     """Gradient scale ((1 + h) N(x; 0, sigma) - h N(x; sigma, s sigma) - h N(x; -sigma, s sigma))."""
     middle, right, left = _bell(0, sigma), _bell(sigma, s * sigma), _bell(-sigma, s * sigma)

@@ -8,7 +8,7 @@ from izhigen.derive.functions import absolute, log1p, signum
 from izhigen.derive.surrogate import X, surrogate
 
 
-@surrogate
+@surrogate()
 def nonzero_sign_log(alpha: Any = 1.0) -> tuple[Any, Any]:
     """Gradient 1/(1/alpha + abs(x))."""
     smooth = sp.Rational(1, 2) + signum(X) * log1p(alpha * absolute(X))

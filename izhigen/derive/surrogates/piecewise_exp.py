@@ -8,7 +8,7 @@ from izhigen.derive.functions import absolute, where
 from izhigen.derive.surrogate import X, surrogate
 
 
-@surrogate
+@surrogate()
 def piecewise_exp(alpha: Any = 1.0) -> tuple[Any, Any]:
     """Gradient alpha/2 exp(-alpha abs(x))."""
     tail = sp.exp(-alpha * absolute(X)) / 2

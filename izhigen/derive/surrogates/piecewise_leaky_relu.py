@@ -8,7 +8,7 @@ from izhigen.derive.functions import absolute, maximum, minimum, where
 from izhigen.derive.surrogate import X, surrogate
 
 
-@surrogate
+@surrogate("c")
 def piecewise_leaky_relu(c: Any = 0.01, w: Any = 1.0) -> tuple[Any, Any]:
     """Gradient 1/(2 w) where abs(x) <= w, else c."""
     inside = minimum(maximum(X, -w), w)

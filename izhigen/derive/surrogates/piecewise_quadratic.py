@@ -6,7 +6,7 @@ from izhigen.derive.functions import absolute, maximum, minimum
 from izhigen.derive.surrogate import X, surrogate
 
 
-@surrogate
+@surrogate()
 def piecewise_quadratic(alpha: Any = 1.0) -> tuple[Any, Any]:
     """Gradient max(0, alpha - alpha^2 abs(x))."""
     inside = minimum(maximum(alpha * X, -1), 1)

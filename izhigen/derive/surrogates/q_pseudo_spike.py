@@ -8,7 +8,7 @@ from izhigen.derive.functions import absolute, log1p, signum
 from izhigen.derive.surrogate import X, surrogate
 
 
-@surrogate
+@surrogate("alpha")
 def q_pseudo_spike(alpha: Any = 2.0) -> tuple[Any, Any]:
     """Gradient (1 + 2 abs(x)/(alpha + 1))^-alpha."""
     width = 1 + 2 * absolute(X) / (alpha + 1)

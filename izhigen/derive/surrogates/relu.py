@@ -8,7 +8,7 @@ from izhigen.derive.functions import absolute, maximum, minimum
 from izhigen.derive.surrogate import X, surrogate
 
 
-@surrogate
+@surrogate()
 def relu(alpha: Any = 0.3, width: Any = 1.0) -> tuple[Any, Any]:
     """Gradient max(0, alpha (width - abs(x)))."""
     inside = minimum(maximum(X, -width), width)

@@ -8,7 +8,7 @@ from izhigen.derive.functions import log1p, maximum, minimum, where
 from izhigen.derive.surrogate import X, surrogate
 
 
-@surrogate
+@surrogate("beta", "epsilon")
 def s2nn(alpha: Any = 4.0, beta: Any = 1.0, epsilon: Any = 1e-8) -> tuple[Any, Any]:
     """Gradient alpha s(alpha x) (1 - s(alpha x)) for x < 0, else beta/(1 + x); ``epsilon`` plays no part in it."""
     above = maximum(X, 0)

@@ -8,7 +8,7 @@ from izhigen.derive.functions import absolute, where
 from izhigen.derive.surrogate import X, surrogate
 
 
-@surrogate
+@surrogate()
 def sigmoid(alpha: Any = 4.0) -> tuple[Any, Any]:
     """Gradient alpha s(alpha x) (1 - s(alpha x)) of the logistic function s."""
     tail = sp.exp(-alpha * absolute(X))

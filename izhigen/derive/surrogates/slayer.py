@@ -8,7 +8,7 @@ from izhigen.derive.functions import absolute, expm1, signum
 from izhigen.derive.surrogate import X, surrogate
 
 
-@surrogate
+@surrogate()
 def slayer(alpha: Any = 1.0) -> tuple[Any, Any]:
     """Gradient exp(-alpha abs(x))."""
     distance = alpha * absolute(X)

@@ -8,7 +8,7 @@ from izhigen.derive.functions import absolute
 from izhigen.derive.surrogate import X, surrogate
 
 
-@surrogate
+@surrogate()
 def soft_sign(alpha: Any = 1.0) -> tuple[Any, Any]:
     """Gradient alpha/2/(1 + alpha abs(x))^2."""
     width = 1 + alpha * absolute(X)
