@@ -246,6 +246,8 @@ def head_of(kernel: Kernel) -> Iterator[str]:
         yield from _wrapped(line)
     yield ""
     yield f"Step of length dt, method {step.method}, with phi1(z) = (exp(z) - 1)/z"
+    if step.location is not None:
+        yield f"Events happen inside a step (spike timing: {step.timing.value})"
     for equation in step.system.equations:
         update = step.short_updates.get(equation.state.name)
         how = equation.kind.value + ("" if equation.proved else ", linearized")

@@ -16,7 +16,7 @@ from izhigen.derive.ranges import short_ranges
 from izhigen.derive.sequence import NoiseTerm
 from izhigen.derive.step import Step, noise_amplitudes
 from izhigen.derive.system import MOST_BLOCK, EquationClass, StateEquation
-from izhigen.model.events import SPIKE, Trigger
+from izhigen.model.events import SPIKE, SpikeTiming, Trigger
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.latex import name_latex, text_of
 
@@ -143,9 +143,18 @@ def _linear_text(equation: StateEquation, exponential: bool) -> Iterator[str]:
         )
 
 
+TIMINGS = {
+    SpikeTiming.LINEAR: "on the straight line between the states before and after it, or before and after a part of it",
+    SpikeTiming.LOCATED: "where the method's own solution, over a fraction of the step, meets their condition",
+}
+"""Where events happen that do not at the step's end."""
+
+
 def report_lines(step: Step, kernel: Kernel) -> Iterator[str]:
     exponential = step.scheme.exponential
     yield f"{step.model.name}, method {step.method} (order {step.scheme.order} for smooth systems), time in ms"
+    if step.location is not None:
+        yield f"  events happen inside the step: {TIMINGS[step.timing]}"
     for held in step.system.frozen:
         yield f"  held during the step: {held.symbol} = {held.expression}"
     for block in step.system.large_blocks if exponential else ():
