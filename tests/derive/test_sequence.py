@@ -59,8 +59,8 @@ def with_events(monkeypatch, tmp_path):
     monkeypatch.setenv("IZHIGEN_CACHE_DIR", str(tmp_path))  # programs are kept by what the model says
 
     def change(events):
-        def derive(model, method="exp_euler"):
-            step = derive_step(model, method)
+        def derive(model, method="exp_euler", spike_timing="step"):
+            step = derive_step(model, method, spike_timing)
             return replace(step, events=tuple(events(step)))
 
         monkeypatch.setattr("izhigen.derive.step.derive_step", derive)

@@ -372,9 +372,9 @@ static __device__ __forceinline__ void report_bad(struct IzhikevichRefLTC_status
 }
 
 /* Append to the list, which goes round; a call appends no more than it holds. The threads that are here together take
-   their places by one addition. */
-static __device__ __forceinline__ void append_spike(uint64_t *list, uint64_t origin, int64_t capacity, uint64_t *length,
-                                                    uint64_t key)
+   their places by one addition. Returns the place of this one. */
+static __device__ __forceinline__ uint64_t append_spike(uint64_t *list, uint64_t origin, int64_t capacity,
+                                                        uint64_t *length, uint64_t key)
 {
     const unsigned int here = __activemask(), lane = threadIdx.x % 32u;
     const int leader = __ffs((int)here) - 1;
@@ -383,7 +383,10 @@ static __device__ __forceinline__ void append_spike(uint64_t *list, uint64_t ori
         place = atomicAdd((unsigned long long *)length, (unsigned long long)__popc(here));
     place = __shfl_sync(here, place, leader);
     place += (unsigned long long)__popc(here & ((1u << lane) - 1u)) - origin;
-    list[place < (unsigned long long)capacity ? place : place - (unsigned long long)capacity] = key;
+    if (place >= (unsigned long long)capacity)
+        place -= (unsigned long long)capacity;
+    list[place] = key;
+    return place;
 }
 
 /* Rows of the traces of neuron i, after the step of a row. */
@@ -422,7 +425,8 @@ static __device__ int64_t find_position(const struct IzhikevichRefLTC_run *run, 
 }
 
 /* Bring the figures of a neuron's spikes up to date; its number of spikes is kept apart. */
-static __device__ __forceinline__ void note_spike(const struct IzhikevichRefLTC_run *run, int64_t step, int64_t i,
+static __device__ __forceinline__ void note_spike(const struct IzhikevichRefLTC_run *run,
+                                                  int64_t step, int64_t i,
                                                   int is_first)
 {
     if (is_first) {
