@@ -149,6 +149,7 @@ _FUNCTIONS = {
     "phi4": _phi_n(4),
     "absolute": lambda v: (abs(v), 1),
     "limited": lambda v: (v, 1),
+    "capped": lambda v: (v, 1),
     "signum": lambda v: (mpmath.sign(v), 0),
     "heaviside": lambda v: (mpmath.mpf(1 if v >= 0 else 0), 0),
     "floor_": lambda v: (mpmath.floor(v), 0),

@@ -63,9 +63,9 @@ def _phi(order: int, function: Callable[[Array], Array], z: Array) -> Array:
     return value if order == 1 else value * (highest / np.where(is_far, z, highest)) ** (order - 1)
 
 
-def _limited(x: Array) -> Array:
+def _limited(limits: Mapping[str, Any], x: Array) -> Array:
     """x within the limit of its precision; NaN stays."""
-    limit = np.asarray(x).dtype.type(LIMIT[np.asarray(x).dtype.name])
+    limit = np.asarray(x).dtype.type(limits[np.asarray(x).dtype.name])
     return np.clip(x, -limit, limit)
 
 
@@ -180,7 +180,8 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "maximum": f.FUNCTIONS["max"].numpy,
     "minimum": f.FUNCTIONS["min"].numpy,
     "where": np.where,
-    "limited": _limited,
+    "limited": partial(_limited, LIMIT),
+    "capped": partial(_limited, BLOCK_BOUND),
     "phi1": partial(_phi, 1, f.exprel),
     "phi2": partial(_phi, 2, f.phi2),
     "phi3": partial(_phi, 3, f.phi3),

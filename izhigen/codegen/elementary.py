@@ -14,6 +14,7 @@ from __future__ import annotations
 
 NEEDS: dict[str, tuple[str, ...]] = {
     "limited": (),
+    "capped": (),
     "maximum": (),
     "minimum": (),
     "signum": (),

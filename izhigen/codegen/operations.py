@@ -27,6 +27,7 @@ COST = {
     "maximum": 1,
     "minimum": 1,
     "limited": 2,
+    "capped": 2,
     "division": 8,
     "sqrt": 8,
     "exp": 12,

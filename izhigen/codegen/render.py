@@ -56,8 +56,8 @@ class FunctionView:
         1/k! for k up to 3.
     near, wide : str
         How far from 0 an argument may lie for the short form of phi1, and for the wide one; empty where it is lacking.
-    limit : str
-        Within which ``limited`` keeps a number.
+    limit, cap : str
+        Within which ``limited`` and ``capped`` keep a number.
     zero, quarter, half, one, two, four : str
     estimates : bool
         Whether quotients are made from estimates of reciprocals.
@@ -78,6 +78,7 @@ class FunctionView:
     near: str
     wide: str
     limit: str
+    cap: str
     zero: str
     quarter: str
     half: str
@@ -199,6 +200,7 @@ def _function_view(printer: CPrinter) -> FunctionView:
         near=printer.literal(SHORT_RANGE),
         wide=printer.literal(WIDE_RANGE) if printer.WIDE_FORM else "",
         limit=printer.literal(LIMIT[dtype]),
+        cap=printer.literal(BLOCK_BOUND[dtype]),
         zero=printer.literal(0),
         quarter=printer.literal(sp.Rational(1, 4)),
         half=printer.literal(sp.Rational(1, 2)),

@@ -19,7 +19,7 @@ LIMIT = {"float32": sp.Integer(10) ** 30, "float64": sp.Integer(10) ** 300}
 """What :class:`limited` keeps values of each precision within: some 1e8 of them can be added."""
 
 BLOCK_BOUND = {"float32": sp.Integer(10) ** 11, "float64": sp.Integer(10) ** 100}
-"""What functions of matrices keep entries within, by the precision they compute in: products of three are finite."""
+"""What :class:`capped` and functions of matrices keep values within, by the precision they compute in: products of three are finite."""
 
 
 def _real(parts: Any) -> bool | None:
@@ -275,6 +275,10 @@ class limited(OwnFunction):
 
     def _eval_evalf(self, prec: int) -> Any:
         return self.args[0]._eval_evalf(prec) if self.args[0].is_number else None
+
+
+class capped(limited):
+    """x within the smaller bound :data:`BLOCK_BOUND` of the precision: products of three such values are finite."""
 
 
 class where(OwnFunction):

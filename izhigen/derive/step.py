@@ -33,6 +33,10 @@ MOST_INLINED = 2_000
 class Scheme:
     """A one-step method.
 
+    Its update holds for a step of any length and names that :data:`~izhigen.derive.lowering.DT` throughout. So with
+    ``theta*dt`` in the place of dt it is the method's dense output, 0 <= theta <= 1: continuous in theta, the states
+    themselves at 0, the step's result at 1, and of the method's order between.
+
     Attributes
     ----------
     name : str

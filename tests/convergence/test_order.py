@@ -47,7 +47,7 @@ def test_order_on_a_coupled_problem(method):
     assert abs(observed_order(COUPLED, method) - find_scheme(method).order) <= 0.15
 
 
-@pytest.mark.parametrize("method", ["exp_euler", "heun2", "rk3", "rk4"])
+@pytest.mark.parametrize("method", ["exp_euler", "heun2", "rk3", "rk4", "etdrk2"])
 def test_order_with_explicit_time(method):
     assert observed_order(DRIVEN, method) >= find_scheme(method).order - 0.1
 

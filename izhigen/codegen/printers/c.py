@@ -68,6 +68,7 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
             "tan",
             "erf",
             "limited",
+            "capped",
             "maximum",
             "minimum",
             "signum",

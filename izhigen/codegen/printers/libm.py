@@ -7,7 +7,7 @@ from typing import Any
 import sympy as sp
 
 from izhigen.codegen.printers.c import HIGHEST_HALF_POWER, CPrinter
-from izhigen.derive.functions import LIMIT, phi1
+from izhigen.derive.functions import BLOCK_BOUND, LIMIT, phi1
 
 
 class LibraryPrinter(CPrinter):
@@ -35,8 +35,8 @@ class LibraryPrinter(CPrinter):
         arguments = ", ".join(self._print(a) for a in expr.args)
         if name in self._IN_LIBRARY:
             return f"{self.library(self._IN_LIBRARY[name])}({arguments})"
-        if name == "limited":
-            limit = self.literal(LIMIT[self.number.__name__])
+        if name in ("limited", "capped"):
+            limit = self.literal((LIMIT if name == "limited" else BLOCK_BOUND)[self.number.__name__])
             return f"{self.library('fmin')}({self.library('fmax')}({arguments}, -{limit}), {limit})"
         if name in self._NEEDS:
             self.plain.update(self._NEEDS[name])

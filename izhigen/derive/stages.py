@@ -1,0 +1,152 @@
+"""What exponential methods of several stages share: how much right-hand sides change on the way to a stage.
+
+A change is written in the displacements of the states wherever it is a polynomial of them, as in
+``(x + d)**2 - x**2 = (2*x + d)*d``, so that it keeps the digits that a difference of two large numbers would lose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import sympy as sp
+
+from izhigen.derive.derivative import derivative
+from izhigen.derive.event import Assignment
+from izhigen.derive.expansion import MOST_TERMS, expanded_terms
+from izhigen.derive.functions import limited, minimum
+from izhigen.derive.lowering import DT, SINCE_SPIKE, T, lower, moments_of, own_functions
+from izhigen.derive.system import EquationClass, System
+from izhigen.model.events import SPIKE, Trigger
+
+HIGHEST_DEGREE = 3
+"""Polynomials of the states of a higher degree are not written in displacements: they have too many terms."""
+GROWING = (EquationClass.QUADRATIC, EquationClass.NONLINEAR)
+"""Classes of equations whose states may leave the range of numbers in one step."""
+
+
+def ceiling(system: System) -> tuple[sp.Symbol, Any] | None:
+    """The state x and the bound E of a threshold ``x >= E`` whose spikes set x, where E holds parameters only.
+
+    What x would be above it in a step is of no consequence for the other states, as the spike sets it.
+    """
+    model = system.model
+    event = next((event for event in model.events if event.name == SPIKE), None)
+    if event is None or model.trigger_of(event) is not Trigger.LEVEL:
+        return None
+    condition = lower(event.condition, event.where, system.definitions, moments_of(system.states))
+    if not isinstance(condition, (sp.Ge, sp.Gt, sp.Le, sp.Lt)):
+        return None
+    state, bound = condition.gts, condition.lts
+    is_set = state.name in {a.state for a in event.assignments} if state in system.states else False
+    return (state, bound) if is_set and bound.free_symbols <= {*system.parameters, DT} else None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of a step: where the states are, as displacements from their values at its start.
+
+    Attributes
+    ----------
+    system : System
+    moves : mapping of Symbol to Expr
+        The displacement of every state that has one.
+    later : Expr
+        By how much time is later.
+    """
+
+    system: System
+    moves: Mapping[sp.Symbol, Any]
+    later: Any = DT
+
+    @cached_property
+    def _ceiling(self) -> tuple[sp.Symbol, Any] | None:
+        return ceiling(self.system)
+
+    def seen(self, reader: sp.Symbol) -> dict[sp.Symbol, Any]:
+        """The displacements as the equation of a state sees them: another state's upstroke ends at the threshold."""
+        found, top = dict(self.moves), self._ceiling
+        if top is not None and top[0] != reader and top[0] in found:
+            found[top[0]] = minimum(found[top[0]], top[1] - top[0])
+        return found
+
+    def residual(self, index: int) -> Any:
+        """``f(stage) - f(start) - J*displacement`` of a state, with the J of the step's start."""
+        equation = self.system.equations[index]
+        moves = self.seen(equation.state)
+        own = moves.get(equation.state, sp.S.Zero)
+        if equation.proved:  # f = A*x + B
+            rate = self._change(equation.rate, moves)
+            return rate * (equation.state + own) + self._change(equation.remainder, moves)
+        plain, rest = self._parts(equation.rhs)
+        slope = own_functions(derivative(rest, equation.state))
+        change = _in_displacements(plain, moves, equation.state)
+        if rest == 0 or not rest.free_symbols & {*moves, T, SINCE_SPIKE}:
+            return change
+        return change + limited(self._at(rest, moves)) - limited(rest + slope * own)
+
+    def change(self, expression: Any, reader: sp.Symbol) -> Any:
+        """How much an expression that the equation of a state reads changes."""
+        return self._change(expression, self.seen(reader))
+
+    def _change(self, expression: Any, moves: Mapping[sp.Symbol, Any]) -> Any:
+        plain, rest = self._parts(expression)
+        change = _in_displacements(plain, moves)
+        return change + (self._at(rest, moves) - rest if rest.free_symbols & {*moves, T, SINCE_SPIKE} else 0)
+
+    def _at(self, expression: Any, moves: Mapping[sp.Symbol, Any]) -> Any:
+        times = {T: T + self.later, SINCE_SPIKE: SINCE_SPIKE + self.later}
+        return _moved(expression, moves, times)
+
+    def _parts(self, expression: Any) -> tuple[Any, Any]:
+        """The terms of an expression that are polynomials of low degree in the states, and the others."""
+        states = set(self.system.states)
+        plain, rest = [], []
+        for term in _terms(expression, states):
+            (plain if _is_plain(term, states) else rest).append(term)
+        return sp.Add(*plain), sp.Add(*rest)
+
+
+def _moved(expression: Any, moves: Mapping[sp.Symbol, Any], times: Mapping[sp.Symbol, Any] | None = None) -> Any:
+    return expression.xreplace({**{state: state + move for state, move in moves.items()}, **(times or {})})
+
+
+def _in_displacements(polynomial: Any, moves: Mapping[sp.Symbol, Any], state: sp.Symbol | None = None) -> Any:
+    """``p(x + d) - p(x)``, multiplied out; without what is linear in the displacement of a state."""
+    distances = {name: sp.Dummy(real=True) for name in moves}
+    change = _moved(polynomial, distances) - polynomial
+    if state is not None:
+        change -= sp.diff(polynomial, state) * distances.get(state, 0)
+    change = sp.expand(change, power_base=False, power_exp=False, log=False, func=False, trig=False, basic=False)
+    return change.xreplace({distances[name]: move for name, move in moves.items()})
+
+
+def _terms(expression: Any, states: set[sp.Symbol]) -> list[Any]:
+    """The terms of a sum; of a sum with a factor free of states, each times that."""
+    if expression.is_Add:
+        return [term for part in expression.args for term in _terms(part, states)]
+    sums = [a for a in expression.args if a.is_Add] if expression.is_Mul else []
+    if len(sums) == 1:
+        factor = sp.Mul(*(a for a in expression.args if a is not sums[0]))
+        if not factor.free_symbols & states:
+            return [factor * term for term in _terms(sums[0], states)]
+    return [expression]
+
+
+def _is_plain(term: Any, states: set[sp.Symbol]) -> bool:
+    read = sorted(term.free_symbols & states, key=lambda s: s.name)
+    if term.free_symbols & {T, SINCE_SPIKE} or expanded_terms(term) > MOST_TERMS:
+        return False
+    if not read:
+        return True
+    return bool(term.is_polynomial(*read)) and sp.Poly(term, *read).total_degree() <= HIGHEST_DEGREE
+
+
+def named(system: System, name: str, value: Any, assignments: list[Assignment]) -> Any:
+    """A value under a name of its own, unless it is a symbol or a number."""
+    if value.is_Symbol or value.is_Number:
+        return value
+    assignments.append(Assignment(system.intermediate(name), value))
+    return assignments[-1].symbol
