@@ -85,7 +85,7 @@ def step_html(step: Step) -> str:
             )
         )
     events = _table([(_math(" ".join(filter(None, row))),) for row in event_rows(step)])
-    title = _title(step.model.name, f"method {step.method} (order {step.scheme.order} for smooth systems), time in ms")
+    title = _title(step.model.name, f"method {step.method} ({step.scheme.accuracy}), time in ms")
     return title + _table(rows, ("equation", "class", "linear part", "update")) + events
 
 

@@ -38,7 +38,7 @@ from izhigen.codegen.request import KernelRequest
 from izhigen.derive.adjoint import HELD as HELD_IN_STEP
 from izhigen.derive.adjoint import Training, derive_adjoint, margin_in, smooth_event
 from izhigen.derive.event import LAST_SPIKE, Assignment, Event, Hold, before
-from izhigen.derive.functions import BLOCK_BOUND, LIMIT
+from izhigen.derive.functions import BLOCK_BOUND, LIMIT, cosh_sqrt, sinhc_sqrt, sinhc_sqrt_slope
 from izhigen.derive.lowering import DT, SINCE_SPIKE, T, at_start, just_assigned, symbol
 from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump
 from izhigen.derive.step import Step
@@ -137,6 +137,18 @@ def _phi1_of(z: Array, halvings: int) -> Array:
     return phi1
 
 
+def _phi1_action(row: Any, *parts: Any) -> Array:
+    """An entry of phi1 of a matrix times a vector."""
+    size = math.isqrt(len(parts))
+    phi1, vector = _of_matrix(_phi1_of, parts[: size * size]), parts[size * size :]
+    values = sum(phi1[..., int(row), k] * np.asarray(v, np.float64) for k, v in enumerate(vector))
+    return _entry(values[..., None, None], 0, 0, parts[0])
+
+
+def _of_pair(row: int, m: Array, q: Array) -> Array:
+    return _phi1_block(row, 0, m, q, np.ones_like(m), m)
+
+
 def _block_covariance(row: Any, column: Any, source: Any, *entries: Any) -> Array:
     """An entry of int_0^1 exp(Zs) D exp(Zs)^T ds, where D is 1 on the source's place of its diagonal, else 0."""
     return _entry(_of_matrix(_covariance_of, entries, int(source)), row, column, entries[0])
@@ -158,6 +170,12 @@ def _covariance_of(z: Array, halvings: int, source: int) -> Array:
         covariance = _within_bound(covariance + (moved + across) / 2)
         change = _within_bound(2 * change + change @ change)
     return covariance
+
+
+def _in_elementary(function: Any, x: Array) -> Array:
+    """A function by its definition in elementary ones, in the precision of its argument."""
+    value = function(symbol("x")).in_elementary()
+    return Evaluator(np.asarray(x).dtype.name).compile(value)({"x": np.asarray(x)})
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
@@ -186,7 +204,13 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "phi2": partial(_phi, 2, f.phi2),
     "phi3": partial(_phi, 3, f.phi3),
     "phi4": partial(_phi, 4, f.phi4),
+    "cosh_sqrt": partial(_in_elementary, cosh_sqrt),
+    "sinhc_sqrt": partial(_in_elementary, sinhc_sqrt),
+    "sinhc_sqrt_slope": partial(_in_elementary, sinhc_sqrt_slope),
     "phi1_block": _phi1_block,
+    "phi1_action": _phi1_action,
+    "phi1_mean": partial(_of_pair, 0),
+    "phi1_difference": partial(_of_pair, 1),
     "block_covariance": _block_covariance,
 }
 _RELATIONS: dict[str, Callable[..., Any]] = {

@@ -44,6 +44,8 @@ class FloatFormat:
         Those of phi2 on |z| <= 1 and on |z| <= 2; in error by less than a unit in the last place before rounding.
     series_terms : int
         Terms of the Taylor series of the phi functions for |z| <= 1.
+    root_terms : int
+        Terms of the Taylor series of cosh(sqrt(x)) and sinh(sqrt(x))/sqrt(x) for -2.5 <= x <= 0.
     exp_huge : str
         A value beside which 1 vanishes.
     """
@@ -76,6 +78,7 @@ class FloatFormat:
     phi2_near: tuple[str, ...]
     phi2_wide: tuple[str, ...]
     series_terms: int
+    root_terms: int
     exp_huge: str
 
     @property
@@ -177,6 +180,7 @@ FORMATS: dict[str, FloatFormat] = {
         exp_highest="88.37f",
         tanh_limit="9.02f",
         series_terms=9,
+        root_terms=8,
         exp_huge="1e15f",
         phi1=("1.0f", "0.499999970f", "0.166665465f", "0.0416674428f", "0.00836625230f", "0.00138699776f"),
         phi1_near=(
@@ -249,6 +253,7 @@ FORMATS: dict[str, FloatFormat] = {
         exp_highest="709.08",
         tanh_limit="19.1",
         series_terms=17,
+        root_terms=12,
         exp_huge="1e30",
         phi1=(
             "1.0",

@@ -33,8 +33,13 @@ COST = {
     "exp": 12,
     "expm1": 16,
     "phi1": 16,
+    "cosh_sqrt": 24,
+    "sinhc_sqrt": 24,
     "tanh": 24,
     "pow": 60,
+    "phi1_mean": 120,
+    "phi1_difference": 20,
+    "phi1_action": 800,
     "phi1_block": 200,
     "block_covariance": 400,
 }

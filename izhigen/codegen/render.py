@@ -30,7 +30,7 @@ from izhigen.codegen.formats import (
 )
 from izhigen.codegen.kernel import Kernel
 from izhigen.codegen.printers.c import CPrinter
-from izhigen.derive.functions import BLOCK_BOUND, LIMIT
+from izhigen.derive.functions import BLOCK_BOUND, LIMIT, LOWEST
 from izhigen.derive.lowering import T
 from izhigen.derive.ranges import SHORT_RANGE, WIDE_RANGE
 from izhigen.resources import resource_dir
@@ -52,10 +52,18 @@ class FunctionView:
         Coefficients of the families of functions.
     phi_series : mapping of int to tuple of str
         Taylor coefficients of phi1 to phi4.
+    root_series : mapping of str to tuple of str
+        Those of cosh(sqrt(x)) and sinh(sqrt(x))/sqrt(x), in x.
+    pair_series : tuple of str
+        Those of phi1 for complex numbers of size 1.
+    root_slope : tuple of str
+        Those of the derivative of the latter.
     inverse_factorial : mapping of int to str
         1/k! for k up to 3.
     near, wide : str
         How far from 0 an argument may lie for the short form of phi1, and for the wide one; empty where it is lacking.
+    lowest : str
+        The least argument of functions of a root.
     limit, cap : str
         Within which ``limited`` and ``capped`` keep a number.
     zero, quarter, half, one, two, four : str
@@ -74,10 +82,14 @@ class FunctionView:
     angle: AngleFormat
     error: ErrorFormat
     phi_series: Mapping[int, tuple[str, ...]]
+    root_series: Mapping[str, tuple[str, ...]]
+    root_slope: tuple[str, ...]
+    pair_series: tuple[str, ...]
     inverse_factorial: Mapping[int, str]
     near: str
     wide: str
     limit: str
+    lowest: str
     cap: str
     zero: str
     quarter: str
@@ -196,10 +208,19 @@ def _function_view(printer: CPrinter) -> FunctionView:
         angle=ANGLE[dtype],
         error=ERROR[dtype],
         phi_series=series,
+        root_series={
+            name: tuple(_inverse_factorial(printer, 2 * k + odd) for k in range(printer.format.root_terms))
+            for name, odd in (("cosh", 0), ("sinhc", 1))
+        },
+        pair_series=tuple(_inverse_factorial(printer, k + 1) for k in range(printer.format.series_terms + 3)),
+        root_slope=tuple(
+            printer.literal(sp.Rational(k, math.factorial(2 * k + 1))) for k in range(1, printer.format.root_terms)
+        ),
         inverse_factorial={k: _inverse_factorial(printer, k) for k in (1, 2, 3)},
         near=printer.literal(SHORT_RANGE),
         wide=printer.literal(WIDE_RANGE) if printer.WIDE_FORM else "",
         limit=printer.literal(LIMIT[dtype]),
+        lowest=printer.doprint(LOWEST),
         cap=printer.literal(BLOCK_BOUND[dtype]),
         zero=printer.literal(0),
         quarter=printer.literal(sp.Rational(1, 4)),

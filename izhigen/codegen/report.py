@@ -31,6 +31,11 @@ FUNCTIONS = {
     "expm1": r"\operatorname{expm1}",
     "log1p": r"\operatorname{log1p}",
     "phi1_block": r"\varphi_1^{\mathrm{block}}",
+    "phi1_action": r"\varphi_1^{\mathrm{block}}",
+    "phi1_mean": r"\bar\varphi_1",
+    "phi1_difference": r"\Delta\varphi_1",
+    "cosh_sqrt": r"\operatorname{coshsqrt}",
+    "sinhc_sqrt": r"\operatorname{sinhcsqrt}",
     "block_covariance": r"\operatorname{cov}",
 }
 MOST_OPERATIONS = 40
@@ -152,7 +157,7 @@ TIMINGS = {
 
 def report_lines(step: Step, kernel: Kernel) -> Iterator[str]:
     exponential = step.scheme.exponential
-    yield f"{step.model.name}, method {step.method} (order {step.scheme.order} for smooth systems), time in ms"
+    yield f"{step.model.name}, method {step.method} ({step.scheme.accuracy}), time in ms"
     if step.location is not None:
         yield f"  events happen inside the step: {TIMINGS[step.timing]}"
     for held in step.system.frozen:
@@ -166,10 +171,11 @@ def report_lines(step: Step, kernel: Kernel) -> Iterator[str]:
             f"  linear block of {len(names)} states ({shown}): too large for its matrix (more than {MOST_BLOCK}), "
             "so its equations are taken one by one"
         )
+    yield from (f"  {note}" for note in step.scheme.notes(step.system))
     for equation in step.system.equations:
         yield ""
         yield f"d{equation.state}/dt = {_short(equation.rhs)}"
-        meaning = f" ({_MEANING[equation.kind]})" if exponential else ""
+        meaning = f" ({({**_MEANING, **step.scheme.meanings})[equation.kind]})" if exponential else ""
         yield f"  class      {equation.kind.value}{meaning}"
         first, *rest = _linear_text(equation, exponential)
         yield f"  linear     {first}"

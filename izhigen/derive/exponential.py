@@ -15,11 +15,11 @@ from izhigen.derive.step import noise_amplitudes, noise_term
 from izhigen.derive.system import EquationClass, System
 
 
-def scaled_rate(rate: Any) -> Any:
+def scaled_rate(rate: Any, step: Any = DT) -> Any:
     """dt*J; a sum of products is multiplied out, so that dt joins the constants of each term."""
     if rate.is_Add and rate.is_polynomial(*rate.free_symbols):
-        return sp.Add(*(DT * term for term in rate.args))
-    return DT * rate
+        return sp.Add(*(step * term for term in rate.args))
+    return step * rate
 
 
 def scaled_matrix(system: System, block: tuple[int, ...]) -> list[Any]:
@@ -47,23 +47,38 @@ def block_inhomogeneity(system: System, block: tuple[int, ...]) -> dict[int, Any
 
 
 def phi2_block(system: System, block: tuple[int, ...], row: int, column: int) -> Any:
-    """An entry of phi2(dt A) of a linear block: phi1 of [[Z, b], [0, 0]] holds phi2(Z) b, for b 1 in a place, else 0."""
+    """An entry of phi2(dt A) of a linear block: phi1 of [[Z, b], [0, 0]] holds phi2(Z) b; b is 1 in a place."""
     size, matrix = len(block), scaled_matrix(system, block)
     rows = [[*matrix[r * size :][:size], sp.Integer(r == column)] for r in range(size)]
     return phi1_block(row, size, *(entry for line in rows for entry in line), *[sp.S.Zero] * (size + 1))
 
 
+def noise_by_rates(system: System) -> tuple[tuple[Assignment, ...], tuple[NoiseTerm, ...]]:
+    """The same for methods that do not name ``z``, the scaled rate at the step's start."""
+    named = (system.equations[index] for index in noise_amplitudes(system))
+    rates = tuple(Assignment(system.intermediate(f"z_{e.state.name}"), scaled_rate(e.rate)) for e in named)
+    assignments, terms = exact_noise(system)
+    return rates + assignments, terms
+
+
 def exact_noise(system: System) -> tuple[tuple[Assignment, ...], tuple[NoiseTerm, ...]]:
     """Noise with the variance that a linear drift gives it over a step; a block passes it on to its other states."""
+    return joint_noise(system, system.blocks)
+
+
+def joint_noise(
+    system: System, groups: tuple[tuple[int, ...], ...]
+) -> tuple[tuple[Assignment, ...], tuple[NoiseTerm, ...]]:
+    """The same with these groups of states for blocks."""
     amplitudes = noise_amplitudes(system)
     assignments: list[Assignment] = []
     terms: list[NoiseTerm] = []
-    for block in system.blocks:
+    for block in groups:
         if any(index in amplitudes for index in block):
             added, spread = _block_noise(system, block, amplitudes)
             assignments += added
             terms += spread
-    in_block = {index for block in system.blocks for index in block}
+    in_block = {index for block in groups for index in block}
     terms += [
         noise_term(system, index, _single_noise(system, index, amplitude))
         for index, amplitude in amplitudes.items()

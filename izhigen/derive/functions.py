@@ -19,7 +19,9 @@ LIMIT = {"float32": sp.Integer(10) ** 30, "float64": sp.Integer(10) ** 300}
 """What :class:`limited` keeps values of each precision within: some 1e8 of them can be added."""
 
 BLOCK_BOUND = {"float32": sp.Integer(10) ** 11, "float64": sp.Integer(10) ** 100}
-"""What :class:`capped` and functions of matrices keep values within, by the precision they compute in: products of three are finite."""
+"""What :class:`capped` and functions of matrices keep values within, by the precision they compute in: products of
+three such values are finite.
+"""
 
 
 def _real(parts: Any) -> bool | None:
@@ -147,6 +149,57 @@ class phi1_block(OwnFunction):
         return _real(self.args)
 
 
+class phi1_action(OwnFunction):
+    """``phi1_action(row, z11, z12, ..., v1, v2, ...)``: an entry of phi1(Z) v of a square matrix given row by row."""
+
+    @property
+    def size(self) -> int:
+        """Rows of the matrix."""
+        return math.isqrt(len(self.args) - 1)
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """With respect to an entry of the vector: an entry of phi1(Z); of the matrix: see :class:`phi1_block`."""
+        row, size = self.args[0], self.size
+        entries, vector = self.args[1 : 1 + size * size], self.args[1 + size * size :]
+        if argindex > 1 + size * size:
+            return phi1_block(row, argindex - 2 - size * size, *entries)
+        return phi1_action(row, *_with_direction(entries, argindex - 2), *[sp.S.Zero] * size, *vector)
+
+    def _eval_is_real(self) -> Any:
+        return _real(self.args)
+
+
+class _OfPair(OwnFunction):
+    """A function of the eigenvalues m + sqrt(q) and m - sqrt(q) of a 2x2 matrix, real or a complex pair: a function of
+    m and q; an entry of phi1 of [[m, q], [1, m]].
+    """
+
+    row = 0
+
+    def in_block(self) -> Any:
+        """The value as an entry of phi1 of a matrix."""
+        m, q = self.args
+        return phi1_block(self.row, 0, m, q, 1, m)
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """By the derivatives of phi1 of the matrix with respect to those of its entries that are m, or to q."""
+        block = self.in_block()
+        return block.fdiff(3) + block.fdiff(6) if argindex == 1 else block.fdiff(4)
+
+    def _eval_is_real(self) -> Any:
+        return _real(self.args)
+
+
+class phi1_mean(_OfPair):
+    """``phi1_mean(m, q)``: the mean of phi1 over m + sqrt(q) and m - sqrt(q)."""
+
+
+class phi1_difference(_OfPair):
+    """``phi1_difference(m, q)``: the divided difference of phi1 between m + sqrt(q) and m - sqrt(q)."""
+
+    row = 1
+
+
 class block_covariance(OwnFunction):
     """``block_covariance(row, column, source, z11, z12, ...)``: an entry of int_0^1 exp(Zs) D exp(Zs)^T ds.
 
@@ -173,6 +226,64 @@ class block_covariance(OwnFunction):
 
     def _eval_is_real(self) -> Any:
         return _real(self.args)
+
+
+class _OfRoot(OwnFunction):
+    """A function of sqrt(x) that is entire in x, times exp(-sqrt(x)) for x > 0, so that it stays finite.
+
+    Only quotients of such functions are of use, in which that factor cancels; so derivatives leave it alone. An x below
+    :data:`LOWEST` counts as that.
+    """
+
+    def _eval_is_real(self) -> Any:
+        return self.args[0].is_real
+
+    @classmethod
+    def _parts(cls, x: Any) -> tuple[Any, Any, Any]:
+        """x within the range, sqrt(abs(x)), and phi1(-2 sqrt(x)) = exp(-sqrt(x)) sinh(sqrt(x))/sqrt(x) for x >= 0."""
+        x = maximum(x, LOWEST)
+        root = sp.sqrt(absolute(x))
+        return x, root, phi1(-2 * root)
+
+
+LOWEST = sp.Integer(-10)
+"""The least argument of functions of a root: below -pi^2, where the flow of a quadratic has passed its pole."""
+
+
+class cosh_sqrt(_OfRoot):
+    """cosh(sqrt(x)), which is cos(sqrt(-x)) for x < 0, times exp(-sqrt(x)) for x > 0."""
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        return sinhc_sqrt(self.args[0]) / 2
+
+    def in_elementary(self) -> Any:
+        """The value by functions of C libraries."""
+        x, root, scaled = self._parts(self.args[0])
+        return where(sp.Ge(x, 0), 1 - root * scaled, sp.cos(root))
+
+
+class sinhc_sqrt(_OfRoot):
+    """sinh(sqrt(x))/sqrt(x), which is sin(sqrt(-x))/sqrt(-x) for x < 0, times exp(-sqrt(x)) for x > 0."""
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        return sinhc_sqrt_slope(self.args[0])
+
+    def in_elementary(self) -> Any:
+        """The value by functions of C libraries."""
+        x, root, scaled = self._parts(self.args[0])
+        return where(sp.Ge(x, 0), scaled, sp.sin(root) / root)
+
+
+class sinhc_sqrt_slope(_OfRoot):
+    """(cosh_sqrt(x) - sinhc_sqrt(x))/(2x), the derivative of the other; its own is not there."""
+
+    def in_elementary(self) -> Any:
+        """The value by functions of C libraries."""
+        x, root, _ = self._parts(self.args[0])
+        series = sum(k * x ** (k - 1) / sp.factorial(2 * k + 1) for k in range(1, 10))
+        near = series * where(sp.Ge(x, 0), sp.exp(-root), 1)
+        far = (cosh_sqrt(x).in_elementary() - sinhc_sqrt(x).in_elementary()) / (2 * x)
+        return where(sp.Lt(absolute(x), 1), near, far)
 
 
 class _AlmostEverywhere(OwnFunction):

@@ -103,7 +103,8 @@ class Stage:
     def _parts(self, expression: Any) -> tuple[Any, Any]:
         """The terms of an expression that are polynomials of low degree in the states, and the others."""
         states = set(self.system.states)
-        plain, rest = [], []
+        plain: list[Any] = []
+        rest: list[Any] = []
         for term in _terms(expression, states):
             (plain if _is_plain(term, states) else rest).append(term)
         return sp.Add(*plain), sp.Add(*rest)

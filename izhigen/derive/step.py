@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -19,7 +20,7 @@ from izhigen.derive.location import Location, locate
 from izhigen.derive.lowering import DT, SINCE_SPIKE, T, at_start, lower, moments_of, symbol
 from izhigen.derive.sequence import Action, Apply, Arrive, Commit, Decide, HoldBack, Integrate, Jump, NoiseTerm, Watch
 from izhigen.derive.singularities import remove_singularities
-from izhigen.derive.system import System, build_system
+from izhigen.derive.system import EquationClass, System, build_system
 from izhigen.errors import DerivationError, shown, suggest
 from izhigen.model import events as declared
 from izhigen.model.events import SPIKE, SpikeTiming, arrival_place, assignment_place, read_spike_timing
@@ -41,8 +42,8 @@ class Scheme:
     ----------
     name : str
         Name of the method; its file's name.
-    order : int
-        Order on smooth problems (for a system).
+    order : int or inf
+        Order on smooth problems (for a system); infinite where it is exact.
     formula : str
         Its update in LaTeX.
     advance : callable
@@ -53,15 +54,26 @@ class Scheme:
         Other names it is known by.
     exponential : bool
         Whether it integrates the linear part of an equation exactly, and noise with it.
+    meanings : mapping of EquationClass to str
+        What the update of an equation of a class is, where it is another than exponential Euler's.
+    notes : callable
+        ``notes(system)`` returns what else the report says of a system.
     """
 
     name: str
-    order: int
+    order: float
     formula: str
     advance: Callable[[System], tuple[tuple[Assignment, ...], tuple[Any, ...]]]
     noise: Callable[[System], tuple[tuple[Assignment, ...], tuple[NoiseTerm, ...]]]
     aliases: tuple[str, ...] = ()
     exponential: bool = False
+    meanings: Mapping[EquationClass, str] = field(default_factory=dict, hash=False)
+    notes: Callable[[System], Iterable[str]] = lambda system: ()
+
+    @property
+    def accuracy(self) -> str:
+        """Its order in words."""
+        return "exact" if math.isinf(self.order) else f"order {self.order} for smooth systems"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import sympy as sp
@@ -80,6 +81,11 @@ class System:
     def parameters(self) -> tuple[sp.Symbol, ...]:
         """Symbols of the parameters, in order."""
         return tuple(symbol(name) for name in self.model.parameters)
+
+    @cached_property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """Strongly connected groups of states, single ones included; those that others read first."""
+        return tuple(strong_groups(self.jacobian))
 
     def intermediate(self, name: str) -> sp.Symbol:
         """The symbol of an intermediate value: the name, with underscores after it while the model has one like it."""
@@ -181,7 +187,8 @@ the other's 2e-2. So a block pays up to 8 states: from there to 10 its time grow
 """
 MOST_PARTS = 1_000
 """Larger slopes are not differentiated again to learn whether they are linear or constant: they count as nonlinear."""
-_STEPWISE = (f.where, f.heaviside, f.signum, f.floor_, f.maximum, f.minimum, f.absolute)
+STEPWISE = (f.where, f.heaviside, f.signum, f.floor_, f.maximum, f.minimum, f.absolute)
+"""Functions with kinks or jumps."""
 
 
 def _tidy(expression: Any, states: Iterable[sp.Symbol]) -> Any:
@@ -205,7 +212,7 @@ def _classify(state: sp.Symbol, side: Any, rate: Any, varying: set[sp.Symbol], c
     if state not in side.free_symbols and not coupled:
         return StateEquation(state, side, sp.S.Zero, side, EquationClass.CONSTANT, True)
     slope = bounded_expand(rate) if state in rate.free_symbols else rate
-    smooth = not any(state in part.free_symbols for part in side.atoms(*_STEPWISE))
+    smooth = not any(state in part.free_symbols for part in side.atoms(*STEPWISE))
     proved = state not in slope.free_symbols and smooth  # f' is free of x and f has no jumps, so f = A*x + f(0)
     rate = slope if proved else rate
     remainder = bounded_expand(side.xreplace({state: sp.S.Zero}) if proved else side - rate * state)
@@ -224,14 +231,28 @@ def _is_linear(rate: Any, state: sp.Symbol) -> bool:
     return state not in curvature.free_symbols and curvature != 0
 
 
-def _reached(start: int, reads: list[list[int]]) -> set[int]:
-    """The states that a state depends on, directly or through others, and itself."""
+def reached(start: int, edges: Mapping[int, Iterable[int]]) -> set[int]:
+    """What can be reached from a place along edges, and itself."""
     found, waiting = {start}, [start]
     while waiting:
-        new = set(reads[waiting.pop()]) - found
+        new = set(edges[waiting.pop()]) - found
         found |= new
         waiting += new
     return found
+
+
+def states_read(jacobian: sp.Matrix) -> dict[int, list[int]]:
+    """Which states the equation of each reads."""
+    count = range(jacobian.rows)
+    return {i: [j for j in count if jacobian[i, j] != 0] for i in count}
+
+
+def strong_groups(jacobian: sp.Matrix) -> list[tuple[int, ...]]:
+    """Strongly connected groups of states, those that others read first."""
+    reads = states_read(jacobian)
+    reach = {i: reached(i, reads) for i in reads}
+    groups = {tuple(j for j in reads if j in reach[i] and i in reach[j]) for i in reads}
+    return sorted(groups, key=lambda group: (len(reach[group[0]]), group))
 
 
 def _linear_blocks(
@@ -242,18 +263,11 @@ def _linear_blocks(
     Where a rate varies (with another state, an input or time), a function of the matrix would be due in every step of
     every neuron, for no higher order; those equations are taken one by one.
     """
-    count = len(states)
-    reads = [[j for j in range(count) if jacobian[i, j] != 0] for i in range(count)]
-    reach = [_reached(i, reads) for i in range(count)]
+    reads = states_read(jacobian)
     blocks: list[tuple[int, ...]] = []
-    seen: set[int] = set()
-    for i in range(count):
-        group = tuple(j for j in range(count) if j in reach[i] and i in reach[j])
-        if i in seen or len(group) < 2:
-            continue
-        seen.update(group)
+    for group in sorted(group for group in strong_groups(jacobian) if len(group) > 1):
         members = {states[j] for j in group}
-        smooth = not any(part.free_symbols & members for j in group for part in sides[j].atoms(*_STEPWISE))
+        smooth = not any(part.free_symbols & members for j in group for part in sides[j].atoms(*STEPWISE))
         if smooth and not any(jacobian[a, b].free_symbols & varying for a in group for b in reads[a] if b in group):
             blocks.append(group)
     return tuple(blocks)

@@ -67,6 +67,11 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
             "cos",
             "tan",
             "erf",
+            "cosh_sqrt",
+            "sinhc_sqrt",
+            "sinhc_sqrt_slope",
+            "phi1_mean",
+            "phi1_difference",
             "limited",
             "capped",
             "maximum",
@@ -215,6 +220,9 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
 
     def _print_phi1_block(self, expr: Any) -> str:
         return self._block_call("phi1", 2, expr)
+
+    def _print_phi1_action(self, expr: Any) -> str:
+        return self._block_call("action", 1, expr)
 
     def _print_block_covariance(self, expr: Any) -> str:
         return self._block_call("covariance", 3, expr)

@@ -55,6 +55,16 @@ class LibraryPrinter(CPrinter):
             return super()._print_Pow(expr)
         return f"{self.library('pow')}({self._print(base)}, {self._print(exponent)})"
 
+    def _print_in_elementary(self, expr: Any) -> str:
+        return str(self._print(expr.in_elementary()))
+
+    _print_cosh_sqrt = _print_sinhc_sqrt = _print_sinhc_sqrt_slope = _print_in_elementary
+
+    def _print_in_block(self, expr: Any) -> str:
+        return str(self._print(expr.in_block()))
+
+    _print_phi1_mean = _print_phi1_difference = _print_in_block
+
     def _print_phi1_ranged(self, expr: Any) -> str:
         return str(self._print(phi1(expr.args[0])))
 

@@ -7,9 +7,9 @@ With the diagonal J of the Jacobian at the step's start as linear part, and :mat
 
 Order 2 for any system. The first stage is exponential Euler's, so a linear equation whose other terms are constant is
 integrated exactly. States of a strongly connected linear block take the matrix functions of the block, with
-:math:`\varphi_2(Z) b` as the upper right of :math:`\varphi_1` of the matrix :math:`[[Z, b], [0, 0]]` (Al-Mohy and Higham
-2011, SIAM J. Sci. Comput. 33:488). At the stage time is a step later; what a state would be above a threshold that
-sets it is not seen by other states, so that an overshoot of the upstroke stays without consequence.
+:math:`\varphi_2(Z) b` as the upper right of :math:`\varphi_1` of the matrix :math:`[[Z, b], [0, 0]]` (Al-Mohy and
+Higham 2011, SIAM J. Sci. Comput. 33:488). At the stage time is a step later; what a state would be above a threshold
+that sets it is not seen by other states, so that an overshoot of the upstroke stays without consequence.
 """
 
 from __future__ import annotations
