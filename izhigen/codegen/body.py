@@ -26,7 +26,7 @@ from izhigen.derive.singularities import remove_singularities
 from izhigen.derive.step import Step
 from izhigen.derive.system import algebraic_definitions
 from izhigen.errors import DerivationError
-from izhigen.model.events import SPIKE
+from izhigen.model.events import SPIKE, Trigger
 
 REFRACTORY = symbol("refractory")
 """Whether a neuron is held in a step."""
@@ -129,7 +129,7 @@ class StepWriter:
             case Commit():
                 self._name_present()
                 self._keep_watched()
-                if self.step.events and self.step.spike is None:
+                if self.step.events and self.step.spike is None and self.step.location is None:
                     self.statements.append(NO_SPIKE)
                 self.stores += [Store(state, self._present[state], Kind.REAL) for state in self.step.states]
 
@@ -193,9 +193,14 @@ class StepWriter:
         self._name_changed()
         if self._present == self._watched:
             return
+        earlier = self._watched or {state: state for state in self._present}
         for event in events:
-            happens = event.happens(self._present, self._is_held if event.is_muted else None)
-            self._may_happen.append(happens.xreplace(self._elapsed))
+            holds = [event.condition.xreplace(before(self._present))]
+            if event.trigger is Trigger.RISING:
+                holds.append(untrue(event.condition.xreplace(before(earlier))))
+            if event.is_muted and self._is_held is not None:
+                holds.append(sp.Not(self._is_held))
+            self._may_happen.append(sp.And(*holds).xreplace(self._elapsed))
         total = sp.Add(*(f.absolute(value) for value in self._present.values()))
         self._may_happen.append(untrue(sp.Le(total, NEVER)))
         self._watched = dict(self._present)
