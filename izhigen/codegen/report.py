@@ -158,6 +158,8 @@ TIMINGS = {
 def report_lines(step: Step, kernel: Kernel) -> Iterator[str]:
     exponential = step.scheme.exponential
     yield f"{step.model.name}, method {step.method} ({step.scheme.accuracy}), time in ms"
+    if step.chosen:
+        yield f"  method chosen: {step.chosen}"
     if step.location is not None:
         yield f"  events happen inside the step: {TIMINGS[step.timing]}"
     for held in step.system.frozen:

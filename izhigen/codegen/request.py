@@ -76,10 +76,10 @@ class KernelRequest:
 
     def kernel(self) -> Kernel:
         """The kernel, derived now or a short time ago. SymPy loads here, and not before."""
-        from izhigen.derive.step import find_scheme
+        from izhigen.derive.step import AUTO, find_scheme
 
         derive = _kernel if isinstance(self.dtype, str) else _kernel.__wrapped__  # which says what is wrong with it
-        return derive(self, find_scheme(self.method))
+        return derive(self, None if self.method == AUTO else find_scheme(self.method))
 
     def step(self) -> tuple[Step, Choices]:
         """The step alone and what shapes its kernel, for those who need no statements; it raises what a kernel does."""
@@ -119,7 +119,7 @@ class KernelRequest:
 
 
 @lru_cache(maxsize=32)
-def _kernel(request: KernelRequest, _scheme: Scheme) -> Kernel:
+def _kernel(request: KernelRequest, _scheme: Scheme | None) -> Kernel:
     """The kernel of a request under a scheme."""
     from izhigen.codegen.kernel import build_kernel
     from izhigen.derive.step import derive_step

@@ -26,6 +26,8 @@ from izhigen.model import events as declared
 from izhigen.model.events import SPIKE, SpikeTiming, arrival_place, assignment_place, read_spike_timing
 from izhigen.model.model import Declaration
 
+AUTO = "auto"
+"""Stands for the method that :mod:`izhigen.derive.auto` chooses for a model."""
 MOST_INLINED = 2_000
 """Updates of more parts, with all intermediates inlined, are not shown or counted as one expression."""
 
@@ -95,6 +97,8 @@ class Step:
         What event inputs do, in the order in which they do it.
     location : Location or None
         How events are found inside a step; None where they happen at its end.
+    chosen : str
+        Why the method was chosen, where it was left to the derivation.
     """
 
     system: System
@@ -105,6 +109,7 @@ class Step:
     events: tuple[Event, ...]
     arrivals: tuple[Arrive, ...] = ()
     location: Location | None = None
+    chosen: str = ""
 
     @property
     def sequence(self) -> tuple[Action, ...]:
@@ -240,7 +245,8 @@ def find_scheme(name: str) -> Scheme:
         scheme: Scheme = importlib.import_module(f"{schemes.__name__}.{candidate}").SCHEME
         if name == scheme.name or name in scheme.aliases:
             return scheme
-    raise DerivationError(f"no method {shown(name)}{suggest(name, names)} (methods: {', '.join(names)})")
+    known = [*names, AUTO]
+    raise DerivationError(f"no method {shown(name)}{suggest(name, known)} (methods: {', '.join(known)})")
 
 
 def derive_step(model: Declaration, method: str = "exp_euler", spike_timing: str = "step") -> Step:
@@ -250,7 +256,7 @@ def derive_step(model: Declaration, method: str = "exp_euler", spike_timing: str
     ----------
     model : Declaration
     method : str
-        Name or alias of a scheme.
+        Name or alias of a scheme, or "auto": see :mod:`izhigen.derive.auto`.
     spike_timing : {"step", "linear", "located"}
         Where in a step events happen; see :class:`~izhigen.model.events.SpikeTiming`.
 
@@ -261,7 +267,13 @@ def derive_step(model: Declaration, method: str = "exp_euler", spike_timing: str
     ValueShapeError
         For an unknown timing.
     """
-    return _derived(model, find_scheme(method), read_spike_timing(spike_timing))
+    timing = read_spike_timing(spike_timing)
+    if method == AUTO:
+        from izhigen.derive.auto import choose
+
+        found, why = choose(model)
+        return replace(_derived(model, find_scheme(found), timing), chosen=why)
+    return _derived(model, find_scheme(method), timing)
 
 
 @lru_cache(maxsize=32)

@@ -16,6 +16,9 @@ COUPLED = Model(
 DRIVEN = Model("Driven", "dV/dt = -V*(1 + 0.5*sin(t)) + cos(2*t)", initial={"V": 0.5})
 
 
+METHODS = [name for name in method_names() if name != "exact"]  # which is for linear systems
+
+
 def slopes(model):
     return {
         "Scalar": lambda t, y: [1 - y[0] ** 2 + 0.3 * np.exp(-y[0])],
@@ -36,18 +39,18 @@ def observed_order(model, method, duration=2.0):
     return np.log2(errors[-2] / errors[-1])
 
 
-@pytest.mark.parametrize("method", method_names())
+@pytest.mark.parametrize("method", METHODS)
 def test_order_on_a_scalar_problem(method):
     expected = 2 if method == "exp_euler" else find_scheme(method).order  # order 2 on a scalar autonomous equation
     assert abs(observed_order(SCALAR, method) - expected) <= 0.15
 
 
-@pytest.mark.parametrize("method", method_names())
+@pytest.mark.parametrize("method", METHODS)
 def test_order_on_a_coupled_problem(method):
     assert abs(observed_order(COUPLED, method) - find_scheme(method).order) <= 0.15
 
 
-@pytest.mark.parametrize("method", ["exp_euler", "heun2", "rk3", "rk4", "etdrk2"])
+@pytest.mark.parametrize("method", ["exp_euler", "heun2", "rk3", "rk4", "etdrk2", "exp_rosenbrock", "strang"])
 def test_order_with_explicit_time(method):
     assert observed_order(DRIVEN, method) >= find_scheme(method).order - 0.1
 

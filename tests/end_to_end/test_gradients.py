@@ -17,7 +17,7 @@ ALL = bool(os.environ.get("IZHIGEN_ALL_RANDOM_MODELS"))
 MODELS = distinct_models()
 RANDOM = 200
 CHUNK = 20
-METHODS = method_names()
+METHODS = [name for name in method_names() if name != "exact"]  # which is for linear systems
 PAIRS = [
     (model, method)
     for k, model in enumerate(MODELS)
@@ -102,7 +102,7 @@ def construct_case(name, **options):
     return Differences(model, values, inputs, 25, {"dt": 0.05, "backend": "numpy", **options})
 
 
-@pytest.mark.parametrize("method", ["exp_euler", "rk4"])
+@pytest.mark.parametrize("method", ["exp_euler", "rk4", "etdrk2", "exp_rosenbrock", "strang"])
 @pytest.mark.parametrize("name", CONSTRUCTS)
 def test_constructs(name, method):
     assert construct_case(name, method=method).check(tolerance=1e-5, each=method == "exp_euler") >= 3

@@ -7,7 +7,8 @@ before it. Order 2 for any system, and exact for a linear group with constant te
 is p0 + p1 (Z - m) with the mean m of the eigenvalues m +- sqrt(q), where p0 is the mean of phi1 over them and p1 its
 divided difference; both are entire in m and q, so equal rates and complex pairs need no care. For more states it is the
 matrix's Taylor series with doubling. The last term takes phi2 of each equation's own rate: for order 2 it need only be
-1/2 at 0. Groups of more than 8 states are taken one by one, as exponential Euler does; the order is 1 then.
+1/2 at 0. So are moved the states beside one whose upstroke a threshold ends. Groups of more than 8 states are taken one
+by one, as exponential Euler does; the order is 1 then.
 """
 
 from __future__ import annotations
@@ -45,13 +46,14 @@ class _Writer:
             found = [DT * phi1(self._rate(k)) * slope for k, slope in zip(group, slopes)]
         else:
             found = (self._pair if len(group) == 2 else self._several)(group, slopes)
+            found = self._below(group, slopes, found)
         stage = Stage(self.system, dict(self.moves))
         for state, k, move in zip(states, group, found):
             equation = self.system.equations[k]
             change = stage.change(equation.rhs, state)
             if change != 0:
                 move += DT * phi2(self._rate(k)) * self.named(f"rest_{state.name}", change)
-            move = capped(move) if equation.kind in GROWING else move
+            move = capped(move) if equation.kind in GROWING and not move.is_Symbol else move
             self.moves[state] = self.named(f"move_{state.name}", move)
 
     def _rate(self, index: int) -> Any:
@@ -87,21 +89,26 @@ class _Writer:
             self.named(f"p1_{both}", phi1_difference(mean, square)),
         )
         first, second = slopes
-        own = (p0 + p1 * half, p0 - p1 * half)
-        others = (p1 * second, p1 * first)
-        return [
-            DT * gain * slope + entry * self._seen(group[1 - k], DT * other)
-            for k, (gain, slope, entry, other) in enumerate(zip(own, slopes, (b, c), others))
-        ]
-
-    def _seen(self, index: int, move: Any) -> Any:
-        """What another state sees of a displacement: an upstroke ends at the threshold."""
-        state = self.system.states[index]
-        return minimum(move, self.top[1] - state) if self.top is not None and self.top[0] == state else move
+        turned = (half * first + b * second, c * first - half * second)
+        return [DT * (p0 * slope + p1 * other) for slope, other in zip(slopes, turned)]
 
     def _several(self, group: tuple[int, ...], slopes: list[Any]) -> list[Any]:
         matrix = self._matrix(group)
         return [DT * phi1_action(row, *matrix, *slopes) for row in range(len(group))]
+
+    def _below(self, group: tuple[int, ...], slopes: list[Any], found: list[Any]) -> list[Any]:
+        """Where a threshold ends the upstroke of a state, the others see it up to there only, each by its own rate:
+        x' = x + dt phi1(z) f + dt phi2(z) sum_k J_k move_k, with exponential Euler's moves of the states below.
+        """
+        system, (state, bound) = self.system, self.top or (None, None)
+        top = next((k for k in group if system.states[k] == state and system.equations[k].kind in GROWING), None)
+        if top is None or len(group) == 1:
+            return found
+        upstroke = self.named(f"move_{state}", capped(found[group.index(top)]))
+        moves = {k: DT * phi1(self._rate(k)) * slope for k, slope in zip(group, slopes)}
+        moves[top] = minimum(upstroke, bound - state)
+        others = {k: sum((system.jacobian[k, j] * moves[j] for j in group if j != k), sp.S.Zero) for k in group}
+        return [upstroke if k == top else moves[k] + DT * phi2(self._rate(k)) * others[k] for k in group]
 
 
 def _advance(system: System) -> tuple[tuple[Assignment, ...], tuple[Any, ...]]:
