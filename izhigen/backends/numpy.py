@@ -141,7 +141,7 @@ def _phi1_action(row: Any, *parts: Any) -> Array:
     """An entry of phi1 of a matrix times a vector."""
     size = math.isqrt(len(parts))
     phi1, vector = _of_matrix(_phi1_of, parts[: size * size]), parts[size * size :]
-    values = sum(phi1[..., int(row), k] * np.asarray(v, np.float64) for k, v in enumerate(vector))
+    values = np.sum(phi1[..., int(row), :] * np.stack(np.broadcast_arrays(*vector), axis=-1), axis=-1)
     return _entry(values[..., None, None], 0, 0, parts[0])
 
 

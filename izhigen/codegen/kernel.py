@@ -16,7 +16,7 @@ from typing import Any
 
 import sympy as sp
 
-from izhigen.codegen.back import IS_HELD, Back, Bars, alive, bars_of, write_back
+from izhigen.codegen.back import IS_HELD, Back, Bars, alive, bars_of, phi2_ranged, write_back
 from izhigen.codegen.body import (
     NO_SPIKE,
     PERIOD,
@@ -51,9 +51,15 @@ class phi1_ranged(f.OwnFunction):
     """phi1 of an argument that the kernel checks."""
 
 
-def phi1_value(argument: sp.Symbol) -> Word:
-    """The name of such a phi1 where it is computed before the rest of a step."""
-    return Word(f"iz_phi1_{c_name(argument.name)}", real=True)
+def _ranged(short: Iterable[ShortArgument]) -> dict[Any, tuple[Any, Word]]:
+    """Calls of phi1 and phi2 of arguments that are checked: what stands for each in the kernel, and its name where it
+    is computed before the rest of a step.
+    """
+    found: dict[Any, tuple[Any, Word]] = {}
+    for z in (s.argument for s in short):
+        found[f.phi1(z)] = phi1_ranged(z), Word(f"iz_phi1_{c_name(z.name)}", real=True)
+        found[f.phi2(z)] = phi2_ranged(z), Word(f"iz_phi2_of_{c_name(z.name)}", real=True)
+    return found
 
 
 @dataclass(frozen=True)
@@ -155,6 +161,11 @@ class Kernel:
     def search(self) -> tuple[Procedure, ...]:
         """What is called where events are located inside a step."""
         return tuple(self.procedures[name] for name in SEARCH if name in self.procedures)
+
+    @property
+    def short_phi2(self) -> bool:
+        """Whether phi2 of a checked argument is computed, forth or back."""
+        return self.short_back or any(s.expression.has(phi2_ranged) for s in self["step"].statements)
 
     @property
     def loop(self) -> frozenset[sp.Symbol]:
@@ -318,7 +329,8 @@ def _procedures(
     keep = {event.symbol for event in step.events} | {NO_SPIKE.symbol, WATCHED}
     sharer = Sharer(placer.namer, named_definitions(step), dtype)
     body, stores = share(alive(writer.statements, writer.stores, keep), writer.stores, sharer)
-    short = tuple(s for s in ranges if s.argument in {statement.symbol for statement in body})
+    called = {call.args[0] for s in (*body, *stores) for call in s.expression.atoms(f.phi1, f.phi2)}
+    short = tuple(s for s in ranges if s.argument in called & {statement.symbol for statement in body})
     body = tuple(_with_ranged_phi1(s, short) for s in body)
     back = Back() if adjoint is None else write_back(adjoint, placer, dtype, [s.argument for s in short])
     located = {} if step.location is None else write_location(step, writer.jumped, placer, dtype)
@@ -359,7 +371,9 @@ def _in_parts(
     body: Iterable[Statement], stores: Iterable[Store], keep: Collection[sp.Symbol], short: tuple[ShortArgument, ...]
 ) -> tuple[tuple[Statement, ...], list[Store], tuple[Statement, ...]]:
     """The first of a step's two parts, with what it stores, and the statements of the second."""
-    values = {phi1_ranged(s.argument): phi1_value(s.argument) for s in short}
+    body = tuple(body)
+    read = set().union(*(s.expression.atoms(phi1_ranged, phi2_ranged) for s in body)) if short else set()
+    values = {call: value for call, value in _ranged(short).values() if call in read}
     guarded = [Store(value, call, Kind.REAL) for call, value in values.items()]
     rest = (replace(s, expression=s.expression.xreplace(values)) for s in body)
     return alive(body, guarded), guarded, alive(rest, stores, keep)
@@ -425,7 +439,7 @@ def _placed_bounds(step: Step, placer: Placer) -> list[ShortArgument]:
 
 
 def _with_ranged_phi1(statement: Statement, short: tuple[ShortArgument, ...]) -> Statement:
-    calls = {f.phi1(s.argument): phi1_ranged(s.argument) for s in short}
+    calls = {call: ranged for call, (ranged, _) in _ranged(short).items()}
     return replace(statement, expression=statement.expression.xreplace(calls)) if calls else statement
 
 

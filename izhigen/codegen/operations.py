@@ -46,7 +46,7 @@ COST = {
 """Vector instructions as long as one multiply-add, read from generated code; they only rank forms of an expression."""
 OTHER_CALL = 30
 """Cost of a function that the table does not name."""
-COUNTED_AS = {"phi1_ranged": "phi1", "time_since": "addition"}
+COUNTED_AS = {"phi1_ranged": "phi1", "phi2_ranged": "phi2", "time_since": "addition"}
 """What a kernel's own functions count as."""
 _ARITHMETIC = ("multiply-add", "addition", "multiplication", "division", "comparison", "select")
 

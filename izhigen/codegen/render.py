@@ -168,7 +168,7 @@ def functions_of(kernel: Kernel, printer: CPrinter) -> list[str]:
         wanted.add("start")
     if kernel.short:
         wanted |= {"inlining", "phi1", "phi1_near"} | ({"phi1_wide", "phi1_unlimited"} if printer.WIDE_FORM else set())
-    if kernel.short_back:
+    if kernel.short_phi2:
         wanted |= {"phi2", "phi2_near"} | ({"phi2_wide"} if printer.WIDE_FORM else set())
     if printer.CLOCK and T in kernel.loop:
         wanted.add(printer.CLOCK)
@@ -177,7 +177,7 @@ def functions_of(kernel: Kernel, printer: CPrinter) -> list[str]:
     if parts:
         parts.insert(0, (0, "bounded"))
     blocks = [_text(f"block_{name}", _block_view(printer, n)) for n, name in parts]
-    forms = [*(["phi1_form"] if kernel.short else []), *(["phi2_form"] if kernel.short_back else [])]
+    forms = [*(["phi1_form"] if kernel.short else []), *(["phi2_form"] if kernel.short_phi2 else [])]
     ranged = elementary_texts(printer, forms)
     return powers + elementary_texts(printer, in_order(wanted, printer.PROVIDED)) + blocks + ranged
 

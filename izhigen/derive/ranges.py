@@ -87,7 +87,8 @@ def short_ranges(step: Step) -> tuple[ShortRange, ...]:
     if spiking is None:
         return ()
     state, bound = spiking
-    called = {call.args[0] for value in step.increments for call in value.atoms(phi1)}
+    values = [*step.increments, *(assignment.expression for assignment in step.assignments)]
+    called = {call.args[0] for value in values for call in value.atoms(phi1)}
     found = []
     for assignment in step.assignments:
         if assignment.symbol in called and _is_affine(assignment.expression, state, step):

@@ -23,6 +23,7 @@ class EmbeddedPrinter(CPrinter):
             "release": "release_single",
             "since": "since_single",
             "phi1_form": "phi1_form_single",
+            "phi2_form": "phi2_form_single",
         }
     )
     WIDE = "float32"

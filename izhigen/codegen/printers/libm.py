@@ -7,7 +7,7 @@ from typing import Any
 import sympy as sp
 
 from izhigen.codegen.printers.c import HIGHEST_HALF_POWER, CPrinter
-from izhigen.derive.functions import BLOCK_BOUND, LIMIT, phi1
+from izhigen.derive.functions import BLOCK_BOUND, LIMIT, phi1, phi2
 
 
 class LibraryPrinter(CPrinter):
@@ -67,6 +67,9 @@ class LibraryPrinter(CPrinter):
 
     def _print_phi1_ranged(self, expr: Any) -> str:
         return str(self._print(phi1(expr.args[0])))
+
+    def _print_phi2_ranged(self, expr: Any) -> str:
+        return str(self._print(phi2(expr.args[0])))
 
 
 class TimePrinter(LibraryPrinter):

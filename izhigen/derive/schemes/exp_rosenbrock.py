@@ -100,9 +100,11 @@ class _Writer:
         """Where a threshold ends the upstroke of a state, the others see it up to there only, each by its own rate:
         x' = x + dt phi1(z) f + dt phi2(z) sum_k J_k move_k, with exponential Euler's moves of the states below.
         """
-        system, (state, bound) = self.system, self.top or (None, None)
+        if self.top is None:
+            return found
+        system, (state, bound) = self.system, self.top
         top = next((k for k in group if system.states[k] == state and system.equations[k].kind in GROWING), None)
-        if top is None or len(group) == 1:
+        if top is None:
             return found
         upstroke = self.named(f"move_{state}", capped(found[group.index(top)]))
         moves = {k: DT * phi1(self._rate(k)) * slope for k, slope in zip(group, slopes)}
