@@ -110,7 +110,7 @@ def list_command() -> None:
         click.echo(f"{name:<{width}}  {iz.load(name).description}")
 
 
-_method = click.option("--method", default="exp_euler", show_default=True, help="Integration method.")
+_method = click.option("--method", default="exp_euler", show_default=True, help="Integration method, or auto.")
 _dtype = click.option(
     "--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True, help="Number type."
 )

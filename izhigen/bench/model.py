@@ -190,7 +190,7 @@ def bench_model(
     result: dict[str, Any] = {
         "machine": machine(),
         "model": subject.model.name,
-        "method": subject.method,
+        "method": subject.population(1, "float32").method,
         "dt": subject.dt,
         "inputs": {name: str(value) for name, value in subject.inputs.items()},
         "values": dict(subject.values),
@@ -203,6 +203,7 @@ def bench_model(
         same, refused = _checked(subject, dtype)
         facts = {
             "dtype": dtype,
+            "method": kernel.step.method,
             "operations": kernel.operations,
             "bytes_per_step": kernel.bytes_per_step,
             "peak_multiply_adds": limits.peak(seconds, repeats).rate,
@@ -238,7 +239,7 @@ def _checked(subject: Subject, dtype: str) -> tuple[Sameness | None, str]:
 def _facts(subject: Subject, facts: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield (
-        f"{subject.model.name}, {subject.method}, {facts['dtype']}: "
+        f"{subject.model.name}, {facts['method']}, {facts['dtype']}: "
         f"{facts['operations']} operations and {facts['bytes_per_step']} bytes a neuron-step; "
         f"one core's peak {facts['peak_multiply_adds'] / 1e9:.1f} G multiply-adds/s"
     )

@@ -268,7 +268,7 @@ def derive_step(model: Declaration, method: str = "exp_euler", spike_timing: str
         For an unknown timing.
     """
     timing = read_spike_timing(spike_timing)
-    if method == AUTO:
+    if isinstance(method, str) and method == AUTO:
         from izhigen.derive.auto import choose
 
         found, why = choose(model)
