@@ -57,6 +57,7 @@ class Model(Composable):
         *,
         dtype: str = "float32",
         method: str = "exp_euler",
+        spike_timing: str = "step",
         per_neuron: tuple[str, ...] = (),
         deltas: tuple[str, ...] = (),
         poisson: tuple[str, ...] = (),
@@ -74,7 +75,8 @@ class Model(Composable):
         target : str
             ``"c"``, ``"c-embedded"`` or another of :func:`izhigen.codegen.targets.target_names`.
         dtype : {"float32", "float64"}
-        method : str
+        method, spike_timing : str
+            As for :meth:`population`.
         per_neuron : tuple of str
             Parameters given one value per neuron.
         deltas : tuple of str
@@ -93,12 +95,13 @@ class Model(Composable):
         Raises
         ------
         BackendError
-            For an unknown target, or one that draws no counts, delivers no spikes or does not go back where that is
-            asked for.
+            For an unknown target, or one that draws no counts, delivers no spikes, does not go back or does not locate
+            spikes where that is asked for.
         ValueShapeError
             For gradients of something unknown, and for a surrogate where none are asked for.
         """
         choices: dict[str, Any] = {"dtype": dtype, "method": method, "per_neuron": per_neuron, "deltas": deltas}
+        choices |= {"spike_timing": spike_timing}
         choices |= {"poisson": poisson, "spikes": spikes, "gradients": gradients, "surrogate": surrogate}
         choices |= {"detach_spike": detach_spike, "spike_reset": spike_reset, "spike_scale": spike_scale}
         return self.program(target, **choices).source
@@ -109,6 +112,7 @@ class Model(Composable):
         *,
         dtype: str = "float32",
         method: str = "exp_euler",
+        spike_timing: str = "step",
         per_neuron: tuple[str, ...] = (),
         deltas: tuple[str, ...] = (),
         poisson: tuple[str, ...] = (),
@@ -129,12 +133,13 @@ class Model(Composable):
             As for :meth:`source`.
         """
         choices = (per_neuron, deltas, poisson, spikes), (surrogate, detach_spike, spike_scale)
-        return self._request(dtype, method, gradients, spike_reset, *choices).program(target)
+        return self._request(dtype, method, spike_timing, gradients, spike_reset, *choices).program(target)
 
     def _request(
         self,
         dtype: str,
         method: str,
+        spike_timing: str,
         gradients: bool | tuple[str, ...],
         spike_reset: str | None,
         of_inputs: tuple[tuple[str, ...], ...],
@@ -155,6 +160,7 @@ class Model(Composable):
             deltas,
             counted_inputs=counted,
             delivered_inputs=delivered,
+            spike_timing=spike_timing,
             **_way_back(model, gradients, deltas, *of_spikes),
         )
 
@@ -165,6 +171,7 @@ class Model(Composable):
         target: str = "c",
         dtype: str = "float32",
         method: str = "exp_euler",
+        spike_timing: str = "step",
         deltas: tuple[str, ...] = (),
         poisson: tuple[str, ...] = (),
         spikes: tuple[str, ...] = (),
@@ -183,7 +190,7 @@ class Model(Composable):
             New or empty, or one that holds such a project.
         target : str
             ``"c"``, ``"c-embedded"`` or another of :func:`izhigen.standalone.project.project_targets`.
-        dtype, method : str
+        dtype, method, spike_timing : str
             As in :meth:`source`.
         deltas : tuple of str
             States that jump: the interface has an input ``<state>_delta`` for each.
@@ -208,7 +215,7 @@ class Model(Composable):
         from izhigen.standalone.project import build_project
 
         choices = ((), deltas, poisson, spikes), (surrogate, detach_spike, spike_scale)
-        request = self._request(dtype, method, gradients, spike_reset, *choices)
+        request = self._request(dtype, method, spike_timing, gradients, spike_reset, *choices)
         return build_project(request, target).write(folder, force=force)
 
     def population(

@@ -23,7 +23,7 @@ import izhigen as iz
 from izhigen.errors import IzhigenError, RecordingError, ValueShapeError, printable
 from izhigen.files import check_writable, write_file
 from izhigen.layers import DEFAULT_SURROGATE
-from izhigen.model.events import SPIKE
+from izhigen.model.events import SPIKE, SpikeTiming
 from izhigen.options import STIMULI, read_indices, read_inputs, read_items, read_settings, read_sizes
 from izhigen.population.training import DETACHED
 from izhigen.recording.description import output_path, recording_path
@@ -111,6 +111,13 @@ def list_command() -> None:
 
 
 _method = click.option("--method", default="exp_euler", show_default=True, help="Integration method, or auto.")
+_timing = click.option(
+    "--spike-timing",
+    type=click.Choice([timing.value for timing in SpikeTiming]),
+    default=SpikeTiming.STEP.value,
+    show_default=True,
+    help="Where in a step a spike happens: at its end, on a straight line, or on the method's own solution.",
+)
 _dtype = click.option(
     "--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True, help="Number type."
 )
@@ -126,18 +133,19 @@ _set = click.option(
 @cli.command()
 @click.argument("model")
 @_method
+@_timing
 @_dtype
 @click.option("--latex", is_flag=True, help="Print the derivation as LaTeX.")
 @click.option("--source", metavar="TARGET", help="Print the generated source of a target (c, c-embedded, ...) instead.")
-def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -> None:
+def show(model: str, method: str, spike_timing: str, dtype: str, latex: bool, source: str | None) -> None:
     """Show a model and its derivation: class of each equation, linear part, update, what is hoisted."""
     loaded: Any = iz.load(model)
     if source is not None:
         if not source.strip():
             raise click.UsageError("--source is empty; name a target, such as c")
-        click.echo(loaded.source(source, dtype=dtype, method=method), nl=False)
+        click.echo(loaded.source(source, dtype=dtype, method=method, spike_timing=spike_timing), nl=False)
         return
-    step = loaded.derive(method)
+    step = loaded.derive(method, spike_timing)
     if latex:
         click.echo(step.latex())
         return
@@ -159,6 +167,7 @@ def show(model: str, method: str, dtype: str, latex: bool, source: str | None) -
 )
 @click.option("--dt", default=0.1, show_default=True, type=_StepType(), help="Step in ms.")
 @_method
+@_timing
 @_dtype
 @click.option("--backend", default="c", show_default=True, help="c, cuda or numpy.")
 @click.option("--device", type=click.IntRange(0), help="With cuda: the device.")
@@ -195,6 +204,7 @@ def run(
     duration: float,
     dt: float,
     method: str,
+    spike_timing: str,
     dtype: str,
     backend: str,
     device: int | None,
@@ -221,6 +231,7 @@ def run(
         size,
         dt=dt,
         method=method,
+        spike_timing=spike_timing,
         backend=backend,
         dtype=dtype,
         threads=threads,
@@ -322,6 +333,7 @@ def _spike_summary(recording: Any, count: int) -> None:
     "for the source alone; default: print it.",
 )
 @_method
+@_timing
 @_dtype
 @_set
 @click.option(
@@ -357,6 +369,7 @@ def emit(
     target: str,
     out: str | None,
     method: str,
+    spike_timing: str,
     dtype: str,
     settings: tuple[str, ...],
     deltas: tuple[str, ...],
@@ -371,7 +384,8 @@ def emit(
     changes = read_settings(settings, tuple(loaded.parameters), loaded.name)
     if changes:
         loaded = loaded.variant(**changes)
-    shape = {"dtype": dtype, "method": method, "deltas": deltas, "poisson": poisson, "spikes": spikes}
+    shape: dict[str, Any] = {"dtype": dtype, "method": method, "spike_timing": spike_timing}
+    shape |= {"deltas": deltas, "poisson": poisson, "spikes": spikes}
     shape |= _of_gradients(loaded, ADJOINT in parts, of_gradients)
     if out is None:
         click.echo(loaded.source(target, **shape), nl=False)
@@ -424,6 +438,7 @@ def _is_source_file(out: str, target: str) -> bool:
 )
 @click.option("--dt", default=0.1, show_default=True, type=_StepType(), help="Step in ms.")
 @_method
+@_timing
 @click.option(
     "--dtype", type=click.Choice(["float32", "float64", "both"]), default="both", show_default=True, help="Number type."
 )
@@ -436,6 +451,7 @@ def bench(
     sizes: str,
     dt: float,
     method: str,
+    spike_timing: str,
     dtype: str,
     settings: tuple[str, ...],
     inputs: tuple[str, ...],
@@ -456,9 +472,8 @@ def bench(
             f"--input {jumps[0]}=...: a benchmark takes inputs of the model "
             f"({', '.join(loaded.inputs) or 'it has none'}), not jumps of a state"
         )
-    subject = Subject(
-        loaded, feeds, read_settings(settings, (*loaded.parameters, *loaded.states), loaded.name), method, dt
-    )
+    values = read_settings(settings, (*loaded.parameters, *loaded.states), loaded.name)
+    subject = Subject(loaded, feeds, values, method, dt, spike_timing)
     result = bench_model(subject, counts, ("float32", "float64") if dtype == "both" else (dtype,), quick, click.echo)
     if data is not None:
         write_file(data, (json.dumps(result, indent=1) + "\n").encode())

@@ -91,10 +91,12 @@ class Subject:
     values: Mapping[str, Any]
     method: str = "exp_euler"
     dt: float = 0.1
+    spike_timing: str = "step"
 
     def population(self, n: int, dtype: str, threads: int = 1) -> Population:
         """A fresh population."""
-        return Population(self.model, n, dt=self.dt, method=self.method, dtype=dtype, threads=threads, **self.values)
+        of_step: dict[str, Any] = {"dt": self.dt, "method": self.method, "spike_timing": self.spike_timing}
+        return Population(self.model, n, dtype=dtype, threads=threads, **of_step, **self.values)
 
 
 def check_same(subject: Subject, dtype: str, loop: Callable[..., Any] = ScalarLoop) -> Sameness:
@@ -191,6 +193,7 @@ def bench_model(
         "machine": machine(),
         "model": subject.model.name,
         "method": subject.population(1, "float32").method,
+        "spike_timing": subject.spike_timing,
         "dt": subject.dt,
         "inputs": {name: str(value) for name, value in subject.inputs.items()},
         "values": dict(subject.values),

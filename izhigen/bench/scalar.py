@@ -101,8 +101,11 @@ def render_scalar(kernel: Kernel, dt: float, parameters: Mapping[str, float]) ->
     Raises
     ------
     BackendError
-        For a kernel with per-neuron parameters or jumps, or one that calls functions of matrices in every step.
+        For a kernel with per-neuron parameters or jumps, one that calls functions of matrices in every step, and one
+        that finds events inside a step.
     """
+    if kernel.step.location is not None:
+        raise BackendError("the scalar loop has spikes at the end of a step only")
     if kernel.per_neuron or kernel.deltas:
         raise BackendError("the scalar loop takes one value for each parameter, and no jumps of a state")
     return environment().get_template("c/scalar.c.j2").render(view=_view(kernel, dt, parameters))

@@ -24,6 +24,7 @@ from izhigen.derive.adjoint import Training
 from izhigen.derive.step import derive_step
 from izhigen.errors import BackendError, IzhigenError, ValueShapeError, shown
 from izhigen.files import Folder, InTheWay, check_file, is_draft, read_path, sha256, write_file
+from izhigen.model.events import SpikeTiming
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
 from izhigen.scalars import read_flag
@@ -232,6 +233,11 @@ def _check_request(request: KernelRequest, target: Target, root: Path) -> None:
         raise BackendError(
             "a project has one value for each parameter, and inputs that it is given; "
             "per-neuron parameters and inputs computed from time are for model.source(...)"
+        )
+    if request.spike_timing != SpikeTiming.STEP.value:
+        raise BackendError(
+            f"a project tests itself with spikes at the end of a step only, not spike_timing={request.spike_timing!r}; "
+            f"take the source alone: model.source(...), or -o NAME{target.suffix}"
         )
     target.check_drawn(request.counted_inputs, request.delivered_inputs)
     target.check_dtype(request.dtype)

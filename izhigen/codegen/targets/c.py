@@ -27,5 +27,6 @@ TARGET = Target(
     ),
     tiled=True,
     goes_back=True,
+    locates=True,
     flags=C_FLAGS,
 )
