@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from izhigen.derive import surrogates
     from izhigen.population.population import Population
     from izhigen.recording.recording import Recording
+    from izhigen.verification import verify
 
 _LAZY = {
     "inputs": ("izhigen.inputs", None),
@@ -28,6 +29,7 @@ _LAZY = {
     "surrogates": ("izhigen.derive.surrogates", None),
     "Population": ("izhigen.population.population", "Population"),
     "Recording": ("izhigen.recording.recording", "Recording"),
+    "verify": ("izhigen.verification", "verify"),
 }
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "load",
     "plot",
     "surrogates",
+    "verify",
 ]
 
 

@@ -1,5 +1,5 @@
-"""The command line: ``izhigen list | show | run | emit | bench | cache``. Errors are one line and exit code 1; wrong
-usage is exit code 2.
+"""The command line: ``izhigen list | show | run | emit | bench | verify | cache``. Errors are one line and exit code 1;
+wrong usage is exit code 2.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from izhigen.recording.description import output_path, recording_path
 from izhigen.recording.events import default_events
 from izhigen.recording.store import SUFFIX, check_new
 from izhigen.timegrid import whole_steps
+from izhigen.verify_command import pick_step, verify
 
 _INPUT_HELP = (
     "An input: 'NUMBER', 'KIND:key=value;...' (KIND of "
@@ -168,6 +169,12 @@ def show(model: str, method: str, spike_timing: str, dtype: str, latex: bool, so
 @click.option("--dt", default=0.1, show_default=True, type=_StepType(), help="Step in ms.")
 @_method
 @_timing
+@click.option(
+    "--tolerance",
+    type=_StepType(),
+    help="Mean error of spike times in ms: picks the cheapest method, spike timing and step for the input, beside a "
+    "reference solution, instead of --method and --dt.",
+)
 @_dtype
 @click.option("--backend", default="c", show_default=True, help="c, cuda or numpy.")
 @click.option("--device", type=click.IntRange(0), help="With cuda: the device.")
@@ -205,6 +212,7 @@ def run(
     dt: float,
     method: str,
     spike_timing: str,
+    tolerance: float | None,
     dtype: str,
     backend: str,
     device: int | None,
@@ -222,6 +230,10 @@ def run(
 ) -> None:
     """Simulate a population and print its spike counts; optionally save and draw it."""
     loaded: Any = iz.load(model)
+    values = read_settings(settings, (*loaded.parameters, *loaded.all_states), loaded.name)
+    if tolerance is not None:
+        of_pick = {"duration": duration, "dtype": dtype, "backend": backend}
+        dt, method, spike_timing = pick_step(loaded, tolerance, inputs, dt, values, **of_pick)
     whole_steps(duration, dt)
     out = _check_outputs(out, picture)
     states = [] if record is None else read_items(record, "--record")
@@ -238,7 +250,7 @@ def run(
         seed=seed,
         device=device,
         sharding=read_indices(sharding, "--sharding"),
-        **read_settings(settings, (*loaded.parameters, *loaded.all_states), loaded.name),
+        **values,
     )
     feeds = read_inputs(inputs, loaded, duration, dt, seed)
     pop.run(0.0, progress=False, **feeds)  # builds and loads what the run needs, so that the time below is its own
@@ -504,6 +516,9 @@ def cache(clear: bool) -> None:
         f"limit {limit / 1e6:g} MB "
         "(set IZHIGEN_CACHE_DIR to move it, IZHIGEN_CACHE_SIZE to change its limit, --clear to empty it)"
     )
+
+
+cli.add_command(verify)
 
 
 def main() -> None:

@@ -26,9 +26,12 @@ ORDER = [
     ["population"],
     ["api"],
     ["layers"],
+    ["bench"],
+    ["verification"],
     ["__init__"],
     ["torch", "jax"],
-    ["bench", "options"],
+    ["options"],
+    ["verify_command"],
     ["cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

@@ -1,0 +1,119 @@
+"""SymPy expressions in many digits: every part by mpmath, one after the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import mpmath
+import sympy as sp
+
+from izhigen.derive import functions as f
+
+Values = Mapping[Any, Any]
+SERIES = mpmath.mpf("0.1")
+"""phi functions of smaller arguments are summed as series."""
+
+
+def phi(order: int, z: Any) -> Any:
+    """phi_order(z), by its definition."""
+    if abs(z) < SERIES:
+        terms = range(mpmath.mp.dps + 10)
+        return mpmath.fsum(z**k / mpmath.factorial(k + order) for k in terms)
+    value = mpmath.exp(z)
+    for k in range(order):
+        value = (value - 1 / mpmath.factorial(k)) / z
+    return value
+
+
+def phi1_matrix(matrix: Any) -> Any:
+    """phi1 of a square matrix: a block of the exponential of a larger one."""
+    n = matrix.rows
+    large = mpmath.zeros(2 * n, 2 * n)
+    for row in range(n):
+        large[row, row + n] = 1
+        for column in range(n):
+            large[row, column] = matrix[row, column]
+    return mpmath.expm(large)[:n, n:]
+
+
+def _block(row: Any, column: Any, *entries: Any) -> Any:
+    n = math.isqrt(len(entries))
+    rows = [entries[k * n : (k + 1) * n] for k in range(n)]
+    return phi1_matrix(mpmath.matrix(rows))[int(row), int(column)]
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **{name: getattr(mpmath, name) for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "erf")},
+    **{name: getattr(mpmath, name) for name in ("expm1", "log1p", "atanh", "atan")},
+    **{f"phi{order}": (lambda z, order=order: phi(order, z)) for order in (1, 2, 3, 4)},
+    "phi1_block": _block,
+    "heaviside": lambda x: mpmath.mpf(x >= 0),
+    "signum": mpmath.sign,
+    "floor_": mpmath.floor,
+    "absolute": abs,
+    "limited": lambda x: x,
+    "maximum": max,
+    "minimum": min,
+}
+_COMPARE: dict[Any, Callable[[Any, Any], bool]] = {
+    sp.Ge: lambda a, b: a >= b,
+    sp.Gt: lambda a, b: a > b,
+    sp.Le: lambda a, b: a <= b,
+    sp.Lt: lambda a, b: a < b,
+    sp.Eq: lambda a, b: a == b,
+    sp.Ne: lambda a, b: a != b,
+}
+
+
+def value_of(expression: Any, values: Values, known: dict[Any, Any] | None = None) -> Any:
+    """The value of an expression, or whether a condition holds, where symbols have these values.
+
+    Raises
+    ------
+    NotImplementedError
+        For a function that is not known here.
+    """
+    known = {} if known is None else known
+    if expression not in known:
+        known[expression] = _value_of(expression, values, known)
+    return known[expression]
+
+
+def _value_of(e: Any, values: Values, known: dict[Any, Any]) -> Any:
+    if e.is_Symbol:
+        return values[e]
+    if e is sp.true or e is sp.false:
+        return bool(e)
+    if e.is_Rational:
+        return mpmath.mpf(int(e.p)) / int(e.q)
+    if e.is_Number or e.is_NumberSymbol:
+        return mpmath.mpf(sp.N(e, mpmath.mp.dps + 5)._mpf_)
+    if isinstance(e, f.where):
+        return value_of(e.args[1] if value_of(e.args[0], values, known) else e.args[2], values, known)
+    parts = [value_of(part, values, known) for part in e.args]
+    if e.is_Add:
+        return mpmath.fsum(parts)
+    if e.is_Mul:
+        return mpmath.fprod(parts)
+    if e.is_Pow:
+        whole = e.exp.is_Integer and int(e.exp)
+        return parts[0] ** whole if whole is not False else mpmath.power(*parts)
+    for kind, compare in _COMPARE.items():
+        if isinstance(e, kind):
+            return compare(*parts)
+    if isinstance(e, (sp.And, sp.Or, sp.Not)):
+        return all(parts) if isinstance(e, sp.And) else any(parts) if isinstance(e, sp.Or) else not parts[0]
+    return _called(e, parts)
+
+
+def _called(e: Any, parts: list[Any]) -> Any:
+    """The value of a function; of one that is not known here by its own digits."""
+    name = type(e).__name__
+    if name in _FUNCTIONS:
+        return _FUNCTIONS[name](*parts)
+    found = sp.N(e.func(*(sp.Float(str(part), mpmath.mp.dps + 5) for part in parts)), mpmath.mp.dps)
+    if not found.is_Number:
+        raise NotImplementedError(name)
+    return mpmath.mpf(found._mpf_)
