@@ -22,15 +22,15 @@ from izhigen.verification.declared import Declared
 from izhigen.verification.drive import Drive, Impulse
 
 Array = Any
-TOLERANCE = 1e-12
+TOLERANCE = 1e-13
 """Relative, of every state in every step; absolute too, times the state's first value or :data:`SMALL`."""
 SMALL = 1e-3
 MOST_EVALUATIONS = 4_000_000
 """Evaluations of the right-hand sides of one neuron, at most."""
 MOST_ROUNDS = 64
 """Times that events may follow at one moment."""
-LOOKS = 12
-"""Places inside a step that are looked at where a margin goes up first and down later."""
+LOOKS, NARROWED, GOLDEN = 8, 40, (math.sqrt(5) - 1) / 2
+"""Places inside a step that are looked at where a margin goes up first and down later, and how its top is narrowed."""
 HUGE = 1e150
 """A state beyond this one has left all bounds."""
 
@@ -229,7 +229,7 @@ class _Run:
                     place = self._first(step, begin, before, slope, watched)
                     if place is not None:
                         self._keep(step, begin, place)
-                        self._come(place, step.dense_output()(place))
+                        self._come(place, step.dense_output()(place), before)
                         return
                 self._keep(step, begin, step.t)
                 for name in self.armed:
@@ -318,17 +318,26 @@ class _Run:
         if not rises[0] > 0 > rises[1]:
             return None
         dense = step.dense_output()
-        looks = np.linspace(begin, step.t, LOOKS + 2)[1:-1]
-        return next((float(t) for t in looks if is_true(t, dense(t))), None)
 
-    def _come(self, t: float, y: Array) -> None:
-        """Go on from an event."""
+        def height(t: float) -> float:
+            return float(margin(t, dense(t), self._inputs(t), self.last, before))
+
+        places = np.linspace(begin, step.t, LOOKS + 2)
+        top = 1 + int(np.argmax([height(t) for t in places[1:-1]]))
+        low, high = float(places[top - 1]), float(places[top + 1])
+        for _ in range(NARROWED):  # golden sections
+            left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+            low, high = (low, right) if height(left) > height(right) else (left, high)
+        return low if is_true(low, dense(low)) else None
+
+    def _come(self, t: float, y: Array, old: Array) -> None:
+        """Go on from an event; ``old`` are states a little before it."""
         self.t, self.y = t, np.array(y)
         self.x = self._inputs(t)
         if self.is_held and self.declared.until is not None and self.declared.until(t, self.y, self.x, self.last):
             self._release()
         else:
-            self._settle()
+            self._settle(old)
 
     def _release(self) -> None:
         """The end of a hold."""
@@ -353,22 +362,23 @@ class _Run:
         self.y = y
         self._settle()
 
-    def _settle(self) -> None:
-        """Events one after the other, until none comes any more."""
-        before = self.y.copy()
+    def _settle(self, old: Array = None) -> None:
+        """Events one after the other, until none comes any more; conditions read ``old(x)`` from these states."""
         for _ in range(MOST_ROUNDS):
-            happened = [event.name for event in self.model.events if self._decide(event.name, before)]
+            before = self.y.copy()
+            old = before if old is None else old
+            happened = [event.name for event in self.model.events if self._decide(event.name, before, old)]
             if not happened:
                 return
-            before = self.y.copy()
+            old = None
         raise _Stopped(
             f"{happened[0]} comes again and again at t = {self.t:g} ms, as its condition still holds after what it "
             "assigns; a kernel has it in every step, so there is no solution apart from a step"
         )
 
-    def _decide(self, name: str, before: Array) -> bool:
+    def _decide(self, name: str, before: Array, old: Array) -> bool:
         """Whether an event happens now; it is done then."""
-        if self._mutes(name) or not self._holds(name, self.y, before):
+        if self._mutes(name) or not self._holds(name, self.y, old):
             self.armed[name] |= not self._holds(name)
             return False
         if name not in self.levels and not self.armed[name]:

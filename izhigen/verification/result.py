@@ -14,6 +14,7 @@ from izhigen.model.model import Declaration
 from izhigen.verification.derivation import Check
 from izhigen.verification.ladder import NO_TIME, Choice, Curve, Point, Subject
 from izhigen.verification.rates import Rates
+from izhigen.verification.reference import TOLERANCE
 
 FASTER = 1.05
 """A choice is cheaper than another when it is by more than this; else the one with the smaller error is taken."""
@@ -142,9 +143,9 @@ class Verification:
             self.show(f"input {name} = {_shown(value)}")
         for name in subject.events:
             counts = ", ".join(str(len(solution.events[name])) for solution in subject.solutions)
-            self.show(f"reference (DOP853, relative tolerance 1e-12): {name}s {counts}")
+            self.show(f"reference (DOP853, relative tolerance {TOLERANCE:g}): {name}s {counts}")
         if not subject.events:
-            self.show("reference (DOP853, relative tolerance 1e-12): no events, so trajectories are compared")
+            self.show(f"reference (DOP853, relative tolerance {TOLERANCE:g}): no events, so trajectories are compared")
 
     def add_checks(self, checks: Iterable[Check]) -> None:
         """Checks of the derivation."""
