@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from izhigen.errors import IzhigenError, ValueShapeError, first_line, shown
 from izhigen.model.events import read_spike_timing
 from izhigen.model.model import Declaration
@@ -152,7 +154,7 @@ def pick(
     rungs = tuple(dt for dt in rungs if abs(looked_at / dt - round(looked_at / dt)) < 1e-6)
     curves = []
     for choice in ladder.choices(subject.model, (), _timings(spike_timing)):
-        curve = ladder.measure(subject, choice, dtype, rungs)
+        curve = ladder.measure(subject, choice, dtype, rungs, enough=(tolerance, TIMED))
         met = curve.meeting(tolerance)[:TIMED]
         timed = [replace(p, cost=ladder.cost(subject, choice, dtype, p.dt)) for p in met]
         curves.append((curve, timed))
@@ -190,7 +192,8 @@ def _subject(
     numbers = {name: read_finite(value, f"{name}=") for name, value in values.items()}
     quiet = model.replaced(noise=()) if model.noise else model
     declared = Declared(quiet, numbers)
-    subject = Subject(quiet, dict(inputs or {}), numbers, float(duration), backend or ladder.compiled_backend())
+    feeds = {name: np.asarray(v) if isinstance(v, (list, tuple)) else v for name, v in (inputs or {}).items()}
+    subject = Subject(quiet, feeds, numbers, float(duration), backend or ladder.compiled_backend())
     if inputs is None:
         subject = replace(subject, feeds=ladder.find_inputs(subject))
     subject.check_inputs()

@@ -258,7 +258,9 @@ class Declared:
             if isinstance(power, Number) and power.value.denominator == 1:
                 return f"({base}**({power.value.numerator}))"
             return f"f_power({base}, {self._text(power, scope, moments)})"
-        if isinstance(node, (Binary, Compare)):
+        if isinstance(node, Binary):
+            return self._chain(node, scope, moments)
+        if isinstance(node, Compare):
             left, right = (self._text(part, scope, moments) for part in (node.left, node.right))
             return f"({left} {node.operator} {right})"
         parts = [
@@ -269,6 +271,16 @@ class Declared:
         if node.function == "where":
             return f"({parts[1]} if {parts[0]} else {parts[2]})"
         return f"f_{node.function}({', '.join(parts)})"
+
+    def _chain(self, node: Binary, scope: Scope, moments: Mapping[str, Scope] | None) -> str:
+        """Terms or factors in a row, in one pair of brackets: Python nests 200 of these at most."""
+        first: Node = node
+        signs, rest = "+-" if node.operator in "+-" else "*/", list[tuple[str, Node]]()
+        while isinstance(first, Binary) and first.operator in signs:
+            rest.append((first.operator, first.right))
+            first = first.left
+        tail = "".join(f" {sign} {self._text(part, scope, moments)}" for sign, part in reversed(rest))
+        return f"({self._text(first, scope, moments)}{tail})"
 
     def _name(self, name: str, scope: Scope, moments: Mapping[str, Scope] | None) -> str:
         if name in scope:

@@ -97,6 +97,23 @@ def test_jumps_and_arrivals():
     assert found.states[-1][1] == pytest.approx((0.5 * math.exp(-0.4) * 0.5 + 0.5) * math.exp(-0.6), rel=1e-9)
 
 
+def test_long_sums_and_lines_that_read_lines():
+    long = Model(
+        "Long",
+        "x0 = V + p\n"
+        + "".join(f"x{k} = x{k - 1} - 0\n" for k in range(1, 6))
+        + "dV/dt = "
+        + " - ".join(["1"] + ["0.001*x5/V*V"] * 140),
+        "x5 >= 0.9 + 0.5",
+        "V = 0.5 + 0*x5",
+        parameters={"p": 0.5},
+        initial={"V": 0.5},
+    )
+    found = spikes(long, duration=1.0)
+    rate = 0.14
+    assert found[0] == pytest.approx(math.log((1 - rate * 1.0) / (1 - rate * 1.4)) / rate, abs=1e-8)
+
+
 def test_t_last_spike_in_an_equation_and_initial_values():
     clock = Model("Clock", "dV/dt = t - t_last_spike", "V >= 8", "V = 0", initial={"t_last_spike": "-3", "V": 0.0})
     np.testing.assert_allclose(spikes(clock, duration=12.0), [2.0, 6.0, 10.0], atol=1e-9)

@@ -1,0 +1,336 @@
+"""What verify finds: orders, what a tolerance picks, a wrong derivation, errors of functions; as Python and on the command line."""
+
+import json
+import math
+import shutil
+import sys
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import sympy as sp
+from click.testing import CliRunner
+
+import izhigen as iz
+from izhigen import Model
+from izhigen.cli import cli, main
+from izhigen.derive.step import find_scheme
+from izhigen.errors import BackendError, DerivationError, ValueShapeError
+from izhigen.verification import derivation, ladder, pick, rates
+from izhigen.verification.ladder import Choice, Curve, Point, choices, ladder_for, matched
+from tests.conftest import ROOT
+
+LTC = iz.load("IzhikevichLTC")
+SMOOTH = Model(
+    "Smooth", "dV/dt = V - V**3/3 - w + I\ndw/dt = 0.08*(V + 0.7 - 0.8*w)", inputs=["I"], initial={"V": -1.0}
+)
+AMPLITUDES = [1.0, *range(8, 30, 2)]
+COMPILER = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
+
+
+@pytest.fixture(scope="module")
+def found():
+    """Izhikevich's model over a short ladder, as NumPy computes it: no compiler is needed."""
+    options = {"method": ("exp_euler", "rk4"), "steps": (0.4, 0.2, 0.1), "backend": "numpy"}
+    return iz.verify(LTC, 40.0, inputs={"I": AMPLITUDES}, **options)
+
+
+def test_observed_orders(found):
+    order = {str(double.choice): double.order for double, _ in found.curves}
+    assert list(order) == ["exp_euler, step", "rk4, step", "rk4, linear", "rk4, located"]
+    assert order["exp_euler, step"] == pytest.approx(1, abs=0.5)
+    assert order["rk4, linear"] == pytest.approx(2, abs=0.5)
+    assert order["rk4, located"] > 3.2
+    assert found.passed and all(check.passed for check in found.checks) and len(found.checks) == 6
+
+
+def test_text_data_and_picture(found):
+    text = str(found)
+    for words in (
+        "spikes 0, 2, 2, 2, 3",
+        "J of V vanishes at V = -62.5",
+        "not stiff",
+        "dt > 0.18",
+        "exp_euler is x + dt*phi1(dt*J)*f",
+        "cheapest step with a mean error of at most 0.1 ms",
+    ):
+        assert words in text, text
+    data = json.loads(json.dumps(found.data))
+    assert data["events"]["spike"][1][0] == pytest.approx(4.2, abs=0.2) and len(data["curves"]) == 8
+    assert data["inputs"] == {"I": AMPLITUDES} and data["rates"]["growth"] == pytest.approx(7.4, abs=0.01)
+    figure = found.plot()
+    assert figure.axes[0].get_lines()[0].get_label() == "exp_euler, step"
+    assert len(figure.png()) > 5000 and not plt.get_fignums()
+    assert repr(found) == "<Verification of IzhikevichLTC: 6 checks, 0 failed, 4 curves>"
+
+
+def test_a_model_without_events_is_compared_by_its_states():
+    result = iz.verify(SMOOTH, 20.0, method="rk4", steps=(0.05, 0.025), backend="numpy")
+    assert "no events" in str(result) and result.curves[0][0].order == pytest.approx(4, abs=0.3)
+    assert result.tolerance == 0.001 and [str(double.choice) for double, _ in result.curves] == ["rk4, step"]
+
+
+@pytest.mark.parametrize("which", ["rate", "off diagonal", "right-hand side", "remainder"])
+def test_a_wrong_derivation_is_found(monkeypatch, which):
+    system = derivation.derive_step(LTC, "euler").system
+    first, second = system.equations
+    half = sp.Rational(1, 2)
+    if which == "rate":
+        wrong = replace(system, equations=(replace(first, rate=first.rate * half), second))
+    elif which == "off diagonal":
+        wrong = replace(system, jacobian=sp.ImmutableMatrix([[first.rate, 1], [0, second.rate]]))
+    elif which == "right-hand side":
+        wrong = replace(system, equations=(first, replace(second, rhs=second.rhs + 1)))
+    else:
+        wrong = replace(system, equations=(first, replace(second, remainder=second.remainder * half)))
+    true = derivation.derive_step
+    monkeypatch.setattr(derivation, "derive_step", lambda model, method: replace(true(model, method), system=wrong))
+    result = iz.verify(LTC, 20.0, inputs={"I": 10.0}, method="euler", steps=(0.5,), backend="numpy")
+    assert not result.passed and "WRONG" in str(result)
+
+
+def test_a_wrong_update_is_found(monkeypatch):
+    """A phi1 that is forgotten leaves the order as it is, and is seen in the formula; a wrong coefficient is in the order."""
+    true = derivation.derive_step
+
+    def wrong(model, method):
+        step = true(model, method)
+        halves = tuple(1.0001 * increment for increment in step.increments)
+        return (
+            replace(true(model, "euler"), scheme=find_scheme(method))
+            if method == "exp_euler"
+            else replace(step, increments=halves)
+        )
+
+    monkeypatch.setattr(derivation, "derive_step", wrong)
+    result = iz.verify(LTC, 20.0, inputs={"I": 10.0}, method=("exp_euler", "rk4"), steps=(0.5,), backend="numpy")
+    failed = [check.what for check in result.checks if check.passed is False]
+    assert failed == ["exp_euler is x + dt*phi1(dt*J)*f", "one step of rk4 is right up to order 4"]
+
+
+def test_the_derivations_of_many_kinds_of_equations_pass():
+    gates = "dV/dt = -m**3*(V - 50) - (V + 60) + I\ndm/dt = 0.1*(V + 40)/(1 - exp(-(V + 40)/10))*(1 - m) - 4*exp(-(V + 65)/18)*m"
+    for model in (
+        Model("Gates", gates, "V >= 0", inputs=["I"], initial={"V": -60.0}),
+        Model("Block", "dV/dt = -V - w + I\ndw/dt = V/3 - w/2", "V >= 1", "V = 0", inputs=["I"]),
+        iz.load("RS").with_current("g*(E - V)", E=0.0, g=0.01),
+        Model(
+            "Kinks",
+            "dV/dt = max(-V, 0.2*V) + where(V > 0.5, sin(t), abs(w)) + I\ndw/dt = -heaviside(V)*w",
+            "V >= 3",
+            "V = 0",
+            inputs=["I"],
+        ),
+    ):
+        result = iz.verify(
+            model,
+            10.0,
+            inputs={"I": 5.0},
+            method=("exp_euler", "heun2"),
+            spike_timing="step",
+            steps=(0.25,),
+            backend="numpy",
+        )
+        assert all(check.passed for check in result.checks), str(result)
+
+
+def test_noise_is_left_out():
+    result = iz.verify(
+        iz.load("RS").with_noise(V=3.0), 20.0, inputs={"I": 10.0}, method="rk4", steps=(0.25,), backend="numpy"
+    )
+    assert "noise is left out" in str(result) and result.curves[0][0].points[0].mean < 0.2
+
+
+def test_a_kernel_that_overflows_is_a_finding():
+    model = Model("Fast", "dV/dt = -40*(V - cos(t))*(1 + V**2)", initial={"V": 1.0})
+    result = iz.verify(model, 20.0, method="rk4", steps=(0.5, 0.02), backend="numpy")
+    assert "not finite" in str(result) and result.curves[0][0].points[1].mean < 1e-3
+    assert result.rates.is_stiff is False or "stiff" in str(result)
+
+
+# -- rules ----------------------------------------------------------------------------------------------------------
+
+
+def test_spikes_are_matched_one_by_one():
+    errors, wrong = matched(np.array([1.1, 2.1]), [1.0, 2.0, 3.0], 100.0)
+    np.testing.assert_allclose(errors, 0.1)
+    assert wrong == 1
+    assert matched(np.array([1.1, 99.9]), [1.0], 100.0)[1] == 0, "it may as well have fallen off the end"
+    assert matched(np.array([]), [50.0, 60.0], 100.0)[1] == 2
+
+
+def test_a_tolerance_needs_all_smaller_steps_and_the_right_count():
+    def curve(*points):
+        return Curve(Choice("rk4"), "float64", tuple(Point(dt, mean, mean, wrong) for dt, mean, wrong in points))
+
+    assert [p.dt for p in curve((1.0, 0.01, 0), (0.5, 0.2, 0), (0.25, 0.05, 0), (0.1, 0.01, 0)).meeting(0.1)] == [
+        0.25,
+        0.1,
+    ]
+    assert curve((0.5, 0.01, 1)).meeting(0.1) == () and curve((0.5, math.nan, 0)).meeting(0.1) == ()
+    assert curve((1.0, 1.0, 0), (0.5, 0.25, 0), (0.25, 0.0625, 0)).order == pytest.approx(2)
+    assert curve((1.0, 1.0, 3), (0.5, 0.25, 0), (0.25, 0.0625, 0), (0.1, 1e-9, 0)).order == pytest.approx(2)
+    assert math.isnan(curve((1.0, 1.0, 0)).order)
+
+
+def test_choices_and_ladders():
+    assert {choice.timing for choice in choices(SMOOTH)} == {"step"}
+    default = [str(choice) for choice in choices(LTC)]
+    assert {"euler, step", "exp_euler, step", "rk4, located", "heun2, linear"} <= set(
+        default
+    ) and "euler, located" not in default
+    assert {c.method for c in choices(LTC, ["all"])} >= {"ralston3", "ssprk3", "exp_euler"}
+    assert [str(c) for c in choices(LTC, ["exp_auto"], ["located"])] == ["exp_euler, located"]
+    assert ladder_for(10.0) == ladder.LADDER and ladder_for(10.0, row=0.1) == (0.1, 0.05, 0.025, 0.01)
+    assert ladder_for(0.35) == (0.05, 0.025, 0.01) and ladder_for(10.0, (0.1, 0.5)) == (0.5, 0.1)
+    with pytest.raises(ValueShapeError, match="whole number of steps"):
+        ladder_for(10.0, (0.3,))
+
+
+def test_amplitudes_are_found_that_give_no_few_and_many_spikes():
+    subject = ladder.Subject(LTC, {}, {}, 200.0, "numpy")
+    amplitudes = ladder.find_inputs(subject)["I"]
+    counts = iz.verify(LTC, 200.0, inputs={"I": amplitudes}, method="euler", steps=(1.0,), backend="numpy").data[
+        "events"
+    ]["spike"]
+    assert len(counts[0]) == 0 and 1 <= len(counts[1]) <= 6 and len(counts[-1]) >= 20
+    silent = Model("Silent", "dV/dt = -V + I", "V >= 1e9", "V = 0", inputs=["I"])
+    assert list(ladder.find_inputs(replace(subject, model=silent, duration=5.0))["I"]) == [0.0]
+
+
+def test_pick_takes_the_cheapest_that_meets_it(monkeypatch):
+    monkeypatch.setattr(
+        ladder, "cost", lambda subject, choice, dtype, dt: (10.0 if choice.timing == "step" else 20.0) / dt
+    )
+    monkeypatch.setattr(ladder, "LADDER", (1.0, 0.5, 0.25))
+    options = {"inputs": {"I": 10.0}, "dtype": "float64", "backend": "numpy"}
+    loose, tight = pick(LTC, 20.0, 1.0, **options), pick(LTC, 20.0, 5e-3, **options)
+    assert loose.point.mean <= 1.0 and loose.point.dt > tight.point.dt and tight.point.mean <= 5e-3
+    assert str(tight.choice) == "rk4, located" and "spike timing located" in tight.reason
+    with pytest.raises(DerivationError, match=r"no method meets .* nearest was"):
+        pick(LTC, 20.0, 1e-14, **options)
+    with pytest.raises(DerivationError, match="nothing happens"):
+        pick(LTC, 20.0, 0.1, inputs={"I": 0.0}, backend="numpy")
+
+
+@pytest.mark.skipif(not COMPILER, reason="needs a C compiler")
+def test_errors_of_the_functions_that_a_kernel_calls():
+    from izhigen.verification.ulp import called, measure
+
+    model = Model("Calls", "dV/dt = exp(-V) + log(2 + V) + V**0.7 - V*I", inputs=["I"], initial={"V": 1.0})
+    for dtype in ("float32", "float64"):
+        source = model.source("c", dtype=dtype)
+        assert set(called(source)) == {"exp", "log", "pow", "phi1"}
+        assert all(0.3 < error.ulp <= 2.5 for error in measure(source, dtype))
+
+
+def test_rates_of_a_stiff_model():
+    model = Model("Stiff", "dV/dt = -50*(V - w)\ndw/dt = 0.01*(1 - w)", initial={"V": 1.0})
+    lines = list(iz.verify(model, 10.0, method="exp_euler", steps=(0.5,), backend="numpy").rates.lines((0.5,)))
+    assert (
+        "; stiff, explicit methods need dt < 0.04 ms" in lines[0] and "-50 /ms, so |dt*J| up to 25 at 0.5" in lines[1]
+    )
+    assert rates.STIFF == 100
+
+
+# -- the command line -----------------------------------------------------------------------------------------------
+
+
+def ok(*arguments):
+    result = CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def fails(capsys, monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["izhigen", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return caught.value.code, capsys.readouterr().err
+
+
+QUICK = ("-T", "20", "--dt", "0.5,0.25", "--method", "heun2", "--backend", "numpy")
+
+
+def test_command(tmp_path, monkeypatch):
+    monkeypatch.setattr(ladder, "LADDER", (1.0, 0.5, 0.25))
+    np.savetxt(tmp_path / "i.csv", np.full(40, 10.0))
+    files = ("--plot", str(tmp_path / "v.png"), "--json", str(tmp_path / "v.json"))
+    text = ok("verify", "RS", *QUICK, "--input", str(tmp_path / "i.csv"), "--row", "0.5", *files, "--set", "d=4")
+    assert "heun2, located" in text and "picture: " in text and (tmp_path / "v.png").stat().st_size > 5000
+    data = json.loads((tmp_path / "v.json").read_text())
+    assert data["values"] == {"d": 4.0} and [len(c["points"]) for c in data["curves"]] == [2] * 6
+    text = ok(
+        "run",
+        "RS",
+        "-T",
+        "20",
+        "--input",
+        "10",
+        "--tolerance",
+        "0.1",
+        "--backend",
+        "numpy",
+        "--spike-timing",
+        "located",
+    )
+    assert text.startswith("picked:    ") and "spike timing located" in text and "spikes:    1 in all" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["verify", "RS", *QUICK, "--input", "wiener:n=1"], 1, "drawn anew at every step"),
+        (["verify", "RS", *QUICK, "--input", "J=1"], 1, "no input 'J'"),
+        (["verify", "RS", *QUICK, "--tolerance", "0"], 1, "not above 0"),
+        (["verify", "RS", "--method", "rk5", "--input", "1"], 1, "no method 'rk5'"),
+        (["verify", "RS", "--dt", "x"], 2, "separated by commas"),
+        (["verify", "RS", "-T", "10", "--dt", "0.3"], 1, "not a whole number of steps"),
+        (["verify", "RS", "--plot", "v.foo"], 2, "must end in"),
+        (["verify", "RS", *QUICK, "--input", "10", "--set", "p1=1e300"], 1, "no reference solution"),
+        (["verify", f"{ROOT}/tests/verification/models.py:grows"], 1, "leaves all bounds at t = 1"),
+        (["run", "RS", "--tolerance", "0.1", "--dt", "0.1"], 2, "leave out --dt"),
+        (["run", "RS", "--tolerance", "0.1", "--method", "rk4"], 2, "leave out --method"),
+        (["run", "RS", "--tolerance", "0.1", "--input", "poisson:rate=100"], 1, "drawn anew"),
+        (["run", "RS", "--tolerance", "-1"], 2, "Invalid value"),
+    ],
+)
+def test_errors(capsys, monkeypatch, arguments, code, words):
+    found, text = fails(capsys, monkeypatch, *arguments)
+    assert found == code and words in text and len(text.splitlines()) == 1, text
+
+
+def test_a_failed_check_is_exit_code_1(monkeypatch):
+    true = derivation.derive_step
+    monkeypatch.setattr(
+        derivation, "derive_step", lambda model, method: replace(true(model, "euler"), scheme=find_scheme(method))
+    )
+    result = CliRunner().invoke(cli, ["verify", "RS", *QUICK, "--input", "10"])
+    assert result.exit_code == 1 and "WRONG one step of heun2" in result.output
+
+
+def test_without_scipy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.integrate", None)
+    with pytest.raises(BackendError, match=r"pip install 'izhigen\[verify\]'"):
+        iz.verify(LTC)
+
+
+def test_what_it_refuses():
+    with pytest.raises(ValueShapeError, match="takes a model"):
+        iz.verify("RS")
+    with pytest.raises(ValueShapeError, match="at most 16"):
+        iz.verify(LTC, inputs={"I": np.ones(20)})
+    with pytest.raises(ValueShapeError, match="from_array"):
+        iz.verify(LTC, inputs={"I": np.ones((20, 1))})
+    with pytest.raises(ValueShapeError, match="for 2 and for 3 neurons"):
+        iz.verify(LTC.with_current("g", inputs=["g"]), inputs={"I": [1, 2], "g": [1, 2, 3]})
+
+
+def test_ctrl_c_ends_it(monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ladder, "_errors", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        iz.verify(LTC, 10.0, inputs={"I": 10.0}, method="rk4", steps=(0.5,), backend="numpy")
