@@ -18,6 +18,7 @@ import izhigen as iz
 from izhigen.bench.limits import FLAGS, Limits, PeakCandidate
 from izhigen.bench.model import Run
 from izhigen.bench.timing import cores, in_turn, machine
+from izhigen.patterns import PATTERNS
 
 LEVELS = {"second-level cache": 1 << 19, "third-level cache": 1 << 23, "memory": 1 << 29}
 """Bytes that a thread's copy touches."""
@@ -41,7 +42,7 @@ def bandwidths(given: Any) -> list[dict[str, Any]]:
 def kernels(given: Any, dtype: str, limits: Limits) -> list[dict[str, Any]]:
     """Every library model, many steps a call on one core, beside the peak in turn."""
     rows = []
-    for name in iz.list_models():
+    for name in (name for name in iz.list_models() if name not in PATTERNS):
         population: Any = iz.load(name).population(NEURONS, dt=DT, dtype=dtype)
         feeds = {key: np.linspace(0.0, 20.0, NEURONS, dtype=dtype) for key in population.model.inputs}
         operations = population.kernel.operations

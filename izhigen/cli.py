@@ -1,5 +1,5 @@
-"""The command line: ``izhigen list | show | run | emit | bench | verify | cache``. Errors are one line and exit code 1;
-wrong usage is exit code 2.
+"""The command line: ``izhigen list | show | run | verify | patterns | emit | bench | cache``. Errors are one line and
+exit code 1; wrong usage is exit code 2.
 """
 
 from __future__ import annotations
@@ -292,6 +292,11 @@ def _check_outputs(out: Path | None, picture: Path | None) -> Path | None:
             check_new(out)
         else:
             check_writable(out)
+    _check_picture(picture, "--plot")
+    return out
+
+
+def _check_picture(picture: Path | None, option: str) -> None:
     if picture is not None:
         import matplotlib
 
@@ -299,9 +304,8 @@ def _check_outputs(out: Path | None, picture: Path | None) -> Path | None:
         try:
             iz.plot.picture_format(picture)
         except RecordingError as problem:
-            raise click.UsageError(f"--plot: {problem}") from None
+            raise click.UsageError(f"{option}: {problem}") from None
         check_writable(picture)
-    return out
 
 
 def _summary(pop: Any, recording: Any, seconds: float) -> None:
@@ -332,6 +336,37 @@ def _spike_summary(recording: Any, count: int) -> None:
     )
     if counts.size <= 10:
         click.echo(f"counts:    {' '.join(map(str, counts))}")
+
+
+@cli.command()
+@click.option("--method", default="rk4", show_default=True, help="Integration method.")
+@click.option("--dt", default=0.1, show_default=True, type=_StepType(), help="Step in ms.")
+@click.option(
+    "--spike-timing",
+    type=click.Choice([timing.value for timing in SpikeTiming]),
+    default=SpikeTiming.LOCATED.value,
+    show_default=True,
+    help="Where in a step a spike happens.",
+)
+@_dtype
+@click.option("--backend", default="c", show_default=True, help="c, cuda or numpy.")
+@click.option("--out", "picture", type=click.Path(path_type=Path), help="Draw them all to a picture.")
+def patterns(method: str, dt: float, spike_timing: str, dtype: str, backend: str, picture: Path | None) -> None:
+    """Run the twenty firing patterns of Izhikevich (2004) and compare their spikes with the exact solution's."""
+    from izhigen.patterns import PATTERNS, draw
+
+    _check_picture(picture, "--out")
+    recordings = {}
+    for name, pattern in PATTERNS.items():
+        options = {"method": method, "spike_timing": spike_timing, "dtype": dtype, "backend": backend}
+        recording = recordings[name] = pattern.run(dt, **options).to_host()
+        expected, difference = len(pattern.spike_times), pattern.difference(recording)
+        number = f"{len(recording.spike_times)} spike{'s' if len(recording.spike_times) != 1 else ''}"
+        off = f"at most {difference:.5f} ms off" if math.isfinite(difference) else f"{expected} in the exact solution"
+        click.echo(f"({pattern.letter}) {name:<27} {number:>9}, {off}")
+    if picture is not None:
+        iz.plot.save(draw(recordings), picture)
+        click.echo(f"picture: {printable(picture)}")
 
 
 @cli.command()

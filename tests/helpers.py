@@ -11,6 +11,7 @@ import sympy as sp
 import izhigen as iz
 from izhigen.derive import functions as f
 from izhigen.memory.space import fetch
+from izhigen.patterns import PATTERNS
 
 Pair = tuple[Any, Any]
 
@@ -24,6 +25,10 @@ def real_device() -> bool:
         return bool(cupy.cuda.runtime.getDeviceCount() > 0)
     except (ImportError, RuntimeError):
         return False
+
+
+OTHER_EQUATIONS = [name for name in iz.list_models() if name not in PATTERNS or name == "Accommodation"]
+"""Models of the library, without the firing patterns that are Izhikevich's neuron with other numbers."""
 
 
 @cache

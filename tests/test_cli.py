@@ -33,7 +33,7 @@ def fails(capsys, monkeypatch, *arguments):
 
 def test_list_and_help():
     assert "IzhikevichLTC" in ok("list")
-    for command in ("list", "show", "run", "emit", "cache"):
+    for command in ("list", "show", "run", "patterns", "emit", "cache"):
         assert "Usage" in ok(command, "--help")
 
 
@@ -53,6 +53,22 @@ def test_spike_timing(capsys, monkeypatch):
     assert code == 1 and "a project tests itself with spikes at the end of a step only" in text
     with pytest.raises(BackendError, match="only, not spike_timing='linear'"):
         replace(find_target("c"), locates=False).check_timing(SpikeTiming.LINEAR)
+
+
+def test_patterns(tmp_path):
+    text = ok("patterns", "--dtype", "float64", "--out", str(tmp_path / "all.png"))
+    lines = text.splitlines()
+    assert len(lines) == 21 and (tmp_path / "all.png").stat().st_size > 50_000
+    assert lines[2].startswith("(C) TonicBursting ") and "29 spikes, at most 0.0005" in lines[2]
+    assert all("ms off" in line for line in lines[:20])
+
+
+def test_patterns_that_are_missed(capsys, monkeypatch, tmp_path):
+    text = ok("patterns", "--method", "exp_euler", "--spike-timing", "step", "--backend", "numpy", "--dt", "0.25")
+    assert "(N) ReboundBurst" in text and ", 14 in the exact solution" in text and "(I) SpikeLatency" in text
+    assert fails(capsys, monkeypatch, "patterns", "--out", str(tmp_path / "x.foo"))[0] == 2
+    code, text = fails(capsys, monkeypatch, "patterns", "--dt", "0.3")
+    assert code == 1 and "whole number of steps" in text
 
 
 def test_run_writes_recording_and_picture(tmp_path):

@@ -29,7 +29,7 @@ ORDER = [
     ["bench"],
     ["verification"],
     ["__init__"],
-    ["torch", "jax"],
+    ["torch", "jax", "patterns"],
     ["options"],
     ["verify_command"],
     ["cli"],

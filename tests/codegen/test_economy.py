@@ -28,7 +28,7 @@ from izhigen.derive.step import derive_step
 from tests.codegen.test_kernel import HODGKIN_HUXLEY
 from tests.conftest import ROOT
 from tests.end_to_end.test_random_models import FAMILIES
-from tests.helpers import first_order_error, host
+from tests.helpers import OTHER_EQUATIONS, first_order_error, host
 
 x, y, z, c, d = (symbol(name) for name in "xyzcd")
 EXPONENTIAL = Model(
@@ -45,7 +45,7 @@ OTHERS = {
     "Hodgkin-Huxley": HODGKIN_HUXLEY,
     "five states": FAMILIES["Synapses"],
 }
-MODELS = {**{name: iz.load(name) for name in iz.list_models()}, **OTHERS}
+MODELS = {**{name: iz.load(name) for name in OTHER_EQUATIONS}, **OTHERS}
 number = st.floats(-30, 30).filter(lambda v: abs(v) > 1e-3)
 
 

@@ -9,6 +9,7 @@ import sympy as sp
 import izhigen as iz
 from izhigen import Model
 from izhigen.errors import EquationError, IzhigenError, ModelError
+from izhigen.patterns import PATTERNS
 
 PARTS = dict(
     name="M",
@@ -238,7 +239,9 @@ def test_library_lists_and_loads():
         "RZ",
         "LTS",
         "izhikevich2007",
+        *PATTERNS,
     } <= set(names)
+    assert len(names) == len(set(names))
     for name in names:
         assert iz.load(name).name == name
         assert iz.load(name).description

@@ -19,6 +19,7 @@ from tests.conftest import ROOT
 from tests.cuda.host import HEADER, built_once, precompiled
 from tests.end_to_end.test_noise import EIF, SHARP
 from tests.end_to_end.test_random_models import FAMILIES
+from tests.helpers import OTHER_EQUATIONS
 
 STRICT = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Werror"]
 LANGUAGES = {
@@ -37,7 +38,7 @@ EVERYTHING = (
     .variant("Everything", equations="dV/dt = p1*V**2 + p2*V + p3 - u + I + 2*sin(t/20)\ndu/dt = a*(b*V - u)")
 )
 MODELS = {
-    **{name: iz.load(name) for name in iz.list_models()},
+    **{name: iz.load(name) for name in OTHER_EQUATIONS},
     "Everything": EVERYTHING,
     "HodgkinHuxley": HODGKIN_HUXLEY.variant("HodgkinHuxley"),
     "Oscillator": iz.Model(
