@@ -9,11 +9,11 @@ import numpy as np
 
 from izhigen.backends.random import normals
 from izhigen.derive.event import LAST_SPIKE, Event
-from izhigen.derive.location import ELAPSED, FINEST, HALVED, LENGTH, MOST_PARTS, MOST_TRIES, NEVER
+from izhigen.derive.location import ELAPSED, FINEST, HALVED, LENGTH, MOST_TRIES, NEVER
 from izhigen.derive.lowering import DT, SINCE_SPIKE, T, at_start, just_assigned
 from izhigen.derive.sequence import Arrive
 from izhigen.derive.step import Step
-from izhigen.model.events import SpikeTiming, Trigger
+from izhigen.model.events import MOST_LOCATED, SpikeTiming, Trigger
 
 Array = Any
 Environment = Mapping[str, Any]
@@ -83,12 +83,11 @@ class _Made:
         self.held = np.zeros(n, bool)  # until a condition, in the part that was made last
         self.happened = {e.name: np.zeros(n, bool) for e in step.events}
         active = np.arange(n)
-        for _ in range(MOST_PARTS):
+        for part in range(MOST_LOCATED + 1):
             active = active[self.at[active] < 1]
             if not len(active):
                 break
-            self._make_part(active)
-        self._make_part(active[self.at[active] < 1], is_last=True)
+            self._make_part(active, is_last=part == MOST_LOCATED)
         self._end()
 
     def _held_at_first(self) -> Array:
@@ -126,7 +125,11 @@ class _Made:
         ready = {name: ~was & ~muted[name] for name, was in before.items()}
         part = _Part(located, values, (end - begin) * self.dt, held)
         whole = part.at(np.ones(len(some), located.dtype))
-        comes = np.zeros(len(some), bool) if is_last else self._crosses(part, whole, ready)
+        comes = _is_sound(values, located.names) & self._crosses(part, whole, ready)
+        if is_last and comes.any():  # events without end: the neuron is left undefined
+            for name in located.names:
+                whole[name] = np.where(comes, real(np.nan), whole[name])
+            end, comes = np.where(comes, real(1), end), np.zeros(len(some), bool)
         quiet = some[~comes]
         for name in located.names:
             self.state[name][quiet] = whole[name][~comes]
@@ -149,7 +152,7 @@ class _Made:
 
     def _crosses(self, part: _Part, point: dict[str, Array], ready: Mapping[str, Array]) -> Array:
         """Whether an event comes up to a point of a part; where a state is not finite, one may have come before."""
-        found = ~np.all([np.isfinite(point[name]) for name in self.located.names], axis=0)
+        found = ~_is_sound(point, self.located.names)
         for name, holds in self._conditions(part.after(point), len(found)).items():
             found = found | (ready[name] & holds)
         return found
@@ -320,6 +323,11 @@ class _Part:
             ELAPSED.name: self.values[ELAPSED.name] + later,
             SINCE_SPIKE.name: self.values[SINCE_SPIKE.name] + later,
         }
+
+
+def _is_sound(values: Mapping[str, Any], names: list[str]) -> Array:
+    """Whether all states are finite."""
+    return np.all([np.isfinite(values[name]) for name in names], axis=0)
 
 
 def _part_of(values: Any, mask: Array) -> Any:

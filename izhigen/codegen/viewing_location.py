@@ -12,8 +12,8 @@ from izhigen.codegen.printing import printed, word_of
 from izhigen.codegen.procedure import Kind, Placement, Procedure
 from izhigen.codegen.view import EventView, Lane, LocationView, ProcedureView, Variable
 from izhigen.codegen.words import Words
-from izhigen.derive.location import FINEST, HALVED, MOST_PARTS, MOST_TRIES, NEVER
-from izhigen.model.events import SpikeTiming, Trigger
+from izhigen.derive.location import FINEST, HALVED, MOST_TRIES, NEVER
+from izhigen.model.events import MOST_LOCATED, SpikeTiming, Trigger
 
 
 def location_view(
@@ -35,7 +35,7 @@ def location_view(
         ends_hold=any(event.hold is not None and event.hold.end is not None for event in step.events),
         finest=printer.literal(FINEST[kernel.dtype]),
         never=printer.literal(NEVER),
-        most_parts=MOST_PARTS,
+        most_parts=MOST_LOCATED,
         most_tries=MOST_TRIES,
         halved=HALVED,
     )

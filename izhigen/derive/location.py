@@ -35,14 +35,11 @@ from izhigen.derive.functions import where
 from izhigen.derive.lowering import DT, SINCE_SPIKE, T, own_functions, symbol
 from izhigen.derive.sequence import Arrive, Integrate
 from izhigen.derive.singularities import remove_singularities
-from izhigen.derive.system import MOST_PARTS as MOST_NODES
-from izhigen.derive.system import System
+from izhigen.derive.system import MOST_PARTS, System
 from izhigen.model.events import SpikeTiming, Trigger
 
 LENGTH, ELAPSED = symbol("(length of the part)"), symbol("(time into the step)")
 """Length of a part in ms, and how far into the step it begins; no model has such names."""
-MOST_PARTS = 16
-"""Parts of a step in which events are located, at most; what is left of the step then is one more."""
 MOST_TRIES = 64
 """Places tried in the search for an event in a part, at most."""
 HALVED = 4
@@ -189,7 +186,7 @@ def _quadratic(system: System, name: str, margin: Any, rate: Any) -> list[Assign
         return None
     (equation,) = read
     sign = own_functions(derivative(margin, equation.state))
-    if sign not in (1, -1) or tree_size(equation.rate) > MOST_NODES:
+    if sign not in (1, -1) or tree_size(equation.rate) > MOST_PARTS:
         return None
     slope = _in_part(system, equation.rate)
     curvature = sign * remove_singularities(own_functions(derivative(slope, equation.state))) / 2

@@ -59,6 +59,12 @@ class SpikeTiming(enum.Enum):
     LOCATED = "located"
 
 
+MOST_LOCATED = 16
+"""Places in a step at which events of a neuron happen, at most. A neuron with more is left undefined: its states become
+NaN, which a run tells by neuron and step.
+"""
+
+
 def read_spike_timing(given: Any) -> SpikeTiming:
     """The timing of that name.
 

@@ -13,6 +13,7 @@ from izhigen.backends.engine import Block, Source
 from izhigen.errors import NonFiniteError, shown
 from izhigen.inputs.drawing import bad_rate_text
 from izhigen.memory.space import fetch
+from izhigen.model.events import MOST_LOCATED
 from izhigen.population.neurons import Neurons
 
 Array = Any
@@ -114,7 +115,7 @@ def non_finite(
     step, dt, state = neurons.steps_done - 1 + ahead, neurons.dt, neurons.states_of(neuron)
     inputs = {name: source.value(row, neuron, step) for name, source in sources.items()}
     values = ", ".join(f"{name}={value:g}" for name, value in (*state.items(), *inputs.items()))
-    what = subject or f"neuron {neuron} became infinite or undefined"
+    what = subject or f"neuron {neuron} became infinite or undefined{_crowd(neurons)}"
     return NonFiniteError(
         f"{what} in step {step} (t = {(step + 1) * dt:g} ms); {then} {values}. "
         "Check the inputs, or take a smaller dt; check_finite=False lets it go on",
@@ -126,12 +127,18 @@ def non_finite(
     )
 
 
+def _crowd(neurons: Neurons) -> str:
+    """Why else a neuron is left undefined, where its events are located."""
+    return f" (or had more than {MOST_LOCATED} events)" if neurons.located else ""
+
+
 def non_finite_within(neurons: Neurons, neuron: int, block: Block) -> NonFiniteError:
     """The error for a population too large to keep a copy of: the block is known, the step is not."""
     last, dt = block.first_step + block.steps - 1, neurons.dt
     return NonFiniteError(
-        f"neuron {neuron} became infinite or undefined in one of the steps {block.first_step} to {last} "
-        f"(t = {block.first_step * dt:g} to {(last + 1) * dt:g} ms); the population is left after them. "
+        f"neuron {neuron} became infinite or undefined{_crowd(neurons)} in one of the steps "
+        f"{block.first_step} to {last} (t = {block.first_step * dt:g} to {(last + 1) * dt:g} ms); "
+        "the population is left after them. "
         "Its states are too large to keep a copy that would tell the step: "
         "run this neuron alone, check the inputs, or take a smaller dt; check_finite=False lets it go on",
         neuron=neuron,

@@ -48,6 +48,8 @@ class Neurons:
         Who spiked in the last step.
     steps_done : int
         Steps since the last reset.
+    located : bool
+        Whether events happen inside steps.
     prepared : mapping
         Steps that engines have prepared for the present arrays and parameters; empty again when these are replaced.
     """
@@ -61,7 +63,10 @@ class Neurons:
         uses: dict[str, Use],
         threads: int = 1,
         steps_per_launch: int | None = None,
+        *,
+        located: bool = False,
     ) -> None:
+        self.located = located
         self.model, self.layout, self.space = model, layout, layout.space
         self.dt, self.seed, self.threads, self.steps_per_launch = dt, seed, threads, steps_per_launch
         self.given: Mapping[str, Any] = {}

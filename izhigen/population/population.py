@@ -19,7 +19,7 @@ from izhigen.codegen.request import KernelRequest
 from izhigen.errors import BackendError, ValueShapeError, shown, suggest
 from izhigen.inputs.feeds import KernelInput, check_input_names, kernel_choices, step_sources
 from izhigen.memory.layout import Layout
-from izhigen.model.events import read_spike_timing
+from izhigen.model.events import SpikeTiming, read_spike_timing
 from izhigen.model.model import Declaration
 from izhigen.population.checks import check_batch, check_dtype, check_seed, check_size, check_step
 from izhigen.population.exclusive import Use, exclusive
@@ -121,6 +121,7 @@ class Population:
             self._uses,
             options["threads"],
             options["steps_per_launch"],
+            located=options["spike_timing"] != SpikeTiming.STEP.value,
         )
         self._engines: dict[tuple[Any, ...], Engine] = {}
         self._known_inputs: dict[tuple[str, ...], tuple[tuple[str, ...], tuple[str, ...]]] = {}

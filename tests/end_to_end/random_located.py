@@ -79,7 +79,9 @@ class LocatedOracle(Oracle):
                 found = self.holding(point(part), start, k, s, at + part * (end - at))
                 return any(found[n] for n in ready)
 
-            if part_count > MOST_PARTS or not comes(1.0):
+            if part_count > MOST_PARTS:
+                raise Unclear
+            if not comes(1.0):
                 now, at = point(1.0), end
                 continue
             low, high = 0.0, 1.0
