@@ -161,6 +161,18 @@ def test_other_models_compile_without_spills(name):
 
 
 @nvrtc.needs_nvrtc
+@pytest.mark.parametrize("name", ["izhikevich2007", "HH", "Everything", "IzhikevichRefLTC", "tau_ref in an equation"])
+def test_the_search_for_spikes_inside_a_step_compiles_without_spills(name):
+    model = iz.load(name) if name not in {**MODELS, **ODD} else {**MODELS, **ODD}[name]
+    for dtype in ("float32", "float64"):
+        request = KernelRequest(model, "rk4", dtype, deltas=model.states[:1], spike_timing="located")
+        compiled = nvrtc.compile(request.program("cuda").source, "sm_80", OPTIONS)
+        assert "warning" not in compiled.log, compiled.log
+        for kernel, use in compiled.kernels.items():  # the number of spikes may lie on the stack of a single step
+            assert use.spill_stores == use.spill_loads == 0 and use.stack <= 16, (kernel, use)
+
+
+@nvrtc.needs_nvrtc
 def test_inputs_computed_from_time_compile():
     compiled = nvrtc.compile(TIMED.program("cuda").source, "sm_75")
     assert {
@@ -215,21 +227,26 @@ def without_contraction(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_compiler
 @pytest.mark.parametrize(
-    ("name", "dtype"),
+    ("name", "dtype", "timing"),
     [
-        ("Everything", "float32"),
-        ("Everything", "float64"),
-        ("HH", "float32"),
-        ("Oscillator", "float64"),
-        ("izhikevich2007", "float32"),
-        ("tau_ref in an equation", "float64"),
+        ("Everything", "float32", "step"),
+        ("Everything", "float64", "step"),
+        ("HH", "float32", "step"),
+        ("Oscillator", "float64", "step"),
+        ("izhikevich2007", "float32", "step"),
+        ("tau_ref in an equation", "float64", "step"),
+        ("Everything", "float32", "located"),
+        ("Everything", "float64", "linear"),
+        ("izhikevich2007", "float32", "located"),
+        ("tau_ref in an equation", "float64", "located"),
     ],
 )
-def test_equals_the_c_backend_bit_for_bit(name, dtype, without_contraction, monkeypatch, double):
+def test_equals_the_c_backend_bit_for_bit(name, dtype, timing, without_contraction, monkeypatch, double):
     """For launches of several shapes, threads in either order, and blocks on several processors at once."""
     model = {**MODELS, **ODD}[name]
     rng = np.random.default_rng(0)
     values = {p: v * rng.uniform(0.9, 1.1, 333).astype(dtype) for p, v in list(model.parameters.items())[::2]}
+    values["spike_timing"] = timing
     expected = recorded(model, "c", dtype, **values)
     for number, shape in enumerate(SHAPES):
         monkeypatch.setattr("izhigen.backends.cuda.launch_shape", lambda *_, shape=shape: shape)
