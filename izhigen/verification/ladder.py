@@ -373,6 +373,9 @@ def _chosen(tried: Array, counts: Array, has_events: bool, duration: float) -> l
     }
     lowest = tried[on_side[0]]
     quiet = [tried[k] for k in range(len(tried)) if counts[k] == 0 and abs(tried[k]) <= abs(lowest) / 2]
+    silent = [a for a, count in zip(tried, counts) if count == 0]
+    if not quiet and silent:  # it spikes by itself
+        quiet = [min(silent, key=abs)]
     if quiet:
         found.add(max(quiet, key=lambda a: (a * sign, 0)))
     return sorted((float(a) for a in found), key=lambda a: a * sign)

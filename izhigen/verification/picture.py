@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from izhigen.picture import Picture
-
-if TYPE_CHECKING:
-    from izhigen.verification.result import Verification
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99", "#999933", "#666666")
 """By method (Okabe and Ito 2008; Tol 2021)."""
@@ -16,8 +13,8 @@ STYLES = {"step": ":", "linear": "--", "located": "-"}
 MARKS = {"step": "o", "linear": "s", "located": "D"}
 
 
-def draw(result: Verification) -> Picture:
-    """The figure."""
+def draw(result: Any) -> Picture:
+    """The figure of a :class:`~izhigen.verification.result.Verification`."""
     import matplotlib.pyplot as plt
 
     figure: Any = plt.figure(FigureClass=Picture, figsize=(7.5, 4.6), layout="constrained")
