@@ -12,7 +12,7 @@ from typing import Any
 
 from izhigen.errors import DerivationError
 from izhigen.model.events import DeclaredEvent, Trigger
-from izhigen.model.expressions import Binary, Compare, Expression, Logical, Moment, Name, Negative, Node, Number
+from izhigen.model.expressions import Binary, Compare, Expression, Logical, Moment, Name, Negative, Node, Number, walk
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.initial import NEVER_SPIKED
 from izhigen.model.model import Declaration
@@ -111,6 +111,9 @@ class Declared:
         self._held_currents = bool(model.currents) and not model.liquid
         self.sums = self._function(["[" + ", ".join(self._meant(name) for name in model.inputs) + "]"], "t, y, x, last")
         self.slopes = self._function(self._slopes(), "t, y, i, last")
+        self.reads_old = {
+            e.name for e in model.events if any(isinstance(node, Moment) for node in walk(e.condition.tree))
+        }
         self.conditions = {e.name: self._condition(e.condition) for e in model.events}
         self.margins = {e.name: self._margin(e.condition) for e in model.events}
         self.assigned = {e.name: self._assignments(e.assignments) for e in model.events}

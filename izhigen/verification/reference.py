@@ -31,6 +31,8 @@ MOST_ROUNDS = 64
 """Times that events may follow at one moment."""
 LOOKS, NARROWED, GOLDEN = 8, 40, (math.sqrt(5) - 1) / 2
 """Places inside a step that are looked at where a margin goes up first and down later, and how its top is narrowed."""
+LITTLE = 1e-6
+"""How much earlier ``old(x)`` is, as a part of a step."""
 HUGE = 1e150
 """A state beyond this one has left all bounds."""
 
@@ -226,10 +228,10 @@ class _Run:
                 self._check(step, problem)
                 watched = self._watched()
                 if watched:
-                    place = self._first(step, begin, before, slope, watched)
+                    place, old = self._first(step, begin, before, slope, watched)
                     if place is not None:
                         self._keep(step, begin, place)
-                        self._come(place, step.dense_output()(place), before)
+                        self._come(place, step.dense_output()(place), old)
                         return
                 self._keep(step, begin, step.t)
                 for name in self.armed:
@@ -270,36 +272,43 @@ class _Run:
         except (ArithmeticError, ValueError):
             return False
 
-    def _watched(self) -> list[tuple[Callable[..., Any], Callable[..., Any] | None]]:
-        """Conditions that were false so far, each with its margin."""
-        found = [
-            (self.declared.conditions[name], self.declared.margins[name])
-            for name, armed in self.armed.items()
-            if armed and not self._mutes(name)
-        ]
+    def _watched(self) -> list[tuple[Callable[..., Any], Callable[..., Any] | None, bool]]:
+        """Conditions that were false so far, each with its margin, and whether it is to compare with states before."""
+        found: list[tuple[Callable[..., Any], Callable[..., Any] | None, bool]] = []
+        for name, armed in self.armed.items():
+            if armed and not self._mutes(name):
+                both = self.declared.conditions[name], self.declared.margins[name]
+                found += [(*both, False), (*both, True)][: 2 if name in self.declared.reads_old else 1]
         if self.is_held and self.declared.until is not None:
-            found.append((self.declared.until, None))
+            found.append((self.declared.until, None, False))
         return found
 
-    def _first(self, step: Any, begin: float, before: Array, slope: Array, watched: Any) -> float | None:
-        """The first time in a step at which one of the conditions is true."""
-        places = []
-        for condition, margin in watched:
+    def _first(
+        self, step: Any, begin: float, before: Array, slope: Array, watched: Any
+    ) -> tuple[float | None, Array | None]:
+        """The first time in a step at which one of the conditions is true, and what ``old`` means then: states a little
+        earlier, where a condition compares with them (``V >= 1 and old(V) < 1``), else None, for those at the time.
+        """
+        places: list[tuple[float, Array | None]] = []
+        for condition, margin, compares in watched:
+            old = before if compares else None
 
-            def is_true(t: float, y: Array, condition: Callable[..., Any] = condition) -> bool:
+            def is_true(t: float, y: Array, condition: Callable[..., Any] = condition, old: Array | None = old) -> bool:
                 try:
-                    return bool(condition(t, y, self._inputs(t), self.last, before))
+                    return bool(condition(t, y, self._inputs(t), self.last, y if old is None else old))
                 except (ArithmeticError, ValueError):
                     return False
 
             end = step.t if is_true(step.t, step.y) else self._inside(step, begin, before, slope, is_true, margin)
             if end is None:
                 continue
-            dense, low = step.dense_output(), begin
+            dense, low, finest = step.dense_output(), begin, LITTLE * (step.t - begin)
             while low < (middle := (low + end) / 2) < end:
                 low, end = (low, middle) if is_true(middle, dense(middle)) else (middle, end)
-            places.append(end)
-        return min(places, default=None)
+            earlier = None if old is None else dense(max(begin, end - finest))
+            if earlier is None or is_true(end, dense(end), old=earlier):
+                places.append((end, earlier))
+        return min(places, key=lambda place: place[0], default=(None, None))
 
     def _inside(
         self, step: Any, begin: float, before: Array, slope: Array, is_true: Callable[..., bool], margin: Any
@@ -330,8 +339,8 @@ class _Run:
             low, high = (low, right) if height(left) > height(right) else (left, high)
         return low if is_true(low, dense(low)) else None
 
-    def _come(self, t: float, y: Array, old: Array) -> None:
-        """Go on from an event; ``old`` are states a little before it."""
+    def _come(self, t: float, y: Array, old: Array | None) -> None:
+        """Go on from an event; ``old`` are states a little before it, where it was found by them."""
         self.t, self.y = t, np.array(y)
         self.x = self._inputs(t)
         if self.is_held and self.declared.until is not None and self.declared.until(t, self.y, self.x, self.last):
