@@ -44,16 +44,46 @@ def _block(row: Any, column: Any, *entries: Any) -> Any:
     return phi1_matrix(mpmath.matrix(rows))[int(row), int(column)]
 
 
+def _action(row: Any, *rest: Any) -> Any:
+    """An entry of phi1(Z) v, of a matrix given row by row and a vector."""
+    n = math.isqrt(len(rest) - 1)
+    matrix = mpmath.matrix([rest[k * n : (k + 1) * n] for k in range(n)])
+    gains = phi1_matrix(matrix)
+    return mpmath.fsum(gains[int(row), column] * value for column, value in enumerate(rest[n * n :]))
+
+
+def _phi1_pair(m: Any, q: Any, is_difference: bool) -> Any:
+    """The mean or the divided difference of phi1 over m + sqrt(q) and m - sqrt(q), which may be complex."""
+    root = mpmath.sqrt(q)
+    if not root:
+        return phi(1, m) - phi(2, m) if is_difference else phi(1, m)
+    high, low = phi(1, m + root), phi(1, m - root)
+    return mpmath.re((high - low) / (2 * root) if is_difference else (high + low) / 2)
+
+
+def _of_root(x: Any, is_sine: bool) -> Any:
+    """cosh(sqrt(x)) or sinh(sqrt(x))/sqrt(x), times exp(-sqrt(x)) for x > 0."""
+    root = mpmath.sqrt(x)
+    value = mpmath.cosh(root) if not is_sine else mpmath.sinh(root) / root if root else mpmath.mpf(1)
+    return mpmath.re(value * mpmath.exp(-root) if x > 0 else value)
+
+
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: getattr(mpmath, name) for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "erf")},
     **{name: getattr(mpmath, name) for name in ("expm1", "log1p", "atanh", "atan")},
     **{f"phi{order}": (lambda z, order=order: phi(order, z)) for order in (1, 2, 3, 4)},
     "phi1_block": _block,
+    "phi1_action": _action,
     "heaviside": lambda x: mpmath.mpf(x >= 0),
     "signum": mpmath.sign,
     "floor_": mpmath.floor,
     "absolute": abs,
+    "phi1_mean": lambda m, q: _phi1_pair(m, q, False),
+    "phi1_difference": lambda m, q: _phi1_pair(m, q, True),
+    "cosh_sqrt": lambda x: _of_root(x, False),
+    "sinhc_sqrt": lambda x: _of_root(x, True),
     "limited": lambda x: x,
+    "capped": lambda x: x,
     "maximum": max,
     "minimum": min,
 }

@@ -67,14 +67,13 @@ class Rates:
             + ("stiff" if self.is_stiff else "not stiff")
             + (f", explicit methods need dt < {2 / self.decay:.3g} ms" if self.decay > 0 else "")
         )
+        shown = dict.fromkeys((ladder[0], ladder[len(ladder) // 2], ladder[-1]))
         for name, (low, high) in self.own.items():
             if low == high == 0:
                 continue
             largest = max(-low, high)
             spans = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
-            steps = ", ".join(
-                f"{largest * dt:.2g} at {dt:g}" for dt in (ladder[0], ladder[len(ladder) // 2], ladder[-1])
-            )
+            steps = ", ".join(f"{largest * dt:.2g} at {dt:g}" for dt in shown)
             yield f"J of {name}: {spans} /ms, so |dt*J| up to {steps} ms"
         for name, (dt, place) in self.linearized.items():
             yield (

@@ -37,6 +37,8 @@ class Verification:
     checks : list of Check
         Of the derivation.
     rates : Rates or None
+    ladder : tuple of float
+        The steps in ms, the largest first.
     functions : list of izhigen.verification.ulp.Error
     curves : list of (Curve, Curve)
         Of every choice, in float64 and in float32.
@@ -49,6 +51,7 @@ class Verification:
     echo: Callable[[str], None]
     checks: list[Check] = field(default_factory=list)
     rates: Rates | None = None
+    ladder: tuple[float, ...] = ()
     functions: list[Any] = field(default_factory=list)
     curves: list[tuple[Curve, Curve]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
@@ -157,7 +160,7 @@ class Verification:
 
     def add_rates(self, rates: Rates, ladder: Sequence[float]) -> None:
         """Rates over the reached states."""
-        self.rates = rates
+        self.rates, self.ladder = rates, tuple(ladder)
         self.show()
         for line in rates.lines(ladder):
             self.show(line)
@@ -172,12 +175,15 @@ class Verification:
     def add_curves(self, double: Curve, single: Curve) -> None:
         """A choice over the ladder, in both number types."""
         if not self.curves:
-            self._show_columns(double)
+            self._show_columns()
+        said = any(pair[0].choice.method == double.choice.method and pair[0].problem for pair in self.curves)
         self.curves.append((double, single))
+        if double.problem and said:
+            return
         for line in self._curve_lines(double, single):
             self.show(line)
 
-    def _show_columns(self, curve: Curve) -> None:
+    def _show_columns(self) -> None:
         self.show()
         what = (
             "error of spike times in ms" if self.subject.events else "error of states, as a part of the range of each"
@@ -185,13 +191,13 @@ class Verification:
         if self.subject.events:
             what += "; +2: two spikes too many or too few"
         self.show(f"{what}; cost in ns a neuron and simulated ms ({self.dtype})")
-        steps = "".join(f"{f'dt {p.dt:g}':>11}" for p in curve.points)
+        steps = "".join(f"{f'dt {dt:g}':>11}" for dt in self.ladder)
         self.show(f"{'':<30}{'order':>6}  {'':<8}{steps}")
 
     def _curve_lines(self, double: Curve, single: Curve) -> Iterator[str]:
         name = str(double.choice)
         if double.problem or single.problem:
-            yield f"{name:<30}{'':>6}  {double.problem or single.problem}"
+            yield f"{double.choice.method:<30}{'':>6}  {double.problem or single.problem}"
             return
         order = "" if math.isnan(double.order) else f"{double.order:.2f}"
 
@@ -220,7 +226,7 @@ class Verification:
                 f"{point.cost:<6.3g} ns a neuron and ms; up to dt {largest:g}"
             )
         met = {curve.choice for curve, _ in self.best()}
-        missed = [str(pair[0].choice) for pair in self.curves if pair[0].choice not in met]
+        missed = [str(double.choice) for double, _ in self.curves if double.choice not in met and not double.problem]
         if missed:
             self.show(f"  not met by {'; '.join(missed)}")
         if any(p.problem == NO_TIME for pair in self.curves for curve in pair for p in curve.points):
