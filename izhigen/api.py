@@ -249,7 +249,7 @@ class Model(Composable):
         dt : float
             Step in ms.
         method : str
-            Integration method; see ``izhigen.derive.step.method_names()``; ``"auto"`` picks one (docs/methods.md).
+            Integration method; see ``izhigen.derive.scheme.method_names()``; ``"auto"`` picks one (docs/methods.md).
         spike_timing : {"step", "linear", "located"}
             Where in a step a spike happens, and its reset: at its end, as in BrainPy, Brian2 and GeNN; where a straight
             line between the states before and after the step meets the threshold; or where the method's own solution

@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import math
 import os
 import signal
 import sys
@@ -24,7 +23,17 @@ from izhigen.errors import IzhigenError, RecordingError, ValueShapeError, printa
 from izhigen.files import check_writable, write_file
 from izhigen.layers import DEFAULT_SURROGATE
 from izhigen.model.events import SPIKE, SpikeTiming
-from izhigen.options import STIMULI, read_indices, read_inputs, read_items, read_settings, read_sizes
+from izhigen.options import (
+    STIMULI,
+    StepType,
+    check_picture,
+    read_indices,
+    read_inputs,
+    read_items,
+    read_settings,
+    read_sizes,
+)
+from izhigen.patterns_command import patterns
 from izhigen.population.training import DETACHED
 from izhigen.recording.description import output_path, recording_path
 from izhigen.recording.events import default_events
@@ -47,19 +56,6 @@ LONGEST_MESSAGE = 1200
 """Characters of an error that are printed: arguments can be as long as they like."""
 LONGEST_BENCH = 1e9
 """ms that no benchmark reaches."""
-
-
-class _StepType(click.FloatRange):
-    """A step in ms: a finite number above 0."""
-
-    def __init__(self) -> None:
-        super().__init__(min=0, min_open=True)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a step in ms.", param, ctx)
-        return number
 
 
 class _NobodyReadsError(Exception):
@@ -166,12 +162,12 @@ def show(model: str, method: str, spike_timing: str, dtype: str, latex: bool, so
     type=click.FloatRange(min=0, min_open=True),
     help="Duration in ms.",
 )
-@click.option("--dt", default=0.1, show_default=True, type=_StepType(), help="Step in ms.")
+@click.option("--dt", default=0.1, show_default=True, type=StepType(), help="Step in ms.")
 @_method
 @_timing
 @click.option(
     "--tolerance",
-    type=_StepType(),
+    type=StepType(),
     help="Mean error of spike times in ms: picks the cheapest method, spike timing and step for the input, beside a "
     "reference solution, instead of --method and --dt.",
 )
@@ -292,20 +288,8 @@ def _check_outputs(out: Path | None, picture: Path | None) -> Path | None:
             check_new(out)
         else:
             check_writable(out)
-    _check_picture(picture, "--plot")
+    check_picture(picture, "--plot")
     return out
-
-
-def _check_picture(picture: Path | None, option: str) -> None:
-    if picture is not None:
-        import matplotlib
-
-        matplotlib.use("Agg")
-        try:
-            iz.plot.picture_format(picture)
-        except RecordingError as problem:
-            raise click.UsageError(f"{option}: {problem}") from None
-        check_writable(picture)
 
 
 def _summary(pop: Any, recording: Any, seconds: float) -> None:
@@ -336,37 +320,6 @@ def _spike_summary(recording: Any, count: int) -> None:
     )
     if counts.size <= 10:
         click.echo(f"counts:    {' '.join(map(str, counts))}")
-
-
-@cli.command()
-@click.option("--method", default="rk4", show_default=True, help="Integration method.")
-@click.option("--dt", default=0.1, show_default=True, type=_StepType(), help="Step in ms.")
-@click.option(
-    "--spike-timing",
-    type=click.Choice([timing.value for timing in SpikeTiming]),
-    default=SpikeTiming.LOCATED.value,
-    show_default=True,
-    help="Where in a step a spike happens.",
-)
-@_dtype
-@click.option("--backend", default="c", show_default=True, help="c, cuda or numpy.")
-@click.option("--out", "picture", type=click.Path(path_type=Path), help="Draw them all to a picture.")
-def patterns(method: str, dt: float, spike_timing: str, dtype: str, backend: str, picture: Path | None) -> None:
-    """Run the twenty firing patterns of Izhikevich (2004) and compare their spikes with the exact solution's."""
-    from izhigen.patterns import PATTERNS, draw
-
-    _check_picture(picture, "--out")
-    recordings = {}
-    for name, pattern in PATTERNS.items():
-        options = {"method": method, "spike_timing": spike_timing, "dtype": dtype, "backend": backend}
-        recording = recordings[name] = pattern.run(dt, **options).to_host()
-        expected, difference = len(pattern.spike_times), pattern.difference(recording)
-        number = f"{len(recording.spike_times)} spike{'s' if len(recording.spike_times) != 1 else ''}"
-        off = f"at most {difference:.5f} ms off" if math.isfinite(difference) else f"{expected} in the exact solution"
-        click.echo(f"({pattern.letter}) {name:<27} {number:>9}, {off}")
-    if picture is not None:
-        iz.plot.save(draw(recordings), picture)
-        click.echo(f"picture: {printable(picture)}")
 
 
 @cli.command()
@@ -483,7 +436,7 @@ def _is_source_file(out: str, target: str) -> bool:
     metavar="SIZES",
     help="Numbers of neurons, separated by commas.",
 )
-@click.option("--dt", default=0.1, show_default=True, type=_StepType(), help="Step in ms.")
+@click.option("--dt", default=0.1, show_default=True, type=StepType(), help="Step in ms.")
 @_method
 @_timing
 @click.option(
@@ -554,6 +507,7 @@ def cache(clear: bool) -> None:
 
 
 cli.add_command(verify)
+cli.add_command(patterns)
 
 
 def main() -> None:

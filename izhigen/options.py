@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
 import izhigen as iz
-from izhigen.errors import ValueShapeError, shown, suggest
+from izhigen.errors import RecordingError, ValueShapeError, shown, suggest
+from izhigen.files import check_writable
 
 STIMULI = (
     "section",
@@ -197,3 +200,29 @@ def _total(parts: list[Any], duration: float) -> Any:
     for stimulus in stimuli[1:]:
         total = total + stimulus
     return total + sum(numbers_only) if numbers_only else total
+
+
+class StepType(click.FloatRange):
+    """A step in ms: a finite number above 0."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a step in ms.", param, ctx)
+        return number
+
+
+def check_picture(picture: Path | None, option: str) -> None:
+    """Refuse a picture of a kind that cannot be drawn, or a place that cannot be written to."""
+    if picture is not None:
+        import matplotlib
+
+        matplotlib.use("Agg")
+        try:
+            iz.plot.picture_format(picture)
+        except RecordingError as problem:
+            raise click.UsageError(f"{option}: {problem}") from None
+        check_writable(picture)

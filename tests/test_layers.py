@@ -31,7 +31,7 @@ ORDER = [
     ["__init__"],
     ["torch", "jax", "patterns"],
     ["options"],
-    ["verify_command"],
+    ["verify_command", "patterns_command"],
     ["cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

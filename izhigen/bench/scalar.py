@@ -17,7 +17,7 @@ import numpy as np
 import sympy as sp
 
 from izhigen.backends.engine import Source
-from izhigen.backends.numpy import Evaluator
+from izhigen.backends.evaluation import Evaluator
 from izhigen.bench.native import PLAIN_FLAGS, NativeLibrary
 from izhigen.codegen.body import PERIOD, REFRACTORY, TIME_NOW, time_since
 from izhigen.codegen.identifiers import c_name

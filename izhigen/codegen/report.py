@@ -13,8 +13,9 @@ from izhigen.derive.event import Assignment, Hold
 from izhigen.derive.expansion import tree_size
 from izhigen.derive.lowering import SINCE_SPIKE, symbol
 from izhigen.derive.ranges import short_ranges
+from izhigen.derive.scheme import noise_amplitudes
 from izhigen.derive.sequence import NoiseTerm
-from izhigen.derive.step import Step, noise_amplitudes
+from izhigen.derive.step import Step
 from izhigen.derive.system import MOST_BLOCK, EquationClass, StateEquation
 from izhigen.model.events import SPIKE, SpikeTiming, Trigger
 from izhigen.model.functions import LAST_SPIKE

@@ -22,7 +22,8 @@ from izhigen.resources import resource_dir
 if TYPE_CHECKING:
     from izhigen.codegen.kernel import Choices, Kernel
     from izhigen.derive.adjoint import Training
-    from izhigen.derive.step import Scheme, Step
+    from izhigen.derive.scheme import Scheme
+    from izhigen.derive.step import Step
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class KernelRequest:
 
     def kernel(self) -> Kernel:
         """The kernel, derived now or a short time ago. SymPy loads here, and not before."""
-        from izhigen.derive.step import AUTO, find_scheme
+        from izhigen.derive.scheme import AUTO, find_scheme
 
         derive = _kernel if isinstance(self.dtype, str) else _kernel.__wrapped__  # which says what is wrong with it
         return derive(self, None if self.method == AUTO else find_scheme(self.method))

@@ -10,8 +10,8 @@ from izhigen.derive.event import Assignment
 from izhigen.derive.expansion import bounded_expand
 from izhigen.derive.functions import block_covariance, limited, maximum, phi1, phi1_block, where
 from izhigen.derive.lowering import DT
+from izhigen.derive.scheme import noise_amplitudes, noise_term
 from izhigen.derive.sequence import NoiseTerm
-from izhigen.derive.step import noise_amplitudes, noise_term
 from izhigen.derive.system import EquationClass, System
 
 

@@ -14,8 +14,8 @@ import sympy as sp
 
 from izhigen.derive.event import Assignment
 from izhigen.derive.lowering import DT, SINCE_SPIKE, T
+from izhigen.derive.scheme import Scheme, noise_amplitudes, noise_term
 from izhigen.derive.sequence import NoiseTerm
-from izhigen.derive.step import Scheme, noise_amplitudes, noise_term
 from izhigen.derive.system import System
 
 Coefficient = Any

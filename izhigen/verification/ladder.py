@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.derive.step import find_scheme, method_names
+from izhigen.derive.scheme import find_scheme, method_names
 from izhigen.errors import BackendError, IzhigenError, ValueShapeError, first_line
 from izhigen.inputs.feeds import check_input_names
 from izhigen.model.events import SPIKE, SpikeTiming

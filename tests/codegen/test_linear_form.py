@@ -10,7 +10,8 @@ from izhigen.codegen.kernel import build_kernel
 from izhigen.derive.event import Assignment
 from izhigen.derive.functions import phi1, phi2
 from izhigen.derive.lowering import DT, symbol
-from izhigen.derive.step import Scheme, derive_step
+from izhigen.derive.scheme import Scheme
+from izhigen.derive.step import derive_step
 from tests.derive.test_own_scheme import etdrk2
 
 GATE = Model(
@@ -74,7 +75,8 @@ LEFT = {
 
 def derive(monkeypatch, advance):
     scheme = Scheme("own", 1, "", advance, lambda system: ((), ()))
-    monkeypatch.setattr("izhigen.derive.step.find_scheme", lambda name: scheme)
+    for module in ("scheme", "step"):
+        monkeypatch.setattr(f"izhigen.derive.{module}.find_scheme", lambda name: scheme)
     return derive_step(GATE, "own")
 
 
@@ -131,7 +133,8 @@ def test_values_stay(name, dtype, monkeypatch, tmp_path):
     """The C kernel, whose statements these are, against NumPy, which computes the step as it was derived."""
     monkeypatch.setenv("IZHIGEN_CACHE_DIR", str(tmp_path))  # programs are kept by what the model and the method say
     scheme = Scheme("own", 1, "", {**TAKEN, **LEFT}[name], lambda system: ((), ()))
-    monkeypatch.setattr("izhigen.derive.step.find_scheme", lambda _: scheme)
+    for module in ("scheme", "step"):
+        monkeypatch.setattr(f"izhigen.derive.{module}.find_scheme", lambda _: scheme)
     found = []
     for backend in ("numpy", "c"):
         pop = GATE.population(3, dt=0.1, method="own", backend=backend, dtype=dtype)

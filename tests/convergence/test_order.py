@@ -6,7 +6,7 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
 from izhigen import Model
-from izhigen.derive.step import find_scheme, method_names
+from izhigen.derive.scheme import find_scheme, method_names
 from tests.helpers import host
 
 SCALAR = Model("Scalar", "dV/dt = 1 - V**2 + 0.3*exp(-V)", initial={"V": 0.1})

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from izhigen.backends.numpy import Evaluator
+from izhigen.backends.evaluation import Evaluator
 from izhigen.derive import functions as f
 
 x = sp.Symbol("x", real=True)

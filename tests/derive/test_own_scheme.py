@@ -7,7 +7,7 @@ from izhigen import Model
 from izhigen.derive.event import Assignment
 from izhigen.derive.functions import phi1, phi2
 from izhigen.derive.lowering import DT
-from izhigen.derive.step import Scheme
+from izhigen.derive.scheme import Scheme
 
 FAST_AND_SLOW = Model(
     "FastAndSlow",
@@ -49,7 +49,8 @@ def error(model, backend, dt, exact):
 def test_intermediates_in_any_order(backend, monkeypatch, tmp_path):
     monkeypatch.setenv("IZHIGEN_CACHE_DIR", str(tmp_path))  # programs are kept by what the model and the method say
     scheme = Scheme("etdrk2", 2, "", etdrk2, lambda system: ((), ()))
-    monkeypatch.setattr("izhigen.derive.step.find_scheme", lambda name: scheme)
+    for module in ("scheme", "step"):
+        monkeypatch.setattr(f"izhigen.derive.{module}.find_scheme", lambda name: scheme)
     fine = FAST_AND_SLOW.population(1, dt=1 / 4096, method="etdrk2", backend="numpy", dtype="float64")
     fine.run(2.0)
     errors = [error(FAST_AND_SLOW, backend, dt, fine.state) for dt in (1 / 32, 1 / 64, 1 / 128)]

@@ -7,7 +7,7 @@ import izhigen as iz
 from izhigen import Model
 from izhigen.derive.functions import phi1
 from izhigen.derive.lowering import DT, symbol
-from izhigen.derive.step import find_scheme, method_names
+from izhigen.derive.scheme import find_scheme, method_names
 
 EXPONENTIAL = {"exp_euler", "etdrk2", "exp_rosenbrock", "strang", "exact"}
 TABLEAUS = [name for name in method_names() if name not in EXPONENTIAL]

@@ -10,7 +10,7 @@ import pytest
 import sympy as sp
 
 import izhigen as iz
-from izhigen.backends.numpy import Evaluator
+from izhigen.backends.evaluation import Evaluator
 from izhigen.derive.surrogate import Surrogate, X
 from izhigen.derive.surrogates import read_surrogate
 from izhigen.errors import DerivationError, EquationError, ValueShapeError

@@ -11,7 +11,7 @@ import sympy as sp
 from izhigen import Model
 from izhigen.codegen import kernel
 from izhigen.derive import functions as own
-from izhigen.derive.step import method_names
+from izhigen.derive.scheme import method_names
 from izhigen.model.functions import FUNCTIONS
 
 DT = 0.05

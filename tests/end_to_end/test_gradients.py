@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import izhigen as iz
-from izhigen.derive.step import method_names
+from izhigen.derive.scheme import method_names
 from tests.end_to_end.random_events import DT, make_case
 from tests.end_to_end.test_noise import EIF, SHARP
 from tests.end_to_end.test_random_models import FAMILIES

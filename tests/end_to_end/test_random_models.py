@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from izhigen import Model
 from izhigen.derive.lowering import symbol
-from izhigen.derive.step import method_names
+from izhigen.derive.scheme import method_names
 from izhigen.derive.system import algebraic_definitions
 from tests.helpers import first_order_error
 

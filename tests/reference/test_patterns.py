@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import izhigen as iz
-from izhigen.derive.step import method_names
+from izhigen.derive.scheme import method_names
 from izhigen.patterns import PATTERNS
 from tests.conftest import DATA
 from tests.reference.exact import CLASSES, random_neurons, spike_times

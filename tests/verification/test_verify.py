@@ -15,7 +15,7 @@ from click.testing import CliRunner
 import izhigen as iz
 from izhigen import Model
 from izhigen.cli import cli, main
-from izhigen.derive.step import find_scheme
+from izhigen.derive.scheme import find_scheme
 from izhigen.errors import BackendError, DerivationError, ValueShapeError
 from izhigen.verification import derivation, ladder, pick, rates
 from izhigen.verification.ladder import Choice, Curve, Point, choices, ladder_for, matched

@@ -22,8 +22,8 @@ from izhigen.derive.event import Assignment
 from izhigen.derive.exponential import block_gains, block_inhomogeneity, exact_noise, phi2_block, scaled_rate
 from izhigen.derive.functions import capped, phi1, phi2
 from izhigen.derive.lowering import DT
+from izhigen.derive.scheme import Scheme
 from izhigen.derive.stages import GROWING, Stage, named
-from izhigen.derive.step import Scheme
 from izhigen.derive.system import EquationClass, System
 
 

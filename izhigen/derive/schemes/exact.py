@@ -19,8 +19,8 @@ from izhigen.derive.event import Assignment
 from izhigen.derive.exponential import joint_noise, scaled_rate
 from izhigen.derive.functions import phi1, phi1_block
 from izhigen.derive.lowering import DT, SINCE_SPIKE, T
+from izhigen.derive.scheme import Scheme
 from izhigen.derive.sequence import NoiseTerm
-from izhigen.derive.step import Scheme
 from izhigen.derive.system import STEPWISE, System, reached, states_read
 from izhigen.errors import DerivationError
 

@@ -15,7 +15,7 @@ from izhigen.derive.event import Assignment
 from izhigen.derive.exponential import block_gains, exact_noise, scaled_rate
 from izhigen.derive.functions import phi1
 from izhigen.derive.lowering import DT
-from izhigen.derive.step import Scheme
+from izhigen.derive.scheme import Scheme
 from izhigen.derive.system import EquationClass, StateEquation, System
 
 

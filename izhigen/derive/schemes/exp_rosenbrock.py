@@ -22,8 +22,8 @@ from izhigen.derive.event import Assignment
 from izhigen.derive.exponential import noise_by_rates, scaled_rate
 from izhigen.derive.functions import capped, minimum, phi1, phi1_action, phi1_difference, phi1_mean, phi2
 from izhigen.derive.lowering import DT
+from izhigen.derive.scheme import Scheme
 from izhigen.derive.stages import GROWING, Stage, ceiling, named
-from izhigen.derive.step import Scheme
 from izhigen.derive.system import MOST_BLOCK, EquationClass, System
 
 

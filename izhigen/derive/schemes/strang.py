@@ -24,8 +24,8 @@ from izhigen.derive.expansion import bounded_expand, tree_size
 from izhigen.derive.exponential import noise_by_rates, scaled_rate
 from izhigen.derive.functions import capped, cosh_sqrt, maximum, minimum, phi1, phi1_block, sinhc_sqrt, where
 from izhigen.derive.lowering import DT, SINCE_SPIKE, T
+from izhigen.derive.scheme import Scheme
 from izhigen.derive.stages import GROWING, ceiling, named
-from izhigen.derive.step import Scheme
 from izhigen.derive.system import EquationClass, System
 
 Unit = tuple[int, ...]
