@@ -315,8 +315,12 @@ def in_order(spikes: Spikes) -> Spikes:
     """Located spikes and events by time, then neuron; those at the ends of steps are."""
     if spikes.offset is None:
         return spikes
-    xp = namespace(spikes.step)
-    return spikes.where(xp.lexsort(xp.stack([spikes.neuron.astype(np.float64), spikes.step + spikes.offset])))
+    xp, moment = namespace(spikes.step), spikes.moment
+    order = xp.argsort(moment, kind="stable")  # several times as fast as lexsort
+    same, backwards = xp.diff(moment[order]) == 0, xp.diff(spikes.neuron[order]) < 0
+    if (same & backwards).any():
+        order = xp.lexsort(xp.stack([spikes.neuron.astype(np.float64), moment]))
+    return spikes.where(order)
 
 
 def listed_spikes(place: Array, neuron: Array, event_count: int) -> Spikes:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from izhigen.backends.engine import Spikes, join_spikes
+from izhigen.backends.engine import Spikes, in_order, join_spikes
 from izhigen.recording.rates import population_rate
 from izhigen.timegrid import steps_of
 
@@ -13,6 +13,12 @@ def test_a_spike_is_at_the_end_of_its_step_unless_it_says_where():
     step, neuron = np.array([0, 0, 4]), np.array([1, 1, 0])
     assert Spikes(step, neuron).moment.tolist() == [1, 1, 5]
     assert Spikes(step, neuron, offset=np.array([0.25, 1.0, 0.5])).moment.tolist() == [0.25, 1.0, 4.5]
+
+
+def test_located_spikes_are_ordered_by_time_and_those_of_one_time_by_neuron():
+    step, neuron = np.array([3, 1, 1, 0, 1]), np.array([0, 9, 4, 7, 4])
+    found = in_order(Spikes(step, neuron, offset=np.array([0.5, 0.25, 0.25, 1.0, 0.125])))
+    assert found.moment.tolist() == [1.0, 1.125, 1.25, 1.25, 3.5] and found.neuron.tolist() == [7, 4, 4, 9, 0]
 
 
 def test_parts_are_joined_whether_they_have_offsets_or_not():
