@@ -1,4 +1,4 @@
-"""Options of the command line as values: settings, indices, sizes, and inputs."""
+"""Options of the command line as values: settings, indices, sizes, and inputs; and whether a picture can be written."""
 
 from __future__ import annotations
 
@@ -38,6 +38,20 @@ ALWAYS_LISTS = {("section", "values"), ("section", "durations"), ("spike_train",
     ("spikes", "indices"),
 }
 """Options for which one number is a list of one."""
+
+
+def check_picture(picture: Path | None, option: str) -> None:
+    """Refuse a picture that could not be written before anything is simulated."""
+    if picture is None:
+        return
+    import matplotlib
+
+    matplotlib.use("Agg")
+    try:
+        iz.plot.picture_format(picture)
+    except RecordingError as problem:
+        raise click.UsageError(f"{option}: {problem}") from None
+    check_writable(picture)
 
 
 def read_settings(settings: tuple[str, ...], known: tuple[str, ...], model_name: str) -> dict[str, float]:

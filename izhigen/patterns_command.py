@@ -1,4 +1,4 @@
-"""``izhigen patterns``: the twenty firing patterns beside their exact solution."""
+"""``izhigen patterns``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import click
 import izhigen as iz
 from izhigen.errors import printable
 from izhigen.model.events import SpikeTiming
-from izhigen.options import StepType, check_picture
+from izhigen.options import check_picture
 from izhigen.patterns import PATTERNS, draw
 
 
 @click.command()
 @click.option("--method", default="rk4", show_default=True, help="Integration method.")
-@click.option("--dt", default=0.1, show_default=True, type=StepType(), help="Step in ms.")
+@click.option("--dt", default=0.1, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Step in ms.")
 @click.option(
     "--spike-timing",
     type=click.Choice([timing.value for timing in SpikeTiming]),

@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 import izhigen as iz
-from izhigen.errors import RecordingError, printable
+from izhigen.errors import printable
 from izhigen.files import check_writable, write_file
 from izhigen.model.events import SpikeTiming
-from izhigen.options import read_inputs, read_items, read_settings
+from izhigen.options import check_picture, read_inputs, read_items, read_settings
 
 ROW = 0.1
 """Length in ms of a row of a file, where --dt says no other."""
@@ -78,9 +78,9 @@ def verify(model: str, data: Path | None, picture: Path | None, **options: Any) 
     method and spike timing. Ends with exit code 1 where a check of the derivation fails.
     """
     loaded: Any = iz.load(model)
-    for file in (data, picture):
-        if file is not None:
-            _check_file(file, is_picture=file is picture)
+    if data is not None:
+        check_writable(data)
+    check_picture(picture, "--plot")
     duration = options["duration"]
     feeds = read_inputs(options["inputs"], loaded, duration, options["row"], 0)
     values = read_settings(options["settings"], (*loaded.parameters, *loaded.all_states), loaded.name)
@@ -106,19 +106,6 @@ def verify(model: str, data: Path | None, picture: Path | None, **options: Any) 
         click.echo(f"picture: {printable(picture)}")
     if not result.passed:
         raise click.exceptions.Exit(1)
-
-
-def _check_file(file: Path, *, is_picture: bool) -> None:
-    """Refuse what could not be written before anything is computed."""
-    if is_picture:
-        import matplotlib
-
-        matplotlib.use("Agg")
-        try:
-            iz.plot.picture_format(file)
-        except RecordingError as problem:
-            raise click.UsageError(f"--plot: {problem}") from None
-    check_writable(file)
 
 
 def _steps(text: str | None) -> tuple[float, ...]:
