@@ -23,7 +23,16 @@ from izhigen.errors import IzhigenError, RecordingError, ValueShapeError, printa
 from izhigen.files import check_writable, write_file
 from izhigen.layers import DEFAULT_SURROGATE
 from izhigen.model.events import SPIKE, SpikeTiming
-from izhigen.options import STIMULI, check_picture, read_indices, read_inputs, read_items, read_settings, read_sizes
+from izhigen.options import (
+    STIMULI,
+    StepType,
+    check_picture,
+    read_indices,
+    read_inputs,
+    read_items,
+    read_settings,
+    read_sizes,
+)
 from izhigen.patterns_command import patterns
 from izhigen.population.training import DETACHED
 from izhigen.recording.description import output_path, recording_path
@@ -499,7 +508,6 @@ def cache(clear: bool) -> None:
 
 cli.add_command(patterns)
 cli.add_command(verify)
-cli.add_command(patterns)
 
 
 def main() -> None:

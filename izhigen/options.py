@@ -227,16 +227,3 @@ class StepType(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a step in ms.", param, ctx)
         return number
-
-
-def check_picture(picture: Path | None, option: str) -> None:
-    """Refuse a picture of a kind that cannot be drawn, or a place that cannot be written to."""
-    if picture is not None:
-        import matplotlib
-
-        matplotlib.use("Agg")
-        try:
-            iz.plot.picture_format(picture)
-        except RecordingError as problem:
-            raise click.UsageError(f"{option}: {problem}") from None
-        check_writable(picture)
