@@ -45,6 +45,7 @@ bench: $(VENV)/.installed
 	@$(BIN)/python benchmarks/poisson.py --save
 	@$(BIN)/python benchmarks/events.py --save
 	@$(BIN)/python benchmarks/training.py --save
+	@$(BIN)/python benchmarks/precision.py --save
 	@$(BIN)/python benchmarks/plot.py
 	@$(BIN)/python benchmarks/report.py
 

@@ -191,14 +191,7 @@ class Brian2:
     def _build(self, steps: int, monitored: bool) -> None:
         import brian2 as b2
 
-        b2.prefs.core.default_float_dtype = np.float32
-        b2.prefs.codegen.cpp.extra_compile_args_gcc = BRIAN2_FLAGS
-        b2.prefs.devices.cpp_standalone.openmp_threads = 0
-        self.folder = tempfile.mkdtemp(prefix="brian2-")
-        self.folders.append(self.folder)
-        b2.device.reinit()
-        b2.set_device("cpp_standalone", build_on_run=False)
-        b2.defaultclock.dt = DT * b2.ms
+        self._begin(DT)
         noise = f" + {NOISE}*xi/ms**0.5" if self.noise else ""
         group = b2.NeuronGroup(
             self.count,
@@ -217,6 +210,25 @@ class Brian2:
             self.monitor = b2.SpikeMonitor(group)
             objects.append(self.monitor)
         b2.Network(objects).run(steps * DT * b2.ms)
+        self._finish()
+
+    def _begin(self, dt: float) -> None:
+        """A folder for a project with that step in ms, in float32, on one core."""
+        import brian2 as b2
+
+        b2.prefs.core.default_float_dtype = np.float32
+        b2.prefs.codegen.cpp.extra_compile_args_gcc = BRIAN2_FLAGS
+        b2.prefs.devices.cpp_standalone.openmp_threads = 0
+        self.folder = tempfile.mkdtemp(prefix="brian2-")
+        self.folders.append(self.folder)
+        b2.device.reinit()
+        b2.set_device("cpp_standalone", build_on_run=False)
+        b2.defaultclock.dt = dt * b2.ms
+
+    def _finish(self) -> None:
+        """Build and run the project."""
+        import brian2 as b2
+
         b2.device.build(directory=self.folder, compile=False, run=False)
         self._time_by_the_wall()
         b2.device.compile_source(self.folder, "unix", False, False)

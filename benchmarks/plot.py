@@ -1,6 +1,6 @@
-"""Rate against size for every candidate, from the saved figures.
+"""Rate against size, and cost against error, for every candidate, from the saved figures.
 
-python benchmarks/plot.py [--out docs/images/performance.png]
+python benchmarks/plot.py [--out docs/images]
 """
 
 from __future__ import annotations
@@ -70,7 +70,46 @@ def draw(out: Path) -> None:
     print(f"wrote {out}")
 
 
+METHOD_COLORS = ("#0b5fa5", "#7a4fa3", "#d1495b", "#2f7d32", "#444444", "#8d6e63")
+"""Of izhigen's methods, in the order of the figures."""
+
+
+def draw_precision(out: Path) -> None:
+    """The picture of the section on precision."""
+    data = json.loads((RESULTS / "precision.json").read_text(encoding="utf-8"))
+    methods = list(dict.fromkeys(r["what"].split(", ")[1] for r in data["rows"] if r["what"].startswith("izhigen")))
+    figure, axes = plt.subplots(figsize=(9.5, 5.4), layout="constrained")
+    for name in dict.fromkeys(r["what"] for r in data["rows"]):
+        rows = [r for r in data["rows"] if r["what"] == name]
+        if name.startswith("izhigen"):
+            look = {
+                "color": METHOD_COLORS[methods.index(name.split(", ")[1]) % len(METHOD_COLORS)],
+                "marker": "o",
+                "linewidth": 1.5,
+            }
+            look["linestyle"] = "-" if name.endswith("located") else ":"
+        else:
+            look = {**style(name), "linestyle": "-." if name.endswith("euler") else "--"}
+        axes.plot([r["error"] for r in rows], [r["cost"] for r in rows], label=name, **{**look, "markersize": 4})
+    axes.axvline(0.1, color="0.6", linewidth=0.8)
+    axes.set(xscale="log", yscale="log", xlabel="mean error of spike times (ms)", ylabel="ns a neuron and ms, one core")
+    axes.invert_xaxis()
+    machine = data["machine"]
+    axes.set_title(
+        f"Seven classes of Izhikevich (2003), 500 ms, a mark a step\n{machine['processor']}, {machine['date']}",
+        fontsize=10,
+    )
+    axes.grid(True, which="major", linewidth=0.4)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.legend(loc="outside right upper", fontsize=8, frameon=False)
+    figure.savefig(out, dpi=130)
+    print(f"wrote {out}")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "images" / "performance.png")
-    draw(parser.parse_args().out)
+    parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "images")
+    folder = parser.parse_args().out
+    draw(folder / "performance.png")
+    draw_precision(folder / "precision.png")

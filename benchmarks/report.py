@@ -56,7 +56,7 @@ def on_machine(data: dict[str, Any]) -> str:
     peers = "".join(f", {name} {machine[name]}" for name in ("brainpy", "jax", "brian2") if name in machine)
     load = f", load {machine['load']} before" if machine.get("load") is not None else ""
     return textwrap.fill(
-        f"{machine['processor']}, {machine['cores']} cores{load}, {machine['compiler']}, izhigen {machine['izhigen']}, "
+        f"{machine['processor']}, {machine['cores']} core{'s' if machine['cores'] != 1 else ''}{load}, {machine['compiler']}, izhigen {machine['izhigen']}, "
         f"Python {machine['python']}, NumPy {machine['numpy']}{peers}; {machine['date']}.",
         118,
         break_on_hyphens=False,
@@ -263,7 +263,39 @@ def zoo(data: dict[str, Any]) -> str:
     )
 
 
-def targets(peers: dict[str, Any], zoo_data: dict[str, Any]) -> str:
+def precision(data: dict[str, Any]) -> str:
+    """What a neuron and ms costs at an error of the spike times."""
+    errors = sorted({r["error"] for r in data["at"]}, reverse=True)
+    best = min(r["cost"] for r in data["at"] if r["error"] == errors[0])
+
+    def cells(name: str) -> list[str]:
+        found = [pick(data["at"], what=name, error=error) for error in errors]
+        return [cell for r in found for cell in ((f"{r['dt']:.2g}", f"{r['cost']:.2f}") if r else ("", ""))]
+
+    def times_best(name: str) -> str:
+        found = pick(data["at"], what=name, error=errors[0])
+        return times(found["cost"] / best) if found else ""
+
+    head = [cell for error in errors for cell in (f"dt for {error:g} ms", "ns a neuron and ms")]
+    names = dict.fromkeys(r["what"] for r in data["at"])
+    return table(["", *head, f"of the best at {errors[0]:g} ms"], [[n, *cells(n), times_best(n)] for n in names])
+
+
+def steps_at_10_hz(data: dict[str, Any]) -> str:
+    """What a step costs, spikes at its end and located."""
+    lines = [[r["what"], f"{1e9 / r['rate']:.2f}", f"{r['times_exp_euler']:.2f}"] for r in data["steps"]]
+    return table(["", "ns a neuron-step", "of exp_euler, step"], lines)
+
+
+def over_peers(data: dict[str, Any], error: float = 0.1) -> str:
+    """How many times cheaper the best of izhigen is than the best peer where spike times are that far off."""
+    found = [r for r in data["at"] if r["error"] == error]
+    own = min((r for r in found if r["what"].startswith("izhigen")), key=lambda r: r["cost"])
+    peers = [r for r in found if not r["what"].startswith("izhigen")]
+    return f"{ratio(min(peers, key=lambda r: r['cost']), own):.1f}" if peers else "not measured"
+
+
+def targets(peers: dict[str, Any], zoo_data: dict[str, Any], precise: dict[str, Any]) -> str:
     """What is aimed at, and what was measured."""
     rows, noisy, large = ([r for r in peers["rows"] if r["section"] == name] for name in ("sizes", "noise", "large"))
     record, parameters = ([r for r in peers["rows"] if r["section"] == name] for name in ("recording", "parameters"))
@@ -319,6 +351,12 @@ def targets(peers: dict[str, Any], zoo_data: dict[str, Any]) -> str:
             against("a, b, c, d for all", "a, b, c, d for each neuron", 10_000, middle, most, of=parameters),
         ],
         ["other models over their scalar loops", ">= 8", _zoo_range(zoo_data)],
+        ["spike times to 0.1 ms on average, 1 core, over the best peer", ">= 10", over_peers(precise)],
+        [
+            "a step with located spikes (`rk4`) at 10 Hz, time over `exp_euler`",
+            "<= 2.5",
+            f"{(pick(precise['steps'], what='rk4, located') or {})['times_exp_euler']:.2f}",
+        ],
         ["memory a neuron, bytes", "<= 16", f"{memory['after_run']:.1f}" if memory else "not measured"],
         [
             "first step: new model, known model; import, s",
@@ -363,8 +401,10 @@ def tables() -> dict[str, str]:
         "events": f"{on_machine(load('events'))}\n\n{events(load('events'))}",
         "training": f"{on_machine(load('training'))}\n\n{training(load('training'))}",
         "poisson": f"{on_machine(load('poisson'))}\n\n{poisson(load('poisson'))}",
+        "precision": f"{on_machine(load('precision'))}\n\n{precision(load('precision'))}",
+        "located": steps_at_10_hz(load("precision")),
         "zoo": zoo(zoo_data),
-        "targets": targets(peers, zoo_data),
+        "targets": targets(peers, zoo_data, load("precision")),
     }
 
 
