@@ -447,6 +447,21 @@ class LocationView:
     halved: int
 
     @property
+    def procedures(self) -> tuple[ProcedureView, ...]:
+        """All of them."""
+        return (self.part, self.look, self.first, self.happen, self.end)
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """What they read of a neuron beside its states."""
+        return tuple(dict.fromkeys(lane for procedure in self.procedures for lane in procedure.lanes))
+
+    @property
+    def reads_time(self) -> bool:
+        """Whether they read the time."""
+        return any("t" in procedure.reads for procedure in self.procedures)
+
+    @property
     def every(self) -> int:
         """Flags of all events."""
         return sum(1 << event.number for event in self.events)
@@ -536,6 +551,11 @@ class KernelView:
     def slots(self) -> int:
         """Most events of a neuron and step that the list may get."""
         return self.event_count * (1 if self.location is None else self.location.most_parts + 1)
+
+    @property
+    def room(self) -> str:
+        """What a number of neurons and steps is multiplied by for the places of a list that holds all their events."""
+        return f" * {self.slots}" if self.slots > 1 else ""
 
     @property
     def stamps(self) -> bool:

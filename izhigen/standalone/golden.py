@@ -32,12 +32,14 @@ from izhigen.standalone.oracle import (
     SEED,
     SEGMENTS,
     Drawn,
+    Happened,
     Oracle,
     State,
     Stretch,
     displaced,
     finite,
     in_digits,
+    mask_of,
     two_digits,
 )
 
@@ -48,6 +50,8 @@ STRIDES = (50, 250)
 """
 LEVELS = (0.0, *(digit * 10.0**power for power in range(-1, 4) for digit in (1, 2, 5)))
 """Values of the first input among which those are looked for that make a neuron spike."""
+FIRST = 10
+"""Steps in which something is to happen twice in one, where events are located."""
 OTHER_LEVELS = (0.0, 0.01, 0.1, 1.0)
 """Values of the other inputs."""
 MEMBERS, PIECES = 4, 5
@@ -61,6 +65,25 @@ NOISE = 0.1
 
 
 @dataclass(frozen=True)
+class Moment:
+    """Where an event is inside its step.
+
+    Attributes
+    ----------
+    event, neuron, step : int
+        Its number, the neuron, and the step of the segment.
+    offset, tolerance : float
+        The place, as a fraction of the step, and how much it may be off.
+    """
+
+    event: int
+    neuron: int
+    step: int
+    offset: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
 class Segment:
     """What one segment starts from and must lead to; a row a neuron.
 
@@ -71,6 +94,11 @@ class Segment:
         A value a state: at the start, at the end, and how much it may be off there.
     last_spike : tuple of int
         Step of the neuron's last spike before the start.
+    last_offset : tuple of float
+        How long after the beginning of that step it was, as a fraction of it.
+    moments : tuple of Moment
+        All that happens in neurons that are compared, event by event, neuron by neuron, and in order of time; nothing
+        where events are at the ends of steps.
     spikes : tuple of int
         Bit s is set where the neuron spikes in step s of the segment, and bit s + k*:data:`MASK` where event k happens.
     checked : int
@@ -83,7 +111,9 @@ class Segment:
     end: tuple[tuple[float, ...], ...]
     tolerance: tuple[tuple[float, ...], ...]
     last_spike: tuple[int, ...]
+    last_offset: tuple[float, ...]
     spikes: tuple[int, ...]
+    moments: tuple[Moment, ...]
     checked: int
 
 
@@ -136,7 +166,7 @@ def compute_golden(step: Step, dtype: str, drawn: Drawn = NOTHING_DRAWN) -> Gold
         When there is nothing to compare: every trajectory runs to infinity within the first steps.
     """
     oracle = Oracle(step, dtype, drawn)
-    inputs, stride = _choose_inputs(oracle)
+    inputs, stride = _choose_inputs(oracle, _at_ends(oracle))
     segments = list(_segments(oracle, inputs, stride))
     if not any(segment.checked for segment in segments):
         raise DerivationError(
@@ -172,10 +202,16 @@ def compute_golden(step: Step, dtype: str, drawn: Drawn = NOTHING_DRAWN) -> Gold
     )
 
 
-def _choose_inputs(oracle: Oracle) -> tuple[Array, int]:
+def _at_ends(oracle: Oracle) -> Oracle:
+    """One whose events are at the ends of steps, which tells as well whether a neuron spikes, and faster."""
+    return Oracle(replace(oracle.step, location=None), oracle.dtype.name, oracle.drawn) if oracle.is_located else oracle
+
+
+def _choose_inputs(oracle: Oracle, quick: Oracle) -> tuple[Array, int]:
     """Held inputs of four neurons, shape (4, inputs), and the stride between segments.
 
-    None at all; the largest that leaves it quiet; one that makes it spike; and one that does so with all inputs in use.
+    None at all; the largest that leaves it quiet; one that makes it spike; and one that does so with all inputs in use,
+    or, where events are located, that makes something happen twice in a step.
     """
     width = len(oracle.inputs)
     candidates = np.array(
@@ -189,7 +225,7 @@ def _choose_inputs(oracle: Oracle) -> tuple[Array, int]:
         len(candidates), width
     )
     for stride in STRIDES:
-        counts, finite = _try(oracle, candidates, stride)
+        counts, finite = _try(quick, candidates, stride)
         if counts.any():
             break
     else:
@@ -205,6 +241,9 @@ def _choose_inputs(oracle: Oracle) -> tuple[Array, int]:
         if together
         else min(first_spiking + 1, len(alone) - 1)
     )
+    if oracle.is_located:
+        repeating = [i for i in _repeating(oracle, candidates) if finite[i]]
+        fourth = min(repeating, key=lambda i: (i < len(alone), i % len(alone), i), default=fourth)
     chosen: list[Any] = [0, below[-1] if below else 0, first_spiking, fourth]
     return candidates[chosen], stride
 
@@ -214,7 +253,7 @@ def choose_current(step: Step, dtype: str, golden: Golden, wanted: float, durati
 
     The wanted one where neither does.
     """
-    oracle = Oracle(step, dtype, NOTHING_DRAWN)
+    oracle = Oracle(replace(step, location=None), dtype, NOTHING_DRAWN)
     if not oracle.model.inputs:
         return wanted
     levels = (wanted, float(f"{golden.inputs[2][0]:.3g}"))
@@ -238,6 +277,12 @@ def _try(oracle: Oracle, candidates: Array, stride: int) -> tuple[Array, Array]:
     return counts, finite
 
 
+def _repeating(oracle: Oracle, candidates: Array) -> list[int]:
+    """Candidates by which something happens twice in one of the first steps."""
+    found = oracle.happenings(oracle.initial(len(candidates)), Stretch(0, FIRST, candidates))
+    return [i for i, happened in enumerate(found) if len({one.bit for one in happened}) < len(happened)]
+
+
 def _segments(oracle: Oracle, inputs: Array, stride: int) -> Iterator[Segment]:
     """Those of a run: each starts where the one before has led."""
     state = displaced(oracle, len(inputs))
@@ -255,28 +300,55 @@ def _segment(oracle: Oracle, stretch: Stretch, state: State, scale: State) -> tu
     finite_before = finite(oracle, state)
     start = oracle.rounded(state)
     state = {name: values.copy() for name, values in start.items()}
-    spikes = [0] * count
+    happened: list[list[Happened]] = [[] for _ in range(count)]
     scale.update({name: grown(scale[name], start[name]) for name in names})
     for begin, stop in pieces(stretch):
-        spikes = [mask | new << begin for mask, new in zip(spikes, oracle.run(state, stretch.part(begin, stop)))]
+        _add(happened, oracle.happenings(state, stretch.part(begin, stop)), begin)
         scale.update({name: grown(scale[name], state[name]) for name in names})
-    deviation, stable = _deviation(oracle, stretch, start, state, spikes, scale)
+    deviation, offsets, stable = _deviation(oracle, stretch, start, state, happened, scale)
     checked = finite_before & stable & finite(oracle, state)
     tolerance = {
         name: np.where(checked, MARGIN * deviation[name] + least_tolerance(oracle, scale[name]), 0.0) for name in names
     }
     end = {name: np.where(checked, state[name], 0.0) for name in names}
-    last = [round(t / DT) for t in start[LAST_SPIKE].tolist()] if oracle.model.keeps_last_spike else [0] * count
+    last = start[LAST_SPIKE] / DT if oracle.model.keeps_last_spike else np.zeros(count)
     return Segment(
         stretch.first,
         stretch.steps,
         _rows(start, names),
         _rows(end, names),
         _rows({n: [two_digits(x) for x in v] for n, v in tolerance.items()}, names),
-        tuple(last),
-        tuple(mask if c else 0 for mask, c in zip(spikes, checked)),
+        tuple(np.floor(last).astype(int).tolist()),
+        tuple((last - np.floor(last)).tolist()),
+        tuple(mask_of(found) if c else 0 for found, c in zip(happened, checked)),
+        tuple(_moments(oracle, happened, offsets, checked)) if oracle.is_located else (),
         sum(1 << i for i, c in enumerate(checked) if c),
     ), state
+
+
+def _add(happened: list[list[Happened]], new: list[list[Happened]], begin: int) -> None:
+    """Add what happened in a piece of a segment from step ``begin`` on, and keep the order."""
+    for own, part in zip(happened, new):
+        own += [replace(one, step=one.step + begin) for one in part]
+        own.sort(key=lambda one: (one.event, one.step, one.offset))
+
+
+def _moments(
+    oracle: Oracle, happened: list[list[Happened]], deviations: list[list[float]], checked: Array
+) -> list[Moment]:
+    """All that happened to the neurons that are compared, and how much its place may be off."""
+    found = [
+        Moment(
+            one.event,
+            neuron,
+            one.step,
+            in_digits(one.offset),
+            two_digits(MARGIN * deviation + least_tolerance(oracle, 1.0)),
+        )
+        for neuron, own in enumerate(happened)
+        for one, deviation in zip(own, deviations[neuron] if checked[neuron] else ())
+    ]
+    return sorted(found, key=lambda moment: (moment.event, moment.neuron))
 
 
 def _noisy_segment(oracle: Oracle, stretch: Stretch) -> tuple[tuple[float, ...], Segment]:
@@ -312,7 +384,8 @@ def _edge(oracle: Oracle, stretch: Stretch, pair: tuple[Point, Point], event: in
     side = np.where(np.arange(count) % 2 == k % 2, -1.0, 1.0)
     scale = {name: np.zeros(count) for name in oracle.model.states}
     segment, _ = _segment(oracle, stretch, between(part + side * distance), scale)
-    return replace(segment, checked=segment.checked & sum(1 << i for i, f in enumerate(found) if f))
+    checked = segment.checked & sum(1 << i for i, f in enumerate(found) if f)
+    return replace(segment, checked=checked, moments=tuple(m for m in segment.moments if checked >> m.neuron & 1))
 
 
 def grown(scale: Array, *states: Array) -> Array:
@@ -332,21 +405,28 @@ def pieces(stretch: Stretch) -> list[tuple[int, int]]:
 
 
 def _deviation(
-    oracle: Oracle, stretch: Stretch, start: State, end: State, spikes: Sequence[int], scale: State
-) -> tuple[State, Array]:
-    """How far moved states lead from the end, the largest of all copies, and whether all spike at the same steps."""
+    oracle: Oracle, stretch: Stretch, start: State, end: State, happened: list[list[Happened]], scale: State
+) -> tuple[State, list[list[float]], Array]:
+    """How far moved states lead from the end, and events from their places, the largest of all copies; and whether the
+    same happens at the same steps in all.
+    """
     state = {name: np.tile(values, MEMBERS) for name, values in start.items()}
     count = len(stretch.inputs)
-    found = [0] * (MEMBERS * count)
+    found: list[list[Happened]] = [[] for _ in range(MEMBERS * count)]
     for piece, (begin, stop) in enumerate(pieces(stretch)):
         oracle.move(state, piece, scale)
-        found = [mask | new << begin for mask, new in zip(found, oracle.run(state, stretch.part(begin, stop)))]
-    same = finite(oracle, state) & np.array([mask == spikes[i % count] for i, mask in enumerate(found)])
+        _add(found, oracle.happenings(state, stretch.part(begin, stop)), begin)
+    bits, other_bits = ([[one.bit for one in own] for own in each] for each in (happened, found))
+    same = finite(oracle, state) & np.array([own == bits[i % count] for i, own in enumerate(other_bits)])
+    offsets = [
+        [max(abs(one.offset - other.offset) for one in ones) for other, *ones in zip(own, *found[i::count])]
+        for i, own in enumerate(happened)
+    ]
     with np.errstate(invalid="ignore"):
         deviation = {
             name: np.abs(state[name].reshape(MEMBERS, -1) - end[name]).max(axis=0) for name in oracle.model.states
         }
-    return deviation, same.reshape(MEMBERS, -1).all(axis=0)
+    return deviation, offsets, same.reshape(MEMBERS, -1).all(axis=0)
 
 
 def _rows(state: Mapping[str, Any], names: Sequence[str]) -> tuple[tuple[float, ...], ...]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -26,6 +29,8 @@ DT = 0.125
 SEED = 20030101
 SEGMENTS, LENGTH = 12, 50
 """Segments, and steps of each: as many as a mask of 64 bits tells spikes of."""
+PARTS = 1024
+"""Parts of a step at whose ends a neuron may have spiked last."""
 MASK = 64
 """Bits of a mask of steps."""
 DISPLACEMENT = (0.0, 0.1, -0.1, 0.2)
@@ -55,6 +60,20 @@ NOTHING_DRAWN = Drawn()
 
 
 @dataclass(frozen=True)
+class Happened:
+    """An event: its number, the step, and where in the step it was, as a fraction of it."""
+
+    event: int
+    step: int
+    offset: float
+
+    @property
+    def bit(self) -> int:
+        """The step's bit in a mask that tells events apart."""
+        return 1 << self.step + MASK * self.event
+
+
+@dataclass(frozen=True)
 class Stretch:
     """Steps with held inputs, shape (neurons, inputs), and the amplitudes of noise on them."""
 
@@ -81,6 +100,7 @@ class Oracle:
     def __init__(self, step: Step, dtype: str, drawn: Drawn) -> None:
         self.drawn, self.inputs = drawn, (*step.model.inputs, *(f"{state}_delta" for state in drawn.deltas))
         self.model, self.dtype, self.variates = step.model, np.dtype(dtype), step.variates
+        self.step, self.is_located = step, step.location is not None
         self.eps = float(np.finfo(self.dtype).eps)
         changed = {TAU_REF.name: _whole_steps(step.model.parameters[TAU_REF.name])} if step.period else {}
         self.parameters = {
@@ -115,15 +135,20 @@ class Oracle:
 
         There may be several times as many states as neurons: copies, with the same inputs and noise.
         """
-        count = len(next(iter(state.values())))
-        found = self._engine.advance(self._block(state, stretch, Outputs(events=self.events)))
-        masks = [0] * count
-        if found.spikes is not None:
-            for event in self.events:
-                part = found.spikes.of(event)
-                for step, neuron in zip(part.step.tolist(), part.neuron.tolist()):
-                    masks[neuron] |= 1 << step + MASK * event
-        return masks
+        return [mask_of(found) for found in self.happenings(state, stretch)]
+
+    def happenings(self, state: State, stretch: Stretch) -> list[list[Happened]]:
+        """The same, but all that happened to each neuron, event by event and in order of time."""
+        happened: list[list[Happened]] = [[] for _ in next(iter(state.values()))]
+        spikes = self._engine.advance(self._block(state, stretch, Outputs(events=self.events))).spikes
+        if spikes is None:
+            return happened
+        for event in self.events:
+            part = spikes.of(event)
+            offsets = np.ones(len(part.step)) if part.offset is None else part.offset
+            for step, neuron, offset in zip(part.step.tolist(), part.neuron.tolist(), offsets.tolist()):
+                happened[neuron].append(Happened(event, step, offset))
+        return happened
 
     def _block(self, state: State, stretch: Stretch, outputs: Outputs) -> Block:
         """The steps for as many copies of the neurons as there are states for."""
@@ -166,9 +191,11 @@ class Oracle:
         return fed
 
     def rounded(self, state: State) -> State:
-        """The states as they are printed, and then held in the kernel's precision; 0 for one that is not finite."""
+        """The states as they are printed, and then held in the kernel's precision; 0 for one that is not finite. The
+        last spike is at a place in its step that every precision has.
+        """
         return {
-            name: values.copy() if name == LAST_SPIKE else np.array([self._rounded(x) for x in values])
+            name: _in_parts(values) if name == LAST_SPIKE else np.array([self._rounded(x) for x in values])
             for name, values in state.items()
         }
 
@@ -196,6 +223,16 @@ def sign_of(number: int) -> int:
 def steps_of(event: int, mask: int) -> int:
     """Bits of the steps at which one event happened."""
     return mask >> MASK * event & (1 << MASK) - 1
+
+
+def mask_of(found: Iterable[Happened]) -> int:
+    """Bits of the steps of all of them."""
+    return reduce(or_, (one.bit for one in found), 0)
+
+
+def _in_parts(times: Array) -> Array:
+    """Times, rounded to parts of a step."""
+    return np.round(times / DT * PARTS) / PARTS * DT
 
 
 def in_digits(value: float, digits: int = DIGITS) -> float:

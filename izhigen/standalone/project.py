@@ -24,7 +24,6 @@ from izhigen.derive.adjoint import Training
 from izhigen.derive.step import derive_step
 from izhigen.errors import BackendError, IzhigenError, ValueShapeError, shown
 from izhigen.files import Folder, InTheWay, check_file, is_draft, read_path, sha256, write_file
-from izhigen.model.events import SpikeTiming
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
 from izhigen.scalars import read_flag
@@ -203,7 +202,7 @@ def build_project(request: KernelRequest, target: str = "c") -> Project:
 @lru_cache(maxsize=8)
 def _golden(request: KernelRequest, drawn: Drawn) -> tuple[Golden, Example]:
     """The self test and the example of a request's projects, which are the same for all targets."""
-    step, example = derive_step(request.model, request.method), Example()
+    step, example = derive_step(request.model, request.method, request.spike_timing), Example()
     golden = compute_golden(step, request.dtype, drawn)
     current = choose_current(
         step, request.dtype, golden, example.current, (example.end - example.begin) * example.duration
@@ -233,11 +232,6 @@ def _check_request(request: KernelRequest, target: Target, root: Path) -> None:
         raise BackendError(
             "a project has one value for each parameter, and inputs that it is given; "
             "per-neuron parameters and inputs computed from time are for model.source(...)"
-        )
-    if request.spike_timing != SpikeTiming.STEP.value:
-        raise BackendError(
-            f"a project tests itself with spikes at the end of a step only, not spike_timing={request.spike_timing!r}; "
-            f"take the source alone: model.source(...), or -o NAME{target.suffix}"
         )
     target.check_drawn(request.counted_inputs, request.delivered_inputs)
     target.check_dtype(request.dtype)
@@ -292,6 +286,7 @@ def _manifest(request: KernelRequest, kernel: Kernel, target: Target, files: Map
         "target": target.name,
         "dtype": kernel.dtype,
         "method": kernel.step.method,
+        "spike_timing": kernel.step.timing.value,
         "flags": list(target.flags),
         **({} if training is None else _gradients(request, training)),
         "files": {path: sha256(text.encode()) for path, text in sorted(files.items())},

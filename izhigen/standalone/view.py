@@ -16,7 +16,7 @@ from izhigen.codegen.targets.target import Target
 from izhigen.derive.event import TAU_REF
 from izhigen.inputs.drawing import stream_of
 from izhigen.model.model import Declaration
-from izhigen.standalone.golden import Golden
+from izhigen.standalone.golden import Golden, Moment
 from izhigen.standalone.numbers import number, row_of, rows_of
 from izhigen.standalone.oracle import EVENT_EVERY, EVENT_NEURON, LENGTH, MEAN, steps_of, two_digits
 from izhigen.standalone.view_back import GoldenBackView
@@ -99,12 +99,18 @@ class GoldenView:
         Steps of the refractory period.
     last_spike : tuple of tuple of int
         Its step.
+    last_offset : tuple of tuple of str
+        How long after the beginning of that step, as a fraction of it.
     initial_last_spike : tuple of str
         Time of the last spike at time 0 in ms, and how much it may be off.
     initial_last_step : int
         Its step.
     spikes, checked : tuple
         Masks: of steps for each segment, event and neuron, and of neurons for each segment.
+    moments : tuple of tuple of str
+        Where events are inside their steps: segment, event*neurons + neuron, step, place and tolerance, in that order.
+    most_moments : int
+        Moments of a segment, at most.
     comparisons : int
         Trajectories that are compared.
     """
@@ -130,10 +136,13 @@ class GoldenView:
     tolerance: Table
     refractory_steps: int
     last_spike: tuple[tuple[int, ...], ...]
+    last_offset: tuple[tuple[str, ...], ...]
     initial_last_spike: tuple[str, ...]
     initial_last_step: int
     spikes: tuple[tuple[str, ...], ...]
     checked: tuple[str, ...]
+    moments: tuple[tuple[str, ...], ...]
+    most_moments: int
     comparisons: int
 
 
@@ -280,6 +289,7 @@ def view_of_golden(golden: Golden, suffix: str) -> GoldenView:
         tolerance=tuple(rows_of(s.tolerance, suffix) for s in segments),
         refractory_steps=round(golden.parameters.get(TAU_REF.name, 0.0) / golden.dt),
         last_spike=tuple(s.last_spike for s in segments),
+        last_offset=tuple(row_of(s.last_offset, suffix) for s in segments),
         initial_last_spike=row_of([golden.last_spike, two_digits(1e-6 * abs(golden.last_spike))], suffix),
         initial_last_step=round(golden.last_spike / golden.dt),
         spikes=tuple(
@@ -287,5 +297,12 @@ def view_of_golden(golden: Golden, suffix: str) -> GoldenView:
             for s in segments
         ),
         checked=tuple(f"0x{s.checked:X}u" for s in segments),
+        moments=tuple(_moment(k, m, len(golden.inputs), suffix) for k, s in enumerate(segments) for m in s.moments),
+        most_moments=max(len(s.moments) for s in segments),
         comparisons=sum(s.checked.bit_count() for s in segments),
     )
+
+
+def _moment(segment: int, moment: Moment, neurons: int, suffix: str) -> tuple[str, ...]:
+    place = row_of((moment.offset, moment.tolerance), suffix)
+    return (str(segment), str(moment.event * neurons + moment.neuron), str(moment.step), *place)
