@@ -68,6 +68,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "time_fused": (),
     "start": (),
     "release": ("start",),
+    "release_inside": (),
+    "since_inside": (),
     "since": (),  # after "start", which a device's is made with
 }
 """Templates in ``templates/math`` and the ones that must stand before them."""

@@ -11,8 +11,10 @@ from izhigen.codegen.view import KernelView, Lane, Variable
 
 Part = TypeVar("Part")
 
-MICROCONTROLLER_NEURONS = 16
-"""Neurons of a population of fixed size, where the compiler is told no other number."""
+MICROCONTROLLER_NEURONS, MICROCONTROLLER_PLACES = 16, 2
+"""Neurons of a population of fixed size, and places in a step that are kept of a neuron's events of a kind, where the
+compiler is told no other number.
+"""
 
 
 def processor_interface(view: KernelView) -> Interface:
@@ -159,6 +161,12 @@ def microcontroller_interface(view: KernelView) -> Interface:
         MICROCONTROLLER_NEURONS,
         f"Neurons of a population; give another number to the compiler with -D{neurons}=...",
     )
+    places = Size(
+        f"{view.name}_PLACES",
+        MICROCONTROLLER_PLACES,
+        "Events of a kind whose places in the last step are kept, at most; give another number to the compiler with "
+        f"-D{view.name}_PLACES=...",
+    )
     constants = Struct(
         f"{view.name}_constants",
         (
@@ -188,16 +196,23 @@ def microcontroller_interface(view: KernelView) -> Interface:
             f"{view.name}_step",
             "int32",
             (population, *_if(bool(view.inputs.all), given)),
-            "Advance all neurons by one step. Returns how many spiked.",
+            "Advance all neurons by one step. Returns how many "
+            + ("spiked." if view.location is None else "spikes there were."),
         ),
     )
+    is_inside = view.location is not None
     structs = [_fixed_population(view, neurons), *_if(bool(view.inputs.all), inputs)]
-    return Interface((*_if(view.has_constants, constants), *structs), functions, (size,))
+    return Interface((*_if(view.has_constants, constants), *structs), functions, (size, *_if(is_inside, places)))
 
 
 def _fixed_population(view: KernelView, neurons: str) -> Struct:
     state = [value(s.name, "float32", s.note, length=neurons) for s in view.model.states]
     released = "the first step in which a neuron is not held any more; 0 before any spike"
+    is_inside = view.location is not None
+    if is_inside:
+        released = "the first step at whose beginning a neuron is not held any more; 0 before any spike"
+    reached = "how far into the step before it that goes, a fraction of the step"
+    placed = "where in it, a fraction of the step"
     stamped = f"the step in which a neuron last spiked; step {AGREED.never} ms before the first one"
     parameters = [
         *(value(p.name, "float32", p.note) for p in view.model.parameters),
@@ -224,7 +239,15 @@ def _fixed_population(view: KernelView, neurons: str) -> Struct:
                 (
                     *state,
                     *_if(view.hold.exists, value("release", "int64", released, length=neurons)),
+                    *_if(
+                        view.hold.exists and is_inside,
+                        value("release_offset", "float32", reached, length=neurons),
+                    ),
                     *_if(view.code.elapses, value("last_spike_step", "int64", stamped, length=neurons)),
+                    *_if(
+                        view.code.elapses and is_inside,
+                        value("last_spike_offset", "float32", placed, length=neurons),
+                    ),
                 ),
             ),
             *_if(bool(parameters), Group("parameter", tuple(parameters))),
@@ -236,9 +259,21 @@ def _fixed_population(view: KernelView, neurons: str) -> Struct:
                 view.spikes,
                 value("spike", "uint8", _flags(view), length=neurons),
             ),
+            *_places(view, neurons),
         ),
         "A population: its parameters, and its state, a value a neuron. All of it lies in this struct.",
     )
+
+
+def _places(view: KernelView, neurons: str) -> tuple[Field, ...]:
+    """How often each event happened in the last step, and where in it."""
+    found = []
+    for event in () if view.location is None else view.location.events:
+        about = f"how often {'a neuron spiked' if event.number == 0 else event.name + ' happened'} in the last step"
+        kept = "and where in it, in order of time: fractions of the step; those behind the last are not set"
+        found.append(value(f"{event.name}_count", "uint8", about, length=neurons))
+        found.append(value(f"{event.name}_offset", "float32", kept, length=f"{neurons}][{view.name}_PLACES"))
+    return tuple(found)
 
 
 # -- what processors and devices share --------------------------------------------------------------------------------

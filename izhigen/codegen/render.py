@@ -165,12 +165,13 @@ def functions_of(kernel: Kernel, printer: CPrinter) -> list[str]:
     if kernel.keeps_times:
         wanted |= {"start"} | ({"since"} if kernel.step.reads_elapsed else set())
     if kernel.step.location is not None:
-        wanted.add("start")
+        wanted = {printer.INSIDE.get(name, name) for name in wanted} | {"start"}
     if kernel.short:
         wanted |= {"inlining", "phi1", "phi1_near"} | ({"phi1_wide", "phi1_unlimited"} if printer.WIDE_FORM else set())
     if kernel.short_phi2:
         wanted |= {"phi2", "phi2_near"} | ({"phi2_wide"} if printer.WIDE_FORM else set())
-    if printer.CLOCK and T in kernel.loop:
+    inside = kernel.search if printer.INSIDE else ()
+    if printer.CLOCK and any(T in symbols for symbols in (kernel.loop, *(part.symbols for part in inside))):
         wanted.add(printer.CLOCK)
     powers = ["\n".join(printer.power_function(n)) + "\n" for n in sorted(printer.powers)]
     parts = sorted({(n, "product") for n, _ in printer.blocks}) + sorted(printer.blocks)

@@ -70,6 +70,7 @@ def view_of(kernel: Kernel, target: str, printer: CPrinter, words: Words, *, wit
     with_initial : bool
         Whether initial values of the states are printed.
     """
+    words = words.of(kernel)
     lanes = _lanes(kernel, printer, words)
     code = _code(kernel, printer, words, with_initial)
     events = _events(kernel, printer, words)

@@ -41,6 +41,8 @@ class Words:
         when the hold began, and ``PERIOD`` for its length.
     since : tuple of Word or Symbol
         The function that finds the time since the last spike, and what it is given.
+    since_inside : tuple of Word or Symbol
+        The same where spikes are inside steps, if it is something else then.
     stamp : Store or None
         What is stored of an event's step, where a population keeps no times in double precision.
     in_parts : bool
@@ -52,9 +54,15 @@ class Words:
     form: tuple[Word, ...]
     release: tuple[Word, ...]
     since: tuple[sp.Symbol, ...]
+    since_inside: tuple[sp.Symbol, ...] = ()
     stamp: Store | None = None
     in_parts: bool = False
     holder: str = "neuron"
+
+    def of(self, kernel: Kernel) -> Words:
+        """The words for a kernel."""
+        is_inside = kernel.step.location is not None and self.since_inside
+        return replace(self, since=self.since_inside) if is_inside else self
 
     def step(self, kernel: Kernel) -> Procedure:
         """The part of a step that changes states."""

@@ -42,6 +42,8 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
     """Templates of ``templates/math`` that are not written out, as the target has the function."""
     TEMPLATES: Mapping[str, str] = MappingProxyType({})
     """Templates of ``templates/math`` that stand in for others."""
+    INSIDE: Mapping[str, str] = MappingProxyType({})
+    """The same where events are inside steps, on a target that counts steps and keeps no times."""
     CLOCK = ""
     """Template of ``templates/math`` that computes time from a step's number, where the target needs one."""
     WIDE = "float64"

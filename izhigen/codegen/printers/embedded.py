@@ -26,6 +26,7 @@ class EmbeddedPrinter(CPrinter):
             "phi2_form": "phi2_form_single",
         }
     )
+    INSIDE = MappingProxyType({"release": "release_inside", "since": "since_inside"})
     WIDE = "float32"
 
     def all_of(self, conditions: Iterable[Any]) -> str:

@@ -27,6 +27,5 @@ TARGET = Target(
     ),
     tiled=True,
     goes_back=True,
-    locates=True,
     flags=C_FLAGS,
 )

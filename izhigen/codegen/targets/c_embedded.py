@@ -11,6 +11,8 @@ from izhigen.codegen.words import Words
 
 LAST_STEP = Word("last_spike_step", integer=True)
 """The step in which a neuron last spiked."""
+LAST_OFFSET = Word("last_spike_offset", real=True)
+"""Where in it."""
 
 TARGET = Target(
     "c-embedded",
@@ -23,6 +25,7 @@ TARGET = Target(
         form=(Word("short_form"),),
         release=(Word("iz_release"), Word("population->step"), PERIOD, Word("population->dt")),
         since=(Word("iz_since"), Word("population->step"), LAST_STEP, Word("population->dt")),
+        since_inside=(Word("iz_since"), Word("population->step"), LAST_STEP, LAST_OFFSET, Word("population->dt")),
         stamp=Store(LAST_STEP, Word("population->step", integer=True), Kind.STEP),
     ),
     entry="step",

@@ -23,7 +23,6 @@ TARGET = Target(
         since=(Word("iz_since"), Word("step_now"), LAST_SPIKE, Word("constants->time_step")),
     ),
     goes_back=True,
-    locates=True,
     flags=("-O3", "-std=c++14"),
     project="cuda",
 )

@@ -16,7 +16,6 @@ from izhigen.codegen.viewing import view_of
 from izhigen.codegen.words import Words
 from izhigen.derive.adjoint import Training
 from izhigen.errors import BackendError, shown
-from izhigen.model.events import SpikeTiming
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,6 @@ class Target:
         Elementary functions that its projects call beside those of the kernel.
     goes_back : bool
         Whether its kernels go back through steps.
-    locates : bool
-        Whether its kernels find events inside a step.
     project : str
         Folder of ``templates/standalone/`` with the files of a project; the target's name when empty.
     """
@@ -74,7 +71,6 @@ class Target:
     input_noise: bool = True
     functions: tuple[str, ...] = ()
     goes_back: bool = False
-    locates: bool = False
     project: str = ""
 
     def check_dtype(self, dtype: str) -> None:
@@ -83,14 +79,6 @@ class Target:
             raise BackendError(
                 f"target {self.name!r} computes in {' or '.join(self.dtypes)} only, not in {dtype}; "
                 f"give dtype={shown(self.dtypes[0])}"
-            )
-
-    def check_timing(self, timing: SpikeTiming) -> None:
-        """Refuse to find events inside a step where the target cannot."""
-        if timing is not SpikeTiming.STEP and not self.locates:
-            raise BackendError(
-                f"target {self.name!r} has spikes at the end of a step only, not spike_timing={timing.value!r}; "
-                "take target 'c', or spike_timing='step'"
             )
 
     def check_drawn(self, counted_inputs: tuple[str, ...], delivered_inputs: tuple[str, ...]) -> None:
@@ -116,12 +104,11 @@ class Target:
         Raises
         ------
         BackendError
-            For a number type that the target does not have, for counts and spikes where it draws none, for ways back
-            where it has none, and for events inside a step where it finds none.
+            For a number type that the target does not have, for counts and spikes where it draws none, and for ways
+            back where it has none.
         """
         self.check_training(kernel.training)
         self.check_dtype(kernel.dtype)
-        self.check_timing(kernel.step.timing)
         self.check_drawn(kernel.counted_inputs, kernel.delivered_inputs)
         view = view_of(kernel, self.name, self.printer(kernel.dtype), self.words)
         interface = c_text(self.interface(view))
