@@ -82,12 +82,9 @@ class _Made:
         self.held_until = self._held_at_first()
         self.held = np.zeros(n, bool)  # until a condition, in the part that was made last
         self.happened = {e.name: np.zeros(n, bool) for e in step.events}
-        active = np.arange(n)
-        for part in range(MOST_LOCATED + 1):
-            active = active[self.at[active] < 1]
-            if not len(active):
-                break
-            self._make_part(active, is_last=part == MOST_LOCATED)
+        self.places, active = np.zeros(n, np.int64), np.arange(n)
+        while len(active := active[self.at[active] < 1]):
+            self._make_part(active)
         self._end()
 
     def _held_at_first(self) -> Array:
@@ -110,9 +107,7 @@ class _Made:
         own = {name: values[some] for name, values in self.state.items()}
         return {**fixed, **own, ELAPSED.name: self.at[some] * self.dt, SINCE_SPIKE.name: self.since[some]}
 
-    def _make_part(self, some: Array, *, is_last: bool = False) -> None:
-        if not len(some):
-            return
+    def _make_part(self, some: Array) -> None:
         real, located = self.located.dtype.type, self.located
         begin, until = self.at[some], self.held_until[some]
         end = np.where((until > begin) & (until < 1), until, real(1))
@@ -126,10 +121,11 @@ class _Made:
         part = _Part(located, values, (end - begin) * self.dt, held)
         whole = part.at(np.ones(len(some), located.dtype))
         comes = _is_sound(values, located.names) & self._crosses(part, whole, ready)
-        if is_last and comes.any():  # events without end: the neuron is left undefined
-            for name in located.names:
-                whole[name] = np.where(comes, real(np.nan), whole[name])
-            end, comes = np.where(comes, real(1), end), np.zeros(len(some), bool)
+        crowded = comes & (self.places[some] == MOST_LOCATED)  # events without end: the neuron is left undefined
+        for name in located.names:
+            whole[name] = np.where(crowded, real(np.nan), whole[name])
+        end, comes = np.where(crowded, real(1), end), comes & ~crowded
+        self.places[some] += comes
         quiet = some[~comes]
         for name in located.names:
             self.state[name][quiet] = whole[name][~comes]
@@ -168,7 +164,8 @@ class _Made:
         real, finest, n = self.located.dtype.type, self.located._finest, len(part.length)
         low, high = np.zeros(n, self.located.dtype), np.ones(n, self.located.dtype)
         reached, done = dict(whole), np.zeros(n, bool)
-        guess = self._ahead("first", part, part.values, np.zeros(n, self.located.dtype), ready)
+        guess = self._ahead("first", part, part.values, ready)
+        seen, seen_ahead = np.full(n, real(np.nan)), np.full(n, real(np.nan))
         for tried in range(1, MOST_TRIES + 1):
             done |= high - low <= finest
             if done.all():
@@ -178,7 +175,10 @@ class _Made:
             place = np.where(done, high, place)
             point = part.at(place)
             comes = self._crosses(part, point, ready)
-            guess = self._ahead("ahead", part, part.after(point), place, ready)
+            ahead = self._ahead("ahead", part, part.after(point), ready)
+            per_place = (ahead - seen_ahead) / (place - seen)  # -1 where the rate is that of the dense output
+            guess = np.where(per_place < 0, place - ahead / per_place, place + ahead)
+            seen, seen_ahead = place, ahead
             for name in self.located.names:
                 reached[name] = np.where(comes & ~done, point[name], reached[name])
             high, low = np.where(comes & ~done, place, high), np.where(~comes & ~done, place, low)
@@ -186,16 +186,16 @@ class _Made:
             guess = np.where(comes, guess, np.maximum(guess, place)) + finest / real(2)
         return high, reached
 
-    def _ahead(self, kind: str, part: _Part, values: dict[str, Any], place: Array, ready: Mapping[str, Array]) -> Array:
-        """Where events come, as it looks from a place of a part; the earliest."""
+    def _ahead(self, kind: str, part: _Part, values: dict[str, Any], ready: Mapping[str, Array]) -> Array:
+        """How far ahead the first event is, as it looks from a place, as a fraction of the part."""
         values = dict(values)
         for name, value in self.located._search:
             values[name] = value(values)
-        earliest = np.full(len(place), float(NEVER), self.located.dtype)
+        earliest = np.full(len(part.length), float(NEVER), self.located.dtype)
         for name, value in self.located._looked_at[kind].items():
-            there = place + value(values) / part.length
+            there = value(values)
             earliest = np.where(ready[name] & ~(there >= earliest), there, earliest)
-        return earliest
+        return earliest / part.length
 
     def _on_lines(
         self, part: _Part, whole: dict[str, Array], ready: Mapping[str, Array]
@@ -208,19 +208,18 @@ class _Made:
             low, high = value(first), value(last)
             there = low / (low - high)
             place = np.where(ready[name] & holds[name] & (there < place), there, place)
-        step, done = self.located._finest, np.zeros(n, bool)
-        reached = dict(whole)
-        while True:
-            place = np.where(done, place, np.minimum(place, real(1)))
+        finest, done = self.located._finest, place >= 1
+        low, high, reached, tried = np.zeros_like(place), np.ones_like(place), dict(whole), 0
+        while not done.all():
             point = {k: first[k] + place * (whole[k] - first[k]) for k in self.located.names}
-            point = {k: np.where(place >= 1, whole[k], point[k]) for k in self.located.names}
+            comes = self._crosses(part, {**point, LENGTH.name: part.length * place}, ready) & ~done
             for name in self.located.names:
-                reached[name] = np.where(done, reached[name], point[name])
-            done |= self._crosses(part, point, ready) | (place >= 1)
-            if done.all():
-                return place, reached
-            place = np.where(done, place, place + step)
-            step = step * real(2)
+                reached[name] = np.where(comes, point[name], reached[name])
+            high, low = np.where(comes, place, high), np.where(~comes & ~done, place, low)
+            done = done | (comes & (tried == 0)) | (high - low <= finest)
+            place = place + finest if tried == 0 else (low + high) / real(2)
+            done, tried = done | (place >= high), tried + 1
+        return high, reached
 
     # -- what happens -----------------------------------------------------------------------------------------------
 

@@ -426,8 +426,9 @@ class LocationView:
         Whether a condition ends a hold.
     finest, never : str
         How closely an event is located, as a fraction of a part; the time until what is not on its way (ms).
-    most_parts, most_tries, halved : int
-        Parts of a step, and places tried in the search, at most; and after how many of these bounds are halved.
+    most_places, most_tries, halved : int
+        Places of a step at which events happen, and places tried in the search for each, at most; and after how many
+        of the latter bounds are halved.
     """
 
     is_linear: bool
@@ -442,7 +443,7 @@ class LocationView:
     ends_hold: bool
     finest: str
     never: str
-    most_parts: int
+    most_places: int
     most_tries: int
     halved: int
 
@@ -550,7 +551,7 @@ class KernelView:
     @property
     def slots(self) -> int:
         """Most events of a neuron and step that the list may get."""
-        return self.event_count * (1 if self.location is None else self.location.most_parts + 1)
+        return self.event_count * (1 if self.location is None else self.location.most_places + 1)
 
     @property
     def room(self) -> str:

@@ -35,7 +35,7 @@ def location_view(
         ends_hold=any(event.hold is not None and event.hold.end is not None for event in step.events),
         finest=printer.literal(FINEST[kernel.dtype]),
         never=printer.literal(NEVER),
-        most_parts=MOST_LOCATED,
+        most_places=MOST_LOCATED,
         most_tries=MOST_TRIES,
         halved=HALVED,
     )

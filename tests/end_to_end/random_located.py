@@ -11,7 +11,7 @@ import numpy as np
 from tests.end_to_end.random_events import DT, STATES, Oracle
 
 HALVINGS = 60
-MOST_PARTS = 16
+MOST_PLACES = 16
 NEAREST = 1e-7
 """An event that comes sooner after another, as a fraction of a part, may be lost in rounding; many do so faster and faster."""
 GLIMPSES = 24
@@ -60,9 +60,8 @@ class LocatedOracle(Oracle):
         """One step; events are added to those found, each with its name and place in the step."""
         case, start, at, held = self.case, dict(now), 0.0, False
         happened = set()
-        part_count = 0
+        places = 0
         while at < 1:
-            part_count += 1
             until = (self.last + case.tau_ref - s * DT) / DT if case.tau_ref is not None else -1.0
             end = until if at < until < 1 else 1.0
             held = until > at
@@ -79,8 +78,6 @@ class LocatedOracle(Oracle):
                 found = self.holding(point(part), start, k, s, at + part * (end - at))
                 return any(found[n] for n in ready)
 
-            if part_count > MOST_PARTS:
-                raise Unclear
             if not comes(1.0):
                 now, at = point(1.0), end
                 continue
@@ -89,7 +86,8 @@ class LocatedOracle(Oracle):
                 middle = (low + high) / 2
                 low, high = (low, middle) if comes(middle) else (middle, high)
             seen = [comes(part) for part in np.linspace(0, 1, GLIMPSES)[1:-1]]
-            if seen != sorted(seen) or high < NEAREST:
+            places += 1
+            if seen != sorted(seen) or high < NEAREST or places > MOST_PLACES:
                 raise Unclear
             now, at = point(high), at + high * (end - at)
             now = self.happen(now, start, k, s, at, before.keys() - ready, happened)

@@ -278,3 +278,11 @@ def test_a_model_without_events_has_nothing_to_locate():
     model = Model("Plain", "dV/dt = -V/10", initial={"V": 1.0})
     one, two = (model.population(3, spike_timing=timing).run(5.0, record=["V"])["V"] for timing in ("step", "located"))
     np.testing.assert_array_equal(one, two)
+
+
+def test_the_ends_of_holds_do_not_count_as_events(everywhere):
+    """13 spikes a step, each with a refractory period: 26 parts, and no more than 16 events."""
+    model = LIF.with_refractory(0.05)
+    due = leaky_times(100.0, 0.05)
+    found = spikes(model, 20.0, everywhere, dt=2.0, I=100.0)
+    np.testing.assert_allclose(found, due[due <= 20], atol=1e-9)
