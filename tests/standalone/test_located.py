@@ -96,7 +96,7 @@ SEARCH = [
     (r"is_held = moment.held_until >= 1.0f;", "is_held = 0;"),
     (r"excluded = \(before & \(happened", "excluded = (0u & (happened"),
     (r"(excluded = .*) \| \(is_held \? \d+u : 0u\);", r"\1;"),
-    (r"part >= 16", "part >= 1"),
+    (r"places\+\+ == 16", "places++ == 1"),
     (r"\n *iz_arrive\(.*\);", ""),
     (r"moment.since = 0.0f;\n(?!.*since_at)", "\n"),
     (r"moment.since \+= place \* length", "moment.since += length"),
@@ -134,7 +134,7 @@ HOLDS = [
     (r"step_next == release", "step_next + 1 == release"),
     (r"is_held = moment.held_until >= 1.0f;", "is_held = 0;"),
     (r"const int ends = .*;", "const int ends = 0;"),
-    (r"place = there;", "place = there * 0.999f;"),
+    (r"place = there;", "place = there * 1.001f;"),
 ]
 """Of a hold that ends inside a step, and of a place on a straight line."""
 
@@ -149,7 +149,7 @@ def test_the_self_test_sees_when_a_hold_ends(tmp_path, target):
 def test_the_self_test_of_a_device_sees_changes(tmp_path):
     changes = [
         (r"(spike_offset\[place\] = )at;", r"\1at * 0.9999f;"),
-        (r"part >= 16", "part >= 1"),
+        (r"places\+\+ == 16", "places++ == 1"),
         (r"\(double\)step \+ \(double\)at", "(double)step"),
     ]
     assert surviving(tmp_path, located("IzhikevichLTC", "cuda"), "cuda", changes) == (3, [])
