@@ -298,7 +298,8 @@ def _summary(pop: Any, recording: Any, seconds: float) -> None:
     steps = round(simulated / pop.dt)
     click.echo(
         f"{pop.model.name}: {count} neuron{'s' if count != 1 else ''}, "
-        f"{simulated:g} ms in {steps} steps of {pop.dt:g} ms, {pop.method}, {pop.backend}, {pop.dtype.name}"
+        f"{simulated:g} ms in {steps} steps of {pop.dt:g} ms, {pop.method}, spike timing {pop.spike_timing}, "
+        f"{pop.backend}, {pop.dtype.name}"
     )
     click.echo(f"kernel:    {pop.build_info}")
     click.echo(f"time:      {seconds:.3g} s, {count * steps / max(seconds, 1e-9) / 1e6:.3g} million neuron-steps/s")

@@ -3,6 +3,7 @@
 The rule is one of cost at equal error (docs/methods.md has the figures):
 
 - wholly linear with rates of parameters: ``exact``;
+- spikes at the ends of steps: ``exp_euler``, as every method is then of first order through them;
 - right-hand sides that are polynomials of the states: ``rk4``, which is as cheap as its products, unless a state decays
   so fast at the default parameters that an explicit method needs small steps;
 - an upstroke that a threshold ends: ``etdrk2``, which is good at large steps too;
@@ -19,6 +20,7 @@ from izhigen.derive.lowering import DT, symbol
 from izhigen.derive.schemes import exact
 from izhigen.derive.stages import ceiling
 from izhigen.derive.system import System, build_system
+from izhigen.model.events import SpikeTiming
 from izhigen.model.model import Declaration
 
 FASTEST = 2
@@ -26,11 +28,13 @@ FASTEST = 2
 
 
 @lru_cache(maxsize=32)
-def choose(model: Declaration) -> tuple[str, str]:
-    """The name of the method for a model, and why."""
+def choose(model: Declaration, timing: SpikeTiming = SpikeTiming.STEP) -> tuple[str, str]:
+    """The name of the method for a model and where in a step its events happen, and why."""
     system = build_system(model)
     if exact.why_not(system) is None:
         return "exact", "every equation is linear with a rate of parameters only: exact"
+    if model.events and timing is SpikeTiming.STEP:
+        return "exp_euler", "exp_euler, as spikes at the ends of steps make every method first order (spike_timing)"
     if (rough := _why_not_polynomial(system)) is None:
         return "rk4", "rk4, as every right-hand side is a polynomial of the states and none decays fast"
     if ceiling(system) is not None:

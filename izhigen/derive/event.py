@@ -86,7 +86,7 @@ def untrue(condition: Any) -> Any:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happens to a neuron at the end of a step.
+    """Something that happens to a neuron, at the end of a step or inside it.
 
     States' symbols stand for their values when the event is decided; what ``old(...)`` means in it is
     :func:`~izhigen.derive.lowering.at_start`, and what ``new(...)`` means

@@ -193,7 +193,7 @@ def derive_step(model: Declaration, method: str = "exp_euler", spike_timing: str
     """
     timing = read_spike_timing(spike_timing)
     if isinstance(method, str) and method == AUTO:
-        found, why = choose(model)
+        found, why = choose(model, timing)
         return replace(_derived(model, find_scheme(found), timing), chosen=why)
     return _derived(model, find_scheme(method), timing)
 

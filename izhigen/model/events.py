@@ -82,7 +82,7 @@ def read_spike_timing(given: Any) -> SpikeTiming:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happens to a neuron at the end of a step, besides its spike.
+    """Something that happens to a neuron besides its spike: at the end of a step, or inside it (``spike_timing``).
 
     As in ``Model(..., events={"burst_end": iz.Event("u < u_0", "w = 0")})``. Nothing is read before a model is made.
 

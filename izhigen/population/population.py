@@ -250,6 +250,11 @@ class Population:
         return self._engine_in_use.method
 
     @property
+    def spike_timing(self) -> str:
+        """Where in a step events happen: ``"step"``, ``"linear"`` or ``"located"``."""
+        return str(self._options["spike_timing"])
+
+    @property
     def backend(self) -> str:
         """Name of the backend."""
         return self._backend
@@ -325,10 +330,15 @@ class Population:
 
         return notebook.population_html(self)
 
+    @property
+    def _how(self) -> str:
+        located = self.spike_timing != SpikeTiming.STEP.value
+        return f"{self.method}, spikes {self.spike_timing}" if located else self.method
+
     def __repr__(self) -> str:
         return (
             f"<Population of {self._model.name}: {'x'.join(map(str, self.shape))} neurons, dt={self.dt:g} ms, "
-            f"{self.method}, {self._backend}, {self._dtype.name}, t={self.t:g} ms>"
+            f"{self._how}, {self._backend}, {self._dtype.name}, t={self.t:g} ms>"
         )
 
     # -- stepping ---------------------------------------------------------------------------------------------------

@@ -43,8 +43,9 @@ class Recording:
     """Traces, spikes and other events of one run.
 
     Values are those after a step and its reset; ``t`` is the end of each recorded step, and the time of a spike or
-    another event is the end of the step in which it happened. All times are in ms. Traces, events and figures of a
-    population on a CUDA device are CuPy arrays and stay there; :meth:`to_host` brings them all over.
+    another event is the end of the step in which it happened, or the place in it where events are located. All times
+    are in ms. Traces, events and figures of a population on a CUDA device are CuPy arrays and stay there;
+    :meth:`to_host` brings them all over.
 
     Attributes
     ----------
