@@ -201,7 +201,8 @@ class StepWriter:
             if event.is_muted and self._is_held is not None:
                 holds.append(sp.Not(self._is_held))
             self._may_happen.append(sp.And(*holds).xreplace(self._elapsed))
-        total = sp.Add(*(f.absolute(value) for value in self._present.values()))
+        read = {s for event in events for s in event.condition.free_symbols} & self._present.keys()
+        total = sp.Add(*(f.absolute(self._present[s]) for s in self.step.states if s in read or not read))
         self._may_happen.append(untrue(sp.Le(total, NEVER)))
         self._watched = dict(self._present)
 
