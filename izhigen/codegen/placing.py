@@ -9,7 +9,7 @@ import sympy as sp
 from sympy.logic.boolalg import Boolean
 
 from izhigen.codegen.naming import Namer
-from izhigen.codegen.procedure import Kind, Placement, Statement
+from izhigen.codegen.procedure import Kind, Placement, Statement, block_rows
 
 
 class Placer:
@@ -77,5 +77,7 @@ class Placer:
 
 
 def kind_of(expression: Any) -> Kind:
-    """Whether an expression is a condition or a number."""
+    """Whether an expression is a condition, all rows of a block, or a number."""
+    if isinstance(expression, block_rows):
+        return Kind.ROWS
     return Kind.CONDITION if isinstance(expression, Boolean) and not expression.is_Symbol else Kind.REAL

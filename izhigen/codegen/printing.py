@@ -18,6 +18,8 @@ def print_statement(statement: Statement, printer: CPrinter) -> Line:
     text = printer.doprint(statement.expression)
     whole = text.startswith("(") and text.endswith(")") and _closes_at_end(text)
     types = {Kind.CONDITION: "int", Kind.TIME: "double", Kind.STEP: printer.step_type}
+    if statement.kind is Kind.ROWS:
+        types[Kind.ROWS] = printer.rows_type(statement.expression)
     how = "+=" if isinstance(statement, Store) and statement.how == "add" else "="
     return Line(
         word_of(statement.symbol),

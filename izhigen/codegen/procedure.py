@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import sympy as sp
+
+from izhigen.derive.functions import OwnFunction, phi1_action
 
 
 class Placement(enum.Flag):
@@ -22,14 +25,33 @@ class Placement(enum.Flag):
 class Kind(enum.Enum):
     """The type of a value.
 
-    A number of the kernel's dtype; a time in ms, in double precision whatever the dtype is; the number of a step; or a
-    condition.
+    A number of the kernel's dtype; a time in ms, in double precision whatever the dtype is; the number of a step; a
+    condition; or all rows of a matrix times a vector.
     """
 
     REAL = "real"
     TIME = "time"
     STEP = "step"
     CONDITION = "condition"
+    ROWS = "rows"
+
+
+class block_rows(OwnFunction):
+    """``block_rows(z11, z12, ..., v1, v2, ...)``: all rows of phi1(Z) v, which are found together."""
+
+
+def rows_of(rows: Any) -> int:
+    """How many rows they are."""
+    return math.isqrt(len(rows.args))
+
+
+class block_row(OwnFunction):
+    """``block_row(row, rows)``: one of them."""
+
+
+def rows_together(expression: Any) -> Any:
+    """The expression with every row of a block as one of all its rows."""
+    return expression.replace(phi1_action, lambda row, *parts: block_row(row, block_rows(*parts)))
 
 
 class Word(sp.Symbol):  # type: ignore[misc]

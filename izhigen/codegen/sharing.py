@@ -11,7 +11,7 @@ import sympy as sp
 from izhigen.codegen.economy import is_only_added, shared_powers
 from izhigen.codegen.naming import Namer
 from izhigen.codegen.placing import kind_of
-from izhigen.codegen.procedure import Statement, Store
+from izhigen.codegen.procedure import Statement, Store, rows_together
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def share(
     body: Iterable[Statement], stores: Iterable[Store], sharer: Sharer
 ) -> tuple[tuple[Statement, ...], tuple[Store, ...]]:
     """Give every repeated subexpression of the body a statement before its first use."""
-    everything = [*body, *stores]
+    everything = [replace(s, expression=rows_together(s.expression)) for s in (*body, *stores)]
     temporaries = sp.numbered_symbols("shared_expression_", real=True)
     powers, plain = shared_powers([s.expression for s in everything], lambda: next(temporaries), sharer.dtype)
     found, reduced = sp.cse([*powers.values(), *plain], symbols=temporaries)

@@ -15,7 +15,7 @@ from izhigen.codegen.elementary import in_order
 from izhigen.codegen.formats import FORMATS
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.printers.c import CPrinter
-from izhigen.codegen.render import elementary_texts
+from izhigen.codegen.render import block_texts, elementary_texts
 from izhigen.derive import functions as f
 from tests.helpers import first_order_error
 
@@ -50,15 +50,17 @@ def expressions():
     )
 
 
-def compiled(tmp_path, dtype, texts, printer):
-    """Evaluate printed expressions in one library: f<k>(x, y)."""
+def compiled(tmp_path, dtype, texts, printer, names=("x", "y")):
+    """Evaluate printed expressions in one library: f<k>(x, y), or of other names."""
     real = FORMATS[dtype].real
     body = [
         *("\n".join(printer.power_function(n)) for n in sorted(printer.powers)),
         *elementary_texts(printer, in_order(printer.elementary)),
+        *block_texts(printer),
     ]
     lines = ["#include <math.h>", "#include <stdint.h>", "#include <string.h>", *body]
-    lines += [f"{real} f{k}({real} x, {real} y) {{ (void)x; (void)y; return {text}; }}" for k, text in enumerate(texts)]
+    given, unused = ", ".join(f"{real} {name}" for name in names), " ".join(f"(void){name};" for name in names)
+    lines += [f"{real} f{k}({given}) {{ {unused} return {text}; }}" for k, text in enumerate(texts)]
     source, library = tmp_path / "f.c", tmp_path / f"f{len(list(tmp_path.iterdir()))}.so"
     source.write_text("\n".join(lines))
     compiler = find_toolchain()
@@ -81,7 +83,7 @@ def compiled(tmp_path, dtype, texts, printer):
         text=True,
     )
     ffi = cffi.FFI()
-    ffi.cdef("\n".join(f"{real} f{k}({real} x, {real} y);" for k in range(len(texts))))
+    ffi.cdef("\n".join(f"{real} f{k}({given});" for k in range(len(texts))))
     return ffi.dlopen(str(library))
 
 

@@ -110,3 +110,52 @@ def test_slopes_of_the_action_of_a_block():
                 ends.append(float(np.squeeze(value({s.name: np.array([v]) for s, v in zip(names, moved)}))))
             slope = float(np.squeeze(evaluate(call.diff(name))({s.name: np.array([v]) for s, v in zip(names, start)})))
             assert slope == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-7)
+
+
+def matrices(size, rng):
+    """Any, symmetric decaying, defective with equal rates, far apart in size, singular; rows up to 30."""
+    for kind in range(60):
+        matrix = rng.normal(size=(size, size))
+        if kind % 5 == 1:
+            matrix = -matrix @ matrix.T
+        elif kind % 5 == 2:
+            matrix = np.triu(matrix, 1) - np.eye(size)
+        elif kind % 5 == 3:
+            matrix = matrix * 10.0 ** rng.uniform(-3, 3, (size, 1)) * 10.0 ** rng.uniform(-3, 3, size)
+        elif kind % 5 == 4:
+            matrix[-1] = matrix[0]
+        yield matrix * 10.0 ** rng.uniform(-3, 1.47) / np.abs(matrix).sum(axis=1).max()
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 5])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_action_of_a_block(size, dtype, tmp_path):
+    """Within a few units of the largest phi1 times the largest entry of the vector; of no size does it make a NaN."""
+    number, rng = DTYPES[dtype], np.random.default_rng(size)
+    names = sp.symbols(f"z0:{size * size} v0:{size}", real=True)
+    rows = [f.phi1_action(row, *names) for row in range(size)]
+    printer = CPrinter(dtype)
+    texts = [printer.doprint(row) for row in rows]
+    found = compiled(tmp_path, dtype, texts, printer, [s.name for s in names])
+    calls = [getattr(found, f"f{row}") for row in range(size)]
+    with mpmath.workdps(60):
+        for matrix in matrices(size, rng):
+            z, v = matrix.astype(number), rng.normal(size=size).astype(number)
+            both = mpmath.zeros(2 * size)
+            both[:size, :size], both[:size, size:] = mpmath.matrix(z.astype(float)), mpmath.eye(size)
+            phi1 = mpmath.expm(both, method="taylor")[:size, size:]
+            scale = max(sum(abs(phi1[i, j]) for j in range(size)) for i in range(size)) * float(np.abs(v).max())
+            for row, call in enumerate(calls):
+                expected = sum(phi1[row, j] * float(v[j]) for j in range(size))
+                error = abs(mpmath.mpf(float(call(*z.ravel(), *v))) - expected) / scale / np.finfo(number).eps
+                assert error <= 8 + np.abs(matrix).sum(axis=1).max(), (
+                    matrix,
+                    row,
+                    float(error),
+                )  # as it is conditioned
+    for big in (1e5, 1e7, 1e11):
+        signs = big * rng.choice([-1, 0, 1], (20, size * size + size))
+        assert all(np.isfinite(call(*map(float, values))) for values in signs for call in calls)
+        stiff = -big * np.eye(size)
+        assert abs(calls[0](*map(float, stiff.ravel()), *([big] * size)) - 1) < 1e-2
+    assert np.isnan(calls[0](*[float("nan")] * (size * size + size)))

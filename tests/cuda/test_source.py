@@ -323,6 +323,23 @@ def test_inputs_and_noise_of_the_kernel_equal_those_of_c(dtype, without_contract
 
 
 @needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [3, 5])
+def test_several_coupled_states_equal_those_of_c(size, dtype, without_contraction, double):
+    """The action of a matrix, without loops and with them."""
+    lines = [f"dx{k}/dt = -x{k}*(1 + 0.3*x{(k + 1) % size}) + x{(k - 1) % size}" for k in range(size)]
+    model = iz.Model("Ring", "\n".join(lines), initial={f"x{k}": 0.3 + 0.2 * k for k in range(size)})
+    names, found = [f"x{k}" for k in range(size)], []
+    for backend in ("c", "cuda"):
+        pop = model.population(
+            40, dt=0.2, backend=backend, dtype=dtype, method="exp_rosenbrock", x0=np.linspace(-3, 9, 40)
+        )
+        rec = pop.run(steps=20, record=names).to_host()
+        found.append(np.array([rec[name] for name in names]))
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+@needs_compiler
 def test_time_in_single_precision_is_that_of_double_precision(without_contraction, double):
     """float32 kernels compute t = step*dt from two parts without arithmetic in double precision, and round it as C does."""
     clock = iz.Model("Clock", "dx/dt = where(t >= 0, t, 0) - x", threshold="x > 1e9", reset="x = 0")

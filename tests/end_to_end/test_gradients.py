@@ -110,6 +110,17 @@ def test_constructs(name, method):
     assert construct_case(name, steps, method=method).check(tolerance=1e-5, each=method == "exp_euler") >= 3
 
 
+@pytest.mark.parametrize("size", [3, 5])
+def test_several_coupled_states(size):
+    """Derivatives of the action of a matrix, in NumPy and in C; all its rows are found together."""
+    lines = [f"dx{k}/dt = -k*x{k}*(1 + 0.3*x{(k + 1) % size}) + x{(k - 1) % size}" for k in range(size)]
+    start = {f"x{k}": 0.3 + 0.2 * k for k in range(size)}
+    model = iz.Model("Ring", "\n".join(lines), parameters={"k": 1.3}, initial=start)
+    case = Differences(model, start, {}, 12, {"dt": 0.2, "method": "exp_rosenbrock", "backend": "numpy"})
+    assert case.check(tolerance=1e-5) >= size + 1
+    check_backends(case)
+
+
 @pytest.mark.parametrize("first", range(0, RANDOM, CHUNK))
 def test_random_models(first):
     checked = [random_case(seed).check(tolerance=1e-5) for seed in range(first, first + CHUNK)]

@@ -12,8 +12,11 @@ from sympy.printing.c import C99CodePrinter
 
 from izhigen.codegen.formats import FORMATS
 from izhigen.codegen.identifiers import c_name
+from izhigen.codegen.procedure import rows_of, rows_together
 from izhigen.errors import DerivationError
 
+MOST_UNROLLED = 4
+"""Most rows of a matrix whose action on a vector is printed without loops, as vector code has to be."""
 HIGHEST_HALF_POWER = 5
 """Half-integer powers up to this one are printed with sqrt."""
 
@@ -224,7 +227,21 @@ class CPrinter(C99CodePrinter):  # type: ignore[misc]
         return self._block_call("phi1", 2, expr)
 
     def _print_phi1_action(self, expr: Any) -> str:
-        return self._block_call("action", 1, expr)
+        return str(self._print(rows_together(expr)))
+
+    def _print_block_row(self, expr: Any) -> str:
+        row, rows = expr.args
+        return f"{self._print(rows)}.v{int(row)}"
+
+    def _print_block_rows(self, expr: Any) -> str:
+        size = rows_of(expr)
+        self.blocks.add((size, "action" if size > MOST_UNROLLED else "action_unrolled"))
+        self.elementary |= {"fabs", "capped", "inlining"}
+        return f"iz_block{size}_action({', '.join(self._print(part) for part in expr.args)})"
+
+    def rows_type(self, expr: Any) -> str:
+        """The type of all rows of a block."""
+        return f"struct iz_block{rows_of(expr)}"
 
     def _print_block_covariance(self, expr: Any) -> str:
         return self._block_call("covariance", 3, expr)
