@@ -340,6 +340,18 @@ def test_several_coupled_states_equal_those_of_c(size, dtype, without_contractio
 
 
 @needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_equations_of_bernoulli_equal_those_of_c(dtype, without_contraction, double):
+    model = iz.Model("Bernoulli", "dx/dt = x*(y - x**2)\ndy/dt = 0.2*y + 0.01*y**4", initial={"y": 0.5})
+    found = []
+    for backend in ("c", "cuda"):
+        pop = model.population(40, dt=0.2, backend=backend, dtype=dtype, method="strang", x=np.linspace(-3, 9, 40))
+        rec = pop.run(steps=20, record=["x", "y"]).to_host()
+        found.append(np.array([rec["x"], rec["y"]]))
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+@needs_compiler
 def test_time_in_single_precision_is_that_of_double_precision(without_contraction, double):
     """float32 kernels compute t = step*dt from two parts without arithmetic in double precision, and round it as C does."""
     clock = iz.Model("Clock", "dx/dt = where(t >= 0, t, 0) - x", threshold="x > 1e9", reset="x = 0")

@@ -121,6 +121,16 @@ def test_several_coupled_states(size):
     check_backends(case)
 
 
+def test_equations_of_bernoulli():
+    """Derivatives of their flow, for even and odd powers, growing and falling, in NumPy and in C."""
+    start = {"x": [0.3, -1.2, 0.8], "y": [0.5, 0.2, -0.3], "w": [0.2, -0.4, 0.7]}
+    equations = "dx/dt = x*(y - k*x**2)\ndy/dt = -y/3 - 0.5*x**2 + 1.2\ndw/dt = -k*w + 0.3*x*w**4"
+    model = iz.Model("Bernoulli", equations, parameters={"k": 1.3})
+    case = Differences(model, start, {}, 12, {"dt": 0.2, "method": "strang", "backend": "numpy"})
+    assert case.check(tolerance=1e-5) >= 4
+    check_backends(case)
+
+
 @pytest.mark.parametrize("first", range(0, RANDOM, CHUNK))
 def test_random_models(first):
     checked = [random_case(seed).check(tolerance=1e-5) for seed in range(first, first + CHUNK)]

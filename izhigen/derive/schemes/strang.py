@@ -9,12 +9,17 @@ frozen. It is exact for a linear equation, :math:`\tau\,\varphi_1(\tau A)\,f`, a
           C = \cosh\sqrt x, \quad S = \sinh\sqrt x/\sqrt x,
 
 the solution of the Riccati equation with constant coefficients. Behind its pole (C - j S <= 0, or x < -pi^2) the state
-is a large number of the sign of f. Any other equation takes exponential Euler's step, which is of order 2 for it alone.
+is a large number of the sign of f. Exact as well is the flow of an equation of Bernoulli, x' = A x + B x^n,
+
+.. math:: x\,e^{\tau A}/D^{1/(n-1)}, \quad D = 1 - (n-1)\,\tau B\,\varphi_1((n-1)\,\tau A)\,x^{n-1},
+
+by logarithms, without the growth of D for A > 0; behind the pole (D <= 0) x is large. Any other equation takes exponential Euler's step, which is of order 2 for it alone.
 So the order is 2. States whose flows are dearest, and that do not read each other, stand in the middle and move once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import sympy as sp
@@ -22,15 +27,31 @@ import sympy as sp
 from izhigen.derive.event import Assignment
 from izhigen.derive.expansion import bounded_expand, tree_size
 from izhigen.derive.exponential import noise_by_rates, scaled_rate
-from izhigen.derive.functions import capped, cosh_sqrt, maximum, minimum, phi1, phi1_block, sinhc_sqrt, where
+from izhigen.derive.functions import (
+    absolute,
+    capped,
+    cosh_sqrt,
+    expm1,
+    limited,
+    log1p,
+    maximum,
+    minimum,
+    phi1,
+    phi1_block,
+    signum,
+    sinhc_sqrt,
+    where,
+)
 from izhigen.derive.lowering import DT, SINCE_SPIKE, T
 from izhigen.derive.scheme import Scheme
 from izhigen.derive.stages import GROWING, ceiling, named
-from izhigen.derive.system import EquationClass, System
+from izhigen.derive.system import EquationClass, StateEquation, System
 
 Unit = tuple[int, ...]
 AT_POLE = sp.Rational(1, 10**15)
 """What C - j S counts as, where it is less."""
+BEHIND_POLE = sp.Integer(10) ** 30
+"""How far behind the pole of an equation of Bernoulli the state moves, before the cap."""
 
 
 class _Splitting:
@@ -65,6 +86,8 @@ class _Splitting:
         name = equation.state.name + part
         if equation.kind is EquationClass.QUADRATIC and not _is_long(equation.rhs):
             return self._quadratic(index, tau, seen, name)
+        if (parts := bernoulli(equation)) is not None:
+            return self._bernoulli(*(part.xreplace(seen) for part in (equation.state, *parts)), tau, name)
         slope, rate = equation.rhs.xreplace(seen), scaled_rate(equation.rate, tau).xreplace(seen)
         if equation.kind in (EquationClass.CONSTANT, EquationClass.LINEAR_PARAMETER_RATE):
             return tau * phi1(rate) * slope
@@ -86,6 +109,18 @@ class _Splitting:
         below = maximum(cosh_sqrt(x) - half * sine, AT_POLE)
         return capped(tau * slope * where(inside, sine, 1) / where(inside, below, AT_POLE))
 
+    def _bernoulli(self, x: Any, rate: Any, factor: Any, power: Any, tau: Any, name: str) -> Any:
+        """The exact flow of x' = A x + B x^n, with D or, for A > 0, D exp(-z) where z = (n - 1) tau A."""
+        x, z = self._named(f"x_{name}", x), self._named(f"z_{name}", scaled_rate(rate, (power - 1) * tau))
+        factor = factor if factor.is_Number else capped(factor)
+        gain = (power - 1) * tau * phi1(-absolute(z)) * factor * limited(x ** (power - 1))
+        gain, fall = self._named(f"gain_{name}", gain), self._named(f"fall_{name}", minimum(-z, 0))
+        below = self._named(f"below_{name}", sp.exp(fall) - gain)
+        inside, near = sp.Gt(below, 0), sp.Gt(below, sp.Rational(1, 2))
+        logarithm = where(near, log1p(where(near, expm1(fall) - gain, 0)), sp.log(where(inside, below, 1)))
+        growth = (minimum(z, 0) - logarithm) / (power - 1)
+        return capped(where(inside, x * expm1(growth), BEHIND_POLE * signum(x)))
+
     def _block(self, unit: Unit, tau: Any, seen: dict[sp.Symbol, Any], part: str) -> list[Any]:
         states = [self.system.states[k] for k in unit]
         matrix = [scaled_rate(self.system.jacobian[r, c], tau) for r in unit for c in unit]
@@ -97,6 +132,22 @@ class _Splitting:
             sp.Add(*(tau * phi1_block(row, column, *matrix) * slope for column, slope in enumerate(slopes)))
             for row in range(len(unit))
         ]
+
+
+def bernoulli(equation: StateEquation) -> tuple[Any, Any, Any] | None:
+    """A, B and the integer n > 2 of an equation x' = A x + B x^n with A and B free of x; None for any other."""
+    if equation.kind is not EquationClass.NONLINEAR or _is_long(equation.rhs):
+        return None
+    factors: dict[Any, Any] = {}
+    for term in sp.Add.make_args(bounded_expand(equation.rhs)):
+        factor, rest = term.as_independent(equation.state, as_Add=False)
+        power = rest.as_base_exp()[1] if rest.as_base_exp()[0] == equation.state else sp.S.Zero
+        factors[power] = factors.get(power, 0) + factor
+    rate = factors.pop(sp.S.One, sp.S.Zero)
+    if len(factors) != 1:
+        return None
+    ((power, factor),) = factors.items()
+    return (rate, factor, power) if power.is_Integer and power > 2 else None
 
 
 def _is_long(rhs: Any) -> bool:
@@ -147,11 +198,19 @@ def _advance(system: System) -> tuple[tuple[Assignment, ...], tuple[Any, ...]]:
     return tuple(splitting.assignments), tuple(splitting.increments)
 
 
+def _notes(system: System) -> Iterator[str]:
+    for equation in system.equations:
+        if (parts := bernoulli(equation)) is not None:
+            x, power = equation.state, parts[2]
+            yield f"d{x}/dt is of the form A*{x} + B*{x}**{power} with A and B free of {x}: its own flow is exact"
+
+
 SCHEME = Scheme(
     name="strang",
     order=2,
     advance=_advance,
     noise=noise_by_rates,
     exponential=True,
+    notes=_notes,
     formula=r"x' = \Phi_1^{\Delta t/2} \circ \dots \circ \Phi_m^{\Delta t} \circ \dots \circ \Phi_1^{\Delta t/2}(x)",
 )
