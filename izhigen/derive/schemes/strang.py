@@ -13,8 +13,9 @@ is a large number of the sign of f. Exact as well is the flow of an equation of 
 
 .. math:: x\,e^{\tau A}/D^{1/(n-1)}, \quad D = 1 - (n-1)\,\tau B\,\varphi_1((n-1)\,\tau A)\,x^{n-1},
 
-by logarithms, without the growth of D for A > 0; behind the pole (D <= 0) x is large. Any other equation takes exponential Euler's step, which is of order 2 for it alone.
-So the order is 2. States whose flows are dearest, and that do not read each other, stand in the middle and move once.
+by logarithms, without the growth of D for A > 0; behind the pole (D <= 0) x is large. Any other equation takes
+exponential Euler's step, which is of order 2 for it alone. So the order is 2. States whose flows are dearest, and that
+do not read each other, stand in the middle and move once.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ class _Splitting:
         if equation.kind is EquationClass.QUADRATIC and not _is_long(equation.rhs):
             return self._quadratic(index, tau, seen, name)
         if (parts := bernoulli(equation)) is not None:
-            return self._bernoulli(*(part.xreplace(seen) for part in (equation.state, *parts)), tau, name)
+            linear, factor, power = (value.xreplace(seen) for value in parts)
+            return self._bernoulli(equation.state.xreplace(seen), linear, factor, power, tau, name)
         slope, rate = equation.rhs.xreplace(seen), scaled_rate(equation.rate, tau).xreplace(seen)
         if equation.kind in (EquationClass.CONSTANT, EquationClass.LINEAR_PARAMETER_RATE):
             return tau * phi1(rate) * slope
