@@ -77,7 +77,7 @@ def check(seed, backend, dtype="float64", method="exp_euler"):
 def test_random_models_on_numpy(first):
     seeds = ON_NUMPY[ON_NUMPY.index(first) :][:5]
     found = [check(seed, "numpy", method=("exp_euler", "euler")[seed % 2]) for seed in seeds]
-    assert sum(count > 0 for count, _ in found) >= 0.7 * len(seeds)
+    assert sum(count > 0 for count, _ in found) >= 0.5 * len(seeds)
     assert sum(clear for _, clear in found) > 0.7 * len(seeds) * 4 * STEPS
 
 
