@@ -520,7 +520,7 @@ def main() -> None:
         if any("\0" in argument for argument in sys.argv):
             raise click.UsageError("an argument holds a NUL character, which no path or name can")
         with _ended_in_order():
-            cli.main(standalone_mode=False)
+            code = cli.main(standalone_mode=False)  # of click.exceptions.Exit; commands return nothing
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)
@@ -546,6 +546,8 @@ def main() -> None:
     except OSError as problem:
         click.echo(f"izhigen: error: {_one_line(str(problem))}", err=True)
         sys.exit(1)
+    if code:
+        sys.exit(code)
 
 
 @contextlib.contextmanager

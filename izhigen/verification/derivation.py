@@ -28,6 +28,8 @@ AGREES = mpmath.mpf(10) ** -25
 """Relative difference that a numeric derivative may leave."""
 NOTHING = mpmath.mpf(10) ** -12
 """Values that are this small a part of the largest beside them count as 0: digits of a derivative are lost in them."""
+ROUNDING = mpmath.mpf(10) ** (12 - DIGITS)
+"""What rounding and the extrapolation leave of a step that is exact, as a part of the states."""
 POINTS, ORDER_POINTS = 12, 3
 ROWS = 9
 """Of the extrapolation that a single step is compared with: it has twice as many orders."""
@@ -231,8 +233,8 @@ class Checker:
 
     def _order(self, step: Step) -> Check:
         """One step beside the solution over it, and a step of half the length."""
-        what = f"one step of {step.method} is right up to order {step.scheme.order}"
         wanted = min(step.scheme.order, 1) if self.declared.holds_currents else step.scheme.order
+        what = f"one step of {step.method} is " + (f"right up to order {wanted}" if wanted < math.inf else "exact")
         found: list[float] = []
         try:
             for place in self.places:
@@ -243,8 +245,8 @@ class Checker:
         if not found:
             return Check(what, None, "no place where it can be told")
         order = min(found)
-        detail = "it is exact" if order == math.inf else f"its error falls with dt**{order + 1:.2f}"
-        return Check(what, order > wanted - 0.2, detail)
+        detail = "only rounding is left" if order == math.inf else f"its error falls with dt**{order + 1:.2f}"
+        return Check(what, order >= wanted - 0.2, detail)
 
     def _local_order(self, step: Step, place: Place) -> float | None:
         rates = [self.derivatives(place, column) for column in range(len(place.y))]
@@ -257,7 +259,7 @@ class Checker:
             exact = self._exact(place, length)
             apart = [abs(a - b) for a, b in zip(self.after(step, place, length), exact)]
             errors.append(max(apart))
-        if not errors[1] > mpmath.mpf(10) ** (5 - DIGITS):
+        if errors[1] <= ROUNDING * (1 + max(map(abs, place.y))):
             return math.inf
         return float(mpmath.log(errors[0] / errors[1], 2)) - 1
 

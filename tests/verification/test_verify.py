@@ -20,6 +20,7 @@ from izhigen.errors import BackendError, DerivationError, ValueShapeError
 from izhigen.verification import derivation, ladder, pick, rates
 from izhigen.verification.ladder import Choice, Curve, Point, choices, ladder_for, matched
 from tests.conftest import ROOT
+from tests.verification import models
 
 LTC = iz.load("IzhikevichLTC")
 SMOOTH = Model(
@@ -133,6 +134,14 @@ def test_the_derivations_of_many_kinds_of_equations_pass():
             backend="numpy",
         )
         assert all(check.passed for check in result.checks), str(result)
+
+
+@pytest.mark.parametrize("model", [models.decay, models.LIF, iz.load("RS"), models.HH], ids=lambda model: model.name)
+def test_correct_models_pass_with_the_methods_that_are_looked_at_by_default(model):
+    result = iz.verify(model, 5.0, inputs={"I": 20.0} if model.inputs else None, steps=(0.5,), backend="numpy")
+    assert result.passed and "WRONG" not in str(result), str(result)
+    is_linear = model in (models.decay, models.LIF)
+    assert ("one step of exact is exact: only rounding is left" in str(result)) == is_linear
 
 
 def test_noise_is_left_out():
@@ -303,13 +312,15 @@ def test_errors(capsys, monkeypatch, arguments, code, words):
     assert found == code and words in text and len(text.splitlines()) == 1, text
 
 
-def test_a_failed_check_is_exit_code_1(monkeypatch):
+def test_a_failed_check_is_exit_code_1(capsys, monkeypatch):
     true = derivation.derive_step
     monkeypatch.setattr(
         derivation, "derive_step", lambda model, method: replace(true(model, "euler"), scheme=find_scheme(method))
     )
-    result = CliRunner().invoke(cli, ["verify", "RS", *QUICK, "--input", "10"])
-    assert result.exit_code == 1 and "WRONG one step of heun2" in result.output
+    monkeypatch.setattr(sys, "argv", ["izhigen", "verify", "RS", *QUICK, "--input", "10"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 1 and "WRONG one step of heun2" in capsys.readouterr().out
 
 
 def test_without_scipy(monkeypatch):
