@@ -30,7 +30,7 @@ NOTHING = mpmath.mpf(10) ** -12
 """Values that are this small a part of the largest beside them count as 0: digits of a derivative are lost in them."""
 ROUNDING = mpmath.mpf(10) ** (12 - DIGITS)
 """What rounding and the extrapolation leave of a step that is exact, as a part of the states."""
-POINTS, ORDER_POINTS = 12, 3
+POINTS, ORDER_POINTS, DRAWS = 12, 3, 20
 ROWS = 9
 """Of the extrapolation that a single step is compared with: it has twice as many orders."""
 SHORT = mpmath.mpf("0.01")
@@ -81,7 +81,22 @@ class Checker:
         with mpmath.workdps(DIGITS):
             self.declared = Declared(subject.model, subject.values, DIGITS)
         self.system: System = derive_step(subject.model, "euler").system
-        self.places = [self._place(subject) for _ in range(POINTS)]
+        with mpmath.workdps(DIGITS):
+            self.places = [self._quiet_place(subject) for _ in range(POINTS)]
+
+    def _quiet_place(self, subject: Subject) -> Place:
+        """One where no event is due, if there is: steps need not be right behind a threshold."""
+        for _ in range(DRAWS):
+            place = self._place(subject)
+            if not any(self._is_due(event.name, place) for event in self.model.events):
+                break
+        return place
+
+    def _is_due(self, event: str, place: Place) -> bool:
+        try:
+            return bool(self.declared.conditions[event](place.t, place.y, place.x, place.last, place.y))
+        except (ArithmeticError, ValueError):
+            return False
 
     def _place(self, subject: Subject) -> Place:
         solution = subject.solutions[int(self.rng.integers(len(subject.solutions)))]
