@@ -29,13 +29,18 @@ ROW = 0.1
     type=click.FloatRange(0, min_open=True),
     help="Duration in ms.",
 )
-@click.option("--method", "methods", multiple=True, help="A method to look at, or all; repeatable.")
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    help="A method to look at, auto, or all; repeatable. Default: a handful that tells most.",
+)
 @click.option(
     "--spike-timing",
     "timings",
     multiple=True,
     type=click.Choice([timing.value for timing in SpikeTiming]),
-    help="A spike timing to look at; repeatable. Default: those that suit a method's order.",
+    help="A spike timing to look at; repeatable. Default: those that suit the methods.",
 )
 @click.option(
     "--dt", "steps", metavar="STEPS", help="The steps in ms, separated by commas; the default goes from 1 to 0.01."
@@ -90,7 +95,7 @@ def verify(model: str, data: Path | None, picture: Path | None, **options: Any) 
         inputs=feeds or None,
         method=options["methods"],
         spike_timing=options["timings"],
-        steps=_steps(options["steps"]),
+        dt=_steps(options["steps"]),
         tolerance=options["tolerance"],
         dtype=options["dtype"],
         backend=options["backend"],

@@ -5,8 +5,7 @@ derivation in many digits, elementary functions in units in the last place, and 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,13 +18,16 @@ from izhigen.population.checks import check_dtype
 from izhigen.population.values import check_value_names
 from izhigen.scalars import read_finite, read_names
 from izhigen.timegrid import whole_steps
-from izhigen.verification import ladder, reference
+from izhigen.verification import ladder, reference, report
+from izhigen.verification.amplitudes import find_inputs
 from izhigen.verification.declared import Declared
 from izhigen.verification.derivation import Check, Checker
 from izhigen.verification.drive import columns_of, row_length
 from izhigen.verification.ladder import Choice, Curve, Point, Subject
 from izhigen.verification.rates import rates_of
 from izhigen.verification.result import Pick, Verification
+from izhigen.verification.survey import compare, timed
+from izhigen.verification.ulp import Error, measure
 
 DURATION = 200.0
 """ms."""
@@ -45,7 +47,7 @@ def verify(
     inputs: Mapping[str, Any] | None = None,
     method: str | Iterable[str] = (),
     spike_timing: str | Iterable[str] = (),
-    steps: Sequence[float] = (),
+    dt: float | Iterable[float] = (),
     tolerance: float | None = None,
     dtype: str = "float32",
     backend: str | None = None,
@@ -66,10 +68,10 @@ def verify(
         Inputs by name, as a run takes them: numbers, one number a neuron, stimuli, text in t. By default amplitudes of
         the first input that give no, a few and many spikes.
     method, spike_timing : str or iterable of str, optional
-        What to look at; ``"all"`` is every method. By default Euler's, Heun's and the classical Runge-Kutta method and
-        all exponential ones, each with the timings that suit its order.
-    steps : sequence of float, optional
-        The ladder, in ms.
+        What to look at; ``"all"`` is every method, with the timings that suit its order. By default a handful that
+        tells most.
+    dt : float or iterable of float, optional
+        The step or the ladder of steps, in ms.
     tolerance : float, optional
         Mean error of spike times in ms, by default 0.1; of a model without events that of its states as a part of the
         range of each, by default 0.001.
@@ -93,24 +95,25 @@ def verify(
     ValueShapeError
         For unknown names, and for inputs that have no values in continuous time.
     """
-    dtype = check_dtype(dtype).name
-    steps = tuple(steps)
+    dtype, steps = check_dtype(dtype).name, _steps(dt)
     subject = _subject(model, duration, inputs, backend, values)
     asked = _tolerance((0.1 if subject.events else 0.001) if tolerance is None else tolerance)
-    result = Verification(model, subject, asked, dtype, echo or (lambda line: None))
     chosen = ladder.choices(subject.model, _names(method, "method"), _timings(spike_timing))
-    result.show_head()
-    result.add_checks(_derivation(subject, chosen))
-    result.add_rates(rates_of(subject), ladder.ladder_for(duration, steps, row_length(subject.feeds)))
-    result.add_functions(_elementary(subject, dtype))
-    deadline = time.monotonic() + seconds
     rungs = ladder.ladder_for(duration, steps, row_length(subject.feeds))
-    for choice in chosen:
-        of_both = {}
-        for each in ("float64", "float32"):
-            of_both[each] = ladder.measure(subject, choice, each, rungs, each == dtype, deadline)
-        result.add_curves(of_both["float64"], of_both["float32"])
-    result.show_summary()
+
+    def tell(lines: Iterable[str]) -> None:
+        for line in lines:
+            if echo is not None:
+                echo(line)
+
+    tell(report.head(model, subject))
+    checks: list[Check] = []
+    tell(report.derivation(_kept(_derivation(subject, chosen), checks)))
+    rates, functions = rates_of(subject), _elementary(subject, dtype)
+    tell(report.figures(rates, rungs, functions))
+    curves = compare(subject, chosen, rungs, dtype, seconds)
+    result = Verification(model, subject, asked, dtype, tuple(checks), rates, rungs, functions, tuple(curves))
+    tell(report.comparison(result))
     return result
 
 
@@ -152,13 +155,36 @@ def pick(
     looked_at = duration if duration <= most else math.floor(most / rungs[0]) * rungs[0]
     subject = _subject(model, looked_at, inputs, backend, values)
     rungs = tuple(dt for dt in rungs if abs(looked_at / dt - round(looked_at / dt)) < 1e-6)
-    curves = []
-    for choice in ladder.choices(subject.model, (), _timings(spike_timing)):
-        curve = ladder.measure(subject, choice, dtype, rungs, enough=(tolerance, TIMED))
-        met = curve.meeting(tolerance)[:TIMED]
-        timed = [replace(p, cost=ladder.cost(subject, choice, dtype, p.dt)) for p in met]
-        curves.append((curve, timed))
-    return Pick.of(curves, tolerance, looked_at, subject)
+    chosen = ladder.choices(subject.model, (), _timings(spike_timing))
+    curves = [_down_to(subject, choice, dtype, rungs, tolerance) for choice in chosen]
+    met = [replace(curve, points=curve.meeting(tolerance)) for curve in curves]
+    return Pick.of(list(zip(curves, timed(met, subject))), tolerance, looked_at, subject)
+
+
+def _down_to(subject: Subject, choice: Choice, dtype: str, rungs: Sequence[float], tolerance: float) -> Curve:
+    """Errors from the largest step on, up to so many that meet a tolerance as are timed."""
+    curve = Curve(choice, dtype)
+    for dt in rungs:
+        try:
+            curve = replace(curve, points=(*curve.points, ladder.errors_at(subject, choice, dtype, dt)))
+        except IzhigenError as problem:
+            return replace(curve, problem=first_line(problem))
+        if len(curve.meeting(tolerance)) >= TIMED:
+            break
+    return curve
+
+
+def _kept(checks: Iterable[Check], found: list[Check]) -> Iterator[Check]:
+    for check in checks:
+        found.append(check)
+        yield check
+
+
+def _steps(dt: float | Iterable[float]) -> tuple[float, ...]:
+    given = (dt,) if isinstance(dt, (int, float, np.number)) else dt
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ValueShapeError(f"dt={shown(dt)} is neither a step in ms nor several, such as (0.5, 0.1)")
+    return tuple(read_finite(one, "dt") for one in given)
 
 
 def _tolerance(value: Any) -> float:
@@ -195,7 +221,7 @@ def _subject(
     feeds = {name: np.asarray(v) if isinstance(v, (list, tuple)) else v for name, v in (inputs or {}).items()}
     subject = Subject(quiet, feeds, numbers, float(duration), backend or ladder.compiled_backend())
     if inputs is None:
-        subject = replace(subject, feeds=ladder.find_inputs(subject))
+        subject = replace(subject, feeds=find_inputs(subject))
     subject.check_inputs()
     columns = columns_of(subject.feeds)
     if columns > MOST_NEURONS:
@@ -218,14 +244,13 @@ def _derivation(subject: Subject, chosen: Sequence[Choice]) -> Iterable[Check]:
         yield Check("derivation", None, first_line(problem))
 
 
-def _elementary(subject: Subject, dtype: str) -> list[Any]:
+def _elementary(subject: Subject, dtype: str) -> tuple[Error, ...]:
     """Errors of the functions that the kernels of exponential Euler call; none where there is no compiler."""
     from izhigen.codegen.request import KernelRequest
-    from izhigen.verification.ulp import measure
 
     if subject.backend != "c":
-        return []
-    return list(measure(KernelRequest(subject.model, "exp_euler", dtype).program("c").source, dtype))
+        return ()
+    return tuple(measure(KernelRequest(subject.model, "exp_euler", dtype).program("c").source, dtype))
 
 
 __all__ = ["Check", "Choice", "Curve", "Pick", "Point", "Verification", "pick", "verify"]

@@ -1,17 +1,17 @@
-"""Kernels beside reference solutions: errors over a ladder of steps, the order they show, and what a neuron costs."""
+"""Kernels beside reference solutions: errors over a ladder of steps, and the order they show."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from izhigen.derive.scheme import find_scheme, method_names
-from izhigen.errors import BackendError, IzhigenError, ValueShapeError, first_line
+from izhigen.derive.auto import choose
+from izhigen.derive.scheme import AUTO, find_scheme, method_names
+from izhigen.errors import BackendError, ValueShapeError
 from izhigen.inputs.feeds import check_input_names
 from izhigen.model.events import SPIKE, SpikeTiming
 from izhigen.model.model import Declaration
@@ -23,9 +23,14 @@ from izhigen.verification.reference import Solution
 Array = Any
 LADDER = (1.0, 0.5, 0.25, 0.1, 0.05, 0.025, 0.01)
 """Steps in ms."""
-TIMED_NEURONS, TIMED_STEPS, FEW_STEPS, ROUNDS = 4096, 400, 5, 5
-TIMED_SECONDS = 0.05
-"""Of one round, at most, where that is more than a few steps."""
+TELLING = {
+    "exp_euler": "step",
+    "rk4": "located",
+    "etdrk2": "located",
+    "strang": "located",
+    "heun2": "linear",
+}
+"""The methods that are looked at by default, each with the timing that tells most."""
 NO_TIME = "no time left"
 """The problem of a point that was left out."""
 SAMPLES = 200
@@ -145,14 +150,37 @@ class Curve:
         slope, _ = np.polyfit(np.log([p.dt for p in last]), np.log([p.mean for p in last]), 1)
         return float(slope)
 
+    @property
+    def looked_at(self) -> tuple[Point, ...]:
+        """The points that were not left out."""
+        return tuple(point for point in self.points if point.problem != NO_TIME)
+
     def meeting(self, tolerance: float) -> tuple[Point, ...]:
-        """The points that meet a tolerance, and with them all of smaller steps; the largest step first."""
+        """The points that meet a tolerance, and with them all of smaller steps that were looked at; the largest step
+        first.
+        """
         found: list[Point] = []
-        for point in reversed(self.points):
+        for point in reversed(self.looked_at):
             if not point.meets(tolerance):
                 break
             found.insert(0, point)
         return tuple(found)
+
+
+class Both(NamedTuple):
+    """A choice in both number types."""
+
+    float64: Curve
+    float32: Curve
+
+    def of(self, dtype: str) -> Curve:
+        """The curve of a number type."""
+        return self.float32 if dtype == "float32" else self.float64
+
+    @property
+    def problem(self) -> str:
+        """Why the model cannot have the choice."""
+        return self.float64.problem or self.float32.problem
 
 
 def choices(model: Declaration, methods: Iterable[str] = (), timings: Iterable[str] = ()) -> tuple[Choice, ...]:
@@ -162,22 +190,21 @@ def choices(model: Declaration, methods: Iterable[str] = (), timings: Iterable[s
     ----------
     model : Declaration
     methods : iterable of str
-        Names, or ``all``; by default every exponential method, and of the others Euler's, Heun's and the classical one
-        of Runge and Kutta.
+        Names, ``auto``, or ``all``; by default those of :data:`TELLING` and that of ``auto``; the others that are exact
+        for a model for which ``exact`` is, are left out.
     timings : iterable of str
-        By default those that suit a method's order: the end of a step for all, and places inside a step for those of
-        order 2 and more.
+        By default one for each method where there are no ``methods``, else those that suit a method's order: the end of
+        a step for all, and places inside a step for those of order 2 and more.
     """
-    known, wanted = method_names(), list(methods)
-    if "all" in wanted:
-        wanted = known
-    if not wanted:
-        wanted = [n for n in known if n in ("euler", "heun2", "rk4") or find_scheme(n).exponential]
-    given, found = tuple(timings), list[Choice]()
-    for name in dict.fromkeys(wanted):
-        scheme = find_scheme(name)
-        suits = ["step", *(["linear", "located"] if scheme.order >= 2 else [])]
-        found += [Choice(scheme.name, timing) for timing in (given or suits) if model.events or timing == "step"]
+    given, wanted, found = tuple(timings), list(methods), list[Choice]()
+    auto = choose(model)[0]
+    telling = {name: how for name, how in TELLING.items() if auto != "exact" or name not in ("etdrk2", "strang")}
+    telling.setdefault(auto, "located")
+    for name in method_names() if "all" in wanted else wanted or telling:
+        scheme = find_scheme(auto if name == AUTO else name)
+        suits = ("step", "linear", "located") if scheme.order >= 2 else ("step",)
+        of_name = given or (suits if wanted else (telling[name],))
+        found += [Choice(scheme.name, timing) for timing in (of_name if model.events else ("step",))]
     return tuple(dict.fromkeys(found))
 
 
@@ -198,43 +225,12 @@ def ladder_for(duration: float, steps: Sequence[float] = (), row: float | None =
         raise ValueShapeError(
             f"no step of the ladder divides {duration:g} ms"
             + (f" and the inputs' rows of {row:g} ms" if row else "")
-            + "; give --dt (steps=) or another duration"
+            + "; give another dt or another duration"
         )
     return tuple(sorted(set(found), reverse=True))
 
 
-def measure(
-    subject: Subject,
-    choice: Choice,
-    dtype: str,
-    ladder: Sequence[float],
-    timed: bool = False,
-    deadline: float = math.inf,
-    enough: tuple[float, int] | None = None,
-) -> Curve:
-    """Errors of a kernel at every step of a ladder.
-
-    Steps that would begin after the ``deadline`` (of ``time.monotonic``) are left out, and those after so many as meet
-    a tolerance one after the other, where ``enough`` gives both.
-    """
-    points: list[Point] = []
-    for dt in ladder:
-        if enough and len(Curve(choice, dtype, tuple(points)).meeting(enough[0])) >= enough[1]:
-            break
-        if time.monotonic() > deadline:
-            points.append(Point(dt, problem=NO_TIME))
-            continue
-        try:
-            point = _errors(subject, choice, dtype, dt)
-            if timed and not point.problem:
-                point = replace(point, cost=cost(subject, choice, dtype, dt))
-        except IzhigenError as problem:
-            return Curve(choice, dtype, problem=first_line(problem))
-        points.append(point)
-    return Curve(choice, dtype, tuple(points))
-
-
-def _run(population: Population, feeds: Mapping[str, Any], **wanted: Any) -> Any:
+def run(population: Population, feeds: Mapping[str, Any], **wanted: Any) -> Any:
     inputs = {name: at_step(value, population.dt) for name, value in feeds.items()}
     with np.errstate(all="ignore"):
         recording = population.run(check_finite=False, progress=False, **wanted, **inputs)
@@ -243,12 +239,18 @@ def _run(population: Population, feeds: Mapping[str, Any], **wanted: Any) -> Any
     return recording
 
 
-def _errors(subject: Subject, choice: Choice, dtype: str, dt: float) -> Point:
-    """The errors at one step."""
+def errors_at(subject: Subject, choice: Choice, dtype: str, dt: float) -> Point:
+    """The errors of a kernel at one step.
+
+    Raises
+    ------
+    IzhigenError
+        Where the model cannot have that method and timing.
+    """
     population = subject.population(columns_of(subject.feeds), dt, choice, dtype)
     if not subject.events:
         return _trajectory_errors(subject, population, dt)
-    recording = _run(population, subject.feeds, duration=subject.duration, record=list(subject.events))
+    recording = run(population, subject.feeds, duration=subject.duration, record=list(subject.events))
     if (bad := _not_finite(population)) is not None:
         return bad
     errors, wrong = [np.empty(0)], 0
@@ -288,7 +290,7 @@ def _trajectory_errors(subject: Subject, population: Population, dt: float) -> P
     steps = round(subject.duration / dt)
     every = max(1, steps // SAMPLES)
     states = subject.model.states
-    recording = _run(population, subject.feeds, duration=subject.duration, record=list(states), every=every)
+    recording = run(population, subject.feeds, duration=subject.duration, record=list(states), every=every)
     if (bad := _not_finite(population)) is not None:
         return bad
     exact = np.stack([solution.at(recording.t) for solution in subject.solutions], axis=1)
@@ -297,88 +299,6 @@ def _trajectory_errors(subject: Subject, population: Population, dt: float) -> P
     known = extent > 0
     error = (apart[..., known] / extent[known]).max(axis=-1) if known.any() else np.zeros(1)
     return Point(dt, float(error.mean()), float(error.max()))
-
-
-def cost(subject: Subject, choice: Choice, dtype: str, dt: float) -> float:
-    """ns a neuron and simulated ms, in a population whose states are spread over what the reference reached."""
-    columns = columns_of(subject.feeds)
-    size = columns * max(1, TIMED_NEURONS // columns)
-    columns_used = np.resize(np.arange(columns), size)
-    feeds = {
-        name: value if isinstance(value, str) or hasattr(value, "parts") or not np.ndim(value) else value[columns_used]
-        for name, value in subject.feeds.items()
-    }
-    if any(hasattr(value, "parts") and columns > 1 for value in feeds.values()):
-        size, columns_used = columns, np.arange(columns)
-    rng = np.random.default_rng(0)
-    picked = np.array([subject.solutions[k].around(rng.uniform(0, subject.duration)) for k in columns_used])
-    population = subject.population(size, dt, choice, dtype)
-    for k, name in enumerate(subject.model.states):
-        population.state[name] = picked[:, k]
-    started = time.perf_counter()
-    _run(population, feeds, steps=FEW_STEPS, record=[])
-    affordable = TIMED_SECONDS * FEW_STEPS / (time.perf_counter() - started)
-    steps = min(max(FEW_STEPS, int(affordable)), TIMED_STEPS, max(1, round(subject.duration / dt)))
-    events = sorted(time for solution in subject.solutions for name in subject.events for time in solution.events[name])
-    if events:
-        population.begin_at(max(0, min(round(events[len(events) // 2] / dt), round(subject.duration / dt) - steps)))
-    begin = round(population.t / dt)
-    seconds = []
-    for _ in range(ROUNDS + 1):
-        population.begin_at(begin)
-        started = time.perf_counter()
-        _run(population, feeds, steps=steps, record=[])
-        seconds.append(time.perf_counter() - started)
-    return min(seconds[1:]) * 1e9 / (size * steps * dt)
-
-
-def find_inputs(subject: Subject) -> dict[str, Any]:
-    """Amplitudes of the model's first input that give no, a few and many spikes; nothing for a model without inputs."""
-    model = subject.model
-    names = [name for name in model.inputs if name not in model.event_inputs]
-    if not names:
-        return {}
-    steps = np.array([1, 1.5, 2, 3, 4, 5, 6, 8])
-    up = np.concatenate([steps * 10.0**k for k in range(-4, 5)])
-    tried = np.concatenate([[0.0], up, -up])
-    counts = _counts(subject, names[0], tried)
-    return {names[0]: np.array(_chosen(tried, counts, bool(subject.events), subject.duration))}
-
-
-def _counts(subject: Subject, name: str, tried: Array) -> Array:
-    """Events of neurons with these amplitudes, by the kernel of a small step; -1 where a state is not finite."""
-    dt = 0.05 if round(subject.duration / 0.05) * 0.05 == subject.duration else subject.duration / 4000
-    population = subject.population(len(tried), dt, Choice("rk4"), "float64")
-    recording = _run(population, {name: tried}, steps=round(subject.duration / dt), record=list(subject.events))
-    counts = np.zeros(len(tried), int)
-    for event in subject.events:
-        np.add.at(counts, recording.events[event][1], 1)
-    for state in subject.model.states:
-        counts[~np.isfinite(population.state[state])] = -1
-    return counts
-
-
-def _chosen(tried: Array, counts: Array, has_events: bool, duration: float) -> list[float]:
-    if not has_events:
-        return [float(a) for a in (0.0, 1.0, 10.0) if counts[list(tried).index(a)] >= 0] or [0.0]
-    spiking = [k for k in np.argsort(np.abs(tried), kind="stable") if counts[k] > 0]
-    if not spiking:
-        return [0.0]
-    sign = math.copysign(1.0, tried[spiking[0]]) if tried[spiking[0]] else 1.0
-    on_side = [k for k in spiking if tried[k] * sign >= 0 and counts[k] <= max(4.0, duration / 4)] or spiking[:1]
-    found = {
-        tried[k]
-        for wanted in (3, duration / 20, duration / 8)
-        if (k := min(on_side, key=lambda k: (abs(math.log(counts[k] / wanted)), abs(tried[k])))) is not None
-    }
-    lowest = tried[on_side[0]]
-    quiet = [tried[k] for k in range(len(tried)) if counts[k] == 0 and abs(tried[k]) <= abs(lowest) / 2]
-    silent = [a for a, count in zip(tried, counts) if count == 0]
-    if not quiet and silent:  # it spikes by itself
-        quiet = [min(silent, key=abs)]
-    if quiet:
-        found.add(max(quiet, key=lambda a: (a * sign, 0)))
-    return sorted((float(a) for a in found), key=lambda a: a * sign)
 
 
 def compiled_backend() -> str:

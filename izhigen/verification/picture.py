@@ -19,9 +19,9 @@ def draw(result: Any) -> Picture:
 
     figure: Any = plt.figure(FigureClass=Picture, figsize=(7.5, 4.6), layout="constrained")
     axes = figure.subplots()
-    methods = list(dict.fromkeys(pair[0].choice.method for pair in result.curves))
-    for pair in result.curves:
-        curve = result.timed(pair)
+    curves = [both.of(result.dtype) for both in result.curves]
+    methods = list(dict.fromkeys(curve.choice.method for curve in curves))
+    for curve in curves:
         points = [p for p in curve.points if not p.problem and not math.isnan(p.cost) and p.mean > 0]
         if not points:
             continue

@@ -5,6 +5,7 @@ import math
 import shutil
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,7 +18,8 @@ from izhigen import Model
 from izhigen.cli import cli, main
 from izhigen.derive.scheme import find_scheme
 from izhigen.errors import BackendError, DerivationError, ValueShapeError
-from izhigen.verification import derivation, ladder, pick, rates
+from izhigen.verification import derivation, ladder, pick, rates, survey
+from izhigen.verification.amplitudes import find_inputs
 from izhigen.verification.ladder import Choice, Curve, Point, choices, ladder_for, matched
 from tests.conftest import ROOT
 from tests.verification import models
@@ -33,7 +35,7 @@ COMPILER = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
 @pytest.fixture(scope="module")
 def found():
     """Izhikevich's model over a short ladder, as NumPy computes it: no compiler is needed."""
-    options = {"method": ("exp_euler", "rk4"), "steps": (0.4, 0.2, 0.1), "backend": "numpy"}
+    options = {"method": ("exp_euler", "rk4"), "dt": (0.4, 0.2, 0.1), "backend": "numpy"}
     return iz.verify(LTC, 40.0, inputs={"I": AMPLITUDES}, **options)
 
 
@@ -67,7 +69,7 @@ def test_text_data_and_picture(found):
 
 
 def test_a_model_without_events_is_compared_by_its_states():
-    result = iz.verify(SMOOTH, 20.0, method="rk4", steps=(0.05, 0.025), backend="numpy")
+    result = iz.verify(SMOOTH, 20.0, method="rk4", dt=(0.05, 0.025), backend="numpy")
     assert "no events" in str(result) and result.curves[0][0].order == pytest.approx(4, abs=0.3)
     assert result.tolerance == 0.001 and [str(double.choice) for double, _ in result.curves] == ["rk4, step"]
 
@@ -87,7 +89,7 @@ def test_a_wrong_derivation_is_found(monkeypatch, which):
         wrong = replace(system, equations=(first, replace(second, remainder=second.remainder * half)))
     true = derivation.derive_step
     monkeypatch.setattr(derivation, "derive_step", lambda model, method: replace(true(model, method), system=wrong))
-    result = iz.verify(LTC, 20.0, inputs={"I": 10.0}, method="euler", steps=(0.5,), backend="numpy")
+    result = iz.verify(LTC, 20.0, inputs={"I": 10.0}, method="euler", dt=0.5, backend="numpy")
     assert not result.passed and "WRONG" in str(result)
 
 
@@ -105,7 +107,7 @@ def test_a_wrong_update_is_found(monkeypatch):
         )
 
     monkeypatch.setattr(derivation, "derive_step", wrong)
-    result = iz.verify(LTC, 20.0, inputs={"I": 10.0}, method=("exp_euler", "rk4"), steps=(0.5,), backend="numpy")
+    result = iz.verify(LTC, 20.0, inputs={"I": 10.0}, method=("exp_euler", "rk4"), dt=0.5, backend="numpy")
     failed = [check.what for check in result.checks if check.passed is False]
     assert failed == ["exp_euler is x + dt*phi1(dt*J)*f", "one step of rk4 is right up to order 4"]
 
@@ -130,7 +132,7 @@ def test_the_derivations_of_many_kinds_of_equations_pass():
             inputs={"I": 5.0},
             method=("exp_euler", "heun2"),
             spike_timing="step",
-            steps=(0.25,),
+            dt=0.25,
             backend="numpy",
         )
         assert all(check.passed for check in result.checks), str(result)
@@ -138,24 +140,49 @@ def test_the_derivations_of_many_kinds_of_equations_pass():
 
 @pytest.mark.parametrize("model", [models.decay, models.LIF, iz.load("RS"), models.HH], ids=lambda model: model.name)
 def test_correct_models_pass_with_the_methods_that_are_looked_at_by_default(model):
-    result = iz.verify(model, 5.0, inputs={"I": 20.0} if model.inputs else None, steps=(0.5,), backend="numpy")
-    assert result.passed and "WRONG" not in str(result), str(result)
+    lines = []
+    inputs = {"I": 20.0} if model.inputs else None
+    result = iz.verify(model, 5.0, inputs=inputs, dt=0.5, backend="numpy", echo=lines.append)
+    assert result.passed and "WRONG" not in str(result) and str(result).splitlines() == lines, str(result)
     is_linear = model in (models.decay, models.LIF)
     assert ("one step of exact is exact: only rounding is left" in str(result)) == is_linear
 
 
 def test_noise_is_left_out():
     result = iz.verify(
-        iz.load("RS").with_noise(V=3.0), 20.0, inputs={"I": 10.0}, method="rk4", steps=(0.25,), backend="numpy"
+        iz.load("RS").with_noise(V=3.0), 20.0, inputs={"I": 10.0}, method="rk4", dt=0.25, backend="numpy"
     )
     assert "noise is left out" in str(result) and result.curves[0][0].points[0].mean < 0.2
 
 
 def test_a_kernel_that_overflows_is_a_finding():
     model = Model("Fast", "dV/dt = -40*(V - cos(t))*(1 + V**2)", initial={"V": 1.0})
-    result = iz.verify(model, 20.0, method="rk4", steps=(0.5, 0.02), backend="numpy")
+    result = iz.verify(model, 20.0, method="rk4", dt=(0.5, 0.02), backend="numpy")
     assert "not finite" in str(result) and result.curves[0][0].points[1].mean < 1e-3
     assert result.rates.is_stiff is False or "stiff" in str(result)
+
+
+def test_left_out_cannot_have_and_not_met_are_three_things(monkeypatch):
+    """Time is spent from the coarsest step on and on the quickest first: what is slow leaves no method without a row."""
+    now, seconds = [0.0], {"rk4": 1.0, "heun2": 4.0, "euler": 0.01}
+    monkeypatch.setattr(survey, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(survey, "timed", lambda curves, subject, deadline: [list(curve.points) for curve in curves])
+
+    def errors_at(subject, choice, dtype, dt):
+        if choice.method == "exact":
+            raise DerivationError("no.")
+        now[0] += seconds[choice.method] / dt
+        return Point(dt, dt if choice.method == "euler" else dt / 100, 0.0)
+
+    monkeypatch.setattr(survey, "errors_at", errors_at)
+    options = {"method": ("heun2", "exact", "rk4", "euler"), "spike_timing": "step", "dt": (1.0, 0.5, 0.25)}
+    result = iz.verify(LTC, 10.0, inputs={"I": 10.0}, seconds=50.0, backend="numpy", **options)
+    steps = {both.float64.choice.method: [p.dt for p in both.float64.looked_at] for both in result.curves}
+    assert steps == {"heun2": [1.0], "exact": [], "rk4": [1.0, 0.5, 0.25], "euler": [1.0, 0.5, 0.25]}
+    end = str(result).splitlines()[-6:]
+    assert [line.split()[0] for line in end[1:3]] == ["heun2,", "rk4,"]
+    assert end[3] == "  not met by euler, step" and end[4].startswith("  cannot have exact: no")
+    assert end[5].endswith("as the time was over (--seconds gives more): heun2, step from dt 0.5 on")
 
 
 # -- rules ----------------------------------------------------------------------------------------------------------
@@ -185,10 +212,16 @@ def test_a_tolerance_needs_all_smaller_steps_and_the_right_count():
 
 def test_choices_and_ladders():
     assert {choice.timing for choice in choices(SMOOTH)} == {"step"}
-    default = [str(choice) for choice in choices(LTC)]
-    assert {"euler, step", "exp_euler, step", "rk4, located", "heun2, linear"} <= set(
-        default
-    ) and "euler, located" not in default
+    assert [str(choice) for choice in choices(LTC)] == [
+        "exp_euler, step",
+        "rk4, located",
+        "etdrk2, located",
+        "strang, located",
+        "heun2, linear",
+    ]
+    of_lif = ["exp_euler, step", "rk4, located", "heun2, linear", "exact, located"]
+    assert [str(choice) for choice in choices(models.LIF)] == of_lif
+    assert [str(choice) for choice in choices(models.HH, ["auto"], ["step"])] == ["strang, step"]
     assert {c.method for c in choices(LTC, ["all"])} >= {"ralston3", "ssprk3", "exp_euler"}
     assert [str(c) for c in choices(LTC, ["exp_auto"], ["located"])] == ["exp_euler, located"]
     assert ladder_for(10.0) == ladder.LADDER and ladder_for(10.0, row=0.1) == (0.1, 0.05, 0.025, 0.01)
@@ -199,19 +232,18 @@ def test_choices_and_ladders():
 
 def test_amplitudes_are_found_that_give_no_few_and_many_spikes():
     subject = ladder.Subject(LTC, {}, {}, 200.0, "numpy")
-    amplitudes = ladder.find_inputs(subject)["I"]
-    counts = iz.verify(LTC, 200.0, inputs={"I": amplitudes}, method="euler", steps=(1.0,), backend="numpy").data[
-        "events"
-    ]["spike"]
+    amplitudes = find_inputs(subject)["I"]
+    counts = iz.verify(LTC, 200.0, inputs={"I": amplitudes}, method="euler", dt=1.0, backend="numpy").data["events"][
+        "spike"
+    ]
     assert len(counts[0]) == 0 and 1 <= len(counts[1]) <= 6 and len(counts[-1]) >= 20
     silent = Model("Silent", "dV/dt = -V + I", "V >= 1e9", "V = 0", inputs=["I"])
-    assert list(ladder.find_inputs(replace(subject, model=silent, duration=5.0))["I"]) == [0.0]
+    assert list(find_inputs(replace(subject, model=silent, duration=5.0))["I"]) == [0.0]
 
 
 def test_pick_takes_the_cheapest_that_meets_it(monkeypatch):
-    monkeypatch.setattr(
-        ladder, "cost", lambda subject, choice, dtype, dt: (10.0 if choice.timing == "step" else 20.0) / dt
-    )
+    monkeypatch.setattr(survey, "Timer", lambda subject, choice, dtype, dt: (choice.timing == "step", dt))
+    monkeypatch.setattr(survey, "costs", lambda timers, deadline: [(10.0 if end else 20.0) / dt for end, dt in timers])
     few = (Choice("exp_euler"), Choice("rk4"), Choice("rk4", "located"))
     monkeypatch.setattr(ladder, "choices", lambda model, methods, timings: few)
     monkeypatch.setattr(ladder, "LADDER", (1.0, 0.5, 0.25))
@@ -238,7 +270,7 @@ def test_errors_of_the_functions_that_a_kernel_calls():
 
 def test_rates_of_a_stiff_model():
     model = Model("Stiff", "dV/dt = -50*(V - w)\ndw/dt = 0.01*(1 - w)", initial={"V": 1.0})
-    lines = list(iz.verify(model, 10.0, method="exp_euler", steps=(0.5,), backend="numpy").rates.lines((0.5,)))
+    lines = list(iz.verify(model, 10.0, method="exp_euler", dt=0.5, backend="numpy").rates.lines((0.5,)))
     assert (
         "; stiff, explicit methods need dt < 0.04 ms" in lines[0] and "-50 /ms, so |dt*J| up to 25 at 0.5" in lines[1]
     )
@@ -332,6 +364,8 @@ def test_without_scipy(monkeypatch):
 def test_what_it_refuses():
     with pytest.raises(ValueShapeError, match="takes a model"):
         iz.verify("RS")
+    with pytest.raises(ValueShapeError, match="neither a step in ms nor several"):
+        iz.verify(LTC, dt="0.1")
     with pytest.raises(ValueShapeError, match="at most 16"):
         iz.verify(LTC, inputs={"I": np.ones(20)})
     with pytest.raises(ValueShapeError, match="from_array"):
@@ -344,6 +378,6 @@ def test_ctrl_c_ends_it(monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ladder, "_errors", interrupt)
+    monkeypatch.setattr(survey, "errors_at", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        iz.verify(LTC, 10.0, inputs={"I": 10.0}, method="rk4", steps=(0.5,), backend="numpy")
+        iz.verify(LTC, 10.0, inputs={"I": 10.0}, method="rk4", dt=0.5, backend="numpy")
