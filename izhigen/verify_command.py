@@ -141,8 +141,11 @@ def pick_step(
     feeds = read_inputs(inputs, model, options["duration"], dt, 0)
     options["backend"] = "numpy" if options["backend"] == "numpy" else "c"
     found = pick(model, tolerance=tolerance, inputs=feeds, spike_timing=timing, **options, **values)
-    click.echo(f"picked:    {found.reason}")
-    return found.point.dt, found.choice.method, found.choice.timing
+    noise = "; noise is left out of that comparison, not of the run" if model.noise else ""
+    click.echo(f"picked:    {found.reason}{noise}")
+    method, timing, step = found.choice.method, found.choice.timing, found.point.dt
+    click.echo(f"to repeat: --method {method} --spike-timing {timing} --dt {step:g}")
+    return step, method, timing
 
 
 def _is_given(context: click.Context, name: str) -> bool:

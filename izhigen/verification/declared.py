@@ -16,6 +16,7 @@ from izhigen.model.expressions import Binary, Compare, Expression, Logical, Mome
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.initial import NEVER_SPIKED
 from izhigen.model.model import Declaration
+from izhigen.verification.digits import VALUES
 
 Function = Callable[..., Any]
 Scope = Mapping[str, str]
@@ -52,14 +53,7 @@ def double_functions() -> dict[str, Function]:
 
 def long_functions() -> dict[str, Function]:
     """The same on numbers of as many digits as mpmath is set to."""
-    import mpmath
-
-    names = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh", "erf", "expm1", "log1p", "floor")
-    return {
-        **{name: getattr(mpmath, name) for name in names},
-        "exprel": lambda x: mpmath.expm1(x) / x if x else mpmath.mpf(1),
-        "power": mpmath.power,
-    }
+    return {name: VALUES["phi1" if name == "exprel" else name] for name in double_functions()}
 
 
 _PLAIN: dict[str, Function] = {

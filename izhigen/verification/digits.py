@@ -68,12 +68,31 @@ def _of_root(x: Any, is_sine: bool) -> Any:
     return mpmath.re(value * mpmath.exp(-root) if x > 0 else value)
 
 
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    **{name: getattr(mpmath, name) for name in ("exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "erf")},
-    **{name: getattr(mpmath, name) for name in ("expm1", "log1p", "atanh", "atan")},
+def _root_slope(x: Any) -> Any:
+    """(cosh_sqrt(x) - sinhc_sqrt(x))/(2x); at 0 its limit."""
+    return (_of_root(x, False) - _of_root(x, True)) / (2 * x) if x else mpmath.mpf(1) / 6
+
+
+def _covariance(row: Any, column: Any, source: Any, *entries: Any) -> Any:
+    """An entry of int_0^1 exp(Zs) D exp(Zs)^T ds, from the exponential of a larger matrix (Van Loan 1978)."""
+    n, source = math.isqrt(len(entries)), int(source)
+    large = mpmath.zeros(2 * n, 2 * n)
+    for k, value in enumerate(entries):
+        large[k // n, k % n], large[n + k % n, n + k // n] = -value, value
+    large[source, n + source] = 1
+    whole = mpmath.expm(large)
+    return (whole[n:, n:].T * whole[:n, n:])[int(row), int(column)]
+
+
+PLAIN = ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "sinh", "cosh", "erf", "expm1", "log1p", "atanh", "atan")
+VALUES: dict[str, Callable[..., Any]] = {
+    **{name: getattr(mpmath, name) for name in PLAIN},
     **{f"phi{order}": (lambda z, order=order: phi(order, z)) for order in (1, 2, 3, 4)},
+    "power": mpmath.power,
+    "floor": mpmath.floor,
     "phi1_block": _block,
     "phi1_action": _action,
+    "block_covariance": _covariance,
     "heaviside": lambda x: mpmath.mpf(x >= 0),
     "signum": mpmath.sign,
     "floor_": mpmath.floor,
@@ -82,11 +101,16 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "phi1_difference": lambda m, q: _phi1_pair(m, q, True),
     "cosh_sqrt": lambda x: _of_root(x, False),
     "sinhc_sqrt": lambda x: _of_root(x, True),
+    "sinhc_sqrt_slope": _root_slope,
     "limited": lambda x: x,
     "capped": lambda x: x,
     "maximum": max,
     "minimum": min,
+    "where": lambda condition, a, b: a if condition else b,
 }
+"""Values in as many digits as mpmath is set to, by the names of functions: of those of the derivation, and of what
+declared texts and kernels call.
+"""
 _COMPARE: dict[Any, Callable[[Any, Any], bool]] = {
     sp.Ge: lambda a, b: a >= b,
     sp.Gt: lambda a, b: a > b,
@@ -141,8 +165,8 @@ def _value_of(e: Any, values: Values, known: dict[Any, Any]) -> Any:
 def _called(e: Any, parts: list[Any]) -> Any:
     """The value of a function; of one that is not known here by its own digits."""
     name = type(e).__name__
-    if name in _FUNCTIONS:
-        return _FUNCTIONS[name](*parts)
+    if name in VALUES:
+        return VALUES[name](*parts)
     found = sp.N(e.func(*(sp.Float(str(part), mpmath.mp.dps + 5) for part in parts)), mpmath.mp.dps)
     if not found.is_Number:
         raise NotImplementedError(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +16,12 @@ from izhigen.verification.rates import Rates
 from izhigen.verification.reference import TOLERANCE
 from izhigen.verification.ulp import Error
 
-if TYPE_CHECKING:
-    from izhigen.verification.result import Verification
-
 Lines = Iterator[str]
+Result = Any
+"""A :class:`~izhigen.verification.result.Verification`."""
 
 
-def lines(result: Verification) -> Lines:
+def lines(result: Result) -> Lines:
     """All of it."""
     return chain(
         head(result.model, result.subject),
@@ -62,7 +61,7 @@ def figures(rates: Rates, ladder: Sequence[float], functions: Sequence[Error]) -
         yield f"largest error of the kernel's functions in units in the last place ({functions[0].dtype}): {found}"
 
 
-def comparison(result: Verification) -> Lines:
+def comparison(result: Result) -> Lines:
     """The choices over the ladder, the cheapest that meet the tolerance, and what came of the others."""
     yield ""
     has_events = bool(result.subject.events)
@@ -93,7 +92,7 @@ def _rows(both: Both, dtype: str) -> Lines:
     yield row("", "", "cost", ("" if math.isnan(p.cost) else f"{p.cost:.3g}" for p in both.of(dtype).points))
 
 
-def _cheapest(result: Verification, has_events: bool) -> Lines:
+def _cheapest(result: Result, has_events: bool) -> Lines:
     yield (
         f"cheapest step with a mean error of at most {result.tolerance:g}{' ms' if has_events else ' of the range'}"
         + (" and no wrong count" if has_events else "")
@@ -107,7 +106,7 @@ def _cheapest(result: Verification, has_events: bool) -> Lines:
         )
 
 
-def _others(result: Verification) -> Lines:
+def _others(result: Result) -> Lines:
     """Three different things: what does not meet the tolerance, what the model cannot have, and what was left out."""
     met = {curve.choice for curve, _ in result.best()}
     curves = [both.of(result.dtype) for both in result.curves]

@@ -15,7 +15,7 @@ from izhigen.codegen.elementary import in_order
 from izhigen.codegen.printers.c import CPrinter
 from izhigen.codegen.program import C_FLAGS
 from izhigen.codegen.render import elementary_texts
-from izhigen.verification.digits import phi
+from izhigen.verification.digits import VALUES
 
 Array = Any
 SAMPLES = 400
@@ -23,19 +23,14 @@ LARGE = {"float32": 80.0, "float64": 690.0}
 """Arguments of exponentials up to here give ordinary numbers."""
 
 
-def _phi(order: int) -> Callable[[Any], Any]:
-    return lambda z: phi(order, z)
-
-
+_SAME = ("exp", "expm1", "tanh", "sinh", "cosh", "log", "log1p", "sin", "cos", "tan", "erf", "phi3", "phi4")
 EXACT: dict[str, Callable[..., Any]] = {
-    **{name: getattr(mpmath, name) for name in ("exp", "expm1", "tanh", "sinh", "cosh", "log", "log1p")},
-    **{name: getattr(mpmath, name) for name in ("sin", "cos", "tan", "erf")},
-    **{name: _phi(1) for name in ("phi1", "phi1_near", "phi1_wide", "phi1_unlimited")},
-    **{name: _phi(2) for name in ("phi2", "phi2_near", "phi2_wide")},
-    "phi3": _phi(3),
-    "phi4": _phi(4),
-    "pow": mpmath.power,
+    **{name: VALUES[name] for name in _SAME},
+    **dict.fromkeys(("phi1", "phi1_near", "phi1_wide", "phi1_unlimited"), VALUES["phi1"]),
+    **dict.fromkeys(("phi2", "phi2_near", "phi2_wide"), VALUES["phi2"]),
+    "pow": VALUES["power"],
 }
+"""Functions of one argument, or two, that kernels call."""
 LIMITS = {
     "phi1_near": 1.0,
     "phi2_near": 1.0,

@@ -1,6 +1,6 @@
 """Models of tests: for the command line, and those that verify has to be right about."""
 
-from izhigen import Model
+from izhigen import Model, load
 
 grows = Model("Grows", "dV/dt = V**2", initial={"V": 1.0})
 decay = Model("Decay", "dx/dt = -x/tau", parameters={"tau": 10.0}, initial={"x": 1.0})
@@ -13,6 +13,7 @@ LIF = Model(
     inputs=["I"],
     initial={"V": "E"},
 )
+noisy = load("RS").with_noise(V=0.1)
 HH = Model(
     "HH",
     """

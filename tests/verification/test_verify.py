@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
+import mpmath
 import numpy as np
 import pytest
 import sympy as sp
@@ -16,10 +17,12 @@ from click.testing import CliRunner
 import izhigen as iz
 from izhigen import Model
 from izhigen.cli import cli, main
-from izhigen.derive.scheme import find_scheme
+from izhigen.derive import functions
+from izhigen.derive.scheme import find_scheme, method_names
 from izhigen.errors import BackendError, DerivationError, ValueShapeError
 from izhigen.verification import derivation, ladder, pick, rates, survey
 from izhigen.verification.amplitudes import find_inputs
+from izhigen.verification.digits import VALUES
 from izhigen.verification.ladder import Choice, Curve, Point, choices, ladder_for, matched
 from tests.conftest import ROOT
 from tests.verification import models
@@ -138,6 +141,25 @@ def test_the_derivations_of_many_kinds_of_equations_pass():
         assert all(check.passed for check in result.checks), str(result)
 
 
+def test_every_function_of_a_derivation_has_a_value_in_many_digits():
+    """That of its definition: by quadrature, by others of them, or by its derivative."""
+    classes = [c for name, c in vars(functions).items() if isinstance(c, type) and not name.startswith("_")]
+    names = {c.__name__ for c in classes if issubclass(c, functions.OwnFunction)} - {"OwnFunction"}
+    assert len(names) > 20 and names <= set(VALUES), names - set(VALUES)
+    entries = [mpmath.mpf(x) / 10 for x in (-7, 3, 2, -4)]
+    matrix = mpmath.matrix([entries[:2], entries[2:]])
+
+    def spread(row, column):
+        return mpmath.quad(lambda s: mpmath.expm(matrix * s)[row, 1] * mpmath.expm(matrix * s)[column, 1], [0, 1])
+
+    for row, column in ((0, 0), (0, 1), (1, 1)):
+        found = VALUES["block_covariance"](row, column, 1, *entries)
+        assert mpmath.almosteq(found, spread(row, column), 1e-12)
+    for x in (mpmath.mpf(-3), mpmath.mpf("-0.5")):  # no factor exp(-sqrt(x)) there
+        assert mpmath.almosteq(VALUES["sinhc_sqrt_slope"](x), mpmath.diff(VALUES["sinhc_sqrt"], x), 1e-8)
+    assert VALUES["sinhc_sqrt_slope"](mpmath.mpf(0)) == mpmath.mpf(1) / 6
+
+
 @pytest.mark.parametrize("model", [models.decay, models.LIF, iz.load("RS"), models.HH], ids=lambda model: model.name)
 def test_correct_models_pass_with_the_methods_that_are_looked_at_by_default(model):
     lines = []
@@ -146,6 +168,12 @@ def test_correct_models_pass_with_the_methods_that_are_looked_at_by_default(mode
     assert result.passed and "WRONG" not in str(result) and str(result).splitlines() == lines, str(result)
     is_linear = model in (models.decay, models.LIF)
     assert ("one step of exact is exact: only rounding is left" in str(result)) == is_linear
+
+
+def test_every_method_that_a_model_can_have_is_checked():
+    result = iz.verify(LTC, 5.0, inputs={"I": 10.0}, method="all", seconds=0, backend="numpy")
+    checked = {check.what.split()[3] for check in result.checks if "one step" in check.what and check.passed}
+    assert checked == set(method_names()) - {"exact"} and all(check.passed for check in result.checks)
 
 
 def test_noise_is_left_out():
@@ -342,6 +370,17 @@ def test_command(tmp_path, monkeypatch):
 def test_errors(capsys, monkeypatch, arguments, code, words):
     found, text = fails(capsys, monkeypatch, *arguments)
     assert found == code and words in text and len(text.splitlines()) == 1, text
+
+
+def test_a_run_with_a_tolerance_says_what_repeats_it_and_that_noise_is_left_out(monkeypatch):
+    monkeypatch.setattr(ladder, "LADDER", (0.5, 0.25))
+    options = ("-T", "10", "--input", "10", "--backend", "numpy")
+    model = f"{ROOT}/tests/verification/models.py:noisy"
+    picked, again = ok("run", model, *options, "--tolerance", "1").splitlines()[:2]
+    assert "noise is left out of that comparison, not of the run" in picked and again.startswith("to repeat: --method ")
+    method, timing, dt = again.split()[3::2]
+    assert f"{method}, spike timing {timing}, dt {dt} ms" in picked
+    assert "picked:" not in ok("run", model, *options, *again.split()[2:])
 
 
 def test_a_failed_check_is_exit_code_1(capsys, monkeypatch):
