@@ -21,7 +21,7 @@ out.mkdir(parents=True, exist_ok=True)
 
 recordings = {}
 for name, pattern in PATTERNS.items():  # pattern.current(dt) is what each model is given
-    recording = pattern.run(dt=0.1, method="rk4", spike_timing="located", dtype="float64")
+    recording = pattern.run(dt=0.1)  # rk4, located spikes, float64
     recordings[name] = recording
     print(f"{name:<27} {recording.counts[0]:>3} spikes, at most {pattern.difference(recording):.5f} ms off")
 iz.plot.save(draw(recordings), out / "firing_patterns.png", dpi=110)

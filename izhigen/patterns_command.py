@@ -11,21 +11,21 @@ import izhigen as iz
 from izhigen.errors import printable
 from izhigen.model.events import SpikeTiming
 from izhigen.options import check_picture
-from izhigen.patterns import PATTERNS, draw
+from izhigen.patterns import HOW, PATTERNS, draw
 
 
 @click.command()
-@click.option("--method", default="rk4", show_default=True, help="Integration method.")
+@click.option("--method", default=HOW["method"], show_default=True, help="Integration method.")
 @click.option("--dt", default=0.1, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Step in ms.")
 @click.option(
     "--spike-timing",
     type=click.Choice([timing.value for timing in SpikeTiming]),
-    default=SpikeTiming.LOCATED.value,
+    default=HOW["spike_timing"],
     show_default=True,
     help="Where in a step a spike happens.",
 )
 @click.option(
-    "--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True, help="Number type."
+    "--dtype", type=click.Choice(["float32", "float64"]), default=HOW["dtype"], show_default=True, help="Number type."
 )
 @click.option("--backend", default="c", show_default=True, help="c, cuda or numpy.")
 @click.option("--out", "picture", type=click.Path(path_type=Path), help="Draw them all to a picture.")

@@ -52,7 +52,7 @@ def test_spike_timing(tmp_path, monkeypatch):
 
 
 def test_patterns(tmp_path):
-    text = ok("patterns", "--dtype", "float64", "--out", str(tmp_path / "all.png"))
+    text = ok("patterns", "--out", str(tmp_path / "all.png"))
     lines = text.splitlines()
     assert len(lines) == 21 and (tmp_path / "all.png").stat().st_size > 50_000
     assert lines[2].startswith("(C) TonicBursting ") and "29 spikes, at most 0.0005" in lines[2]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import izhigen as iz
-from izhigen.patterns import PATTERNS
+from izhigen.patterns import HOW, PATTERNS
+from izhigen.patterns_command import patterns
 from tests.conftest import DATA
 from tests.reference.exact import CLASSES, random_neurons, spike_times
 
@@ -55,6 +56,16 @@ def test_the_patterns_are_those_of_the_data():
         assert pattern.title == f"({data['id']}) {data['name']}"
 
 
+def test_a_pattern_is_run_as_the_command_runs_it():
+    pattern = PATTERNS["TonicBursting"]
+    recording = pattern.run(backend="numpy")
+    how = {"model": "TonicBursting", "method": "rk4", "spike_timing": "located"}
+    assert {key: recording.info[key] for key in how} == how and pattern.difference(recording) < 0.001
+    assert {o.name: o.default for o in patterns.params if o.name in HOW} == HOW
+    other = pattern.run(0.5, method="exp_euler", spike_timing="step", dtype="float32", backend="numpy")
+    assert other.info["method"] == "exp_euler"
+
+
 def test_a_current_is_the_mean_over_each_step():
     fine, coarse = (np.asarray(PATTERNS["Accommodation"].current(dt)) for dt in (0.0625, 0.5))
     np.testing.assert_allclose(fine.reshape(-1, 8).mean(axis=1), coarse, atol=1e-12)
@@ -101,7 +112,7 @@ def test_spike_times_at_the_end_of_steps_are_of_first_order():
     steps, letters = np.array([0.25, 0.1, 0.05, 0.025, 0.01]), "ACEFGHLMS"
     errors = []
     for dt in steps:
-        found = pattern_spikes(dt, dtype="float64")
+        found = pattern_spikes(dt, dtype="float64", method="exp_euler", spike_timing="step")
         differences = [found[letter] - RECORDED[letter]["spike_times_ref_ms"] for letter in letters]
         errors.append(np.abs(np.concatenate(differences)).mean())
     order = np.polyfit(np.log(steps), np.log(errors), 1)[0]
