@@ -110,7 +110,7 @@ def verify(
     checks: list[Check] = []
     tell(report.derivation(_kept(_derivation(subject, chosen), checks)))
     rates, functions = rates_of(subject), _elementary(subject, dtype)
-    tell(report.figures(rates, rungs, functions))
+    tell(report.figures(rates, functions))
     curves = compare(subject, chosen, rungs, dtype, seconds)
     result = Verification(model, subject, asked, dtype, tuple(checks), rates, rungs, functions, tuple(curves))
     tell(report.comparison(result))

@@ -5,7 +5,7 @@ step a linearization describes a step.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ MOST_PLACES = 400
 """Places of the reference solutions that are looked at."""
 STIFF = 100.0
 """Decay this many times as fast as the slowest rate is called stiff."""
+NOISE = 1e-7
+"""Relative change of a numeric derivative that counts as none."""
 LOOKED = 2001
 """Values of a state at which a linear part is looked at for a change of its sign."""
 
@@ -40,9 +42,9 @@ class Rates:
         The smallest magnitude of a rate, at the median place; NaN where all are 0.
     own : dict of str to (float, float)
         Least and largest own rate J = df/dx of every state.
-    linearized : dict of str to float
-        Of states whose equation is not linear: the step in ms from which J changes by more than 1/dt within a step
-        somewhere.
+    linearized : dict of str to (float, float)
+        Of states whose J changes: the step in ms from which it does by more than 1/dt within a step somewhere, and the
+        state's value there.
     zeros : tuple of str
         Where own rates vanish.
     """
@@ -59,7 +61,7 @@ class Rates:
         """Whether the fastest decay is much faster than the slowest rate."""
         return self.decay > STIFF * self.slowest
 
-    def lines(self, ladder: Sequence[float]) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
         """What to know, for people."""
         yield (
             f"rates over the reached states: fastest decay {self.decay:.3g}/ms, fastest growth {self.growth:.3g}/ms, "
@@ -67,19 +69,16 @@ class Rates:
             + ("stiff" if self.is_stiff else "not stiff")
             + (f", explicit methods need dt < {2 / self.decay:.3g} ms" if self.decay > 0 else "")
         )
-        shown = dict.fromkeys((ladder[0], ladder[len(ladder) // 2], ladder[-1]))
+        yield "largest dt at which an update means something over these states, J being the slope of f in the state"
         for name, (low, high) in self.own.items():
-            if low == high == 0:
-                continue
-            largest = max(-low, high)
-            spans = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
-            steps = ", ".join(f"{largest * dt:.2g} at {dt:g}" for dt in shown)
-            yield f"J of {name}: {spans} /ms, so |dt*J| up to {steps} ms"
-        for name, (dt, place) in self.linearized.items():
-            yield (
-                f"linearized {name}: J changes by more than 1/dt within a step for dt > {dt:.3g} ms (first at {name} = "
-                f"{place:.4g}); from there on the slope of the step's start says nothing of the step's end"
-            )
+            spans = " to ".join(dict.fromkeys((f"{low:.3g}", f"{high:.3g}")))
+            bent, explicit = "any, as J stays the same", "any, as it does not decay"
+            if name in self.linearized:
+                dt, place = self.linearized[name]
+                bent = f"{dt:.3g} ms, then J changes by more than 1/dt within a step (first at {name} = {place:.4g})"
+            if low < 0:
+                explicit = f"{-2 / low:.3g} ms, then |dt*J| > 2"
+            yield f"  {name} (J {spans} /ms): exponential methods {bent}; explicit ones {explicit}"
         yield from self.zeros
 
 
@@ -101,9 +100,9 @@ def rates_of(subject: Subject) -> Rates:
         for k, name in enumerate(subject.model.states)
     }
     linearized = {}
-    for k, equation in enumerate(system.equations):
-        if not equation.proved and (limit := _linearized(declared, places, jacobians, k)) is not None:
-            linearized[equation.state.name] = limit
+    for k, name in enumerate(subject.model.states):
+        if (limit := _linearized(declared, places, jacobians, k)) is not None:
+            linearized[name] = limit
     zeros = tuple(line for e in system.equations for line in _zeros(subject, e, jacobians, places))
     real = found.real
     return Rates(max(0.0, float(-real.min())), max(0.0, float(real.max())), float(slowest), own, linearized, zeros)
@@ -137,15 +136,14 @@ def _jacobian(declared: Declared, t: float, y: Array, x: list[float]) -> Array:
 
 def _linearized(declared: Declared, places: list[Any], jacobians: Array, k: int) -> tuple[float, float] | None:
     """The smallest step for which dt*|J(x + dt*f) - J(x)| is above 1 somewhere, by the slope of J, and where."""
-    found = None
+    fastest, place = 0.0, 0.0
     for (t, y, x), jacobian in zip(places, jacobians):
-        h = 1e-3 * (1 + abs(y[k]))
-        moved = y + h * (np.arange(len(y)) == k)
-        bend = abs(_jacobian(declared, t, moved, x)[k, k] - jacobian[k, k]) / h
-        speed = bend * abs(_slopes(declared, t, y, x)[k])
-        if np.isfinite(speed) and speed > 0 and (found is None or 1 / math.sqrt(speed) < found[0]):
-            found = 1 / math.sqrt(speed), float(y[k])
-    return found
+        slopes = _slopes(declared, t, y, x)
+        h = 1e-3 / max(1e-300, float((np.abs(slopes) / (1 + np.abs(y))).max()))
+        change = abs(_jacobian(declared, t, y + h * slopes, x)[k, k] - jacobian[k, k])
+        if change > NOISE * (1 + abs(jacobian[k, k])) and change / h > fastest:
+            fastest, place = change / h, float(y[k])
+    return (1 / math.sqrt(fastest), place) if fastest > 0 else None
 
 
 def _zeros(subject: Subject, equation: StateEquation, jacobians: Array, places: list[Any]) -> Iterator[str]:

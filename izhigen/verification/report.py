@@ -26,7 +26,7 @@ def lines(result: Result) -> Lines:
     return chain(
         head(result.model, result.subject),
         derivation(result.checks),
-        figures(result.rates, result.ladder, result.functions),
+        figures(result.rates, result.functions),
         comparison(result),
     )
 
@@ -52,10 +52,10 @@ def derivation(checks: Iterable[Check]) -> Lines:
         yield f"  {check}"
 
 
-def figures(rates: Rates, ladder: Sequence[float], functions: Sequence[Error]) -> Lines:
+def figures(rates: Rates, functions: Sequence[Error]) -> Lines:
     """Rates over the reached states, and errors of elementary functions."""
     yield ""
-    yield from rates.lines(ladder)
+    yield from rates.lines()
     if functions:
         found = ", ".join(f"{error.function} {error.ulp:.2f}" for error in functions)
         yield f"largest error of the kernel's functions in units in the last place ({functions[0].dtype}): {found}"

@@ -99,6 +99,7 @@ class Verification:
                 "slowest": self.rates.slowest,
                 "is_stiff": self.rates.is_stiff,
                 "own": {k: list(v) for k, v in self.rates.own.items()},
+                "linearized": {k: list(v) for k, v in self.rates.linearized.items()},
             },
             "functions": [vars(error) for error in self.functions],
             "curves": [

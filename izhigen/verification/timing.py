@@ -35,7 +35,8 @@ class Timer:
         for k, name in enumerate(subject.model.states):
             self.population.state[name] = picked[:, k]
         self.steps, self.begin = FEW_STEPS, 0
-        affordable = int(SECONDS * FEW_STEPS / self._seconds())
+        self._seconds()  # loads the kernel
+        affordable = int(SECONDS * FEW_STEPS / min(self._seconds() for _ in range(3)))
         whole = round(subject.duration / dt)
         self.steps = min(max(FEW_STEPS, affordable), MOST_STEPS, max(1, whole))
         events = sorted(t for solution in subject.solutions for name in subject.events for t in solution.events[name])

@@ -57,7 +57,8 @@ def test_text_data_and_picture(found):
         "spikes 0, 2, 2, 2, 3",
         "J of V vanishes at V = -62.5",
         "not stiff",
-        "dt > 0.18",
+        "exponential methods 0.18",
+        "J changes by more than 1/dt within a step (first at V = ",
         "exp_euler is x + dt*phi1(dt*J)*f",
         "cheapest step with a mean error of at most 0.1 ms",
     ):
@@ -213,6 +214,14 @@ def test_left_out_cannot_have_and_not_met_are_three_things(monkeypatch):
     assert end[5].endswith("as the time was over (--seconds gives more): heun2, step from dt 0.5 on")
 
 
+def test_the_largest_step_at_which_an_update_means_something():
+    """J of a logistic x is 1 - 2*x, which changes by 2*f = 2*x*(1 - x) a ms: at most 1/2, at x = 1/2."""
+    model = Model("Logistic", "dx/dt = x*(1 - x)\ndg/dt = -x*g", initial={"x": 0.01, "g": 1.0})
+    found = iz.verify(model, 12.0, method="rk4", dt=0.5, backend="numpy").rates.linearized
+    assert found["x"][0] == pytest.approx(math.sqrt(2), rel=0.01) and found["x"][1] == pytest.approx(0.5, abs=0.05)
+    assert found["g"][0] == pytest.approx(2, rel=0.01), "another state changes its rate, -x"
+
+
 # -- rules ----------------------------------------------------------------------------------------------------------
 
 
@@ -298,10 +307,12 @@ def test_errors_of_the_functions_that_a_kernel_calls():
 
 def test_rates_of_a_stiff_model():
     model = Model("Stiff", "dV/dt = -50*(V - w)\ndw/dt = 0.01*(1 - w)", initial={"V": 1.0})
-    lines = list(iz.verify(model, 10.0, method="exp_euler", dt=0.5, backend="numpy").rates.lines((0.5,)))
-    assert (
-        "; stiff, explicit methods need dt < 0.04 ms" in lines[0] and "-50 /ms, so |dt*J| up to 25 at 0.5" in lines[1]
-    )
+    lines = list(iz.verify(model, 10.0, method="exp_euler", dt=0.5, backend="numpy").rates.lines())
+    assert "; stiff, explicit methods need dt < 0.04 ms" in lines[0]
+    assert lines[2:] == [
+        f"  {name} (J {rate} /ms): exponential methods any, as J stays the same; explicit ones {dt} ms, then |dt*J| > 2"
+        for name, rate, dt in (("V", -50, 0.04), ("w", -0.01, 200))
+    ]
     assert rates.STIFF == 100
 
 
