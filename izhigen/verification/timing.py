@@ -12,9 +12,9 @@ import numpy as np
 from izhigen.verification.drive import columns_of
 from izhigen.verification.ladder import Choice, Subject, run
 
-NEURONS, MOST_STEPS, FEW_STEPS, ROUNDS = 4096, 400, 5, 16
+NEURONS, MOST_STEPS, FEW_STEPS, LEAST_STEPS, ROUNDS = 4096, 400, 5, 2, 16
 SECONDS = 0.01
-"""Of one round of a kernel, at most, where that is more than a few steps."""
+"""Of one round of a kernel, at most, where that is more than the least steps."""
 
 
 class Timer:
@@ -34,11 +34,12 @@ class Timer:
         self.population = subject.population(size, dt, choice, dtype)
         for k, name in enumerate(subject.model.states):
             self.population.state[name] = picked[:, k]
-        self.steps, self.begin = FEW_STEPS, 0
+        self.steps, self.begin = 1, 0
         self._seconds()  # loads the kernel
-        affordable = int(SECONDS * FEW_STEPS / min(self._seconds() for _ in range(3)))
+        self.steps = FEW_STEPS
+        affordable = int(SECONDS * FEW_STEPS / min(self._seconds() for _ in range(2)))
         whole = round(subject.duration / dt)
-        self.steps = min(max(FEW_STEPS, affordable), MOST_STEPS, max(1, whole))
+        self.steps = min(max(LEAST_STEPS, affordable), MOST_STEPS, max(1, whole))
         events = sorted(t for solution in subject.solutions for name in subject.events for t in solution.events[name])
         if events:
             self.begin = max(0, min(round(events[len(events) // 2] / dt), whole - self.steps))

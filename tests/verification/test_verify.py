@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -265,6 +266,13 @@ def test_choices_and_ladders():
     assert ladder_for(0.35) == (0.05, 0.025, 0.01) and ladder_for(10.0, (0.1, 0.5)) == (0.5, 0.1)
     with pytest.raises(ValueShapeError, match="whole number of steps"):
         ladder_for(10.0, (0.3,))
+
+
+def test_the_page_has_what_the_command_looks_at():
+    page = (ROOT / "docs" / "verify.md").read_text()
+    assert re.findall(r"^(\w+, \w+) .* mean ", page, re.MULTILINE) == [str(choice) for choice in choices(LTC)]
+    said = re.search(r"Without `--method` it looks at (.*?);", page, re.DOTALL)[1]
+    assert set(re.findall(r"`(\w+)`", said)) == {*ladder.TELLING, "auto"}
 
 
 def test_amplitudes_are_found_that_give_no_few_and_many_spikes():
