@@ -182,7 +182,7 @@ class _Made:
             for name in self.located.names:
                 reached[name] = np.where(comes & ~done, point[name], reached[name])
             high, low = np.where(comes & ~done, place, high), np.where(~comes & ~done, place, low)
-            done |= comes & (place - guess <= finest)
+            done |= comes & (np.abs(place - guess) <= finest) & (per_place < -0.5)
             guess = np.where(comes, guess, np.maximum(guess, place)) + finest / real(2)
         return high, reached
 
@@ -203,22 +203,25 @@ class _Made:
         """The same on the straight line between the states at both ends."""
         real, n = self.located.dtype.type, len(part.length)
         first, last = part.values, part.after(whole)
-        holds, place = self._conditions(last, n), np.ones(n, self.located.dtype)
+        holds, guess = self._conditions(last, n), np.ones(n, self.located.dtype)
         for name, value in self.located._looked_at["margins"].items():
-            low, high = value(first), value(last)
-            there = low / (low - high)
-            place = np.where(ready[name] & holds[name] & (there < place), there, place)
-        finest, done = self.located._finest, place >= 1
-        low, high, reached, tried = np.zeros_like(place), np.ones_like(place), dict(whole), 0
-        while not done.all():
-            point = {k: first[k] + place * (whole[k] - first[k]) for k in self.located.names}
-            comes = self._crosses(part, {**point, LENGTH.name: part.length * place}, ready) & ~done
+            start, end = value(first), value(last)
+            there = start / (start - end)
+            guess = np.where(ready[name] & holds[name] & (there > 0) & (there < guess), there, guess)
+        finest, is_line = self.located._finest, _is_sound(whole, self.located.names)
+        low, high, reached, tried = np.zeros_like(guess), np.ones_like(guess), dict(whole), 0
+        while (searching := high - low > finest).any():
+            is_within = (tried < 2) & (guess > low) & (guess < high)
+            place = np.where(is_within, guess, (low + high) / real(2))
+            curve = part.at(place) if not is_line.all() else whole
+            point = {
+                k: np.where(is_line, first[k] + place * (whole[k] - first[k]), curve[k]) for k in self.located.names
+            }
+            comes = self._crosses(part, {**point, LENGTH.name: part.length * place}, ready)
             for name in self.located.names:
-                reached[name] = np.where(comes, point[name], reached[name])
-            high, low = np.where(comes, place, high), np.where(~comes & ~done, place, low)
-            done = done | (comes & (tried == 0)) | (high - low <= finest)
-            place = place + finest if tried == 0 else (low + high) / real(2)
-            done, tried = done | (place >= high), tried + 1
+                reached[name] = np.where(comes & searching, point[name], reached[name])
+            high, low = np.where(comes & searching, place, high), np.where(~comes & searching, place, low)
+            guess, tried = np.where(comes, place - finest, place + finest), tried + 1
         return high, reached
 
     # -- what happens -----------------------------------------------------------------------------------------------

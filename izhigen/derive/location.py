@@ -171,7 +171,7 @@ def _in_part(system: System, expression: Any) -> Any:
 def _rate(system: System, margin: Any) -> Any:
     """The change of a margin with time, along the solution without noise."""
     flow = {e.state: _in_part(system, e.rhs) for e in system.equations}
-    flow[SINCE_SPIKE] = sp.S.One
+    flow |= {SINCE_SPIKE: sp.S.One, T: sp.S.One}
     read = margin.free_symbols
     slopes = {name: own_functions(derivative(margin, name)) for name in flow if name in read}
     return remove_singularities(sp.Add(*(slope * flow[name] for name, slope in slopes.items())))

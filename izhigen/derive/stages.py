@@ -16,32 +16,44 @@ import sympy as sp
 from izhigen.derive.derivative import derivative
 from izhigen.derive.event import Assignment
 from izhigen.derive.expansion import MOST_TERMS, expanded_terms
-from izhigen.derive.functions import limited, minimum
+from izhigen.derive.functions import limited, maximum, minimum, where
 from izhigen.derive.lowering import DT, SINCE_SPIKE, T, lower, moments_of, own_functions
 from izhigen.derive.system import EquationClass, System
 from izhigen.model.events import SPIKE, Trigger
 
 HIGHEST_DEGREE = 3
 """Polynomials of the states of a higher degree are not written in displacements: they have too many terms."""
+UNBOUNDED = sp.Integer(10) ** 30
+"""Above what a state is at the end of a step."""
 GROWING = (EquationClass.QUADRATIC, EquationClass.NONLINEAR)
 """Classes of equations whose states may leave the range of numbers in one step."""
 
 
 def ceiling(system: System) -> tuple[sp.Symbol, Any] | None:
-    """The state x and the bound E of a threshold ``x >= E`` whose spikes set x, where E holds parameters only.
+    """The state x of a threshold such as ``x >= E`` whose spikes set x, where E is free of states, and what other
+    states see of it at most: E, or x as it was at the step's start.
 
-    What x would be above it in a step is of no consequence for the other states, as the spike sets it.
+    What x would be above that at the end of a step is of no consequence for the others, as the spike sets it. Where it
+    need not spike although it is above E, muted or by a further condition, they see all of it. Of several conditions
+    that must all hold, the first of that form counts.
     """
     model = system.model
     event = next((event for event in model.events if event.name == SPIKE), None)
     if event is None or model.trigger_of(event) is not Trigger.LEVEL:
         return None
     condition = lower(event.condition, event.where, system.definitions, moments_of(system.states))
-    if not isinstance(condition, (sp.Ge, sp.Gt, sp.Le, sp.Lt)):
-        return None
-    state, bound = condition.gts, condition.lts
-    is_set = state.name in {a.state for a in event.assignments} if state in system.states else False
-    return (state, bound) if is_set and bound.free_symbols <= {*system.parameters, DT} else None
+    parts = sorted(condition.args, key=sp.default_sort_key) if isinstance(condition, sp.And) else [condition]
+    set_by_it = {a.state for a in event.assignments}
+    for part in parts:
+        if isinstance(part, (sp.Ge, sp.Gt, sp.Le, sp.Lt)):
+            margin = part.gts - part.lts
+            read = [state for state in system.states if state in margin.free_symbols]
+            slope = sp.diff(margin, read[0]) if len(read) == 1 and read[0].name in set_by_it else sp.S.Zero
+            if slope.is_number and slope.is_positive:
+                state, bound = read[0], sp.expand(read[0] - margin / slope)
+                stays = len(parts) > 1 or (model.refractory is not None and state.name not in model.refractory.states)
+                return state, where(sp.Lt(state, bound), bound, UNBOUNDED) if stays else maximum(state, bound)
+    return None
 
 
 @dataclass(frozen=True)

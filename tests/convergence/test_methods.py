@@ -398,3 +398,32 @@ def test_noise_of_a_linear_chain_has_the_covariance_of_its_flow():
     found = np.cov(np.array([host(pop.V), host(pop.s)], float), bias=True)
     spread = np.sqrt((expected**2 + np.outer(np.diag(expected), np.diag(expected))) / n)
     assert (np.abs(found - expected) <= 5 * spread).all(), (found, expected)
+
+
+@pytest.mark.parametrize("method", ["etdrk2", "strang", "exp_rosenbrock"])
+def test_states_see_one_above_a_threshold_where_it_stays_there(method):
+    """While a spike is muted the potential is above its threshold, and an adaptation follows it."""
+    model = Model("Mute", "dV/dt = (I - V)/10 + 0*V*V*w\ndw/dt = (V - w)/20", "V >= 10", "V = V - 1", {}, ["I"])
+    model = model.with_refractory(30.0, hold=())
+    found = []
+    for dt in (0.5, 0.1):
+        options = {"dt": dt, "spike_timing": "located", "dtype": "float64", "backend": "numpy"}
+        pops = [model.population(1, method=name, **options) for name in ("rk4", method)]
+        for pop in pops:
+            pop.run(20.0, I=30.0)
+        found.append(abs(float(pops[0].w[0] - pops[1].w[0])))
+    assert found[1] < 1e-3 and found[1] < 0.1 * found[0] + 1e-9
+
+
+def test_strang_is_symmetric_for_three_states_that_read_one_another():
+    model = Model(
+        "Three", "dx/dt = -x*y*z\ndy/dt = x*z - y*exp(x)\ndz/dt = 1 - z*x*y", initial={"x": 1.0, "y": 0.5, "z": 1.0}
+    )
+    fine = model.population(1, dt=0.005, method="rk4", dtype="float64", backend="numpy")
+    fine.run(2.0)
+    errors = []
+    for dt in (0.1, 0.05):
+        pop = model.population(1, dt=dt, method="strang", dtype="float64", backend="numpy")
+        pop.run(2.0)
+        errors.append(max(abs(float(pop.state[s][0] - fine.state[s][0])) for s in model.states))
+    assert 3.5 < errors[0] / errors[1] < 4.5

@@ -286,3 +286,61 @@ def test_the_ends_of_holds_do_not_count_as_events(everywhere):
     due = leaky_times(100.0, 0.05)
     found = spikes(model, 20.0, everywhere, dt=2.0, I=100.0)
     np.testing.assert_allclose(found, due[due <= 20], atol=1e-9)
+
+
+ADEX = "dV/dt = (-10*(V+70) + 20*exp((V+50)/2) - w + I)/200\ndw/dt = (2*(V+70) - w)/30\ndat/dt = 0"
+
+
+@pytest.mark.parametrize("method", ["exp_euler", "rk4", "etdrk2", "strang", "exp_rosenbrock"])
+def test_a_steep_upstroke_meets_its_threshold_to_the_last_bits(method, everywhere):
+    """Far behind the threshold margin and rate grow alike, and their ratio says nothing of how far it is."""
+    model = Model("AdEx", ADEX, "V >= 0", "V = -58; w = w + 60; at = V", {}, ["I"], initial={"V": -70.0})
+    pop = model.population(1, dt=0.5, method=method, spike_timing="located", dtype="float64", backend=everywhere)
+    assert pop.run(60.0, I=500.0).spikes[0].size >= 4
+    assert abs(float(host(pop.at)[0])) < 1e-6
+
+
+def test_noise_and_thresholds_in_time_are_met_where_the_drift_does_not_lead(everywhere):
+    model = Model("Noisy", "dV/dt = (8 - V)/10\ndat/dt = 0", "V >= 10", "V = 0; at = V").with_noise(V=1.5)
+    options = {"method": "rk4", "spike_timing": "located", "dtype": "float64", "backend": everywhere}
+    pop = model.population(200, dt=0.5, seed=1, **options)
+    places = host(pop.run(50.0).spikes[0]) / 0.5 % 1
+    assert host(pop.at).max() < 10 + 1e-9 and len(np.unique(places.round(4))) > 0.9 * len(places) > 20
+    for equation, condition, start, due in (
+        ("dV/dt = -0.01*V", "V >= 2 - 0.3*t", 1.0, 3.44625149),
+        ("dV/dt = 0.3", "floor(V) >= 1", 0.0, 10 / 3),
+        ("dV/dt = 1", "t >= 1.3 and V > -1", 0.0, 1.3),
+    ):
+        timed = Model("Timed", equation, events={"e": iz.Event(condition)}, initial={"V": start})
+        assert spikes(timed, 10.0, everywhere, "e", dt=1.0, method="rk4")[0] == pytest.approx(due, abs=1e-7), condition
+
+
+@pytest.mark.parametrize("threshold", ["V >= Vc", "V - Vc >= 0", "V >= Vc and t >= 0", "V >= Vc + 0.001*I", "scaled"])
+def test_no_threshold_of_a_steep_upstroke_lets_it_reach_other_states(threshold):
+    model = Model(
+        "AdEx", ADEX, threshold if threshold != "scaled" else "V >= Vc", "V = -58; w = w + 60", {"Vc": 0.0}, ["I"],
+        initial={"V": -70.0},
+    )  # fmt: skip
+    current = 500.0
+    if threshold == "scaled":
+        model, current = model.scaled((-70.0, 30.0), (0.0, 1.0)), 5.0
+    for method in ("exp_euler", "etdrk2", "strang", "exp_rosenbrock", "auto"):
+        for timing in ("step", "located"):
+            options = {"dt": 0.1, "method": method, "spike_timing": timing, "dtype": "float64", "backend": "numpy"}
+            assert len(model.population(1, **options).run(100.0, I=current).spikes[0]) == 7, (method, timing)
+
+
+def test_a_chord_that_leads_nowhere_and_conditions_that_are_not_linear(everywhere):
+    options = {"spike_timing": "linear", "backend": everywhere}
+    model = Model("AdEx", ADEX, "V >= 0", "V = -58; w = w + 60", {}, ["I"], initial={"V": -70.0})
+    assert len(spikes(model, 100.0, dt=0.1, I=500.0, **{**options, "dtype": "float32"})) == 7  # its end is infinite
+
+    def event(condition, equations, initial):
+        model = Model("N", equations, events={"e": iz.Event(condition)}, initial=initial)
+        return spikes(model, 4.0, name="e", dt=1.0, method="rk4", **options)[0]
+
+    assert abs(event("V != 0 and V > -5", "dV/dt = 1", {"V": 0.0})) < 1e-6
+    assert event("V >= 1 and w >= 1", "dV/dt = 2\ndw/dt = 105", {"V": 0.0, "w": -5.0}) == pytest.approx(0.5)
+    assert event("V >= 1.3 and w <= 2.01", "dV/dt = 1\ndw/dt = 1", {"V": 0.0, "w": 0.0}) == pytest.approx(1.3)
+    gate = Model("Gate", "dV/dt = 0.001", "V >= 10 and floor(t/20) == 3", "V = 0", initial={"V": 15.0})
+    assert spikes(gate, 100.0, method="rk4", **options) == pytest.approx([60.0])

@@ -73,10 +73,9 @@ class _Splitting:
         moves = self._block(unit, tau, seen, part) if len(unit) > 1 else [self._single(unit[0], tau, seen, part)]
         for index, move in zip(unit, moves):
             state = self.system.states[index]
-            if self.increments[index] != 0:
-                self.increments[index] += move
-                continue
-            self.increments[index] = self._named(f"move_{state.name}", move)
+            before = self.increments[index]
+            name = f"move_{state.name}" if before == 0 else f"move_{state.name}{part}"
+            self.increments[index] = before + self._named(name, move)
             self.present[state] = state + self.increments[index]
 
     def _named(self, name: str, value: Any) -> Any:
