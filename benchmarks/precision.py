@@ -26,7 +26,7 @@ from contestants import BrainPy, Brian2
 import izhigen as iz
 from izhigen.bench.model import Run
 from izhigen.bench.timing import Rates, in_turn, machine
-from izhigen.derive.step import method_names
+from izhigen.derive.scheme import method_names
 from izhigen.errors import IzhigenError
 
 EXACT = json.loads((HERE.parent / "tests" / "data" / "exact_spikes.json").read_text(encoding="utf-8"))["classes"]

@@ -197,7 +197,8 @@ def choices(model: Declaration, methods: Iterable[str] = (), timings: Iterable[s
         a step for all, and places inside a step for those of order 2 and more.
     """
     given, wanted, found = tuple(timings), list(methods), list[Choice]()
-    auto = choose(model)[0]
+    at_ends = SpikeTiming.STEP if given == (SpikeTiming.STEP.value,) else SpikeTiming.LOCATED
+    auto = choose(model, at_ends)[0]
     telling = {name: how for name, how in TELLING.items() if auto != "exact" or name not in ("etdrk2", "strang")}
     telling.setdefault(auto, "located")
     for name in method_names() if "all" in wanted else wanted or telling:

@@ -134,9 +134,8 @@ HOLDS = [
     (r"step_next == release", "step_next + 1 == release"),
     (r"is_held = moment.held_until >= 1.0f;", "is_held = 0;"),
     (r"const int ends = .*;", "const int ends = 0;"),
-    (r"guess = there;", "high = guess = there * 1.001f;"),
 ]
-"""Of a hold that ends inside a step, and of a place on a straight line."""
+"""Of a hold that ends inside a step."""
 
 
 @pytest.mark.parametrize("target", BOTH)

@@ -259,7 +259,8 @@ def test_choices_and_ladders():
     ]
     of_lif = ["exp_euler, step", "rk4, located", "heun2, linear", "exact, located"]
     assert [str(choice) for choice in choices(models.LIF)] == of_lif
-    assert [str(choice) for choice in choices(models.HH, ["auto"], ["step"])] == ["strang, step"]
+    assert [str(choice) for choice in choices(models.HH, ["auto"], ["step"])] == ["exp_euler, step"]
+    assert [str(choice) for choice in choices(models.HH, ["auto"], ["located"])] == ["strang, located"]
     assert {c.method for c in choices(LTC, ["all"])} >= {"ralston3", "ssprk3", "exp_euler"}
     assert [str(c) for c in choices(LTC, ["exp_auto"], ["located"])] == ["exp_euler, located"]
     assert ladder_for(10.0) == ladder.LADDER and ladder_for(10.0, row=0.1) == (0.1, 0.05, 0.025, 0.01)
