@@ -11,21 +11,20 @@ import izhigen as iz
 from izhigen.errors import printable
 from izhigen.model.events import SpikeTiming
 from izhigen.options import check_picture
-from izhigen.patterns import HOW, PATTERNS, draw
 
 
 @click.command()
-@click.option("--method", default=HOW["method"], show_default=True, help="Integration method.")
+@click.option("--method", default="rk4", show_default=True, help="Integration method.")
 @click.option("--dt", default=0.1, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Step in ms.")
 @click.option(
     "--spike-timing",
     type=click.Choice([timing.value for timing in SpikeTiming]),
-    default=HOW["spike_timing"],
+    default="located",
     show_default=True,
     help="Where in a step a spike happens.",
 )
 @click.option(
-    "--dtype", type=click.Choice(["float32", "float64"]), default=HOW["dtype"], show_default=True, help="Number type."
+    "--dtype", type=click.Choice(["float32", "float64"]), default="float64", show_default=True, help="Number type."
 )
 @click.option("--backend", default="c", show_default=True, help="c, cuda or numpy.")
 @click.option("--out", "picture", type=click.Path(path_type=Path), help="Draw them all to a picture.")
@@ -34,6 +33,8 @@ def patterns(method: str, dt: float, spike_timing: str, dtype: str, backend: str
 
     It shows the comparison: a count that is wrong is no error, and the exit code is 0.
     """
+    from izhigen.patterns import PATTERNS, draw
+
     check_picture(picture, "--out")
     recordings = {}
     for name, pattern in PATTERNS.items():

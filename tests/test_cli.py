@@ -12,20 +12,7 @@ import izhigen as iz
 from izhigen.cli import cli, main
 from izhigen.codegen.targets import find_target, target_names
 from izhigen.standalone.project import project_targets
-
-
-def ok(*arguments):
-    result = CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-def fails(capsys, monkeypatch, *arguments):
-    """Exit code and what was printed to standard error."""
-    monkeypatch.setattr(sys, "argv", ["izhigen", *arguments])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    return caught.value.code, capsys.readouterr().err
+from tests.command_line import fails, ok
 
 
 def test_list_and_help():
@@ -423,9 +410,6 @@ def test_a_reader_that_has_gone_is_no_error(arguments, buffering, tmp_path):
 
 
 def test_record_all_and_plot(tmp_path):
-    from click.testing import CliRunner
-
-    from izhigen.cli import cli
 
     options = ["run", "RS", "-T", "20", "--backend", "numpy", "--input", "10", "--record", "all"]
     files = [str(tmp_path / name) for name in ("r.npz", "r.png")]

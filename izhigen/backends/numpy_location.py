@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from izhigen.model.events import MOST_LOCATED, SpikeTiming, Trigger
 
 Array = Any
 Environment = Mapping[str, Any]
-Evaluate = Callable[[Any], Callable[[Environment], Any]]
+Evaluated = Callable[[Environment], Any]
+Evaluate = Callable[[Any], Evaluated]
 
 
 class LocatedStep:
@@ -55,7 +56,7 @@ class LocatedStep:
         self._finest = dtype.type(float(FINEST[dtype.name]))
 
     @staticmethod
-    def _compiled(arrive: Arrive, evaluate: Evaluate) -> tuple[Callable[[Environment], Any], list[tuple[Any, Any]]]:
+    def _compiled(arrive: Arrive, evaluate: Evaluate) -> tuple[Evaluated, list[tuple[Any, Evaluated]]]:
         values = [(a.symbol, evaluate(a.expression)) for a in arrive.assignments]
         return evaluate(arrive.condition), values
 
@@ -103,7 +104,7 @@ class _Made:
     def _environment(self, some: Array) -> dict[str, Any]:
         """Values of some of the neurons, at the beginning of their part."""
         n = self.now.n
-        fixed = {k: v[some] if getattr(v, "shape", ()) == (n,) else v for k, v in self.fixed.items()}
+        fixed = _of_some(self.fixed, some, n)
         own = {name: values[some] for name, values in self.state.items()}
         return {**fixed, **own, ELAPSED.name: self.at[some] * self.dt, SINCE_SPIKE.name: self.since[some]}
 
@@ -232,14 +233,10 @@ class _Made:
             values = self._environment(some)
             happens = np.broadcast_to(self.located._conditions[event.name](values), len(some)) & ~excluded[event.name]
             if happens.any():
-                self._apply(event, some[happens], {k: _part_of(v, happens) for k, v in values.items()})
+                self._apply(event, some[happens], _of_some(values, happens, len(some)))
 
     def _apply(self, event: Event, some: Array, values: dict[str, Any]) -> None:
-        read = dict(values)
-        assigned = {}
-        for symbol, value in self.located._resets[event.name]:
-            read[just_assigned(symbol).name] = assigned[symbol.name] = value(read)
-        for name, new in assigned.items():
+        for name, new in _assigned(self.located._resets[event.name], values).items():
             self.state[name][some] = new
         self.happened[event.name][some] = True
         self.found.append((self.numbers[event.name], some, self.at[some].astype(np.float64)))
@@ -278,12 +275,10 @@ class _Made:
         for name in located.names:
             self.now.block.state[name][:] = self.state[name]
 
-    def _arrive(self, arrives: Callable[[Environment], Any], assignments: list[tuple[Any, Any]]) -> None:
+    def _arrive(self, arrives: Evaluated, assignments: list[tuple[Any, Evaluated]]) -> None:
         values = self._environment(np.arange(self.now.n))
-        comes, read, new = arrives(values), dict(values), {}
-        for symbol, value in assignments:
-            read[just_assigned(symbol).name] = new[symbol.name] = value(read)
-        for name, value in new.items():
+        comes = arrives(values)
+        for name, value in _assigned(assignments, values).items():
             self.state[name] = np.where(comes, value, self.state[name])
 
 
@@ -296,8 +291,7 @@ class _Part:
     def of(self, some: Array) -> _Part:
         """Those of some of the neurons."""
         n = len(self.length)
-        values = {k: v[some] if getattr(v, "shape", ()) == (n,) else v for k, v in self.values.items()}
-        return _Part(self.located, values, self.length[some], self.held[some])
+        return _Part(self.located, _of_some(self.values, some, n), self.length[some], self.held[some])
 
     def at(self, fraction: Array) -> dict[str, Array]:
         """The states a fraction of the part later, and how much later that is."""
@@ -332,5 +326,14 @@ def _is_sound(values: Mapping[str, Any], names: list[str]) -> Array:
     return np.all([np.isfinite(values[name]) for name in names], axis=0)
 
 
-def _part_of(values: Any, mask: Array) -> Any:
-    return values[mask] if getattr(values, "shape", ()) == mask.shape else values
+def _of_some(values: Environment, some: Array, n: int) -> dict[str, Any]:
+    """Values of some of n neurons; what is the same for all stays as it is."""
+    return {k: v[some] if getattr(v, "shape", ()) == (n,) else v for k, v in values.items()}
+
+
+def _assigned(assignments: Iterable[tuple[Any, Evaluated]], values: Environment) -> dict[str, Any]:
+    """New values of states, one after the other: those that come later read the earlier ones by ``new(...)``."""
+    read, new = dict(values), dict[str, Any]()
+    for state, value in assignments:
+        read[just_assigned(state).name] = new[state.name] = value(read)
+    return new

@@ -97,14 +97,14 @@ class StepWriter:
         elif step.reads_elapsed:
             since = self._state("since_spike", time_since(LAST_SPIKE), Kind.REAL)
             self._elapsed = {SINCE_SPIKE: since, at_start(SINCE_SPIKE): since}
+        self._is_whole = actions is None
         for action in step.sequence if actions is None else actions:
             self._write(action)
 
     def _write(self, action: Action) -> None:
         match action:
             case Integrate(assignments, increments):
-                is_whole = action == self.step.integration
-                whole = plan_of(self.step, self.placer.placements) if is_whole else None
+                whole = plan_of(self.step, self.placer.placements) if self._is_whole else None
                 self._integrate(whole or Plan(assignments, increments))
             case Jump():
                 into = self._increments or self._present
@@ -146,21 +146,23 @@ class StepWriter:
         """Held states go back; where nothing has changed a state since its integration, as it gets its name."""
         if self._watched and self._present == self._watched:
             return
-        if self._is_held is not None:  # again, after jumps
-            pass
-        elif hold.period is not None:
-            self._is_held = REFRACTORY
-            # a step that is held in part is not held where its parts are gone through
-            step = STEP_NOW if self.step.location is None else STEP_NEXT
-            self.statements.append(Statement(REFRACTORY, sp.Lt(step, RELEASE), Kind.CONDITION))
-        else:
-            self._is_held = self._state("is_refractory", hold.condition, Kind.CONDITION)
+        if self._is_held is None:  # else it is held back again, after jumps
+            self._is_held = self._held_in_step(hold)
         self._held = {state: state for state in hold.states}
         for state, old in self._held.items() if not self._increments else ():
             self._present[state] = f.where(self._is_held, old, self._present[state])
         if hold.flag is not None:
             self._name_present()
             self._present[hold.flag] = f.where(self._is_held, 1, 0)
+
+    def _held_in_step(self, hold: Hold) -> sp.Symbol:
+        """Whether the step is held, as a statement."""
+        if hold.period is None:
+            return self._state("is_refractory", hold.condition, Kind.CONDITION)
+        # a step that is held in part is not held where its parts are gone through
+        step = STEP_NOW if self.step.location is None else STEP_NEXT
+        self.statements.append(Statement(REFRACTORY, sp.Lt(step, RELEASE), Kind.CONDITION))
+        return REFRACTORY
 
     def _name_present(self) -> None:
         """Give the present value of every state a name, after integration, jumps and hold."""

@@ -7,7 +7,7 @@ adds what arrives at the step's end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from izhigen.codegen.naming import Namer
 from izhigen.codegen.placing import Placer, kind_of
 from izhigen.codegen.procedure import Kind, Placement, Statement, Store, Word
 from izhigen.codegen.sharing import Sharer, share
-from izhigen.derive.event import Assignment, Event
+from izhigen.derive.event import Event
 from izhigen.derive.location import ELAPSED, LENGTH
 from izhigen.derive.lowering import SINCE_SPIKE, T, at_start
 from izhigen.derive.sequence import Action, Commit, HoldBack, Integrate
@@ -105,7 +105,7 @@ class _Writer:
         increments = dict(zip(self.step.states, part.increments))
         for term in part.noise:
             increments[term.state] += term.factor * term.xi
-        assignments = tuple(replace(a, expression=a.expression.xreplace(change)) for a in part.assignments)
+        assignments = tuple(a.xreplace(change) for a in part.assignments)
         plan = Plan(assignments, tuple(value.xreplace(change) for value in increments.values()))
         holds = tuple(HoldBack(event.hold) for event in self._events() if event.hold)
         actions: tuple[Action, ...] = (Integrate(plan.assignments, plan.increments, ()), *holds, Commit())
@@ -115,7 +115,7 @@ class _Writer:
     def _events(self) -> tuple[Event, ...]:
         """The events at a point of a step; the time since a spike may become 0 there."""
         words = {name: word for name, word in self._words.items() if name not in self._elapsed}
-        return tuple(_in_words(event, words) for event in self.location.events)
+        return tuple(event.xreplace(words) for event in self.location.events)
 
     def look(self) -> Part:
         """Which conditions hold at a point, and what tells how far ahead the others are."""
@@ -167,7 +167,7 @@ class _Writer:
     def end(self) -> Part:
         """What is added at the step's end, where held states stay as they are."""
         self._fresh()
-        arrivals = tuple(replace(a, assignments=_worded(a.assignments, self._words)) for a in self.location.arrivals)
+        arrivals = tuple(arrive.xreplace(self._words) for arrive in self.location.arrivals)
         jumps = self.step.ending[:1]
         holds = tuple(HoldBack(replace(event.hold, end=None)) for event in self._events() if event.hold)
         writer = StepWriter(self.step, self.jumped, self.placer, (*jumps, *arrivals, *holds, Commit()), IS_HELD)
@@ -177,16 +177,3 @@ class _Writer:
 def _changes(stores: Iterable[Store]) -> list[Store]:
     """Those that change something."""
     return [store for store in stores if store.expression != store.symbol]
-
-
-def _in_words(event: Event, words: Mapping[sp.Symbol, Any]) -> Event:
-    """An event with what it reads of a step's part by the words for it."""
-    hold = event.hold
-    if hold is not None and hold.end is not None:
-        hold = replace(hold, end=hold.end.xreplace(words))
-    assigned = _worded(event.assignments, words)
-    return replace(event, condition=event.condition.xreplace(words), assignments=assigned, hold=hold)
-
-
-def _worded(assignments: Iterable[Assignment], words: Mapping[sp.Symbol, Any]) -> tuple[Assignment, ...]:
-    return tuple(replace(a, expression=a.expression.xreplace(words)) for a in assignments)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -27,6 +27,10 @@ class Assignment:
 
     symbol: sp.Symbol
     expression: Any
+
+    def xreplace(self, change: Mapping[sp.Symbol, Any]) -> Assignment:
+        """The same, with other values for symbols that it reads."""
+        return replace(self, expression=self.expression.xreplace(change))
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,10 @@ class Hold:
         if self.end is None:
             return sp.Le(T - LAST_SPIKE, TAU_REF, evaluate=False)
         return sp.And(sp.Gt(IS_REFRACTORY, sp.Rational(1, 2)), untrue(self.end))
+
+    def xreplace(self, change: Mapping[sp.Symbol, Any]) -> Hold:
+        """The same, with other values for symbols that its end reads."""
+        return self if self.end is None else replace(self, end=self.end.xreplace(change))
 
 
 def margin_of(condition: Any) -> Any:
@@ -138,6 +146,15 @@ class Event:
     def stamps(self) -> bool:
         """Whether it is the event whose time neurons keep."""
         return any(a.symbol == LAST_SPIKE for a in self.assignments)
+
+    def xreplace(self, change: Mapping[sp.Symbol, Any]) -> Event:
+        """The same, with other values for symbols that its condition, its assignments and its hold read."""
+        return replace(
+            self,
+            condition=self.condition.xreplace(change),
+            assignments=tuple(a.xreplace(change) for a in self.assignments),
+            hold=None if self.hold is None else self.hold.xreplace(change),
+        )
 
     def excluded(self, present: Mapping[sp.Symbol, Any], held: Any = None) -> tuple[Any, ...]:
         """Conditions of which each keeps it from happening: a rising one that held at the start, and the hold."""

@@ -112,8 +112,9 @@ def locate(
         What they are at the end of a step.
     arrivals : iterable of Arrive
     """
-    then = tuple(_later(event) for event in events)
-    part, come = _over_part(integrate), tuple(_at_end(arrive) for arrive in arrivals)
+    then = tuple(event.xreplace({T: T + ELAPSED}) for event in events)  # some time into the step
+    start = {SINCE_SPIKE: SINCE_SPIKE - DT}  # at the step's end, the time since the spike is that of the end
+    part, come = _over_part(integrate), tuple(arrive.xreplace(start) for arrive in arrivals)
     found = {event.name: margin_of(event.condition) for event in then}
     margins = {name: margin for name, margin in found.items() if margin is not None}
     if timing is SpikeTiming.LINEAR:
@@ -134,29 +135,12 @@ def locate(
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def _later(event: Event) -> Event:
-    """The event some time into the step."""
-    change = {T: T + ELAPSED}
-    assignments = tuple(Assignment(a.symbol, a.expression.xreplace(change)) for a in event.assignments)
-    hold = event.hold
-    if hold is not None and hold.end is not None:
-        hold = replace(hold, end=hold.end.xreplace(change))
-    return replace(event, condition=event.condition.xreplace(change), assignments=assignments, hold=hold)
-
-
-def _at_end(arrive: Arrive) -> Arrive:
-    """What arrives, where the time since the spike is that at the step's end."""
-    start = {SINCE_SPIKE: SINCE_SPIKE - DT}
-    assignments = (Assignment(a.symbol, a.expression.xreplace(start)) for a in arrive.assignments)
-    return replace(arrive, assignments=tuple(assignments))
-
-
 def _over_part(integrate: Integrate) -> Integrate:
     """The integration over a part instead of a whole step."""
     change = {DT: LENGTH, T: T + ELAPSED}
     share = sp.sqrt(LENGTH / DT)  # a spread grows with the root of time; the path inside a step is a straight line
     return Integrate(
-        tuple(Assignment(a.symbol, a.expression.xreplace(change)) for a in integrate.assignments),
+        tuple(a.xreplace(change) for a in integrate.assignments),
         tuple(increment.xreplace(change) for increment in integrate.increments),
         tuple(replace(term, factor=term.factor.xreplace(change) * share) for term in integrate.noise),
     )

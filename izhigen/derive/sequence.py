@@ -7,7 +7,8 @@ actions change and which becomes the state's own at the end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy as sp
@@ -59,6 +60,10 @@ class Arrive:
     def condition(self) -> Any:
         """Whether something arrives."""
         return sp.Ne(self.input, 0)
+
+    def xreplace(self, change: Mapping[sp.Symbol, Any]) -> Arrive:
+        """The same, with other values for symbols that its assignments read."""
+        return replace(self, assignments=tuple(a.xreplace(change) for a in self.assignments))
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,8 @@ from izhigen.errors import DerivationError, ValueShapeError
 from izhigen.verification import reference
 from izhigen.verification.declared import Declared
 from izhigen.verification.reference import solve
+from tests.verification.models import LIF
 
-LIF = Model(
-    "LIF",
-    "dV/dt = (E - V + R*I)/tau",
-    threshold="V >= V_th",
-    reset="V = E",
-    parameters={"E": -65.0, "R": 10.0, "tau": 10.0, "V_th": -50.0},
-    inputs=["I"],
-    initial={"V": "E"},
-)
 PERIOD = 10 * math.log(20 / 5)
 """ms between the spikes of LIF for I = 2."""
 WAVE = Model("Wave", "dV/dt = cos(t)", threshold="V >= 0.5")

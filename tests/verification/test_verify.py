@@ -13,11 +13,10 @@ import mpmath
 import numpy as np
 import pytest
 import sympy as sp
-from click.testing import CliRunner
 
 import izhigen as iz
 from izhigen import Model
-from izhigen.cli import cli, main
+from izhigen.cli import main
 from izhigen.derive import functions
 from izhigen.derive.scheme import find_scheme, method_names
 from izhigen.errors import BackendError, DerivationError, ValueShapeError
@@ -25,6 +24,7 @@ from izhigen.verification import derivation, ladder, pick, rates, survey
 from izhigen.verification.amplitudes import find_inputs
 from izhigen.verification.digits import VALUES
 from izhigen.verification.ladder import Choice, Curve, Point, choices, ladder_for, matched
+from tests.command_line import fails, ok
 from tests.conftest import ROOT
 from tests.verification import models
 
@@ -326,19 +326,6 @@ def test_rates_of_a_stiff_model():
 
 
 # -- the command line -----------------------------------------------------------------------------------------------
-
-
-def ok(*arguments):
-    result = CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-def fails(capsys, monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["izhigen", *arguments])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    return caught.value.code, capsys.readouterr().err
 
 
 QUICK = ("-T", "20", "--dt", "0.5,0.25", "--method", "heun2", "--backend", "numpy")
