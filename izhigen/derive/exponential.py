@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import sympy as sp
@@ -22,22 +23,31 @@ def scaled_rate(rate: Any, step: Any = DT) -> Any:
     return step * rate
 
 
-def scaled_matrix(system: System, block: tuple[int, ...]) -> list[Any]:
+def scaled_matrix(system: System, block: tuple[int, ...], step: Any = DT) -> list[Any]:
     """dt*J of some states, row by row."""
-    return [scaled_rate(system.jacobian[r, c]) for r in block for c in block]
+    return [scaled_rate(system.jacobian[r, c], step) for r in block for c in block]
 
 
-def block_gains(system: System, block: tuple[int, ...], assignments: list[Assignment]) -> dict[int, Any]:
-    """dt phi1(dt A) f of the states of a linear block with the matrix A, by their index; exact for it."""
-    names, matrix = [system.states[k].name for k in block], scaled_matrix(system, block)
+def block_gains(
+    system: System, block: tuple[int, ...], assignments: list[Assignment], step: Any = DT, gain: str = "gain"
+) -> dict[int, Any]:
+    """step phi1(step A) f of the states of a linear block with the matrix A, by their index; exact for it. The slopes
+    f have been assigned by :func:`assign_slopes`.
+    """
+    names, matrix = [system.states[k].name for k in block], scaled_matrix(system, block, step)
     slopes = [system.intermediate(f"f_{name}") for name in names]
-    assignments += [Assignment(slope, system.equations[k].rhs) for slope, k in zip(slopes, block)]
     increments = {}
     for row, index in enumerate(block):
-        gains = [system.intermediate(f"gain_{names[row]}_{name}") for name in names]
-        assignments += [Assignment(gain, DT * phi1_block(row, column, *matrix)) for column, gain in enumerate(gains)]
+        gains = [system.intermediate(f"{gain}_{names[row]}_{name}") for name in names]
+        assignments += [Assignment(gain, step * phi1_block(row, column, *matrix)) for column, gain in enumerate(gains)]
         increments[index] = sp.Add(*(gain * slope for gain, slope in zip(gains, slopes)))
     return increments
+
+
+def assign_slopes(system: System, indices: Iterable[int], assignments: list[Assignment]) -> None:
+    """Name the right-hand sides of some states ``f_`` and the state."""
+    for equation in (system.equations[k] for k in indices):
+        assignments.append(Assignment(system.intermediate(f"f_{equation.state.name}"), equation.rhs))
 
 
 def block_inhomogeneity(system: System, block: tuple[int, ...]) -> dict[int, Any]:

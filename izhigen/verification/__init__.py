@@ -17,7 +17,7 @@ from izhigen.model.model import Declaration
 from izhigen.population.checks import check_dtype
 from izhigen.population.values import check_value_names
 from izhigen.scalars import read_finite, read_names
-from izhigen.timegrid import whole_steps
+from izhigen.timegrid import check_dt
 from izhigen.verification import ladder, reference, report
 from izhigen.verification.amplitudes import find_inputs
 from izhigen.verification.declared import Declared
@@ -184,7 +184,7 @@ def _steps(dt: float | Iterable[float]) -> tuple[float, ...]:
     given = (dt,) if isinstance(dt, (int, float, np.number)) else dt
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise ValueShapeError(f"dt={shown(dt)} is neither a step in ms nor several, such as (0.5, 0.1)")
-    return tuple(read_finite(one, "dt") for one in given)
+    return tuple(check_dt(one) for one in given)
 
 
 def _tolerance(value: Any) -> float:
@@ -213,7 +213,8 @@ def _subject(
     if not isinstance(model, Declaration):
         raise ValueShapeError(f"verify takes a model, such as iz.load('RS'), not {shown(model)}")
     reference.solver()
-    whole_steps(duration, duration)
+    if not read_finite(duration, "duration") > 0:
+        raise ValueShapeError(f"duration={shown(duration)} is not above 0; give ms, such as {DURATION:g}")
     check_value_names(model, values)
     numbers = {name: read_finite(value, f"{name}=") for name, value in values.items()}
     quiet = model.replaced(noise=()) if model.noise else model

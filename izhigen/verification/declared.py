@@ -84,6 +84,12 @@ class Declared:
     ------
     DerivationError
         For equations that read dt: they have no solution apart from a step.
+
+    Attributes
+    ----------
+    conditions_move : bool
+        Whether the condition of an event, or one that ends a hold, reads time or an input, so that it may change while
+        the states do not.
     """
 
     def __init__(
@@ -113,6 +119,8 @@ class Declared:
         self.assigned = {e.name: self._assignments(e.assignments) for e in model.events}
         self.arrived = {name: self._assignments(assignments) for name, assignments in model.on_event.items()}
         until = model.refractory.until if model.refractory else None
+        conditions = [e.condition for e in model.events] + ([] if until is None else [until])
+        self.conditions_move = any(self._names(c) & {"t", LAST_SPIKE, *model.inputs} for c in conditions)
         self.until = None if until is None else self._condition(until)
 
     # -- what is asked for ------------------------------------------------------------------------------------------
@@ -121,6 +129,11 @@ class Declared:
         """Right-hand sides per ms, with the currents that are added to inputs."""
         found: list[Any] = self.slopes(t, y, self.sums(t, y, x, last) if self.model.currents else x, last)
         return found
+
+    def _names(self, expression: Expression) -> set[str]:
+        """What an expression reads, also by the lines that it names."""
+        found = set(expression.names)
+        return found.union(*(self._names(self.lines[name]) for name in found if name in self.lines))
 
     @property
     def holds_currents(self) -> bool:

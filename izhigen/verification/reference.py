@@ -31,6 +31,8 @@ MOST_ROUNDS = 64
 """Times that events may follow at one moment."""
 LOOKS, NARROWED, GOLDEN = 8, 40, (math.sqrt(5) - 1) / 2
 """Places inside a step that are looked at where a margin goes up first and down later, and how its top is narrowed."""
+LONGEST = 0.05
+"""ms of a step of the solver, at most, where conditions move with time or inputs, of which it knows nothing."""
 LITTLE = 1e-6
 """How much earlier ``old(x)`` is, as a part of a step."""
 HUGE = 1e150
@@ -156,6 +158,7 @@ class _Run:
         self.held = [] if refractory is None else [self.model.states.index(name) for name in refractory.states]
         self.is_held, self.held_until = False, -math.inf
         self.period = declared.parameters["tau_ref"] if self.model.is_held_for_a_time else 0.0
+        self.longest = LONGEST if declared.conditions_move else math.inf
         self.x = self._inputs_from(0.0)
 
     # -- over time --------------------------------------------------------------------------------------------------
@@ -219,9 +222,8 @@ class _Run:
             first = self._slopes(self.t, self.y)
             if not np.isfinite(first).all():
                 raise _Stopped(f"the right-hand sides are not finite at t = {self.t:g} ms")
-            step = self.method(
-                self._slopes, self.t, self.y, stop, rtol=self.tolerance, atol=self.tolerance * self.scale
-            )
+            absolute = self.tolerance * self.scale
+            step = self.method(self._slopes, self.t, self.y, stop, self.longest, rtol=self.tolerance, atol=absolute)
             while step.status == "running":
                 begin, before, slope = step.t, step.y, step.f
                 problem = step.step()

@@ -41,8 +41,11 @@ def observed_order(model, method, duration=2.0):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_order_on_a_scalar_problem(method):
-    expected = 2 if method == "exp_euler" else find_scheme(method).order  # order 2 on a scalar autonomous equation
-    assert abs(observed_order(SCALAR, method) - expected) <= 0.15
+    found, order = observed_order(SCALAR, method), find_scheme(method).order
+    if method == "etdrk2":  # of order 3, at least, without other states
+        assert found >= 2.85
+    else:
+        assert abs(found - (2 if method == "exp_euler" else order)) <= 0.15  # order 2 on a scalar autonomous equation
 
 
 @pytest.mark.parametrize("method", METHODS)

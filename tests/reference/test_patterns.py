@@ -72,16 +72,11 @@ def test_a_current_is_the_mean_over_each_step():
     assert coarse[1] == 0.04 * 0.75 and not coarse[400:600].any()
 
 
-def missed(*values):
-    """A case of the aims that etdrk2 does not reach; what it does is in its reason."""
-    return pytest.param(*values[:-1], marks=pytest.mark.xfail(strict=True, reason=values[-1]))
-
-
-COARSE = (
-    "etdrk2 miscounts up to 6 patterns with steps above 0.1 ms: the last stretch of an upstroke is long for its order"
-)
+MISSED = {("etdrk2", 0.5): "N", ("etdrk2", 0.25): "M"}
+"""The pattern that a method misses with a step: the rebound burst has 19 spikes, not 14, and the rebound spike is 0.023 ms
+off, where the data has 0.002 with the exact quadratic flow in the last stretch before a spike."""
 RUNS = [
-    missed(backend, choice, dt, COARSE) if choice[0] == "etdrk2" and dt > 0.1 else (backend, choice, dt)
+    (backend, choice, dt)
     for backend, choices, steps in (("c", CHOICES, STEPS), ("numpy", CHOICES[:2], (0.1,)))
     for choice in choices
     for dt in steps
@@ -95,16 +90,29 @@ def test_patterns(backend, choice, dt):
     In the data the last stretch before a spike is an exact quadratic flow, not the method's own solution: with steps of
     0.25 ms, where ``rk4`` errs most in it, two patterns are up to 5 times as far off, which is 0.0015 ms.
     """
-    key, factor = MEASURED[choice], 5 if choice[0] == "rk4" and dt == 0.25 else 3
     found = pattern_spikes(dt, method=choice[0], spike_timing=choice[1], dtype="float64", backend=backend)
-    for letter, data in RECORDED.items():
-        exact = data["spike_times_ref_ms"]
-        if choice == ("rk4", "located"):
-            assert len(found[letter]) == len(exact), letter  # at steps up to 1 ms, with every pattern
-        if dt <= data["largest_dt_with_exact_count"][key]:
-            assert len(found[letter]) == len(exact), letter
-            measured = data["measured_max_abs_dt_ms"][key].get(str(dt), np.inf) + 5e-8  # it has seven digits
-            assert np.abs(found[letter] - exact).max() <= factor * measured, letter
+    for letter in RECORDED:
+        if letter != MISSED.get((choice[0], dt)):
+            check_pattern(letter, found[letter], choice, dt)
+
+
+def check_pattern(letter, found, choice, dt):
+    data, key = RECORDED[letter], MEASURED[choice]
+    exact, factor = data["spike_times_ref_ms"], 5 if choice[0] == "rk4" and dt == 0.25 else 3
+    if choice == ("rk4", "located"):
+        assert len(found) == len(exact), letter  # at steps up to 1 ms, with every pattern
+    if dt <= data["largest_dt_with_exact_count"][key]:
+        assert len(found) == len(exact), letter
+        measured = data["measured_max_abs_dt_ms"][key].get(str(dt), np.inf) + 5e-8  # it has seven digits
+        assert np.abs(found - exact).max() <= factor * measured, letter
+
+
+@pytest.mark.xfail(strict=True, reason="the last stretch of a rebound is long for a method of order 2")
+@pytest.mark.parametrize(("method", "dt"), MISSED)
+def test_patterns_that_are_missed(method, dt):
+    letter, choice = MISSED[method, dt], (method, "located")
+    found = pattern_spikes(dt, method=method, spike_timing="located", dtype="float64")
+    check_pattern(letter, found[letter], choice, dt)
 
 
 def test_spike_times_at_the_end_of_steps_are_of_first_order():
@@ -139,11 +147,10 @@ AIMS = [
     ("rk4", "classes", 0.25, 0.02),
     ("rk4", "classes", 0.1, 0.001),
     ("rk4", "random", 0.1, 0.001),
-    ("etdrk2", "classes", 0.25, np.inf),
-    missed("etdrk2", "classes", 0.1, 0.1, "0.14 ms"),
-    ("etdrk2", "classes", 0.05, 0.1),
-    missed("etdrk2", "random", 0.1, 0.1, "three spikes too many or too few of 559, 0.39 ms"),
-    ("etdrk2", "random", 0.05, 0.1),
+    ("etdrk2", "classes", 0.25, 0.1),
+    ("etdrk2", "classes", 0.1, 0.02),
+    ("etdrk2", "random", 0.25, 0.1),
+    ("etdrk2", "random", 0.1, 0.02),
 ]
 """A method, which neurons, a step, and the mean error in ms that is allowed."""
 

@@ -62,6 +62,13 @@ def test_crossings_without_a_reset_rise_and_are_not_missed_where_they_are_short(
     np.testing.assert_allclose(spikes(before, duration=20.0), spikes(WAVE, duration=20.0), atol=1e-9)
 
 
+def test_thresholds_that_move_fast_while_the_equations_are_slow():
+    slow = Model("Slow", "dV/dt = 0.01*(1.2 - V)\nbound = 1 + 0.5*sin(6*t)", "V >= bound", "V = 0")
+    t = np.linspace(50, 60, 1_000_001)  # the first spike comes as the threshold falls
+    is_above = 1.2 * (1 - np.exp(-t / 100)) >= 1 + 0.5 * np.sin(6 * t)
+    assert spikes(slow, duration=60.0)[0] == pytest.approx(t[np.argmax(is_above)], abs=2e-5)
+
+
 def test_inputs_change_where_they_are_said_to():
     step = iz.inputs.section([0.0, 2.0, 0.0], [7.3, 40.0, 52.7])
     np.testing.assert_allclose(spikes(LIF, {"I": step}), [7.3 + PERIOD, 7.3 + 2 * PERIOD], atol=1e-9)

@@ -410,6 +410,10 @@ def test_without_scipy(monkeypatch):
 def test_what_it_refuses():
     with pytest.raises(ValueShapeError, match="takes a model"):
         iz.verify("RS")
+    with pytest.raises(ValueShapeError, match=r"duration=0.0 is not above 0"):
+        iz.verify(LTC, 0.0)
+    with pytest.raises(ValueShapeError, match=r"dt=0.0 is not a step"):
+        iz.verify(LTC, 10.0, dt=0.0)
     with pytest.raises(ValueShapeError, match="neither a step in ms nor several"):
         iz.verify(LTC, dt="0.1")
     with pytest.raises(ValueShapeError, match="at most 16"):

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from izhigen.derive.event import Assignment
-from izhigen.derive.exponential import block_gains, exact_noise, scaled_rate
+from izhigen.derive.exponential import assign_slopes, block_gains, exact_noise, scaled_rate
 from izhigen.derive.functions import phi1
 from izhigen.derive.lowering import DT
 from izhigen.derive.scheme import Scheme
@@ -34,6 +34,7 @@ def _advance(system: System) -> tuple[tuple[Assignment, ...], tuple[Any, ...]]:
     assignments: list[Assignment] = []
     increments: dict[int, Any] = {}
     for block in system.blocks:
+        assign_slopes(system, block, assignments)
         increments.update(block_gains(system, block, assignments))
     for index, equation in enumerate(system.equations):
         if index not in increments:
