@@ -82,6 +82,7 @@ class StepWriter:
         self.statements: list[Statement] = []
         self.stores: list[Store] = []
         self.on_event: dict[str, list[Store]] = {}
+        self._intermediates: list[sp.Symbol] = []  # which sums are nested in, as in states
         self._increments: dict[sp.Symbol, Any] = {}
         self._held: dict[sp.Symbol, Any] = {}  # what a state is where it is held
         self._is_held = is_held
@@ -138,6 +139,8 @@ class StepWriter:
         for assignment in plan.assignments:
             name = assignment.symbol
             renamed[name] = self._add(name.name, assignment.expression.xreplace(renamed))
+            if self.placer.placements[renamed[name]] is Placement.BOTH:
+                self._intermediates.append(renamed[name])
         self._increments = {
             state: increment.xreplace(renamed) for state, increment in zip(self.step.states, plan.increments)
         }
@@ -250,7 +253,7 @@ class StepWriter:
     def _add(self, wanted: str, expression: Any) -> sp.Symbol:
         """A statement at the place where its value varies least."""
         self.placer.owner = wanted
-        value = self.placer.hoist(horner(expression, self.step.states))
+        value = self.placer.hoist(horner(expression, (*self.step.states, *self._intermediates)))
         level = self.placer.place(value)
         name = self.placer.namer.fixed(wanted)
         self.placer.placements[name] = level

@@ -130,7 +130,7 @@ def economical(step: Step, definitions: Mapping[Any, str], free: Free, loads: Fr
     plan = Plan(step.assignments, tuple(step.new_value(i) - s for i, s in enumerate(step.states)))
     if len(plan.expressions) > MOST_STATEMENTS:
         return with_names(plan, definitions, free, step.system.intermediate)
-    score = Score(free, loads, step.states)
+    score = Score(free, loads, (*step.states, *(a.symbol for a in plan.assignments if not free(a.symbol))))
     for rule in (join_exponentials, lambda e: over_common_denominators(e, free)):
         plan = min(plan, plan.mapped(lambda e, rule=rule: rule(e) if _is_small(e) else e), key=score)  # type: ignore[misc]
     plan = _spread(plan, range(len(plan.expressions)), score)

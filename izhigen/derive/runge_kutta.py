@@ -63,10 +63,18 @@ def _advance(
         for name, equation in zip(names, system.equations):
             assignments.append(Assignment(name, equation.rhs.xreplace(replaced)))
         slopes.append(names)
+    unit, multiples = _common(weights)
     increments = tuple(
-        DT * sum((w * k[i] for w, k in zip(weights, slopes)), sp.S.Zero) for i in range(len(system.states))
+        unit * DT * sum((w * k[i] for w, k in zip(multiples, slopes)), sp.S.Zero) for i in range(len(system.states))
     )
     return tuple(assignments), increments
+
+
+def _common(weights: list[Any]) -> tuple[Any, list[Any]]:
+    """The smallest weight, where all are its multiples, and these: slopes with the weight 1 are only added."""
+    unit = min((w for w in weights if w != 0), key=abs)
+    multiples = [w / unit for w in weights]
+    return (unit, multiples) if all(m.is_Integer for m in multiples) else (sp.S.One, weights)
 
 
 def _latex(rows: list[list[Any]], weights: list[Any]) -> str:
