@@ -132,6 +132,7 @@ class _Made:
             self.state[name][quiet] = whole[name][~comes]
         self.since[quiet] += part.length[~comes]
         self.at[quiet] = end[~comes]
+        self._release(some[~comes & (end == until) & (until < 1)])
         if comes.any():
             there = np.flatnonzero(comes)
             ready, before = ({k: v[there] for k, v in group.items()} for group in (ready, before))
@@ -143,6 +144,13 @@ class _Made:
             for name in located.names:
                 self.state[name][some] = reached[name]
             self._happen(some, {name: before[name] | muted[name] for name in before})
+
+    def _release(self, some: Array) -> None:
+        """The end of a hold inside the step: levels that it muted count."""
+        events = self.located.location.events
+        released = {e.name for e in events if e.is_muted and e.trigger is not Trigger.RISING}
+        if len(some) and released and self.located._ends is None:
+            self._happen(some, {e.name: np.array(e.name not in released) for e in events})
 
     def _conditions(self, values: Environment, n: int) -> dict[str, Array]:
         return {name: np.broadcast_to(c(values), n) for name, c in self.located._conditions.items()}

@@ -448,6 +448,11 @@ class LocationView:
     halved: int
 
     @property
+    def released(self) -> int:
+        """Flags of those that happen where a hold ends inside a step, if their condition holds there."""
+        return 0 if self.ends_hold else self.muted & ~self.rising
+
+    @property
     def procedures(self) -> tuple[ProcedureView, ...]:
         """All of them."""
         return (self.part, self.look, self.first, self.happen, self.end)

@@ -80,6 +80,8 @@ class LocatedOracle(Oracle):
 
             if not comes(1.0):
                 now, at = point(1.0), end
+                if end == until < 1 and self.muted() and not self.is_rising(*self.events[0][1]):
+                    now = self.happen(now, start, k, s, at, {n for n, _ in self.events[1:]}, happened)
                 continue
             low, high = 0.0, 1.0
             for _ in range(HALVINGS):

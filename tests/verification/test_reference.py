@@ -121,6 +121,7 @@ def test_t_last_spike_in_an_equation_and_initial_values():
 COMPLEX = {
     "until": LIF.with_part("dw/dt = -w/8", reset="w = 1").with_refractory(until="w < 0.3"),
     "muted": LIF.with_refractory(6.0, hold=()),
+    "muted for longer": LIF.with_refractory(8.03, hold=()),
     "events": LIF.with_part(
         "dw/dt = (V + 60)/20 - w/30",
         current="-w",
