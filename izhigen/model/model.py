@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -160,8 +161,7 @@ class Declaration:
         raise AttributeError("a model is immutable")
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(self.__dict__)
-        return {key: dict(value) if key in _MAPPINGS else value for key, value in state.items()}
+        return {key: dict(value) if key in _MAPPINGS else value for key, value in self.fields.items()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for key, value in state.items():
@@ -261,7 +261,7 @@ class Declaration:
         """Whether a refractory period of ``tau_ref`` follows a spike."""
         return self.refractory is not None and self.refractory.until is None
 
-    @property
+    @cached_property
     def keeps_last_spike(self) -> bool:
         """Whether neurons keep ``t_last_spike``: for a refractory period, or because an expression reads it."""
         read = names_in_fields(self.fields)

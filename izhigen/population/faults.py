@@ -76,8 +76,9 @@ def first_not_finite(values: Array) -> Array | None:
         if flat.size <= ONE_THREAD:
             is_finite = math.isfinite(flat.item() if flat.size == 1 else np.dot(flat, flat))
         else:
-            parts = (flat[k : k + ONE_THREAD] for k in range(0, flat.size, ONE_THREAD))
-            is_finite = all(math.isfinite(np.dot(part, part)) for part in parts)
+            whole = flat.size // ONE_THREAD * ONE_THREAD
+            rows, rest = flat[:whole].reshape(-1, ONE_THREAD), flat[whole:]
+            is_finite = math.isfinite(np.dot(rest, rest)) and bool(np.isfinite(np.vecdot(rows, rows)).all())
         if is_finite:
             return None
     places = np.argwhere(~np.isfinite(values))  # the squares may overflow where the values do not
