@@ -229,6 +229,12 @@ def training(data: dict[str, Any]) -> str:
     return table(["", "M neuron-steps/s", "izhigen on 1 core, times"], lines)
 
 
+def sweeps(data: dict[str, Any]) -> str:
+    """How long all sets take."""
+    lines = [[r["what"], f"{r['seconds']:.3g}", f"{r['times']:.1f} x"] for r in data["rows"]]
+    return table(["", "s", "izhigen on 1 core, times"], lines)
+
+
 def poisson(data: dict[str, Any]) -> str:
     """Rates with counts drawn, by mean and form of rate."""
     rows = data["rows"]
@@ -401,6 +407,7 @@ def tables() -> dict[str, str]:
         "events": f"{on_machine(load('events'))}\n\n{events(load('events'))}",
         "training": f"{on_machine(load('training'))}\n\n{training(load('training'))}",
         "poisson": f"{on_machine(load('poisson'))}\n\n{poisson(load('poisson'))}",
+        "sweeps": f"{on_machine(load('sweeps'))}\n\n{sweeps(load('sweeps'))}",
         "precision": f"{on_machine(load('precision'))}\n\n{precision(load('precision'))}",
         "located": steps_at_10_hz(load("precision")),
         "zoo": zoo(zoo_data),

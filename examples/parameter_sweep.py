@@ -1,4 +1,4 @@
-"""A sweep over a parameter is one population with one value per neuron; no kernel is built for it twice.
+"""A sweep: all parameter sets are neurons of one population, the result is labelled, and no kernel is built twice.
 
 python examples/parameter_sweep.py [--out FOLDER]
 """
@@ -19,13 +19,9 @@ parser.add_argument("--out", type=Path, default=Path("out"))
 out = parser.parse_args().out
 out.mkdir(parents=True, exist_ok=True)
 
-pop = iz.load("RS").population(300, dt=0.1, d=np.linspace(0.5, 12.0, 300))
-recording = pop.run(1000.0, I=10.0)
-curve = recording.f_i("d")
-print(
-    f"d from {curve.values[0]:g} to {curve.values[-1]:g} {curve.unit}: {curve.rates.max():.0f} to "
-    f"{curve.rates.min():.0f} Hz"
-)
-figure = iz.plot.f_i(recording, "d").figure
-figure.savefig(out / "parameter_sweep.png", dpi=65)
+grid = {"d": np.linspace(0.5, 12.0, 60), "I": np.linspace(0.0, 20.0, 80)}
+rates = iz.sweep(iz.load("RS"), grid, duration=1000.0, measure="rate")
+curve = rates.sel(I=10.0, method="nearest").rate
+print(f"I = 10, d from {grid['d'][0]:g} to {grid['d'][-1]:g}: {float(curve.max()):.0f} to {float(curve.min()):.0f} Hz")
+iz.plot.save(iz.sweeps.plot(rates), out / "parameter_sweep.png", dpi=80)
 print(f"done: wrote {out / 'parameter_sweep.png'}")

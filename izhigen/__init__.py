@@ -17,10 +17,11 @@ from izhigen.model.events import Event
 from izhigen.model.library import list_models
 
 if TYPE_CHECKING:
-    from izhigen import inputs, plot
+    from izhigen import inputs, plot, sweeps
     from izhigen.derive import surrogates
     from izhigen.population.population import Population
     from izhigen.recording.recording import Recording
+    from izhigen.sweeps import sweep
     from izhigen.verification import verify
 
 _LAZY = {
@@ -29,6 +30,8 @@ _LAZY = {
     "surrogates": ("izhigen.derive.surrogates", None),
     "Population": ("izhigen.population.population", "Population"),
     "Recording": ("izhigen.recording.recording", "Recording"),
+    "sweep": ("izhigen.sweeps", "sweep"),
+    "sweeps": ("izhigen.sweeps", None),
     "verify": ("izhigen.verification", "verify"),
 }
 
@@ -44,6 +47,8 @@ __all__ = [
     "load",
     "plot",
     "surrogates",
+    "sweep",
+    "sweeps",
     "verify",
 ]
 

@@ -1,5 +1,5 @@
-"""The command line: ``izhigen list | show | run | verify | patterns | emit | bench | cache``. Errors are one line and
-exit code 1; wrong usage is exit code 2.
+"""The command line: ``izhigen list | show | run | sweep | verify | patterns | emit | bench | cache``. Errors are one
+line and exit code 1; wrong usage is exit code 2.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from izhigen.population.training import DETACHED
 from izhigen.recording.description import output_path, recording_path
 from izhigen.recording.events import default_events
 from izhigen.recording.store import SUFFIX, check_new
+from izhigen.sweep_command import sweep
 from izhigen.timegrid import whole_steps
 from izhigen.verify_command import pick_step, verify
 
@@ -508,6 +509,7 @@ def cache(clear: bool) -> None:
 
 
 cli.add_command(patterns)
+cli.add_command(sweep)
 cli.add_command(verify)
 
 

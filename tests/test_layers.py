@@ -26,12 +26,13 @@ ORDER = [
     ["population"],
     ["api"],
     ["layers"],
+    ["sweeps"],
     ["bench"],
     ["verification"],
     ["__init__"],
     ["torch", "jax", "patterns"],
     ["options"],
-    ["verify_command", "patterns_command"],
+    ["verify_command", "patterns_command", "sweep_command"],
     ["cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

@@ -146,15 +146,15 @@ class Source:
         """The values, shape (1 or steps, 1 or n)."""
         return self.given() if callable(self.given) else self.given
 
-    def value(self, row: int, neuron: int, step: int) -> float:
+    def value(self, row: int, neuron: int, step: int, first_index: int = 0) -> float:
         """The value of a neuron in a row, with all that the kernel adds for that neuron and step."""
         value = self.values[row if self.values.shape[0] > 1 else 0, neuron if self.values.shape[1] > 1 else 0]
         value = fetch(value)[()]
         if self.noise is not None:
-            variate = normals(self.seed, neuron, 1, step, 0, self.values.dtype)[0]
+            variate = normals(self.seed, first_index + neuron, 1, step, 0, self.values.dtype)[0]
             value = value + self.noise[row if len(self.noise) > 1 else 0] * variate
         if self.counts is not None:
-            value = value + self.counts.value(row, neuron, step)
+            value = value + self.counts.value(row, neuron, step, first_index)
         return float(value) + (0.0 if self.deliveries is None else self.deliveries.value(neuron, step))
 
     def part(self, offset: int, steps: int) -> Source:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,13 @@ class Span:
     first: int
     steps: int
     dt: float
+
+
+class StreamKey(NamedTuple):
+    """What keys the random numbers of a population: its seed, and the index of its first neuron."""
+
+    seed: int = 0
+    first_neuron: int = 0
 
 
 def stream_of(name: str) -> int:

@@ -28,7 +28,7 @@ import numpy as np
 
 from izhigen.backends.engine import Counts, Source
 from izhigen.errors import ValueShapeError, shown, suggest
-from izhigen.inputs.drawing import Span, bad_rate_text, make_counts, make_deliveries
+from izhigen.inputs.drawing import Span, StreamKey, bad_rate_text, make_counts, make_deliveries
 from izhigen.inputs.parts import DrawnRows, GivenSpikes, Offset, Part, Poisson, White
 from izhigen.inputs.stimuli import Stimulus, text_stimulus
 from izhigen.memory.layout import Layout
@@ -60,6 +60,7 @@ class KernelInput:
 
 
 NOT_COMPUTED = KernelInput()
+NO_KEY = StreamKey()
 
 
 def kernel_input(value: Any, layout: Layout, dt: float, single_step: bool = False) -> KernelInput:
@@ -109,10 +110,10 @@ def make_feed(
     steps: int,
     dt: float,
     computed: KernelInput = NOT_COMPUTED,
-    seed: int = 0,
+    key: StreamKey = NO_KEY,
 ) -> Feed:
     """Understand one input of a run that starts at step ``first_step`` and has ``steps`` steps; ``computed`` is what
-    the kernel takes over, ``seed`` the population's.
+    the kernel takes over, ``key`` the population's.
 
     Raises
     ------
@@ -121,7 +122,7 @@ def make_feed(
     """
     value = as_stimulus(name, value, (first_step + steps) * dt)
     if isinstance(value, Stimulus):
-        return _StimulusFeed(name, value, layout, Span(first_step, steps, dt), computed, seed).feed()
+        return _StimulusFeed(name, value, layout, Span(first_step, steps, dt), computed, key).feed()
     array = _as_numbers(name, value, layout)
     if array.ndim == 0:
         return _held(array.reshape(1, 1), layout)
@@ -140,7 +141,7 @@ def make_feed(
 
 
 def step_sources(
-    names: tuple[str, ...], inputs: Mapping[str, Any], layout: Layout, step: int, dt: float, seed: int
+    names: tuple[str, ...], inputs: Mapping[str, Any], layout: Layout, step: int, dt: float, key: StreamKey
 ) -> tuple[dict[str, KernelInput], dict[str, Source]]:
     """The inputs of one step: what the kernel computes of those that are stimuli, and the values of all; one that is
     not given is 0.
@@ -151,14 +152,20 @@ def step_sources(
         if isinstance(value, Stimulus)
     }
     sources = {
-        name: step_source(name, inputs.get(name, 0.0), layout, step, dt, computed.get(name, NOT_COMPUTED), seed)
+        name: step_source(name, inputs.get(name, 0.0), layout, step, dt, computed.get(name, NOT_COMPUTED), key)
         for name in names
     }
     return computed, sources
 
 
 def step_source(
-    name: str, value: Any, layout: Layout, step: int, dt: float, computed: KernelInput = NOT_COMPUTED, seed: int = 0
+    name: str,
+    value: Any,
+    layout: Layout,
+    step: int,
+    dt: float,
+    computed: KernelInput = NOT_COMPUTED,
+    key: StreamKey = NO_KEY,
 ) -> Source:
     """One input of one step; the usual forms (a number, an array of the kernel's own type) without detours."""
     if (type(value) is float or type(value) is int) and -ORDINARY < value < ORDINARY:
@@ -171,7 +178,7 @@ def step_source(
     ):
         return Source(value.reshape(1, -1))
     with layout.space.use():
-        return make_feed(name, value, layout, step, 1, dt, computed, seed)(0, 1)
+        return make_feed(name, value, layout, step, 1, dt, computed, key)(0, 1)
 
 
 def _held(values: Array, layout: Layout) -> Feed:
@@ -239,10 +246,10 @@ class _StimulusFeed:
     """A stimulus as blocks of a run: its rows, or a form of them, and what the kernel draws and delivers."""
 
     def __init__(
-        self, name: str, stimulus: Stimulus, layout: Layout, span: Span, computed: KernelInput, seed: int
+        self, name: str, stimulus: Stimulus, layout: Layout, span: Span, computed: KernelInput, key: StreamKey
     ) -> None:
         self._name, self._stimulus, self._layout, self._span = name, stimulus, layout, span
-        self._computed, self._seed = computed, seed
+        self._computed, self._key = computed, key
         self._rest = _without(stimulus, computed.parts)
 
     def feed(self) -> Feed:
@@ -283,13 +290,18 @@ class _StimulusFeed:
                 first = self._span.first + offset if isinstance(part.rate, Expression) else None
                 weight = counts.weight.astype(np.float64)
                 parts[place] = DrawnRows(
-                    counts.mean.reshape(-1), weight, counts.seed ^ counts.stream, self._layout.count, first
+                    counts.mean.reshape(-1),
+                    weight,
+                    counts.seed ^ counts.stream,
+                    self._layout.count,
+                    first,
+                    self._key.first_neuron,
                 )
         return replace(self._rest, parts=tuple(parts))
 
     def _counts(self, part: Poisson, stream: str, offset: int, count: int) -> Counts:
         span = Span(self._span.first + offset, count, self._span.dt)
-        return make_counts(self._name, part, stream, self._layout, span, self._seed)
+        return make_counts(self._name, part, stream, self._layout, span, self._key.seed)
 
     def _source(self, held: Array | None, deliveries: Any, offset: int, count: int) -> Source:
         """The block of some steps of the run."""

@@ -307,6 +307,7 @@ class DrawnRows(Part):
     neurons: int
     first_row: int | None
     """Step of the first mean, where there is one a step; else None."""
+    first_neuron: int = 0
 
     def steps(self, dt: float) -> int | None:
         return None
@@ -314,6 +315,6 @@ class DrawnRows(Part):
     def rows(self, dt: float, first: int, count: int) -> Array:
         def drawn(step: int) -> Array:
             mean = self.mean if self.first_row is None else self.mean[[step - self.first_row]]
-            return self.weight * poisson_counts(mean, first_sum(mean), self.key, 0, self.neurons, step)
+            return self.weight * poisson_counts(mean, first_sum(mean), self.key, self.first_neuron, self.neurons, step)
 
         return np.array([drawn(step) for step in range(first, first + count)]).reshape(count, self.neurons)

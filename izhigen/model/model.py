@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -49,6 +48,7 @@ class Declaration:
     liquid: bool
     refractory: Refractory | None
     noise: tuple[Noise, ...]
+    _reads_last_spike: bool
 
     _FIELDS = (
         "name",
@@ -152,7 +152,12 @@ class Declaration:
     def _fill(self, **fields: Any) -> None:
         for key in self._FIELDS:
             object.__setattr__(self, key, fields[key])
+        self._look()
         check_declaration(self, fields)
+
+    def _look(self) -> None:
+        """Note what is asked for in every run."""
+        object.__setattr__(self, "_reads_last_spike", LAST_SPIKE in names_in_fields(self.fields))
 
     def __setattr__(self, key: str, value: Any) -> None:
         raise AttributeError(f"a model is immutable: use model.variant(name, {key}=...) for one with another {key}")
@@ -166,6 +171,7 @@ class Declaration:
     def __setstate__(self, state: dict[str, Any]) -> None:
         for key, value in state.items():
             object.__setattr__(self, key, MappingProxyType(value) if key in _MAPPINGS else value)
+        self._look()
 
     def replaced(self: D, **changes: Any) -> D:
         """The same but for some of its fields, which are checked together with the rest."""
@@ -261,11 +267,10 @@ class Declaration:
         """Whether a refractory period of ``tau_ref`` follows a spike."""
         return self.refractory is not None and self.refractory.until is None
 
-    @cached_property
+    @property
     def keeps_last_spike(self) -> bool:
         """Whether neurons keep ``t_last_spike``: for a refractory period, or because an expression reads it."""
-        read = names_in_fields(self.fields)
-        return self.is_held_for_a_time or LAST_SPIKE in read
+        return self.is_held_for_a_time or self._reads_last_spike
 
     @property
     def delta_inputs(self) -> tuple[str, ...]:

@@ -49,6 +49,13 @@ def check_seed(seed: Any) -> int:
     return number
 
 
+def check_first_neuron(index: Any) -> int:
+    number = read_whole(index, 0, 2**62)
+    if number is None:
+        raise ValueShapeError(f"first_neuron={shown(index)} is not a whole number from 0 to 2**62")
+    return number
+
+
 def check_step(step: Any) -> int:
     number = read_whole(step, 0, 2**62)
     if number is None:

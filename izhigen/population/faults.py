@@ -114,7 +114,8 @@ def non_finite(
 ) -> NonFiniteError:
     """The error for a neuron in the step ``ahead`` of the present one, whose inputs stand in a row of the sources."""
     step, dt, state = neurons.steps_done - 1 + ahead, neurons.dt, neurons.states_of(neuron)
-    inputs = {name: source.value(row, neuron, step) for name, source in sources.items()}
+    first = neurons.first_index
+    inputs = {name: source.value(row, neuron, step, first) for name, source in sources.items()}
     values = ", ".join(f"{name}={value:g}" for name, value in (*state.items(), *inputs.items()))
     what = subject or f"neuron {neuron} became infinite or undefined{_crowd(neurons)}"
     return NonFiniteError(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from izhigen.backends.engine import NO_OUTPUTS, Block, Outputs, PreparedStep, Source
+from izhigen.inputs.drawing import StreamKey
 from izhigen.memory.layout import Layout
 from izhigen.memory.space import fetch
 from izhigen.model.model import Declaration
@@ -48,6 +49,8 @@ class Neurons:
         Who spiked in the last step.
     steps_done : int
         Steps since the last reset.
+    first_index : int
+        Index of the first neuron in random streams.
     located : bool
         Whether events happen inside steps.
     prepared : mapping
@@ -73,7 +76,7 @@ class Neurons:
         self.parameters: Mapping[str, float | Array] = {}
         self.state: dict[str, Array] = {}
         self.spike: Array = self.space.zeros(layout.count, np.uint8)
-        self.steps_done = 0
+        self.steps_done = self.first_index = 0
         self.prepared: dict[tuple[Any, ...], PreparedStep] = {}
         self._kept: dict[int, dict[str, Array]] = {}
         self._uses = uses  # the population's, so that whoever uses it uses its neurons
@@ -102,6 +105,11 @@ class Neurons:
         """The checked value of a parameter or state; see :func:`~izhigen.population.values.value_of`."""
         return value_of(self.model, name, value, self.layout if layout is None else layout, self.seed)
 
+    @property
+    def key(self) -> StreamKey:
+        """What keys random streams."""
+        return StreamKey(self.seed, self.first_index)
+
     # -- changes ----------------------------------------------------------------------------------------------------
 
     def begin(self, layout: Layout) -> None:
@@ -129,6 +137,11 @@ class Neurons:
                     if name not in self.state or self.state[name].shape != (layout.count,):
                         self.state[name] = self.space.zeros(layout.count, values.dtype)
                     self.space.write(self.state[name], values)
+
+    def number_from(self, first_index: int) -> None:
+        """Another index of the first neuron in random streams."""
+        self.first_index = first_index
+        self.prepared = {}
 
     @exclusive
     def set_parameter(self, name: str, value: Any) -> None:
@@ -192,6 +205,7 @@ class Neurons:
             outputs=outputs,
             spike_flag=self.spike,
             threads=self.threads,
+            first_index=self.first_index,
             check_finite=check_finite,
             steps_per_launch=self.steps_per_launch,
         )

@@ -21,7 +21,7 @@ from izhigen.inputs.feeds import KernelInput, check_input_names, kernel_choices,
 from izhigen.memory.layout import Layout
 from izhigen.model.events import SpikeTiming, read_spike_timing
 from izhigen.model.model import Declaration
-from izhigen.population.checks import check_batch, check_dtype, check_seed, check_size, check_step
+from izhigen.population.checks import check_batch, check_dtype, check_first_neuron, check_seed, check_size, check_step
 from izhigen.population.exclusive import Use, exclusive
 from izhigen.population.faults import bad_input_error, find_bad_input, find_bad_rate, non_finite_after
 from izhigen.population.neurons import Neurons
@@ -145,9 +145,14 @@ class Population:
         self._neurons.begin(layout if batch is ... else replace(layout, batch=check_batch(batch)))
 
     @exclusive
-    def begin_at(self, step: int) -> None:
-        """Count steps from this one on, as if so many had been made: it keys time, and noise drawn in the kernel."""
-        self._neurons.steps_done = check_step(step)
+    def begin_at(self, step: int, first_neuron: int | None = None) -> None:
+        """Count steps from this one on, as if so many had been made, and where given neurons from ``first_neuron`` on,
+        as if they were part of a larger population: both key noise and counts drawn in the kernel, the step time too.
+        """
+        step, neuron = check_step(step), None if first_neuron is None else check_first_neuron(first_neuron)
+        if neuron is not None:
+            self._neurons.number_from(neuron)
+        self._neurons.steps_done = step
 
     def _engine(
         self,
@@ -175,12 +180,13 @@ class Population:
         neurons = self._neurons
         options = {**self._options, "batch": neurons.layout.batch}
         numbers = (neurons.given, neurons.parameters, neurons.state, neurons.spike, neurons.steps_done)
-        return Saved(self._model, options, *numbers)
+        return Saved(self._model, options, *numbers, first_index=neurons.first_index)
 
     def _fill(self, saved: Saved) -> None:
         """Become what was saved, with arrays of its own."""
         self._set_up(saved.model, saved.options)
         self._neurons.take(saved.given, saved.parameters, saved.state, saved.spike, saved.steps_done)
+        self._neurons.number_from(saved.first_index)
         self._engine()
 
     @exclusive
@@ -382,7 +388,7 @@ class Population:
         names, deltas = self._input_names(inputs)
         neurons = self._neurons
         done = neurons.steps_done
-        computed, sources = step_sources(names, inputs, neurons.layout, done, neurons.dt, neurons.seed)
+        computed, sources = step_sources(names, inputs, neurons.layout, done, neurons.dt, neurons.key)
         bad_input = find_bad_input(sources, {}) if check_finite else find_bad_rate(sources)
         if bad_input is not None:
             raise bad_input_error(neurons, bad_input, sources)

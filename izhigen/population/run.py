@@ -99,7 +99,7 @@ def find_engine_and_feeds(
         computed = {name: replace(part, form=None) for name, part in computed.items()}
         engine = find_engine(computed)
     feeds = {
-        name: make_feed(name, value, layout, done, count, dt, computed[name], neurons.seed)
+        name: make_feed(name, value, layout, done, count, dt, computed[name], neurons.key)
         for name, value in values.items()
     }
     return engine, feeds

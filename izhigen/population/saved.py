@@ -34,6 +34,8 @@ class Saved:
         Who spiked in the last step.
     steps_done : int
         Steps since the last reset.
+    first_index : int
+        Index of the first neuron in random streams.
     """
 
     model: Declaration
@@ -43,6 +45,7 @@ class Saved:
     state: Mapping[str, Array]
     spike: Array
     steps_done: int
+    first_index: int = 0
 
     def on_host(self, layout: Layout, read: Callable[[str, Any], float | Array]) -> Saved:
         """The same with NumPy arrays, fit for pickling; a value that is not, such as a lambda, becomes its numbers."""

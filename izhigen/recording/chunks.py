@@ -44,6 +44,14 @@ class ArrayMetadata:
     chunks: tuple[int, ...]
     axes: tuple[str, ...] = ()
     units: str | None = None
+    fill: float | int | None = None
+
+    @property
+    def _fill_value(self) -> bool | float | int | str:
+        """As Zarr's metadata has it."""
+        if self.fill is None or self.dtype.kind == "b":
+            return False if self.dtype.kind == "b" else 0.0 if self.dtype.kind == "f" else 0
+        return "NaN" if math.isnan(self.fill) else self.fill
 
     @property
     def chunk_bytes(self) -> int:
@@ -60,7 +68,7 @@ class ArrayMetadata:
             "data_type": self.dtype.name,
             "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(self.chunks)}},
             "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
-            "fill_value": False if self.dtype.kind == "b" else 0.0 if self.dtype.kind == "f" else 0,
+            "fill_value": self._fill_value,
             "codecs": [{"name": "bytes", **order}, {"name": "zstd", "configuration": {"level": 0, "checksum": True}}],
             "attributes": {} if self.units is None else {"units": self.units},
             "dimension_names": list(self.axes) or None,

@@ -65,7 +65,7 @@ def run_example(example, *arguments):
     return code, printed.getvalue(), complained.getvalue()
 
 
-SHORT = {"fit_spike_train": ("--steps", "20"), "digits": ("--epochs", "1")}
+SHORT = {"fit_spike_train": ("--steps", "20"), "digits": ("--epochs", "1"), "firing_map": ("--side", "40")}
 """Arguments that make a long example a short one."""
 NEEDS = {"digits": ("torch", "sklearn")}
 """What an example imports beside izhigen and what that brings."""

@@ -1,0 +1,457 @@
+"""Sweeps beside populations of one neuron, in memory and in stores, whole and broken off."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import izhigen as iz
+from izhigen.errors import RecordingError, ValueShapeError
+from izhigen.sweeps import results, runner, store
+from izhigen.sweeps.sets import cut_of, pieces
+from tests.command_line import fails, ok
+from tests.conftest import ROOT
+from tests.helpers import host
+
+xarray = pytest.importorskip("xarray")
+pytest.importorskip("zarr", minversion="3")
+RS = iz.load("RS")
+NOISY = RS.with_noise(V=2.0)
+GRID = {"a": [0.02, 0.05, 0.1], "I": np.array([4.0, 10.0])}
+
+
+def run(model=RS, values=GRID, duration=60.0, backend="numpy", **options):
+    return iz.sweep(model, values, duration, backend=backend, **options)
+
+
+def same(found, expected):
+    """Everything but how far it went is equal, bit for bit."""
+    xarray.testing.assert_identical(found.load().drop_attrs(), expected.load().drop_attrs())
+
+
+# -- values ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_set_is_a_neuron_of_its_own(backend):
+    found = run(backend=backend, measure=["count", "rate", "first_spike", "isi", "V", "spike"], every=5)
+    assert found["count"].dims == ("a", "I") and found.V.dims == ("a", "I", "time")
+    for i, a in enumerate(GRID["a"]):
+        for k, current in enumerate(GRID["I"]):
+            pop = RS.population(1, backend=backend, a=np.array([a]))
+            alone = pop.run(60.0, I=current, record=["count", "first_spike", "isi", "V", "spike"], every=5).to_host()
+            one = found.isel(a=i, I=k)
+            assert one["count"] == alone["count"][0] and one.rate == alone["count"][0] / 0.06
+            for name, value in (("first_spike", alone["first_spike"]), ("isi_mean", alone["isi"].mean)):
+                np.testing.assert_array_equal(one[name], value[0])
+            np.testing.assert_array_equal(one.isi_std, alone["isi"].std[0])
+            np.testing.assert_array_equal(one.V, alone["V"][:, 0])
+            np.testing.assert_array_equal(one.time, alone.t)
+            times = found.spike_time[found.spike_set_index == 2 * i + k]
+            np.testing.assert_array_equal(times, alone.spike_times)
+    np.testing.assert_array_equal(found.a, GRID["a"])
+    assert found.spike_set_index.values.tolist() == sorted(found.spike_set_index.values)
+    assert found.attrs["sets_done"] == 6 and found.attrs["model"] == "RS" and not found.attrs["interrupted"]
+    assert found.V.attrs == {"units": "mV"} and found.rate.attrs == {"units": "Hz"} and found.a.attrs["units"] == "1/ms"
+
+
+def test_dimensions_are_those_of_the_mapping_and_repeats_come_last():
+    found = run(NOISY, {"d": range(2, 5), "V": [-70.0, -60.0], "I": 10.0}, repeats=3, measure="u", every=300)
+    assert found.u.dims == ("d", "V", "repeat", "time") and dict(found.sizes) == {
+        "d": 3,
+        "V": 2,
+        "repeat": 3,
+        "time": 2,
+    }
+
+
+def test_a_state_and_its_trace_cannot_have_one_name():
+    with pytest.raises(ValueShapeError, match="'V' would name two things"):
+        run(values={"V": [-70.0, -60.0]}, measure="V")
+
+
+def test_noise_is_keyed_by_the_place_in_the_grid(backend):
+    options = dict(backend=backend, seed=5, measure=["V", "count"], repeats=4, every=100)
+    poisson = iz.inputs.poisson(300.0, 2.0)
+    whole = run(NOISY, {"d": [2.0, 8.0]}, I=poisson, **options)
+    assert len(np.unique(whole.V[..., -1])) == 8
+    pop = NOISY.population(8, backend=backend, seed=5, d=np.repeat([2.0, 8.0], 4))
+    recording = pop.run(60.0, I=poisson, record=["V", "count"], every=100).to_host()
+    np.testing.assert_array_equal(whole.V.values.reshape(8, -1), recording["V"].T)
+    for memory in (1, 1000, 3000):  # pieces of one set, and of some
+        same(run(NOISY, {"d": [2.0, 8.0]}, I=poisson, memory=memory, **options), whole)
+
+
+@pytest.mark.parametrize("shape", [(1,), (7,), (2, 3, 5), (1, 1, 4), (6, 1), (3, 2, 1, 2)])
+def test_pieces_are_each_set_once_in_order(shape):
+    for apart in range(len(shape) + 1):
+        for most in (1, 2, 3, 7, 1000):
+            axis, length = cut_of(shape, most, apart)
+            whole, after = np.zeros(shape, int), 0
+            for place in pieces(shape, axis, length):
+                assert place.first == after and place.last - place.first <= max(most, 1)
+                assert (whole[place.key] == 0).all() and all(k < n for k, n in zip(place.lead, shape))
+                whole[place.key] += 1
+                assert whole.sum() == place.last
+                after = place.last
+                assert apart <= len(place.lead) + (place.stop - place.start == 1)
+            assert (whole == 1).all()
+
+
+def test_threads_and_stores_change_no_bit(tmp_path):
+    options = dict(measure=["count", "isi", "V", "spike"], repeats=2, every=50, seed=3)
+    grid = {"d": [2.0, 8.0], "I": ["5", "10*sin(t/20)"], "b": [0.2, 0.25, 0.3]}
+    kept = run(NOISY, grid, **options)
+    same(run(NOISY, grid, threads=2, memory=2000, **options), kept)
+    stored = run(NOISY, grid, out=tmp_path / "s.zarr", memory=2000, **options)
+    same(stored, kept)
+    same(iz.sweeps.open_sweep(tmp_path / "s.zarr"), kept)
+    assert xarray.open_zarr(tmp_path / "s.zarr", chunks=None)["count"].sum() == kept["count"].sum()
+    assert stored.attrs == kept.attrs and list(stored.I.values) == ["5", "10*sin(t/20)"]
+
+
+def test_inputs_of_all_kinds():
+    rows = np.linspace(0, 20, 600)[:, None]
+    for drive in ("10 + 5*sin(t/7)", iz.inputs.ramp(0.0, 20.0, 60.0), rows, 12.0):
+        found = run(values={"a": [0.02, 0.1], "I": drive}, measure="spike")
+        alone = RS.population(2, backend="numpy", a=np.array([0.02, 0.1])).run(60.0, I=drive)
+        order = np.lexsort(alone.spikes)
+        np.testing.assert_array_equal(found.spike_time, alone.spike_times[order])
+        np.testing.assert_array_equal(found.spike_set_index, alone.spike_indices[order])
+    ramp, pulses = iz.inputs.ramp(0.0, 20.0, 60.0), iz.inputs.spike_train([5.0, 30.0], 9.0, 12.0, 60.0)
+    found = run(values={"a": [0.02, 0.1], "I": [ramp, pulses]}, measure="count")
+    for k, drive in enumerate((ramp, pulses)):
+        alone = RS.population(2, backend="numpy", a=np.array([0.02, 0.1])).run(60.0, I=drive, record="count")
+        np.testing.assert_array_equal(found["count"][:, k], alone["count"])
+    jumps = run(values={"V_delta": [0.0, 0.5]}, measure="V", every=600)
+    assert jumps.V[1, 0] > jumps.V[0, 0]
+
+
+def test_values_of_all_sets():
+    d = np.array([[2.0, 8.0], [4.0, 6.0], [8.0, 8.0]])
+    found = run(d=d, V=lambda n, rng: -70 + rng.random(n), seed=4, measure="V", every=600)
+    drawn = -70 + np.random.default_rng([4, *b"V"]).random(6)
+    pop = RS.population(6, backend="numpy", a=np.repeat(GRID["a"], 2), d=d.ravel(), V=drawn)
+    np.testing.assert_array_equal(found.V.values.ravel(), pop.run(60.0, I=np.tile(GRID["I"], 3), record="V")["V"][-1])
+    same(run(d=d, V=lambda n, rng: -70 + rng.random(n), seed=4, measure="V", every=600, memory=1), found)
+
+
+def test_tables():
+    pandas = pytest.importorskip("pandas")
+    columns = {"a": [0.02, 0.1, 0.05], "I": [5.0, 10.0, 20.0]}
+    found = run(values=pandas.DataFrame(columns), repeats=2)
+    assert found["count"].dims == ("set", "repeat") and list(found.I.values) == columns["I"]
+    alone = RS.population(3, backend="numpy", a=np.array(columns["a"])).run(60.0, I=columns["I"], record="count")
+    np.testing.assert_array_equal(found["count"][:, 1], alone["count"])
+    same(run(values=iz.sweeps.Table({k: np.array(v) for k, v in columns.items()}), repeats=2), found)
+
+
+@pytest.mark.parametrize("sample", [iz.sweeps.latin_hypercube, iz.sweeps.sobol])
+def test_samples_fill_their_ranges(sample):
+    table = sample({"a": (0.02, 0.1), "I": (0.0, 20.0)}, 64, seed=2)
+    assert len(table) == 64
+    for name, (low, high) in {"a": (0.02, 0.1), "I": (0.0, 20.0)}.items():
+        bins = np.floor((table[name] - low) / (high - low) * 64).astype(int)
+        assert len(set(bins)) >= 63 and table[name].min() >= low and table[name].max() <= high
+    np.testing.assert_array_equal(table["a"], sample({"a": (0.02, 0.1), "I": (0, 20)}, 64, seed=2)["a"])
+    assert run(values=sample({"a": (0.02, 0.1)}, 3))["count"].dims == ("set",)
+    with pytest.raises(ValueShapeError, match="from 2 down to 1"):
+        sample({"a": (2, 1)}, 3)
+    with pytest.raises(ValueShapeError, match="two numbers"):
+        sample({"a": 3}, 3)
+
+
+def test_functions_of_a_recording():
+    def highest(recording):
+        return recording["V"].max(axis=0)
+
+    found = run(measure=["count", highest], record="V", every=10, memory=500)
+    traced = run(measure="V", every=10)
+    np.testing.assert_array_equal(found.highest, traced.V.max("time"))
+    both = run(
+        measure={"ends": lambda recording: recording["V"][[0, -1]].T, "n": lambda r: r["count"]}, record=["V", "count"]
+    )
+    assert both.ends.dims == ("a", "I", "ends_0") and both.n.dtype == np.int64
+
+
+def test_sets_that_become_infinite_are_named_and_leave_the_others_alone(tmp_path):
+    values = {"p1": [0.04, -1e6], "I": [10.0, 5.0]}
+    for options in ({}, {"memory": 1}, {"out": tmp_path / "s.zarr"}):
+        with pytest.warns(RuntimeWarning, match=r"2 of 4 sets .* the first with p1=-1e\+06, I=10"):
+            found = run(values=values, measure=["count", "first_spike", "V"], every=100, **options)
+        assert (found["count"][1] == -1).all() and np.isnan(found.V[1]).all() and found.attrs["not_finite"] == 2
+        expected = run(values={"p1": [0.04], "I": [10.0, 5.0]}, measure=["count", "V"], every=100)
+        np.testing.assert_array_equal(found.V[0], expected.V[0])
+
+
+# -- what is broken off ---------------------------------------------------------------------------------------------
+
+
+def interrupted_at(monkeypatch, number):
+    """Ctrl-C in the middle of a piece."""
+    pieces_made = []
+    advance = runner._Sweep._make
+
+    def make(self, place):
+        pieces_made.append(place)
+        if len(pieces_made) == number:
+            timer = threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT))
+            timer.start()
+            found = advance(self, place)
+            timer.join()
+            return found
+        return advance(self, place)
+
+    monkeypatch.setattr(runner._Sweep, "_make", make)
+
+
+LONG = {"duration": 1000.0, "memory": 300, "measure": ["count", "spike"]}
+
+
+def test_an_interrupt_keeps_what_is_done(monkeypatch, tmp_path):
+    whole = run(**LONG)
+    with monkeypatch.context() as patch:
+        interrupted_at(patch, 2)
+        found = run(**LONG)
+    done = found.attrs["sets_done"]
+    assert 0 < done < 6 and found.attrs["interrupted"]
+    counts = found["count"].values.ravel()
+    np.testing.assert_array_equal(counts[:done], whole["count"].values.ravel()[:done])
+    assert (counts[done:] == -1).all()
+    with monkeypatch.context() as patch:
+        interrupted_at(patch, 2)
+        part = run(**LONG, out=tmp_path / "s.zarr")
+    assert part.attrs["sets_done"] == done and part.attrs["interrupted"]
+    made = []
+    advance = runner._Sweep._make
+    monkeypatch.setattr(runner._Sweep, "_make", lambda self, place: made.append(place.first) or advance(self, place))
+    same(run(**LONG, out=tmp_path / "s.zarr"), whole)
+    assert made and min(made) == done
+    made.clear()
+    same(run(**LONG, out=tmp_path / "s.zarr"), whole)
+    assert not made
+
+
+KILLED = """
+import sys, numpy as np, izhigen as iz
+iz.sweep(iz.load("RS").with_noise(V=2.0), {"a": np.linspace(0.02, 0.1, 12), "I": [4.0, 10.0]}, 100.0, backend="numpy",
+         measure=["count", "spike"], memory=600, out=sys.argv[1], progress=False)
+"""
+
+
+def test_a_kill_loses_no_piece_that_was_counted(tmp_path):
+    place = tmp_path / "s.zarr"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for least in (1, 12):
+        process = subprocess.Popen([sys.executable, "-c", KILLED, str(place)], env=environment)
+        while process.poll() is None:
+            time.sleep(0.01)
+            try:
+                done = json.loads((place / "zarr.json").read_text())["attributes"]["sweep"]["done"]
+            except OSError:
+                continue
+            if done >= least:
+                process.kill()
+                process.wait()
+        assert process.returncode in (0, -signal.SIGKILL)
+    options = dict(duration=100.0, measure=["count", "spike"], memory=600, progress=False)
+    grid = {"a": np.linspace(0.02, 0.1, 12), "I": [4.0, 10.0]}
+    same(run(NOISY, grid, out=place, **options), run(NOISY, grid, **options))
+
+
+def test_a_store_goes_on_only_with_its_own_sweep(tmp_path):
+    place = tmp_path / "s.zarr"
+    first = run(out=place)
+    same(run(out=place), first)
+    for change in (
+        {"values": {**GRID, "I": [4.0, 10.1]}},
+        {"model": RS.variant("RS", p2=5.1)},
+        {"duration": 61.0},
+        {"measure": "rate"},
+        {"dtype": "float64"},
+        {"d": 7.0},
+        {"seed": 1},
+    ):
+        with pytest.raises(RecordingError, match="holds another sweep"):
+            run(out=place, **change)
+    same(run(out=place, threads=2), first)
+    pop = RS.population(2, backend="numpy")
+    pop.run(10.0, out=tmp_path / "run.zarr", record="V")
+    (tmp_path / "file.zarr").write_text("text")
+    for other in ("run.zarr", "file.zarr"):
+        with pytest.raises(RecordingError, match="exists already"):
+            run(out=tmp_path / other)
+    assert iz.Recording.load(tmp_path / "run.zarr")["V"].shape == (100, 2)
+    for out, message in (("s.nc", "ends in .zarr"), (7, "is not a path"), (tmp_path / "no" / "s.zarr", "no folder")):
+        with pytest.raises((RecordingError, ValueShapeError), match=message):
+            run(out=out)
+
+
+def test_what_does_not_fit_is_told_before_anything_runs(monkeypatch, tmp_path):
+    monkeypatch.setattr(runner._Sweep, "_make", lambda self, place: pytest.fail("a piece was run"))
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "_free_memory", lambda: 1e5)
+        with pytest.raises(ValueShapeError, match=r"takes .* GB, and .* of memory are free"):
+            run(measure="V", duration=1e4)
+    patched = type("Usage", (), {"free": 100_000})
+    monkeypatch.setattr(store.shutil, "disk_usage", lambda path: patched)
+    with pytest.raises(RecordingError, match=r"takes .* GB before compression"):
+        run(measure="V", duration=1e4, out=tmp_path / "s.zarr")
+    assert not (tmp_path / "s.zarr").exists()
+
+
+# -- bad input ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"values": {"aa": [1, 2]}}, r"no parameter, state or input 'aa'.*did you mean"),
+        ({"values": {"a": [1, np.nan]}}, "number 1 is nan"),
+        ({"values": {"a": []}}, "at least one number"),
+        ({"values": {"a": [[1, 2], [3, 4]]}}, "shape"),
+        ({"values": {"a": ["1", "2"]}}, "only inputs take"),
+        ({"values": {"a": [True, False]}}, "'a'"),
+        ({"values": {"I": [1.0, "t"]}}, "numbers stand beside text"),
+        ({"values": {"I": ["t", "t"]}}, "two of them are called 't'"),
+        ({"values": {"a": 0.02}}, "nothing varies"),
+        ({"values": {}}, "nothing varies"),
+        ({"values": [0.02, 0.1]}, "takes a mapping"),
+        ({"values": {"a": np.ma.masked_array([0.02, 0.1], [0, 1])}}, "masked"),
+        ({"a": 0.02}, "'a' is given twice"),
+        ({"size": 3}, "size= is no option"),
+        ({"batch": 3}, "batch= is no option"),
+        ({"repeats": 0}, "repeats"),
+        ({"repeats": 2**40}, r"more than 2\*\*40"),
+        ({"every": 0}, "every"),
+        ({"duration": 60.05}, "whole number of steps"),
+        ({"dt": 0.0}, "dt=0.0 is not a step"),
+        ({"method": "rk5"}, "rk5"),
+        ({"measure": "counts"}, r"measure 'counts' is none.*did you mean"),
+        ({"measure": ["V", "V_th"]}, "measure 'V_th' is none"),
+        ({"measure": 3}, "no name, function or list"),
+        ({"measure": {"x": 3}}, "gives functions"),
+        ({"measure": lambda r: 0}, "has no name"),
+        ({"measure": {"x": lambda r: 0}}, "returned int64 of shape"),
+        ({"measure": {"x": lambda r: 1 / 0}}, "failed with ZeroDivisionError"),
+        ({"measure": {"a": lambda r: r["count"]}}, "'a' would name two things"),
+        ({"d": [1.0, 2.0]}, r"in the shape of the sweep \(3, 2\)"),
+        ({"d": "3"}, "give a number"),
+        ({"V": lambda n, rng: 1 / 0}, "the callable failed"),
+        ({"V": lambda n, rng: rng.random(3)}, "returns 6 numbers"),
+        ({"values": {"a": [0.02, 0.1]}, "I": iz.inputs.spikes([1.0], [0], 2.0)}, "of single neurons"),
+        ({"values": {"a": [0.02, 0.1]}, "I": iz.inputs.wiener(60.0, n=2)}, "of single neurons"),
+        ({"values": {"a": [0.02, 0.1]}, "I": iz.inputs.ramp(0.0, 1.0, 30.0)}, "lasts 30 ms"),
+    ],
+)
+def test_bad_input(change, message):
+    with pytest.raises(iz.IzhigenError, match=message):
+        run(**change)
+
+
+def test_models_without_spikes():
+    plain = iz.Model("Leak", "dV/dt = (I - V)/tau", parameters={"tau": 10.0}, inputs=["I"])
+    with pytest.raises(ValueShapeError, match="has no threshold"):
+        run(plain, {"tau": [5.0, 10.0]})
+    found = run(plain, {"tau": [5.0, 10.0]}, measure="V", I=1.0, dtype="float64", method="exact")
+    np.testing.assert_allclose(found.V[:, -1], 1 - np.exp(-60 / found.tau), rtol=1e-12)
+    with pytest.raises(ValueShapeError, match="takes a model"):
+        iz.sweep("RS", GRID, 10.0)
+
+
+def test_without_xarray(monkeypatch):
+    monkeypatch.setitem(sys.modules, "xarray", None)
+    with pytest.raises(RecordingError, match=r"pip install 'izhigen\[xarray\]'"):
+        run()
+
+
+# -- numbers of neurons in random streams ---------------------------------------------------------------------------
+
+
+def test_a_population_may_be_part_of_a_larger_one(backend):
+    drive = iz.inputs.poisson(400.0, 3.0) + iz.inputs.poisson(200.0, 1.0) + 5.0
+    whole, part = (NOISY.population(n, backend=backend, seed=3) for n in (300, 40))
+    part.begin_at(0, first_neuron=256)
+    expected = host(whole.run(5.0, record="V", I=drive)["V"])[:, 256:296]
+    np.testing.assert_array_equal(host(part.run(5.0, record="V", I=drive)["V"]), expected)
+    whole.reset()
+    part.reset()
+    for _ in range(5):
+        whole.step(I=drive)
+        part.step(I=drive)
+    np.testing.assert_array_equal(host(part.V), host(whole.V)[256:296])
+    for pop, first in ((whole, None), (part, 0)):
+        pop.reset()
+        pop.begin_at(0, first)
+        pop.step(I=drive)
+    np.testing.assert_array_equal(host(part.V), host(whole.V)[:40])
+    for bad in (-1, 1.5, "1"):
+        with pytest.raises(ValueShapeError, match="first_neuron"):
+            part.begin_at(0, first_neuron=bad)
+
+
+# -- pictures and the command line ----------------------------------------------------------------------------------
+
+
+def test_pictures():
+    found = run(NOISY, {**GRID, "b": [0.2, 0.25]}, repeats=2, measure=["count", "V"], every=300)
+    line = iz.sweeps.plot(found.isel(I=1, b=0)).axes[0]
+    assert line.get_ylabel() == "count" and line.get_xlabel() == "a (1/ms)" and len(line.collections) == 1
+    np.testing.assert_allclose(line.lines[0].get_ydata(), found["count"].isel(I=1, b=0).mean("repeat"))
+    drawn = iz.sweeps.plot(found.isel(b=0))
+    assert drawn.axes[0].get_ylabel() == "a (1/ms)" and drawn.axes[1].get_ylabel() == "count"
+    mesh = drawn.axes[0].collections[0].get_array()
+    np.testing.assert_allclose(mesh.reshape(3, 2), found["count"].isel(b=0).mean("repeat"))
+    assert iz.sweeps.plot(found.isel(I=0, b=0), "V").axes[0].get_xlabel() == "time (ms)"
+    with pytest.raises(ValueShapeError, match=r"take a part, as dataset.isel\(a=0\)"):
+        iz.sweeps.plot(found)
+    with pytest.raises(ValueShapeError, match="no variable 'counts'"):
+        iz.sweeps.plot(found, "counts")
+    table = run(values=iz.sweeps.latin_hypercube({"a": (0.02, 0.1), "I": (5.0, 20.0)}, 5))
+    dots = iz.sweeps.plot(table).axes[0]
+    np.testing.assert_allclose(dots.collections[0].get_offsets()[:, 0], table.a)
+    texts = iz.sweeps.plot(run(values={"I": ["5", "10*sin(t)"]})).axes[0]
+    assert [label.get_text() for label in texts.get_xticklabels()] == ["5", "10*sin(t)"]
+
+
+def test_command(tmp_path):
+    place, picture = tmp_path / "fI.zarr", tmp_path / "fI.png"
+    arguments = ["sweep", "RS", "--grid", "a=0.02:0.1:4", "--grid", "I=0,10,20", "--backend", "numpy", "-T", "100"]
+    printed = ok(*arguments, "--out", str(place), "--plot", str(picture), "--set", "d=6")
+    assert "12 sets (4 of a x 3 of I), 100 ms in steps of 0.1 ms" in printed and "rate:      0 to" in printed
+    found = iz.sweeps.open_sweep(place)
+    same(found[["count"]], run(values={"a": np.linspace(0.02, 0.1, 4), "I": [0, 10, 20]}, duration=100.0, d=6.0))
+    assert picture.stat().st_size > 1000
+    assert "12 sets" in ok(*arguments, "--out", str(place), "--set", "d=6")  # it is all there
+    ok(*arguments, "--out", str(tmp_path / "fI.csv"), "--measure", "rate", "--repeats", "2")
+    lines = (tmp_path / "fI.csv").read_text().splitlines()
+    assert lines[0] == "a,I,repeat,rate" and len(lines) == 25
+    noisy = ["sweep", "RS", "--repeats", "3", "--input", "10*sin(t)", "--backend", "numpy", "-T", "20"]
+    assert "3 sets (3 of repeat)" in ok(*noisy)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--grid", "q=1,2"], 1, "has no 'q'"),
+        (["--grid", "a"], 2, "expected NAME=FIRST:LAST:NUMBER"),
+        (["--grid", "a=1:2"], 2, "expected NAME=FIRST:LAST:NUMBER"),
+        (["--grid", "a=1:2:0"], 2, "expected NAME=FIRST:LAST:NUMBER"),
+        (["--grid", "a=1:x:3"], 2, "expected NAME=FIRST:LAST:NUMBER"),
+        (["--grid", "a=,"], 2, "is empty"),
+        (["--grid", "a=1,2", "--grid", "a=3,4"], 2, "given twice"),
+        ([], 2, "nothing varies"),
+        (["--grid", "a=1,2", "--out", "x.txt"], 2, ".zarr, .nc or .csv"),
+        (["--grid", "a=1,2", "--measure", "x"], 1, "measure 'x' is none"),
+        (["--grid", "a=1,2", "--plot", "x.foo"], 2, "--plot"),
+        (["--grid", "a=1,2", "-T", "0.05"], 1, "whole number of steps"),
+    ],
+)
+def test_errors_of_the_command(arguments, code, message, capsys, monkeypatch):
+    found, said = fails(capsys, monkeypatch, "sweep", "RS", "--backend", "numpy", *arguments)
+    assert (found, message in said) == (code, True), said
