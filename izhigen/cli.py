@@ -22,9 +22,18 @@ import izhigen as iz
 from izhigen.errors import IzhigenError, RecordingError, ValueShapeError, printable
 from izhigen.files import check_writable, write_file
 from izhigen.layers import DEFAULT_SURROGATE
-from izhigen.model.events import SPIKE, SpikeTiming
+from izhigen.model.events import SPIKE
 from izhigen.options import (
+    BACKEND,
+    DEVICE,
+    DTYPE,
+    DURATION,
+    METHOD,
+    SET,
+    STEP,
     STIMULI,
+    THREADS,
+    TIMING,
     StepType,
     check_picture,
     read_indices,
@@ -108,31 +117,11 @@ def list_command() -> None:
         click.echo(f"{name:<{width}}  {iz.load(name).description}")
 
 
-_method = click.option("--method", default="exp_euler", show_default=True, help="Integration method, or auto.")
-_timing = click.option(
-    "--spike-timing",
-    type=click.Choice([timing.value for timing in SpikeTiming]),
-    default=SpikeTiming.STEP.value,
-    show_default=True,
-    help="Where in a step a spike happens: at its end, on a straight line, or on the method's own solution.",
-)
-_dtype = click.option(
-    "--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True, help="Number type."
-)
-_set = click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Set a parameter (or, for run, an initial state); repeatable.",
-)
-
-
 @cli.command()
 @click.argument("model")
-@_method
-@_timing
-@_dtype
+@METHOD
+@TIMING
+@DTYPE
 @click.option("--latex", is_flag=True, help="Print the derivation as LaTeX.")
 @click.option("--source", metavar="TARGET", help="Print the generated source of a target (c, c-embedded, ...) instead.")
 def show(model: str, method: str, spike_timing: str, dtype: str, latex: bool, source: str | None) -> None:
@@ -155,28 +144,21 @@ def show(model: str, method: str, spike_timing: str, dtype: str, latex: bool, so
 @cli.command()
 @click.argument("model")
 @click.option("-n", "--size", default=1, show_default=True, type=click.IntRange(1), help="Number of neurons.")
-@click.option(
-    "-T",
-    "--duration",
-    default=500.0,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    help="Duration in ms.",
-)
-@click.option("--dt", default=0.1, show_default=True, type=StepType(), help="Step in ms.")
-@_method
-@_timing
+@DURATION
+@STEP
+@METHOD
+@TIMING
 @click.option(
     "--tolerance",
     type=StepType(),
     help="Mean error of spike times in ms: picks the cheapest method, spike timing and step for the input, beside a "
     "reference solution, instead of --method and --dt.",
 )
-@_dtype
-@click.option("--backend", default="c", show_default=True, help="c, cuda or numpy.")
-@click.option("--device", type=click.IntRange(0), help="With cuda: the device.")
+@DTYPE
+@BACKEND
+@DEVICE
 @click.option("--sharding", metavar="DEVICES", help="With cuda: several devices, separated by commas.")
-@click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads.")
+@THREADS
 @click.option(
     "--seed",
     default=0,
@@ -184,7 +166,7 @@ def show(model: str, method: str, spike_timing: str, dtype: str, latex: bool, so
     type=click.IntRange(0),
     help="Seed of noise, and of random stimuli without their own.",
 )
-@_set
+@SET
 @click.option("--input", "inputs", multiple=True, metavar="[NAME=]SPEC", help=_INPUT_HELP)
 @click.option(
     "--record",
@@ -334,10 +316,10 @@ def _spike_summary(recording: Any, count: int) -> None:
     help="Folder of the project, or a file with the suffix of the target's sources (NAME.c) "
     "for the source alone; default: print it.",
 )
-@_method
-@_timing
-@_dtype
-@_set
+@METHOD
+@TIMING
+@DTYPE
+@SET
 @click.option(
     "--delta", "deltas", metavar="STATE", multiple=True, help="A state that jumps: adds an input STATE_delta."
 )
@@ -439,12 +421,12 @@ def _is_source_file(out: str, target: str) -> bool:
     help="Numbers of neurons, separated by commas.",
 )
 @click.option("--dt", default=0.1, show_default=True, type=StepType(), help="Step in ms.")
-@_method
-@_timing
+@METHOD
+@TIMING
 @click.option(
     "--dtype", type=click.Choice(["float32", "float64", "both"]), default="both", show_default=True, help="Number type."
 )
-@_set
+@SET
 @click.option("--input", "inputs", multiple=True, metavar="[NAME=]SPEC", help=_INPUT_HELP)
 @click.option("--json", "data", type=click.Path(path_type=Path), help="Write the figures to a file.")
 @click.option("--quick", is_flag=True, help="Short runs: figures that show only that it works.")

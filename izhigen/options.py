@@ -13,6 +13,7 @@ import click
 import izhigen as iz
 from izhigen.errors import RecordingError, ValueShapeError, shown, suggest
 from izhigen.files import check_writable
+from izhigen.model.events import SpikeTiming
 
 STIMULI = (
     "section",
@@ -227,3 +228,35 @@ class StepType(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a step in ms.", param, ctx)
         return number
+
+
+METHOD = click.option("--method", default="exp_euler", show_default=True, help="Integration method, or auto.")
+TIMING = click.option(
+    "--spike-timing",
+    type=click.Choice([timing.value for timing in SpikeTiming]),
+    default=SpikeTiming.STEP.value,
+    show_default=True,
+    help="Where in a step a spike happens: at its end, on a straight line, or on the method's own solution.",
+)
+DTYPE = click.option(
+    "--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True, help="Number type."
+)
+SET = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Set a parameter (for run and sweep also an initial state); repeatable.",
+)
+DURATION = click.option(
+    "-T",
+    "--duration",
+    default=500.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Duration in ms.",
+)
+STEP = click.option("--dt", default=0.1, show_default=True, type=StepType(), help="Step in ms.")
+BACKEND = click.option("--backend", default="c", show_default=True, help="c, cuda or numpy.")
+DEVICE = click.option("--device", type=click.IntRange(0), help="With cuda: the device.")
+THREADS = click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads.")

@@ -67,11 +67,19 @@ class SignalsDeferred:
 class Interruptible(SignalsDeferred):
     """Signals of a long run: handlers are called where it asks, and the first Ctrl-C asks it to end.
 
-    That is so where Ctrl-C would raise KeyboardInterrupt; a handler of the user's own is called, and decides.
+    That is so where Ctrl-C would raise KeyboardInterrupt; a handler of the user's own is called, and decides. Within
+    another run of this kind, signals are that one's, and it ends too.
     """
 
     interrupted = False
     """Whether the run is to end."""
+    _whole: Interruptible | None = None
+
+    def __enter__(self) -> Self:
+        found = super().__enter__()
+        owner = getattr(self._handlers.get(int(signal.SIGINT)), "__self__", None)
+        self._whole = owner if isinstance(owner, Interruptible) else None
+        return found
 
     def look(self) -> bool:
         """Call the handlers of the signals that came, which may raise; then :attr:`interrupted`."""
@@ -82,6 +90,8 @@ class Interruptible(SignalsDeferred):
                 self.interrupted = True
             else:
                 handler(number, None)
+        if self._whole is not None and self._whole.look():
+            self.interrupted = True
         return self.interrupted
 
     def __exit__(self, *problem: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Mapping
@@ -14,9 +15,23 @@ import numpy as np
 import izhigen as iz
 from izhigen.errors import RecordingError, ValueShapeError, printable, shown, suggest
 from izhigen.files import check_writable, write_file
-from izhigen.model.events import SpikeTiming
-from izhigen.options import StepType, check_picture, read_inputs, read_items, read_settings
+from izhigen.options import (
+    BACKEND,
+    DEVICE,
+    DTYPE,
+    DURATION,
+    METHOD,
+    SET,
+    STEP,
+    THREADS,
+    TIMING,
+    check_picture,
+    read_inputs,
+    read_items,
+    read_settings,
+)
 from izhigen.scalars import read_whole
+from izhigen.sweeps.measures import FIGURES, TIME
 from izhigen.timegrid import whole_steps
 
 MOST_VALUES = 10**7
@@ -30,40 +45,27 @@ MOST_VALUES = 10**7
     "grids",
     multiple=True,
     metavar="NAME=VALUES",
-    help="What varies: a parameter, initial state or input, over FIRST:LAST:NUMBER or values separated by commas; "
+    help="What varies: a parameter, initial state or input, over FIRST:LAST:NUMBER or numbers separated by commas; "
     "repeatable, each a dimension.",
 )
-@click.option(
-    "-T",
-    "--duration",
-    default=500.0,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
-    help="Duration in ms.",
-)
-@click.option("--dt", default=0.1, show_default=True, type=StepType(), help="Step in ms.")
-@click.option("--method", default="exp_euler", show_default=True, help="Integration method, or auto.")
-@click.option(
-    "--spike-timing",
-    type=click.Choice([timing.value for timing in SpikeTiming]),
-    default=SpikeTiming.STEP.value,
-    show_default=True,
-    help="Where in a step a spike happens.",
-)
-@click.option(
-    "--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True, help="Number type."
-)
-@click.option("--backend", default="c", show_default=True, help="c, cuda or numpy.")
-@click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads.")
+@DURATION
+@STEP
+@METHOD
+@TIMING
+@DTYPE
+@BACKEND
+@DEVICE
+@THREADS
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of noise.")
 @click.option("--repeats", default=1, show_default=True, type=click.IntRange(1), help="Runs of every set.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A value for all sets; repeatable.")
+@SET
 @click.option("--input", "inputs", multiple=True, metavar="[NAME=]SPEC", help="An input of all sets, as for run.")
 @click.option(
     "--measure",
     default="count,rate",
     show_default=True,
-    help="What is kept of every set: count, rate, first_spike, isi; names of traces; spike; separated by commas.",
+    help="What is kept of every set: count, rate, first_spike, isi, cv; names of traces; spike or other events; "
+    "separated by commas.",
 )
 @click.option("--every", default=1, show_default=True, type=click.IntRange(1), help="Trace every that many steps.")
 @click.option(
@@ -90,9 +92,9 @@ def sweep(
         read_settings(options.pop("settings"), (*loaded.parameters, *loaded.all_states), model)
     )
     fixed |= read_inputs(options.pop("inputs"), loaded, duration, dt, options["seed"])
-    _check_outputs(out, picture)
-    store = out if out is not None and out.suffix.lower() == ".zarr" else None
     measure = read_items(options.pop("measure"), "--measure")
+    _check_outputs(out, picture, measure)
+    store = out if out is not None and out.suffix.lower() == ".zarr" else None
     started = time.perf_counter()
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", RuntimeWarning)
@@ -110,10 +112,14 @@ def sweep(
         click.echo(f"picture:   {printable(picture)}")
 
 
-def _check_outputs(out: Path | None, picture: Path | None) -> None:
+def _check_outputs(out: Path | None, picture: Path | None, measure: list[str]) -> None:
+    """Refuse what could not be written before anything is simulated."""
     if out is not None:
         if out.suffix.lower() not in (".zarr", ".nc", ".csv"):
             raise click.UsageError(f"--out {printable(out)}: a sweep is written to a .zarr, .nc or .csv file")
+        others = [name for name in measure if name not in FIGURES]
+        if out.suffix.lower() == ".csv" and others:
+            raise click.UsageError(f"--out {printable(out)}: a .csv file has one row a set, and none for {others[0]}")
         if out.suffix.lower() != ".zarr":
             check_writable(out)
     check_picture(picture, "--plot")
@@ -122,9 +128,8 @@ def _check_outputs(out: Path | None, picture: Path | None) -> None:
 def _write(found: Any, out: Path) -> None:
     """A file of the whole result."""
     if out.suffix.lower() == ".csv":
-        figures = found[[n for n, v in found.data_vars.items() if set(v.dims) <= set(found.sizes) - {"time", "spike"}]]
         try:
-            text = figures.to_dataframe().to_csv()
+            text = found.to_dataframe().to_csv()
         except ImportError:
             raise RecordingError("a .csv file of a sweep needs pandas: pip install pandas") from None
         write_file(out, text.encode())
@@ -162,9 +167,9 @@ def _values(text: str, values: str) -> Any:
     parts = values.split(":")
     try:
         if len(parts) == 3:
-            number = read_whole(int(parts[2]), 1, MOST_VALUES)
-            if number is not None:
-                return np.linspace(float(parts[0]), float(parts[1]), number)
+            number, first, last = read_whole(int(parts[2]), 1, MOST_VALUES), float(parts[0]), float(parts[1])
+            if number is not None and math.isfinite(last - first):
+                return np.linspace(first, last, number)
         elif len(parts) == 1:
             return [float(part) for part in read_items(values, "--grid")]
     except ValueError:
@@ -174,21 +179,18 @@ def _values(text: str, values: str) -> Any:
 
 def _summary(model: Any, found: Any, seconds: float) -> None:
     about: Mapping[str, Any] = found.attrs
-    lengths = {n: k for n, k in found.sizes.items() if n in found.coords and n != "time"}
-    sets, steps = int(np.prod(list(lengths.values()))), about["duration"] / about["dt"]
-    shape = " x ".join(f"{k} of {n}" for n, k in lengths.items())
+    lengths = {name: k for name, k in found.sizes.items() if name in found.indexes and name != TIME}
+    sets, shape = int(np.prod(list(lengths.values()))), " x ".join(f"{k} of {n}" for n, k in lengths.items())
     click.echo(
         f"{model.name}: {sets} sets ({shape}), {about['duration']:g} ms in steps of {about['dt']:g} ms, "
         f"{about['method']}, {about['backend']}, {about['dtype']}"
     )
-    rate = sets * steps / max(seconds, 1e-9)
-    click.echo(f"time:      {seconds:.3g} s, {rate / 1e6:.3g} million neuron-steps/s")
+    click.echo(f"time:      {seconds:.3g} s")
     if about["interrupted"]:
         click.echo(f"broken off: {about['sets_done']} sets were made")
     for name, variable in found.data_vars.items():
-        if variable.dtype.kind in "iuf" and set(variable.dims) == set(lengths):
-            values = variable.values[variable.values >= 0] if variable.dtype.kind == "i" else variable.values
-            values = values[np.isfinite(values)]
+        if variable.dtype.kind == "f" and set(variable.dims) == set(lengths):
+            values = variable.values[np.isfinite(variable.values)]
             unit = variable.attrs.get("units", "")
             unit = f" {unit}" if unit and unit != "1" else ""
             if values.size:

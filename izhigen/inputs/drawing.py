@@ -40,7 +40,7 @@ class StreamKey(NamedTuple):
     """What keys the random numbers of a population: its seed, and the index of its first neuron."""
 
     seed: int = 0
-    first_neuron: int = 0
+    first_index: int = 0
 
 
 def stream_of(name: str) -> int:

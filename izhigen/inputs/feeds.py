@@ -283,7 +283,9 @@ class _StimulusFeed:
         """The rest; its processes have streams of their own, beside the one that the kernel draws."""
         parts = list(self._rest.parts)
         for place, part in enumerate(parts):
-            if isinstance(part, Poisson):
+            if isinstance(part, White) and part.columns == self._layout.count > 1:
+                parts[place] = replace(part, first_index=self._key.first_index)
+            elif isinstance(part, Poisson):
                 counts = self._counts(part, f"{self._name}#{place}", offset, count)
                 if counts.bad is not None:
                     raise ValueShapeError(f"input {shown(self._name)}: {bad_rate_text(counts.bad[1])}")
@@ -295,7 +297,7 @@ class _StimulusFeed:
                     counts.seed ^ counts.stream,
                     self._layout.count,
                     first,
-                    self._key.first_neuron,
+                    self._key.first_index,
                 )
         return replace(self._rest, parts=tuple(parts))
 

@@ -197,6 +197,7 @@ class White(Windowed):
 
     columns: int
     seed: int
+    first_index: int = 0
 
     def amplitude(self, dt: float, first: int, count: int) -> Array:
         """What multiplies the variates of each step, without the factor; shape (count,)."""
@@ -206,7 +207,7 @@ class White(Windowed):
 
     def rows(self, dt: float, first: int, count: int) -> Array:
         return self.amplitude(dt, first, count)[:, None] * normal_rows(
-            self.seed, 0, self.columns, first, count, 0, np.float64
+            self.seed, self.first_index, self.columns, first, count, 0, np.float64
         )
 
 
@@ -307,7 +308,7 @@ class DrawnRows(Part):
     neurons: int
     first_row: int | None
     """Step of the first mean, where there is one a step; else None."""
-    first_neuron: int = 0
+    first_index: int = 0
 
     def steps(self, dt: float) -> int | None:
         return None
@@ -315,6 +316,6 @@ class DrawnRows(Part):
     def rows(self, dt: float, first: int, count: int) -> Array:
         def drawn(step: int) -> Array:
             mean = self.mean if self.first_row is None else self.mean[[step - self.first_row]]
-            return self.weight * poisson_counts(mean, first_sum(mean), self.key, self.first_neuron, self.neurons, step)
+            return self.weight * poisson_counts(mean, first_sum(mean), self.key, self.first_index, self.neurons, step)
 
         return np.array([drawn(step) for step in range(first, first + count)]).reshape(count, self.neurons)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import os
 import sys
 from contextlib import nullcontext
 from typing import Any, Protocol
@@ -121,6 +123,20 @@ def fetch(array: Array) -> np.ndarray:
 def on_host(value: float | Array) -> float | Array:
     """A value for all neurons as it is, one a neuron as :func:`fetch` gives it."""
     return value if isinstance(value, (int, float)) else fetch(value)
+
+
+def free_bytes() -> float:
+    """Bytes of memory that are free, and those that the system would free; infinite where it does not say."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            found = dict(line.split(":", 1) for line in file)
+        return 1024.0 * int(found["MemAvailable"].split()[0])
+    except (OSError, KeyError, ValueError):
+        pass
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"))
+    except (OSError, ValueError, AttributeError):
+        return math.inf
 
 
 def shape_of(value: Any) -> tuple[int, ...]:

@@ -49,10 +49,10 @@ def check_seed(seed: Any) -> int:
     return number
 
 
-def check_first_neuron(index: Any) -> int:
+def check_first_index(index: Any) -> int:
     number = read_whole(index, 0, 2**62)
     if number is None:
-        raise ValueShapeError(f"first_neuron={shown(index)} is not a whole number from 0 to 2**62")
+        raise ValueShapeError(f"first_index={shown(index)} is not a whole number from 0 to 2**62")
     return number
 
 

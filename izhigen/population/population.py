@@ -21,7 +21,7 @@ from izhigen.inputs.feeds import KernelInput, check_input_names, kernel_choices,
 from izhigen.memory.layout import Layout
 from izhigen.model.events import SpikeTiming, read_spike_timing
 from izhigen.model.model import Declaration
-from izhigen.population.checks import check_batch, check_dtype, check_first_neuron, check_seed, check_size, check_step
+from izhigen.population.checks import check_batch, check_dtype, check_first_index, check_seed, check_size, check_step
 from izhigen.population.exclusive import Use, exclusive
 from izhigen.population.faults import bad_input_error, find_bad_input, find_bad_rate, non_finite_after
 from izhigen.population.neurons import Neurons
@@ -145,11 +145,24 @@ class Population:
         self._neurons.begin(layout if batch is ... else replace(layout, batch=check_batch(batch)))
 
     @exclusive
-    def begin_at(self, step: int, first_neuron: int | None = None) -> None:
-        """Count steps from this one on, as if so many had been made, and where given neurons from ``first_neuron`` on,
-        as if they were part of a larger population: both key noise and counts drawn in the kernel, the step time too.
+    def begin_at(self, step: int, first_index: int | None = None) -> None:
+        """Count steps, and neurons, from others than 0 on: both key noise and Poisson counts drawn in the kernel.
+
+        Parameters
+        ----------
+        step : int
+            As if so many steps had been made; time in ms is counted from there too. A reset sets it to 0.
+        first_index : int, optional
+            Index of the first neuron, as if the population were part of a larger one, of the same seed: it then draws
+            what those neurons of that one draw. It stays until another is given. Callables ``f(n, rng)`` are called for
+            this population alone, and a Wiener process of one column a neuron counts its columns from here.
+
+        Raises
+        ------
+        ValueShapeError
+            For what is no whole number from 0 to 2**62.
         """
-        step, neuron = check_step(step), None if first_neuron is None else check_first_neuron(first_neuron)
+        step, neuron = check_step(step), None if first_index is None else check_first_index(first_index)
         if neuron is not None:
             self._neurons.number_from(neuron)
         self._neurons.steps_done = step

@@ -131,7 +131,7 @@ def record_run(
     with Interruptible() as signals:  # everything below is done between two of its looks
         plan = RecordingPlan(subject, count, record, every, chosen, out)
         try:
-            with progress_bar(progress, count, neurons.dt) as bar:
+            with progress_bar(progress, count, f"{count * neurons.dt:g} ms") as bar:
                 kept = None if tape is None else tape.kept
                 runner = Runner(neurons, plan, engine, feeds, check_finite, kept, length)
                 runner.run(count, signals.look, bar.update)

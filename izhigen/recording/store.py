@@ -147,7 +147,7 @@ class StoreWriter:
         row_bytes = max(
             8, sum(np.dtype(dtype).itemsize for dtype in header.traces.values()) * math.prod(header.row_shape)
         )
-        piece_bytes = max(min(PIECE_BYTES, _room(self.path) // PIECES_A_DISK), 2 * LEAST_CHUNK_BYTES)
+        piece_bytes = max(min(PIECE_BYTES, room(self.path) // PIECES_A_DISK), 2 * LEAST_CHUNK_BYTES)
         self._chunk_bytes = min(CHUNK_BYTES, piece_bytes // 2)
         most = max(1, piece_bytes // row_bytes)
         chunk_rows = rows_a_chunk(header, most, self._chunk_bytes)
@@ -335,7 +335,7 @@ def _write_json(path: Path, document: Mapping[str, Any]) -> None:
     write_file(path, json.dumps(document, indent=1).encode(), durable=False)
 
 
-def _room(path: Path) -> int:
+def room(path: Path) -> int:
     """Bytes that are free where a path is to be; as many as there can be where the system does not say."""
     try:
         return shutil.disk_usage(path.absolute().parent).free

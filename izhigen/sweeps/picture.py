@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from izhigen.errors import ValueShapeError, shown, suggest
+from izhigen.model.events import SPIKE
 from izhigen.picture import Picture
 from izhigen.sweeps.measures import COUNT, RATE, TIME
 from izhigen.sweeps.sets import REPEAT, SET
@@ -35,13 +36,15 @@ def plot(dataset: Any, name: str | None = None) -> Picture:
     """
     import matplotlib.pyplot as plt
 
-    known = [n for n, v in dataset.data_vars.items() if v.dtype.kind in "biuf" and not n.endswith("_index")]
+    if not hasattr(dataset, "data_vars"):
+        raise ValueShapeError(f"plot takes the Dataset of a sweep, not {shown(type(dataset).__name__)}")
+    known = [str(n) for n, v in dataset.data_vars.items() if v.dtype.kind == "f" and v.dims != (SPIKE,)]
     chosen = next((n for n in (*PREFERRED, *known) if n in known), "") if name is None else name
     if chosen not in known:
         raise ValueShapeError(f"no variable {shown(chosen)}{suggest(chosen, known)} (known: {', '.join(known)})")
     values = dataset[chosen].astype(float)
-    if dataset[chosen].dtype.kind == "i":
-        values = values.where(dataset[chosen] >= 0)
+    if not values.size:
+        raise ValueShapeError(f"{shown(chosen)} has no values to draw")
     deviation = values.std(REPEAT) if REPEAT in values.dims else None
     values = values.mean(REPEAT) if REPEAT in values.dims else values
     figure: Any = plt.figure(FigureClass=Picture, figsize=(6.4, 4.4), layout="constrained")
@@ -55,9 +58,10 @@ def plot(dataset: Any, name: str | None = None) -> Picture:
         elif len(values.dims) == 2:
             _map(figure, axes, dataset, values, label)
         else:
+            over = f"over {', '.join(map(str, values.dims))}" if values.dims else "one number"
+            advice = f": take a part, as dataset.isel({values.dims[0]}=0)" if values.dims else ""
             raise ValueShapeError(
-                f"{shown(chosen)} is over {', '.join(map(str, values.dims))}, and a picture has one or two dimensions: "
-                f"take a part, as dataset.isel({values.dims[0]}=0)"
+                f"{shown(chosen)} is {over}, and a picture has one or two dimensions (without {REPEAT}){advice}"
             )
     finally:
         plt.close(figure)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,21 +15,25 @@ from izhigen.model.model import Declaration
 from izhigen.population.progress import progress_bar
 from izhigen.recording.events import EventList
 from izhigen.recording.recording import Recording
-from izhigen.scalars import check_count
+from izhigen.scalars import read_finite
 from izhigen.signals import Interruptible
-from izhigen.sweeps.measures import COUNT, NO_COUNT
+from izhigen.sweeps.measures import COUNT
 from izhigen.sweeps.results import InMemory, Results
-from izhigen.sweeps.sets import Place, cut_of, pieces
+from izhigen.sweeps.sets import Piece, cut_of, pieces
 from izhigen.sweeps.store import InStore
-from izhigen.sweeps.task import Task, attributes_of, key_of, read_task
-from izhigen.timegrid import check_dt, count_steps
+from izhigen.sweeps.task import Task, key_of, read_task
+
+if TYPE_CHECKING:
+    import xarray
 
 Array = Any
 
 MEMORY = 1 << 28
 """Bytes that a piece may take."""
-MOST_IN_PIECE = 1 << 16
-"""Sets of a piece, at most: a long sweep shows how far it is, and can be broken off, between pieces."""
+MOST_IN_PIECE, LEAST_IN_PIECE = 1 << 16, 1 << 10
+"""Sets of a piece, at most, and those that are run together however long they take."""
+WORK_IN_PIECE = 1e9
+"""Neuron-steps of a piece, about: what a kill can cost."""
 
 
 def sweep(
@@ -47,8 +50,8 @@ def sweep(
     memory: float = MEMORY,
     progress: bool | None = None,
     **options: Any,
-) -> Any:
-    """Run a model with many parameter sets, all of them neurons of one population, without a rebuild:
+) -> xarray.Dataset:
+    """Run a model with many parameter sets, as neurons of populations whose kernel is built once:
     ``iz.sweep(model, {"a": np.linspace(0.02, 0.1, 50), "I": range(20)}, duration=500.0, measure="rate")``.
 
     Parameters
@@ -63,12 +66,12 @@ def sweep(
         ms of every set; a whole number of steps.
     steps : int
         Number of steps, in place of ``duration``.
-    measure : str, callable, iterable of these, or mapping of str to callable
+    measure : str, callable, mapping of str to callable, or iterable of these
         What is kept of every set: ``"count"``, ``"rate"`` (Hz, count over duration), ``"first_spike"`` (ms) and
         ``"isi"`` (``isi_mean`` and ``isi_std``, ms) of its spikes, and ``"cv"``, the latter over the former; a state,
         input or algebraic line, which is traced; ``"spike"`` or another event, every time that it happened; and
-        functions of a recording whose neurons are some of the sets, which return one number, or one row of numbers, a
-        neuron.
+        functions of a recording whose neurons are some of the sets, which look at each neuron on its own and return one
+        number, or one row of numbers, a neuron; a trace has times first, ``recording["V"].T`` a neuron a row.
     record : str or iterable of str
         What else such functions read.
     repeats : int
@@ -77,9 +80,9 @@ def sweep(
         Trace every that many steps.
     out : path, optional
         A Zarr store, ``"sweep.zarr"``, that the result is written to piece by piece. The same call goes on with one
-        that was broken off.
+        that was broken off; a function counts as the same where its code is.
     memory : float
-        Bytes that a piece of the sweep may take; results do not depend on it.
+        Bytes that a piece of the sweep may take, about; results do not depend on it.
     progress : bool, optional
         Show a progress bar with the time left; by default on a terminal when it takes more than a second.
     **options
@@ -90,10 +93,11 @@ def sweep(
     Returns
     -------
     xarray.Dataset
-        With the dimensions of the grid and units. A set that became infinite or undefined has NaN (count -1), as have
-        those not made when Ctrl-C ended the sweep. ``attrs`` say how many sets were made (``sets_done``) and were not
-        finite, and what was run. Noise is keyed by the seed and the place of a set in flat order. Events are in
-        ``spike_time`` (ms) and ``spike_set_index``, the flat index of the set, by set and then time.
+        With the dimensions of the grid, units, and numbers given for all sets as coordinates. Values are in floating
+        point; a set that became infinite or undefined has NaN and no events, as have those that were not made when
+        Ctrl-C ended the sweep (``attrs``: ``sets_done``, ``not_finite``, ``interrupted``, and what was run). Noise is
+        keyed by the seed and the place of a set. Events are in ``spike_time`` (ms) and ``spike_set_index``, the flat
+        index of the set (``numpy.unravel_index`` over the dimensions); those of a set stand in a row, by time.
 
     Raises
     ------
@@ -105,24 +109,27 @@ def sweep(
     """
     if not isinstance(model, Model):
         raise ValueShapeError(f"sweep takes a model, such as iz.load('RS'), not {shown(model)}")
-    task = read_task(model, values, options, repeats, measure, record)
-    dt = check_dt(task.options.get("dt", 0.1))
-    count = count_steps(duration, steps, dt)
-    task = dataclasses.replace(task, steps=count, every=check_count("every", every))
-    results = _results(task, out, memory)
-    return _Sweep(task, results).go(progress)
+    of_run: dict[str, Any] = {"time": (duration, steps), "repeats": repeats, "every": every}
+    task = read_task(model, values, options, measure=measure, record=record, **of_run)
+    room = read_finite(memory, "memory")
+    if room <= 0:
+        raise ValueShapeError(f"memory={shown(memory)} is no number of bytes above 0")
+    return _Sweep(task, _results(task, out, room)).go(progress)
 
 
 def _results(task: Task, out: Any, memory: float) -> Results:
     """Where the values go, and how the sets are cut into pieces."""
-    dtype = np.dtype(task.options.get("dtype", "float32"))
-    values = task.bytes_a_set(dtype.itemsize)
-    numbers = len(task.model.states) + len(task.sets.columns) + len(task.fixed) + len(task.model.inputs)
-    most = int(max(1, min(MOST_IN_PIECE, memory // (2 * values + 16 * numbers))))
-    cut = cut_of(task.sets.shape, most, task.sets.apart)
-    about = attributes_of(task)
-    made = InMemory(task.sets, about, cut) if out is None else InStore(out, task.sets, about, key_of(task), cut)
-    made.check_room(values * task.sets.count)
+    sets, measures = task.sets, task.measures
+    values = measures.bytes_of_result(task.rows, task.itemsize)
+    events = [event.name for event in task.model.events]
+    recorded = measures.bytes_of_run(task.rows, task.itemsize, task.duration, events)
+    numbers = len(task.model.states) + len(sets.columns) + len(task.fixed) + len(task.model.inputs)
+    by_memory = memory // (2 * max(values, recorded) + 16 * numbers)
+    by_work = max(LEAST_IN_PIECE, WORK_IN_PIECE // max(task.steps, 1))
+    cut = cut_of(sets.shape, int(max(1, min(MOST_IN_PIECE, by_memory, by_work))), sets.apart)
+    about = (sets, task.coordinates, task.attributes)
+    made: Results = InMemory(*about, cut) if out is None else InStore(out, *about, key_of(task), cut, measures.events)
+    made.check_room(values * sets.count)
     return made
 
 
@@ -130,35 +137,34 @@ class _Sweep:
     """A sweep under way."""
 
     def __init__(self, task: Task, results: Results) -> None:
-        self._task, self._results, self._not_finite = task, results, 0
-        self._first_bad: int | None = None
+        self._task, self._results = task, results
+        self._not_finite, self._first_bad = 0, -1
 
     def go(self, progress: bool | None) -> Any:
         """All pieces that are left; the Dataset."""
-        task, results = self._task, self._results
-        places = [p for p in pieces(task.sets.shape, *results.cut) if p.first >= results.done]
-        with Interruptible() as signals, progress_bar(progress, task.sets.count, 1.0, unit="set") as bar:
+        sets, results = self._task.sets, self._results
+        with Interruptible() as signals, progress_bar(progress, sets.count, f"{sets.count} sets", "set") as bar:
             bar.update(results.done)
-            for place in places:
-                if signals.look() or not self._make(place):
+            for piece in pieces(sets.shape, *results.cut):
+                if piece.first < results.done:
+                    continue
+                if signals.look() or not self._make(piece):
                     break
-                bar.update(place.last - place.first)
-            is_whole = results.done == task.sets.count
-            signals.look()
+                bar.update(piece.last - piece.first)
         self._warn()
-        return results.dataset(interrupted=not is_whole)
+        return results.dataset(interrupted=results.done < sets.count)
 
-    def _make(self, place: Place) -> bool:
+    def _make(self, piece: Piece) -> bool:
         """A piece; whether it was made whole."""
         task = self._task
-        population = task.population(place)
+        population = task.population(piece)
         recording = population.run(
             steps=task.steps,
             record=task.measures.record,
             every=task.every,
             progress=False,
             check_finite=False,
-            **task.inputs(place),
+            **task.inputs(piece),
         )
         if recording.interrupted:
             return False
@@ -168,30 +174,34 @@ class _Sweep:
         variables = task.measures.variables(values, task.model.unit_of)
         self._results.begin(variables, np.asarray(recording.t))
         bad = np.flatnonzero(~finite)
-        for name, array in values.items() if len(bad) else ():
-            values[name] = array.copy()
-            values[name][bad] = variables[name].fill
-        events = self._events(recording, place)
-        if len(bad) and self._first_bad is None:
-            self._first_bad = place.first + int(bad[0])
+        for name in values if len(bad) else ():
+            values[name] = values[name].copy()
+            values[name][bad] = np.nan
+        self._results.put(piece, values, self._events(recording, piece, finite), len(bad))
+        if len(bad) and self._first_bad < 0:
+            self._first_bad = piece.first + int(bad[0])
         self._not_finite += len(bad)
-        self._results.put(place, values, events, len(bad))
         return True
 
-    def _events(self, recording: Recording, place: Place) -> dict[str, EventList]:
-        """The events of a piece, with flat indices of their sets."""
-        found = {name: recording.lists[name] for name in self._task.measures.events}
-        return {n: EventList(np.asarray(f.times), np.asarray(f.indices) + place.first) for n, f in found.items()}
+    def _events(self, recording: Recording, piece: Piece, finite: Array) -> dict[str, EventList]:
+        """The events of a piece, those of a set in a row; none of sets that have no values."""
+        found = {}
+        for name in self._task.measures.events:
+            times, sets = (np.asarray(part) for part in (recording.lists[name].times, recording.lists[name].indices))
+            order = np.lexsort((times, sets))
+            order = order[finite[sets[order]]]
+            found[name] = EventList(times[order], self._task.sets.flat_index(sets[order] + piece.first))
+        return found
 
     def _warn(self) -> None:
-        if self._first_bad is None:
+        if not self._not_finite:
             return
         sets = self._task.sets
-        at = sets.at(self._first_bad).items()
-        where = ", ".join(f"{name}={v if isinstance(v, str) else format(v, 'g')}" for name, v in at) or "no parameter"
+        at: Mapping[str, Any] = sets.at(self._first_bad)
+        where = ", ".join(f"{n}={v if isinstance(v, str) else format(v, 'g')}" for n, v in at.items()) or "no parameter"
         warnings.warn(
             f"{self._not_finite} of {sets.count} sets became infinite or undefined, the first with {where}; they have "
-            f"NaN, and a count of {NO_COUNT}. Take a smaller dt, or leave them out",
+            "NaN in the result. Take a smaller dt, or leave them out",
             RuntimeWarning,
             stacklevel=4,
         )

@@ -10,7 +10,6 @@ import contextlib
 import json
 import math
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,19 +18,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from izhigen.errors import RecordingError, ValueShapeError, shown
-from izhigen.files import read_path, write_file
+from izhigen.files import Folder, read_path, write_file
+from izhigen.recording.description import Malformed
 from izhigen.recording.events import EventList, array_names
+from izhigen.recording.store import chunk_shape, room
 from izhigen.recording.stored import METADATA, load_zarr
-from izhigen.sweeps.measures import TIME, Variable
-from izhigen.sweeps.results import EVENT_SET, finished, in_order, load_xarray, result_bytes
-from izhigen.sweeps.sets import Place, Sets
+from izhigen.sweeps.measures import SET_INDEX, TIME, Variable
+from izhigen.sweeps.results import Coordinate, check_same, finished, load_xarray, result_bytes
+from izhigen.sweeps.sets import Piece, Sets, pieces
 
 if TYPE_CHECKING:
+    import xarray
+
     from izhigen.recording.chunks import ArrayMetadata
 
 Array = Any
 
-SUFFIX, ABOUT, LABELS = ".zarr", "sweep", "labels"
+SUFFIX, ABOUT, LOCK = ".zarr", "sweep", ".lock"
 CHUNK_BYTES = 1 << 23
 """Bytes of a chunk before compression, about; a piece has one for each variable without a time."""
 EVENTS_A_CHUNK = 1 << 17
@@ -45,30 +48,46 @@ class InStore:
     ----------
     path : path
         Of a new store, or of one that this very sweep was broken off in.
+    sets, coordinates, attributes
+        What is written beside the values.
     key : str
         What tells one sweep from another.
     cut : (int, int)
         The dimension that is cut into pieces, and how many of its indices each has; of a store that is there, its own.
 
+    events : tuple of str
+        Events that are listed.
+
     Raises
     ------
     RecordingError
-        Where something else is there, or the disk refuses.
+        Where something else is there, another process writes to it, or the disk refuses.
     """
 
-    def __init__(self, path: Any, sets: Sets, attributes: Mapping[str, Any], key: str, cut: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        path: Any,
+        sets: Sets,
+        coordinates: Mapping[str, Coordinate],
+        attributes: Mapping[str, Any],
+        key: str,
+        cut: tuple[int, int],
+        events: tuple[str, ...] = (),
+    ) -> None:
         self.path, self._sets, self._attributes = _checked(path), sets, dict(attributes)
+        self._coordinates = dict(coordinates)
         self._about: dict[str, Any] = {"key": key, "axis": cut[0], "length": cut[1], "done": 0, "not_finite": 0}
-        self._about |= {"events": {}, "interrupted": 1}
+        self._about |= {"events": dict.fromkeys(events, 0), "interrupted": 1}
         self._arrays: dict[str, ArrayMetadata] = {}
         self._documents: dict[str, Any] = {}
-        self._is_known = False
-        if os.path.lexists(self.path):
-            self._go_on(key)
+        self._variables: dict[str, Variable] = {}
+        self._lock: Any = None
+        if os.path.lexists(self.path) and not _is_empty(self.path):
+            self._go_on(key, set(events))
 
     @property
     def done(self) -> int:
-        """Sets that were made, in flat order."""
+        """Sets that were made, in the order of runs."""
         return int(self._about["done"])
 
     @property
@@ -76,32 +95,65 @@ class InStore:
         """Axis and length of the pieces that the store is cut into."""
         return int(self._about["axis"]), int(self._about["length"])
 
-    def _go_on(self, key: str) -> None:
+    def _go_on(self, key: str, events: set[str]) -> None:
         """Take up what is there."""
-        other = RecordingError(f"{self.path} exists already; remove it or take another name")
-        try:
-            content = (self.path / METADATA).read_bytes()[:MOST_METADATA]
-            group = json.loads(content)
-            about, documents = group["attributes"][ABOUT], group["consolidated_metadata"]["metadata"]
-            known = {**self._about, **{name: about[name] for name in self._about}}
-        except (OSError, ValueError, KeyError, TypeError):
-            raise other from None
-        if known["key"] != key:
+        about, documents = _read(self.path)
+        if about.get("key") != key:
             raise RecordingError(
                 f"{self.path} holds another sweep (another model, values, options, or version); remove it or take "
                 "another name"
             )
-        self._about, self._documents = known, documents
+        self._about = {name: about.get(name) for name in self._about}
+        self._documents = documents
+        if not self._is_sound(events):
+            raise RecordingError(f"{self.path} is broken: it does not say how far the sweep came; remove it")
+        self._take_lock()
+        self._look_for_chunks()
+
+    def _is_sound(self, events: set[str]) -> bool:
+        """Whether what the store says of itself can be."""
+        about, shape = self._about, self._sets.shape
+        whole = [about[name] for name in ("axis", "length", "done", "not_finite")]
+        counts = about["events"] if isinstance(about["events"], dict) else {"": None}
+        if any(type(number) is not int or number < 0 for number in (*whole, *counts.values())) or set(counts) != events:
+            return False
+        axis, length = self.cut
+        if not (self._sets.apart <= axis < len(shape) or axis == len(shape) - 1) or not 1 <= length <= shape[axis]:
+            return False
+        return self.done in {0, *(piece.last for piece in pieces(shape, axis, length))}
+
+    def _look_for_chunks(self) -> None:
+        """See that the pieces that are counted are there, and no link is in the way of those to come."""
+        shape, (axis, length) = self._sets.shape, self.cut
+        made = [piece for piece in pieces(shape, axis, length) if piece.last <= self.done]
+        firsts = ["/".join(map(str, (*p.lead, p.start // length, *[0] * (len(shape) - axis - 1)))) for p in made]
+        try:
+            with Folder(self.path) as folder:
+                for name, document in self._documents.items():
+                    dims = document["dimension_names"]
+                    for place in firsts if dims[: len(shape)] == list(self._sets.lengths) else ["0"]:
+                        path = f"{name}/c/{place}{'/0' * (len(dims) - len(shape)) if place != '0' else ''}"
+                        folder.check(path)
+                        if document["shape"][0] and self.done and not (self.path / path).is_file():
+                            raise RecordingError(f"{self.path} is broken: {path} is missing; remove the store")
+        except (OSError, KeyError, TypeError, IndexError) as problem:
+            raise RecordingError(f"{self.path} is broken: {problem}; remove the store") from None
+
+    def _take_lock(self) -> None:
+        """Keep other processes from writing, until this one ends or the object goes."""
+        from filelock import FileLock, Timeout
+
+        self._lock = FileLock(self.path / LOCK)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise RecordingError(f"{self.path} is being written by another process; wait for it") from None
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
     def check_room(self, needed: int) -> None:
         """Refuse what the disk has no room for, as it would be without compression."""
-        try:
-            free = shutil.disk_usage(self.path.absolute().parent).free
-        except OSError:
-            return
-        left = needed * (1 - self.done / self._sets.count)
+        left, free = needed * (1 - self.done / self._sets.count), room(self.path)
         if left > free:
             raise RecordingError(
                 f"{self.path}: the result takes {left / 1e9:.3g} GB before compression, and {free / 1e9:.3g} GB are "
@@ -110,41 +162,62 @@ class InStore:
 
     def begin(self, variables: Mapping[str, Variable], time: Array) -> None:
         """Describe all arrays, and write the coordinates."""
-        from izhigen.recording.chunks import ArrayMetadata
-
-        if self._is_known:
+        if self._variables:
+            check_same(variables, self._variables)
             return
         self.check_room(result_bytes(self._sets, variables))
-        dims, shape = tuple(self._sets.lengths), self._sets.shape
-        axis, length = self.cut
-        of_sets = (*(1 for _ in shape[:axis]), length, *shape[axis + 1 :])
-        for name, variable in variables.items():
-            extra = tuple(variable.extra.values())
-            chunk = (*of_sets, *_extra_chunks(extra, math.prod(of_sets) * np.dtype(variable.dtype).itemsize))
-            about = ArrayMetadata(np.dtype(variable.dtype), (*shape, *extra), chunk, (*dims, *variable.extra))
-            self._arrays[name] = replace(about, units=variable.unit or None, fill=variable.fill)
-        coordinates = dict(self._sets.coordinates)
+        self._variables = dict(variables)
         if any(TIME in variable.extra for variable in variables.values()):
-            coordinates[TIME] = (TIME, time)
+            self._coordinates[TIME] = Coordinate((TIME,), time, "ms")
+        arrays = {name: self._described(variable) for name, variable in variables.items()}
+        for name, about in arrays.items():
+            there = self._documents.get(name)
+            if there is not None and there != about.document():
+                raise RecordingError(
+                    f"{self.path}: measure {shown(name)} has another shape or type there; remove the store"
+                )
         with self._told():
             self.path.mkdir(exist_ok=True)
-            for name, (dim, labels) in coordinates.items():
-                values = np.arange(len(labels)) if labels.dtype.kind == "U" else labels
-                unit = "ms" if name == TIME else self._sets.units.get(name) or None
-                self._arrays[name] = ArrayMetadata(values.dtype, values.shape, values.shape, (dim,), unit)
-                self._put(name, (), values)
-        self._is_known = True
+            if self._lock is None:
+                self._take_lock()
+                self._commit()  # from here on the folder is a store
+            self._arrays = arrays
+            for name, coordinate in self._coordinates.items():
+                if coordinate.dims and coordinate.values.dtype.kind != "U":
+                    self._put_coordinate(name, coordinate)
 
-    def put(self, place: Place, values: Mapping[str, Array], events: Mapping[str, EventList], not_finite: int) -> None:
+    def _described(self, variable: Variable) -> ArrayMetadata:
+        """How the array of a variable lies: a piece has whole chunks."""
+        from izhigen.recording.chunks import ArrayMetadata
+
+        shape, (axis, length), extra = self._sets.shape, self.cut, tuple(variable.extra.values())
+        of_sets = (*(1 for _ in shape[:axis]), length, *shape[axis + 1 :])
+        rest = chunk_shape(1, extra, math.prod(of_sets) * np.dtype(variable.dtype).itemsize, CHUNK_BYTES)[1:]
+        dims = (*self._sets.lengths, *variable.extra)
+        dtype = np.dtype(variable.dtype)
+        about = ArrayMetadata(dtype, (*shape, *extra), (*of_sets, *rest), dims, variable.unit or None)
+        return replace(about, fill=math.nan)
+
+    def _put_coordinate(self, name: str, coordinate: Coordinate) -> None:
+        from izhigen.recording.chunks import ArrayMetadata
+
+        values = coordinate.values
+        about = ArrayMetadata(values.dtype, values.shape, values.shape, coordinate.dims, coordinate.unit or None)
+        self._arrays[name] = about
+        self._put(name, (), values)
+
+    def put(self, piece: Piece, values: Mapping[str, Array], events: Mapping[str, EventList], not_finite: int) -> None:
         """Write a piece, and count its sets."""
         with self._told():
             for name, array in values.items():
-                key, shape = place.key, self._arrays[name].shape
-                part = (place.stop - place.start, *shape[len(key) :])
+                key, shape = piece.key, self._arrays[name].shape
+                part = (piece.stop - piece.start, *shape[len(key) :])
                 self._put(name, key, array.reshape((*(1 for _ in key[:-1]), *part)))
+            counts = dict(self._about["events"])
             for name, found in events.items():
-                self._add_events(name, in_order(found))
-            self._about = {**self._about, "done": place.last, "not_finite": self._about["not_finite"] + not_finite}
+                counts[name] = self._add_events(name, found)
+            not_finite += self._about["not_finite"]
+            self._about = {**self._about, "done": piece.last, "not_finite": not_finite, "events": counts}
             self._commit()
 
     def _put(self, name: str, key: tuple[Any, ...], values: Array) -> None:
@@ -154,29 +227,30 @@ class InStore:
             whole = tuple(slice(k, k + 1) if isinstance(k, int) else k for k in key)
             open_array(self.path, name, self._arrays[name], writable=True)[whole or slice(None)] = values
 
-    def _add_events(self, event: str, found: EventList) -> None:
+    def _add_events(self, event: str, found: EventList) -> int:
+        """Write events behind those that are counted; how many there are then."""
         from izhigen.recording.chunks import ArrayMetadata
 
         before = int(self._about["events"].get(event, 0))
         total = before + len(found)
-        times, _ = array_names(event)
-        for name, values, unit in ((times, found.times, "ms"), (f"{event}_{EVENT_SET}", found.indices, None)):
-            about = ArrayMetadata(np.asarray(values).dtype, (total,), (EVENTS_A_CHUNK,), (event,), unit)
-            self._arrays[name] = about
-            self._put(name, (slice(before, total),), np.asarray(values))
-        self._about["events"] = {**self._about["events"], event: total}
+        for name, values, unit in (
+            (array_names(event)[0], found.times, "ms"),
+            (event + SET_INDEX, found.indices, None),
+        ):
+            self._arrays[name] = ArrayMetadata(values.dtype, (total,), (EVENTS_A_CHUNK,), (event,), unit)
+            self._put(name, (slice(before, total),), values)
+        return total
 
     def _commit(self) -> None:
         """Make the pieces that were put seen."""
         documents = {**self._documents, **{name: about.document() for name, about in self._arrays.items()}}
-        for name, (_, labels) in self._sets.coordinates.items():
-            if labels.dtype.kind == "U":
-                documents[name]["attributes"] = {**documents[name]["attributes"], LABELS: labels.tolist()}
+        text = {n: (c.dims, c.values.tolist(), c.unit) for n, c in self._coordinates.items() if n not in documents}
+        about = {**self._about, "order": list(self._sets.order), "text": text, "coordinates": list(self._coordinates)}
         attributes = finished(self._attributes, self.done, self._about["not_finite"], bool(self._about["interrupted"]))
         group = {
             "zarr_format": 3,
             "node_type": "group",
-            "attributes": {**attributes, ABOUT: self._about},
+            "attributes": {**attributes, ABOUT: about},
             "consolidated_metadata": {"kind": "inline", "must_understand": False, "metadata": documents},
         }
         for name, document in documents.items():
@@ -190,7 +264,7 @@ class InStore:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except OSError as problem:
+        except (OSError, Malformed) as problem:
             raise RecordingError(
                 f"{self.path} cannot be written: {problem}; its first {self.done} of {self._sets.count} sets are safe, "
                 "and the same call goes on from there"
@@ -200,34 +274,57 @@ class InStore:
 
     def dataset(self, interrupted: bool) -> Any:
         """The Dataset, read where it is used."""
-        if self.done or self._is_known:
+        if not self.done:
+            raise RecordingError(f"{self.path}: the sweep was interrupted in its first piece; no set was made")
+        if self._about["interrupted"] != int(interrupted):
             self._about["interrupted"] = int(interrupted)
             with self._told():
                 self._commit()
-        else:
-            raise RecordingError(f"{self.path}: the sweep was interrupted before its first piece; nothing was written")
+        if self._lock is not None:
+            self._lock.release()
         return open_sweep(self.path)
 
 
-def open_sweep(path: Any) -> Any:
-    """The Dataset of a sweep in a store, read where it is used.
+def _is_empty(path: Path) -> bool:
+    """Whether a folder has nothing in it but a lock: one that was begun, and broken off at once."""
+    try:
+        return not path.is_symlink() and set(os.listdir(path)) <= {LOCK}
+    except OSError:
+        return False
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a store says of its sweep, and of its arrays."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError), Folder(path) as folder:
+        group = json.loads(folder.read(METADATA, MOST_METADATA) or b"")
+        about, documents = group["attributes"][ABOUT], group["consolidated_metadata"]["metadata"]
+        if isinstance(about, dict) and isinstance(documents, dict):
+            return about, documents
+    raise RecordingError(f"{path} exists already, and is no sweep; remove it or take another name")
+
+
+def open_sweep(path: Any) -> xarray.Dataset:
+    """The xarray Dataset of a sweep in a store, read where it is used.
 
     Raises
     ------
     RecordingError
         Where there is none.
     """
-    xarray, place = load_xarray(), Path(path)
-    load_zarr()
+    library, place = load_xarray(), _checked(path)
+    if not os.path.lexists(place):
+        raise RecordingError(f"{place} does not exist")
+    about, _ = _read(place)
     try:
-        found = xarray.open_zarr(place, chunks=None)
+        found: Any = library.open_zarr(place, chunks=None)
+        found.attrs.pop(ABOUT, None)
+        for name, (dims, values, unit) in about["text"].items():
+            found = found.assign_coords({name: (tuple(dims), values, {"units": unit} if unit else {})})
+        found = found.set_coords([name for name in about["coordinates"] if name in found])
+        whole: xarray.Dataset = found.transpose(*about["order"], ...)
+        return whole
     except Exception as problem:  # of zarr and xarray, which raise many kinds
         raise RecordingError(f"{place} cannot be read as a sweep: {problem}") from problem
-    found.attrs.pop(ABOUT, None)
-    for name in [name for name in found.coords if LABELS in found[name].attrs]:
-        attributes = dict(found[name].attrs)
-        found = found.assign_coords({name: (found[name].dims, attributes.pop(LABELS), attributes)})
-    return found
 
 
 def _checked(path: Any) -> Path:
@@ -243,12 +340,3 @@ def _checked(path: Any) -> Path:
     load_zarr()
     load_xarray()
     return place
-
-
-def _extra_chunks(extra: tuple[int, ...], row_bytes: int) -> tuple[int, ...]:
-    """How the dimensions behind those of the sets are cut, for chunks of about :data:`CHUNK_BYTES`."""
-    room, lengths = max(1, CHUNK_BYTES // max(row_bytes, 1)), list[int]()
-    for length in reversed(extra):
-        lengths.append(max(1, min(length, room)))
-        room = max(1, room // lengths[-1])
-    return tuple(reversed(lengths))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,15 +18,29 @@ from izhigen.api import Model
 from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.inputs.parts import GivenSpikes, OrnsteinUhlenbeck, White
 from izhigen.inputs.stimuli import Stimulus
-from izhigen.population.checks import check_seed
+from izhigen.memory.space import refuse_masked
+from izhigen.population.checks import check_dtype, check_seed
 from izhigen.population.population import Population
+from izhigen.scalars import check_count, read_finite
 from izhigen.sweeps.measures import Measures, read_measures
-from izhigen.sweeps.sets import REPEAT, Place, Sets, Table, is_varied, label, read_sets
+from izhigen.sweeps.results import Coordinate
+from izhigen.sweeps.sets import REPEAT, Piece, Sets, is_varied, label, read_sets
+from izhigen.timegrid import check_dt, count_steps
 
 Array = Any
 
+DEFAULTS: dict[str, Any] = {
+    name: parameter.default
+    for name, parameter in inspect.signature(Model.population).parameters.items()
+    if parameter.kind is parameter.KEYWORD_ONLY
+}
+"""Options of populations by name."""
 NOT_FOR_SWEEPS = ("size", "batch", "surrogate", "detach_spike", "spike_scale", "smooth_spikes", "sharding")
-"""Options of populations that a sweep decides itself, or has no use for."""
+"""Those that a sweep decides itself, or has no use for."""
+SAME_VALUES = ("threads", "device", "steps_per_launch")
+"""Those that no value depends on."""
+TOLD = ("dt", "method", "spike_timing", "backend", "dtype", "seed")
+"""Those that a result tells."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +52,13 @@ class Task:
     model : Model
     sets : Sets
     options : mapping
-        Of populations.
+        Of populations, all of them.
     fixed : mapping
-        Parameters and initial states of all sets: a number, or a flat array of one a set, repeats counted.
+        Parameters and initial states of all sets: a number, or a flat array of one a set in the order of runs.
     drives : mapping
-        Inputs of all sets.
+        Inputs of all sets: the same, or text, a stimulus, or one row a step.
+    coordinates : mapping
+        Labels of the result: what varies, and numbers that were given for all sets.
     measures : Measures
     steps, every : int
     """
@@ -52,155 +68,266 @@ class Task:
     options: Mapping[str, Any]
     fixed: Mapping[str, Any]
     drives: Mapping[str, Any]
+    coordinates: Mapping[str, Coordinate]
     measures: Measures
-    steps: int = 0
-    every: int = 1
+    steps: int
+    every: int
 
     @property
-    def is_input(self) -> frozenset[str]:
-        """Names of inputs."""
-        return frozenset((*self.model.inputs, *self.model.delta_inputs))
+    def rows(self) -> int:
+        """Rows of a trace."""
+        return -(-self.steps // self.every)
 
-    def population(self, place: Place) -> Population:
+    @property
+    def duration(self) -> float:
+        """ms."""
+        return self.steps * float(self.options["dt"])
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a number of the kernel."""
+        return int(np.dtype(self.options["dtype"]).itemsize)
+
+    def population(self, piece: Piece) -> Population:
         """The neurons of a piece."""
         given: dict[str, Any] = dict(self.options)
-        given |= {name: v if isinstance(v, float) else v[place.first : place.last] for name, v in self.fixed.items()}
-        varied = [name for name in self.sets.columns if name not in self.is_input]
-        given |= {name: self.sets.take(name, place.first, place.last) for name in varied}
-        found = self.model.population(place.last - place.first, **given)
-        found.begin_at(0, first_neuron=place.first)
+        given |= {name: _part(value, piece) for name, value in self.fixed.items()}
+        given |= {name: self.sets.take(name, piece) for name in self.sets.columns if name not in _inputs(self.model)}
+        found = self.model.population(piece.last - piece.first, **given)
+        found.begin_at(0, first_index=piece.first)
         return found
 
-    def inputs(self, place: Place) -> dict[str, Any]:
+    def inputs(self, piece: Piece) -> dict[str, Any]:
         """Their inputs."""
-        varied = [name for name in self.sets.columns if name in self.is_input]
-        found = {name: v[place.first : place.last] if _is_flat(v) else v for name, v in self.drives.items()}
-        return found | {name: self.sets.take(name, place.first, place.last) for name in varied}
+        found = {name: _part(value, piece) for name, value in self.drives.items()}
+        found |= {name: self.sets.take(name, piece) for name in self.sets.columns if name in _inputs(self.model)}
+        return {name: _columns_of(value, self.sets.count, piece) for name, value in found.items()}
 
-    def bytes_a_set(self, itemsize: int) -> int:
-        """Bytes that the values of a set take."""
-        rows, extra = -(-self.steps // self.every), len(self.measures.functions)
-        return 8 * (len(self.measures.figures) + extra + 1) + itemsize * rows * len(self.measures.traces)
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What was run, as attributes of the result."""
+        told = {name: self.options[name] for name in TOLD}
+        drives = {f"input {n}": label(v) for n, v in self.drives.items() if isinstance(v, (str, Stimulus))}
+        about = {"model": self.model.name, "duration": self.duration, **told, **drives}
+        return {**about, "izhigen": __version__}
 
 
-def _is_flat(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.ndim == 1
+def _inputs(model: Model) -> tuple[str, ...]:
+    return (*model.inputs, *model.delta_inputs)
 
 
-def read_task(model: Model, values: Any, options: dict[str, Any], repeats: Any, measure: Any, record: Any) -> Task:
-    """What is asked for, checked as far as that can be without a population."""
-    names = () if isinstance(values, Mapping) else getattr(values, "columns", ())
-    is_table = isinstance(values, Table) or len(names) > 0
-    if is_table:
-        values = {str(name): np.asarray(values[name]) for name in names}
-    if not isinstance(values, Mapping):
-        raise ValueShapeError(
-            f"a sweep takes a mapping such as {{'a': [0.02, 0.1]}}, or a table, not {shown(type(values).__name__)}"
-        )
-    known = [*inspect.signature(Model.population).parameters][2:-1]
-    chosen = {name: options[name] for name in known if name in options}
-    refused = next((name for name in options if name in NOT_FOR_SWEEPS), None)
-    if refused is not None:
-        raise ValueShapeError(f"{refused}= is no option of a sweep, whose sets are the neurons")
-    check_seed(chosen.get("seed", 0))
-    fixed = {name: value for name, value in options.items() if name not in known}
-    twice = next((name for name in fixed if name in values), None)
+def _part(value: Any, piece: Piece) -> Any:
+    """That of a piece: numbers of all sets are cut."""
+    return value[piece.first : piece.last] if isinstance(value, np.ndarray) and value.ndim == 1 else value
+
+
+def _columns_of(value: Any, count: int, piece: Piece) -> Any:
+    """A stimulus with one path for each set as one for those of a piece, which count its columns from their first."""
+    if not isinstance(value, Stimulus):
+        return value
+    own = piece.last - piece.first
+    parts = (
+        dataclasses.replace(part, columns=own) if isinstance(part, White) and part.columns == count > 1 else part
+        for part in value.parts
+    )
+    return dataclasses.replace(value, parts=tuple(parts))
+
+
+def read_task(
+    model: Model,
+    values: Any,
+    options: dict[str, Any],
+    *,
+    time: tuple[Any, Any],
+    repeats: Any,
+    every: Any,
+    measure: Any,
+    record: Any,
+) -> Task:
+    """What is asked for, checked as far as that can be without a population; ``time`` is a duration and a number of
+    steps, one of them None.
+    """
+    values, is_table = _read_values(values)
+    chosen, given = _read_options(options)
+    twice = next((name for name in given if name in values), None)
     if twice is not None:
         raise ValueShapeError(f"{shown(twice)} is given twice, in the values of the sweep and beside them")
     varied = {name: value for name, value in values.items() if is_table or is_varied(value)}
-    fixed |= {name: value for name, value in values.items() if name not in varied}
-    inputs = (*model.inputs, *model.delta_inputs)
-    settable = (*model.parameters, *model.all_states, *inputs)
-    for name in (*values, *fixed):
-        if not isinstance(name, str) or name not in settable:
-            raise ValueShapeError(
-                f"model {model.name!r} has no parameter, state or input {shown(name)}{suggest(str(name), settable)} "
-                f"(parameters: {', '.join(model.parameters)}; states: {', '.join(model.states)}; "
-                f"inputs: {', '.join(inputs) or 'none'})"
-            )
-    units = {
-        name: model.unit_of(name.removesuffix("_delta") if name in model.delta_inputs else name) for name in varied
-    }
-    sets = read_sets(varied, values if is_table else None, repeats, units)
+    given |= {name: value for name, value in values.items() if name not in varied}
+    _check_names(model, (*values, *given), is_table)
+    sets = read_sets(varied, is_table, repeats, {name: _unit(model, name) for name in varied})
+    for name, column in sets.columns.items():
+        if isinstance(column, np.ndarray):
+            _check_range(name, column, chosen["dtype"])
+    inputs = _inputs(model)
     bad = next((name for name in sets.drives if name not in inputs), None)
     if bad is not None:
         raise ValueShapeError(f"the values of {shown(bad)} are text or stimuli, which only inputs take; give numbers")
-    spread = partial(_spread, sets, check_seed(chosen.get("seed", 0)))
-    of_all = {name: spread(name, value, name in inputs) for name, value in fixed.items()}
+    of_all = {name: _spread(sets, chosen["seed"], name, value, name in inputs) for name, value in given.items()}
+    for name, value in of_all.items():
+        if isinstance(value, (float, np.ndarray)):
+            _check_range(name, np.asarray(value, np.float64), chosen["dtype"])
     for name in inputs:
-        for drive in [of_all[name]] if name in of_all else sets.columns.get(name, ()) if name in sets.drives else ():
-            _check_drive(name, drive)
+        for drive in (
+            *([of_all[name]] if name in of_all else []),
+            *(sets.columns[name] if name in sets.drives else ()),
+        ):
+            _check_drive(name, drive, sets)
     jumps = [name for name in model.delta_inputs if name in of_all or name in sets.columns]
-    measures = read_measures(measure, record, model, (*sets.lengths, *sets.columns), jumps)
+    coordinates = _coordinates(model, sets, of_all, given)
     return Task(
         model,
         sets,
         chosen,
         {name: value for name, value in of_all.items() if name not in inputs},
         {name: value for name, value in of_all.items() if name in inputs},
-        measures,
+        coordinates,
+        read_measures(measure, record, model, (*sets.lengths, *coordinates), jumps),
+        count_steps(*time, chosen["dt"]),
+        check_count("every", every),
     )
 
 
-def _spread(sets: Sets, seed: int, name: str, value: Any, is_input: bool) -> Any:
-    """A value of all sets: a number, one a set in flat order, or what drives an input."""
-    if is_input and (isinstance(value, (str, Stimulus)) or getattr(value, "ndim", 0) > 1):
-        array = None if isinstance(value, (str, Stimulus)) else np.asarray(value)
-        if array is None or array.shape[1:] == (1,):
-            return value
-    shape = tuple(length for dim, length in sets.lengths.items() if dim != REPEAT)
-    if callable(value) and not is_input:
-        count = sets.count
-        try:
-            value = np.asarray(value(count, np.random.default_rng([seed, *name.encode()]))).reshape(sets.shape)
-        except Exception as problem:  # a user's function may raise anything
-            raise ValueShapeError(
-                f"{name}: the callable failed with {type(problem).__name__}: {problem}; it is called as f(n, rng) "
-                f"and returns {count} numbers"
-            ) from problem
-        return value.reshape(-1)
-    array = np.asarray(value)
-    if array.ndim == 0 and array.dtype.kind in "iuf":
-        return float(array)
-    if array.dtype.kind not in "iuf" or array.shape not in (shape, sets.shape):
+def _read_values(values: Any) -> tuple[dict[str, Any], bool]:
+    """The values by name, and whether they are the columns of a table."""
+    if isinstance(values, Mapping):
+        return dict(values), False
+    columns = getattr(values, "columns", None)
+    if columns is None or callable(columns):
         raise ValueShapeError(
-            f"{shown(name)}: give a number, or an array of numbers in the shape of the sweep {shape}, not "
-            f"{shown(value) if array.ndim == 0 else f'shape {array.shape}'}"
+            f"a sweep takes a mapping such as {{'a': [0.02, 0.1]}}, or a table, not {shown(type(values).__name__)}"
         )
-    repeats = sets.count // math.prod(shape)
-    return np.repeat(array.reshape(-1), 1 if array.shape == sets.shape else repeats)
+    found = {str(name): values[name] for name in columns}
+    return {n: v if isinstance(v, np.ndarray) else _as_array(n, v) for n, v in found.items()}, True
 
 
-def _check_drive(name: str, drive: Any) -> None:
-    """Refuse stimuli that are of single neurons."""
-    for part in drive.parts if isinstance(drive, Stimulus) else ():
-        columns = part.columns if isinstance(part, (White, OrnsteinUhlenbeck)) else 1
-        if isinstance(part, GivenSpikes) or columns > 1:
+def _as_array(name: str, value: Any) -> Array:
+    """A value as an array, wherever it comes from."""
+    try:
+        return np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
+    except (TypeError, ValueError, MemoryError) as problem:
+        raise ValueShapeError(
+            f"{shown(name)}: {problem}; give a number, or numbers in the shape of the sweep"
+        ) from None
+
+
+def _read_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options of populations, each in its one form, and what else is given."""
+    refused = next((name for name in options if name in NOT_FOR_SWEEPS), None)
+    if refused is not None:
+        raise ValueShapeError(f"{refused}= is no option of a sweep, whose sets are the neurons")
+    used = {name: value for name, value in DEFAULTS.items() if name not in NOT_FOR_SWEEPS}
+    chosen = {name: options.get(name, default) for name, default in used.items()}
+    chosen |= {"dt": check_dt(chosen["dt"]), "dtype": np.dtype(check_dtype(chosen["dtype"])).name}
+    chosen |= {"seed": check_seed(chosen["seed"]), "threads": check_count("threads", chosen["threads"])}
+    return chosen, {name: value for name, value in options.items() if name not in chosen}
+
+
+def _check_names(model: Model, names: Iterable[Any], is_table: bool) -> None:
+    inputs = _inputs(model)
+    settable = (*model.parameters, *model.all_states, *inputs)
+    known = (*settable, *DEFAULTS, "duration", "steps", "measure", "record", "repeats", "every", "out", "memory")
+    for name in names:
+        if not isinstance(name, str) or name not in settable:
+            advice = "; of a table take the columns that are meant, as frame[['a', 'I']]" if is_table else ""
             raise ValueShapeError(
-                f"input {shown(name)}: {drive.name} is of single neurons, and those of a sweep are its sets; give a "
-                "stimulus that all of them share, or one drawn for each, as iz.inputs.poisson"
+                f"model {model.name!r} has no parameter, state or input {shown(name)}{suggest(str(name), known)} "
+                f"(parameters: {', '.join(model.parameters)}; states: {', '.join(model.states)}; "
+                f"inputs: {', '.join(inputs) or 'none'}){advice}"
             )
 
 
-def attributes_of(task: Task) -> dict[str, Any]:
-    """What was run, as attributes of the result."""
-    population = inspect.signature(Model.population).parameters
-    names = ("dt", "method", "spike_timing", "backend", "dtype", "seed")
-    options = {name: task.options.get(name, population[name].default) for name in names}
-    options["dtype"] = np.dtype(options["dtype"]).name
-    fixed = {name: v for name, v in {**task.fixed, **task.drives}.items() if isinstance(v, float)}
-    drives = {name: label(v) for name, v in task.drives.items() if isinstance(v, (str, Stimulus))}
-    return {
-        "model": task.model.name,
-        "duration": task.steps * float(options["dt"]),
-        **options,
-        **{f"{name}_": value for name, value in {**fixed, **drives}.items()},
-        "izhigen": __version__,
-    }
+def _check_range(name: str, values: Array, dtype: str) -> None:
+    """Refuse numbers that are not finite in the kernel's type."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        bad = np.flatnonzero(~np.isfinite(values.astype(dtype)))
+    if len(bad):
+        raise ValueShapeError(
+            f"{shown(name)} is {values.reshape(-1)[bad[0]]:g} at {int(bad[0])}, which is not finite, or too large for "
+            f"{dtype}"
+        )
+
+
+def _unit(model: Model, name: str) -> str:
+    return model.unit_of(name.removesuffix("_delta") if name in model.delta_inputs else name)
+
+
+def _coordinates(
+    model: Model, sets: Sets, of_all: Mapping[str, Any], given: Mapping[str, Any]
+) -> dict[str, Coordinate]:
+    """Labels of what varies; numbers of all sets; and arrays of numbers that were given in their shape."""
+    found = {n: Coordinate((dim,), values, sets.units.get(n, "")) for n, (dim, values) in sets.coordinates.items()}
+    for name, value in of_all.items():
+        unit = _unit(model, name)
+        if isinstance(value, float):
+            found[name] = Coordinate((), np.array(value), unit)
+        elif isinstance(value, np.ndarray) and value.ndim == 1 and not callable(given[name]):
+            found[name] = Coordinate(tuple(sets.lengths), value.reshape(sets.shape), unit)
+    return found
+
+
+def _spread(sets: Sets, seed: int, name: str, value: Any, is_input: bool) -> Any:
+    """A value of all sets: a number, one a set in the order of runs, or what drives an input."""
+    refuse_masked(name, value)
+    if is_input and isinstance(value, (str, Stimulus)):
+        return value
+    if callable(value) and not is_input:
+        return sets.as_run(_drawn(sets, seed, name, value))
+    shape = tuple(sets.lengths[dim] for dim in sets.order if dim != REPEAT)
+    if isinstance(value, (str, bytes)) or callable(value):
+        raise ValueShapeError(f"{shown(name)}: give a number, or numbers in the shape of the sweep {shape}")
+    array = _as_array(name, value)
+    if array.ndim == 0:
+        return read_finite(value, name)
+    if is_input and array.ndim == 2 and array.shape[1] == 1 and array.shape not in (shape, sets.shape_of_result):
+        return array
+    if array.dtype.kind not in "iuf" or array.shape not in (shape, sets.shape_of_result):
+        kind = "" if array.dtype.kind in "iuf" else f" of {array.dtype}"
+        raise ValueShapeError(
+            f"{shown(name)} has shape {array.shape}{kind}: give a number, or numbers in the shape of the sweep {shape}"
+            + ("; a course in time is iz.inputs.from_array, or one row a step, (T, 1)" if is_input else "")
+        )
+    repeats = 1 if array.shape == sets.shape_of_result else sets.count // math.prod(shape)
+    return sets.as_run(np.repeat(array.reshape(-1), repeats).astype(np.float64))
+
+
+def _drawn(sets: Sets, seed: int, name: str, function: Any) -> Array:
+    """What a callable gives for all sets, in the order of the result."""
+    try:
+        found = np.asarray(function(sets.count, np.random.default_rng([seed, *name.encode()])), np.float64)
+        return np.broadcast_to(found, sets.count) if found.ndim == 0 else found.reshape(sets.count)
+    except Exception as problem:  # a user's function may raise anything
+        raise ValueShapeError(
+            f"{name}: the callable failed with {type(problem).__name__}: {problem}; it is called as f(n, rng) and "
+            f"returns {sets.count} numbers"
+        ) from problem
+
+
+def _check_drive(name: str, drive: Any, sets: Sets) -> None:
+    """Refuse stimuli of single neurons, but a Wiener process of one column a set; and repeats of one path."""
+    own = 0
+    for part in drive.parts if isinstance(drive, Stimulus) else ():
+        if isinstance(part, White) and part.columns == sets.count > 1:
+            own += 1
+            continue
+        columns = part.columns if isinstance(part, (White, OrnsteinUhlenbeck)) else 0
+        if isinstance(part, GivenSpikes) or columns > 1:
+            raise ValueShapeError(
+                f"input {shown(name)}: {drive.name} is of single neurons, and those of a sweep are its {sets.count} "
+                f"sets; give a stimulus that all of them share, iz.inputs.wiener(..., n={sets.count}), or "
+                "iz.inputs.poisson, which is drawn for each"
+            )
+        if columns and REPEAT in sets.lengths:
+            raise ValueShapeError(
+                f"input {shown(name)}: {drive.name} is one path, the same in every repeat; take "
+                f"iz.inputs.wiener(..., n={sets.count}), or model.with_noise, which draws one for each set"
+            )
+    if own > 1:
+        raise ValueShapeError(f"input {shown(name)}: {drive.name} adds several paths a set; give one of their sum")
 
 
 def key_of(task: Task) -> str:
-    """What tells one sweep from another: all that its values follow from."""
+    """What tells one sweep from another: all that its values follow from, as far as that can be seen."""
     found = hashlib.sha256()
 
     def add(value: Any) -> None:
@@ -208,20 +335,37 @@ def key_of(task: Task) -> str:
             found.update(f"{value.dtype}{value.shape}".encode() + np.ascontiguousarray(value).tobytes())
         elif isinstance(value, Mapping):
             for name, part in value.items():
-                found.update(f"{name}:".encode())
+                found.update(f"{name}:".encode(errors="replace"))
                 add(part)
         elif isinstance(value, (tuple, list)):
+            found.update(f"[{len(value)}".encode())
             for part in value:
                 add(part)
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
             found.update(type(value).__name__.encode())
             add({f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.name != "made" and f.init})
         elif callable(value):
-            found.update(str(getattr(value, "__qualname__", "")).encode())
+            add(_code_of(value))
         else:
-            found.update(f"{type(value).__name__}{value!r};".encode())
+            found.update(f"{type(value).__name__}{value!r};".encode(errors="replace"))
 
-    options = {n: np.dtype(v).name if n == "dtype" else v for n, v in task.options.items() if n != "threads"}
-    add([__version__, str(task.model), dict(task.model.parameters), options, task.sets, task.fixed, task.drives])
+    options = {name: value for name, value in task.options.items() if name not in SAME_VALUES}
+    add([__version__, task.model.content, options, task.sets, task.fixed, task.drives])
     add([task.measures, task.steps, task.every])
     return found.hexdigest()
+
+
+def _code_of(function: Any) -> list[Any]:
+    """What a function does, as far as it can be told: its code, and the values in it."""
+    if isinstance(function, functools.partial):
+        return ["partial", _code_of(function.func), function.args, function.keywords]
+    code = getattr(function, "__code__", None)
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    if code is None:
+        return [name, {key: repr(value) for key, value in getattr(function, "__dict__", {}).items()}]
+    inside = [cell.cell_contents for cell in function.__closure__ or ()]
+    values = [
+        part if isinstance(part, np.ndarray) else repr(part) for part in (*inside, *(function.__defaults__ or ()))
+    ]
+    inner = [part.co_code if hasattr(part, "co_code") else repr(part) for part in code.co_consts]
+    return [name, code.co_code, code.co_names, inner, values]

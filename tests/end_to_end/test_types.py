@@ -14,7 +14,7 @@ import izhigen.errors
 from tests.conftest import ROOT
 
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
-UNTYPED = ("cupy", "sympy")
+UNTYPED = ("xarray", "cupy", "sympy")
 """Libraries without types of their own: everything in them is Any here, so that what remains unknown is izhigen's."""
 USE = """
 import numpy as np
@@ -88,7 +88,7 @@ def test_mistakes_are_seen_by_an_editor(tmp_path):
 def public_calls():
     """Every function that users call and every method of the classes that they hold: name, the function, and its class or module."""
     found = {}
-    for module in (iz, iz.inputs, iz.plot):
+    for module in (iz, iz.inputs, iz.plot, iz.sweeps):
         for name in module.__all__:
             thing = getattr(module, name)
             if inspect.isclass(thing):

@@ -1,19 +1,22 @@
 """Sweeps beside populations of one neuron, in memory and in stores, whole and broken off."""
 
+import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 
+import filelock
 import numpy as np
 import pytest
 
 import izhigen as iz
 from izhigen.errors import RecordingError, ValueShapeError
-from izhigen.sweeps import results, runner, store
+from izhigen.sweeps import results, store
 from izhigen.sweeps.sets import cut_of, pieces
 from tests.command_line import fails, ok
 from tests.conftest import ROOT
@@ -71,7 +74,7 @@ def test_dimensions_are_those_of_the_mapping_and_repeats_come_last():
 
 
 def test_a_state_and_its_trace_cannot_have_one_name():
-    with pytest.raises(ValueShapeError, match="'V' would name two things"):
+    with pytest.raises(ValueShapeError, match=r"one result cannot hold both.*V_trace"):
         run(values={"V": [-70.0, -60.0]}, measure="V")
 
 
@@ -164,6 +167,12 @@ def test_samples_fill_their_ranges(sample):
         sample({"a": (2, 1)}, 3)
     with pytest.raises(ValueShapeError, match="two numbers"):
         sample({"a": 3}, 3)
+    for ranges, count in (({"a": (-1e308, 1e308)}, 3), ({"a": (0, 1)}, 2**62), ({"a": (0, 1)}, 0), ({}, 3)):
+        with pytest.raises(ValueShapeError):
+            sample(ranges, count)
+    for columns in ({}, None, {"a": [1, 2], "b": [1]}):
+        with pytest.raises(ValueShapeError):
+            iz.sweeps.Table(columns)
 
 
 def test_functions_of_a_recording():
@@ -176,7 +185,7 @@ def test_functions_of_a_recording():
     both = run(
         measure={"ends": lambda recording: recording["V"][[0, -1]].T, "n": lambda r: r["count"]}, record=["V", "count"]
     )
-    assert both.ends.dims == ("a", "I", "ends_0") and both.n.dtype == np.int64
+    assert both.ends.dims == ("a", "I", "ends_0") and both.n.dtype == np.float64
 
 
 def test_sets_that_become_infinite_are_named_and_leave_the_others_alone(tmp_path):
@@ -184,7 +193,7 @@ def test_sets_that_become_infinite_are_named_and_leave_the_others_alone(tmp_path
     for options in ({}, {"memory": 1}, {"out": tmp_path / "s.zarr"}):
         with pytest.warns(RuntimeWarning, match=r"2 of 4 sets .* the first with p1=-1e\+06, I=10"):
             found = run(values=values, measure=["count", "first_spike", "V"], every=100, **options)
-        assert (found["count"][1] == -1).all() and np.isnan(found.V[1]).all() and found.attrs["not_finite"] == 2
+        assert np.isnan(found["count"][1]).all() and np.isnan(found.V[1]).all() and found.attrs["not_finite"] == 2
         expected = run(values={"p1": [0.04], "I": [10.0, 5.0]}, measure=["count", "V"], every=100)
         np.testing.assert_array_equal(found.V[0], expected.V[0])
 
@@ -193,21 +202,32 @@ def test_sets_that_become_infinite_are_named_and_leave_the_others_alone(tmp_path
 
 
 def interrupted_at(monkeypatch, number):
-    """Ctrl-C in the middle of a piece."""
-    pieces_made = []
-    advance = runner._Sweep._make
+    """Ctrl-C once a piece is under way; the first piece has the number 1."""
+    made, run_whole = [], iz.Population.run
 
-    def make(self, place):
-        pieces_made.append(place)
-        if len(pieces_made) == number:
-            timer = threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT))
-            timer.start()
-            found = advance(self, place)
+    def run_piece(self, *arguments, **options):
+        made.append(self)
+        if len(made) != number:
+            return run_whole(self, *arguments, **options)
+        timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        try:
+            return run_whole(self, *arguments, **options)
+        finally:
             timer.join()
-            return found
-        return advance(self, place)
 
-    monkeypatch.setattr(runner._Sweep, "_make", make)
+    monkeypatch.setattr(iz.Population, "run", run_piece)
+
+
+def test_an_interrupt_ends_the_piece_that_is_under_way(monkeypatch, tmp_path):
+    interrupted_at(monkeypatch, 1)
+    started = time.monotonic()
+    found = run(duration=1e6, measure="count")
+    assert time.monotonic() - started < 20
+    assert found.attrs["interrupted"] and found.attrs["sets_done"] == 0 and "count" not in found
+    interrupted_at(monkeypatch, 1)
+    with pytest.raises(RecordingError, match="interrupted in its first piece"):
+        run(duration=1e6, out=tmp_path / "s.zarr")
 
 
 LONG = {"duration": 1000.0, "memory": 300, "measure": ["count", "spike"]}
@@ -222,24 +242,22 @@ def test_an_interrupt_keeps_what_is_done(monkeypatch, tmp_path):
     assert 0 < done < 6 and found.attrs["interrupted"]
     counts = found["count"].values.ravel()
     np.testing.assert_array_equal(counts[:done], whole["count"].values.ravel()[:done])
-    assert (counts[done:] == -1).all()
+    assert np.isnan(counts[done:]).all()
     with monkeypatch.context() as patch:
         interrupted_at(patch, 2)
         part = run(**LONG, out=tmp_path / "s.zarr")
     assert part.attrs["sets_done"] == done and part.attrs["interrupted"]
-    made = []
-    advance = runner._Sweep._make
-    monkeypatch.setattr(runner._Sweep, "_make", lambda self, place: made.append(place.first) or advance(self, place))
+    made, run_whole = [], iz.Population.run
+    monkeypatch.setattr(iz.Population, "run", lambda self, **options: made.append(self) or run_whole(self, **options))
     same(run(**LONG, out=tmp_path / "s.zarr"), whole)
-    assert made and min(made) == done
-    made.clear()
+    assert len(made) == 6 - done
     same(run(**LONG, out=tmp_path / "s.zarr"), whole)
-    assert not made
+    assert len(made) == 6 - done
 
 
 KILLED = """
 import sys, numpy as np, izhigen as iz
-iz.sweep(iz.load("RS").with_noise(V=2.0), {"a": np.linspace(0.02, 0.1, 12), "I": [4.0, 10.0]}, 100.0, backend="numpy",
+iz.sweep(iz.load("RS").with_noise(V=2.0), {"a": np.linspace(0.02, 0.1, 16), "I": [4.0, 10.0]}, 60.0, backend="numpy",
          measure=["count", "spike"], memory=600, out=sys.argv[1], progress=False)
 """
 
@@ -247,20 +265,21 @@ iz.sweep(iz.load("RS").with_noise(V=2.0), {"a": np.linspace(0.02, 0.1, 12), "I":
 def test_a_kill_loses_no_piece_that_was_counted(tmp_path):
     place = tmp_path / "s.zarr"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    for least in (1, 12):
+    for least in (1, 6):
         process = subprocess.Popen([sys.executable, "-c", KILLED, str(place)], env=environment)
         while process.poll() is None:
             time.sleep(0.01)
             try:
                 done = json.loads((place / "zarr.json").read_text())["attributes"]["sweep"]["done"]
+                assert done < 32, "it ended before it was killed"
             except OSError:
                 continue
             if done >= least:
                 process.kill()
                 process.wait()
-        assert process.returncode in (0, -signal.SIGKILL)
-    options = dict(duration=100.0, measure=["count", "spike"], memory=600, progress=False)
-    grid = {"a": np.linspace(0.02, 0.1, 12), "I": [4.0, 10.0]}
+        assert process.returncode == -signal.SIGKILL
+    options = dict(duration=60.0, measure=["count", "spike"], memory=600, progress=False)
+    grid = {"a": np.linspace(0.02, 0.1, 16), "I": [4.0, 10.0]}
     same(run(NOISY, grid, out=place, **options), run(NOISY, grid, **options))
 
 
@@ -271,6 +290,7 @@ def test_a_store_goes_on_only_with_its_own_sweep(tmp_path):
     for change in (
         {"values": {**GRID, "I": [4.0, 10.1]}},
         {"model": RS.variant("RS", p2=5.1)},
+        {"model": RS.variant("RS", initial={"V": -60.0})},
         {"duration": 61.0},
         {"measure": "rate"},
         {"dtype": "float64"},
@@ -279,7 +299,7 @@ def test_a_store_goes_on_only_with_its_own_sweep(tmp_path):
     ):
         with pytest.raises(RecordingError, match="holds another sweep"):
             run(out=place, **change)
-    same(run(out=place, threads=2), first)
+    same(run(out=place, threads=2, dt=np.float64(0.1), seed=0, memory=1), first)
     pop = RS.population(2, backend="numpy")
     pop.run(10.0, out=tmp_path / "run.zarr", record="V")
     (tmp_path / "file.zarr").write_text("text")
@@ -292,14 +312,155 @@ def test_a_store_goes_on_only_with_its_own_sweep(tmp_path):
             run(out=out)
 
 
+def test_functions_are_told_apart_by_their_code(tmp_path):
+    def scaled(by):
+        return lambda recording: recording["count"] * by
+
+    def kept(recording):
+        return recording["count"]
+
+    one = {"measure": {"f": scaled(1)}, "record": "count"}
+    first = run(out=tmp_path / "s.zarr", **one)
+    same(run(out=tmp_path / "s.zarr", **one), first)
+    for other in (scaled(2), kept, functools.partial(kept), functools.partial(scaled, 2)):
+        with pytest.raises(RecordingError, match="holds another sweep"):
+            run(out=tmp_path / "s.zarr", measure={"f": other}, record="count")
+
+
+@pytest.mark.parametrize("name", ["out.zarr", "link.zarr"])
+def test_a_store_that_was_begun_and_broken_off_at_once_goes_on(tmp_path, monkeypatch, name):
+    """By a full disk at any of the first writes."""
+    writes, write = [], store.write_file
+
+    def fails(path, content, **options):
+        writes.append(path)
+        if len(writes) == allowed:
+            raise OSError(28, "No space left on device")
+        write(path, content, **options)
+
+    for allowed in (1, 2, 3):
+        writes.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "write_file", fails)
+            with pytest.raises(RecordingError, match="the same call goes on from there"):
+                run(out=tmp_path / name)
+    same(run(out=tmp_path / name), run())
+
+
+def tampered(place, **changes):
+    path = place / "zarr.json"
+    group = json.loads(path.read_text())
+    group["attributes"]["sweep"] |= changes
+    path.write_text(json.dumps(group))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"done": "x"}, {"done": None}, {"done": 7}, {"done": -1}, {"done": 1.5}, {"done": 10**30}, {"done": True},
+        {"axis": 5}, {"axis": -1}, {"axis": "x"}, {"length": 0}, {"length": -1}, {"length": 10**12},
+        {"events": {}}, {"events": None}, {"events": []}, {"events": {"spike": -5}}, {"not_finite": "x"},
+    ],
+)  # fmt: skip
+def test_a_store_that_cannot_be_is_refused(change, tmp_path):
+    options = {"measure": ["count", "spike"], "memory": 500, "out": tmp_path / "s.zarr"}
+    run(**options)
+    tampered(tmp_path / "s.zarr", **change)
+    with pytest.raises(RecordingError, match="is broken"):
+        run(**options)
+
+
+def test_pieces_and_folders_that_are_not_what_they_were(tmp_path):
+    options = {"measure": ["count", "spike"], "memory": 500}
+    whole = run(**options)
+    for number, harm in enumerate(
+        (
+            lambda place: (place / "count" / "c" / "0" / "0").unlink(),
+            lambda place: (place / "a" / "c" / "0").unlink(),
+            lambda place: (place / "zarr.json").write_text("[" * 100_000),
+            lambda place: ((place / "zarr.json").unlink(), os.mkfifo(place / "zarr.json")),
+            lambda place: (
+                shutil.move(place / "count", tmp_path / "else"),
+                (place / "count").symlink_to(tmp_path / "else"),
+            ),
+        )
+    ):
+        place = tmp_path / f"{number}.zarr"
+        same(run(**options, out=place), whole)
+        harm(place)
+        with pytest.raises(RecordingError, match="broken|exists already"):
+            run(**options, out=place)
+    for bad, error in (
+        (3, ValueShapeError),
+        (tmp_path / "no.zarr", RecordingError),
+        (tmp_path / "s.npz", RecordingError),
+    ):
+        with pytest.raises(error):
+            iz.sweeps.open_sweep(bad)
+    RS.population(2, backend="numpy").run(10.0, out=tmp_path / "run.zarr", record="V")
+    with pytest.raises(RecordingError, match="is no sweep"):
+        iz.sweeps.open_sweep(tmp_path / "run.zarr")
+
+
+def test_two_processes_do_not_write_to_one_store(tmp_path):
+    place = tmp_path / "s.zarr"
+    run(out=place, memory=500)
+    with filelock.FileLock(place / store.LOCK), pytest.raises(RecordingError, match="another process"):
+        run(out=place, memory=500)
+
+
+def test_values_of_functions_have_one_shape_wherever_the_sweep_is_cut():
+    def latency(recording):
+        return [int(k) if k else np.nan for k in recording["count"]]
+
+    values = {"I": [20.0, 0.0, 10.0]}
+    whole = run(values=values, measure=latency, record="count")
+    same(run(values=values, measure=latency, record="count", memory=1), whole)
+    assert np.isnan(whole.latency[1]) and whole.latency[0] > 0
+    with pytest.raises(ValueShapeError, match="'x' returned rows of shape"):
+        run(values=values, measure={"x": lambda r: [[1.0] * int(1 + r["count"][0])]}, record="count", memory=1)
+
+
+def test_texts_are_run_first_wherever_they_stand(monkeypatch):
+    made, run_whole = [], iz.Population.run
+    monkeypatch.setattr(iz.Population, "run", lambda self, **options: made.append(self) or run_whole(self, **options))
+    values = {"a": np.linspace(0.02, 0.1, 9), "I": ["5", "10*sin(t/20)"]}
+    found = run(NOISY, values, repeats=2, measure=["count", "spike"], b=np.linspace(0.1, 0.2, 18).reshape(9, 2))
+    assert len(made) == 2 and found["count"].dims == ("a", "I", "repeat") and found.b.dims == ("a", "I", "repeat")
+    counts = np.bincount(found.spike_set_index, minlength=36).reshape(9, 2, 2)
+    np.testing.assert_array_equal(counts, found["count"])
+    np.testing.assert_allclose(found.b[:, :, 0], np.linspace(0.1, 0.2, 18).reshape(9, 2))
+
+
+def test_numbers_of_all_sets_are_coordinates(tmp_path):
+    for out in (None, tmp_path / "s.zarr"):
+        found = run(d=6.0, b=np.full((3, 2), 0.2), out=out)
+        assert float(found.d) == 6.0 and found.d.attrs == {"units": "mV"}
+        assert found.b.dims == ("a", "I") and set(found.coords) == {"a", "I", "b", "d"}
+
+
+def test_memory_counts_what_functions_read():
+    made = []
+    run(values={"I": np.linspace(5, 20, 300)}, measure={"x": lambda r: made.append(r.shape[0]) or r["V"][-1]}, record="V",
+        memory=1 << 20)  # fmt: skip
+    assert max(made) * 600 * 4 <= 1 << 20 and sum(made) == 300
+
+
+def test_a_wiener_process_of_one_column_a_set():
+    drive = iz.inputs.wiener(60.0, n=6, seed=3) + 8.0
+    whole = run(measure="V", values={"a": [0.02, 0.05, 0.1]}, I=drive, repeats=2)
+    pop = RS.population(6, backend="numpy", a=np.repeat([0.02, 0.05, 0.1], 2))
+    np.testing.assert_array_equal(whole.V.values.reshape(6, -1), pop.run(60.0, I=drive, record="V")["V"].T)
+    same(run(measure="V", values={"a": [0.02, 0.05, 0.1]}, I=drive, repeats=2, memory=1), whole)
+
+
 def test_what_does_not_fit_is_told_before_anything_runs(monkeypatch, tmp_path):
-    monkeypatch.setattr(runner._Sweep, "_make", lambda self, place: pytest.fail("a piece was run"))
+    monkeypatch.setattr(iz.Population, "run", lambda self, **options: pytest.fail("a piece was run"))
     with monkeypatch.context() as patch:
-        patch.setattr(results, "_free_memory", lambda: 1e5)
+        patch.setattr(results, "free_bytes", lambda: 1e5)
         with pytest.raises(ValueShapeError, match=r"takes .* GB, and .* of memory are free"):
             run(measure="V", duration=1e4)
-    patched = type("Usage", (), {"free": 100_000})
-    monkeypatch.setattr(store.shutil, "disk_usage", lambda path: patched)
+    monkeypatch.setattr(store, "room", lambda path: 100_000)
     with pytest.raises(RecordingError, match=r"takes .* GB before compression"):
         run(measure="V", duration=1e4, out=tmp_path / "s.zarr")
     assert not (tmp_path / "s.zarr").exists()
@@ -313,11 +474,11 @@ def test_what_does_not_fit_is_told_before_anything_runs(monkeypatch, tmp_path):
     [
         ({"values": {"aa": [1, 2]}}, r"no parameter, state or input 'aa'.*did you mean"),
         ({"values": {"a": [1, np.nan]}}, "number 1 is nan"),
-        ({"values": {"a": []}}, "at least one number"),
+        ({"values": {"a": []}}, "at least one"),
         ({"values": {"a": [[1, 2], [3, 4]]}}, "shape"),
         ({"values": {"a": ["1", "2"]}}, "only inputs take"),
         ({"values": {"a": [True, False]}}, "'a'"),
-        ({"values": {"I": [1.0, "t"]}}, "numbers stand beside text"),
+        ({"values": {"I": [1.0, "t"]}}, "stand beside text"),
         ({"values": {"I": ["t", "t"]}}, "two of them are called 't'"),
         ({"values": {"a": 0.02}}, "nothing varies"),
         ({"values": {}}, "nothing varies"),
@@ -339,13 +500,31 @@ def test_what_does_not_fit_is_told_before_anything_runs(monkeypatch, tmp_path):
         ({"measure": lambda r: 0}, "has no name"),
         ({"measure": {"x": lambda r: 0}}, "returned int64 of shape"),
         ({"measure": {"x": lambda r: 1 / 0}}, "failed with ZeroDivisionError"),
-        ({"measure": {"a": lambda r: r["count"]}}, "'a' would name two things"),
+        ({"measure": {"a": lambda r: r["count"]}}, "measure 'a': the result has something else"),
+        ({"measure": {"../a": lambda r: r["count"]}}, "one that a variable could have"),
+        ({"measure": ["spike", {"spike_time": lambda r: r["count"]}]}, "something else"),
+        ({"measure": ["V", {"time": lambda r: r["count"]}]}, "something else"),
+        ({"measure": ["count", "count_"]}, "measure 'count_' is none"),
+        ({"memory": -1}, "memory"),
+        ({"memory": "1GB"}, "memory"),
+        ({"dtype": "foo"}, "dtype"),
+        ({"mesure": "count"}, r"'mesure'.*did you mean.*'measure'"),
+        ({"values": {"a": [[1], [2, 3]]}}, "'a'"),
+        ({"values": {"a": [0.02, 1e39]}}, "too large for float32"),
+        ({"values": {"a": [0.02, 0.1]}, "I": np.array([np.inf, 1.0])}, "not finite"),
+        ({"values": {"a": [0.02, 0.1]}, "I": float("nan")}, "'?I'? = nan is not finite"),
+        ({"values": {"a": [0.02, 0.1]}, "b": np.ma.masked_array([0.1, 0.2], [0, 1])}, "masked"),
+        ({"values": {"a": [0.02, 0.1]}, "I": [[1.0], 2]}, "'I'"),
+        (
+            {"values": {"a": [0.02, 0.1]}, "I": iz.inputs.wiener(60.0), "repeats": 2},
+            "one path, the same in every repeat",
+        ),
         ({"d": [1.0, 2.0]}, r"in the shape of the sweep \(3, 2\)"),
         ({"d": "3"}, "give a number"),
         ({"V": lambda n, rng: 1 / 0}, "the callable failed"),
         ({"V": lambda n, rng: rng.random(3)}, "returns 6 numbers"),
         ({"values": {"a": [0.02, 0.1]}, "I": iz.inputs.spikes([1.0], [0], 2.0)}, "of single neurons"),
-        ({"values": {"a": [0.02, 0.1]}, "I": iz.inputs.wiener(60.0, n=2)}, "of single neurons"),
+        ({"values": {"a": [0.02, 0.1]}, "I": iz.inputs.wiener(60.0, n=3)}, "of single neurons"),
         ({"values": {"a": [0.02, 0.1]}, "I": iz.inputs.ramp(0.0, 1.0, 30.0)}, "lasts 30 ms"),
     ],
 )
@@ -376,7 +555,7 @@ def test_without_xarray(monkeypatch):
 def test_a_population_may_be_part_of_a_larger_one(backend):
     drive = iz.inputs.poisson(400.0, 3.0) + iz.inputs.poisson(200.0, 1.0) + 5.0
     whole, part = (NOISY.population(n, backend=backend, seed=3) for n in (300, 40))
-    part.begin_at(0, first_neuron=256)
+    part.begin_at(0, first_index=256)
     expected = host(whole.run(5.0, record="V", I=drive)["V"])[:, 256:296]
     np.testing.assert_array_equal(host(part.run(5.0, record="V", I=drive)["V"]), expected)
     whole.reset()
@@ -391,8 +570,8 @@ def test_a_population_may_be_part_of_a_larger_one(backend):
         pop.step(I=drive)
     np.testing.assert_array_equal(host(part.V), host(whole.V)[:40])
     for bad in (-1, 1.5, "1"):
-        with pytest.raises(ValueShapeError, match="first_neuron"):
-            part.begin_at(0, first_neuron=bad)
+        with pytest.raises(ValueShapeError, match="first_index"):
+            part.begin_at(0, first_index=bad)
 
 
 # -- pictures and the command line ----------------------------------------------------------------------------------
@@ -410,6 +589,10 @@ def test_pictures():
     assert iz.sweeps.plot(found.isel(I=0, b=0), "V").axes[0].get_xlabel() == "time (ms)"
     with pytest.raises(ValueShapeError, match=r"take a part, as dataset.isel\(a=0\)"):
         iz.sweeps.plot(found)
+    with pytest.raises(ValueShapeError, match="is one number"):
+        iz.sweeps.plot(found.isel(a=0, b=0, I=0))
+    with pytest.raises(ValueShapeError, match="takes the Dataset"):
+        iz.sweeps.plot(None)
     with pytest.raises(ValueShapeError, match="no variable 'counts'"):
         iz.sweeps.plot(found, "counts")
     table = run(values=iz.sweeps.latin_hypercube({"a": (0.02, 0.1), "I": (5.0, 20.0)}, 5))
@@ -447,6 +630,9 @@ def test_command(tmp_path):
         (["--grid", "a=1,2", "--grid", "a=3,4"], 2, "given twice"),
         ([], 2, "nothing varies"),
         (["--grid", "a=1,2", "--out", "x.txt"], 2, ".zarr, .nc or .csv"),
+        (["--grid", "a=1,2", "--out", "x.csv", "--measure", "count,V"], 2, "none for V"),
+        (["--grid", "a=-1e308:1e308:3"], 2, "expected NAME=FIRST:LAST:NUMBER"),
+        (["--repeats", "2", "-T", "1", "--plot", "x.png"], 1, "is one number"),
         (["--grid", "a=1,2", "--measure", "x"], 1, "measure 'x' is none"),
         (["--grid", "a=1,2", "--plot", "x.foo"], 2, "--plot"),
         (["--grid", "a=1,2", "-T", "0.05"], 1, "whole number of steps"),

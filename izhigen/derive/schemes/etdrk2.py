@@ -7,13 +7,13 @@ thirds of the step,
           x' = x + \Delta t\,\varphi_1(\Delta t\,J)\,f(x) + \tfrac32\Delta t\,\varphi_2(\Delta t\,J)\,(N(a) - N(x)).
 
 Order 2 for any system, as for a stage anywhere in the step; at two thirds what an equation's own curvature adds is of
-order 3 besides (the weight of the stage times the square of its place is 1/3), which an upstroke asks for: spike times
-of Izhikevich's neurons are eight times as accurate as with the stage at the step's end (Cox and Matthews 2002, J.
-Comput. Phys. 176:430, equation 22). A linear equation whose other terms are constant is integrated exactly. States of a
-strongly connected linear block take the matrix functions of the block, with :math:`\varphi_2(Z) b` as the upper right
-of :math:`\varphi_1` of the matrix :math:`[[Z, b], [0, 0]]` (Al-Mohy and Higham 2011, SIAM J. Sci. Comput. 33:488). What
-a state would be above a threshold that sets it is not seen by other states, so that an overshoot of the upstroke stays
-without consequence.
+order 3 besides (the weight of the stage times the square of its place is 1/3), which an upstroke asks for: with steps
+of 0.1 ms the spikes of Izhikevich's seven classes are 0.016 ms off, and 0.14 ms with the stage at the step's end (Cox
+and Matthews 2002, J. Comput. Phys. 176:430, equation 22). A linear equation whose other terms are constant is
+integrated exactly. States of a strongly connected linear block take the matrix functions of the block, with
+:math:`\varphi_2(Z) b` as the upper right of :math:`\varphi_1` of the matrix :math:`[[Z, b], [0, 0]]` (Al-Mohy and
+Higham 2011, SIAM J. Sci. Comput. 33:488). Where a threshold resets a state, the other states see its stage up to the
+threshold only: how far an upstroke overshoots within a step then changes nothing else.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _advance(system: System) -> tuple[tuple[Assignment, ...], tuple[Any, ...]]:
     for index, functions in phi.items():
         rest = named(system, f"rest_{states[index].name}", stage.residual(index), assignments)
         correction = DT / PLACE * functions.second * rest
-        # Bounded, as the increment is not: what runs away goes the way of the slope.
+        # Capped, and the increment is not: where both overflow, the new state is infinite in the slope's direction.
         increments[index] += capped(correction) if equations[index].kind in GROWING else correction
     return tuple(assignments), tuple(increments[i] for i in range(len(states)))
 

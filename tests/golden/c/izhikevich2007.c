@@ -307,6 +307,7 @@ struct tile {
     float I[TILE] ALIGNED;
     float iz_phi1_z_v[TILE] ALIGNED;
     int32_t spike[TILE] ALIGNED;
+    int32_t iz_tally[TILE] ALIGNED; /* spikes of a call, where only their number is wanted */
 };
 
 /* Where a tile's values are: in the population's arrays, or in the room above. */
@@ -494,6 +495,15 @@ static void pack_flags(uint8_t *restrict flags, const int32_t *restrict spike, i
         flags[lane] = (uint8_t)spike[lane];
 }
 
+/* Count the spikes of a step, where nothing else is wanted of them. */
+static void tally_spikes(struct tile *tile, int width)
+{
+    int lane, group;
+    for (group = 0; group < width; group += GROUP)
+    for (lane = group; lane < group + GROUP; lane++)
+        tile->iz_tally[lane] += tile->spike[lane];
+}
+
 static void collect_spikes(const int32_t *spike, struct izhikevich2007_run *run, int64_t s,
                            int64_t first, int64_t count, int width)
 {
@@ -562,20 +572,28 @@ static void advance_tile(const struct izhikevich2007_population *population, str
     struct lanes lanes;
     int64_t s, position = 0;
     int64_t next_record = run->record_phase, row = 0;
+    const int is_tallied = run->count != NULL && run->first_spike == NULL && run->spike_step == NULL;
+    if (is_tallied)
+        memset(tile.iz_tally, 0, sizeof tile.iz_tally);
     begin_tile(&tile, &lanes, population, constants, first, count, width);
     if (run->record_neurons != NULL)
         while (position < run->record_count && run->record_neurons[position] < first)
             position++;
     for (s = 0; s < constants->steps; s++) {
-        if (make_step(&tile, &lanes, population, run, constants, s, s, first, count, width)
-            && (run->spike_step != NULL || run->count != NULL))
-            collect_spikes(tile.spike, run, s, first, count, width);
+        if (make_step(&tile, &lanes, population, run, constants, s, s, first, count, width)) {
+            if (is_tallied)
+                tally_spikes(&tile, width);
+            else if (run->spike_step != NULL || run->count != NULL)
+                collect_spikes(tile.spike, run, s, first, count, width);
+        }
         if (s == next_record) {
             record_tile(&lanes, run, row, first, count, position);
             next_record += run->record_every;
             row++;
         }
     }
+    for (s = 0; is_tallied && s < count; s++)
+        run->count[first + s] += tile.iz_tally[s];
     if (run->spike_flag != NULL) {
         uint8_t flags[TILE] ALIGNED;
         pack_flags(flags, tile.spike, width);
