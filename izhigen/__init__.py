@@ -17,14 +17,17 @@ from izhigen.model.events import Event
 from izhigen.model.library import list_models
 
 if TYPE_CHECKING:
-    from izhigen import inputs, plot, sweeps
+    from izhigen import fits, inputs, plot, sweeps
     from izhigen.derive import surrogates
+    from izhigen.fits import fit
     from izhigen.population.population import Population
     from izhigen.recording.recording import Recording
     from izhigen.sweeps import sweep
     from izhigen.verification import verify
 
 _LAZY = {
+    "fit": ("izhigen.fits", "fit"),
+    "fits": ("izhigen.fits", None),
     "inputs": ("izhigen.inputs", None),
     "plot": ("izhigen.plot", None),
     "surrogates": ("izhigen.derive.surrogates", None),
@@ -42,6 +45,8 @@ __all__ = [
     "Population",
     "Recording",
     "__version__",
+    "fit",
+    "fits",
     "inputs",
     "list_models",
     "load",

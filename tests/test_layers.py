@@ -26,7 +26,7 @@ ORDER = [
     ["population"],
     ["api"],
     ["layers"],
-    ["sweeps"],
+    ["sweeps", "fits"],
     ["bench"],
     ["verification"],
     ["__init__"],

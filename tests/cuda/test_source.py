@@ -20,7 +20,7 @@ from tests.helpers import distinct_models, host
 
 REGISTERS = ROOT / "benchmarks" / "results" / "cuda_registers.json"
 INSTRUCTIONS = ROOT / "benchmarks" / "results" / "cuda_instructions.json"
-ARCHITECTURES = ("sm_75", "sm_90")
+ARCHITECTURES = ("sm_75", "sm_80", "sm_90")
 RS = iz.load("IzhikevichLTC")
 DRAWING = {
     "jumps": {"deltas": ("V",)},
@@ -66,7 +66,7 @@ def test_kernels_with_counts_and_spikes_compile_without_spills(arch, dtype, requ
     """Neither do they use memory of their own: no array of random words is indexed by the step. Every shape is compiled once; for
     the other architectures and in double precision, the one that has all.
     """
-    shapes = DRAWING if (arch, dtype) == ("sm_90", "float32") else ("both",)
+    shapes = DRAWING if (arch, dtype) == ("sm_80", "float32") else ("both",)
     sources = {what: RS.source("cuda", dtype=dtype, **DRAWING[what]) for what in shapes}
     assert all(f"{part}_{name}" in sources["both"] for part in ("counts", "delivery") for name in ("I", "V_delta"))
     compare_registers("drawing", sources, dtype, arch, request.config.getoption("--update-goldens"))

@@ -1,0 +1,202 @@
+"""The loss of many candidates at once: they are the neurons of a population for each trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from izhigen.api import Model
+from izhigen.errors import ValueShapeError, shown, suggest
+from izhigen.fits.losses import SpikeLoss, TraceError, VanRossum
+from izhigen.fits.targets import Trial
+from izhigen.memory.space import fetch
+from izhigen.model.events import SPIKE
+from izhigen.population.population import Population
+from izhigen.recording.recording import Recording
+from izhigen.scalars import read_finite
+
+Array = Any
+Losses = Callable[[Array], Array]
+
+WORST = 1e30
+"""The loss of a candidate that became infinite or undefined."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Where a parameter may lie; in logarithms where it says so."""
+
+    low: float
+    high: float
+    is_log: bool = False
+
+    def value(self, unit: Array) -> Array:
+        """From places between 0 and 1."""
+        if self.is_log:
+            return self.low * (self.high / self.low) ** unit
+        return self.low + (self.high - self.low) * unit
+
+    def place(self, value: float) -> float:
+        """The place of a value."""
+        if self.is_log:
+            return float(np.log(value / self.low) / np.log(self.high / self.low))
+        return (value - self.low) / (self.high - self.low)
+
+    def slope(self, unit: Array) -> Array:
+        """The derivative of the value."""
+        span = self.high - self.low
+        return self.value(unit) * np.log(self.high / self.low) if self.is_log else np.full_like(unit, span)
+
+
+def read_ranges(model: Model, trainable: Any) -> dict[str, Range]:
+    """The ranges of what is fitted.
+
+    Raises
+    ------
+    ValueShapeError
+        For a name that is no parameter or initial state, and what is no range.
+    """
+    if not isinstance(trainable, Mapping) or not trainable:
+        raise ValueShapeError("trainable is a mapping such as {'a': (0.01, 0.2)}")
+    known = (*model.parameters, *model.states)
+    found = {}
+    for name, given in trainable.items():
+        if name not in known:
+            raise ValueShapeError(
+                f"trainable: model {model.name!r} has no parameter or state {shown(name)}{suggest(str(name), known)} "
+                f"(known: {', '.join(known)})"
+            )
+        parts = list(given) if isinstance(given, (tuple, list)) else []
+        if len(parts) not in (2, 3) or (len(parts) == 3 and parts[2] != "log"):
+            raise ValueShapeError(
+                f"trainable: the range of {shown(name)} is (lowest, highest), or (lowest, highest, 'log')"
+            )
+        low, high = (read_finite(edge, f"trainable: {name}") for edge in parts[:2])
+        if not low < high or (len(parts) == 3 and low <= 0):
+            above = " above 0" if len(parts) == 3 else ""
+            raise ValueShapeError(
+                f"trainable: the range of {shown(name)} goes from {low:g} to {high:g}; give two numbers{above}, the "
+                "lower first"
+            )
+        found[str(name)] = Range(low, high, len(parts) == 3)
+    return found
+
+
+class Objective:
+    """Losses of candidates: points of the unit cube, one dimension a range.
+
+    Parameters
+    ----------
+    model : Model
+    ranges : mapping
+    trials : sequence of Trial
+    loss : SpikeLoss
+    steps : int
+    options : mapping
+        Of populations, and values of all candidates. Noise is the same in every generation.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        ranges: Mapping[str, Range],
+        trials: Sequence[Trial],
+        loss: SpikeLoss,
+        steps: int,
+        options: Mapping[str, Any],
+    ) -> None:
+        self.model, self.ranges, self.trials, self.loss = model, dict(ranges), list(trials), loss
+        self.steps, self.options = steps, dict(options)
+        self._populations: dict[bool, Population] = {}
+
+    def values(self, points: Array) -> dict[str, Array]:
+        """Parameters of candidates by name."""
+        return {name: given.value(points[:, k]) for k, (name, given) in enumerate(self.ranges.items())}
+
+    def _population(self, points: Array, is_differentiated: bool = False) -> Population:
+        """Neurons with the values of candidates, made once for a number of them; initial states are read anew."""
+        values, found = self.values(points), self._populations.get(is_differentiated)
+        if found is None or len(found) != len(points) or set(values) & set(self.model.states):
+            training: dict[str, Any] = {"surrogate": "arctan", "detach_spike": "reset"} if is_differentiated else {}
+            found = self.model.population(len(points), **self.options, **training, **values)
+            self._populations[is_differentiated] = found
+            return found
+        for name, value in values.items():
+            found.parameters[name] = value
+        found.reset()
+        return found
+
+    def run(self, points: Array, trial: Trial, record: Sequence[str]) -> tuple[Recording, Array]:
+        """What candidates do under a trial, and which of them stayed finite."""
+        population = self._population(points)
+        found = population.run(
+            steps=self.steps, record=list(record), check_finite=False, progress=False, **trial.inputs
+        ).to_host()
+        finite = np.all([np.isfinite(fetch(population.state[name])) for name in self.model.states], axis=0)
+        return found, finite
+
+    def __call__(self, points: Array) -> Array:
+        """Losses of candidates (n, d), shape (n,)."""
+        total = np.zeros(len(points))
+        for trial in self.trials:
+            recording, finite = self.run(points, trial, trial.record)
+            if recording.interrupted:
+                raise KeyboardInterrupt
+            total += np.where(finite, trial.losses(recording, self.loss), WORST)
+        return np.where(np.isfinite(total), np.minimum(total, WORST), WORST)
+
+    # -- gradients --------------------------------------------------------------------------------------------------
+
+    def check_slopes(self) -> None:
+        """Refuse what has no gradient.
+
+        Raises
+        ------
+        ValueShapeError
+            Says what.
+        """
+        figures = next((name for trial in self.trials for name in trial.figures), None)
+        if figures is not None:
+            raise ValueShapeError(
+                f"method='gradient': {figures} has no gradient here; fit spikes or traces, or take another method"
+            )
+        if not isinstance(self.loss, VanRossum) and any(trial.spikes is not None for trial in self.trials):
+            raise ValueShapeError(
+                f"method='gradient': {shown(self.loss)} has no gradient; take loss='van_rossum', or another method"
+            )
+        state = next((name for name in self.ranges if name not in self.model.gradient_parameters), None)
+        if state is not None and state not in self.model.gradient_states:
+            raise ValueShapeError(f"method='gradient': {state} has no gradient; take another method")
+
+    def with_slopes(self, points: Array) -> tuple[Array, Array]:
+        """Losses of candidates, and their gradients with respect to the points (n, d)."""
+        losses, slopes, dt = self(points), np.zeros(points.shape), float(self.options["dt"])
+        parameters = [name for name in self.ranges if name in self.model.parameters]
+        for trial in self.trials:
+            population = self._population(points, True)
+            recording = population.run(
+                steps=self.steps,
+                record=trial.record,
+                check_finite=False,
+                progress=False,
+                tape=parameters,
+                **trial.inputs,
+            )
+            cotangents = {}
+            if trial.spikes is not None:
+                assert isinstance(self.loss, VanRossum)
+                rows = np.zeros(self.steps)
+                np.add.at(rows, np.clip(np.ceil(trial.spikes / dt - 1e-6).astype(int) - 1, 0, self.steps - 1), 1.0)
+                cotangents[SPIKE] = trial.weights[SPIKE] * self.loss.slope(fetch(recording[SPIKE]), rows, dt)
+            for name, target in trial.traces.items():
+                cotangents[name] = trial.weights[name] * TraceError().slope(fetch(recording[name]), target)
+            with np.errstate(all="ignore"):
+                cotangents = {name: np.nan_to_num(values) for name, values in cotangents.items()}
+            gradient = recording.backward(cotangents, check_finite=False)
+            for k, (name, given) in enumerate(self.ranges.items()):
+                own = gradient[name if name in parameters else f"{name}0"]
+                slopes[:, k] += np.asarray(fetch(own), np.float64) * given.slope(points[:, k])
+        return losses, np.nan_to_num(slopes)
