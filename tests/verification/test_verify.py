@@ -67,9 +67,10 @@ def test_text_data_and_picture(found):
     data = json.loads(json.dumps(found.data))
     assert data["events"]["spike"][1][0] == pytest.approx(4.2, abs=0.2) and len(data["curves"]) == 8
     assert data["inputs"] == {"I": AMPLITUDES} and data["rates"]["growth"] == pytest.approx(7.4, abs=0.01)
+    before = plt.get_fignums()
     figure = found.plot()
     assert figure.axes[0].get_lines()[0].get_label() == "exp_euler, step"
-    assert len(figure.png()) > 5000 and not plt.get_fignums()
+    assert len(figure.png()) > 5000 and plt.get_fignums() == before
     assert repr(found) == "<Verification of IzhikevichLTC: 6 checks, 0 failed, 4 curves>"
 
 
