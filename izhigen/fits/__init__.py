@@ -1,7 +1,7 @@
 """Fits of parameters to spike times, traces and figures."""
 
 from izhigen.fits.fitting import fit
-from izhigen.fits.losses import coincidence, van_rossum, victor_purpura
+from izhigen.fits.losses import SpikeLoss, Trains, coincidence, van_rossum, victor_purpura
 from izhigen.fits.result import Fit, Profile
 
-__all__ = ["Fit", "Profile", "coincidence", "fit", "van_rossum", "victor_purpura"]
+__all__ = ["Fit", "Profile", "SpikeLoss", "Trains", "coincidence", "fit", "van_rossum", "victor_purpura"]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from izhigen.api import Model
-from izhigen.errors import IzhigenError, ValueShapeError, shown
-from izhigen.fits.objective import Objective, read_ranges
+from izhigen.errors import ValueShapeError, shown
+from izhigen.fits.objective import WORST, Objective, read_ranges
 from izhigen.fits.result import Fit, fit_of
 from izhigen.fits.searches import Budget, Enough, Found, read_method
 from izhigen.fits.targets import read_loss, read_trials
@@ -25,6 +25,10 @@ Array = Any
 
 GENERATIONS, A_DIMENSION = 100, 12
 """Generations, and candidates in each for every dimension."""
+LEAST, MOST, AGAIN = 5, 10**6, 10
+"""Candidates of a generation; and how often the best one of a model with noise is run again for its loss."""
+NOT_FOR_FITS = ("size", "batch", "surrogate", "detach_spike", "spike_scale", "smooth_spikes", "sharding")
+"""Options of populations that a fit decides itself, or has no use for."""
 
 
 def fit(
@@ -45,6 +49,7 @@ def fit(
     dt: float = 0.1,
     integration: str = "exp_euler",
     seed: int = 0,
+    repeats: int | None = None,
     progress: bool | None = None,
     **options: Any,
 ) -> Fit:
@@ -63,7 +68,7 @@ def fit(
     duration : float
         ms; a whole number of steps.
     inputs : mapping, or list of mappings
-        Inputs by name, as a run takes them.
+        Inputs by name, as a run of one neuron takes them.
     loss : str or object, optional
         Of spike trains: ``"van_rossum"`` (the default), ``"victor_purpura"``, ``"coincidence"``, or one of these with
         other numbers, ``iz.fits.van_rossum(tau=10.0)``. Traces count by their squared error over the target's variance,
@@ -76,7 +81,8 @@ def fit(
     steps : int
         Number of steps, in place of ``duration``.
     generations, candidates : int
-        How long to search, and how many candidates a generation has, by default 12 for each of ``trainable``.
+        How long to search, and how many candidates a generation has (at least 5; CMA-ES takes up to 8 times as many
+        where it begins anew), by default 12 for each of ``trainable``.
     start : mapping, optional
         Values to begin near; the middle of the ranges by default.
     goal : float
@@ -86,7 +92,9 @@ def fit(
     integration : str
         The integration method, which populations call ``method``.
     seed : int
-        Of the search, and of noise, which is the same for a candidate's place in every generation.
+        Of the search, and of noise.
+    repeats : int, optional
+        Runs of each candidate, whose losses are averaged: for noise. By default 10 of a model with noise, else 1.
     progress : bool, optional
         Show a progress bar; by default on a terminal when it takes more than a second.
     **options
@@ -114,16 +122,23 @@ def fit(
     twice = next((name for name in ranges if name in options), None)
     if twice is not None:
         raise ValueShapeError(f"{shown(twice)} is trainable, and given for all candidates")
-    trials = read_trials(model, target, {} if inputs is None else inputs, count, step, dict(weights or {}))
+    refused = next((name for name in options if name in NOT_FOR_FITS), None)
+    if refused is not None:
+        raise ValueShapeError(f"{refused}= is no option of a fit")
+    trials = read_trials(model, target, {} if inputs is None else inputs, count, step, _weights(weights))
     of_runs = {"dt": step, "method": integration, "seed": check_seed(seed), **options}
-    objective = Objective(model, ranges, trials, read_loss(loss), count, of_runs)
+    runs = (10 if model.noise else 1) if repeats is None else check_count("repeats", repeats)
+    objective = Objective(model, ranges, trials, read_loss(loss), count, of_runs, runs)
     search = read_method(method)
     if method == "gradient":
         objective.check_slopes()
     size = A_DIMENSION * len(ranges) if candidates is None else check_count("candidates", candidates)
+    if not LEAST <= size <= MOST:
+        raise ValueShapeError(f"candidates={size}: a generation has {LEAST} to {MOST}")
     budget = Budget(check_count("generations", generations), size, read_finite(goal, "goal"))
     begin = _start(ranges, {} if start is None else start)
     found, is_over = Found(np.full(len(ranges), 0.5)), False
+    objective.check(method == "gradient")
     with Interruptible() as signals, progress_bar(progress, budget.generations, "fit", "generation") as bar:
         watched = _Watched(objective, found, budget, bar, signals)
         try:
@@ -136,6 +151,13 @@ def fit(
         is_over |= signals.interrupted
     if not math.isfinite(found.loss):
         raise ValueShapeError("the fit was interrupted before its first generation")
+    if found.loss >= WORST:
+        raise ValueShapeError(
+            "no candidate has a loss that is a number: all of them became infinite or undefined; narrow the ranges, or "
+            "take a smaller dt"
+        )
+    if model.noise and not is_over:  # the best of many is a lucky one
+        found.loss = float(objective(np.repeat(found.point[None], AGAIN, axis=0)).mean())
     return fit_of(objective, found, is_over)
 
 
@@ -143,13 +165,13 @@ class _Watched:
     """Losses that count generations."""
 
     def __init__(self, objective: Objective, found: Found, budget: Budget, bar: Any, signals: Interruptible) -> None:
-        self.problem: IzhigenError | None = None
+        self.problem: Exception | None = None
         self._objective, self._found, self._budget, self._bar, self._signals = objective, found, budget, bar, signals
 
     def __call__(self, points: Array) -> Array:
         try:
             losses = self._objective(points)
-        except IzhigenError as problem:  # which a search may take for one of its own
+        except Exception as problem:  # which a search may take for one of its own
             self.problem = problem
             raise Enough from None
         self._count(points, losses)
@@ -170,8 +192,23 @@ class _Watched:
             raise Enough
 
 
+def _weights(weights: Any) -> dict[str, float]:
+    """Weights by name."""
+    if weights is None:
+        return {}
+    if not isinstance(weights, Mapping):
+        raise ValueShapeError(f"weights are a mapping such as {{'V': 2.0}}, not {shown(weights)}")
+    found = {name: read_finite(value, f"weights: {name}") for name, value in weights.items()}
+    bad = next((name for name, value in found.items() if value < 0), None)
+    if bad is not None:
+        raise ValueShapeError(f"weights: that of {shown(bad)} is below 0")
+    return found
+
+
 def _start(ranges: Mapping[str, Any], start: Mapping[str, float]) -> Array | None:
     """The point of the values to begin near."""
+    if not isinstance(start, Mapping):
+        raise ValueShapeError(f"start is a mapping such as {{'a': 0.02}}, not {shown(start)}")
     if not start:
         return None
     bad = next((name for name in start if name not in ranges), None)

@@ -17,8 +17,12 @@ from izhigen.scalars import read_finite
 
 Array = Any
 
-MOST_SPIKES, MORE = 10, 100
+MOST_SPIKES, MORE = 3, 50
 """Candidates with more spikes than so many times the target's, and so many more, are not compared spike by spike."""
+
+
+MOST_CHANCE = 0.9
+"""The share of coincidences that chance is taken to make, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +66,24 @@ class SpikeLoss(Protocol):
     """A distance between spike trains."""
 
     def of_trains(self, found: Trains, target: Array) -> Array:
-        """The distance of each candidate's train from the target's times (ms), shape (n,)."""
+        """The distance of each candidate's train from the target's.
+
+        Parameters
+        ----------
+        found : Trains
+            Of candidates; those with very many spikes have no times, only their number.
+        target : array
+            Times in ms, ascending.
+
+        Returns
+        -------
+        array, shape (n,)
+
+        Raises
+        ------
+        Exception
+            What it likes: a fit passes it on.
+        """
         ...
 
 
@@ -110,12 +131,12 @@ class VanRossum:
         """The gradient of the distance with respect to every spike of candidates: rows of whether each spiked (T, n),
         beside a target's (T,).
         """
-        error, decay = spikes.astype(np.float64) - target[:, None], math.exp(-dt / self.tau)
-        for row in range(1, len(error)):
-            error[row] += decay * error[row - 1]
-        for row in range(len(error) - 2, -1, -1):
-            error[row] += decay * error[row + 1]
-        return error * (2.0 * dt / self.tau)
+        weights, decay = spikes.astype(np.float64) - target[:, None], math.exp(-dt / self.tau)
+        before, behind = weights.copy(), weights.copy()
+        for row in range(1, len(weights)):
+            before[row] += decay * before[row - 1]
+            behind[-1 - row] += decay * behind[-row]
+        return before + behind - weights
 
 
 @dataclass(frozen=True)
@@ -133,17 +154,15 @@ class VictorPurpura:
 
     def of_trains(self, found: Trains, target: Array) -> Array:
         """The distance; see :class:`SpikeLoss`."""
-        count, most = len(found.counts), len(target)
-        rows = [np.full(count, float(k)) for k in range(most + 1)]
-        ends = np.where(found.counts == 0, float(most), np.nan)
-        for k, times in enumerate(found.times.T, start=1):
-            next_rows = [np.full(count, float(k))]
-            for j in range(1, most + 1):
-                moved = rows[j - 1] + self.cost * np.abs(np.where(np.isinf(times), 0.0, times) - target[j - 1])
-                next_rows.append(np.minimum(np.minimum(rows[j] + 1.0, next_rows[j - 1] + 1.0), moved))
-            rows = next_rows
-            ends = np.where(found.counts == k, rows[most], ends)
-        return np.where(found.counts > most_spikes(target), found.counts + float(most), ends)
+        count, along = len(found.counts), np.arange(len(target) + 1.0)
+        row = np.broadcast_to(along, (count, len(target) + 1))
+        ends = np.where(found.counts == 0, float(len(target)), np.nan)
+        for k, times in enumerate(np.where(np.isinf(found.times), 0.0, found.times).T, start=1):
+            moved = row[:, :-1] + self.cost * np.abs(times[:, None] - target)
+            least = np.concatenate([np.full((count, 1), float(k)), np.minimum(row[:, 1:] + 1.0, moved)], axis=1)
+            row = np.minimum.accumulate(least - along, axis=1) + along  # spikes of the target that are put in
+            ends = np.where(found.counts == k, row[:, -1], ends)
+        return np.where(found.counts > most_spikes(target), found.counts + float(len(target)), ends)
 
 
 @dataclass(frozen=True)
@@ -153,7 +172,7 @@ class Coincidence:
     .. math:: \Gamma = \frac{N_{coinc} - 2\nu\Delta N}{\tfrac12 (N + N_{model})}\,\frac1{1 - 2\nu\Delta},
 
     the share of spikes within :math:`\Delta` of one of the target's N, less what a Poisson process of the candidate's
-    rate :math:`\nu` would have.
+    rate :math:`\nu` would have (a share of 0.9 at most); between 0 and 2.
 
     Attributes
     ----------
@@ -166,13 +185,15 @@ class Coincidence:
     def of_trains(self, found: Trains, target: Array) -> Array:
         """One minus the factor; see :class:`SpikeLoss`."""
         model, total = found.counts.astype(float), float(len(target))
-        near = np.zeros(len(model))
+        near, close = np.zeros(len(model)), np.zeros(found.times.shape, bool)
         for time in target:
-            near += (np.abs(found.times - time) <= self.window).any(axis=1)
-        chance = 2.0 * self.window * model / max(found.duration, 1e-300)
+            within = np.abs(found.times - time) <= self.window
+            near += within.any(axis=1)
+            close |= within
+        near = np.minimum(near, close.sum(axis=1))  # one spike of the candidate for one of the target
+        chance = np.minimum(2.0 * self.window * model / max(found.duration, 1e-300), MOST_CHANCE)
         with np.errstate(divide="ignore", invalid="ignore"):
-            factor = (near - chance * total) / (0.5 * (total + model)) / (1.0 - chance)
-        factor = np.where(chance >= 1.0, -1.0, factor)  # more spikes than windows have room for
+            factor = np.clip((near - chance * total) / (0.5 * (total + model)) / (1.0 - chance), -1.0, 1.0)
         return 1.0 - np.where(model + total == 0, 1.0, np.where(found.counts > most_spikes(target), -1.0, factor))
 
 

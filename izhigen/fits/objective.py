@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +70,7 @@ def read_ranges(model: Model, trainable: Any) -> dict[str, Range]:
                 f"trainable: model {model.name!r} has no parameter or state {shown(name)}{suggest(str(name), known)} "
                 f"(known: {', '.join(known)})"
             )
-        parts = list(given) if isinstance(given, (tuple, list)) else []
+        parts = list(given) if isinstance(given, (tuple, list, np.ndarray)) else []
         if len(parts) not in (2, 3) or (len(parts) == 3 and parts[2] != "log"):
             raise ValueShapeError(
                 f"trainable: the range of {shown(name)} is (lowest, highest), or (lowest, highest, 'log')"
@@ -82,6 +83,8 @@ def read_ranges(model: Model, trainable: Any) -> dict[str, Range]:
                 "lower first"
             )
         found[str(name)] = Range(low, high, len(parts) == 3)
+        if not math.isfinite(high - low) or (len(parts) == 3 and not math.isfinite(high / low)):
+            raise ValueShapeError(f"trainable: the range of {shown(name)} is wider than numbers are")
     return found
 
 
@@ -96,7 +99,9 @@ class Objective:
     loss : SpikeLoss
     steps : int
     options : mapping
-        Of populations, and values of all candidates. Noise is the same in every generation.
+        Of populations, and values of all candidates.
+    repeats : int
+        Neurons of each candidate, over which losses are averaged.
     """
 
     def __init__(
@@ -107,10 +112,34 @@ class Objective:
         loss: SpikeLoss,
         steps: int,
         options: Mapping[str, Any],
+        repeats: int = 1,
     ) -> None:
         self.model, self.ranges, self.trials, self.loss = model, dict(ranges), list(trials), loss
-        self.steps, self.options = steps, dict(options)
+        self.steps, self.options, self.repeats = steps, dict(options), repeats
         self._populations: dict[bool, Population] = {}
+
+    @property
+    def given(self) -> dict[str, float]:
+        """Parameters and initial states that all candidates were given."""
+        known = (*self.model.parameters, *self.model.states)
+        return {name: float(value) for name, value in self.options.items() if name in known}
+
+    def check(self, is_differentiated: bool) -> None:
+        """Run one candidate, so that inputs and options of several neurons, and unknown ones, are told at once."""
+        for trial in self.trials:
+            for name in trial.inputs:
+                if name not in (*self.model.inputs, *self.model.delta_inputs):
+                    known = (*self.model.inputs, *self.model.delta_inputs)
+                    raise ValueShapeError(
+                        f"inputs: model {self.model.name!r} has no input {shown(name)}{suggest(str(name), known)}"
+                    )
+        middle = np.full((1, len(self.ranges)), 0.5)
+        repeats, self.repeats = self.repeats, 1
+        try:
+            self.with_slopes(middle) if is_differentiated else self(middle)
+        finally:
+            self.repeats = repeats
+            self._populations.clear()
 
     def values(self, points: Array) -> dict[str, Array]:
         """Parameters of candidates by name."""
@@ -140,13 +169,15 @@ class Objective:
 
     def __call__(self, points: Array) -> Array:
         """Losses of candidates (n, d), shape (n,)."""
+        count, points = len(points), np.repeat(points, self.repeats, axis=0)
         total = np.zeros(len(points))
         for trial in self.trials:
             recording, finite = self.run(points, trial, trial.record)
             if recording.interrupted:
                 raise KeyboardInterrupt
             total += np.where(finite, trial.losses(recording, self.loss), WORST)
-        return np.where(np.isfinite(total), np.minimum(total, WORST), WORST)
+        total = np.where(np.isfinite(total), np.minimum(total, WORST), WORST)
+        return total.reshape(count, self.repeats).mean(axis=1)
 
     # -- gradients --------------------------------------------------------------------------------------------------
 
@@ -173,7 +204,9 @@ class Objective:
 
     def with_slopes(self, points: Array) -> tuple[Array, Array]:
         """Losses of candidates, and their gradients with respect to the points (n, d)."""
-        losses, slopes, dt = self(points), np.zeros(points.shape), float(self.options["dt"])
+        losses, count, dt = self(points), len(points), float(self.options["dt"])
+        points = np.repeat(points, self.repeats, axis=0)
+        slopes = np.zeros(points.shape)
         parameters = [name for name in self.ranges if name in self.model.parameters]
         for trial in self.trials:
             population = self._population(points, True)
@@ -185,6 +218,8 @@ class Objective:
                 tape=parameters,
                 **trial.inputs,
             )
+            if recording.interrupted:
+                raise KeyboardInterrupt
             cotangents = {}
             if trial.spikes is not None:
                 assert isinstance(self.loss, VanRossum)
@@ -199,4 +234,4 @@ class Objective:
             for k, (name, given) in enumerate(self.ranges.items()):
                 own = gradient[name if name in parameters else f"{name}0"]
                 slopes[:, k] += np.asarray(fetch(own), np.float64) * given.slope(points[:, k])
-        return losses, np.nan_to_num(slopes)
+        return losses, np.nan_to_num(slopes).reshape(count, self.repeats, -1).mean(axis=1)

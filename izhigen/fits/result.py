@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +15,13 @@ from izhigen.fits.objective import Objective
 from izhigen.fits.searches import Found
 from izhigen.model.events import SPIKE
 from izhigen.picture import Picture
-from izhigen.scalars import check_count, read_finite
+from izhigen.scalars import check_count, read_finite, read_whole
 from izhigen.signals import Interruptible
 
 Array = Any
 
-POINTS, GENERATIONS, SIZE = 11, 20, 24
-"""Of a profile: values of a parameter, and generations of so many candidates that fit the others to each."""
+POINTS, GENERATIONS, SIZE, MOST_POINTS = 11, 20, 24, 1000
+"""Of a profile: values of a parameter, generations of so many candidates for each, and values at most."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ class Profile:
         ValueShapeError
             For what is no number.
         """
-        within = self.values[self.losses <= self.losses.min() + read_finite(rise, "rise")]
+        if read_finite(rise, "rise") < 0:
+            raise ValueShapeError(f"rise={shown(rise)} is below 0")
+        within = self.values[self.losses <= self.losses.min() + rise]
         return float(within.min()), float(within.max())
 
 
@@ -95,8 +98,9 @@ class Fit:
     @property
     def _changes(self) -> dict[str, Any]:
         """What a variant of the model is given."""
-        states = {key: value for key, value in self.parameters.items() if key in self.model.states}
-        found: dict[str, Any] = {key: value for key, value in self.parameters.items() if key not in states}
+        values = {**self.objective.given, **self.parameters}
+        states = {key: value for key, value in values.items() if key in self.model.states}
+        found: dict[str, Any] = {key: value for key, value in values.items() if key not in states}
         if states:
             found["initial"] = {**{key: str(text) for key, text in self.model.initial.items()}, **states}
         return found
@@ -129,7 +133,7 @@ class Fit:
         ValueShapeError
             For what is no name of a variable.
         """
-        if not isinstance(name, str) or not name.isidentifier():
+        if not isinstance(name, str) or not (name.isidentifier() and name.isascii()) or keyword.iskeyword(name):
             raise ValueShapeError(f"{shown(name)} is no name of a variable")
         values = ", ".join(f"{key}={value!r}" for key, value in self._changes.items())
         return f"{name} = model.variant({name!r}, {values})"
@@ -142,7 +146,7 @@ class Fit:
         trial : int
             Whose drive it has: the number of its target.
         **options
-            As :meth:`izhigen.Population.run` takes them.
+            As :meth:`izhigen.Population.run` takes them, but for the duration, which is that of the fit.
 
         Raises
         ------
@@ -150,8 +154,10 @@ class Fit:
             For a trial that is not there.
         """
         objective = self.objective
-        if not 0 <= trial < len(objective.trials):
-            raise ValueShapeError(f"trial={shown(trial)}: there are {len(objective.trials)}")
+        if read_whole(trial, 0, len(objective.trials) - 1) is None:
+            raise ValueShapeError(f"trial={shown(trial)}: there are {len(objective.trials)}, counted from 0")
+        if "steps" in options or "duration" in options:
+            raise ValueShapeError("the fitted neuron is run as long as its target is")
         values: dict[str, Any] = dict(self.parameters)
         population = objective.model.population(1, **objective.options, **values)
         return population.run(steps=objective.steps, **{**objective.trials[trial].inputs, **options})
@@ -180,7 +186,11 @@ class Fit:
             )
         place, count = names.index(name), check_count("points", points)
         reach = read_finite(span, "span")
-        along = np.clip(self.point[place] + np.linspace(-reach, reach, count), 0.0, 1.0)
+        if not 0 < reach <= 1 or count > MOST_POINTS:
+            raise ValueShapeError(f"points={count}, span={reach:g}: give at most {MOST_POINTS} points, and a part of 1")
+        apart = np.linspace(-reach, reach, count) if count > 1 else np.zeros(1)
+        along = np.unique(np.clip(self.point[place] + apart, 0.0, 1.0))
+        count = len(along)
         rng, spread = np.random.default_rng(0), 0.1
         best, losses = np.tile(self.point, (count, 1)), np.full(count, np.inf)
         best[:, place] = along
@@ -192,7 +202,12 @@ class Fit:
                 tried += spread * rng.standard_normal(tried.shape) * (np.arange(len(tried)) % SIZE > 0)[:, None]
                 tried = np.clip(tried, 0.0, 1.0)
                 tried[:, place] = np.repeat(along, SIZE)
-                found = self.objective(tried).reshape(count, SIZE)
+                try:
+                    found = self.objective(tried).reshape(count, SIZE)
+                except KeyboardInterrupt:
+                    if np.isinf(losses).any():
+                        raise
+                    break
                 least = found.argmin(axis=1)
                 best, losses = tried.reshape(count, SIZE, -1)[np.arange(count), least], found.min(axis=1)
                 spread *= 0.85
@@ -213,7 +228,8 @@ class Fit:
         """
         import matplotlib.pyplot as plt
 
-        given = self.objective.trials[trial] if 0 <= trial < len(self.objective.trials) else None
+        there = read_whole(trial, 0, len(self.objective.trials) - 1)
+        given = None if there is None else self.objective.trials[there]
         traced = list(given.traces) if given is not None else []
         state = traced[0] if traced else (self.model.spike_state or self.model.states[0])
         recording = self.run(trial, record=[state, *([SPIKE] if self.model.spike is not None else [])], progress=False)

@@ -88,8 +88,8 @@ def differential_evolution(losses: Losses, dimensions: int, budget: Budget, seed
 
 
 def cma(losses: Losses, dimensions: int, budget: Budget, seed: int, start: Array | None) -> None:
-    """CMA-ES of the package ``cmaes`` (Hansen 2016, arXiv:1604.00772); begins anew, with twice the candidates, where it
-    has converged and generations are left.
+    """CMA-ES of the package ``cmaes`` (Hansen 2016, arXiv:1604.00772); where it has converged and generations are left,
+    it begins anew, with twice the candidates up to eight times as many.
     """
     try:
         from cmaes import CMA
@@ -102,7 +102,7 @@ def cma(losses: Losses, dimensions: int, budget: Budget, seed: int, start: Array
         while not search.should_stop():
             points = np.array([search.ask() for _ in range(size)])
             search.tell([(point, float(loss)) for point, loss in zip(points, losses(points))])
-        mean, size = rng.random(dimensions), 2 * size
+        mean, size = rng.random(dimensions), min(2 * size, 8 * budget.size)
 
 
 def descent(losses: Any, dimensions: int, budget: Budget, seed: int, start: Array | None) -> None:

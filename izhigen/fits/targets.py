@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ from izhigen.memory.space import refuse_masked
 from izhigen.model.events import SPIKE
 from izhigen.model.lines import line_names
 from izhigen.recording.recording import Recording
-from izhigen.scalars import read_finite, real_numbers
+from izhigen.scalars import read_array, read_finite, real_numbers
 
 Array = Any
 
@@ -74,13 +75,18 @@ class Trial:
         """The weighted sum of all errors of candidates, shape (n,)."""
         total = np.zeros(recording.shape[0])
         if self.spikes is not None:
-            total += self.weights[SPIKE] * loss.of_trains(self.trains(recording), self.spikes)
+            found = np.asarray(loss.of_trains(self.trains(recording), self.spikes))
+            if found.shape != total.shape:
+                raise ValueShapeError(
+                    f"the loss gave shape {found.shape} for {len(total)} candidates; give one number each"
+                )
+            total += self.weights[SPIKE] * found
         for name, target in self.traces.items():
             total += self.weights[name] * TraceError().of_traces(np.asarray(recording[name]), target)
         if self.figures:
-            found = figures_of(recording)
+            figures = figures_of(recording)
             for name, value in self.figures.items():
-                total += self.weights[name] * FigureError().of_figures(found[name], value)
+                total += self.weights[name] * FigureError().of_figures(figures[name], value)
         return total
 
 
@@ -114,8 +120,9 @@ def read_trials(
     ValueShapeError
         For a target of another length, kind or name, and inputs that are not as many.
     """
-    many = isinstance(target, list) and any(
-        isinstance(part, (list, tuple, np.ndarray, Mapping, Recording)) for part in target
+    several = (list, tuple, Mapping, Recording)
+    many = isinstance(target, (list, tuple)) and any(
+        isinstance(p, several) or getattr(p, "ndim", 0) > 0 for p in target
     )
     targets = list(target) if many else [target]
     drives = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs] * (1 if not many else 0)
@@ -129,6 +136,10 @@ def read_trials(
         if not isinstance(drive, Mapping):
             raise ValueShapeError(f"{where}: its inputs are a mapping such as {{'I': 10.0}}, not {shown(drive)}")
         found.append(_trial(model, where, one, drive, steps, dt, weights))
+    parts = [name for trial in found for name in trial.weights]
+    bad = next((name for name in weights if name not in parts), None)
+    if bad is not None:
+        raise ValueShapeError(f"weights: {shown(bad)} is no part of the target ({', '.join(dict.fromkeys(parts))})")
     return found
 
 
@@ -136,7 +147,10 @@ def _trial(
     model: Model, where: str, target: Any, drive: Mapping[str, Any], steps: int, dt: float, weights: Mapping[str, float]
 ) -> Trial:
     if isinstance(target, Recording):
-        target = target.to_host().spikes[0]
+        neurons = math.prod(target.shape) if target.neurons is None else len(target.neurons)
+        if neurons != 1:
+            raise ValueShapeError(f"{where} is a recording of {neurons} neurons; give that of one, or its spike times")
+        target = target.to_host().spikes[0] - target.start
     parts = dict(target) if isinstance(target, Mapping) else {SPIKE: target}
     traced = (*model.all_states, *line_names(model))
     spikes, traces, figures = None, dict[str, Array](), dict[str, float]()
@@ -156,19 +170,15 @@ def _trial(
         raise ValueShapeError(f"{where} is empty; give spike times, or {{'V': trace}}, or {{'rate': 12.0}}")
     if (spikes is not None or figures) and model.spike is None:
         raise ValueShapeError(f"{where}: model {model.name!r} has no threshold, and no spikes")
-    bad = next((name for name in weights if name not in parts), None)
-    if bad is not None:
-        raise ValueShapeError(f"weights: {shown(bad)} is no part of the {where} ({', '.join(parts)})")
     return Trial(dict(drive), spikes, traces, figures, {name: float(weights.get(name, 1.0)) for name in parts})
 
 
 def _numbers(where: str, value: Any) -> Array:
     refuse_masked(where, value)
-    try:
-        array = np.asarray(value)
-    except ValueError as problem:
-        raise ValueShapeError(f"{where}: {problem}") from None
-    return real_numbers(where, value, array if array.size else array.astype(float), "; give numbers").astype(np.float64)
+    array = np.asarray(read_array(where, value))
+    if not array.size:
+        return array.astype(np.float64)
+    return np.asarray(real_numbers(where, value, array, "; give numbers"), np.float64)
 
 
 def _spike_times(where: str, value: Any, duration: float) -> Array:

@@ -106,6 +106,38 @@ def test_distances_are_those_of_their_definitions():
         assert (loss.of_trains(bursts, np.array([5.0])) > loss.of_trains(bursts, np.array([5.0]))[0] / 2).all()
 
 
+def test_coincidences_are_one_to_one_and_bounded():
+    def loss(times, target, duration=1000.0, window=2.0):
+        train = trains_of(np.array(times), np.zeros(len(times), int), 1, duration, 10**6)
+        return coincidence(window).of_trains(train, np.array(target))[0]
+
+    assert loss([11.0], [10.0, 11.0, 12.0]) > 0.4 and loss([10.0, 11.0, 12.0], [10.0, 11.0, 12.0]) == pytest.approx(0)
+    fast = np.arange(1.0, 1000.0, 3.3)
+    assert loss(fast, fast) == pytest.approx(0, abs=1e-9) and loss(fast[:10], fast) > 0.5
+    slow = np.arange(12.0, 1000.0, 25.0)
+    losses = [loss(np.sort(np.random.default_rng(1).uniform(0, 1000, n)), slow) for n in (40, 120, 160, 170, 260)]
+    assert max(losses) <= 2.0
+
+
+def test_slopes_of_the_distance_are_its_derivatives():
+    rng, dt = np.random.default_rng(5), 0.5
+    spikes, target = (rng.random((100, 2)) < 0.1).astype(float), (rng.random(100) < 0.1).astype(float)
+    times = (np.arange(100) + 1) * dt
+
+    def distance(weights, tau):
+        signed = weights - target[:, None]
+        kernel = np.exp(-np.abs(times[:, None] - times) / tau)
+        return 0.5 * np.einsum("in,ij,jn->n", signed, kernel, signed)
+
+    for tau in (0.5, 20.0):
+        slopes = van_rossum(tau).slope(spikes, target, dt)
+        for row in (0, 50, 99):
+            shift = np.zeros((100, 1))
+            shift[row] = 1e-5
+            expected = (distance(spikes + shift, tau) - distance(spikes - shift, tau)) / 2e-5
+            np.testing.assert_allclose(slopes[row], expected, rtol=1e-6)
+
+
 def test_figures_are_those_of_a_recording():
     pop = RS.population(4, backend="numpy", d=np.array([2.0, 4.0, 8.0, 8.0]))
     recording = pop.run(200.0, I=np.array([12.0, 10.0, 6.0, 0.0]), record=["spike", "count", "first_spike", "isi"])
@@ -199,12 +231,21 @@ def test_what_a_fit_gives():
     low, high = profile.interval(rise=0.1)
     assert low <= found.parameters["d"] <= high
     assert len(found.plot().axes) == 2 and "RS: a=" in repr(found)
+    assert found.profile("a", points=1).values == [found.parameters["a"]]
+    for bad in ({"points": 10**12}, {"span": 0.0}, {"span": 1e308}):
+        with pytest.raises(ValueShapeError):
+            found.profile("a", **bad)
+    with pytest.raises(ValueShapeError, match="below 0"):
+        profile.interval(-1.0)
+    for wrong in ({"steps": 10}, {"trial": "a"}, {"trial": 0.5}):
+        with pytest.raises(ValueShapeError):
+            found.run(**wrong)
     with pytest.raises(ValueShapeError, match="'b' was not fitted"):
         found.profile("b")
     for trial in (1, -1):
         with pytest.raises(ValueShapeError, match="there are 1"):
             found.plot(trial)
-    for name in ("a b", "", 3):
+    for name in ("a b", "", 3, "class", "None"):
         with pytest.raises(ValueShapeError, match="no name of a variable"):
             found.text(name)
 
@@ -217,12 +258,74 @@ def test_the_same_seed_gives_the_same_fit_on_any_number_of_threads():
     assert fits[0].parameters != iz.fit(noisy, spikes_of(RS, DRIVE), RANGES, 200.0, **{**options, "seed": 8}).parameters
 
 
+def test_values_of_all_candidates_are_part_of_the_fitted_model():
+    found = iz.fit(RS, [20.0, 40.0], RANGES, 50.0, inputs={"I": 10.0}, generations=1, b=0.25, V=-60.0)
+    fitted = found.variant("M")
+    assert fitted.parameters["b"] == 0.25 and float(str(fitted.initial["V"])) == -60.0
+    assert "b=0.25" in found.text() and "'V': -60.0" in found.text()
+
+
+def test_one_neuron_is_the_target():
+    whole = RS.population(3).run(50.0, I=np.array([8.0, 10.0, 20.0]))
+    with pytest.raises(ValueShapeError, match="a recording of 3 neurons"):
+        iz.fit(RS, whole, RANGES, 50.0, inputs={"I": 10.0})
+    pop = RS.population(1)
+    pop.run(50.0, I=10.0)
+    second = pop.run(50.0, I=10.0)
+    trials = read_trials(RS, second, {"I": 10.0}, 500, 0.1, {})
+    np.testing.assert_allclose(trials[0].spikes, second.spikes[0] - 50.0)
+
+
+def test_a_loss_of_ones_own_and_its_errors():
+    class Late:
+        def of_trains(self, found, target):
+            return np.abs(found.counts - len(target)).astype(float)
+
+    found = iz.fit(RS, [5.0, 20.0, 40.0], RANGES, 50.0, inputs={"I": 10.0}, loss=Late(), generations=20, goal=0.0)
+    assert found.loss == 0.0
+
+    class Wrong(Late):
+        def of_trains(self, found, target):
+            raise TypeError("my own")
+
+    class Shape(Late):
+        def of_trains(self, found, target):
+            return 1.0
+
+    with pytest.raises(TypeError, match="my own"):
+        iz.fit(RS, [5.0], RANGES, 50.0, inputs={"I": 10.0}, loss=Wrong())
+    with pytest.raises(ValueShapeError, match="one number each"):
+        iz.fit(RS, [5.0], RANGES, 50.0, inputs={"I": 10.0}, loss=Shape())
+
+
+def test_noise_is_averaged():
+    noisy, options = RS.with_noise(V=3.0), {"inputs": {"I": 10.0}, "generations": 4}
+    found = iz.fit(noisy, spikes_of(RS, 10.0), RANGES, 200.0, **options)
+    again = found.objective(np.repeat(found.point[None], 10, axis=0)).mean()
+    assert found.objective.repeats == 10 and found.loss == pytest.approx(again, rel=1e-12)
+
+
+@pytest.mark.parametrize("method", ["differential_evolution", "gradient"])
+def test_an_interrupt_in_the_middle_of_a_generation(method, monkeypatch):
+    calls, run_whole = [], iz.Population.run
+
+    def run_and_interrupt(self, *arguments, **options):
+        calls.append(self)
+        if len(calls) == 8:
+            os.kill(os.getpid(), signal.SIGINT)
+        return run_whole(self, *arguments, **options)
+
+    monkeypatch.setattr(iz.Population, "run", run_and_interrupt)
+    found = iz.fit(RS, [50.0, 90.0], RANGES, 200.0, inputs={"I": 10.0}, generations=10_000, method=method)
+    assert found.interrupted and np.isfinite(found.loss)
+
+
 def test_an_interrupt_gives_the_best_so_far(monkeypatch):
     calls, run_whole = [], iz.Population.run
 
     def run_and_interrupt(self, *arguments, **options):
         calls.append(self)
-        if len(calls) == 4:
+        if len(calls) == 6:
             threading.Timer(0.0, os.kill, (os.getpid(), signal.SIGINT)).start()
         return run_whole(self, *arguments, **options)
 
@@ -232,8 +335,10 @@ def test_an_interrupt_gives_the_best_so_far(monkeypatch):
 
 
 def test_candidates_that_become_infinite_are_the_worst():
-    found = iz.fit(RS, [3.2, 20.0], {"p1": (-1e6, 0.08)}, 50.0, inputs={"I": 10.0}, generations=3, candidates=8)
-    assert np.isfinite(found.loss)
+    found = iz.fit(RS, [3.2, 20.0], {"p1": (-0.2, 0.08)}, 50.0, inputs={"I": 10.0}, generations=3, candidates=20)
+    assert found.loss < 100
+    with pytest.raises(ValueShapeError, match="no candidate has a loss that is a number"):
+        iz.fit(RS, [3.2, 20.0], {"p1": (-1e6, -1e5)}, 50.0, inputs={"I": 10.0}, generations=3)
 
 
 @pytest.mark.parametrize(
@@ -264,6 +369,22 @@ def test_candidates_that_become_infinite_are_the_worst():
         ({"method": "gradient", "loss": "coincidence"}, "has no gradient"),
         ({"method": "gradient", "target": {"rate": 3.0}}, "rate has no gradient"),
         ({"weights": {"V": 2.0}}, "'V' is no part of the target"),
+        ({"weights": {"spike": "x"}}, "weights: spike"),
+        ({"weights": {"spike": -1.0}}, "below 0"),
+        ({"weights": {"spike": np.nan}}, "not finite"),
+        ({"weights": 3}, "weights are a mapping"),
+        ({"start": 3}, "start is a mapping"),
+        ({"inputs": {"I": np.linspace(0, 30, 5)}}, "shape"),
+        ({"inputs": {"I": np.ones((500, 5))}}, "shape"),
+        ({"inputs": {"steps": 10.0}}, "no input 'steps'"),
+        ({"inputs": {3: 10.0}}, "no input"),
+        ({"b": np.linspace(0.1, 0.3, 5)}, "shape"),
+        ({"batch": 2}, "batch= is no option"),
+        ({"surrogate": "arctan"}, "surrogate= is no option"),
+        ({"method": "gradient", "spike_timing": "located"}, "spike_timing"),
+        ({"candidates": 10**12}, "a generation has 5 to"),
+        ({"trainable": {"a": (-1e308, 1e308)}}, "wider than numbers"),
+        ({"target": range(10**13)}, "target"),
         ({"start": {"b": 2.0}}, "'b' is not trainable"),
         ({"start": {"a": 2.0}}, "outside its range"),
         ({"a": 0.02}, "'a' is trainable, and given"),

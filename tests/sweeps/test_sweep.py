@@ -441,8 +441,12 @@ def test_numbers_of_all_sets_are_coordinates(tmp_path):
 
 def test_memory_counts_what_functions_read():
     made = []
-    run(values={"I": np.linspace(5, 20, 300)}, measure={"x": lambda r: made.append(r.shape[0]) or r["V"][-1]}, record="V",
-        memory=1 << 20)  # fmt: skip
+
+    def last(recording):
+        made.append(recording.shape[0])
+        return recording["V"][-1]
+
+    run(values={"I": np.linspace(5, 20, 300)}, measure=last, record="V", memory=1 << 20)
     assert max(made) * 600 * 4 <= 1 << 20 and sum(made) == 300
 
 
