@@ -144,14 +144,19 @@ def test_values_of_all_sets():
     same(run(d=d, V=lambda n, rng: -70 + rng.random(n), seed=4, measure="V", every=600, memory=1), found)
 
 
-def test_tables():
-    pandas = pytest.importorskip("pandas")
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_tables(library):
+    frame = pytest.importorskip(library).DataFrame
     columns = {"a": [0.02, 0.1, 0.05], "I": [5.0, 10.0, 20.0]}
-    found = run(values=pandas.DataFrame(columns), repeats=2)
+    found = run(values=frame(columns), repeats=2)
     assert found["count"].dims == ("set", "repeat") and list(found.I.values) == columns["I"]
     alone = RS.population(3, backend="numpy", a=np.array(columns["a"])).run(60.0, I=columns["I"], record="count")
     np.testing.assert_array_equal(found["count"][:, 1], alone["count"])
     same(run(values=iz.sweeps.Table({k: np.array(v) for k, v in columns.items()}), repeats=2), found)
+    texts = run(values=frame({"a": [0.02, 0.1], "I": ["5", "10*sin(t)"]}))
+    assert list(texts.I.values) == ["5", "10*sin(t)"] and texts["count"].dims == ("set",)
+    with pytest.raises(ValueShapeError, match=r"of a table take the columns that are meant"):
+        run(values=frame({"a": [0.02], "cell": [1]}))
 
 
 @pytest.mark.parametrize("sample", [iz.sweeps.latin_hypercube, iz.sweeps.sobol])
