@@ -28,7 +28,9 @@ from izhigen.options import (
     DEVICE,
     DTYPE,
     DURATION,
+    EVERY,
     METHOD,
+    PROGRESS,
     SET,
     STEP,
     STIMULI,
@@ -175,7 +177,7 @@ def show(model: str, method: str, spike_timing: str, dtype: str, latex: bool, so
     "separated by commas. Spikes are recorded of every model that has a threshold, other events of one that has none.",
 )
 @click.option("--neurons", metavar="INDICES", help="Neurons to record, separated by commas; default: all.")
-@click.option("--every", default=1, show_default=True, type=click.IntRange(1), help="Trace every that many steps.")
+@EVERY
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -183,7 +185,7 @@ def show(model: str, method: str, spike_timing: str, dtype: str, latex: bool, so
     "or while the run goes on to a new .zarr store.",
 )
 @click.option("--plot", "picture", type=click.Path(path_type=Path), help="Draw the recording to a picture.")
-@click.option("--progress/--no-progress", default=None, help="Show a progress bar (default: on a terminal, when long).")
+@PROGRESS
 def run(
     model: str,
     size: int,

@@ -260,3 +260,9 @@ STEP = click.option("--dt", default=0.1, show_default=True, type=StepType(), hel
 BACKEND = click.option("--backend", default="c", show_default=True, help="c, cuda or numpy.")
 DEVICE = click.option("--device", type=click.IntRange(0), help="With cuda: the device.")
 THREADS = click.option("--threads", default=1, show_default=True, type=click.IntRange(1), help="Threads.")
+EVERY = click.option(
+    "--every", default=1, show_default=True, type=click.IntRange(1), help="Trace every that many steps."
+)
+PROGRESS = click.option(
+    "--progress/--no-progress", default=None, help="Show a progress bar (default: on a terminal, when long)."
+)

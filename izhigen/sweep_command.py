@@ -20,7 +20,9 @@ from izhigen.options import (
     DEVICE,
     DTYPE,
     DURATION,
+    EVERY,
     METHOD,
+    PROGRESS,
     SET,
     STEP,
     THREADS,
@@ -67,7 +69,7 @@ MOST_VALUES = 10**7
     help="What is kept of every set: count, rate, first_spike, isi, cv; names of traces; spike or other events; "
     "separated by commas.",
 )
-@click.option("--every", default=1, show_default=True, type=click.IntRange(1), help="Trace every that many steps.")
+@EVERY
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -76,7 +78,7 @@ MOST_VALUES = 10**7
 )
 @click.option("--plot", "picture", type=click.Path(path_type=Path), help="Draw one measure to a picture.")
 @click.option("--show", "drawn", metavar="NAME", help="The measure that is drawn; default: rate, count, or the first.")
-@click.option("--progress/--no-progress", default=None, help="Show a progress bar (default: on a terminal, when long).")
+@PROGRESS
 def sweep(
     model: str, grids: tuple[str, ...], out: Path | None, picture: Path | None, drawn: str | None, **options: Any
 ) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from izhigen.errors import RecordingError, ValueShapeError, shown
 from izhigen.memory.space import free_bytes
 from izhigen.recording.events import EventList, array_names, join_lists
-from izhigen.sweeps.measures import SET_INDEX, TIME, Variable
+from izhigen.sweeps.measures import SET_INDEX, Variable
 from izhigen.sweeps.sets import Piece, Sets
 
 Array = Any
@@ -47,8 +47,8 @@ class Results(Protocol):
         """Refuse a result of so many bytes, where there is no room for it."""
         ...
 
-    def begin(self, variables: Mapping[str, Variable], time: Array) -> None:
-        """Be told what the values of a piece are; they are the same for all."""
+    def begin(self, variables: Mapping[str, Variable], coordinates: Mapping[str, Coordinate]) -> None:
+        """Be told once, before the first piece, what the values of every piece are, and their own coordinates."""
         ...
 
     def put(self, piece: Piece, values: Mapping[str, Array], events: Mapping[str, EventList], not_finite: int) -> None:
@@ -117,15 +117,10 @@ class InMemory:
                 "store with out='sweep.zarr', or trace less (every=, fewer measures)"
             )
 
-    def begin(self, variables: Mapping[str, Variable], time: Array) -> None:
+    def begin(self, variables: Mapping[str, Variable], coordinates: Mapping[str, Coordinate]) -> None:
         """Make room."""
-        if self._variables:
-            check_same(variables, self._variables)
-            return
-        self.check_room(result_bytes(self._sets, variables))
         self._variables = dict(variables)
-        if any(TIME in v.extra for v in variables.values()):
-            self._coordinates[TIME] = Coordinate((TIME,), time, "ms")
+        self._coordinates |= coordinates
         for name, variable in variables.items():
             self._arrays[name] = np.full((*self._sets.shape, *variable.extra.values()), np.nan, variable.dtype)
 

@@ -17,8 +17,8 @@ from izhigen.recording.events import EventList
 from izhigen.recording.recording import Recording
 from izhigen.scalars import read_finite
 from izhigen.signals import Interruptible
-from izhigen.sweeps.measures import COUNT
-from izhigen.sweeps.results import InMemory, Results
+from izhigen.sweeps.measures import COUNT, TIME, Variable
+from izhigen.sweeps.results import Coordinate, InMemory, Results, check_same, result_bytes
 from izhigen.sweeps.sets import Piece, cut_of, pieces
 from izhigen.sweeps.store import InStore
 from izhigen.sweeps.task import Task, key_of, read_task
@@ -138,6 +138,7 @@ class _Sweep:
 
     def __init__(self, task: Task, results: Results) -> None:
         self._task, self._results = task, results
+        self._variables: Mapping[str, Variable] | None = None
         self._not_finite, self._first_bad = 0, -1
 
     def go(self, progress: bool | None) -> Any:
@@ -171,8 +172,7 @@ class _Sweep:
         recording = recording.to_host()
         finite = np.all([np.isfinite(fetch(population.state[s])) for s in task.model.states], axis=0)
         values = task.measures.values(recording)
-        variables = task.measures.variables(values, task.model.unit_of)
-        self._results.begin(variables, np.asarray(recording.t))
+        self._begin(task.measures.variables(values, task.model.unit_of), np.asarray(recording.t))
         bad = np.flatnonzero(~finite)
         for name in values if len(bad) else ():
             values[name] = values[name].copy()
@@ -182,6 +182,16 @@ class _Sweep:
             self._first_bad = piece.first + int(bad[0])
         self._not_finite += len(bad)
         return True
+
+    def _begin(self, variables: Mapping[str, Variable], time: Array) -> None:
+        """Make ready for the values of the first piece; all others have the same variables."""
+        if self._variables is not None:
+            check_same(variables, self._variables)
+            return
+        self._variables = variables
+        self._results.check_room(result_bytes(self._task.sets, variables))
+        traced = any(TIME in variable.extra for variable in variables.values())
+        self._results.begin(variables, {TIME: Coordinate((TIME,), time, "ms")} if traced else {})
 
     def _events(self, recording: Recording, piece: Piece, finite: Array) -> dict[str, EventList]:
         """The events of a piece, those of a set in a row; none of sets that have no values."""

@@ -23,8 +23,8 @@ from izhigen.recording.description import Malformed
 from izhigen.recording.events import EventList, array_names
 from izhigen.recording.store import chunk_shape, room
 from izhigen.recording.stored import METADATA, load_zarr
-from izhigen.sweeps.measures import SET_INDEX, TIME, Variable
-from izhigen.sweeps.results import Coordinate, check_same, finished, load_xarray, result_bytes
+from izhigen.sweeps.measures import SET_INDEX, Variable
+from izhigen.sweeps.results import Coordinate, finished, load_xarray
 from izhigen.sweeps.sets import Piece, Sets, pieces
 
 if TYPE_CHECKING:
@@ -80,7 +80,6 @@ class InStore:
         self._about |= {"events": dict.fromkeys(events, 0), "interrupted": 1}
         self._arrays: dict[str, ArrayMetadata] = {}
         self._documents: dict[str, Any] = {}
-        self._variables: dict[str, Variable] = {}
         self._lock: Any = None
         if os.path.lexists(self.path) and not _is_empty(self.path):
             self._go_on(key, set(events))
@@ -160,15 +159,9 @@ class InStore:
                 "free there; trace less (every=, fewer measures), sweep less, or take another disk"
             )
 
-    def begin(self, variables: Mapping[str, Variable], time: Array) -> None:
+    def begin(self, variables: Mapping[str, Variable], coordinates: Mapping[str, Coordinate]) -> None:
         """Describe all arrays, and write the coordinates."""
-        if self._variables:
-            check_same(variables, self._variables)
-            return
-        self.check_room(result_bytes(self._sets, variables))
-        self._variables = dict(variables)
-        if any(TIME in variable.extra for variable in variables.values()):
-            self._coordinates[TIME] = Coordinate((TIME,), time, "ms")
+        self._coordinates |= coordinates
         arrays = {name: self._described(variable) for name, variable in variables.items()}
         for name, about in arrays.items():
             there = self._documents.get(name)
