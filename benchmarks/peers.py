@@ -9,6 +9,7 @@ with noise within 5. Absolute rates drift with what else the machine does; compa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ from izhigen.bench.model import StepByStep
 from izhigen.bench.native import PLAIN_FLAGS
 from izhigen.bench.timing import cores, in_turn, machine
 from izhigen.errors import IzhigenError
+from izhigen.memory.space import free_bytes
 
 SECTIONS = ("sizes", "noise", "recording", "parameters", "startup", "memory")
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
@@ -118,7 +120,8 @@ def sizes_section(given: Any, limits: Limits, others: dict[str, Any]) -> list[di
 
 def large_section(given: Any) -> list[dict[str, Any]]:
     """A hundred million neurons beside a hundred thousand, in turn."""
-    available = _available_memory()
+    free = free_bytes()
+    available = free if math.isfinite(free) else 0.0
     if available < 60 * LARGE:
         print(
             f"left out: {LARGE:,} neurons need about {60 * LARGE / 1e9:.0f} GB while they are made, {available / 1e9:.0f} are free"
@@ -206,14 +209,6 @@ def parameters_section(given: Any) -> list[dict[str, Any]]:
 
 def _cores(threads: int) -> str:
     return "1 core" if threads == 1 else f"{threads} cores"
-
-
-def _available_memory() -> float:
-    try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            return next(1024.0 * int(line.split()[1]) for line in file if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return 0.0
 
 
 def arguments() -> Any:
