@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from izhigen._version import __version__
-from izhigen.api import Model, load
+from izhigen.api import Model, load, restore
 from izhigen.errors import IzhigenError, shown
 from izhigen.model.events import Event
 from izhigen.model.library import list_models
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from izhigen import fits, inputs, plot, sweeps
     from izhigen.derive import surrogates
     from izhigen.fits import fit
+    from izhigen.population import distributions
     from izhigen.population.population import Population
     from izhigen.recording.recording import Recording
     from izhigen.sweeps import sweep
@@ -32,6 +33,7 @@ _LAZY = {
     "plot": ("izhigen.plot", None),
     "surrogates": ("izhigen.derive.surrogates", None),
     "Population": ("izhigen.population.population", "Population"),
+    "distributions": ("izhigen.population.distributions", None),
     "Recording": ("izhigen.recording.recording", "Recording"),
     "sweep": ("izhigen.sweeps", "sweep"),
     "sweeps": ("izhigen.sweeps", None),
@@ -45,12 +47,14 @@ __all__ = [
     "Population",
     "Recording",
     "__version__",
+    "distributions",
     "fit",
     "fits",
     "inputs",
     "list_models",
     "load",
     "plot",
+    "restore",
     "surrogates",
     "sweep",
     "sweeps",

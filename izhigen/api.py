@@ -238,6 +238,7 @@ class Model(Composable):
         spike_reset: str | None = None,
         spike_scale: float = 1.0,
         smooth_spikes: bool = False,
+        cluster: Any = None,
         **values: Value,
     ) -> Population:
         """Neurons of this model: ``model.population(1000, dt=0.1, a=0.02, V=lambda n, rng: -65 + rng.random(n))``.
@@ -287,16 +288,20 @@ class Model(Composable):
             Whether a spike is the surrogate's smooth function of x instead of 0 or 1, and its reset in proportion, so
             that gradients are those of what is computed: for checking them. ``record="spike"`` is then a trace of
             numbers. On the NumPy backend.
+        cluster : dask.distributed.Client or True, optional
+            Spread the neurons over the workers of a Dask cluster, or of one that is started in this process
+            (docs/cluster.md). The population is then a :class:`izhigen.cluster.ClusterPopulation`, whose arrays are
+            Dask arrays; results are the same bits.
         **values
             Parameter values and initial states by name, in the model's units: a number, an array in the population's
-            shape, or a callable ``f(n, rng)`` that returns one.
+            shape, a callable ``f(n, rng)`` that returns one, or one of ``iz.distributions``.
 
         Raises
         ------
         ValueShapeError
             For an unknown name, a wrong shape, or a value that is masked or not finite.
         BackendError
-            When the backend cannot run here; says what to install.
+            When the backend cannot run here, or not on a worker of the cluster; says what to install.
         """
         from izhigen.population.population import Population
 
@@ -306,6 +311,13 @@ class Model(Composable):
         of_model |= {"surrogate": surrogate, "detach_spike": detach_spike}
         of_run: dict[str, Any] = {"dt": dt, "method": method, "backend": backend, "dtype": dtype, "threads": threads}
         of_run["spike_timing"] = spike_timing
+        if cluster is not None and cluster is not False:
+            from izhigen.cluster.population import on_cluster
+
+            found: Population = on_cluster(
+                self, cluster, size, seed=seed, batch=batch, **of_run, **of_device, **of_model
+            )
+            return found
         return Population(self, size, seed=seed, batch=batch, **of_run, **of_device, **of_model)
 
     def step_function(
@@ -422,3 +434,32 @@ def load(name: str) -> Model:
     if not isinstance(found, Model):
         raise ModelError(f"{name} is a {type(found).__name__}; declare it as izhigen.Model(...)")
     return found
+
+
+def restore(path: str | Path, *, cluster: Any = None, **options: Any) -> Population:
+    """The population of a checkpoint that :meth:`Population.checkpoint` wrote; it goes on with the same bits.
+
+    Parameters
+    ----------
+    path : str or Path
+        The checkpoint's folder.
+    cluster : dask.distributed.Client or True, optional
+        Spread it over a cluster, as in :meth:`Model.population`, wherever it was before.
+    **options
+        ``backend``, ``threads``, ``device``, ``sharding`` or ``steps_per_launch`` in the place of those that it had.
+
+    Raises
+    ------
+    RecordingError
+        When there is no checkpoint, or it is broken.
+    BackendError
+        When its backend cannot run here.
+    """
+    if cluster is not None and cluster is not False:
+        from izhigen.cluster.population import restore_on_cluster
+
+        found: Population = restore_on_cluster(path, Model, cluster, options)
+        return found
+    from izhigen.population.restoring import restore_population
+
+    return restore_population(path, Model, options)

@@ -66,6 +66,10 @@ class CompileError(BackendError):
         return "\n".join(printable(line) for line in Exception.__str__(self).splitlines())
 
 
+class ClusterError(BackendError):
+    """A cluster cannot be used, or lost what it was to do; names the worker's address."""
+
+
 class RecordingError(IzhigenError, LookupError):
     """Something was asked of a recording that it does not hold, or it cannot be read or written."""
 
@@ -151,6 +155,7 @@ def error_line(text: str) -> str:
 
 __all__ = [
     "BackendError",
+    "ClusterError",
     "CompileError",
     "ConcurrentUseError",
     "DerivationError",

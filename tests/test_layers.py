@@ -24,6 +24,7 @@ ORDER = [
     ["recording"],
     ["moments", "rates"],
     ["population"],
+    ["cluster"],
     ["api"],
     ["layers"],
     ["sweeps", "fits"],

@@ -76,9 +76,14 @@ def kernel_input(value: Any, layout: Layout, dt: float, single_step: bool = Fals
     deliveries = tuple(part for part in value.parts if isinstance(part, GivenSpikes))
     if single_step:
         return KernelInput(counts=counts, deliveries=deliveries)
-    noise = next((part for part in value.parts if isinstance(part, White) and part.columns == layout.count), None)
+    noise = next((part for part in value.parts if isinstance(part, White) and _is_own(part, layout)), None)
     rest = _without(value, (noise, counts, *deliveries))
     return KernelInput(rest.form(dt) if _varies(rest) else None, noise, counts, deliveries)
+
+
+def _is_own(part: White, layout: Layout) -> bool:
+    """Whether a process has a path for each neuron."""
+    return part.columns == layout.count and not part.shared
 
 
 def kernel_choices(computed: Mapping[str, KernelInput]) -> tuple[tuple[Any, ...], ...]:
@@ -326,6 +331,29 @@ class _StimulusFeed:
         )
 
 
+def cut_input(name: str, value: Any, layout: Layout, steps: int, first: int, last: int) -> Any:
+    """An input of a run of ``steps`` steps of a population, as it is given to one of its neurons ``first`` to
+    ``last - 1`` alone.
+
+    Raises
+    ------
+    ValueShapeError
+        As :func:`make_feed`.
+    """
+    if isinstance(value, Stimulus):
+        return value.of_neurons(layout, first, last)
+    if isinstance(value, str):
+        return value
+    array = _as_numbers(name, value, layout)
+    flat = layout.per_neuron(array, array.dtype) if array.ndim else None
+    if flat is not None:
+        return flat[first:last]
+    rows = _as_series(array, layout, steps)
+    if rows is None:
+        return value
+    return rows if rows.shape[1] == 1 else rows[:, first:last]
+
+
 def as_stimulus(name: str, value: Any, duration: float) -> Any:
     """Text in t as a stimulus; anything else as it is."""
     return text_stimulus(name, value, duration) if isinstance(value, str) else value
@@ -345,6 +373,7 @@ __all__ = [
     "Feed",
     "KernelInput",
     "as_stimulus",
+    "cut_input",
     "check_input_names",
     "held_values",
     "kernel_choices",

@@ -6,7 +6,7 @@ Row k is the value held during step k. All parts are zero outside their own time
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from izhigen.backends.poisson import first_sum, poisson_counts
 from izhigen.backends.random import normal_rows
 from izhigen.errors import ValueShapeError
+from izhigen.memory.layout import Layout
 from izhigen.model.expressions import Expression
 from izhigen.timegrid import BEYOND_ANY_RUN, TOLERANCE, first_step_at_or_after
 
@@ -42,6 +43,10 @@ class Part:
     def text(self, dt: float) -> str | None:
         """The same rows as an expression of t (ms) and the step's index k, for a kernel to compute; or None."""
         return None
+
+    def of_neurons(self, whole: Layout, first: int, last: int) -> Part:
+        """What the neurons ``first`` to ``last - 1`` of a population of that layout get, as a part of theirs alone."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,9 @@ class Section(Part):
         edges = np.minimum(np.cumsum([float(steps_in(duration, dt)) for duration in self.durations]), BEYOND_ANY_RUN)
         after = np.concatenate([self.values, np.zeros((1, *self.values.shape[1:]))])
         return after[np.searchsorted(edges, first + np.arange(count), side="right")]
+
+    def of_neurons(self, whole: Layout, first: int, last: int) -> Part:
+        return replace(self, values=_columns(self.values, whole, first, last))
 
 
 @dataclass(frozen=True)
@@ -198,6 +206,11 @@ class White(Windowed):
     columns: int
     seed: int
     first_index: int = 0
+    shared: bool = False
+    """Whether a single column is that of several neurons, of which a population may have one."""
+
+    def of_neurons(self, whole: Layout, first: int, last: int) -> Part:
+        return _paths_of(self, whole, first, last, shared=True)
 
     def amplitude(self, dt: float, first: int, count: int) -> Array:
         """What multiplies the variates of each step, without the factor; shape (count,)."""
@@ -220,6 +233,7 @@ class OrnsteinUhlenbeck(Windowed):
     tau: float
     columns: int
     seed: int
+    first_index: int = 0
     _reached: dict[tuple[float, int], Array] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def rows(self, dt: float, first: int, count: int) -> Array:
@@ -235,7 +249,11 @@ class OrnsteinUhlenbeck(Windowed):
         x = self._reached.get((dt, position), np.full(self.columns, self.mean))
         while position < end:
             block = min(end, position + 1024) - position
-            kicks = self.sigma * math.sqrt(dt) * normal_rows(self.seed, 0, self.columns, position, block, 0, np.float64)
+            kicks = (
+                self.sigma
+                * math.sqrt(dt)
+                * normal_rows(self.seed, self.first_index, self.columns, position, block, 0, np.float64)
+            )
             with np.errstate(all="ignore"):  # a step far longer than tau has no finite values, which a run tells
                 for kick in kicks:
                     x = x + dt * (self.mean - x) / self.tau + kick
@@ -246,6 +264,9 @@ class OrnsteinUhlenbeck(Windowed):
         self._reached.clear()
         self._reached.update({**entry, (dt, end): x})
         return values
+
+    def of_neurons(self, whole: Layout, first: int, last: int) -> Part:
+        return _paths_of(self, whole, first, last)
 
 
 @dataclass(frozen=True)
@@ -262,6 +283,9 @@ class Series(Part):
         taken = self.values[first : first + count]
         rows[: len(taken)] = taken
         return rows
+
+    def of_neurons(self, whole: Layout, first: int, last: int) -> Part:
+        return replace(self, values=_columns(self.values, whole, first, last))
 
 
 @dataclass(frozen=True)
@@ -287,6 +311,13 @@ class Poisson(Endless):
     made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
     """What was made of it for a population, so that a loop of single steps makes it once."""
 
+    def of_neurons(self, whole: Layout, first: int, last: int) -> Part:
+        def own(values: Any) -> Any:
+            flat = whole.per_neuron(values, np.float64) if isinstance(values, np.ndarray) and values.ndim else None
+            return values if flat is None else flat[first:last]
+
+        return Poisson(own(self.rate), own(self.weight), self.sources, factor=self.factor)
+
 
 @dataclass(frozen=True, eq=False)
 class GivenSpikes(Endless):
@@ -296,6 +327,10 @@ class GivenSpikes(Endless):
     neurons: Array
     weights: Array
     made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def of_neurons(self, whole: Layout, first: int, last: int) -> Part:
+        here = (self.neurons >= first) & (self.neurons < last)
+        return GivenSpikes(self.times[here], self.neurons[here] - first, self.weights[here], factor=self.factor)
 
 
 @dataclass(frozen=True)
@@ -319,3 +354,15 @@ class DrawnRows(Part):
             return self.weight * poisson_counts(mean, first_sum(mean), self.key, self.first_index, self.neurons, step)
 
         return np.array([drawn(step) for step in range(first, first + count)]).reshape(count, self.neurons)
+
+
+def _columns(values: Array, whole: Layout, first: int, last: int) -> Array:
+    """The columns of some neurons, where there is one a neuron."""
+    return values[:, first:last] if values.ndim > 1 and values.shape[1] == whole.count > 1 else values
+
+
+def _paths_of(part: Any, whole: Layout, first: int, last: int, **shared: bool) -> Any:
+    """The paths of some neurons of a process that draws one a neuron, or one for all of them."""
+    if part.columns == whole.count > 1:
+        return replace(part, columns=last - first, first_index=first)
+    return replace(part, **shared) if part.columns == 1 < whole.count else part

@@ -29,6 +29,7 @@ from izhigen.inputs.parts import (
     Text,
     White,
 )
+from izhigen.memory.layout import Layout
 from izhigen.memory.space import refuse_masked
 from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.forms import Form, form_of
@@ -90,6 +91,12 @@ class Stimulus:
                 "and is computed there for each neuron; it has no rows of its own"
             )
         return steps
+
+    def of_neurons(self, whole: Layout, first: int, last: int) -> Stimulus:
+        """What the neurons ``first`` to ``last - 1`` of a population of that layout get, for a population of theirs
+        that counts its neurons from ``first`` on.
+        """
+        return replace(self, parts=tuple(part.of_neurons(whole, first, last) for part in self.parts))
 
     def rows(self, dt: float, first: int, count: int) -> Array:
         """Rows ``first ... first + count - 1`` of the series at a step, shape (count,) or (count, n), float64."""

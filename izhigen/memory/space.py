@@ -102,6 +102,16 @@ def is_on_device(array: Any) -> bool:
     return hasattr(array, "get") and hasattr(array, "device")
 
 
+def is_on_cluster(array: Any) -> bool:
+    """Whether an array is one of Dask, whose blocks lie on a cluster."""
+    return hasattr(array, "__dask_graph__")
+
+
+def within_reach(array: Array) -> Array:
+    """An array that can be computed with where it lies; one on a cluster is brought here."""
+    return fetch(array) if is_on_cluster(array) else array
+
+
 def beside(array: Array) -> Any:
     """A context in which the device of an array, where it lies on one, is the current one."""
     return array.device if is_on_device(array) else ANYWHERE
@@ -110,12 +120,14 @@ def beside(array: Array) -> Any:
 def fetch(array: Array) -> np.ndarray:
     """An array on the host: the same one where it lies there already.
 
-    Else it is a copy made after all work on the stream of the array's device.
+    Else it is a copy made after all work on the stream of the array's device, or one of its blocks on a cluster.
 
     CuPy's ``get`` alone copies on the stream of the device that is current, which knows nothing of work on another.
     """
     if isinstance(array, (np.ndarray, np.generic)):
         return np.asarray(array)
+    if is_on_cluster(array):
+        return np.asarray(array.compute())
     with beside(array):
         return np.asarray(array.get())
 

@@ -3,13 +3,59 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from izhigen.errors import ValueShapeError, shown
 from izhigen.memory.layout import MOST_NEURONS
+from izhigen.model.events import read_spike_timing
 from izhigen.scalars import check_count, read_whole
+from izhigen.timegrid import check_dt
+
+if TYPE_CHECKING:
+    from izhigen.derive.adjoint import Training
+
+
+def read_options(
+    size: Any,
+    *,
+    dt: Any,
+    method: Any,
+    spike_timing: Any,
+    backend: Any,
+    dtype: Any,
+    threads: Any,
+    seed: Any,
+    batch: Any,
+    device: Any,
+    sharding: Sequence[Any] | None,
+    steps_per_launch: Any,
+    training: Training | None,
+) -> dict[str, Any]:
+    """How a population is made, each option in its one form.
+
+    Raises
+    ------
+    ValueShapeError
+        For an option that is nothing of its kind.
+    """
+    return {
+        "training": training,
+        "size": check_size(size),
+        "dt": check_dt(dt),
+        "method": method,
+        "spike_timing": read_spike_timing(spike_timing).value,
+        "backend": backend,
+        "dtype": check_dtype(dtype),
+        "threads": check_count("threads", threads),
+        "seed": check_seed(seed),
+        "batch": check_batch(batch),
+        "device": getattr(device, "id", device),
+        "sharding": sharding,
+        "steps_per_launch": None if steps_per_launch is None else check_count("steps_per_launch", steps_per_launch),
+    }
 
 
 def check_dtype(dtype: Any) -> Any:

@@ -14,16 +14,18 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from izhigen.backends import create_engine, open_space
-from izhigen.backends.engine import Engine, PreparedStep, Source
+from izhigen.backends.engine import Engine, Moments, PreparedStep, Source
 from izhigen.codegen.request import KernelRequest
-from izhigen.errors import BackendError, ValueShapeError, shown, suggest
+from izhigen.errors import BackendError, ValueShapeError, shown
 from izhigen.inputs.feeds import KernelInput, check_input_names, kernel_choices, step_sources
 from izhigen.memory.layout import Layout
-from izhigen.model.events import SpikeTiming, read_spike_timing
+from izhigen.model.events import SpikeTiming
 from izhigen.model.model import Declaration
-from izhigen.population.checks import check_batch, check_dtype, check_first_index, check_seed, check_size, check_step
+from izhigen.population.checkpoint import as_written, save_checkpoint
+from izhigen.population.checks import check_batch, check_first_index, check_step, read_options
 from izhigen.population.exclusive import Use, exclusive
 from izhigen.population.faults import bad_input_error, find_bad_input, find_bad_rate, non_finite_after
+from izhigen.population.names import NamedValues
 from izhigen.population.neurons import Neurons
 from izhigen.population.run import find_engine_and_feeds, record_run
 from izhigen.population.saved import Saved
@@ -31,9 +33,10 @@ from izhigen.population.tape import start_tape
 from izhigen.population.training import read_tape, read_training, training_of, with_spike_reset
 from izhigen.population.values import Value, check_value_names
 from izhigen.population.views import ParameterView, StateView
+from izhigen.recording.plan import Carried
 from izhigen.recording.recording import Recording
-from izhigen.scalars import check_count, read_flag
-from izhigen.timegrid import check_dt, count_steps
+from izhigen.scalars import read_flag
+from izhigen.timegrid import count_steps
 
 if TYPE_CHECKING:
     from izhigen.codegen.kernel import Kernel
@@ -44,7 +47,7 @@ NOTHING_COMPUTED: Mapping[str, KernelInput] = {}
 """Inputs of which the kernel computes nothing."""
 
 
-class Population:
+class Population(NamedValues):
     """Neurons of one model, advanced together by a compiled kernel.
 
     Made by :meth:`izhigen.Model.population`, which describes the arguments and the errors raised. States and parameters
@@ -79,33 +82,35 @@ class Population:
         smooth_spikes: bool = False,
         **values: Value,
     ) -> None:
-        model = with_spike_reset(model, spike_reset)
-        self._set_up(
-            model,
-            {
-                "training": read_training(surrogate, detach_spike, spike_scale, smooth_spikes),
-                "size": check_size(size),
-                "dt": check_dt(dt),
-                "method": method,
-                "spike_timing": read_spike_timing(spike_timing).value,
-                "backend": backend,
-                "dtype": check_dtype(dtype),
-                "threads": check_count("threads", threads),
-                "seed": check_seed(seed),
-                "batch": check_batch(batch),
-                "device": getattr(device, "id", device),
-                "sharding": sharding,
-                "steps_per_launch": None
-                if steps_per_launch is None
-                else check_count("steps_per_launch", steps_per_launch),
-            },
+        of_run: dict[str, Any] = {
+            "dt": dt,
+            "method": method,
+            "spike_timing": spike_timing,
+            "backend": backend,
+            "dtype": dtype,
+        }
+        of_run |= {"threads": threads, "seed": seed, "batch": batch}
+        of_device: dict[str, Any] = {"device": device, "sharding": sharding, "steps_per_launch": steps_per_launch}
+        training = read_training(surrogate, detach_spike, spike_scale, smooth_spikes)
+        self._begin(
+            with_spike_reset(model, spike_reset), read_options(size, training=training, **of_run, **of_device), values
         )
+
+    # -- set-up -----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_options(cls, model: Declaration, options: Mapping[str, Any], values: Mapping[str, Value]) -> Self:
+        """A population by options that were read already."""
+        new = object.__new__(cls)
+        new._begin(model, options, values)
+        return new
+
+    def _begin(self, model: Declaration, options: Mapping[str, Any], values: Mapping[str, Value]) -> None:
+        self._set_up(model, options)
         check_value_names(model, values)
         self._neurons.given = dict(values)
         self.reset()
         self._engine()
-
-    # -- set-up -----------------------------------------------------------------------------------------------------
 
     def _set_up(self, model: Declaration, options: Mapping[str, Any]) -> None:
         # Private names only: every other attribute belongs to the model, as in pop.V and pop.a.
@@ -202,19 +207,22 @@ class Population:
         self._neurons.number_from(saved.first_index)
         self._engine()
 
+    @classmethod
+    def from_saved(cls, saved: Saved) -> Self:
+        """A population that goes on where another was, with arrays of its own."""
+        new = object.__new__(cls)
+        new._fill(saved)
+        return new
+
     @exclusive
     def __copy__(self) -> Self:
         """A population of its own that goes on from the same step, bit for bit."""
-        new = object.__new__(type(self))
-        new._fill(self._saved())
-        return new
+        return self.from_saved(self._saved())
 
     @exclusive
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The same; arrays that were given as values are copied too."""
-        new = object.__new__(type(self))
-        new._fill(replace(self._saved(), given=deepcopy(self._neurons.given, memo)))
-        return new
+        return self.from_saved(replace(self._saved(), given=deepcopy(self._neurons.given, memo)))
 
     @exclusive
     def __getstate__(self) -> Saved:
@@ -230,6 +238,31 @@ class Population:
                 f"a population of backend {saved.options['backend']!r} was pickled, which cannot run here: {problem}; "
                 "read it on a machine like the one that wrote it, or pickle recordings and dict(pop.state) instead"
             ) from problem
+
+    @exclusive
+    def checkpoint(self, path: str | Path) -> None:
+        """Write the population to a folder, from which :func:`izhigen.restore` gives one that goes on with the same
+        bits.
+
+        A checkpoint that is there is replaced once the new one is whole; it holds no pickle and runs nothing when it is
+        read. Of a callable ``f(n, rng)`` the numbers that it gave are kept.
+
+        Parameters
+        ----------
+        path : str or Path
+            A folder: new, empty, or one with a checkpoint.
+
+        Raises
+        ------
+        RecordingError
+            Where something else is there, or the disk refuses; a checkpoint that was there is as it was.
+        """
+        save_checkpoint(path, self.saved_for_checkpoint(), self._neurons.layout.count)
+
+    def saved_for_checkpoint(self) -> Saved:
+        """What a checkpoint keeps, as NumPy arrays of one number a neuron and plain values."""
+        with self._space.use():
+            return as_written(self._saved(), self._neurons.layout, self._neurons.read)
 
     # -- what it is -------------------------------------------------------------------------------------------------
 
@@ -312,34 +345,6 @@ class Population:
         """Who spiked in the last step, bool in the population's shape."""
         with self._space.use():
             return self._neurons.spike.view(bool).copy().reshape(self._neurons.layout.shape)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        if name in self._model.all_states:
-            return self.state[name]
-        if name in self._neurons.parameters:
-            return self.parameters[name]
-        raise AttributeError(
-            f"a population of {self._model.name!r} has no {shown(name)}"
-            f"{suggest(name, [*self._model.all_states, *self._neurons.parameters])}"
-        )
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("_"):
-            super().__setattr__(name, value)
-        elif name in self._model.all_states:
-            self.state[name] = value
-        elif name in self._neurons.parameters:
-            self.parameters[name] = value
-        else:
-            raise AttributeError(
-                f"{shown(name)} cannot be set: it is neither a state nor a parameter of model {self._model.name!r}"
-                f"{suggest(name, [*self._model.all_states, *self._neurons.parameters])}"
-            )
-
-    def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._model.all_states, *self._neurons.parameters]
 
     def __len__(self) -> int:
         return self._neurons.layout.shape[0]
@@ -509,6 +514,27 @@ class Population:
             wanted = (record, every, neurons, progress, check_finite, out)
             of_tape: dict[str, Any] = {"smooth": self._smooth, "tape": made}
             return record_run(self._neurons, engine, feeds, count, *wanted, self._backend, **of_tape)
+
+    def _run_part(
+        self,
+        count: int,
+        record: Iterable[str],
+        every: int,
+        neurons: Array,
+        check_finite: bool,
+        moments: Moments | None,
+        inputs: Mapping[str, Any],
+    ) -> tuple[Recording, Moments | None]:
+        """A run that goes on with one before: figures count from where its ``moments`` stand.
+
+        The recording, and the moments then; those that were given stay as they are.
+        """
+        carried = Carried(moments)
+        names, deltas = self._input_names(inputs)
+        find_engine = partial(self._engine, deltas)
+        engine, feeds = find_engine_and_feeds(self._neurons, names, inputs, count, find_engine)
+        wanted = (record, every, neurons, False, check_finite, None)
+        return record_run(self._neurons, engine, feeds, count, *wanted, self._backend, carried=carried), carried.moments
 
     @property
     def _smooth(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from izhigen.population.faults import (
 from izhigen.population.neurons import Neurons
 from izhigen.population.progress import progress_bar
 from izhigen.population.tape import Tape
-from izhigen.recording.plan import RecordingPlan, Subject
+from izhigen.recording.plan import Carried, RecordingPlan, Subject
 from izhigen.recording.recording import Recording
 from izhigen.signals import Interruptible
 
@@ -120,16 +120,17 @@ def record_run(
     length: BlockLength = BY_TIME,
     smooth: tuple[str, ...] = (),
     tape: Tape | None = None,
+    carried: Carried | None = None,
 ) -> Recording:
     """Advance by ``count`` steps and write down what is asked for; see :meth:`~izhigen.population.Population.run`.
 
-    ``smooth`` names the events that are numbers; ``tape`` is filled on the way.
+    ``smooth`` names the events that are numbers; ``tape`` is filled on the way; what is ``carried`` counts on.
     """
     start = neurons.steps_done
     held = {name: held_values(feed, count) for name, feed in feeds.items()}
     subject = _subject(neurons, held, engine, backend, smooth)
     with Interruptible() as signals:  # everything below is done between two of its looks
-        plan = RecordingPlan(subject, count, record, every, chosen, out)
+        plan = RecordingPlan(subject, count, record, every, chosen, out, carried)
         try:
             with progress_bar(progress, count, f"{count * neurons.dt:g} ms") as bar:
                 kept = None if tape is None else tape.kept

@@ -55,7 +55,7 @@ class Saved:
             if _can_be_pickled(value):
                 given[name] = value
             else:
-                given[name] = _as_given(parameters[name] if name in parameters else on_host(read(name, value)), layout)
+                given[name] = as_given(parameters[name] if name in parameters else on_host(read(name, value)), layout)
         state = {name: fetch(values) for name, values in self.state.items()}
         return replace(self, given=given, parameters=parameters, state=state, spike=fetch(self.spike))
 
@@ -72,7 +72,7 @@ def _can_be_pickled(value: Any) -> bool:
     return True
 
 
-def _as_given(value: float | Array, layout: Layout) -> float | Array:
+def as_given(value: float | Array, layout: Layout) -> float | Array:
     """Numbers of all neurons as a user would give them: without the batch axis, where all batches have the same."""
     if isinstance(value, (int, float)):
         return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -16,12 +17,13 @@ from izhigen.memory.space import namespace, refuse_gradient, refuse_masked
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.initial import initial_last_spike, initial_states
 from izhigen.model.model import Declaration
+from izhigen.population.distributions import Distribution
 from izhigen.scalars import read_real, real_numbers, too_large
 
 Array = Any
-Value = ArrayLike | Callable[[int, np.random.Generator], ArrayLike]
-"""A parameter's value or an initial state: a number, an array in the population's shape, or a callable of the number of
-neurons and a generator that is seeded by the population's seed and the name.
+Value = ArrayLike | Callable[[int, np.random.Generator], ArrayLike] | Distribution
+"""A parameter's value or an initial state: a number, an array in the population's shape, a callable of the number of
+neurons and a generator that is seeded by the population's seed and the name, or a distribution of ``iz.distributions``.
 """
 
 
@@ -46,7 +48,11 @@ def check_value_names(model: Declaration, values: Mapping[str, Any]) -> None:
 
 
 def value_of(model: Declaration, name: str, value: Any, layout: Layout, seed: int) -> float | Array:
-    """The checked value of a parameter or state (:func:`read_value`); a callable draws by the seed and its name."""
+    """The checked value of a parameter or state (:func:`read_value`); callables and distributions draw by the seed and
+    its name.
+    """
+    if isinstance(value, Distribution):
+        value = value.draw(math.prod(layout.size), seed, name)
     rng = np.random.default_rng([seed, *name.encode()])
     found = read_value(name, value, layout, rng, np.float64 if name in _times(model) else layout.dtype)
     if name == "tau_ref" and model.is_held_for_a_time:
@@ -93,9 +99,8 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
             raise ValueShapeError(f"{name} = {shown(value)} is not finite")
         return number
     refuse_masked(name, value)
-    array = real_numbers(
-        name, value, layout.read(value), "; give a number, an array of numbers, or a callable f(n, rng)"
-    )
+    hint = "; give a number, an array of numbers, a callable f(n, rng), or one of iz.distributions"
+    array = real_numbers(name, value, layout.read(value), hint)
     if array.ndim == 0:
         return read_value(name, float(array), layout, rng, dtype)
     flat = layout.per_neuron(array, dtype)

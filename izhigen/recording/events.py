@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from izhigen.errors import shown, suggest
-from izhigen.memory.space import fetch, namespace
+from izhigen.memory.space import fetch, namespace, within_reach
 from izhigen.model.events import SPIKE
 from izhigen.model.model import Declaration
 
@@ -40,11 +40,15 @@ class EventList:
         """The same with NumPy arrays."""
         return EventList(fetch(self.times), fetch(self.indices))
 
+    def in_memory(self) -> tuple[Array, Array]:
+        """Times and indices as arrays in memory, on the host or on a device."""
+        return within_reach(self.times[:]), within_reach(self.indices[:])
+
     def dense(self, t: Array, dt: float, count: int, chosen: Array | None) -> Array:
         """Whether it happened since the row before, for rows that end at times ``t`` and ``count`` neurons: the chosen
         ones, or all.
         """
-        times, columns = self.times[:], self.indices[:]
+        times, columns = self.in_memory()
         xp = namespace(times)
         dense = xp.zeros((len(t), count), dtype=bool)
         rows = xp.searchsorted(xp.asarray(t), times - 1e-3 * dt)
@@ -78,8 +82,7 @@ class Events(Mapping[str, tuple[Array, Array]]):
         if name not in self._lists:
             have = ", ".join(self._lists) or "none"
             raise KeyError(f"no event {shown(name)} was recorded{suggest(name, self._lists)} (recorded: {have})")
-        found = self._lists[name]
-        return found.times[:], found.indices[:]
+        return self._lists[name].in_memory()
 
     def __contains__(self, name: object) -> bool:
         return name in self._lists

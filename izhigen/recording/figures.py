@@ -44,6 +44,14 @@ def new_moments(space: Space, count: int, wanted: Collection[str], *, located: b
     return moments
 
 
+def copy_moments(space: Space, before: Moments, into: Moments) -> None:
+    """Go on with the spikes of a run before."""
+    space.write(into.count, before.count)
+    if before.first is not None:
+        for kept, values in ((into.first, before.first), (into.last, before.last), (into.squares, before.squares)):
+            space.write(kept, values)
+
+
 def summary(moments: Moments, wanted: Collection[str], dt: float) -> dict[str, Array]:
     """The arrays that were asked for, one value per neuron; times in ms, where spikes are not located
     that of a spike being the end of its step.

@@ -19,7 +19,7 @@ from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.lines import bind_lines, line_names, read_by_lines
 from izhigen.model.model import Declaration
 from izhigen.recording.events import EventList, default_events
-from izhigen.recording.figures import MOMENTS, new_moments, summary
+from izhigen.recording.figures import MOMENTS, copy_moments, new_moments, summary
 from izhigen.recording.recording import Recording
 from izhigen.recording.sinks import MemorySink, Sink, StoreSink
 from izhigen.recording.store import PIECE_BYTES, Header, Piece
@@ -111,6 +111,19 @@ class Subject:
         return self.model.unit_of(name.removesuffix("_delta") if name in self.model.delta_inputs else name)
 
 
+@dataclass
+class Carried:
+    """What a run takes over from one that it goes on with, and leaves for the next.
+
+    Attributes
+    ----------
+    moments : Moments or None
+        Of the spikes so far; None before the first.
+    """
+
+    moments: Moments | None = None
+
+
 class RecordingPlan:
     """What a run writes down: buffers to fill, and spikes and other events collected on the way.
 
@@ -125,9 +138,10 @@ class RecordingPlan:
         every: int,
         neurons: Any,
         out: Any = None,
+        carried: Carried | None = None,
     ) -> None:
         self._subject = subject
-        wanted = _names(record, subject.model, subject.inputs)
+        wanted = recorded_names(record, subject.model, subject.inputs)
         self.every = check_count("every", every)
         self.neurons, self._order = check_neurons(neurons, subject.count)
         happens = {name: n for name, n in subject.model.event_numbers.items() if name not in subject.smooth}
@@ -137,6 +151,10 @@ class RecordingPlan:
         self._moments = None
         if self.figures:
             self._moments = new_moments(subject.space, subject.count, self.figures, located=subject.located)
+            if carried is not None:
+                if carried.moments is not None:
+                    copy_moments(subject.space, carried.moments, self._moments)
+                carried.moments = self._moments
         self._chosen = chosen = None if self.neurons is None else self.neurons[self._order]
         self._lines = [name for name in self.wanted if name in line_names(subject.model)]
         self._read = self._read_by_lines()
@@ -341,7 +359,7 @@ class RecordingPlan:
         return unsorted
 
 
-def _names(record: str | Iterable[str] | None, model: Declaration, inputs: Iterable[str]) -> list[str]:
+def recorded_names(record: str | Iterable[str] | None, model: Declaration, inputs: Iterable[str]) -> list[str]:
     """The names to record, each once.
 
     None stands for what :func:`default_events` gives, "all" for every state, input, line and event.

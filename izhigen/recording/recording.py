@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from izhigen.errors import RecordingError, shown, suggest
-from izhigen.memory.space import beside, fetch, namespace
+from izhigen.memory.space import beside, fetch, is_on_cluster, namespace, within_reach
 from izhigen.model.events import SPIKE
 from izhigen.recording.archive import event_arrays, read_archive, write_archive
 from izhigen.recording.description import PER_NEURON, Description, output_path, recording_path
@@ -44,8 +44,8 @@ class Recording:
 
     Values are those after a step and its reset; ``t`` is the end of each recorded step, and the time of a spike or
     another event is the end of the step in which it happened, or the place in it where events are located. All times
-    are in ms. Traces, events and figures of a population on a CUDA device are CuPy arrays and stay there;
-    :meth:`to_host` brings them all over.
+    are in ms. Traces, events and figures of a population on a CUDA device are CuPy arrays and stay there, those of one
+    on a cluster are Dask arrays; :meth:`to_host` brings them all over.
 
     Attributes
     ----------
@@ -152,7 +152,7 @@ class Recording:
     def spikes(self) -> tuple[Array, Array]:
         """``(times, indices)`` in memory: time in ms and flat neuron index of every spike, by time and then index."""
         self._need_spikes()
-        return self.spike_times[:], self.spike_indices[:]
+        return self.lists[SPIKE].in_memory()
 
     def _need_threshold(self) -> None:
         if not self.info.get("threshold", "unknown"):
@@ -180,7 +180,7 @@ class Recording:
         xp = namespace(self.spike_indices[:0])
         counts = xp.zeros(int(np.prod(self.shape)), np.int64)
         for part in _parts(len(self.spike_indices), SPIKES_AT_ONCE):
-            counts += xp.bincount(self.spike_indices[part], minlength=len(counts))
+            counts += xp.bincount(within_reach(self.spike_indices[part]), minlength=len(counts))
         return counts.reshape(self.shape) if self.neurons is None else counts[xp.asarray(self.neurons)]
 
     @property
@@ -387,7 +387,8 @@ class Recording:
             key: value if isinstance(value, (str, int, float)) else json.dumps(value)
             for key, value in self.info.items()
         }
-        here, coordinates = self.to_host(), axes_of(self.shape, self.neurons)
+        remote = any(map(is_on_cluster, (*self.traces.values(), *(found.times for found in self.lists.values()))))
+        here, coordinates = self if remote else self.to_host(), axes_of(self.shape, self.neurons)
         twice = name_given_twice(coordinates, here.figures, here.per_neuron, here.lists, here.traces)
         if twice is not None:
             raise RecordingError(f"{shown(twice)} is the name of two variables or axes; rename one in the model")

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from izhigen.errors import RecordingError, ValueShapeError, shown
+from izhigen.memory.pieces import Piece
 from izhigen.memory.space import free_bytes
 from izhigen.recording.events import EventList, array_names, join_lists
 from izhigen.sweeps.measures import SET_INDEX, Variable
-from izhigen.sweeps.sets import Piece, Sets
+from izhigen.sweeps.sets import Sets
 
 Array = Any
 

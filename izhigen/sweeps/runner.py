@@ -10,6 +10,7 @@ import numpy as np
 
 from izhigen.api import Model
 from izhigen.errors import ValueShapeError, shown
+from izhigen.memory.pieces import Piece, cut_of, pieces
 from izhigen.memory.space import fetch
 from izhigen.model.model import Declaration
 from izhigen.population.progress import progress_bar
@@ -19,7 +20,6 @@ from izhigen.scalars import read_finite
 from izhigen.signals import Interruptible
 from izhigen.sweeps.measures import COUNT, TIME, Variable
 from izhigen.sweeps.results import Coordinate, InMemory, Results, check_same, result_bytes
-from izhigen.sweeps.sets import Piece, cut_of, pieces
 from izhigen.sweeps.store import InStore
 from izhigen.sweeps.task import Task, key_of, read_task
 

@@ -1,5 +1,4 @@
-"""The parameter sets of a sweep: a grid of values or the rows of a table, in which order they are run, and how they are
-cut into pieces.
+"""The parameter sets of a sweep: a grid of values or the rows of a table, and in which order they are run.
 
 Dimensions of texts and stimuli are run first, as each of their values is a run of its own; the user's order is that of
 the result.
@@ -9,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from izhigen.errors import ValueShapeError, shown
 from izhigen.inputs.stimuli import Stimulus
+from izhigen.memory.pieces import Piece
 from izhigen.memory.space import refuse_masked
 from izhigen.scalars import check_count, real_numbers
 
@@ -26,24 +26,6 @@ SET, REPEAT = "set", "repeat"
 """Dimensions: the rows of a table, and the repeats of every set."""
 MOST_SETS = 2**40
 """Sets of a sweep, repeats counted, at most."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Sets that are run together: one index of each of the first dimensions (``lead``), ``start`` to ``stop`` along the
-    next one, and all of those behind; ``first`` to ``last`` in the order in which sets are run.
-    """
-
-    lead: tuple[int, ...]
-    start: int
-    stop: int
-    first: int
-    last: int
-
-    @property
-    def key(self) -> tuple[Any, ...]:
-        """The piece's part of an array of all sets."""
-        return (*self.lead, slice(self.start, self.stop))
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,25 +186,3 @@ def _column(name: str, values: Any) -> Any:
     if len(bad):
         raise ValueShapeError(f"{what}: number {int(bad[0])} is {found[bad[0]]}; give finite numbers")
     return found
-
-
-def cut_of(shape: Sequence[int], most: int, apart: int = 0) -> tuple[int, int]:
-    """How all sets are cut into pieces of about ``most`` sets: the dimension that is cut, and how many of its indices a
-    piece has. It has one index of each dimension before, and all of those behind. The first ``apart`` dimensions have
-    one index a piece.
-    """
-    if apart == len(shape):
-        return len(shape) - 1, 1
-    axis = next((k for k in range(apart, len(shape)) if math.prod(shape[k + 1 :]) <= most), len(shape) - 1)
-    length = max(1, min(shape[axis], most // math.prod(shape[axis + 1 :])))
-    return axis, -(-shape[axis] // -(-shape[axis] // length))  # as even as can be
-
-
-def pieces(shape: Sequence[int], axis: int, length: int) -> Iterator[Piece]:
-    """The pieces of a cut, in order."""
-    rest = math.prod(shape[axis + 1 :])
-    for lead in np.ndindex(*shape[:axis]):
-        before = int(np.ravel_multi_index(lead, shape[:axis])) * shape[axis] if lead else 0
-        for start in range(0, shape[axis], length):
-            stop = min(start + length, shape[axis])
-            yield Piece(lead, start, stop, (before + start) * rest, (before + stop) * rest)

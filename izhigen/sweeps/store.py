@@ -19,13 +19,14 @@ import numpy as np
 
 from izhigen.errors import RecordingError, ValueShapeError, shown
 from izhigen.files import Folder, read_path, write_file
+from izhigen.memory.pieces import Piece, pieces
 from izhigen.recording.description import Malformed
 from izhigen.recording.events import EventList, array_names
 from izhigen.recording.store import chunk_shape, room
 from izhigen.recording.stored import METADATA, load_zarr
 from izhigen.sweeps.measures import SET_INDEX, Variable
 from izhigen.sweeps.results import Coordinate, finished, load_xarray
-from izhigen.sweeps.sets import Piece, Sets, pieces
+from izhigen.sweeps.sets import Sets
 
 if TYPE_CHECKING:
     import xarray

@@ -18,13 +18,15 @@ from izhigen.api import Model
 from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.inputs.parts import GivenSpikes, OrnsteinUhlenbeck, White
 from izhigen.inputs.stimuli import Stimulus
+from izhigen.memory.layout import Layout
+from izhigen.memory.pieces import Piece
 from izhigen.memory.space import refuse_masked
 from izhigen.population.checks import check_dtype, check_seed
 from izhigen.population.population import Population
 from izhigen.scalars import check_count, read_finite
 from izhigen.sweeps.measures import Measures, read_measures
 from izhigen.sweeps.results import Coordinate
-from izhigen.sweeps.sets import REPEAT, Piece, Sets, is_varied, label, read_sets
+from izhigen.sweeps.sets import REPEAT, Sets, is_varied, label, read_sets
 from izhigen.timegrid import check_dt, count_steps
 
 Array = Any
@@ -101,7 +103,11 @@ class Task:
         """Their inputs."""
         found = {name: _part(value, piece) for name, value in self.drives.items()}
         found |= {name: self.sets.take(name, piece) for name in self.sets.columns if name in _inputs(self.model)}
-        return {name: _columns_of(value, self.sets.count, piece) for name, value in found.items()}
+        whole = Layout((self.sets.count,), None, np.dtype(self.options["dtype"]))
+        return {
+            name: value.of_neurons(whole, piece.first, piece.last) if isinstance(value, Stimulus) else value
+            for name, value in found.items()
+        }
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -119,18 +125,6 @@ def _inputs(model: Model) -> tuple[str, ...]:
 def _part(value: Any, piece: Piece) -> Any:
     """That of a piece: numbers of all sets are cut."""
     return value[piece.first : piece.last] if isinstance(value, np.ndarray) and value.ndim == 1 else value
-
-
-def _columns_of(value: Any, count: int, piece: Piece) -> Any:
-    """A stimulus with one path for each set as one for those of a piece, which count its columns from their first."""
-    if not isinstance(value, Stimulus):
-        return value
-    own = piece.last - piece.first
-    parts = (
-        dataclasses.replace(part, columns=own) if isinstance(part, White) and part.columns == count > 1 else part
-        for part in value.parts
-    )
-    return dataclasses.replace(value, parts=tuple(parts))
 
 
 def read_task(

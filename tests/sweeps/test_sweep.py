@@ -16,8 +16,8 @@ import pytest
 
 import izhigen as iz
 from izhigen.errors import RecordingError, ValueShapeError
+from izhigen.memory.pieces import cut_of, pieces
 from izhigen.sweeps import results, store
-from izhigen.sweeps.sets import cut_of, pieces
 from tests.command_line import fails, ok
 from tests.conftest import ROOT
 from tests.helpers import host

@@ -1,0 +1,88 @@
+"""Checkpoints of populations on a cluster: every worker writes and reads the files of its shards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from izhigen.cluster.connection import Connection
+from izhigen.cluster.lazily import Grid
+from izhigen.errors import ClusterError
+from izhigen.model.model import Declaration
+from izhigen.population.checkpoint import (
+    LOCK,
+    Checkpoint,
+    Piece,
+    arrays_of,
+    checkpoint_path,
+    read_checkpoint,
+    write_piece,
+    writing,
+)
+from izhigen.population.distributions import Distribution
+from izhigen.population.population import Population
+from izhigen.population.restoring import with_options
+from izhigen.population.saved import Saved
+
+Future = Any
+
+
+def write(
+    path: Any, connection: Connection, grid: Grid, shards: list[Future], options: Mapping[str, Any]
+) -> list[Future]:
+    """Write all shards; the same shards, which are made again from there from then on."""
+    with writing(checkpoint_path(path).absolute()) as writer:
+        parts = [(shard, number, piece.first) for number, (shard, piece) in enumerate(zip(shards, grid.pieces))]
+        made = [connection.submit(_write_shard, *part[:1], str(writer.path), writer.token, *part[1:]) for part in parts]
+        found = connection.results(made, lambda: False)
+        assert found is not None
+        saved, types = found[0][1], found[0][2]
+        whole = replace(saved, options=dict(options), first_index=saved.first_index)
+        count = sum(piece.count for piece in grid.pieces)
+        done = writer.finish(whole, count, types, [file for file, *_ in found])
+    return shards_of(connection, grid, done)
+
+
+def _write_shard(shard: Population, path: str, token: str, number: int, first: int) -> tuple[Piece, Saved, Any]:
+    """Write a shard's file; that, and what the client needs of the rest."""
+    place = Path(path)
+    if not (place / LOCK).is_file():
+        raise ClusterError(
+            f"worker {_address()} does not see {path}; name a folder that the client and all workers share"
+        )
+    saved = shard.saved_for_checkpoint()
+    arrays = arrays_of(saved)
+    file = write_piece(place, token, number, (first, first + len(saved.spike)), arrays)
+    types = {name: values.dtype for name, values in arrays.items()}
+    nothing = np.zeros(0)
+    given = {n: nothing if isinstance(v, np.ndarray) else v for n, v in saved.given.items()}
+    parameters = {n: nothing if isinstance(v, np.ndarray) else v for n, v in saved.parameters.items()}
+    return file, replace(saved, given=given, parameters=parameters, state={}, spike=None), types
+
+
+def _address() -> str:
+    import distributed
+
+    return str(distributed.get_worker().address)
+
+
+def read(path: Any, kind: type[Declaration], options: Mapping[str, Any]) -> Checkpoint:
+    """A checkpoint, without its numbers, with other options."""
+    found = read_checkpoint(checkpoint_path(path).absolute(), kind)
+    return replace(found, saved=with_options(found.saved, options))
+
+
+def shards_of(connection: Connection, grid: Grid, found: Checkpoint) -> list[Future]:
+    """Shards as a checkpoint has them."""
+    return [connection.submit(_read_shard, found, piece.first, piece.last) for piece in grid.pieces]
+
+
+def _read_shard(found: Checkpoint, first: int, last: int) -> Population:
+    saved = found.numbers(first, last)
+    given = {n: v.begin_at(first) if isinstance(v, Distribution) else v for n, v in saved.given.items()}
+    options = {**saved.options, "size": (last - first,), "batch": None}
+    return Population.from_saved(replace(saved, given=given, options=options, first_index=saved.first_index + first))

@@ -1,0 +1,196 @@
+"""The Dask cluster that something is to run on: found or started, and looked at before it is used."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from izhigen._version import __version__
+from izhigen.errors import ClusterError, IzhigenError, ValueShapeError, first_line, shown
+
+PATIENCE = 30.0
+"""Seconds without any worker after which nothing is waited for."""
+LOOK_AGAIN = 0.05
+"""Seconds between two looks for signals."""
+VERSION = "__import__('izhigen').__version__"
+"""What a worker is asked first, in Python, as it may know nothing of izhigen."""
+
+
+def load_distributed() -> Any:
+    """dask.distributed.
+
+    Raises
+    ------
+    ClusterError
+        Where it is missing.
+    """
+    try:
+        import dask.array  # noqa: F401 - a part of dask that may be missing
+        import distributed
+    except ImportError as problem:
+        raise ClusterError(f"a cluster needs dask.distributed ({problem}): pip install 'izhigen[dask]'") from None
+    return distributed
+
+
+class Connection:
+    """A cluster, by the client of a user or the one that is current.
+
+    Attributes
+    ----------
+    client : distributed.Client
+    """
+
+    def __init__(self, cluster: Any) -> None:
+        distributed = load_distributed()
+        self._distributed = distributed
+        if cluster is True:
+            cluster = _own_client(distributed)
+        if not isinstance(cluster, distributed.Client):
+            raise ValueShapeError(
+                f"cluster={shown(cluster)} is neither a dask.distributed.Client nor True, which takes the current "
+                "client or starts a cluster in this process"
+            )
+        if cluster.asynchronous:
+            raise ValueShapeError("cluster: the client is asynchronous; give one made without asynchronous=True")
+        if cluster.status != "running":
+            raise ClusterError(f"cluster: the client is {cluster.status}; make a new one")
+        self.client = cluster
+
+    def workers(self) -> dict[str, Any]:
+        """What the scheduler says of each worker, by its address.
+
+        Raises
+        ------
+        ClusterError
+            Where there is none for a time.
+        """
+        try:
+            self.client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError:
+            raise self.lost() from None
+        return dict(self.client.scheduler_info(n_workers=-1)["workers"])
+
+    @property
+    def threads(self) -> int:
+        """Threads of all workers."""
+        return sum(int(worker["nthreads"]) for worker in self.workers().values())
+
+    @property
+    def memory(self) -> float:
+        """Bytes that all workers may take; infinite where one has no limit."""
+        limits = [float(worker["memory_limit"]) for worker in self.workers().values()]
+        return sum(limits) if all(limits) else float("inf")
+
+    def check(self) -> None:
+        """See that every worker has this version of izhigen.
+
+        Raises
+        ------
+        ClusterError
+            Names the first that has not.
+        """
+        self.workers()
+        for address, found in self.client.run(eval, VERSION, on_error="return").items():
+            if isinstance(found, BaseException):
+                raise ClusterError(
+                    f"worker {address} cannot import izhigen ({first_line(found)}); install izhigen {__version__} there"
+                )
+            if found != __version__:
+                raise ClusterError(
+                    f"worker {address} has izhigen {found}, this process {__version__}; install the same there"
+                )
+
+    def ask_all(self, function: Callable[..., str], *arguments: Any) -> None:
+        """Call a function on every worker, which says what is wrong there, or nothing.
+
+        Raises
+        ------
+        ClusterError
+            With the address of the first that says something, or fails.
+        """
+        for address, found in self.client.run(function, *arguments, on_error="return").items():
+            if isinstance(found, BaseException):
+                found = f"{type(found).__name__}: {found}"
+            if found:
+                raise ClusterError(f"worker {address}: {found}")
+
+    def submit(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """The future of a call, which is made again where what it gave is lost with a worker."""
+        import dask
+
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+            return self.client.submit(function, *arguments, pure=False, **options)
+
+    def results(self, futures: Sequence[Any], look: Callable[[], bool]) -> list[Any] | None:
+        """Wait for futures and bring their results here; None where ``look`` says that it is to end.
+
+        Raises
+        ------
+        ClusterError
+            Where a worker failed otherwise than by an error of ours, or all are gone.
+        """
+        pending, alone_since = list(futures), None
+        while pending:
+            if look():
+                self.client.cancel(list(futures))
+                return None
+            try:
+                self._distributed.wait(pending[0], timeout=LOOK_AGAIN)
+            except TimeoutError:
+                alone_since = self._alone(alone_since)
+                continue
+            alone_since = None
+            if pending[0].status == "error":
+                raise self.told(pending[0].exception())
+            if pending[0].status in ("cancelled", "lost"):
+                raise ClusterError(f"cluster: a task was {pending[0].status}; the client may have been restarted")
+            pending.pop(0)
+        try:
+            return list(self.client.gather(list(futures)))
+        except Exception as problem:  # of whatever a worker raised meanwhile
+            raise self.told(problem) from problem
+
+    def is_future(self, value: Any) -> bool:
+        """Whether a value lies on the cluster."""
+        return isinstance(value, self._distributed.Future)
+
+    def told(self, problem: BaseException) -> BaseException:
+        """What a task raised, as an error of ours."""
+        if isinstance(problem, IzhigenError):
+            return problem
+        if isinstance(problem, self._distributed.scheduler.KilledWorker):
+            return ClusterError(
+                f"cluster: {first_line(problem)}; the workers that had it died, perhaps for want of memory: take more "
+                "of them, or record less"
+            )
+        return ClusterError(f"cluster: a worker failed with {type(problem).__name__}: {first_line(problem)}")
+
+    def _alone(self, since: float | None) -> float | None:
+        """Since when there has been no worker; raises ClusterError once that is too long."""
+        if self.client.scheduler_info(n_workers=-1)["workers"]:
+            return None
+        since = time.monotonic() if since is None else since
+        if time.monotonic() - since > PATIENCE:
+            raise self.lost()
+        return since
+
+    def lost(self) -> ClusterError:
+        """The error for a cluster without workers."""
+        where = self.client.scheduler.address if self.client.scheduler is not None else "no scheduler"
+        return ClusterError(f"the cluster at {where} has had no worker for {PATIENCE:g} s; start one, or take fewer")
+
+
+def _own_client(distributed: Any) -> Any:
+    """The current client; without one, that of a new cluster in this process."""
+    try:
+        return distributed.default_client()
+    except ValueError:
+        cluster = distributed.LocalCluster(
+            n_workers=1,
+            threads_per_worker=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            processes=False,
+            dashboard_address=None,
+        )
+        return distributed.Client(cluster)

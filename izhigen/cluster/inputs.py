@@ -1,0 +1,83 @@
+"""Inputs of a population on a cluster, cut for its shards and for stretches of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from izhigen.cluster.connection import Connection
+from izhigen.cluster.lazily import Grid, is_dask
+from izhigen.errors import ValueShapeError
+from izhigen.inputs.drawing import StreamKey
+from izhigen.inputs.feeds import as_stimulus, check_input_names, cut_input, kernel_input, make_feed
+from izhigen.memory.layout import Layout
+from izhigen.model.model import Declaration
+
+Array = Any
+Future = Any
+
+
+class ClusterInputs:
+    """The inputs of one run.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of all that the kernel reads.
+    """
+
+    def __init__(
+        self,
+        model: Declaration,
+        layout: Layout,
+        grid: Grid,
+        connection: Connection,
+        options: Mapping[str, Any],
+        inputs: Mapping[str, Any],
+    ) -> None:
+        check_input_names(inputs, (*model.inputs, *model.delta_inputs), model.name)
+        self.names = (*model.inputs, *(name for name in model.delta_inputs if name in inputs))
+        self._layout, self._grid, self._connection, self._options = layout, grid, connection, options
+        self._values = dict(inputs)
+        self._count = 0
+        self._parts: dict[tuple[str, int, int], list[Future]] = {}
+
+    def check(self, first_step: int, steps: int) -> None:
+        """Refuse what no run could take; text becomes a stimulus."""
+        self._count, dt = steps, float(self._options["dt"])
+        for name, value in self._values.items():
+            if is_dask(value):
+                if value.shape not in (self._layout.shape, (steps, *self._layout.shape)):
+                    raise ValueShapeError(
+                        f"input {name!r} has shape {value.shape}; give one value per neuron {self._layout.shape}, or "
+                        f"one row per step {(steps, *self._layout.shape)}"
+                    )
+                continue
+            value = as_stimulus(name, value, (first_step + steps) * dt)
+            computed = kernel_input(value, self._layout, dt)
+            key = StreamKey(self._options["seed"])
+            make_feed(name, value, self._layout, first_step, steps, dt, computed, key)
+            self._values[name] = value
+
+    def of(self, number: int, offset: int, steps: int) -> tuple[dict[str, Any], dict[str, Future]]:
+        """What a shard is given for some steps of the run: values, and parts of Dask arrays."""
+        piece, given, parts = self._grid.pieces[number], {}, {}
+        for name, value in self._values.items():
+            if is_dask(value):
+                parts[name] = self._part(name, offset, steps)[number]
+            else:
+                own = cut_input(name, value, self._layout, self._count, piece.first, piece.last)
+                is_series = getattr(own, "ndim", 0) == 2
+                given[name] = own[offset : offset + steps] if is_series else own
+        return given, parts
+
+    def _part(self, name: str, offset: int, steps: int) -> list[Future]:
+        """The blocks of a Dask array for some steps, flat over neurons."""
+        value = self._values[name]
+        is_series = value.ndim > len(self._layout.shape)
+        key = (name, offset, steps) if is_series else (name, 0, 0)
+        if key not in self._parts:
+            taken = value[offset : offset + steps] if is_series else value
+            self._parts = {k: v for k, v in self._parts.items() if k[0] != name}
+            self._parts[key] = self._connection.client.compute(self._grid.parts(taken))
+        return self._parts[key]

@@ -1,0 +1,220 @@
+"""A run of shards: stretches of steps, which all shards make, and the recording of what lies with them."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from izhigen.cluster import shards
+from izhigen.cluster.connection import Connection
+from izhigen.cluster.lazily import Grid, columns, delayed, joined
+from izhigen.cluster.shards import PER_NEURON, Order, Report
+from izhigen.errors import NonFiniteError
+from izhigen.recording.events import EventList
+from izhigen.recording.recording import Recording
+
+Array = Any
+Future = Any
+
+SECONDS = 3.0
+"""About how long a stretch takes: what Ctrl-C and the death of a worker can cost."""
+FIRST_WORK = 2e8
+"""Neuron-steps of the first stretch, for each thread."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Some steps that all shards made, each with a recording and a report."""
+
+    steps: int
+    recordings: Sequence[Future]
+    reports: Sequence[Report]
+
+
+@dataclass
+class Runner:
+    """Advances shards.
+
+    Attributes
+    ----------
+    connection : Connection
+    grid : Grid
+    shards : list of Future
+        As they are now: what stretches that ended made of them.
+    order : Order
+        What every stretch is to do.
+    neurons : sequence
+        The chosen neurons of each shard, by their own indices; None for all.
+    inputs_of : callable
+        ``inputs_of(number, offset, steps)``: a shard's inputs, as values and as parts that lie on the cluster.
+    """
+
+    connection: Connection
+    grid: Grid
+    shards: list[Future]
+    order: Order
+    neurons: Sequence[Array]
+    inputs_of: Callable[[int, int, int], tuple[Mapping[str, Any], Mapping[str, Future]]]
+    start: int
+    done: int = 0
+    stretches: list[Stretch] = field(default_factory=list)
+    _moments: list[Future | None] = field(default_factory=list)
+
+    def run(self, count: int, look: Callable[[], bool], advanced: Callable[[int], Any], threads: int) -> bool:
+        """All steps; whether ``look`` ended them early.
+
+        Raises
+        ------
+        NonFiniteError
+            With the population's index of the neuron; the shards are then those just before that step.
+        """
+        neurons = sum(piece.count for piece in self.grid.pieces)
+        steps = max(1, int(FIRST_WORK * threads / neurons))
+        self._moments = [None] * len(self.shards)
+        while self.done < count or not self.stretches:
+            size = min(self._whole(steps), count - self.done)
+            began = time.monotonic()
+            if not self._stretch(size, look):
+                if not self.stretches:
+                    self._stretch(0, lambda: False)
+                return True
+            advanced(size)
+            took = max(time.monotonic() - began, 1e-3)
+            steps = max(1, int(size * min(SECONDS / took, 10.0)))
+        return False
+
+    def _whole(self, steps: int) -> int:
+        """A number of steps after which a row ends."""
+        return max(1, steps // self.order.every) * self.order.every
+
+    def _stretch(self, steps: int, look: Callable[[], bool]) -> bool:
+        made = self._advance(steps, self.order)
+        found = self.connection.results([self.connection.submit(shards.report_of, one) for one in made], look)
+        if found is None:
+            return False
+        self._refuse(found)
+        submit = self.connection.submit
+        self.shards = [submit(shards.shard_of, one) for one in made]
+        self._moments = [submit(shards.moments_of, one) for one in made]
+        self.stretches.append(Stretch(steps, [submit(shards.recording_of, one) for one in made], found))
+        self.done += steps
+        return True
+
+    def _advance(self, steps: int, order: Order) -> list[Future]:
+        order = Order(steps, order.record, order.every, order.check_finite)
+        made = []
+        for number, shard in enumerate(self.shards):
+            given, parts = self.inputs_of(number, self.done, steps)
+            asked = (order, self.neurons[number], self._moments[number], given, parts)
+            made.append(self.connection.submit(shards.advance, shard, *asked))
+        return made
+
+    def _refuse(self, reports: Sequence[Report]) -> None:
+        """Raise the first error of all shards, once they stand before its step."""
+        errors = [
+            (report.error.step, report.error.neuron + piece.first, report.error, piece.first)
+            for report, piece in zip(reports, self.grid.pieces)
+            if report.error is not None
+        ]
+        if not errors:
+            return
+        step, _, error, first = min(errors, key=lambda found: found[:2])
+        before = step - (self.start + self.done)
+        if before > 0:
+            made = self._advance(before, Order(before, (), max(before, 1), check_finite=False))
+            self.shards = [self.connection.submit(shards.shard_of, one) for one in made]
+            self.done += before
+        raise numbered(error, first)
+
+
+def numbered(error: NonFiniteError, first: int) -> NonFiniteError:
+    """The error of a shard with the population's index of the neuron."""
+    number = error.neuron + first
+    message = re.sub(rf"\bneuron {error.neuron}\b", f"neuron {number}", str(error), count=1)
+    return NonFiniteError(
+        message, neuron=number, step=error.step, time=error.time, state=error.state, inputs=error.inputs
+    )
+
+
+def recording_of(
+    runner: Runner, dt: float, neurons: Array, own: Sequence[Array], events: Sequence[str], interrupted: bool
+) -> Recording:
+    """What all stretches recorded, read where it is used.
+
+    ``neurons`` are the chosen ones, ``own`` those of each shard by their places among them.
+    """
+    made = _Assembled(runner.grid, neurons, own)
+    stretches, first = runner.stretches, runner.stretches[0].reports[0]
+    every = runner.order.every
+    rows = [stretch.steps // every for stretch in stretches]
+    figures = [name for name in first.types if name in ("count", "first_spike", "isi_mean", "isi_std")]
+    apart = [name.removeprefix(PER_NEURON) for name in first.types if name.startswith(PER_NEURON)]
+    traces = [name for name in first.types if name not in figures and not name.startswith(PER_NEURON)]
+    return Recording(
+        t=(runner.start + every * np.arange(1, sum(rows) + 1)) * dt,
+        traces={
+            name: joined([made.trace(stretch, name, count) for stretch, count in zip(stretches, rows)])
+            for name in traces
+        },
+        shape=runner.grid.shape,
+        neurons=neurons,
+        info=first.info,
+        start=runner.start * dt,
+        stop=(runner.start + runner.done) * dt,
+        lists={name: _event(runner.grid, stretches, name) for name in events},
+        figures={name: made.row(stretches[-1], name) for name in figures},
+        interrupted=interrupted,
+        per_neuron={name: made.row(stretches[0], PER_NEURON + name) for name in apart},
+    )
+
+
+@dataclass(frozen=True)
+class _Assembled:
+    """Arrays of a recording of all neurons, or of chosen ones."""
+
+    grid: Grid
+    neurons: Array
+    own: Sequence[Array]
+
+    def trace(self, stretch: Stretch, name: str, rows: int) -> Any:
+        """Rows of a stretch."""
+        dtype = stretch.reports[0].types[name]
+
+        def block(number: int, shape: tuple[int, ...]) -> Any:
+            return delayed(shards.array_of, stretch.recordings[number], name, shape)
+
+        if self.neurons is None:
+            return self.grid.whole(block, dtype, rows)
+        return self._columns(block, rows, dtype)
+
+    def row(self, stretch: Stretch, name: str) -> Any:
+        """One value a neuron."""
+        dtype = stretch.reports[0].types[name]
+
+        def block(number: int, shape: tuple[int, ...]) -> Any:
+            return delayed(shards.array_of, stretch.recordings[number], name, shape)
+
+        return self.grid.whole(block, dtype) if self.neurons is None else self._columns(block, 1, dtype)[0]
+
+    def _columns(self, block: Callable[[int, tuple[int, ...]], Any], rows: int, dtype: Any) -> Any:
+        blocks = ((block(k, (rows, len(places))), len(places)) for k, places in enumerate(self.own))
+        order = np.argsort(np.concatenate(list(self.own)))
+        return columns(blocks, rows, dtype, order)
+
+
+def _event(grid: Grid, stretches: Sequence[Stretch], name: str) -> EventList:
+    """All times of an event, merged stretch by stretch."""
+    import dask.array as da
+
+    firsts, times, indices = tuple(piece.first for piece in grid.pieces), [], []
+    for stretch in stretches:
+        count = sum(report.events[name] for report in stretch.reports)
+        merged = delayed(shards.merged, list(stretch.recordings), name, firsts)
+        times.append(da.from_delayed(delayed(shards.times_of, merged), (count,), np.float64))
+        indices.append(da.from_delayed(delayed(shards.indices_of, merged), (count,), np.int64))
+    return EventList(joined(times), joined(indices))
