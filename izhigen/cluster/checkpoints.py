@@ -11,6 +11,7 @@ import numpy as np
 
 from izhigen.cluster.connection import Connection
 from izhigen.cluster.lazily import Grid
+from izhigen.cluster.shards import address
 from izhigen.errors import ClusterError
 from izhigen.model.model import Declaration
 from izhigen.population.checkpoint import (
@@ -52,7 +53,7 @@ def _write_shard(shard: Population, path: str, token: str, number: int, first: i
     place = Path(path)
     if not (place / LOCK).is_file():
         raise ClusterError(
-            f"worker {_address()} does not see {path}; name a folder that the client and all workers share"
+            f"worker {address()} does not see {path}; name a folder that the client and all workers share"
         )
     saved = shard.saved_for_checkpoint()
     arrays = arrays_of(saved)
@@ -62,12 +63,6 @@ def _write_shard(shard: Population, path: str, token: str, number: int, first: i
     given = {n: nothing if isinstance(v, np.ndarray) else v for n, v in saved.given.items()}
     parameters = {n: nothing if isinstance(v, np.ndarray) else v for n, v in saved.parameters.items()}
     return file, replace(saved, given=given, parameters=parameters, state={}, spike=None), types
-
-
-def _address() -> str:
-    import distributed
-
-    return str(distributed.get_worker().address)
 
 
 def read(path: Any, kind: type[Declaration], options: Mapping[str, Any]) -> Checkpoint:

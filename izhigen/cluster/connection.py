@@ -157,8 +157,9 @@ class Connection:
         return isinstance(value, self._distributed.Future)
 
     def told(self, problem: BaseException) -> BaseException:
-        """What a task raised, as an error of ours."""
-        if isinstance(problem, IzhigenError):
+        """What a task raised, as an error of ours, or as one of a disk."""
+        of_dask = type(problem).__module__.partition(".")[0] == "distributed"
+        if isinstance(problem, IzhigenError) or (isinstance(problem, OSError) and not of_dask):
             return problem
         if isinstance(problem, self._distributed.scheduler.KilledWorker):
             return ClusterError(

@@ -14,7 +14,9 @@ from izhigen.cluster import checkpoints, shards
 from izhigen.cluster.connection import Connection
 from izhigen.cluster.inputs import ClusterInputs
 from izhigen.cluster.lazily import Grid, as_state, delayed, is_dask
-from izhigen.cluster.runs import Runner, recording_of
+from izhigen.cluster.runs import Runner, kinds, recording_of
+from izhigen.cluster.shards import PER_NEURON
+from izhigen.cluster.stores import ClusterStore
 from izhigen.codegen.request import KernelRequest
 from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.memory.layout import Layout, check_neurons
@@ -31,6 +33,7 @@ from izhigen.population.training import read_training, with_spike_reset
 from izhigen.population.values import check_value_names, value_of
 from izhigen.recording.plan import recorded_names
 from izhigen.recording.recording import Recording
+from izhigen.recording.store import Header, check_new
 from izhigen.scalars import check_count, read_flag
 from izhigen.signals import Interruptible
 from izhigen.timegrid import count_steps
@@ -343,13 +346,22 @@ class ClusterPopulation(NamedValues):
         neurons: Any = None,
         progress: bool | None = None,
         check_finite: bool = True,
+        out: str | Path | None = None,
         **inputs: Any,
     ) -> Recording:
         """Advance by a duration and write down what is asked for; see :meth:`izhigen.Population.run`.
 
         The recording's arrays are Dask arrays, whose blocks stay with the workers until they are used;
-        :meth:`Recording.to_host` brings all of it here. Inputs may be Dask arrays, too.
+        :meth:`Recording.to_host` brings all of it here. With ``out`` the workers write their rows to that store, in a
+        folder that all of them see. Inputs may be Dask arrays, too.
+
+        Raises
+        ------
+        ClusterError
+            Where workers are gone, or one of them fails; the population then stands after the last stretch of steps
+            that all made.
         """
+        place = None if out is None else check_new(out).absolute()
         check_finite = read_flag(check_finite, "check_finite")
         progress = None if progress is None else read_flag(progress, "progress")
         count, every = count_steps(duration, steps, self.dt), check_count("every", every)
@@ -361,13 +373,41 @@ class ClusterPopulation(NamedValues):
         places = self._places(chosen)
         own = [None if chosen is None else chosen[p] - piece.first for p, piece in zip(places, self._grid.pieces)]
         order = shards.Order(0, tuple(names), every, check_finite)
-        runner = Runner(self._connection, self._grid, self._shards, order, own, drives.of, self._steps)
+        runner = Runner(self._connection, self._grid, self._shards, order, own, drives.of, self._steps, self.dt)
         with Interruptible() as signals, progress_bar(progress, count, f"{count * self.dt:g} ms") as bar:
             try:
+                if place is not None:
+                    self._open_store(runner, place, chosen, places, events, count)
                 interrupted = runner.run(count, signals.look, bar.update, self._connection.threads)
             finally:
                 self._shards, self._steps = runner.shards, runner.start + runner.done
-        return recording_of(runner, self.dt, chosen, places, events, interrupted)
+        if runner.store is None:
+            return recording_of(runner, chosen, places, events, interrupted)
+        last = runner.stretches[-1]
+        figures, _, _ = kinds(last.reports[0])
+        stop = (runner.start + runner.done) * self.dt
+        return runner.store.finish(last.recordings, last.reports[0], figures, stop, interrupted)
+
+    def _open_store(
+        self, runner: Runner, path: Path, chosen: Array, places: list[Array], events: list[str], count: int
+    ) -> None:
+        """Make a store for what the run records."""
+        first = runner.open()
+        report = first.reports[0]
+        _, apart, traces = kinds(report)
+        row = self._layout.shape if chosen is None else chosen.shape
+        header = Header(
+            self._layout.shape,
+            chosen,
+            report.info,
+            self.t,
+            {name: report.types[name] for name in traces},
+            tuple(events),
+            count // runner.order.every,
+            {name: np.broadcast_to(np.zeros((), report.types[PER_NEURON + name]), row) for name in apart},
+        )
+        runner.store = ClusterStore(path, header, self._connection, self._grid, places)
+        runner.store.add_apart(first.recordings)
 
     def _places(self, chosen: Array) -> list[Array]:
         """Where the chosen neurons of each shard stand among all that are chosen."""

@@ -8,14 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import dask
+import dask.array as da
 import numpy as np
 
 from izhigen.cluster import shards
 from izhigen.cluster.connection import Connection
 from izhigen.cluster.lazily import Grid, columns, delayed, joined
 from izhigen.cluster.shards import PER_NEURON, Order, Report
+from izhigen.cluster.stores import ClusterStore
 from izhigen.errors import NonFiniteError
 from izhigen.recording.events import EventList
+from izhigen.recording.figures import UNITS
 from izhigen.recording.recording import Recording
 
 Array = Any
@@ -61,6 +65,8 @@ class Runner:
     neurons: Sequence[Array]
     inputs_of: Callable[[int, int, int], tuple[Mapping[str, Any], Mapping[str, Future]]]
     start: int
+    dt: float
+    store: ClusterStore | None = None
     done: int = 0
     stretches: list[Stretch] = field(default_factory=list)
     _moments: list[Future | None] = field(default_factory=list)
@@ -75,24 +81,31 @@ class Runner:
         """
         neurons = sum(piece.count for piece in self.grid.pieces)
         steps = max(1, int(FIRST_WORK * threads / neurons))
-        self._moments = [None] * len(self.shards)
         while self.done < count or not self.stretches:
             size = min(self._whole(steps), count - self.done)
             began = time.monotonic()
             if not self._stretch(size, look):
-                if not self.stretches:
-                    self._stretch(0, lambda: False)
+                self.open()
                 return True
             advanced(size)
             took = max(time.monotonic() - began, 1e-3)
             steps = max(1, int(size * min(SECONDS / took, 10.0)))
         return False
 
+    def open(self) -> Stretch:
+        """The first stretch: one without steps, where none was made yet."""
+        if not self.stretches:
+            self._stretch(0, lambda: False)
+        return self.stretches[0]
+
     def _whole(self, steps: int) -> int:
-        """A number of steps after which a row ends."""
-        return max(1, steps // self.order.every) * self.order.every
+        """A number of steps after which a row ends, or a chunk of rows."""
+        unit = self.order.every * (1 if self.store is None else self.store.rows)
+        return max(1, steps // unit) * unit
 
     def _stretch(self, steps: int, look: Callable[[], bool]) -> bool:
+        if not self._moments:
+            self._moments = [None] * len(self.shards)
         made = self._advance(steps, self.order)
         found = self.connection.results([self.connection.submit(shards.report_of, one) for one in made], look)
         if found is None:
@@ -101,9 +114,20 @@ class Runner:
         submit = self.connection.submit
         self.shards = [submit(shards.shard_of, one) for one in made]
         self._moments = [submit(shards.moments_of, one) for one in made]
-        self.stretches.append(Stretch(steps, [submit(shards.recording_of, one) for one in made], found))
-        self.done += steps
+        self._keep(Stretch(steps, [submit(shards.recording_of, one) for one in made], found))
         return True
+
+    def _keep(self, stretch: Stretch) -> None:
+        """Keep what a stretch recorded: with the workers, or in the store."""
+        before, every = self.done // self.order.every, self.order.every
+        self.done += stretch.steps
+        if self.store is None:
+            self.stretches.append(stretch)
+            return
+        rows = self.done // every - before
+        t = (self.start + every * np.arange(before + 1, before + rows + 1)) * self.dt
+        self.store.add(stretch.recordings, stretch.reports, rows, t, (self.start + self.done) * self.dt)
+        self.stretches = [stretch]
 
     def _advance(self, steps: int, order: Order) -> list[Future]:
         order = Order(steps, order.record, order.every, order.check_finite)
@@ -125,10 +149,12 @@ class Runner:
             return
         step, _, error, first = min(errors, key=lambda found: found[:2])
         before = step - (self.start + self.done)
-        if before > 0:
-            made = self._advance(before, Order(before, (), max(before, 1), check_finite=False))
+        if before > 0 and self.store is None:
+            made = self._advance(before, Order(before, (), before, check_finite=False))
             self.shards = [self.connection.submit(shards.shard_of, one) for one in made]
             self.done += before
+        elif before > 0:
+            self._stretch(before, lambda: False)
         raise numbered(error, first)
 
 
@@ -141,8 +167,15 @@ def numbered(error: NonFiniteError, first: int) -> NonFiniteError:
     )
 
 
+def kinds(report: Report) -> tuple[list[str], list[str], list[str]]:
+    """Names of the figures, of what differs between neurons, and of the traces of a recording."""
+    figures = [name for name in report.types if name in UNITS]
+    apart = [name.removeprefix(PER_NEURON) for name in report.types if name.startswith(PER_NEURON)]
+    return figures, apart, [n for n in report.types if n not in figures and not n.startswith(PER_NEURON)]
+
+
 def recording_of(
-    runner: Runner, dt: float, neurons: Array, own: Sequence[Array], events: Sequence[str], interrupted: bool
+    runner: Runner, neurons: Array, own: Sequence[Array], events: Sequence[str], interrupted: bool
 ) -> Recording:
     """What all stretches recorded, read where it is used.
 
@@ -150,11 +183,9 @@ def recording_of(
     """
     made = _Assembled(runner.grid, neurons, own)
     stretches, first = runner.stretches, runner.stretches[0].reports[0]
-    every = runner.order.every
+    every, dt = runner.order.every, runner.dt
     rows = [stretch.steps // every for stretch in stretches]
-    figures = [name for name in first.types if name in ("count", "first_spike", "isi_mean", "isi_std")]
-    apart = [name.removeprefix(PER_NEURON) for name in first.types if name.startswith(PER_NEURON)]
-    traces = [name for name in first.types if name not in figures and not name.startswith(PER_NEURON)]
+    figures, apart, traces = kinds(first)
     return Recording(
         t=(runner.start + every * np.arange(1, sum(rows) + 1)) * dt,
         traces={
@@ -209,12 +240,11 @@ class _Assembled:
 
 def _event(grid: Grid, stretches: Sequence[Stretch], name: str) -> EventList:
     """All times of an event, merged stretch by stretch."""
-    import dask.array as da
-
     firsts, times, indices = tuple(piece.first for piece in grid.pieces), [], []
     for stretch in stretches:
         count = sum(report.events[name] for report in stretch.reports)
-        merged = delayed(shards.merged, list(stretch.recordings), name, firsts)
+        lists = [delayed(shards.events_of, recording, name) for recording in stretch.recordings]
+        merged = dask.delayed(shards.merged, pure=True)(lists, firsts)
         times.append(da.from_delayed(delayed(shards.times_of, merged), (count,), np.float64))
         indices.append(da.from_delayed(delayed(shards.indices_of, merged), (count,), np.int64))
     return EventList(joined(times), joined(indices))

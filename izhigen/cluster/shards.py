@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import distributed
 import numpy as np
 from dask.sizeof import sizeof
 
@@ -163,9 +164,18 @@ def state_of(shard: Population, name: str, shape: tuple[int, ...]) -> Array:
     return np.array(found).reshape(shape)
 
 
-def merged(recordings: list[Recording], event: str, firsts: tuple[int, ...]) -> EventList:
+def address() -> str:
+    """Of the worker that asks."""
+    return str(distributed.get_worker().address)
+
+
+def events_of(recording: Recording, event: str) -> EventList:
+    """An event of a shard."""
+    return recording.lists[event]
+
+
+def merged(lists: list[EventList], firsts: tuple[int, ...]) -> EventList:
     """An event in all shards, by time and then neuron of the population."""
-    lists = [found.lists[event] for found in recordings]
     whole = join_lists([EventList(part.times, part.indices + first) for part, first in zip(lists, firsts)])
     order = np.lexsort((whole.indices, whole.times))
     return EventList(whole.times[order], whole.indices[order])

@@ -388,7 +388,8 @@ class Recording:
             for key, value in self.info.items()
         }
         remote = any(map(is_on_cluster, (*self.traces.values(), *(found.times for found in self.lists.values()))))
-        here, coordinates = self if remote else self.to_host(), axes_of(self.shape, self.neurons)
+        here = self if remote else self.to_host()
+        coordinates = {name: np.asarray(labels) for name, labels in axes_of(self.shape, self.neurons).items()}
         twice = name_given_twice(coordinates, here.figures, here.per_neuron, here.lists, here.traces)
         if twice is not None:
             raise RecordingError(f"{shown(twice)} is the name of two variables or axes; rename one in the model")

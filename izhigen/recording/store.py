@@ -9,7 +9,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from izhigen.model.events import SPIKE
 from izhigen.recording.description import PER_NEURON, Description, recording_path
 from izhigen.recording.events import EventList, array_names
 from izhigen.recording.figures import UNITS
-from izhigen.recording.stored import METADATA, TIME, axes_of, load_zarr, name_given_twice
+from izhigen.recording.stored import LABELS_AT_ONCE, METADATA, TIME, axes_of, load_zarr, name_given_twice
 
 if TYPE_CHECKING:
     from izhigen.recording.chunks import ArrayMetadata
@@ -136,20 +136,28 @@ class StoreWriter:
     rows : int
         Rows of a piece of whole chunks, of about :data:`PIECE_BYTES`; other pieces are written too, more slowly.
 
+    Parameters
+    ----------
+    path : path
+    header : Header
+    boxes : sequence of int, optional
+        Where others write parts of rows (:func:`write_part`): lengths of these along each axis of a row. No chunk
+        reaches from one into another, and what differs between neurons is left to them too.
+
     Raises
     ------
     RecordingError
         Here and in every method, when the disk refuses; says what is safe.
     """
 
-    def __init__(self, path: Any, header: Header) -> None:
-        self.path, self._header = check_new(path), header
+    def __init__(self, path: Any, header: Header, boxes: Sequence[int] | None = None) -> None:
+        self.path, self._header, self._boxes = check_new(path), header, boxes
         row_bytes = max(
             8, sum(np.dtype(dtype).itemsize for dtype in header.traces.values()) * math.prod(header.row_shape)
         )
         piece_bytes = max(min(PIECE_BYTES, room(self.path) // PIECES_A_DISK), 2 * LEAST_CHUNK_BYTES)
         self._chunk_bytes = min(CHUNK_BYTES, piece_bytes // 2)
-        most = max(1, piece_bytes // row_bytes)
+        most = max(1 if boxes is None else CHUNK_ROWS, piece_bytes // row_bytes)
         chunk_rows = rows_a_chunk(header, most, self._chunk_bytes)
         self.rows = most // chunk_rows * chunk_rows
         self._rows, self._counts = 0, dict.fromkeys(header.events, 0)
@@ -169,8 +177,8 @@ class StoreWriter:
         try:
             with self._told():
                 for name, labels in axes.items():
-                    self._put(name, 0, labels)
-                for name, values in header.per_neuron.items():
+                    self._put_labels(name, labels)
+                for name, values in header.per_neuron.items() if boxes is None else ():
                     self._put(PER_NEURON + name, 0, fetch(values))
                 self._commit(header.start, 0, self._counts, interrupted=True)  # true until the run has ended well
         except BaseException:
@@ -184,15 +192,15 @@ class StoreWriter:
         header, units = self._header, self._header.info.get("units", {})
         real, index = np.dtype(np.float64), np.dtype(np.int64)
         series = (min(SERIES_CHUNK, self._chunk_bytes // real.itemsize),)
-        found = {name: ArrayMetadata(index, labels.shape, series, (name,)) for name, labels in axes.items()}
+        found = {name: ArrayMetadata(index, (len(labels),), series, (name,)) for name, labels in axes.items()}
         found[TIME] = ArrayMetadata(real, (0,), series, (TIME,), "ms")
         for name, dtype in header.traces.items():
-            chunks = chunk_shape(chunk_rows, header.row_shape, np.dtype(dtype).itemsize, self._chunk_bytes)
+            chunks = self._chunks(chunk_rows, header.row_shape, np.dtype(dtype).itemsize, self._chunk_bytes)
             found[name] = ArrayMetadata(
                 np.dtype(dtype), (0, *header.row_shape), chunks, (TIME, *axes), str(units.get(name, ""))
             )
         for name, values in header.per_neuron.items():
-            chunks = chunk_shape(1, values.shape, values.itemsize)[1:]
+            chunks = self._chunks(1, values.shape, values.dtype.itemsize)[1:]
             unit = str(units.get(name, ""))
             found[PER_NEURON + name] = ArrayMetadata(values.dtype, values.shape, chunks, tuple(axes), unit)
         for name in header.events:
@@ -254,25 +262,51 @@ class StoreWriter:
 
     def _put(self, name: str, first: int, values: Array) -> None:
         """Write rows from the first on; to readers they are not there yet."""
-        from izhigen.recording.chunks import open_array
+        write_part(self.path, name, self.about(name, first + len(values)), (slice(first, None),), values)
 
-        about = self._arrays[name]
-        shape = (first + len(values), *about.shape[1:])
-        if values.size:
-            open_array(self.path, name, replace(about, shape=shape), writable=True)[first:] = values
+    def _put_labels(self, name: str, labels: Sequence[int]) -> None:
+        """Write the labels of an axis, a range not all at once."""
+        for first in range(0, len(labels), LABELS_AT_ONCE):
+            self._put(name, first, np.asarray(labels[first : first + LABELS_AT_ONCE], np.int64))
+
+    def _chunks(self, rows: int, shape: tuple[int, ...], itemsize: int, most: int | None = None) -> tuple[int, ...]:
+        found = chunk_shape(rows, shape, itemsize, most)
+        if self._boxes is None:
+            return found
+        return (rows, *(divisor(box, length) for box, length in zip(self._boxes, found[1:])))
 
     def finish(self, stop: float, interrupted: bool, figures: Mapping[str, Array]) -> None:
         """Write the figures of each neuron's spikes, until when (ms) the recording goes, and whether it ended early."""
-        from izhigen.recording.chunks import ArrayMetadata
-
-        axes = tuple(axes_of(self._header.shape, self._header.neurons))
         with self._told():
             for name, values in figures.items():
-                chunks = chunk_shape(1, values.shape, values.itemsize)[1:]
-                self._arrays[name] = ArrayMetadata(values.dtype, values.shape, chunks, axes, UNITS[name])
+                self.describe_figure(name, values.shape, values.dtype)
                 self._put(name, 0, values)
-            self._figures = tuple(figures)
             self._commit(stop, self._rows, self._counts, interrupted)
+
+    def describe_figure(self, name: str, shape: tuple[int, ...], dtype: Any) -> None:
+        """Make ready for the values of a figure."""
+        from izhigen.recording.chunks import ArrayMetadata
+
+        axes, dtype = tuple(axes_of(self._header.shape, self._header.neurons)), np.dtype(dtype)
+        chunks = self._chunks(1, shape, dtype.itemsize)[1:]
+        self._arrays[name] = ArrayMetadata(dtype, shape, chunks, axes, UNITS[name])
+        self._figures = (*self._figures, name)
+
+    def about(self, name: str, rows: int | None = None) -> ArrayMetadata:
+        """How an array lies, once it has so many rows."""
+        found = self._arrays[name]
+        return found if rows is None else replace(found, shape=(rows, *found.shape[1:]))
+
+    def count_in(self, stop: float, rows: int, events: Mapping[str, int], interrupted: bool = True) -> None:
+        """Make what others wrote seen: so many more rows and events, until ``stop`` (ms)."""
+        counts = {name: count + events.get(name, 0) for name, count in self._counts.items()}
+        with self._told():
+            self._commit(stop, self._rows + rows, counts, interrupted)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many of each event are counted in."""
+        return self._counts
 
     def _commit(self, stop: float, rows: int, counts: Mapping[str, int], interrupted: bool) -> None:
         """Make what was put seen, up to so many rows, and so many of each event."""
@@ -319,9 +353,9 @@ class StoreWriter:
         try:
             yield
         except OSError as problem:
-            raise RecordingError(f"{self.path} cannot be written: {problem}; {self._safe()}") from problem
+            raise RecordingError(f"{self.path} cannot be written: {problem}; {self.safe()}") from problem
 
-    def _safe(self) -> str:
+    def safe(self) -> str:
         """What can still be read after an error."""
         if not self._rows and not any(self._counts.values()):
             return "nothing was recorded there"
@@ -329,6 +363,20 @@ class StoreWriter:
         others = sum(self._counts.values()) - spikes
         events = f", {spikes} spikes and {others} other events" if others else f" and {spikes} spikes"
         return f"its first {self._rows} rows{events} are safe"
+
+
+def write_part(path: Path, name: str, about: ArrayMetadata, key: tuple[Any, ...], values: Array) -> None:
+    """Write a part of an array of a store; of rows that are not counted yet, so that no reader sees them."""
+    from izhigen.recording.chunks import open_array
+
+    if values.size:
+        open_array(path, name, about, writable=True)[key] = values
+
+
+def divisor(length: int, most: int) -> int:
+    """The largest divisor of a length that is at most ``most``."""
+    small = [k for k in range(1, math.isqrt(length) + 1) if length % k == 0]
+    return max(k for k in (*small, *(length // k for k in small)) if k <= max(most, 1))
 
 
 def _write_json(path: Path, document: Mapping[str, Any]) -> None:

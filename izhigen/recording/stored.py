@@ -65,13 +65,13 @@ def load_zarr() -> Any:
     return zarr
 
 
-def axes_of(shape: tuple[int, ...], neurons: Array) -> dict[str, Array]:
-    """The labelled axes of a trace's row: name to labels."""
+def axes_of(shape: tuple[int, ...], neurons: Array) -> dict[str, Any]:
+    """The labelled axes of a trace's row: name to labels, a range where these count all neurons."""
     if neurons is not None:
         return {NEURON: neurons}
     if len(shape) == 1:
-        return {NEURON: np.arange(shape[0])}
-    return {f"axis_{k}": np.arange(length) for k, length in enumerate(shape)}
+        return {NEURON: range(shape[0])}
+    return {f"axis_{k}": range(length) for k, length in enumerate(shape)}
 
 
 def name_given_twice(
@@ -185,7 +185,7 @@ class _Reader:
         about, description = self._about, self._description
         rows, counts = whole(about, "rows"), self._event_counts()
         chosen = None if flag(about, "all_neurons") else self._all(NEURON, {_INDEX}, (None,), description.check_neurons)
-        axes = axes_of(description.shape, chosen) if chosen is not None else self._lengths()
+        axes = axes_of(description.shape, chosen)
         self._check_labels(axes)
         row = description.shape if chosen is None else chosen.shape
         found: dict[str, Any] = {"neurons": chosen, "t": self._stored(TIME, {_REAL}, (rows,))}
@@ -220,12 +220,6 @@ class _Reader:
         return EventList(
             self._stored(times, {_REAL}, (count,), in_order), self._stored(indices, {_INDEX}, (count,), known)
         )
-
-    def _lengths(self) -> Mapping[str, Any]:
-        """The axes of all neurons, each with no labels but those that it must have."""
-        shape = self._description.shape
-        names = [NEURON] if len(shape) == 1 else [f"axis_{k}" for k in range(len(shape))]
-        return {name: range(length) for name, length in zip(names, shape)}
 
     def _check_labels(self, axes: Mapping[str, Any]) -> None:
         """Labels of all neurons count them, and are there: so no more memory is taken for them than a store has."""
