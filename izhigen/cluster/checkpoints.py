@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.cluster.connection import Connection
+from izhigen.cluster.connection import Connection, address
 from izhigen.cluster.lazily import Grid
-from izhigen.cluster.shards import address
 from izhigen.errors import ClusterError
 from izhigen.model.model import Declaration
 from izhigen.population.checkpoint import (

@@ -195,3 +195,8 @@ def _own_client(distributed: Any) -> Any:
             dashboard_address=None,
         )
         return distributed.Client(cluster)
+
+
+def address() -> str:
+    """Of the worker that asks."""
+    return str(load_distributed().get_worker().address)

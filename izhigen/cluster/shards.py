@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import distributed
 import numpy as np
 from dask.sizeof import sizeof
 
@@ -162,11 +161,6 @@ def state_of(shard: Population, name: str, shape: tuple[int, ...]) -> Array:
         return shard.spike.reshape(shape)
     found = fetch(shard.parameters[name] if name in shard.parameters else shard.state[name])
     return np.array(found).reshape(shape)
-
-
-def address() -> str:
-    """Of the worker that asks."""
-    return str(distributed.get_worker().address)
 
 
 def events_of(recording: Recording, event: str) -> EventList:

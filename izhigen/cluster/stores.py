@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from izhigen.cluster.connection import Connection
+from izhigen.cluster.connection import Connection, address
 from izhigen.cluster.lazily import Grid
-from izhigen.cluster.shards import PER_NEURON, Report, address, array_of, events_of, merged
+from izhigen.cluster.shards import PER_NEURON, Report, array_of, events_of, merged
 from izhigen.errors import ClusterError, RecordingError
 from izhigen.memory.pieces import Piece
 from izhigen.recording.description import PER_NEURON as STORED

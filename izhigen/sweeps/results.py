@@ -31,6 +31,22 @@ class Coordinate(NamedTuple):
         return {"units": self.unit} if self.unit else {}
 
 
+class Room(Protocol):
+    """Takes values where they are made."""
+
+    def write(self, piece: Piece, variables: Mapping[str, Variable], values: Mapping[str, Array]) -> bool:
+        """Write those of a piece; whether they need not be brought to the client."""
+        ...
+
+
+class Nowhere:
+    """No :class:`Room`: values are brought to the client."""
+
+    def write(self, piece: Piece, variables: Mapping[str, Variable], values: Mapping[str, Array]) -> bool:
+        """Nothing is written."""
+        return False
+
+
 class Results(Protocol):
     """Takes the values of one piece after the other."""
 
@@ -54,6 +70,10 @@ class Results(Protocol):
 
     def put(self, piece: Piece, values: Mapping[str, Array], events: Mapping[str, EventList], not_finite: int) -> None:
         """Take a piece: a set a row, and events with flat indices of their sets in the order of the result."""
+        ...
+
+    def room_of_others(self, variables: Mapping[str, Variable]) -> Room:
+        """Where other processes may write values themselves; those that they wrote are None in :meth:`put`."""
         ...
 
     def dataset(self, interrupted: bool) -> Any:
@@ -134,6 +154,10 @@ class InMemory:
             self._events.setdefault(name, []).append(found)
         self._not_finite += not_finite
         self.done = piece.last
+
+    def room_of_others(self, variables: Mapping[str, Variable]) -> Room:
+        """None."""
+        return Nowhere()
 
     def dataset(self, interrupted: bool) -> Any:
         """The Dataset."""

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from izhigen.api import Model
 from izhigen.errors import ValueShapeError, shown
 from izhigen.memory.pieces import Piece, cut_of, pieces
-from izhigen.memory.space import fetch
-from izhigen.model.model import Declaration
 from izhigen.population.progress import progress_bar
-from izhigen.recording.events import EventList
-from izhigen.recording.recording import Recording
 from izhigen.scalars import read_finite
 from izhigen.signals import Interruptible
+from izhigen.sweeps.making import MadePiece, make_piece
 from izhigen.sweeps.measures import COUNT, TIME, Variable
-from izhigen.sweeps.results import Coordinate, InMemory, Results, check_same, result_bytes
+from izhigen.sweeps.results import Coordinate, InMemory, Results, Room, check_same, result_bytes
 from izhigen.sweeps.store import InStore
 from izhigen.sweeps.task import Task, key_of, read_task
 
@@ -37,7 +32,7 @@ WORK_IN_PIECE = 1e9
 
 
 def sweep(
-    model: Declaration,
+    model: Model,
     values: Any,
     duration: float | None = None,
     *,
@@ -49,6 +44,7 @@ def sweep(
     out: Any = None,
     memory: float = MEMORY,
     progress: bool | None = None,
+    cluster: Any = None,
     **options: Any,
 ) -> xarray.Dataset:
     """Run a model with many parameter sets, as neurons of populations whose kernel is built once:
@@ -85,6 +81,9 @@ def sweep(
         Bytes that a piece of the sweep may take, about; results do not depend on it.
     progress : bool, optional
         Show a progress bar with the time left; by default on a terminal when it takes more than a second.
+    cluster : dask.distributed.Client or True, optional
+        Have the workers of a Dask cluster make the pieces, or threads of this process; results do not depend on it.
+        With ``out`` they write to the store, which all of them must see.
     **options
         As :meth:`izhigen.Model.population` takes them: dt, method, spike_timing, backend, dtype, threads, seed, device
         and so on. Also parameters and initial states by name, for all sets: a number, an array in the shape of the
@@ -106,6 +105,8 @@ def sweep(
         not fit in memory.
     RecordingError
         Where xarray is missing; where ``out`` holds something else, or its disk has no room.
+    ClusterError
+        Where a worker cannot make pieces; names it.
     """
     if not isinstance(model, Model):
         raise ValueShapeError(f"sweep takes a model, such as iz.load('RS'), not {shown(model)}")
@@ -114,7 +115,7 @@ def sweep(
     room = read_finite(memory, "memory")
     if room <= 0:
         raise ValueShapeError(f"memory={shown(memory)} is no number of bytes above 0")
-    return _Sweep(task, _results(task, out, room)).go(progress)
+    return _Sweep(task, _results(task, out, room)).go(progress, cluster)
 
 
 def _results(task: Task, out: Any, memory: float) -> Results:
@@ -141,67 +142,50 @@ class _Sweep:
         self._variables: Mapping[str, Variable] | None = None
         self._not_finite, self._first_bad = 0, -1
 
-    def go(self, progress: bool | None) -> Any:
+    def go(self, progress: bool | None, cluster: Any) -> Any:
         """All pieces that are left; the Dataset."""
         sets, results = self._task.sets, self._results
+        left = (piece for piece in pieces(sets.shape, *results.cut) if piece.first >= results.done)
         with Interruptible() as signals, progress_bar(progress, sets.count, f"{sets.count} sets", "set") as bar:
             bar.update(results.done)
-            for piece in pieces(sets.shape, *results.cut):
-                if piece.first < results.done:
-                    continue
-                if signals.look() or not self._make(piece):
+            for made in self._made(left, cluster, signals.look):
+                if made is None:
                     break
-                bar.update(piece.last - piece.first)
+                self._take(made)
+                bar.update(made.piece.count)
         self._warn()
         return results.dataset(interrupted=results.done < sets.count)
 
-    def _make(self, piece: Piece) -> bool:
-        """A piece; whether it was made whole."""
-        task = self._task
-        population = task.population(piece)
-        recording = population.run(
-            steps=task.steps,
-            record=task.measures.record,
-            every=task.every,
-            progress=False,
-            check_finite=False,
-            **task.inputs(piece),
-        )
-        if recording.interrupted:
-            return False
-        recording = recording.to_host()
-        finite = np.all([np.isfinite(fetch(population.state[s])) for s in task.model.states], axis=0)
-        values = task.measures.values(recording)
-        self._begin(task.measures.variables(values, task.model.unit_of), np.asarray(recording.t))
-        bad = np.flatnonzero(~finite)
-        for name in values if len(bad) else ():
-            values[name] = values[name].copy()
-            values[name][bad] = np.nan
-        self._results.put(piece, values, self._events(recording, piece, finite), len(bad))
-        if len(bad) and self._first_bad < 0:
-            self._first_bad = piece.first + int(bad[0])
-        self._not_finite += len(bad)
-        return True
+    def _made(self, left: Iterator[Piece], cluster: Any, look: Callable[[], bool]) -> Iterator[MadePiece | None]:
+        """The pieces one after the other; None where an interrupt ends them."""
+        if cluster is not None and cluster is not False:
+            from izhigen.sweeps.cluster import made_on_cluster
+
+            yield from made_on_cluster(self._task, left, cluster, look, self._room_of_others)
+            return
+        for piece in left:
+            yield None if look() else make_piece(self._task, piece)
+
+    def _room_of_others(self) -> Room | None:
+        """Where workers may write values themselves, once the first piece is there."""
+        return None if self._variables is None else self._results.room_of_others(self._variables)
+
+    def _take(self, made: MadePiece) -> None:
+        """Keep a piece; those after the first have the same variables."""
+        if self._variables is None:
+            self._variables = made.variables
+            self._begin(made.variables, made.time)
+        check_same(made.variables, self._variables)
+        self._results.put(made.piece, made.values, made.events, len(made.bad))
+        if len(made.bad) and self._first_bad < 0:
+            self._first_bad = made.piece.first + int(made.bad[0])
+        self._not_finite += len(made.bad)
 
     def _begin(self, variables: Mapping[str, Variable], time: Array) -> None:
-        """Make ready for the values of the first piece; all others have the same variables."""
-        if self._variables is not None:
-            check_same(variables, self._variables)
-            return
-        self._variables = variables
+        """Make ready for the values of all pieces."""
         self._results.check_room(result_bytes(self._task.sets, variables))
         traced = any(TIME in variable.extra for variable in variables.values())
         self._results.begin(variables, {TIME: Coordinate((TIME,), time, "ms")} if traced else {})
-
-    def _events(self, recording: Recording, piece: Piece, finite: Array) -> dict[str, EventList]:
-        """The events of a piece, those of a set in a row; none of sets that have no values."""
-        found = {}
-        for name in self._task.measures.events:
-            times, sets = (np.asarray(part) for part in (recording.lists[name].times, recording.lists[name].indices))
-            order = np.lexsort((times, sets))
-            order = order[finite[sets[order]]]
-            found[name] = EventList(times[order], self._task.sets.flat_index(sets[order] + piece.first))
-        return found
 
     def _warn(self) -> None:
         if not self._not_finite:

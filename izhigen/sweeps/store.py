@@ -11,21 +11,21 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from izhigen.errors import RecordingError, ValueShapeError, shown
+from izhigen.errors import ClusterError, RecordingError, ValueShapeError, shown
 from izhigen.files import Folder, read_path, write_file
 from izhigen.memory.pieces import Piece, pieces
 from izhigen.recording.description import Malformed
 from izhigen.recording.events import EventList, array_names
-from izhigen.recording.store import chunk_shape, room
+from izhigen.recording.store import chunk_shape, room, write_part
 from izhigen.recording.stored import METADATA, load_zarr
 from izhigen.sweeps.measures import SET_INDEX, Variable
-from izhigen.sweeps.results import Coordinate, finished, load_xarray
+from izhigen.sweeps.results import Coordinate, Room, check_same, finished, load_xarray
 from izhigen.sweeps.sets import Sets
 
 if TYPE_CHECKING:
@@ -204,9 +204,8 @@ class InStore:
         """Write a piece, and count its sets."""
         with self._told():
             for name, array in values.items():
-                key, shape = piece.key, self._arrays[name].shape
-                part = (piece.stop - piece.start, *shape[len(key) :])
-                self._put(name, key, array.reshape((*(1 for _ in key[:-1]), *part)))
+                if array is not None:
+                    put_piece(self.path, name, self._arrays[name], piece, array)
             counts = dict(self._about["events"])
             for name, found in events.items():
                 counts[name] = self._add_events(name, found)
@@ -214,12 +213,12 @@ class InStore:
             self._about = {**self._about, "done": piece.last, "not_finite": not_finite, "events": counts}
             self._commit()
 
-    def _put(self, name: str, key: tuple[Any, ...], values: Array) -> None:
-        from izhigen.recording.chunks import open_array
+    def room_of_others(self, variables: Mapping[str, Variable]) -> Room:
+        """The store itself, where others see it."""
+        return SharedStore(self.path.absolute(), {name: self._arrays[name] for name in variables}, dict(variables))
 
-        if values.size:
-            whole = tuple(slice(k, k + 1) if isinstance(k, int) else k for k in key)
-            open_array(self.path, name, self._arrays[name], writable=True)[whole or slice(None)] = values
+    def _put(self, name: str, key: tuple[Any, ...], values: Array) -> None:
+        write_part(self.path, name, self._arrays[name], key or (slice(None),), values)
 
     def _add_events(self, event: str, found: EventList) -> int:
         """Write events behind those that are counted; how many there are then."""
@@ -277,6 +276,45 @@ class InStore:
         if self._lock is not None:
             self._lock.release()
         return open_sweep(self.path)
+
+
+@dataclass(frozen=True)
+class SharedStore:
+    """A store that workers of a cluster write values to; see :class:`~izhigen.sweeps.results.Room`.
+
+    Attributes
+    ----------
+    path : Path
+    arrays : mapping
+        How each variable lies.
+    variables : mapping
+    """
+
+    path: Path
+    arrays: Mapping[str, ArrayMetadata]
+    variables: Mapping[str, Variable]
+
+    def write(self, piece: Piece, variables: Mapping[str, Variable], values: Mapping[str, Array]) -> bool:
+        """Write a piece, which nobody reads before it is counted."""
+        check_same(variables, self.variables)
+        if not (self.path / METADATA).is_file():
+            raise ClusterError(f"{self.path} is not seen there; name a store in a folder that all workers share")
+        try:
+            for name, array in values.items():
+                put_piece(self.path, name, self.arrays[name], piece, array)
+        except OSError as problem:
+            raise RecordingError(
+                f"{self.path} cannot be written: {problem}; what was counted is safe, and the same call goes on"
+            ) from problem
+        return True
+
+
+def put_piece(path: Path, name: str, about: ArrayMetadata, piece: Piece, values: Array) -> None:
+    """Write the values of a piece, a set a row."""
+    key = piece.key
+    part = (piece.stop - piece.start, *about.shape[len(key) :])
+    places = tuple(slice(k, k + 1) if isinstance(k, int) else k for k in key)
+    write_part(path, name, about, places, values.reshape((*(1 for _ in key[:-1]), *part)))
 
 
 def _is_empty(path: Path) -> bool:

@@ -22,6 +22,7 @@ from izhigen.memory.layout import Layout
 from izhigen.memory.pieces import Piece
 from izhigen.memory.space import refuse_masked
 from izhigen.population.checks import check_dtype, check_seed
+from izhigen.population.distributions import Distribution
 from izhigen.population.population import Population
 from izhigen.scalars import check_count, read_finite
 from izhigen.sweeps.measures import Measures, read_measures
@@ -255,9 +256,14 @@ def _coordinates(
         unit = _unit(model, name)
         if isinstance(value, float):
             found[name] = Coordinate((), np.array(value), unit)
-        elif isinstance(value, np.ndarray) and value.ndim == 1 and not callable(given[name]):
+        elif isinstance(value, np.ndarray) and value.ndim == 1 and not _is_drawn(given[name]):
             found[name] = Coordinate(tuple(sets.lengths), value.reshape(sets.shape), unit)
     return found
+
+
+def _is_drawn(value: Any) -> bool:
+    """Whether a value says how numbers are drawn."""
+    return callable(value) or isinstance(value, Distribution)
 
 
 def _spread(sets: Sets, seed: int, name: str, value: Any, is_input: bool) -> Any:
@@ -267,6 +273,8 @@ def _spread(sets: Sets, seed: int, name: str, value: Any, is_input: bool) -> Any
         return value
     if callable(value) and not is_input:
         return sets.as_run(_drawn(sets, seed, name, value))
+    if isinstance(value, Distribution) and not is_input:
+        return sets.as_run(value.draw(sets.count, seed, name))
     shape = tuple(sets.lengths[dim] for dim in sets.order if dim != REPEAT)
     if isinstance(value, (str, bytes)) or callable(value):
         raise ValueShapeError(f"{shown(name)}: give a number, or numbers in the shape of the sweep {shape}")
