@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,12 +36,7 @@ def load_distributed() -> Any:
 
 
 class Connection:
-    """A cluster, by the client of a user or the one that is current.
-
-    Attributes
-    ----------
-    client : distributed.Client
-    """
+    """A cluster, by the client of a user or the one that is current."""
 
     def __init__(self, cluster: Any) -> None:
         distributed = load_distributed()
@@ -54,9 +50,21 @@ class Connection:
             )
         if cluster.asynchronous:
             raise ValueShapeError("cluster: the client is asynchronous; give one made without asynchronous=True")
-        if cluster.status != "running":
-            raise ClusterError(f"cluster: the client is {cluster.status}; make a new one")
-        self.client = cluster
+        self._client = cluster
+        self.workers()
+
+    @property
+    def client(self) -> Any:
+        """The client, while it can be used.
+
+        Raises
+        ------
+        ClusterError
+            Once it is closed.
+        """
+        if self._client.status != "running":
+            raise ClusterError(f"cluster: the client is {self._client.status}; make a new one")
+        return self._client
 
     def workers(self) -> dict[str, Any]:
         """What the scheduler says of each worker, by its address.
@@ -91,7 +99,6 @@ class Connection:
         ClusterError
             Names the first that has not.
         """
-        self.workers()
         for address, found in self.client.run(eval, VERSION, on_error="return").items():
             if isinstance(found, BaseException):
                 raise ClusterError(
@@ -131,26 +138,32 @@ class Connection:
         ClusterError
             Where a worker failed otherwise than by an error of ours, or all are gone.
         """
-        pending, alone_since = list(futures), None
-        while pending:
-            if look():
-                self.client.cancel(list(futures))
-                return None
-            try:
-                self._distributed.wait(pending[0], timeout=LOOK_AGAIN)
-            except TimeoutError:
-                alone_since = self._alone(alone_since)
-                continue
-            alone_since = None
-            if pending[0].status == "error":
-                raise self.told(pending[0].exception())
-            if pending[0].status in ("cancelled", "lost"):
-                raise ClusterError(f"cluster: a task was {pending[0].status}; the client may have been restarted")
-            pending.pop(0)
+        if not self.wait(futures, look):
+            return None
         try:
             return list(self.client.gather(list(futures)))
         except Exception as problem:  # of whatever a worker raised meanwhile
             raise self.told(problem) from problem
+
+    def wait(self, futures: Sequence[Any], look: Callable[[], bool]) -> bool:
+        """Wait until all are made; False, and all of them forgotten, where ``look`` says that it is to end."""
+        pending, alone_since = deque(futures), None
+        while pending:
+            if look():
+                self.client.cancel(list(futures))
+                return False
+            try:
+                with self.client.as_current():
+                    self._distributed.wait(pending[0], timeout=LOOK_AGAIN)
+            except TimeoutError:
+                alone_since = self._alone(alone_since)
+                continue
+            alone_since, first = None, pending.popleft()
+            if first.status == "error":
+                raise self.told(first.exception())
+            if first.status != "finished":
+                raise ClusterError(f"cluster: a task was {first.status}; the client may have been restarted")
+        return True
 
     def is_future(self, value: Any) -> bool:
         """Whether a value lies on the cluster."""
@@ -192,7 +205,7 @@ def _own_client(distributed: Any) -> Any:
             n_workers=1,
             threads_per_worker=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
             processes=False,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
         )
         return distributed.Client(cluster)
 

@@ -142,12 +142,7 @@ class ClusterPopulation(NamedValues):
 
     def _wait(self, futures: list[Future]) -> None:
         """Wait until all are made; an error, or Ctrl-C, is raised."""
-        import distributed
-
-        distributed.wait(futures)
-        bad = next((future for future in futures if future.status == "error"), None)
-        if bad is not None:
-            raise self._connection.told(bad.exception())
+        self._connection.wait(futures, lambda: False)
 
     # -- copies -----------------------------------------------------------------------------------------------------
 
@@ -361,6 +356,8 @@ class ClusterPopulation(NamedValues):
             Where workers are gone, or one of them fails; the population then stands after the last stretch of steps
             that all made.
         """
+        if "tape" in inputs:
+            raise ValueShapeError("a run on a cluster has no tape: gradients are computed on one machine")
         place = None if out is None else check_new(out).absolute()
         check_finite = read_flag(check_finite, "check_finite")
         progress = None if progress is None else read_flag(progress, "progress")

@@ -19,7 +19,7 @@ from izhigen.cluster.shards import PER_NEURON, Order, Report
 from izhigen.cluster.stores import ClusterStore
 from izhigen.errors import NonFiniteError
 from izhigen.recording.events import EventList
-from izhigen.recording.figures import UNITS
+from izhigen.recording.figures import MOMENTS, UNITS
 from izhigen.recording.recording import Recording
 
 Array = Any
@@ -111,10 +111,11 @@ class Runner:
         if found is None:
             return False
         self._refuse(found)
-        submit = self.connection.submit
+        submit, record = self.connection.submit, self.order.record
         self.shards = [submit(shards.shard_of, one) for one in made]
-        self._moments = [submit(shards.moments_of, one) for one in made]
-        self._keep(Stretch(steps, [submit(shards.recording_of, one) for one in made], found))
+        if not MOMENTS.keys().isdisjoint(record):
+            self._moments = [submit(shards.moments_of, one) for one in made]
+        self._keep(Stretch(steps, [submit(shards.recording_of, one) for one in made] if record else [], found))
         return True
 
     def _keep(self, stretch: Stretch) -> None:

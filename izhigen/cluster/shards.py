@@ -17,7 +17,7 @@ from izhigen.errors import IzhigenError, NonFiniteError
 from izhigen.memory.space import fetch
 from izhigen.model.model import Declaration
 from izhigen.population.population import Population
-from izhigen.recording.events import EventList, join_lists
+from izhigen.recording.events import EventList, by_time, join_lists
 from izhigen.recording.recording import Recording
 
 Array = Any
@@ -90,10 +90,10 @@ def reset(shard: Population) -> Population:
     return new
 
 
-def begin_at(shard: Population, step: int) -> Population:
-    """The shard as if it had made so many steps."""
+def begin_at(shard: Population, first_index: int, step: int) -> Population:
+    """The shard as if it had made so many steps, and began at another neuron."""
     new = copy.copy(shard)
-    new.begin_at(step)
+    new.begin_at(step, first_index)
     return new
 
 
@@ -171,8 +171,7 @@ def events_of(recording: Recording, event: str) -> EventList:
 def merged(lists: list[EventList], firsts: tuple[int, ...]) -> EventList:
     """An event in all shards, by time and then neuron of the population."""
     whole = join_lists([EventList(part.times, part.indices + first) for part, first in zip(lists, firsts)])
-    order = np.lexsort((whole.indices, whole.times))
-    return EventList(whole.times[order], whole.indices[order])
+    return by_time(whole)
 
 
 def times_of(events: EventList) -> Array:

@@ -28,6 +28,7 @@ from izhigen._version import __version__
 from izhigen.errors import IzhigenError, RecordingError, ValueShapeError, first_line, shown
 from izhigen.files import Folder, read_path, replacing
 from izhigen.memory.layout import Layout
+from izhigen.memory.space import on_host
 from izhigen.model.document import model_document, read_model
 from izhigen.model.model import Declaration
 from izhigen.population.checks import check_first_index, check_step, read_options
@@ -43,6 +44,8 @@ D = TypeVar("D", bound=Declaration)
 FORMAT = 1
 DESCRIPTION, LOCK, SUFFIX = "checkpoint.json", ".lock", ".numbers"
 MOST_DESCRIPTION = 1 << 26
+LONGEST_REASON = 200
+"""Characters of what is wrong with a file."""
 PIECE = 1 << 24
 """Bytes written and hashed at once."""
 NEURONS_A_FILE = 1 << 22
@@ -147,7 +150,7 @@ def as_written(saved: Saved, layout: Layout, read: Callable[[str, Any], float | 
         elif in_force is not None:
             given[name] = in_force
         else:
-            given[name] = read(name, value)
+            given[name] = on_host(read(name, value))
     return replace(saved, given=given)
 
 
@@ -224,8 +227,9 @@ def writing(path: Any) -> Iterator[Writer]:
             try:
                 yield Writer(place, token)
             except BaseException:
-                with contextlib.suppress(OSError):
-                    _remove_files(place, {n for n in os.listdir(place) if not n.startswith(token)})
+                with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+                    in_use = _in_use(place)  # the new files too, where the error came after they had been told of
+                    _remove_files(place, {n for n in os.listdir(place) if not n.startswith(token)} | in_use)
                 raise
     except Timeout:
         raise RecordingError(f"{place} is being written by another process; wait for it") from None
@@ -241,6 +245,13 @@ def writing(path: Any) -> Iterator[Writer]:
 
 def _is_ours(name: str) -> bool:
     return bool(_NAME.fullmatch(name)) or name.startswith(".izhigen-")
+
+
+def _in_use(path: Path) -> set[str]:
+    """Names of the files that a description tells of."""
+    if not (path / DESCRIPTION).exists():
+        return set()
+    return {piece[0] for piece in json.loads((path / DESCRIPTION).read_bytes())["pieces"]}
 
 
 def _remove_files(path: Path, kept: set[str]) -> None:
@@ -301,6 +312,7 @@ def _told(place: Path) -> Iterator[None]:
         raise RecordingError(f"{place} does not exist") from None
     except (OSError, IzhigenError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as problem:
         why = f"it has no {problem}" if isinstance(problem, KeyError) else first_line(problem)
+        why = why if len(why) <= LONGEST_REASON else f"{why[: LONGEST_REASON - 3]}..."
         raise RecordingError(f"{place} is not a checkpoint that izhigen wrote ({why})") from problem
 
 

@@ -18,7 +18,7 @@ from izhigen.model.events import SPIKE
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.lines import bind_lines, line_names, read_by_lines
 from izhigen.model.model import Declaration
-from izhigen.recording.events import EventList, default_events
+from izhigen.recording.events import EventList, by_time, default_events
 from izhigen.recording.figures import MOMENTS, copy_moments, new_moments, summary
 from izhigen.recording.recording import Recording
 from izhigen.recording.sinks import MemorySink, Sink, StoreSink
@@ -277,8 +277,9 @@ class RecordingPlan:
 
     def _event_list(self, found: Spikes, done: int) -> EventList:
         """One event in the first ``done`` steps, with times in ms."""
-        found = found.where(slice(int((found.step < done).sum())))
-        return EventList((self._subject.steps_done + found.moment) * self._subject.dt, found.neuron)
+        found = found.where(slice(int((found.step < done).sum()))).later(self._subject.steps_done)
+        events = EventList(found.moment * self._subject.dt, found.neuron)
+        return events if found.offset is None else by_time(events)
 
     def recording(self, done: int, interrupted: bool) -> Recording:
         """Everything written down in ``done`` steps."""

@@ -1,0 +1,33 @@
+"""A cluster of two processes for all tests of a session, and one in the tests' own process."""
+
+import pytest
+
+from tests.cluster.clusters import start_processes
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """A client of two workers, each a process, that are started again when they die."""
+    client = start_processes()
+    yield client
+    cluster = client.cluster
+    client.close()
+    cluster.close()
+
+
+@pytest.fixture
+def many(monkeypatch):
+    """Few neurons in many shards, and short runs in many stretches."""
+    from izhigen.cluster import population, runs
+
+    monkeypatch.setattr(population, "LEAST_NEURONS", 7)
+    monkeypatch.setattr(runs, "FIRST_WORK", 3e3)
+    monkeypatch.setattr(runs, "SECONDS", 0.2)
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Few neurons in many shards; every run in one stretch."""
+    from izhigen.cluster import population
+
+    monkeypatch.setattr(population, "LEAST_NEURONS", 7)

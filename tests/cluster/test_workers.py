@@ -1,0 +1,362 @@
+"""Workers that die, lack something, or cannot be reached; interrupts; and cluster=True."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import izhigen as iz
+from izhigen.cluster import connection
+from izhigen.errors import ClusterError, RecordingError, ValueShapeError
+from tests.cluster.clusters import start_processes
+from tests.cluster.test_population import ALL, NOISY, assert_recorded, assert_same, draw, pair
+from tests.conftest import ROOT
+
+distributed = pytest.importorskip("distributed")
+RS = iz.load("RS")
+N = 20_000
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Runs of some seconds, in many stretches."""
+    from izhigen.cluster import population, runs
+
+    monkeypatch.setattr(population, "LEAST_NEURONS", 1000)
+    monkeypatch.setattr(runs, "FIRST_WORK", 1e6)
+    monkeypatch.setattr(runs, "SECONDS", 0.3)
+
+
+@pytest.fixture
+def own():
+    """A cluster that only this test uses."""
+    client = start_processes()
+    yield client
+    client.cluster.close()
+    client.close()
+
+
+def pids(client):
+    return list(client.run(os.getpid).values())
+
+
+def tasks(client):
+    """Keys of what the scheduler knows."""
+    return client.run_on_scheduler(lambda dask_scheduler: [str(key) for key in dask_scheduler.tasks])
+
+
+def kill_after(seconds, pid):
+    timer = threading.Timer(seconds, os.kill, (pid, signal.SIGKILL))
+    timer.start()
+    return timer
+
+
+@pytest.mark.parametrize("where", ["memory", "store"])
+def test_a_worker_that_dies_in_a_run_loses_nothing(own, slow, where, tmp_path):
+    one, other = pair(own, NOISY, N, a=draw, seed=3)
+    for pop in (one, other):
+        pop.run(5.0, I=10.0)
+    other.checkpoint(tmp_path / "point")
+    for pop in (one, other):
+        pop.run(5.0, I=12.0)
+    out = {} if where == "memory" else {"out": tmp_path / "run.zarr"}
+    expected = one.run(80.0, I=10.0, record=ALL, every=100)
+    killers = [kill_after(0.3 + 0.4 * k, pid) for k, pid in enumerate(pids(own))]
+    found = other.run(80.0, I=10.0, record=ALL, every=100, **out)
+    for killer in killers:
+        killer.join()
+    assert_recorded(expected, found)
+    assert_same(one, other)
+    for pid in pids(own):
+        os.kill(pid, signal.SIGKILL)
+    assert_same(one, other)
+    if where == "store":
+        assert_recorded(expected, iz.Recording.load(tmp_path / "run.zarr"))
+
+
+def test_all_are_made_again_from_the_last_checkpoint_alone(own, slow, tmp_path, monkeypatch):
+    """The way back ends there: shards do not hang on what was before."""
+    one, other = pair(own, NOISY, N, a=draw)
+    for pop in (one, other):
+        pop.run(2.0, I=10.0)
+    other.checkpoint(tmp_path / "a")
+    for _ in range(3):
+        for pop in (one, other):
+            pop.run(2.0, I=10.0)
+        other.checkpoint(tmp_path / "a")
+    deadline = time.monotonic() + 10.0
+    while len(tasks(own)) > other.shards and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(tasks(own)) == other.shards and all("_read_shard" in key for key in tasks(own))
+    for pid in pids(own):
+        os.kill(pid, signal.SIGKILL)
+    assert_same(one, other)
+    again = iz.restore(tmp_path / "a", cluster=own)
+    assert_same(one, again)
+    alone = iz.restore(tmp_path / "a")
+    runs = [pop.run(3.0, I=11.0, record=ALL) for pop in (one, again, alone)]
+    assert_recorded(runs[0], runs[1])
+    assert_recorded(runs[0], runs[2])
+    for pop in (one, again):
+        pop.reset()
+    assert_same(one, again)
+
+
+def test_a_checkpoint_of_one_machine_goes_on_on_a_cluster(processes, few, tmp_path):
+    one = NOISY.population((3, 40), batch=2, a=draw, b=iz.distributions.uniform(0.2, 0.25), V=np.full((3, 40), -60.0))
+    one.run(4.0, I=10.0)
+    one.checkpoint(tmp_path / "p")
+    other = iz.restore(tmp_path / "p", cluster=processes, threads=1)
+    assert other.shards > 2
+    assert_same(one, other)
+    for pop in (one, other):
+        pop.reset()
+    assert_same(one, other)
+    other.checkpoint(tmp_path / "p")
+    assert_same(one, iz.restore(tmp_path / "p"))
+
+
+# -- what lacks -----------------------------------------------------------------------------------------------------
+
+
+def test_workers_without_izhigen_are_named(processes, monkeypatch):
+    monkeypatch.setattr(connection, "VERSION", "__import__('izhigen_is_not_there')")
+    with pytest.raises(
+        ClusterError, match=r"worker tcp://127.0.0.1:\d+ cannot import izhigen \(No module named .*install izhigen"
+    ):
+        RS.population(5, cluster=processes)
+    monkeypatch.setattr(connection, "VERSION", "'0.0.7'")
+    with pytest.raises(ClusterError, match=r"worker tcp://127.0.0.1:\d+ has izhigen 0.0.7, this process"):
+        iz.sweep(RS, {"a": [0.02, 0.1]}, 5.0, cluster=processes)
+
+
+def test_workers_without_a_compiler_are_named(own):
+    own.run(take_compiler_away)
+    model = RS.variant("NeverBuiltBefore", description="nor cached")
+    with pytest.raises(ClusterError, match=r"worker tcp://127.0.0.1:\d+: .*/no/such/compiler"):
+        model.population(5, cluster=own)
+    with pytest.raises(ClusterError, match=r"worker tcp://127.0.0.1:\d+: .*/no/such/compiler"):
+        iz.sweep(model, {"a": [0.02, 0.1]}, 5.0, cluster=own)
+    assert model.population(5, cluster=own, backend="numpy").t == 0.0
+
+
+def take_compiler_away():
+    """On a worker."""
+    os.environ["CC"] = "/no/such/compiler"
+
+
+def test_a_folder_that_workers_do_not_see_is_told(processes, tmp_path, monkeypatch, few):
+    from izhigen.cluster import checkpoints, stores
+
+    pop = RS.population(40, cluster=processes)
+    pop.checkpoint(tmp_path / "p")
+    monkeypatch.setattr(checkpoints, "_write_shard", unseen_checkpoint)
+    with pytest.raises(
+        ClusterError, match=r"worker tcp.* does not see .*name a folder that the client and all workers"
+    ):
+        pop.checkpoint(tmp_path / "p")
+    assert iz.restore(tmp_path / "p").t == 0.0
+    monkeypatch.setattr(stores, "write_block", unseen_block)
+    with pytest.raises(ClusterError, match=r"worker tcp.* does not see .*name a store in a folder"):
+        pop.run(2.0, I=10.0, record=["V"], out=tmp_path / "run.zarr")
+    assert pop.t in (0.0, 2.0)
+    with pytest.raises(RecordingError, match="exists already"):
+        pop.run(2.0, out=tmp_path / "run.zarr")
+
+
+def unseen_checkpoint(shard, path, *rest):
+    """What a worker does that has no such folder."""
+    from izhigen.cluster.checkpoints import _write_shard
+
+    return _write_shard(shard, path + "-of-another-machine", *rest)
+
+
+def unseen_block(path, *rest):
+    """The same of a store."""
+    from izhigen.cluster.stores import write_block
+
+    return write_block(path + "-of-another-machine", *rest)
+
+
+def test_clients_that_cannot_be_used():
+    client = distributed.Client(
+        processes=False, n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", set_as_default=False
+    )
+    pop = RS.population(5, cluster=client)
+    client.close()
+    client.cluster.close()
+    with pytest.raises(ClusterError, match="the client is closed; make a new one"):
+        RS.population(5, cluster=client)
+    with pytest.raises(ClusterError, match="client"):
+        pop.run(1.0, I=10.0)
+
+
+def test_no_worker_is_told(monkeypatch):
+    monkeypatch.setattr(connection, "PATIENCE", 0.3)
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address="127.0.0.1:0") as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+        pytest.raises(ClusterError, match="has had no worker for 0.3 s"),
+    ):
+        RS.population(5, cluster=client)
+
+
+def test_true_starts_a_cluster_here():
+    code = """
+import izhigen as iz, numpy as np
+pop = iz.load("RS").population(20_000, cluster=True)
+pop.run(5.0, I=10.0)
+again = iz.load("RS").population(10, cluster=True)
+import distributed
+client = distributed.default_client()
+assert client is pop._connection.client is again._connection.client
+one = iz.load("RS").population(20_000)
+one.run(5.0, I=10.0)
+assert (np.asarray(pop.V) == one.V).all()
+print(len(client.scheduler_info()["workers"]))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ended.returncode == 0 and ended.stdout == "1\n", ended.stderr
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+import numpy as np
+import izhigen as iz
+from izhigen.cluster import population, runs
+
+population.LEAST_NEURONS, runs.FIRST_WORK, runs.SECONDS = 1000, 1e6, 0.2
+if __name__ == "__main__":
+    out = dict(out=sys.argv[1]) if len(sys.argv) > 1 else {}
+    pop = iz.load("RS").population(20_000, cluster=True)
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    found = pop.run(100_000.0, I=10.0, record=["V", "count"], every=10, **out)
+    assert found.interrupted and 0 < found.stop == pop.t < 100_000 and len(found.t) == round(pop.t)
+    one = iz.load("RS").population(20_000)
+    expected = one.run(steps=round(pop.t / 0.1), I=10.0, record=["V", "count"], every=10)
+    assert (np.asarray(pop.V) == one.V).all() and (np.asarray(found["V"]) == expected["V"]).all()
+    assert (np.asarray(found["count"]) == expected["count"]).all()
+    print("whole")
+"""
+
+
+@pytest.mark.parametrize("store", [False, True])
+def test_an_interrupt_keeps_what_was_made(tmp_path, store):
+    arguments = [str(tmp_path / "run.zarr")] if store else []
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 0 and "whole" in ended.stdout, ended.stderr
+
+
+# -- stores ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "size, batch, neurons, every",
+    [
+        (257, None, None, 1),
+        (257, None, [256, 3, 100], 7),
+        ((3, 17), 2, None, 3),
+        (1, None, None, 5),
+        (40, None, None, 1000),
+    ],
+)
+def test_stores_hold_the_same(processes, many, tmp_path, size, batch, neurons, every):
+    one, other = pair(processes, NOISY, size, batch=batch, a=draw, seed=4)
+    made = [
+        pop.run(20.0, I=12.0, record=ALL, every=every, neurons=neurons, out=tmp_path / name)
+        for pop, name in ((one, "one.zarr"), (other, "other.zarr"))
+    ]
+    assert_recorded(*made)
+    assert_same(one, other)
+    assert made[1].store == tmp_path / "other.zarr"
+    made[1].to_xarray()
+
+
+def test_a_store_keeps_what_was_before_an_error(processes, many, tmp_path):
+    model = iz.Model("Square", "dV/dt = -V/10 + I*I", threshold="V > 300 and V < 1e6", reset="V = 0", inputs=["I"])
+    series = np.full((300, 60), 10.0)
+    series[222, 50] = 1e30
+    found = []
+    for pop, name in zip(pair(processes, model, 60), ("one.zarr", "other.zarr")):
+        with pytest.raises(iz.IzhigenError, match="neuron 50 became infinite"):
+            pop.run(30.0, I=series, record=["V", "spike"], out=tmp_path / name)
+        found.append(iz.Recording.load(tmp_path / name))
+    assert found[1].interrupted
+    assert_recorded(*found)
+    assert len(found[1].t) == 222
+
+
+def test_a_store_that_cannot_be_made(processes, few, tmp_path):
+    pop = RS.population(40, cluster=processes)
+    for out, told in (
+        (tmp_path / "a.npz", "must end in .zarr"),
+        (tmp_path / "no" / "a.zarr", "no folder"),
+        (3, "is not a path"),
+    ):
+        with pytest.raises((RecordingError, ValueShapeError), match=told):
+            pop.run(5.0, out=out)
+    assert pop.t == 0.0
+
+
+# -- sweeps ---------------------------------------------------------------------------------------------------------
+
+
+def test_sweeps_give_the_same(processes, tmp_path):
+    xarray = pytest.importorskip("xarray")
+    values = {"a": np.linspace(0.02, 0.1, 9), "I": ["10", "20*sin(t/10)"], "b": [0.2, 0.22, 0.25]}
+    options = {
+        "measure": ["count", "isi", "V", "spike", {"mean": lambda r: r["V"].mean(axis=0)}],
+        "every": 50,
+        "repeats": 3,
+        "d": iz.distributions.normal(8.0, 1.0),
+        "seed": 3,
+        "memory": 3e5,
+    }
+    one = iz.sweep(NOISY, values, 20.0, **options)
+    other = iz.sweep(NOISY, values, 20.0, cluster=processes, **options)
+    stored = iz.sweep(NOISY, values, 20.0, cluster=processes, out=tmp_path / "s.zarr", **options)
+    xarray.testing.assert_identical(one, other)
+    xarray.testing.assert_identical(one, stored.load())
+    again = iz.sweep(NOISY, values, 20.0, out=tmp_path / "s.zarr", **options)
+    xarray.testing.assert_identical(one, again.load())
+
+
+def test_a_sweep_outlives_its_workers(own, tmp_path, monkeypatch):
+    xarray = pytest.importorskip("xarray")
+    values = {"a": np.linspace(0.02, 0.1, 300), "I": np.linspace(5.0, 20.0, 20)}
+    options = {"measure": ["count", "V"], "every": 1000, "memory": 2e6, "seed": 3}
+    one = iz.sweep(NOISY, values, 400.0, **options)
+    killers = [kill_after(1.0 + 0.3 * k, pid) for k, pid in enumerate(pids(own))]
+    other = iz.sweep(NOISY, values, 400.0, cluster=own, out=tmp_path / "s.zarr", **options)
+    for killer in killers:
+        killer.join()
+    xarray.testing.assert_identical(one, other.load())
+
+
+def test_errors_of_measures_come_here(processes):
+    def wrong(recording):
+        raise RuntimeError("no such thing")
+
+    with pytest.raises(ValueShapeError, match="no such thing"):
+        iz.sweep(RS, {"a": [0.02, 0.1]}, 5.0, measure={"x": wrong}, cluster=processes)
+
+
+def test_a_sweep_that_is_not_finite_says_so(processes):
+    model = iz.Model("Square", "dV/dt = -V/10 + I*I", threshold="V > 300 and V < 1e6", reset="V = 0", inputs=["I"])
+    with pytest.warns(RuntimeWarning, match="1 of 3 sets became infinite or undefined, the first with I=1e"):
+        found = iz.sweep(model, {"I": [1.0, 1e30, 2.0]}, 5.0, cluster=processes)
+    assert np.isnan(found["count"].values).tolist() == [False, True, False]
