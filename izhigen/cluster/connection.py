@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from threading import Event
 from typing import Any
 
 from izhigen._version import __version__
@@ -99,7 +99,7 @@ class Connection:
         ClusterError
             Names the first that has not.
         """
-        for address, found in self.client.run(eval, VERSION, on_error="return").items():
+        for address, found in self._answers(eval, VERSION):
             if isinstance(found, BaseException):
                 raise ClusterError(
                     f"worker {address} cannot import izhigen ({first_line(found)}); install izhigen {__version__} there"
@@ -117,11 +117,22 @@ class Connection:
         ClusterError
             With the address of the first that says something, or fails.
         """
-        for address, found in self.client.run(function, *arguments, on_error="return").items():
+        for address, found in self._answers(function, *arguments):
             if isinstance(found, BaseException):
                 found = f"{type(found).__name__}: {found}"
             if found:
                 raise ClusterError(f"worker {address}: {found}")
+
+    def _answers(self, function: Callable[..., Any], *arguments: Any) -> Iterator[tuple[str, Any]]:
+        """What each worker answers, or the error that it raised; nothing of those that are gone meanwhile."""
+        for address, found in self.client.run(function, *arguments, on_error="return").items():
+            if not (isinstance(found, OSError) and self._is_of_dask(found)):
+                yield address, found
+
+    @staticmethod
+    def _is_of_dask(problem: BaseException) -> bool:
+        """Whether an error is one of the cluster's own, such as a connection that broke off."""
+        return type(problem).__module__.partition(".")[0] == "distributed"
 
     def submit(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """The future of a call, which is made again where what it gave is lost with a worker."""
@@ -147,22 +158,22 @@ class Connection:
 
     def wait(self, futures: Sequence[Any], look: Callable[[], bool]) -> bool:
         """Wait until all are made; False, and all of them forgotten, where ``look`` says that it is to end."""
-        pending, alone_since = deque(futures), None
-        while pending:
-            if look():
-                self.client.cancel(list(futures))
-                return False
-            try:
-                with self.client.as_current():
-                    self._distributed.wait(pending[0], timeout=LOOK_AGAIN)
-            except TimeoutError:
-                alone_since = self._alone(alone_since)
-                continue
-            alone_since, first = None, pending.popleft()
-            if first.status == "error":
-                raise self.told(first.exception())
-            if first.status != "finished":
-                raise ClusterError(f"cluster: a task was {first.status}; the client may have been restarted")
+        alone_since = None
+        for future in futures:
+            ended = Event()  # distributed.wait would raise at every look, and what it raises keep all futures alive
+            if not future.done():
+                future.add_done_callback(lambda _, ended=ended: ended.set())
+            while not future.done():
+                if look():
+                    self.client.cancel(list(futures))
+                    return False
+                if not ended.wait(LOOK_AGAIN):
+                    alone_since = self._alone(alone_since)
+            alone_since = None
+            if future.status == "error":
+                raise self.told(future.exception())
+            if future.status != "finished":
+                raise ClusterError(f"cluster: a task was {future.status}; the client may have been restarted")
         return True
 
     def is_future(self, value: Any) -> bool:
@@ -171,8 +182,7 @@ class Connection:
 
     def told(self, problem: BaseException) -> BaseException:
         """What a task raised, as an error of ours, or as one of a disk."""
-        of_dask = type(problem).__module__.partition(".")[0] == "distributed"
-        if isinstance(problem, IzhigenError) or (isinstance(problem, OSError) and not of_dask):
+        if isinstance(problem, IzhigenError) or (isinstance(problem, OSError) and not self._is_of_dask(problem)):
             return problem
         if isinstance(problem, self._distributed.scheduler.KilledWorker):
             return ClusterError(

@@ -29,6 +29,8 @@ SECONDS = 3.0
 """About how long a stretch takes: what Ctrl-C and the death of a worker can cost."""
 FIRST_WORK = 2e8
 """Neuron-steps of the first stretch, for each thread."""
+MOST_GROWTH = 10.0
+"""How many times as long a stretch is as the one before, at most."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Runner:
                 return True
             advanced(size)
             took = max(time.monotonic() - began, 1e-3)
-            steps = max(1, int(size * min(SECONDS / took, 10.0)))
+            steps = max(1, int(size * min(SECONDS / took, MOST_GROWTH)))
         return False
 
     def open(self) -> Stretch:

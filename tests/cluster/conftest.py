@@ -21,8 +21,10 @@ def many(monkeypatch):
     from izhigen.cluster import population, runs
 
     monkeypatch.setattr(population, "LEAST_NEURONS", 7)
+    monkeypatch.setattr(population, "SHARDS_A_THREAD", 2)
     monkeypatch.setattr(runs, "FIRST_WORK", 3e3)
-    monkeypatch.setattr(runs, "SECONDS", 0.2)
+    monkeypatch.setattr(runs, "SECONDS", 1e9)
+    monkeypatch.setattr(runs, "MOST_GROWTH", 3.0)
 
 
 @pytest.fixture
@@ -31,3 +33,4 @@ def few(monkeypatch):
     from izhigen.cluster import population
 
     monkeypatch.setattr(population, "LEAST_NEURONS", 7)
+    monkeypatch.setattr(population, "SHARDS_A_THREAD", 2)

@@ -68,7 +68,7 @@ ALL = ["V", "u", "I", "spike", "count", "first_spike", "isi"]
 def test_a_run_gives_the_same_bits(processes, many, timing, dtype):
     values = {"a": draw, "d": iz.distributions.normal(8.0, 1.0), "b": np.linspace(0.2, 0.25, N), "V": -60}
     one, other = pair(processes, NOISY, spike_timing=timing, dtype=dtype, seed=3, **values)
-    assert other.shards == 8
+    assert other.shards == 4
     for record, every, neurons in (
         (ALL, 7, None),
         (["all", "count"], 1, [256, 0, 100, 13]),
