@@ -14,8 +14,9 @@ from typing import Any
 
 from common import HERE, RESULTS
 
-PAGES = (HERE.parent / "README.md", HERE.parent / "docs" / "performance.md")
+PAGES = tuple(HERE.parent / page for page in ("README.md", "docs/performance.md", "docs/cluster.md"))
 Row = dict[str, Any]
+TEN_BILLION = 1e10
 
 
 def load(name: str) -> dict[str, Any]:
@@ -235,6 +236,43 @@ def sweeps(data: dict[str, Any]) -> str:
     return table(["", "s", "izhigen on 1 core, times"], lines)
 
 
+def cluster(data: dict[str, Any]) -> str:
+    """What a cluster costs, and what it would take for ten thousand million neurons."""
+    rows, more = data["rows"], data["overheads"]
+    spread = pick(rows, what="in-process cluster")
+    lines = [[r["what"], f"{r['neurons']:,}", rate(r), share(r)] for r in rows]
+    per_process = rows[-1]["rate"] / rows[-1]["threads"]
+    overhead = more["run_of_one_step_s"]
+    assert spread is not None
+    reckoned = []
+    for machines, threads in ((1, 16), (10, 16), (100, 16), (100, 64)):
+        neurons = TEN_BILLION / machines
+        seconds = TEN_BILLION / (per_process * threads * machines) * 10_000
+        memory = neurons * more["worker_bytes_a_neuron"] / 1e9
+        reckoned.append([f"{machines} of {threads} cores", f"{memory:,.0f}", f"{seconds / 3600:,.2g}"])
+    return "\n\n".join(
+        [
+            table(["", "neurons", "M neuron-steps/s", "share"], lines),
+            "The share of the in-process cluster is that of the same threads without it; the share of processes is that "
+            "of as many times one process, with as many neurons for each.",
+            f"A run of one step of {more['shards']} shards takes {overhead * 1e3:.0f} ms, {overhead / more['shards'] * 1e3:.0f} ms a "
+            f"shard: what every stretch of a run costs beside the neurons. A neuron's states are {more['state_bytes']:g} "
+            f"bytes, and workers that advance them hold {more['worker_bytes_a_neuron']:.0f} bytes a neuron at most, as a shard "
+            f"is copied before it changes. Checkpoints are written at {more['checkpoint_written_bytes_s'] / 1e6:,.0f} MB/s and "
+            f"read at {more['checkpoint_read_bytes_s'] / 1e6:,.0f} MB/s, {more['checkpoint_bytes_a_neuron']:.0f} bytes a neuron.",
+            "What 10^10 neurons would take by these figures, reckoned and not measured: every core at the rate of a process "
+            "here, and 1 s of simulated time at 0.1 ms.",
+            table(["machines", "GB on each", "hours for 1 s"], reckoned),
+        ]
+    )
+
+
+def share(row: Row) -> str:
+    """Of what it is measured against."""
+    found = row.get("efficiency", row.get("times"))
+    return "" if found is None else f"{found:.2f}"
+
+
 def poisson(data: dict[str, Any]) -> str:
     """Rates with counts drawn, by mean and form of rate."""
     rows = data["rows"]
@@ -408,6 +446,7 @@ def tables() -> dict[str, str]:
         "training": f"{on_machine(load('training'))}\n\n{training(load('training'))}",
         "poisson": f"{on_machine(load('poisson'))}\n\n{poisson(load('poisson'))}",
         "sweeps": f"{on_machine(load('sweeps'))}\n\n{sweeps(load('sweeps'))}",
+        "cluster": f"{on_machine(load('cluster'))}\n\n{cluster(load('cluster'))}",
         "precision": f"{on_machine(load('precision'))}\n\n{precision(load('precision'))}",
         "located": steps_at_10_hz(load("precision")),
         "zoo": zoo(zoo_data),

@@ -16,6 +16,7 @@ myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 html_theme = "furo"
 autodoc_typehints = "description"
+autodoc_mock_imports = ["dask", "distributed"]
 exclude_patterns = ["_build"]
 # the word "shape" of "array, shape (n,)" is an attribute of two classes, and means neither
 suppress_warnings = ["myst.xref_missing", "ref.python"]

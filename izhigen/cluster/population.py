@@ -69,12 +69,12 @@ class ClusterPopulation(NamedValues):
         self._set_up(model, Connection(cluster), options)
         parameters = {name: values.get(name, default) for name, default in model.parameters.items()}
         given = {**parameters, **{name: value for name, value in values.items() if name not in parameters}}
-        cut = {name: self._cut(name, value) for name, value in given.items()}
+        cut: dict[str, Any] = {name: self._cut(name, value) for name, value in given.items()}
         self._uniform |= {name: cut[name] if isinstance(cut[name], float) else None for name in model.parameters}
-        kept = {name: value for name, value in cut.items() if name in values}
+        kept: dict[str, Any] = {name: value for name, value in cut.items() if name in values}
         self._check_workers(kept)
         for number, piece in enumerate(self._grid.pieces):
-            plain = {n: v if isinstance(v, float) else v[number] for n, v in kept.items()}
+            plain: dict[str, Any] = {n: v if isinstance(v, float) else v[number] for n, v in kept.items()}
             parts = {n: v for n, v in plain.items() if self._connection.is_future(v)}
             plain = {n: v for n, v in plain.items() if n not in parts}
             made = (self._model, self._shard_options(piece.count), plain, parts, piece.first)

@@ -111,7 +111,7 @@ def advance(
     new = copy.copy(shard)
     inputs = {**given, **parts}
     try:
-        recording, moments = new._run_part(
+        recording, moments = new.run_part(
             order.steps, order.record, order.every, neurons, order.check_finite, moments, inputs
         )
     except NonFiniteError as error:

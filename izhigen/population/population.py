@@ -515,7 +515,7 @@ class Population(NamedValues):
             of_tape: dict[str, Any] = {"smooth": self._smooth, "tape": made}
             return record_run(self._neurons, engine, feeds, count, *wanted, self._backend, **of_tape)
 
-    def _run_part(
+    def run_part(
         self,
         count: int,
         record: Iterable[str],

@@ -24,6 +24,8 @@ VARYING = re.compile(r"[\d.,]+ (?:million|s\b)|built: .*|found in the cache: .*|
 def test_code_blocks_run_and_print_what_they_show(page, tmp_path, monkeypatch, request):
     """``pytest --update-goldens`` writes the real output into the page."""
     monkeypatch.chdir(tmp_path)
+    if page.name == "cluster.md":
+        pytest.importorskip("distributed")
     if page.name == "cuda.md":
         request.getfixturevalue("double")
     names: dict = {"__name__": "documentation"}
@@ -52,6 +54,8 @@ ENTRIES = list(DIRECTIVE.finditer((ROOT / "docs" / "api.md").read_text()))
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry["name"])
 def test_the_api_page_names_what_there_is(entry):
     """Sphinx looks into a module or a class itself: what ``__getattr__`` gives on demand is not found there."""
+    if entry["name"].startswith("izhigen.cluster."):
+        pytest.importorskip("distributed")
     thing = pkgutil.resolve_name(entry["name"])
     assert inspect.getdoc(thing)
     where = [thing] if inspect.ismodule(thing) else inspect.getmro(thing) if inspect.isclass(thing) else []
