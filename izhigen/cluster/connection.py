@@ -136,9 +136,9 @@ class Connection:
 
     def submit(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """The future of a call, which is made again where what it gave is lost with a worker."""
-        import dask
+        from dask import config
 
-        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+        with config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
             return self.client.submit(function, *arguments, pure=False, **options)
 
     def results(self, futures: Sequence[Any], look: Callable[[], bool]) -> list[Any] | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
+from dask.delayed import delayed as make_delayed
 
 from izhigen.errors import ValueShapeError
 from izhigen.memory.pieces import Piece, pieces
@@ -80,7 +80,12 @@ def as_state(array: Any) -> StateArray:
 
 def delayed(function: Callable[..., Any], *arguments: Any) -> Delayed:
     """A call that is made when it is needed."""
-    return dask.delayed(function, pure=True, traverse=False)(*arguments)
+    return make_delayed(function, pure=True, traverse=False)(*arguments)
+
+
+def delayed_of_all(function: Callable[..., Any], *arguments: Any) -> Delayed:
+    """The same, of lists of such calls too."""
+    return make_delayed(function, pure=True)(*arguments)
 
 
 def joined(parts: Sequence[Any], axis: int = 0) -> Any:

@@ -135,7 +135,7 @@ class ClusterPopulation(NamedValues):
             return self._connection.client.compute(self._grid.parts(value))
         if isinstance(value, Distribution) and self._layout.batch is None:
             return [value.begin_at(piece.first) for piece in self._grid.pieces]
-        found = value_of(self._model, name, value, self._layout, self._options["seed"])
+        found: Any = value_of(self._model, name, value, self._layout, self._options["seed"])
         if isinstance(found, float):
             return found
         return [found[piece.first : piece.last] for piece in self._grid.pieces]

@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
 
 from izhigen.cluster import shards
 from izhigen.cluster.connection import Connection
-from izhigen.cluster.lazily import Grid, columns, delayed, joined
+from izhigen.cluster.lazily import Grid, columns, delayed, delayed_of_all, joined
 from izhigen.cluster.shards import PER_NEURON, Order, Report
 from izhigen.cluster.stores import ClusterStore
 from izhigen.errors import NonFiniteError
@@ -247,7 +246,7 @@ def _event(grid: Grid, stretches: Sequence[Stretch], name: str) -> EventList:
     for stretch in stretches:
         count = sum(report.events[name] for report in stretch.reports)
         lists = [delayed(shards.events_of, recording, name) for recording in stretch.recordings]
-        merged = dask.delayed(shards.merged, pure=True)(lists, firsts)
+        merged = delayed_of_all(shards.merged, lists, firsts)
         times.append(da.from_delayed(delayed(shards.times_of, merged), (count,), np.float64))
         indices.append(da.from_delayed(delayed(shards.indices_of, merged), (count,), np.int64))
     return EventList(joined(times), joined(indices))

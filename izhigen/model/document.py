@@ -72,9 +72,7 @@ def read_model(document: Any, kind: type[D]) -> D:
         if isinstance(problem, IzhigenError):
             raise
         raise ModelError(f"{WHERE}: {type(problem).__name__}: {first_line(problem)}") from None
-    model = object.__new__(kind)
-    model._fill(**fields)
-    return model
+    return kind.from_fields(fields)
 
 
 def _fields(document: Mapping[str, Any]) -> dict[str, Any]:

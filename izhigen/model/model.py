@@ -175,8 +175,12 @@ class Declaration:
 
     def replaced(self: D, **changes: Any) -> D:
         """The same but for some of its fields, which are checked together with the rest."""
-        fields = {**self.fields, **changes}
-        new = object.__new__(type(self))
+        return self.from_fields({**self.fields, **changes})
+
+    @classmethod
+    def from_fields(cls: type[D], fields: Mapping[str, Any]) -> D:
+        """A model of parts that were read already, which are checked as a whole."""
+        new = object.__new__(cls)
         new._fill(**fields)
         return new
 
