@@ -48,7 +48,7 @@ class Saved:
     first_index: int = 0
 
     def on_host(self, layout: Layout, read: Callable[[str, Any], float | Array]) -> Saved:
-        """The same with NumPy arrays, fit for pickling; a value that is not, such as a lambda, becomes its numbers."""
+        """The same with NumPy arrays, fit for pickling; a value that is not, as no callable is, becomes its numbers."""
         parameters = {name: on_host(value) for name, value in self.parameters.items()}
         given = {}
         for name, value in self.given.items():
@@ -63,6 +63,8 @@ class Saved:
 def _can_be_pickled(value: Any) -> bool:
     if isinstance(value, (numbers.Real, np.ndarray)):
         return True
+    if callable(value):
+        return False  # it may be another function, or none, where the pickle is read
     if hasattr(value, "__cuda_array_interface__") or hasattr(value, "__dlpack_device__"):
         return False  # may lie on a device that is not there where it is read
     try:

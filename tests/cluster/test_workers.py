@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,8 +29,10 @@ def slow(monkeypatch):
     from izhigen.cluster import population, runs
 
     monkeypatch.setattr(population, "LEAST_NEURONS", 1000)
-    monkeypatch.setattr(runs, "FIRST_WORK", 1e6)
-    monkeypatch.setattr(runs, "SECONDS", 0.3)
+    monkeypatch.setattr(population, "SHARDS_A_THREAD", 2)
+    monkeypatch.setattr(runs, "FIRST_WORK", 4e5)
+    monkeypatch.setattr(runs, "SECONDS", 1e9)
+    monkeypatch.setattr(runs, "MOST_GROWTH", 1.0)
 
 
 @pytest.fixture
@@ -143,6 +146,13 @@ def test_workers_without_a_compiler_are_named(own):
     with pytest.raises(ClusterError, match=r"worker tcp://127.0.0.1:\d+: .*/no/such/compiler"):
         iz.sweep(model, {"a": [0.02, 0.1]}, 5.0, cluster=own)
     assert model.population(5, cluster=own, backend="numpy").t == 0.0
+
+
+def test_a_kernel_is_built_once_a_machine(processes):
+    folder = Path(os.environ["IZHIGEN_CACHE_DIR"])
+    before = set(folder.rglob("*.so"))
+    iz.load("RS").variant("BuiltHere", description="by one of two workers").population(5, cluster=processes)
+    assert len(set(folder.rglob("*.so")) - before) == 1
 
 
 def take_compiler_away():
