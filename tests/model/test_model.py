@@ -1,5 +1,6 @@
 """The declaration as a whole: validation, composition, equality."""
 
+import contextlib
 import copy
 import pickle
 
@@ -140,12 +141,15 @@ def test_interface_names_cover_what_populations_have():
     from izhigen.model.checking import INTERFACE_NAMES
     from izhigen.population import Population
 
-    options = {
-        name
-        for function in (Population.__init__, Population.run, Population.step)
-        for name in inspect.signature(function).parameters
-    }
-    attributes = {name for name in vars(Population) if not name.startswith("_")}
+    functions = [iz.Model.population, Population.__init__, Population.run, Population.step]
+    kinds = [Population]
+    with contextlib.suppress(ImportError):  # without Dask
+        from izhigen.cluster import ClusterPopulation
+
+        functions += [ClusterPopulation.run, ClusterPopulation.step]
+        kinds.append(ClusterPopulation)
+    options = {name for function in functions for name in inspect.signature(function).parameters}
+    attributes = {name for kind in kinds for name in vars(kind) if not name.startswith("_")}
     assert (options | attributes) - {"values", "inputs"} <= INTERFACE_NAMES
 
 
