@@ -312,6 +312,9 @@ class Model(Composable):
         of_run: dict[str, Any] = {"dt": dt, "method": method, "backend": backend, "dtype": dtype, "threads": threads}
         of_run["spike_timing"] = spike_timing
         if cluster is not None and cluster is not False:
+            from izhigen.cluster.connection import load_distributed
+
+            load_distributed()
             from izhigen.cluster.population import on_cluster
 
             found: Population = on_cluster(
@@ -456,6 +459,9 @@ def restore(path: str | Path, *, cluster: Any = None, **options: Any) -> Populat
         When its backend cannot run here.
     """
     if cluster is not None and cluster is not False:
+        from izhigen.cluster.connection import load_distributed
+
+        load_distributed()
         from izhigen.cluster.population import restore_on_cluster
 
         found: Population = restore_on_cluster(path, Model, cluster, options)
