@@ -12,7 +12,7 @@ import numpy as np
 from izhigen.api import Model
 from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.fits.losses import SpikeLoss, TraceError, VanRossum
-from izhigen.fits.targets import Trial
+from izhigen.fits.targets import FEATURES, FIGURES, Trial
 from izhigen.memory.space import fetch
 from izhigen.model.events import SPIKE
 from izhigen.population.population import Population
@@ -189,7 +189,8 @@ class Objective:
         ValueShapeError
             Says what.
         """
-        figures = next((name for trial in self.trials for name in trial.figures), None)
+        without = [name for trial in self.trials for name in trial.weights if name in (*FIGURES, FEATURES)]
+        figures = without[0] if without else None
         if figures is not None:
             raise ValueShapeError(
                 f"method='gradient': {figures} has no gradient here; fit spikes or traces, or take another method"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from izhigen.api import Model
 from izhigen.errors import ValueShapeError, shown, suggest
+from izhigen.fits.features import Features
 from izhigen.fits.losses import (
     SPIKE_LOSSES,
     FigureError,
@@ -29,6 +30,7 @@ from izhigen.scalars import read_array, read_finite, real_numbers
 
 Array = Any
 
+FEATURES = "features"
 COUNT, RATE, FIRST = "count", "rate", "first_spike"
 FIGURES = (COUNT, RATE, FIRST, "isi_mean", "isi_std", "cv")
 """Figures of spikes that can be a target: Hz, and ms."""
@@ -50,6 +52,8 @@ class Trial:
         Name to a number.
     weights : mapping
         Name of each of these to its weight in the sum.
+    features : Features or None
+        Of the trace that it names.
     """
 
     inputs: Mapping[str, Any]
@@ -57,12 +61,14 @@ class Trial:
     traces: Mapping[str, Array]
     figures: Mapping[str, float]
     weights: Mapping[str, float]
+    features: Features | None = None
 
     @property
     def record(self) -> list[str]:
         """What runs record."""
         spikes = [SPIKE] if self.spikes is not None or self.figures else []
-        return [*self.traces, *spikes]
+        watched = [] if self.features is None else [str(self.features.trace)]
+        return list(dict.fromkeys([*self.traces, *watched, *spikes]))
 
     def trains(self, recording: Recording) -> Trains:
         """Spike trains of candidates; long ones are cut where they are compared with a target's."""
@@ -87,6 +93,11 @@ class Trial:
             figures = figures_of(recording)
             for name, value in self.figures.items():
                 total += self.weights[name] * FigureError().of_figures(figures[name], value)
+        if self.features is not None:
+            trace = np.asarray(recording[str(self.features.trace)])
+            of_trace = self.features.of_traces(np.asarray(recording.t) - recording.start, trace)
+            for name, value in self.features.values:
+                total += self.weights[FEATURES] * FigureError().of_figures(of_trace[name], value)
         return total
 
 
@@ -151,18 +162,22 @@ def _trial(
         if neurons != 1:
             raise ValueShapeError(f"{where} is a recording of {neurons} neurons; give that of one, or its spike times")
         target = target.to_host().spikes[0] - target.start
-    parts = dict(target) if isinstance(target, Mapping) else {SPIKE: target}
+    whole = FEATURES if isinstance(target, Features) else SPIKE
+    parts = dict(target) if isinstance(target, Mapping) else {whole: target}
     traced = (*model.all_states, *line_names(model))
     spikes, traces, figures = None, dict[str, Array](), dict[str, float]()
+    features: Features | None = None
     for name, value in parts.items():
         if name == SPIKE:
             spikes = _spike_times(where, value, steps * dt)
         elif name in traced:
             traces[name] = _trace(where, name, value, steps)
+        elif name == FEATURES and isinstance(value, Features):
+            features = replace(value, trace=_watched(where, model, value.trace, traced))
         elif name in FIGURES:
             figures[name] = read_finite(value, f"{where}: {name}")
         else:
-            known = (SPIKE, *traced, *FIGURES)
+            known = (SPIKE, *traced, *FIGURES, FEATURES)
             raise ValueShapeError(
                 f"{where}: {shown(name)} is no part of one{suggest(str(name), known)} (known: {', '.join(known)})"
             )
@@ -170,7 +185,19 @@ def _trial(
         raise ValueShapeError(f"{where} is empty; give spike times, or {{'V': trace}}, or {{'rate': 12.0}}")
     if (spikes is not None or figures) and model.spike is None:
         raise ValueShapeError(f"{where}: model {model.name!r} has no threshold, and no spikes")
-    return Trial(dict(drive), spikes, traces, figures, {name: float(weights.get(name, 1.0)) for name in parts})
+    of_parts = {name: float(weights.get(name, 1.0)) for name in parts}
+    return Trial(dict(drive), spikes, traces, figures, of_parts, features)
+
+
+def _watched(where: str, model: Model, trace: str | None, traced: tuple[str, ...]) -> str:
+    """The trace that features are of."""
+    found = model.spike_state if trace is None else trace
+    if found not in traced:
+        raise ValueShapeError(
+            f"{where}: features are of a state or line, and {shown(found)} is none{suggest(str(found), traced)}; name "
+            f"one of {', '.join(traced)} by trace="
+        )
+    return found
 
 
 def _numbers(where: str, value: Any) -> Array:
