@@ -26,7 +26,7 @@ import numpy as np
 
 from izhigen._version import __version__
 from izhigen.errors import IzhigenError, RecordingError, ValueShapeError, first_line, shown
-from izhigen.files import Folder, read_path, replacing
+from izhigen.files import Folder, InTheWay, read_path, replacing
 from izhigen.memory.layout import Layout
 from izhigen.memory.space import on_host
 from izhigen.model.document import model_document, read_model
@@ -35,7 +35,7 @@ from izhigen.population.checks import check_first_index, check_step, read_option
 from izhigen.population.distributions import Distribution, distribution_document, read_distribution
 from izhigen.population.saved import Saved
 from izhigen.population.training import read_training
-from izhigen.population.values import check_value_names
+from izhigen.population.values import check_value_names, times_of
 from izhigen.scalars import read_finite
 
 Array = Any
@@ -99,8 +99,8 @@ class Checkpoint:
         RecordingError
             Where a file is missing or broken.
         """
-        whole = {name: np.empty(last - first, dtype) for name, dtype in self.arrays.items()}
         with _told(self.path):
+            whole = {name: np.empty(last - first, dtype) for name, dtype in self.arrays.items()}
             for piece in self.pieces:
                 start, stop = max(first, piece.first), min(last, piece.last)
                 if start < stop:
@@ -182,8 +182,18 @@ class Writer:
     path: Path
     token: str
 
-    def finish(self, saved: Saved, count: int, arrays: Mapping[str, Any], pieces: Sequence[Piece]) -> Checkpoint:
-        """Make the files that were written the checkpoint, and remove those of the one before."""
+    def finish(
+        self,
+        saved: Saved,
+        count: int,
+        arrays: Mapping[str, Any],
+        pieces: Sequence[Piece],
+        *,
+        keep_last: bool = False,
+    ) -> Checkpoint:
+        """Make the files that were written the checkpoint, and remove those of older ones; with ``keep_last`` not yet
+        those of the one before, which something may still be made from.
+        """
         document = {
             "format": FORMAT,
             "izhigen": __version__,
@@ -197,10 +207,14 @@ class Writer:
             "arrays": [[name, np.dtype(dtype).name] for name, dtype in arrays.items()],
             "pieces": [[piece.file, piece.first, piece.last, piece.sha256] for piece in pieces],
         }
+        text = json.dumps(document, allow_nan=False)
+        found = _checkpoint(self.path, json.loads(text), type(saved.model))  # what could not be read is not written
+        before = _in_use(self.path)
         with replacing(self.path / DESCRIPTION) as file:
-            file.write(json.dumps(document, indent=1, allow_nan=False).encode())
-        _remove_files(self.path, {piece.file for piece in pieces})
-        return read_checkpoint(self.path, type(saved.model))
+            file.write(text.encode())
+        with contextlib.suppress(OSError):
+            _remove_files(self.path, {piece.file for piece in pieces} | (before if keep_last else set()))
+        return found
 
 
 @contextlib.contextmanager
@@ -219,15 +233,13 @@ def writing(path: Any) -> Iterator[Writer]:
     try:
         made = not os.path.lexists(place)
         place.mkdir(exist_ok=True)
-        others = {name for name in os.listdir(place) if name not in (DESCRIPTION, LOCK) and not _is_ours(name)}
-        if others and not (place / DESCRIPTION).is_file():
-            raise RecordingError(f"{place} holds something else ({shown(min(others))}); name another folder")
+        _refuse_foreign(place)
         with FileLock(place / LOCK).acquire(timeout=0):
             token = secrets.token_hex(8)
             try:
                 yield Writer(place, token)
             except BaseException:
-                with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+                with contextlib.suppress(OSError):
                     in_use = _in_use(place)  # the new files too, where the error came after they had been told of
                     _remove_files(place, {n for n in os.listdir(place) if not n.startswith(token)} | in_use)
                 raise
@@ -247,11 +259,37 @@ def _is_ours(name: str) -> bool:
     return bool(_NAME.fullmatch(name)) or name.startswith(".izhigen-")
 
 
-def _in_use(path: Path) -> set[str]:
+def _refuse_foreign(place: Path) -> None:
+    """Refuse a folder in which there is anything but a checkpoint."""
+    others = {name for name in os.listdir(place) if name not in (DESCRIPTION, LOCK) and not _is_ours(name)}
+    if others:
+        raise RecordingError(f"{place} holds something else ({shown(min(others))}); name another folder")
+    try:
+        with Folder(place) as folder:
+            folder.check(LOCK)
+            content = folder.read(DESCRIPTION, MOST_DESCRIPTION)
+        if content is not None:
+            _files_of(json.loads(content))
+    except InTheWay as problem:
+        raise RecordingError(f"{place} holds something else: {problem}; name another folder") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise RecordingError(
+            f"{place} holds something else: its {DESCRIPTION} is not one of izhigen; name another folder, or remove it"
+        ) from None
+
+
+def _files_of(document: Any) -> set[str]:
     """Names of the files that a description tells of."""
-    if not (path / DESCRIPTION).exists():
-        return set()
-    return {piece[0] for piece in json.loads((path / DESCRIPTION).read_bytes())["pieces"]}
+    if not isinstance(document["format"], int):
+        raise ValueError("it has no format")
+    return {str(entry[0]) for entry in document["pieces"]}
+
+
+def _in_use(path: Path) -> set[str]:
+    """Names of the files of the checkpoint that is there."""
+    with Folder(path) as folder:
+        content = folder.read(DESCRIPTION, MOST_DESCRIPTION)
+    return set() if content is None else _files_of(json.loads(content))
 
 
 def _remove_files(path: Path, kept: set[str]) -> None:
@@ -298,7 +336,11 @@ def read_checkpoint(path: Any, kind: type[D]) -> Checkpoint:
             content = folder.read(DESCRIPTION, MOST_DESCRIPTION)
         if content is None:
             raise RecordingError(f"{place} holds no checkpoint: {DESCRIPTION} is missing")
-        return _checkpoint(place, json.loads(content), kind)
+        try:
+            document = json.loads(content)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+        return _checkpoint(place, document, kind)
 
 
 @contextlib.contextmanager
@@ -310,7 +352,9 @@ def _told(place: Path) -> Iterator[None]:
         raise
     except FileNotFoundError:
         raise RecordingError(f"{place} does not exist") from None
-    except (OSError, IzhigenError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as problem:
+    except MemoryError as problem:
+        raise RecordingError(f"{place} does not fit in memory ({problem})") from problem
+    except (OSError, IzhigenError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
         why = f"it has no {problem}" if isinstance(problem, KeyError) else first_line(problem)
         why = why if len(why) <= LONGEST_REASON else f"{why[: LONGEST_REASON - 3]}..."
         raise RecordingError(f"{place} is not a checkpoint that izhigen wrote ({why})") from problem
@@ -354,8 +398,13 @@ def _check(found: Checkpoint, neurons: Any) -> None:
     wanted = {PARAMETER + name for name, value in saved.parameters.items() if value is None}
     wanted |= {STATE + name for name in kept} | {SPIKE}
     also = {GIVEN + n for n, v in saved.given.items() if v is None and PARAMETER + n not in arrays}
-    if set(arrays) != wanted | also or arrays[SPIKE] != np.dtype(np.uint8):
+    if set(arrays) != wanted | also:
         raise ValueError("its arrays are not those of its model")
+    for name, dtype in arrays.items():
+        value = name.partition(" ")[2]
+        due = np.uint8 if name == SPIKE else np.float64 if value in times_of(model) else saved.options["dtype"]
+        if dtype != np.dtype(due):  # kernels believe it
+            raise ValueError(f"array {shown(name)} has the number type {dtype}, not {np.dtype(due)}")
     ends = [0, *(piece.last for piece in found.pieces)]
     if [piece.first for piece in found.pieces] != ends[:-1] or ends[-1] != found.count:
         raise ValueError("its files do not hold all neurons, one after the other")
@@ -385,8 +434,8 @@ def _read_options(document: Any) -> dict[str, Any]:
         name, numbers, scale, detach, smooth = training
         training = read_training(_surrogate(name, numbers), detach, scale, smooth)
     device, sharding = document["device"], document["sharding"]
-    if not isinstance(document["method"], str) or not isinstance(document["backend"], str):
-        raise ValueError("its method and backend are not text")
+    if not all(isinstance(document[name], str) for name in ("method", "backend", "dtype", "spike_timing")):
+        raise ValueError("its method, backend, dtype and spike_timing are not text")
     places: dict[str, Any] = {"device": None if device is None else int(device)}
     places |= {"sharding": None if sharding is None else [int(number) for number in sharding]}
     return read_options(**{**document, **places, "training": training})

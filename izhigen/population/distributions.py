@@ -17,6 +17,7 @@ import numpy as np
 from izhigen.backends.random import random_words
 from izhigen.errors import ValueShapeError, shown
 from izhigen.inputs.drawing import stream_of
+from izhigen.population.checks import check_first_index
 from izhigen.scalars import read_finite
 
 Array = Any
@@ -47,7 +48,7 @@ class Distribution:
 
     def begin_at(self, first_index: int) -> Distribution:
         """The same, whose first number is that of another neuron."""
-        return replace(self, first_index=first_index)
+        return replace(self, first_index=check_first_index(first_index))
 
     def draw(self, n: int, seed: int, name: str) -> Array:
         """The numbers of ``n`` neurons, shape (n,), float64, for the value of that name."""
@@ -149,13 +150,13 @@ KINDS: dict[str, Callable[..., Distribution]] = {"uniform": uniform, "normal": n
 
 def distribution_document(value: Distribution) -> list[Any]:
     """A distribution as data fit for JSON."""
-    return [value.kind, {name: number for name, number in value.arguments if math.isfinite(number)}]
+    return [value.kind, {name: number for name, number in value.arguments if math.isfinite(number)}, value.first_index]
 
 
 def read_distribution(document: list[Any]) -> Distribution:
     """The distribution of a document; checked as what a user gives."""
-    kind, numbers = document
-    return KINDS[kind](**numbers)
+    kind, numbers, first_index = document
+    return KINDS[kind](**numbers).begin_at(first_index)
 
 
 __all__ = ["Distribution", "lognormal", "normal", "uniform"]

@@ -27,7 +27,7 @@ neurons and a generator that is seeded by the population's seed and the name, or
 """
 
 
-def _times(model: Declaration) -> set[str]:
+def times_of(model: Declaration) -> set[str]:
     """Times that are compared with each other, kept in float64 whatever the kernel's type."""
     return ({LAST_SPIKE} if model.keeps_last_spike else set()) | ({"tau_ref"} if model.is_held_for_a_time else set())
 
@@ -54,7 +54,7 @@ def value_of(model: Declaration, name: str, value: Any, layout: Layout, seed: in
     if isinstance(value, Distribution):
         value = value.draw(math.prod(layout.size), seed, name)
     rng = np.random.default_rng([seed, *name.encode()])
-    found = read_value(name, value, layout, rng, np.float64 if name in _times(model) else layout.dtype)
+    found = read_value(name, value, layout, rng, np.float64 if name in times_of(model) else layout.dtype)
     if name == "tau_ref" and model.is_held_for_a_time:
         least = found if isinstance(found, (int, float)) else float(found.min())
         if least < 0:
