@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from izhigen.cluster.connection import Connection, address
 from izhigen.cluster.lazily import Grid
-from izhigen.errors import ClusterError
+from izhigen.errors import ClusterError, RecordingError
 from izhigen.model.model import Declaration
 from izhigen.population.checkpoint import (
     LOCK,
@@ -38,12 +39,16 @@ def write(
     with writing(checkpoint_path(path).absolute()) as writer:
         parts = [(shard, number, piece.first) for number, (shard, piece) in enumerate(zip(shards, grid.pieces))]
         made = [connection.submit(_write_shard, *part[:1], str(writer.path), writer.token, *part[1:]) for part in parts]
-        found = connection.results(made, lambda: False)
+        try:
+            found = connection.results(made, lambda: False)
+        except BaseException:
+            connection.client.cancel(made)
+            raise
         assert found is not None
         saved, types = found[0][1], found[0][2]
         whole = replace(saved, options=dict(options), first_index=saved.first_index)
         count = sum(piece.count for piece in grid.pieces)
-        done = writer.finish(whole, count, types, [file for file, *_ in found])
+        done = writer.finish(whole, count, types, [file for file, *_ in found], keep_last=True)
     return shards_of(connection, grid, done)
 
 
@@ -75,8 +80,24 @@ def shards_of(connection: Connection, grid: Grid, found: Checkpoint) -> list[Fut
     return [connection.submit(_read_shard, found, piece.first, piece.last) for piece in grid.pieces]
 
 
+def _own(saved: Saved, name: str, value: Any, first: int, last: int) -> Any:
+    """A value that was given, as a shard is given it."""
+    if not isinstance(value, Distribution):
+        return value
+    if saved.options["batch"] is None:
+        return value.begin_at(value.first_index + first)
+    each = math.prod(saved.options["size"])  # all batches have the same numbers
+    return value.draw(each, saved.options["seed"], name)[np.arange(first, last) % each]
+
+
 def _read_shard(found: Checkpoint, first: int, last: int) -> Population:
-    saved = found.numbers(first, last)
-    given = {n: v.begin_at(first) if isinstance(v, Distribution) else v for n, v in saved.given.items()}
+    try:
+        saved = found.numbers(first, last)
+    except RecordingError as problem:
+        raise RecordingError(
+            f"{problem}; what was made from that checkpoint and lost with a worker cannot be made again once two newer "
+            "ones have taken its place"
+        ) from problem
+    given = {name: _own(saved, name, value, first, last) for name, value in saved.given.items()}
     options = {**saved.options, "size": (last - first,), "batch": None}
     return Population.from_saved(replace(saved, given=given, options=options, first_index=saved.first_index + first))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from threading import Event
 from typing import Any
 
@@ -99,6 +102,9 @@ class Connection:
         ClusterError
             Names the first that has not.
         """
+        self.client.run(
+            ignore_interrupts, os.getpid(), os.getpgrp() if hasattr(os, "getpgrp") else 0, on_error="ignore"
+        )
         for address, found in self._answers(eval, VERSION):
             if isinstance(found, BaseException):
                 raise ClusterError(
@@ -139,7 +145,10 @@ class Connection:
         from dask import config
 
         with config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
-            return self.client.submit(function, *arguments, pure=False, **options)
+            try:
+                return self.client.submit(function, *arguments, pure=False, **options)
+            except CancelledError as problem:
+                raise self._gone() from problem
 
     def results(self, futures: Sequence[Any], look: Callable[[], bool]) -> list[Any] | None:
         """Wait for futures and bring their results here; None where ``look`` says that it is to end.
@@ -173,7 +182,7 @@ class Connection:
             if future.status == "error":
                 raise self.told(future.exception())
             if future.status != "finished":
-                raise ClusterError(f"cluster: a task was {future.status}; the client may have been restarted")
+                raise self._gone()
         return True
 
     def is_future(self, value: Any) -> bool:
@@ -184,12 +193,22 @@ class Connection:
         """What a task raised, as an error of ours, or as one of a disk."""
         if isinstance(problem, IzhigenError) or (isinstance(problem, OSError) and not self._is_of_dask(problem)):
             return problem
+        if isinstance(problem, CancelledError):
+            return self._gone()
         if isinstance(problem, self._distributed.scheduler.KilledWorker):
             return ClusterError(
                 f"cluster: {first_line(problem)}; the workers that had it died, perhaps for want of memory: take more "
                 "of them, or record less"
             )
         return ClusterError(f"cluster: a worker failed with {type(problem).__name__}: {first_line(problem)}")
+
+    @staticmethod
+    def _gone() -> ClusterError:
+        """The error for tasks that nobody will make any more."""
+        return ClusterError(
+            "cluster: what lay there is gone, as the client was restarted or its tasks were cancelled; go on from a "
+            "checkpoint, by iz.restore(path, cluster=client)"
+        )
 
     def _alone(self, since: float | None) -> float | None:
         """Since when there has been no worker; raises ClusterError once that is too long."""
@@ -218,6 +237,15 @@ def _own_client(distributed: Any) -> Any:
             dashboard_address="127.0.0.1:0",
         )
         return distributed.Client(cluster)
+
+
+def ignore_interrupts(client: int, group: int) -> None:
+    """On a worker that is a process of its own in the client's group: leave Ctrl-C in the terminal, which reaches all
+    of them, to the client, which ends the run.
+    """
+    is_beside = hasattr(os, "getpgrp") and os.getpid() != client and os.getpgrp() == group
+    if is_beside and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def address() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from dask.delayed import delayed as make_delayed
 
 from izhigen.errors import ValueShapeError
 from izhigen.memory.pieces import Piece, pieces
+from izhigen.memory.space import refuse_masked
 
 Array = Any
 Delayed = Any
@@ -70,7 +72,9 @@ class Grid:
 
 def _flat(block: Array, has_rows: bool) -> Array:
     """A block as a shard takes it."""
-    return np.asarray(block).reshape((len(block), -1) if has_rows else -1)
+    refuse_masked("a block of a Dask array", block)
+    array = np.asarray(block)
+    return array.reshape((len(array), math.prod(array.shape[1:])) if has_rows else -1)
 
 
 def as_state(array: Any) -> StateArray:
@@ -96,7 +100,7 @@ def joined(parts: Sequence[Any], axis: int = 0) -> Any:
 def columns(blocks: Iterable[tuple[Delayed, int]], rows: int, dtype: Any, order: Array) -> Any:
     """Rows of chosen neurons: blocks with a number of columns each, side by side and then in another order."""
     found = [da.from_delayed(block, (rows, count), dtype) for block, count in blocks if count]
-    whole = joined(found, axis=1) if found else da.zeros((rows, 0), dtype)
+    whole = joined(found, axis=1) if found else da.zeros((rows, 0), dtype=dtype)
     return whole if (order == np.arange(len(order))).all() else whole[:, order]
 
 

@@ -73,13 +73,14 @@ class ClusterPopulation(NamedValues):
         self._uniform |= {name: cut[name] if isinstance(cut[name], float) else None for name in model.parameters}
         kept: dict[str, Any] = {name: value for name, value in cut.items() if name in values}
         self._check_workers(kept)
+        fresh = []
         for number, piece in enumerate(self._grid.pieces):
             plain: dict[str, Any] = {n: v if isinstance(v, float) else v[number] for n, v in kept.items()}
             parts = {n: v for n, v in plain.items() if self._connection.is_future(v)}
             plain = {n: v for n, v in plain.items() if n not in parts}
             made = (self._model, self._shard_options(piece.count), plain, parts, piece.first)
-            self._shards.append(self._connection.submit(shards.make, *made))
-        self._wait(self._shards)
+            fresh.append(self._connection.submit(shards.make, *made))
+        self._become(fresh)
 
     @classmethod
     def restored(cls, path: Any, kind: type[Declaration], cluster: Any, options: Mapping[str, Any]) -> Self:
@@ -90,9 +91,8 @@ class ClusterPopulation(NamedValues):
         new._set_up(found.saved.model, Connection(cluster), found.saved.options)
         new._steps, new._first_index = found.saved.steps_done, found.saved.first_index
         new._uniform = dict(found.saved.parameters)
-        new._check_workers({})
-        new._shards = checkpoints.shards_of(new._connection, new._grid, found)
-        new._wait(new._shards)
+        new._check_workers({name: 0.0 if value is not None else value for name, value in new._uniform.items()})
+        new._become(checkpoints.shards_of(new._connection, new._grid, found))
         return new
 
     @staticmethod
@@ -124,8 +124,11 @@ class ClusterPopulation(NamedValues):
     def _check_workers(self, values: Mapping[str, Any]) -> None:
         """See that all workers can make shards; kernels are built, once a machine, on the way."""
         self._connection.check()
-        one = {n: v if isinstance(v, float) else np.ones(2) for n, v in values.items() if n in self._model.parameters}
-        self._connection.ask_all(shards.can_build, self._model, self._shard_options(2), one)
+        per_neuron = tuple(n for n in self._model.parameters if not isinstance(values.get(n, 0.0), float))
+        request = (self._model, self._options["method"], self.dtype.name, per_neuron)
+        self._connection.ask_all(
+            shards.can_build, KernelRequest(*request, spike_timing=self.spike_timing), self.backend
+        )
 
     def _cut(self, name: str, value: Any) -> Any:
         """A number, or the value of each shard: flat arrays, distributions, or futures of a Dask array."""
@@ -134,15 +137,16 @@ class ClusterPopulation(NamedValues):
                 raise ValueShapeError(f"{name} has shape {value.shape}, but the population has {self._layout.shape}")
             return self._connection.client.compute(self._grid.parts(value))
         if isinstance(value, Distribution) and self._layout.batch is None:
-            return [value.begin_at(piece.first) for piece in self._grid.pieces]
+            return [value.begin_at(value.first_index + piece.first) for piece in self._grid.pieces]
         found: Any = value_of(self._model, name, value, self._layout, self._options["seed"])
         if isinstance(found, float):
             return found
         return [found[piece.first : piece.last] for piece in self._grid.pieces]
 
-    def _wait(self, futures: list[Future]) -> None:
-        """Wait until all are made; an error, or Ctrl-C, is raised."""
-        self._connection.wait(futures, lambda: False)
+    def _become(self, made: list[Future]) -> None:
+        """Take other shards once all are made; after an error, or Ctrl-C, all is as it was."""
+        self._connection.wait(made, lambda: False)
+        self._shards = made
 
     # -- copies -----------------------------------------------------------------------------------------------------
 
@@ -186,7 +190,8 @@ class ClusterPopulation(NamedValues):
         """Set the states to their initial values and time to 0; another batch axis needs another population."""
         if batch is not ... and batch != self.batch:
             raise ValueShapeError("a population on a cluster keeps its batch axis; make another with batch=")
-        self._shards, self._steps = [self._connection.submit(shards.reset, shard) for shard in self._shards], 0
+        self._become([self._connection.submit(shards.reset, shard) for shard in self._shards])
+        self._steps = 0
 
     @exclusive
     def begin_at(self, step: int, first_index: int | None = None) -> None:
@@ -194,7 +199,7 @@ class ClusterPopulation(NamedValues):
         step = check_step(step)
         first = self._first_index if first_index is None else check_first_index(first_index)
         starts = [first + piece.first for piece in self._grid.pieces]
-        self._shards = [self._connection.submit(shards.begin_at, *both, step) for both in zip(self._shards, starts)]
+        self._become([self._connection.submit(shards.begin_at, *both, step) for both in zip(self._shards, starts)])
         self._steps, self._first_index = step, first
 
     # -- what it is -------------------------------------------------------------------------------------------------
@@ -305,8 +310,8 @@ class ClusterPopulation(NamedValues):
     def _assign(self, name: str, value: Any) -> None:
         cut = self._cut(name, value)
         values = [cut] * len(self._shards) if isinstance(cut, float) else cut
-        made = zip(self._shards, values)
-        self._shards = [self._connection.submit(shards.with_value, shard, name, own) for shard, own in made]
+        made = zip(self._shards, values, self._grid.pieces)
+        self._become([self._connection.submit(shards.with_value, shard, name, own, p.first) for shard, own, p in made])
         if name in self._uniform:
             self._uniform = {**self._uniform, name: cut if isinstance(cut, float) else None}
 

@@ -81,7 +81,7 @@ class Runner:
             With the population's index of the neuron; the shards are then those just before that step.
         """
         neurons = sum(piece.count for piece in self.grid.pieces)
-        steps = max(1, int(FIRST_WORK * threads / neurons))
+        least = steps = max(1, int(FIRST_WORK * threads / neurons))
         while self.done < count or not self.stretches:
             size = min(self._whole(steps), count - self.done)
             began = time.monotonic()
@@ -90,7 +90,7 @@ class Runner:
                 return True
             advanced(size)
             took = max(time.monotonic() - began, 1e-3)
-            steps = max(1, int(size * min(SECONDS / took, MOST_GROWTH)))
+            steps = max(least, int(size * min(SECONDS / took, MOST_GROWTH)))
         return False
 
     def open(self) -> Stretch:
@@ -101,7 +101,9 @@ class Runner:
 
     def _whole(self, steps: int) -> int:
         """A number of steps after which a row ends, or a chunk of rows."""
-        unit = self.order.every * (1 if self.store is None else self.store.rows)
+        every = self.order.every
+        unit = every * (1 if self.store is None or not self.store.has_traces else self.store.rows)
+        unit = unit if unit <= steps else every
         return max(1, steps // unit) * unit
 
     def _stretch(self, steps: int, look: Callable[[], bool]) -> bool:
@@ -113,22 +115,23 @@ class Runner:
             return False
         self._refuse(found)
         submit, record = self.connection.submit, self.order.record
+        self._keep(Stretch(steps, [submit(shards.recording_of, one) for one in made] if record else [], found))
         self.shards = [submit(shards.shard_of, one) for one in made]
         if not MOMENTS.keys().isdisjoint(record):
             self._moments = [submit(shards.moments_of, one) for one in made]
-        self._keep(Stretch(steps, [submit(shards.recording_of, one) for one in made] if record else [], found))
+        self.done += steps
         return True
 
     def _keep(self, stretch: Stretch) -> None:
         """Keep what a stretch recorded: with the workers, or in the store."""
-        before, every = self.done // self.order.every, self.order.every
-        self.done += stretch.steps
         if self.store is None:
             self.stretches.append(stretch)
             return
-        rows = self.done // every - before
+        every, done = self.order.every, self.done + stretch.steps
+        before = self.done // every
+        rows = done // every - before
         t = (self.start + every * np.arange(before + 1, before + rows + 1)) * self.dt
-        self.store.add(stretch.recordings, stretch.reports, rows, t, (self.start + self.done) * self.dt)
+        self.store.add(stretch.recordings, stretch.reports, rows, t, (self.start + done) * self.dt)
         self.stretches = [stretch]
 
     def _advance(self, steps: int, order: Order) -> list[Future]:

@@ -4,16 +4,19 @@ that one whose worker died can be made again.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from dask.sizeof import sizeof
 
+from izhigen.backends import create_engine, open_space
 from izhigen.backends.engine import Moments
-from izhigen.errors import IzhigenError, NonFiniteError
+from izhigen.codegen.request import KernelRequest
+from izhigen.errors import IzhigenError, NonFiniteError, ValueShapeError
 from izhigen.memory.space import fetch
 from izhigen.model.model import Declaration
 from izhigen.population.population import Population
@@ -65,42 +68,61 @@ class Report:
     events: Mapping[str, int] = field(default_factory=dict)
 
 
-def can_build(model: Declaration, options: Mapping[str, Any], values: Mapping[str, Any]) -> str:
-    """What keeps this worker from making a population, if anything does; its kernel is built on the way."""
+def can_build(request: KernelRequest, backend: str) -> str:
+    """What keeps this worker from building a kernel, if anything does."""
     try:
-        Population.from_options(model, options, values)
+        create_engine(backend, request, open_space(backend, None, None))
     except IzhigenError as problem:
         return str(problem)
     return ""
+
+
+def twin(shard: Population) -> Population:
+    """A population of its own that goes on from the same step. Several threads may ask for one at a time, as shards do
+    not change.
+    """
+    return Population.from_saved(shard.saved())
 
 
 def make(
     model: Declaration, options: Mapping[str, Any], values: Mapping[str, Any], parts: Mapping[str, Array], first: int
 ) -> Population:
     """A new shard. ``parts`` are values that lay on the cluster."""
-    shard = Population.from_options(model, options, {**values, **parts})
+    with numbered_from(first):
+        shard = Population.from_options(model, options, {**values, **parts})
     shard.begin_at(0, first)
     return shard
 
 
+@contextlib.contextmanager
+def numbered_from(first: int) -> Iterator[None]:
+    """Errors within name neurons by their indices in the population."""
+    try:
+        yield
+    except ValueShapeError as problem:
+        text = re.sub(r"\bfor neuron (\d+)", lambda found: f"for neuron {int(found[1]) + first}", str(problem))
+        raise ValueShapeError(text) from None
+
+
 def reset(shard: Population) -> Population:
     """The shard as it began."""
-    new = copy.copy(shard)
+    new = twin(shard)
     new.reset()
     return new
 
 
 def begin_at(shard: Population, first_index: int, step: int) -> Population:
     """The shard as if it had made so many steps, and began at another neuron."""
-    new = copy.copy(shard)
+    new = twin(shard)
     new.begin_at(step, first_index)
     return new
 
 
-def with_value(shard: Population, name: str, value: Any) -> Population:
+def with_value(shard: Population, name: str, value: Any, first: int) -> Population:
     """The shard with another value of a state or parameter."""
-    new = copy.copy(shard)
-    setattr(new, name, value)
+    new = twin(shard)
+    with numbered_from(first):
+        setattr(new, name, value)
     return new
 
 
@@ -108,7 +130,7 @@ def advance(
     shard: Population, order: Order, neurons: Array, moments: Moments | None, given: Any, parts: Mapping[str, Array]
 ) -> Made:
     """Some steps of a shard; ``parts`` are inputs that lay on the cluster."""
-    new = copy.copy(shard)
+    new = twin(shard)
     inputs = {**given, **parts}
     try:
         recording, moments = new.run_part(

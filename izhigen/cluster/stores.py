@@ -50,6 +50,11 @@ class ClusterStore:
         self._rows = 0
 
     @property
+    def has_traces(self) -> bool:
+        """Whether it has rows that lie in chunks."""
+        return bool(self._header.traces)
+
+    @property
     def rows(self) -> int:
         """Rows of a whole chunk: only the last part of a run has another number."""
         return self._writer.rows

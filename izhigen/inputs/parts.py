@@ -6,6 +6,7 @@ Row k is the value held during step k. All parts are zero outside their own time
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -224,6 +225,37 @@ class White(Windowed):
         )
 
 
+class Walks:
+    """Where walks have come, those used last: equal ones in a process go on from there, as the parts of a run do that
+    are sent to a worker one after the other.
+    """
+
+    most = 256
+    """Walks that are known."""
+
+    def __init__(self) -> None:
+        self._places: dict[Any, dict[int, Array]] = {}
+        self._lock = threading.Lock()
+
+    def latest(self, walk: Any, step: int) -> tuple[int, Array | None]:
+        """The last step up to ``step`` at which a walk is known, and its values then."""
+        with self._lock:
+            places = self._places.get(walk, {})
+            found = max((k for k in places if k <= step), default=None)
+            return (step, None) if found is None else (found, places[found])
+
+    def keep(self, walk: Any, begin: int, end: int, values: Array) -> None:
+        """A walk has come to ``end``; where it stood at ``begin`` is kept too, as that block may be asked for again."""
+        with self._lock:
+            before = self._places.pop(walk, {})
+            self._places[walk] = {**({begin: before[begin]} if begin in before else {}), end: values}
+            while len(self._places) > self.most:
+                del self._places[next(iter(self._places))]
+
+
+WALKS = Walks()
+
+
 @dataclass(frozen=True)
 class OrnsteinUhlenbeck(Windowed):
     """dX = (mean - X)/tau dt + sigma dW by Euler-Maruyama from X = mean at ``t_start``."""
@@ -234,7 +266,6 @@ class OrnsteinUhlenbeck(Windowed):
     columns: int
     seed: int
     first_index: int = 0
-    _reached: dict[tuple[float, int], Array] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def rows(self, dt: float, first: int, count: int) -> Array:
         start, stop = self.window(dt)
@@ -242,11 +273,9 @@ class OrnsteinUhlenbeck(Windowed):
         begin, end = max(first, start), min(first + count, stop)
         if end <= begin:
             return values
-        known = [k for d, k in self._reached if d == dt and start < k <= begin]
-        position = max(
-            known, default=start
-        )  # a run asks for one block after the other, so the walk goes on from the last
-        x = self._reached.get((dt, position), np.full(self.columns, self.mean))
+        position, x = WALKS.latest((self, dt), begin)  # a run asks for one block after the other
+        if x is None:
+            position, x = start, np.full(self.columns, self.mean)
         while position < end:
             block = min(end, position + 1024) - position
             kicks = (
@@ -260,9 +289,7 @@ class OrnsteinUhlenbeck(Windowed):
                     if position >= begin:
                         values[position - first] = x
                     position += 1
-        entry = {(dt, k): v for (d, k), v in self._reached.items() if d == dt and k == begin}
-        self._reached.clear()
-        self._reached.update({**entry, (dt, end): x})
+        WALKS.keep((self, dt), begin, end, x)
         return values
 
     def of_neurons(self, whole: Layout, first: int, last: int) -> Part:
@@ -356,13 +383,39 @@ class DrawnRows(Part):
         return np.array([drawn(step) for step in range(first, first + count)]).reshape(count, self.neurons)
 
 
+@dataclass(frozen=True)
+class Columns(Part):
+    """Some columns of another part, which makes all of them."""
+
+    part: Part
+    chosen: Array
+
+    def steps(self, dt: float) -> int | None:
+        return self.part.steps(dt)
+
+    def rows(self, dt: float, first: int, count: int) -> Array:
+        return self.part.rows(dt, first, count)[:, self.chosen]
+
+
 def _columns(values: Array, whole: Layout, first: int, last: int) -> Array:
-    """The columns of some neurons, where there is one a neuron."""
-    return values[:, first:last] if values.ndim > 1 and values.shape[1] == whole.count > 1 else values
+    """The columns of some neurons, where there is one a neuron; all batches may share them."""
+    each = math.prod(whole.size)
+    if values.ndim < 2 or values[0].size == 1:
+        return values
+    flat = values.reshape(len(values), -1)
+    if values.shape[1:] in (whole.shape, (whole.count,)):
+        return flat[:, first:last]
+    if whole.batch is not None and values.shape[1:] in (whole.size, (each,), (1, *whole.size)):
+        return flat[:, np.arange(first, last) % each]
+    return values
 
 
 def _paths_of(part: Any, whole: Layout, first: int, last: int, **shared: bool) -> Any:
-    """The paths of some neurons of a process that draws one a neuron, or one for all of them."""
+    """The paths of some neurons of a process that draws one a neuron (that all batches may share), or one for all."""
     if part.columns == whole.count > 1:
         return replace(part, columns=last - first, first_index=first)
+    each = math.prod(whole.size)
+    if whole.batch is not None and part.columns == each > 1:
+        own = replace(part, factor=1.0)
+        return Columns(own, np.arange(first, last) % each, factor=part.factor)
     return replace(part, **shared) if part.columns == 1 < whole.count else part

@@ -29,7 +29,7 @@ INTERFACE_NAMES = frozenset(
     self model size dt method backend dtype threads seed batch device sharding steps_per_launch
     duration steps record every neurons progress check_finite out run step reset state parameters spike shape
     kernel build_info t surrogate detach_spike spike_reset spike_scale smooth_spikes tape begin_at spike_timing
-    cluster shards checkpoint saved_for_checkpoint from_saved from_options restored run_part
+    cluster shards checkpoint saved saved_for_checkpoint from_saved from_options restored run_part
     """.split()
 )
 """Options and attributes of populations, which states, parameters and inputs must not be called."""

@@ -194,7 +194,8 @@ class Population(NamedValues):
 
     # -- copies and pickles -----------------------------------------------------------------------------------------
 
-    def _saved(self) -> Saved:
+    def saved(self) -> Saved:
+        """What it consists of, without its kernel; its own arrays."""
         neurons = self._neurons
         options = {**self._options, "batch": neurons.layout.batch}
         numbers = (neurons.given, neurons.parameters, neurons.state, neurons.spike, neurons.steps_done)
@@ -217,18 +218,18 @@ class Population(NamedValues):
     @exclusive
     def __copy__(self) -> Self:
         """A population of its own that goes on from the same step, bit for bit."""
-        return self.from_saved(self._saved())
+        return self.from_saved(self.saved())
 
     @exclusive
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """The same; arrays that were given as values are copied too."""
-        return self.from_saved(replace(self._saved(), given=deepcopy(self._neurons.given, memo)))
+        return self.from_saved(replace(self.saved(), given=deepcopy(self._neurons.given, memo)))
 
     @exclusive
     def __getstate__(self) -> Saved:
         """What is pickled: states, time and all that is needed to go on, as NumPy arrays."""
         with self._space.use():
-            return self._saved().on_host(self._neurons.layout, self._neurons.read)
+            return self.saved().on_host(self._neurons.layout, self._neurons.read)
 
     def __setstate__(self, saved: Saved) -> None:
         try:
@@ -262,7 +263,7 @@ class Population(NamedValues):
     def saved_for_checkpoint(self) -> Saved:
         """What a checkpoint keeps, as NumPy arrays of one number a neuron and plain values."""
         with self._space.use():
-            return as_written(self._saved(), self._neurons.layout, self._neurons.read)
+            return as_written(self.saved(), self._neurons.layout, self._neurons.read)
 
     # -- what it is -------------------------------------------------------------------------------------------------
 

@@ -131,8 +131,10 @@ class InStore:
             with Folder(self.path) as folder:
                 for name, document in self._documents.items():
                     dims = document["dimension_names"]
-                    for place in firsts if dims[: len(shape)] == list(self._sets.lengths) else ["0"]:
-                        path = f"{name}/c/{place}{'/0' * (len(dims) - len(shape)) if place != '0' else ''}"
+                    of_sets = dims[: len(shape)] == list(self._sets.lengths) and name not in self._coordinates
+                    places = firsts if of_sets else ["/".join("0" * len(dims))]
+                    for place in places:
+                        path = f"{name}/c/{place}{'/0' * (len(dims) - len(shape)) if of_sets else ''}"
                         folder.check(path)
                         if document["shape"][0] and self.done and not (self.path / path).is_file():
                             raise RecordingError(f"{self.path} is broken: {path} is missing; remove the store")

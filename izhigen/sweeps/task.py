@@ -16,7 +16,7 @@ import numpy as np
 from izhigen._version import __version__
 from izhigen.api import Model
 from izhigen.errors import ValueShapeError, shown, suggest
-from izhigen.inputs.parts import GivenSpikes, OrnsteinUhlenbeck, White
+from izhigen.inputs.parts import GivenSpikes, OrnsteinUhlenbeck, Part, Poisson, Section, Series, White
 from izhigen.inputs.stimuli import Stimulus
 from izhigen.memory.layout import Layout
 from izhigen.memory.pieces import Piece
@@ -313,7 +313,7 @@ def _check_drive(name: str, drive: Any, sets: Sets) -> None:
             own += 1
             continue
         columns = part.columns if isinstance(part, (White, OrnsteinUhlenbeck)) else 0
-        if isinstance(part, GivenSpikes) or columns > 1:
+        if isinstance(part, GivenSpikes) or columns > 1 or _has_columns(part):
             raise ValueShapeError(
                 f"input {shown(name)}: {drive.name} is of single neurons, and those of a sweep are its {sets.count} "
                 f"sets; give a stimulus that all of them share, iz.inputs.wiener(..., n={sets.count}), or "
@@ -326,6 +326,13 @@ def _check_drive(name: str, drive: Any, sets: Sets) -> None:
             )
     if own > 1:
         raise ValueShapeError(f"input {shown(name)}: {drive.name} adds several paths a set; give one of their sum")
+
+
+def _has_columns(part: Part) -> bool:
+    """Whether a part has numbers for single neurons."""
+    if isinstance(part, Poisson):
+        return any(np.size(value) > 1 for value in (part.rate, part.weight) if isinstance(value, np.ndarray))
+    return isinstance(part, (Section, Series)) and part.values.ndim > 1 and part.values[:1].size > 1
 
 
 def key_of(task: Task) -> str:
