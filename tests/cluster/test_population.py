@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -81,6 +82,7 @@ def test_a_run_gives_the_same_bits(processes, many, timing, dtype):
         ]
         assert_recorded(*runs)
         assert_same(one, other)
+    assert other.run(1.0, record=["V"], neurons=[])["V"].dtype == dtype
     assert type(runs[1].figures["isi_mean"]).__module__.startswith("dask")
 
 
@@ -173,6 +175,99 @@ def test_steps_and_assignments(processes, few):
     for pop in (one, other):
         pop.reset()
     assert_same(one, other)
+
+
+REFUSED = {
+    "a distribution": lambda: iz.distributions.lognormal(1000.0, 1.0),
+    "bounds": lambda: iz.distributions.normal(0.0, 1.0, low=50.0, high=51.0),
+    "too large": lambda: iz.distributions.uniform(1e39, 1e40),
+    "undefined": lambda: da.where(da.arange(40, chunks=9) == 25, np.nan, 1.0),
+    "objects": lambda: da.from_array(np.array([object()] * 40), chunks=9),
+    "masked": lambda: da.ma.masked_array(np.ones(40), mask=np.arange(40) == 33),
+    "a block that fails": lambda: da.ones(40, chunks=9).map_blocks(fails, dtype=float),
+}
+
+
+def fails(block):
+    raise RuntimeError("no such block")
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_a_worker_refuses_changes_nothing(processes, few, kind):
+    one, other = pair(processes, RS, 40, V=np.linspace(-70.0, -50.0, 40))
+    for pop in (one, other):
+        pop.run(3.0, I=10.0)
+    for name in ("a", "V"):
+        with pytest.raises(iz.IzhigenError) as caught:
+            setattr(other, name, REFUSED[kind]())
+        assert kind != "undefined" or "for neuron 25" in str(caught.value)
+    if kind in ("masked", "objects", "a block that fails"):
+        with pytest.raises(iz.IzhigenError):
+            other.run(2.0, I=REFUSED[kind]())
+    assert_same(one, other)
+    assert_recorded(*(pop.run(3.0, I=10.0) for pop in (one, other)))
+    for pop in (one, other):
+        pop.reset()
+    assert_same(one, other)
+
+
+def axes(size, batch):
+    """Stimuli with an axis for each of the population's, or as many columns as neurons without the batch axis."""
+    shape, each = (*size,) if batch is None else (batch, *size), int(np.prod(size))
+    rng = np.random.default_rng(3)
+    found = [
+        iz.inputs.section(rng.normal(8.0, 4.0, (2, *shape)), [2.0, 100.0]),
+        iz.inputs.from_array(rng.normal(8.0, 4.0, (60, *shape)), 0.1),
+    ]
+    if batch is not None:
+        found += [
+            iz.inputs.from_array(rng.normal(8.0, 4.0, (60, each)), 0.1),
+            iz.inputs.section(rng.normal(8.0, 4.0, (2, *size)), [2.0, 100.0]),
+        ]
+        found += [3.0 * iz.inputs.wiener(6.0, n=each, seed=1), iz.inputs.ou(8.0, 5.0, 3.0, 6.0, n=each, seed=4)]
+    return found
+
+
+@pytest.mark.parametrize("size, batch", [((3, 4, 5), None), ((3, 4), 3)])
+def test_stimuli_of_several_axes(processes, many, size, batch):
+    one, other = pair(processes, RS, size, batch=batch)
+    for stimulus in axes(size, batch):
+        for pop in (one, other):
+            pop.reset()
+        assert_recorded(*(pop.run(6.0, I=stimulus, record=["V", "I"], every=7) for pop in (one, other)))
+
+
+def test_initial_values_that_only_some_parameters_give(processes, few):
+    model = iz.Model(
+        "X",
+        "dV/dt = -V + I",
+        threshold="V >= 1",
+        reset="V = 0",
+        parameters={"a": 0.5},
+        inputs=["I"],
+        initial={"V": "1/(a - 1)"},
+    )
+    assert_same(*pair(processes, model, 20, a=np.full(20, 0.5)))
+
+
+def test_copies_are_used_side_by_side():
+    """Shards that copies share are read by several threads at once."""
+    import distributed
+
+    client = distributed.Client(processes=False, n_workers=1, threads_per_worker=4, dashboard_address="127.0.0.1:0")
+    try:
+        pop = RS.population(50_000, cluster=client)
+        for _ in range(5):
+            copies = [copy.copy(pop) for _ in range(3)]
+            threads = [threading.Thread(target=lambda twin=twin: twin.run(0.2, I=10.0, record=[])) for twin in copies]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert all(twin.t == 0.2 for twin in copies)
+    finally:
+        client.close()
+        client.cluster.close()
 
 
 def test_arrays_show_what_was_and_are_assigned_whole(processes, few):

@@ -1,5 +1,7 @@
 """Workers that die, lack something, or cannot be reached; interrupts; and cluster=True."""
 
+import copy
+import errno
 import os
 import signal
 import subprocess
@@ -19,6 +21,7 @@ from tests.cluster.test_population import ALL, NOISY, assert_recorded, assert_sa
 from tests.conftest import ROOT
 
 distributed = pytest.importorskip("distributed")
+da = pytest.importorskip("dask.array")
 RS = iz.load("RS")
 N = 20_000
 
@@ -108,6 +111,30 @@ def test_all_are_made_again_from_the_last_checkpoint_alone(own, slow, tmp_path, 
     for pop in (one, again):
         pop.reset()
     assert_same(one, again)
+
+
+def test_what_was_made_from_the_checkpoint_before_is_made_again_too(own, few, tmp_path):
+    pop = NOISY.population(60, cluster=own)
+    pop.checkpoint(tmp_path / "p")
+    found, values, twin = pop.run(5.0, I=10.0, record=["V"]), pop.V, copy.copy(pop)
+    pop.run(1.0, I=10.0)
+    pop.checkpoint(tmp_path / "p")
+    expected = np.asarray(values).copy(), np.asarray(found["V"]).copy()
+    for pid in pids(own):
+        os.kill(pid, signal.SIGKILL)
+    np.testing.assert_array_equal(np.asarray(values), expected[0])
+    np.testing.assert_array_equal(np.asarray(found["V"]), expected[1])
+    twin.run(1.0, I=10.0)
+    assert_same(pop, twin)
+
+
+def test_batches_that_share_what_is_drawn(processes, few, tmp_path):
+    one = RS.population(15, batch=4, V=iz.distributions.normal(-65.0, 2.0), a=iz.distributions.uniform(0.02, 0.1))
+    one.checkpoint(tmp_path / "p")
+    other = iz.restore(tmp_path / "p", cluster=processes)
+    for pop in (one, other):
+        pop.reset()
+    assert_same(one, other)
 
 
 def test_a_checkpoint_of_one_machine_goes_on_on_a_cluster(processes, few, tmp_path):
@@ -206,6 +233,17 @@ def test_clients_that_cannot_be_used():
         pop.run(1.0, I=10.0)
 
 
+def test_a_client_that_is_restarted_says_so(own, few, tmp_path):
+    pop = RS.population(60, cluster=own)
+    pop.run(2.0, I=10.0)
+    pop.checkpoint(tmp_path / "p")
+    own.restart()
+    for asked in (lambda: pop.run(1.0), pop.reset, lambda: pop.checkpoint(tmp_path / "p")):
+        with pytest.raises(ClusterError, match="go on from a checkpoint"):
+            asked()
+    assert iz.restore(tmp_path / "p", cluster=own).t == 2.0
+
+
 def test_no_worker_is_told(monkeypatch):
     monkeypatch.setattr(connection, "PATIENCE", 0.3)
     with (
@@ -236,6 +274,34 @@ print(len(client.scheduler_info()["workers"]))
     assert ended.returncode == 0 and ended.stdout == "1\n", ended.stderr
 
 
+GROUP = """
+import os, signal, threading
+import numpy as np
+import izhigen as iz
+from izhigen.cluster import runs
+from tests.cluster.clusters import start_processes
+
+if __name__ == "__main__":
+    os.setpgrp()
+    client = start_processes()
+    runs.FIRST_WORK, runs.SECONDS = 1e6, 0.2
+    pop = iz.load("RS").population(20_000, cluster=client)
+    threading.Timer(1.0, os.killpg, (os.getpgrp(), signal.SIGINT)).start()
+    found = pop.run(100_000.0, I=10.0, record=["V"], every=10)
+    assert found.interrupted and len(client.scheduler_info()["workers"]) == 2
+    assert np.asarray(pop.V).shape == (20_000,) and np.isfinite(np.asarray(found["V"][-1])).all()
+    print("whole", flush=True)
+    client.cluster.close()
+"""
+
+
+def test_an_interrupt_of_the_whole_terminal_leaves_workers_alone():
+    ended = subprocess.run(
+        [sys.executable, "-c", GROUP], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert "whole" in ended.stdout, ended.stderr
+
+
 INTERRUPTED = """
 import os, signal, sys, threading, time
 import numpy as np
@@ -247,6 +313,11 @@ if __name__ == "__main__":
     out = dict(out=sys.argv[1]) if len(sys.argv) > 1 else {}
     pop = iz.load("RS").population(20_000, cluster=True)
     threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    first = pop.run(10_000.0, I=10.0, record="spike", out=sys.argv[1] + "0.zarr") if out else None
+    assert first is None or (first.interrupted and 0 < first.stop == pop.t and len(first.spikes[0]) > 1000)
+    pop.reset()
+    if out:
+        threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
     found = pop.run(100_000.0, I=10.0, record=["V", "count"], every=10, **out)
     assert found.interrupted and 0 < found.stop == pop.t < 100_000 and len(found.t) == round(pop.t)
     one = iz.load("RS").population(20_000)
@@ -308,6 +379,42 @@ def test_a_store_keeps_what_was_before_an_error(processes, many, tmp_path):
     assert found[1].interrupted
     assert_recorded(*found)
     assert len(found[1].t) == 222
+
+
+def test_a_store_of_events_alone_and_inputs_that_lie_on_the_cluster(processes, many, tmp_path):
+    one, other = pair(processes, NOISY, 60)
+    series = np.random.default_rng(3).normal(10.0, 3.0, (200, 60))
+    for record in ("spike", ["count"], ["V"]):
+        runs = [
+            pop.run(20.0, I=given, record=record, every=7, out=tmp_path / f"{name}{record[0]}.zarr")
+            for pop, given, name in ((one, series, "one"), (other, da.from_array(series, chunks=(33, 25)), "other"))
+        ]
+        assert_recorded(*runs)
+        assert_same(one, other)
+
+
+def test_a_disk_that_is_full_leaves_the_population_where_the_store_ends(processes, many, tmp_path, monkeypatch):
+    from izhigen.cluster import stores
+
+    pop = NOISY.population(60, cluster=processes)
+    monkeypatch.setattr(stores, "write_block", full_after_a_while)
+    with pytest.raises(RecordingError, match=r"No space left.*its first \d+ rows .* are safe"):
+        pop.run(40.0, I=10.0, record=["V"], out=tmp_path / "run.zarr")
+    found = iz.Recording.load(tmp_path / "run.zarr")
+    assert found.stop == pop.t > 0 and len(found.t) == round(pop.t / 0.1)
+    one = NOISY.population(60)
+    expected = one.run(steps=round(pop.t / 0.1), I=10.0, record=["V"])
+    np.testing.assert_array_equal(found["V"][:], expected["V"])
+    assert_same(one, pop)
+
+
+def full_after_a_while(path, stored, about, rows, *rest):
+    """What a worker does whose disk has room for some rows."""
+    from izhigen.cluster.stores import write_block
+
+    if rows and rows[0].start > 50:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return write_block(path, stored, about, rows, *rest)
 
 
 def test_a_store_that_cannot_be_made(processes, few, tmp_path):

@@ -1,5 +1,6 @@
 """Checkpoints: the same bits go on, whatever happens to disk, process and file."""
 
+import hashlib
 import json
 import os
 import pickle
@@ -222,6 +223,68 @@ def test_something_else_is_not_touched(tmp_path):
         iz.restore(tmp_path)
 
 
+def test_folders_of_other_programs_are_not_touched(tmp_path):
+    pop, mine = RS.population(2), tmp_path / "precious"
+    mine.write_text("precious")
+    place = tmp_path / "p"
+    place.mkdir()
+    described = place / checkpoint.DESCRIPTION
+    described.symlink_to(mine)
+    with pytest.raises(RecordingError, match="holds something else"):
+        pop.checkpoint(place)
+    described.unlink()
+    os.mkfifo(described)
+    with pytest.raises(RecordingError, match="holds something else"):
+        pop.checkpoint(place)
+    described.unlink()
+    for content in ('{"weights": "w.bin"}', "", "[]", "[" * 100_000):
+        described.write_text(content)
+        with pytest.raises(RecordingError, match="not one of izhigen"):
+            pop.checkpoint(place)
+        assert described.read_text() == content
+    described.unlink()
+    pop.checkpoint(place)
+    (place / "weights.bin").write_text("precious")
+    with pytest.raises(RecordingError, match="weights.bin"):
+        pop.checkpoint(place)
+    assert mine.read_text() == (place / "weights.bin").read_text() == "precious"
+
+
+@pytest.mark.parametrize("problem", [KeyboardInterrupt, OSError, MemoryError])
+def test_what_comes_after_the_description_is_written_loses_nothing(tmp_path, monkeypatch, problem):
+    pop, true = RS.population(5), checkpoint._remove_files
+    pop.checkpoint(tmp_path / "p")
+    pop.run(1.0, I=10.0)
+
+    def removing(*arguments):
+        true(*arguments)
+        if not raised:
+            raised.append(True)
+            raise problem("late")
+
+    raised = []
+    monkeypatch.setattr(checkpoint, "_remove_files", removing)
+    try:
+        pop.checkpoint(tmp_path / "p")
+    except (KeyboardInterrupt, MemoryError):
+        assert problem is not OSError
+    assert raised and iz.restore(tmp_path / "p").t == 1.0
+
+
+def test_one_that_is_replaced_while_it_is_read_is_read_anew(tmp_path, monkeypatch):
+    pop, true = RS.population(5), checkpoint.Checkpoint.numbers
+    pop.checkpoint(tmp_path / "p")
+
+    def reading(self, *arguments):
+        if pop.t < 2.0:
+            pop.run(1.0, I=10.0)
+            pop.checkpoint(tmp_path / "p")
+        return true(self, *arguments)
+
+    monkeypatch.setattr(checkpoint.Checkpoint, "numbers", reading)
+    assert iz.restore(tmp_path / "p").t == 2.0
+
+
 def test_one_writer_at_a_time(tmp_path):
     import filelock
 
@@ -295,6 +358,27 @@ def test_a_description_is_not_believed(written, tmp_path):
         path.write_text(text)
         with pytest.raises(RecordingError, match="checkpoint"):
             iz.restore(place)
+
+
+@pytest.mark.parametrize("number", ["uint8", "float64", "int32", "bool"])
+@pytest.mark.parametrize("array", ["state V", "state t_last_spike", "parameter a", "spike", "given V"])
+def test_number_types_that_kernels_do_not_have_are_refused(written, tmp_path, number, array):
+    """Whatever the sizes and checksums say: a kernel would read and write past the end."""
+    place = tmp_path / "p"
+    shutil.copytree(written, place)
+    path = place / checkpoint.DESCRIPTION
+    document = json.loads(path.read_text())
+    (entry,) = (entry for entry in document["arrays"] if entry[0] == array)
+    if entry[1] == number:
+        pytest.skip("it is its own")
+    entry[1] = number
+    file = place / document["pieces"][0][0]
+    content = bytes(6 * sum(np.dtype(kind).itemsize for _, kind in document["arrays"]))
+    file.write_bytes(content)
+    document["pieces"][0][3] = hashlib.sha256(content).hexdigest()
+    path.write_text(json.dumps(document))
+    with pytest.raises(RecordingError, match=f"array '{array}' has the number type {number}"):
+        iz.restore(place)
 
 
 def test_pickles_of_callables_are_not_kept(tmp_path):

@@ -650,3 +650,31 @@ def test_command(tmp_path):
 def test_errors_of_the_command(arguments, code, message, capsys, monkeypatch):
     found, said = fails(capsys, monkeypatch, "sweep", "RS", "--backend", "numpy", *arguments)
     assert (found, message in said) == (code, True), said
+
+
+def test_sweeps_of_one_dimension_go_on(tmp_path):
+    for values, measure in (({"a": [0.01, 0.02, 0.03]}, "V"), ({"a": np.linspace(0.01, 0.02, 3000)}, "count")):
+        path = tmp_path / f"{measure}.zarr"
+        whole = run(values=values, duration=5.0, measure=measure, I=10.0, out=path, memory=1e5).load()
+        same(run(values=values, duration=5.0, measure=measure, I=10.0, out=path, memory=1e5), whole)
+
+
+def test_stimuli_with_a_column_a_set_are_refused():
+    columns = np.tile(np.arange(6.0), (50, 1))
+    for stimulus in (
+        iz.inputs.from_array(columns, 0.1),
+        iz.inputs.section(columns[:2], [2.0, 3.0]),
+        iz.inputs.poisson(np.arange(6.0)),
+        iz.inputs.poisson(3.0, weight=np.arange(6.0)),
+    ):
+        with pytest.raises(ValueShapeError, match="is of single neurons"):
+            run(values={"b": [0.2, 0.21, 0.22], "V_delta": ["0*t", "0.01*t"]}, duration=5.0, I=stimulus)
+
+
+def test_a_path_that_all_share_is_one_path_in_pieces_of_one_set():
+    whole = run(values={"a": [0.02, 0.05, 0.1]}, duration=5.0, measure="I", I=iz.inputs.wiener(5.0, n=1, seed=3))
+    same(
+        run(values={"a": [0.02, 0.05, 0.1]}, duration=5.0, measure="I", I=iz.inputs.wiener(5.0, n=1, seed=3), memory=1),
+        whole,
+    )
+    assert (whole.I[0] == whole.I).all()
