@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from izhigen.cluster import shards
 from izhigen.cluster.connection import Connection
 from izhigen.cluster.lazily import Grid, is_dask
 from izhigen.errors import ValueShapeError
 from izhigen.inputs.drawing import StreamKey
-from izhigen.inputs.feeds import as_stimulus, check_input_names, cut_input, kernel_input, make_feed
+from izhigen.inputs.feeds import Divided, as_stimulus, check_input_names, divided, kernel_input, make_feed
 from izhigen.memory.layout import Layout
 from izhigen.model.model import Declaration
 
@@ -39,12 +40,13 @@ class ClusterInputs:
         self.names = (*model.inputs, *(name for name in model.delta_inputs if name in inputs))
         self._layout, self._grid, self._connection, self._options = layout, grid, connection, options
         self._values = dict(inputs)
-        self._count = 0
+        self._divided: dict[str, Divided] = {}
+        self._held: dict[tuple[str, int], Future] = {}
         self._parts: dict[tuple[str, int, int], list[Future]] = {}
 
     def check(self, first_step: int, steps: int) -> None:
         """Refuse what no run could take; text becomes a stimulus."""
-        self._count, dt = steps, float(self._options["dt"])
+        dt = float(self._options["dt"])
         for name, value in self._values.items():
             if is_dask(value):
                 if value.shape not in (self._layout.shape, (steps, *self._layout.shape)):
@@ -57,18 +59,22 @@ class ClusterInputs:
             computed = kernel_input(value, self._layout, dt)
             key = StreamKey(self._options["seed"])
             make_feed(name, value, self._layout, first_step, steps, dt, computed, key)
-            self._values[name] = value
+            self._divided[name] = divided(name, value, self._layout, steps)
 
     def of(self, number: int, offset: int, steps: int) -> tuple[dict[str, Any], dict[str, Future]]:
         """What a shard is given for some steps of the run: values, and parts of Dask arrays."""
         piece, given, parts = self._grid.pieces[number], {}, {}
-        for name, value in self._values.items():
-            if is_dask(value):
+        for name in self._values:
+            if name not in self._divided:
                 parts[name] = self._part(name, offset, steps)[number]
-            else:
-                own = cut_input(name, value, self._layout, self._count, piece.first, piece.last)
-                is_series = getattr(own, "ndim", 0) == 2
-                given[name] = own[offset : offset + steps] if is_series else own
+                continue
+            own = self._divided[name].of(piece.first, piece.last, offset, steps)
+            if not self._divided[name].is_held:
+                given[name] = own
+                continue
+            if (name, number) not in self._held:  # numbers that all stretches of the run read are sent once
+                self._held[name, number] = self._connection.submit(shards.same, own)
+            parts[name] = self._held[name, number]
         return given, parts
 
     def _part(self, name: str, offset: int, steps: int) -> list[Future]:

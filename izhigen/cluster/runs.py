@@ -24,9 +24,9 @@ from izhigen.recording.recording import Recording
 Array = Any
 Future = Any
 
-SECONDS = 3.0
+SECONDS = 5.0
 """About how long a stretch takes: what Ctrl-C and the death of a worker can cost."""
-FIRST_WORK = 2e8
+FIRST_WORK = 5e8
 """Neuron-steps of the first stretch, for each thread."""
 MOST_GROWTH = 10.0
 """How many times as long a stretch is as the one before, at most."""

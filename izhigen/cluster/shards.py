@@ -141,6 +141,11 @@ def advance(
     return Made(new, recording.to_host(), moments)
 
 
+def same(values: Array) -> Array:
+    """What is given: a task that holds it, and can be made again on any worker."""
+    return values
+
+
 def shard_of(made: Made) -> Population | None:
     """The shard then."""
     return made.shard

@@ -331,27 +331,50 @@ class _StimulusFeed:
         )
 
 
-def cut_input(name: str, value: Any, layout: Layout, steps: int, first: int, last: int) -> Any:
-    """An input of a run of ``steps`` steps of a population, as it is given to one of its neurons ``first`` to
-    ``last - 1`` alone.
+@dataclass(frozen=True)
+class Divided:
+    """An input of a run, from which parts for some neurons and steps are cut.
 
-    Raises
-    ------
-    ValueShapeError
-        As :func:`make_feed`.
+    Attributes
+    ----------
+    value
+        Text, a stimulus, a number; or one number a neuron (n,), or rows, (T, 1) or (T, n), in the kernel's type.
+    layout : Layout
+        Of the whole population.
     """
-    if isinstance(value, Stimulus):
-        return value.of_neurons(layout, first, last)
-    if isinstance(value, str):
-        return value
+
+    value: Any
+    layout: Layout
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is one number a neuron, the same in all steps."""
+        return isinstance(self.value, np.ndarray) and self.value.ndim == 1
+
+    def of(self, first: int, last: int, offset: int, steps: int) -> Any:
+        """As it is given to the neurons ``first`` to ``last - 1`` alone, for ``steps`` steps of the run."""
+        if isinstance(self.value, Stimulus):
+            return self.value.of_neurons(self.layout, first, last)
+        if not isinstance(self.value, np.ndarray):
+            return self.value
+        if self.value.ndim == 1:
+            return self.value[first:last]
+        rows = self.value[offset : offset + steps]
+        return rows if rows.shape[1] == 1 else rows[:, first:last]
+
+
+def divided(name: str, value: Any, layout: Layout, steps: int) -> Divided:
+    """An input of a run of ``steps`` steps, whose form was checked by :func:`make_feed`."""
+    if isinstance(value, (Stimulus, str)):
+        return Divided(value, layout)
     array = _as_numbers(name, value, layout)
-    flat = layout.per_neuron(array, array.dtype) if array.ndim else None
+    if array.ndim == 0:
+        return Divided(value, layout)
+    flat = layout.per_neuron(array)
     if flat is not None:
-        return flat[first:last]
+        return Divided(flat, layout)
     rows = _as_series(array, layout, steps)
-    if rows is None:
-        return value
-    return rows if rows.shape[1] == 1 else rows[:, first:last]
+    return Divided(value if rows is None else _contiguous(rows, layout), layout)
 
 
 def as_stimulus(name: str, value: Any, duration: float) -> Any:
@@ -370,11 +393,12 @@ def check_input_names(names: Any, known: tuple[str, ...], model_name: str) -> No
 
 __all__ = [
     "NOT_COMPUTED",
+    "Divided",
     "Feed",
     "KernelInput",
     "as_stimulus",
-    "cut_input",
     "check_input_names",
+    "divided",
     "held_values",
     "kernel_choices",
     "kernel_input",

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from izhigen.cluster.connection import Connection, address
+from izhigen.cluster.shards import same
 from izhigen.errors import ClusterError, IzhigenError
 from izhigen.memory.pieces import Piece
 from izhigen.sweeps.making import MadePiece, make_piece
@@ -28,7 +29,7 @@ def made_on_cluster(
     connection = Connection(cluster)
     connection.check()
     connection.ask_all(can_make, task)
-    shared = connection.submit(_same, task)  # so that it goes to each worker once, and is there again after one died
+    shared = connection.submit(same, task)  # so that it goes to each worker once, and is there again after one died
     under_way: deque[Any] = deque()
     most = AHEAD * connection.threads
     try:
@@ -56,10 +57,6 @@ def can_make(task: Task) -> str:
     except IzhigenError as problem:
         return str(problem)
     return ""
-
-
-def _same(task: Task) -> Task:
-    return task
 
 
 def make_there(task: Task, piece: Piece, room: Room | None) -> MadePiece | None:

@@ -159,6 +159,9 @@ class _Sweep:
     def _made(self, left: Iterator[Piece], cluster: Any, look: Callable[[], bool]) -> Iterator[MadePiece | None]:
         """The pieces one after the other; None where an interrupt ends them."""
         if cluster is not None and cluster is not False:
+            from izhigen.cluster.connection import load_distributed
+
+            load_distributed()
             from izhigen.sweeps.cluster import made_on_cluster
 
             yield from made_on_cluster(self._task, left, cluster, look, self._room_of_others)
