@@ -129,10 +129,19 @@ def recurrent(neurons, weights, start, spikes, parts):
     return traces, state
 
 
-@pytest.mark.parametrize(("dtype", "x64"), [("float32", False), ("float32", True), ("float64", True)])
-@pytest.mark.parametrize("kind", ["plain", "refractory", "noise", "time"])
+@pytest.mark.parametrize(
+    ("kind", "dtype", "x64"),
+    [
+        ("plain", "float64", True),
+        ("refractory", "float32", False),
+        ("refractory", "float32", True),
+        ("refractory", "float64", True),
+        ("noise", "float32", True),
+        ("time", "float32", False),
+    ],
+)
 def test_a_state_carried_by_scan_goes_on_with_the_same_bits(kind, dtype, x64):
-    """Also where JAX keeps times of spikes in single precision."""
+    """Also where JAX keeps times of spikes in single precision: every kind of model, and those times in all precisions."""
     jax.config.update("jax_enable_x64", x64)
     models = {"plain": MODEL, "refractory": MODEL.with_refractory(4.2), "noise": MODEL.with_noise(V=1.0)}
     model = models.get(kind) or MODEL.with_current("10*sin(t/9)")
