@@ -32,7 +32,9 @@ def check(seed, backend, dtype="float64", method="exp_euler"):
 
 @pytest.mark.parametrize("first", ON_NUMPY[::CHUNK])
 def test_numpy(first):
-    happened = [check(seed, "numpy", method=("exp_euler", "euler")[seed % 2]) for seed in ON_NUMPY[first : first + CHUNK]]
+    happened = [
+        check(seed, "numpy", method=("exp_euler", "euler")[seed % 2]) for seed in ON_NUMPY[first : first + CHUNK]
+    ]
     assert sum(count > 0 for count in happened) > 0.8 * CHUNK
 
 

@@ -170,7 +170,9 @@ def random_texts(count):
 @pytest.mark.parametrize("place", PLACES)
 def test_random_text_is_refused_or_harmless(place, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for text in random_texts(150 if ALL else 40 if place == "description" else 60):  # where none is refused, each is a model
+    for text in random_texts(
+        150 if ALL else 40 if place == "description" else 60
+    ):  # where none is refused, each is a model
         attempt(PLACES[place], text)
     assert not list(tmp_path.iterdir())
 
