@@ -490,6 +490,8 @@ RELAXED = [
     "-fpack-struct",
     "-fvisibility=hidden",
 ]
+WORDS_OF_GCC = ("-std=gnu89", "-fpack-struct", "-fvisibility=hidden")
+"""Which are tried with gcc alone."""
 OF_GCC, OF_CLANG = ["-fsingle-precision-constant", "-mrecip", "-fexcess-precision=fast"], ["-ffp-model=fast"]
 IN_ONE_PROCESS = """
 import os, sys, numpy as np, izhigen as iz
@@ -522,6 +524,8 @@ def test_flags_of_the_environment_change_no_bit(folder, compiler, own):
         flags = flags[:2]  # it is a clang
     elif toolchain.shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
+    elif compiler == "clang":
+        flags = [flag for flag in flags if flag not in WORDS_OF_GCC]
     cc = f"{sys.executable} -m ziglang cc -fno-sanitize=all" if compiler == "zig" else compiler
     done = subprocess.run(
         [sys.executable, "-c", IN_ONE_PROCESS, *flags],

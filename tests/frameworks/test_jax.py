@@ -191,8 +191,8 @@ def test_vmap_over_carried_states():
         (spikes, potentials), state = recurrent(neurons, parameters, start, jnp.zeros(N), parts)
         return (spikes.sum() + jnp.cos(potentials).sum() + state["V"].sum()), state
 
-    go = jax.value_and_grad(loss, argnums=0, has_aux=True)
-    together = jax.jit(jax.vmap(go, in_axes=(None, axes)))(parameters, starts)
+    go = jax.jit(jax.value_and_grad(loss, argnums=0, has_aux=True))  # traced once, for all that begin alone
+    together = jax.vmap(go, in_axes=(None, axes))(parameters, starts)
     alone = [go(parameters, {**starts, "V": v}) for v in starts["V"]]
     close(together, jax.tree.map(lambda *parts: jnp.stack(parts), *alone))
     with pytest.raises(Exception, match="'step' is 0, 5 under vmap; a run begins with one"):
