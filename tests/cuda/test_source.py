@@ -333,8 +333,7 @@ def test_inputs_and_noise_of_the_kernel_equal_those_of_c(dtype, without_contract
 
 
 @needs_compiler
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("size", [3, 5])
+@pytest.mark.parametrize(("size", "dtype"), [(3, "float32"), (5, "float64")])
 def test_several_coupled_states_equal_those_of_c(size, dtype, without_contraction, double):
     """The action of a matrix, without loops and with them."""
     lines = [f"dx{k}/dt = -x{k}*(1 + 0.3*x{(k + 1) % size}) + x{(k - 1) % size}" for k in range(size)]

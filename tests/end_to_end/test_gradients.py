@@ -13,7 +13,7 @@ from tests.helpers import ALL, distinct_models
 
 MODELS = distinct_models()
 RANDOM, CHUNK = 200, 20
-ON_NUMPY, ON_C = range(RANDOM if ALL else 80), range(0, RANDOM, 1 if ALL else 45)
+ON_NUMPY, ON_C = range(RANDOM if ALL else 60), range(0, RANDOM, 1 if ALL else 45)
 """Random models that are looked at; with half of the seeds, another method than exponential Euler's."""
 METHODS = [name for name in method_names() if name != "exact"]  # which is for linear systems
 PAIRS = [

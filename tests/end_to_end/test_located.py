@@ -295,7 +295,15 @@ def test_the_ends_of_holds_do_not_count_as_events(everywhere):
 ADEX = "dV/dt = (-10*(V+70) + 20*exp((V+50)/2) - w + I)/200\ndw/dt = (2*(V+70) - w)/30\ndat/dt = 0"
 
 
-@pytest.mark.parametrize("method", ["exp_euler", "rk4", "etdrk2", "strang", "exp_rosenbrock"])
+@pytest.mark.parametrize(
+    ("method", "everywhere"),
+    [
+        *((method, "numpy") for method in ("exp_euler", "rk4", "etdrk2", "strang", "exp_rosenbrock")),
+        *((method, "c") for method in ("exp_euler", "rk4", "exp_rosenbrock")),
+        *((method, "cuda") for method in ("exp_euler", "etdrk2", "strang")),
+    ],
+    indirect=["everywhere"],
+)
 def test_a_steep_upstroke_meets_its_threshold_to_the_last_bits(method, everywhere):
     """Far behind the threshold margin and rate grow alike, and their ratio says nothing of how far it is."""
     model = Model("AdEx", ADEX, "V >= 0", "V = -58; w = w + 60; at = V", {}, ["I"], initial={"V": -70.0})

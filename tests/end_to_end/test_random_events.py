@@ -9,7 +9,7 @@ from tests.end_to_end.random_events import DT, STATES, Oracle, make_case
 from tests.helpers import ALL, host
 
 MODELS, CHUNK = 300, 25
-ON_NUMPY, ON_C = range(MODELS if ALL else 125), range(0, MODELS, 1 if ALL else 31)
+ON_NUMPY, ON_C = range(MODELS if ALL else 100), range(0, MODELS, 1 if ALL else 31)
 """Models that are looked at, and compiled: the time goes into the compiler. All of them where the environment asks for it."""
 
 
