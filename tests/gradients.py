@@ -28,6 +28,7 @@ class Differences:
     options: dict[str, Any]
     surrogate: Any = field(default_factory=lambda: iz.surrogates.sigmoid(alpha=1.0))
     spike_scale: float = 0.3
+    _noisy: Any = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.values = {**self.model.parameters, **self.values}
@@ -44,12 +45,15 @@ class Differences:
 
     def run(self, values: dict[str, Any], inputs: dict[str, Any], tape: bool = False, copies: int = 1) -> Any:
         pop = self.model.population(copies * self.neurons, dtype="float64", **self.options, **values)
+        return self.record(pop, inputs, tape)
+
+    def record(self, pop: Any, inputs: dict[str, Any], tape: bool = False) -> Any:
         return pop.run(steps=self.steps, record=self.names, tape=tape, check_finite=False, **inputs)
 
     def losses(self, values: list[dict[str, Any]], inputs: list[dict[str, Any]]) -> list[float]:
         """The loss of a run for each set of what is moved: all as neurons of one run, unless neurons draw noise."""
-        if self.model.noise and len(values) > 1:
-            return [loss for moved in zip(values, inputs) for loss in self.losses([moved[0]], [moved[1]])]
+        if self.model.noise:
+            return [self.noisy_loss(*moved) for moved in zip(values, inputs)]
         n, copies = self.neurons, len(values)
         whole = {
             name: self._side_by_side([v.get(name, value) for v in values], (n,)) for name, value in self.values.items()
@@ -61,6 +65,17 @@ class Differences:
         recording = self.run(whole, steps, copies=copies)
         parts = [(w[:, None] * recording[name].reshape(-1, copies, n)).sum((0, 2)) for name, w in self.weights.items()]
         return [float(loss) for loss in sum(parts)]
+
+    def noisy_loss(self, moved: dict[str, Any], inputs: dict[str, Any]) -> float:
+        """The loss of a run of one population that is kept: each begins anew, and so does the noise."""
+        if self._noisy is None:
+            self._noisy = self.model.population(self.neurons, dtype="float64", **self.options, **self.values)
+        pop, values = self._noisy, {**self.values, **moved}
+        pop.reset()
+        for name, value in values.items():
+            (pop.state if name in pop.state else pop.parameters)[name] = value
+        recording = self.record(pop, {**self.inputs, **inputs})
+        return float(sum((w * recording[name]).sum() for name, w in self.weights.items()))
 
     @staticmethod
     def _side_by_side(values: list[Any], shape: tuple[int, ...]) -> Any:

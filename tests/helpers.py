@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import Any
 
@@ -14,6 +15,8 @@ from izhigen.memory.space import fetch
 from izhigen.patterns import PATTERNS
 
 Pair = tuple[Any, Any]
+ALL = bool(os.environ.get("IZHIGEN_ALL_RANDOM_MODELS"))
+"""Whether tests of random models and texts take all of them: a part shows most of it, and a change of a kernel asks for all."""
 
 
 @cache

@@ -378,17 +378,17 @@ def test_as_a_program():
     assert "izhikevich2007" in done.stdout
 
 
-@pytest.mark.parametrize("buffering", ["", "1"])
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "buffering"),
     [
-        ["list"],
-        ["--help"],
-        ["list", "--help"],
-        ["show", "Izhikevich", "--source", "c"],
-        ["run", "RS", "-T", "5", "--backend", "numpy", "--out", "kept.npz", "--plot", "kept.png"],
+        (["list"], ""),
+        (["list"], "1"),
+        (["--help"], ""),
+        (["list", "--help"], "1"),
+        (["show", "Izhikevich", "--source", "c"], ""),
+        (["run", "RS", "-T", "5", "--backend", "numpy", "--out", "kept.npz", "--plot", "kept.png"], "1"),
     ],
-    ids=lambda arguments: " ".join(arguments[:2]),
+    ids=lambda given: given if isinstance(given, str) else " ".join(given[:2]),
 )
 def test_a_reader_that_has_gone_is_no_error(arguments, buffering, tmp_path):
     """As in ``izhigen list | head -1``; what a run was to write is written all the same."""

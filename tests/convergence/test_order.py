@@ -137,7 +137,7 @@ def test_equations_coupled_by_rates_that_vary_are_taken_one_by_one(backend):
     assert found["g"] == pytest.approx(g * np.exp(-dt / 4), rel=1e-13)
 
 
-@pytest.mark.parametrize("dt", [0.1, 1.0, 20.0])
+@pytest.mark.parametrize(("dt", "dtype"), [(0.1, "float32"), (1.0, "float64"), (20.0, "float64"), (20.0, "float32")])
 def test_noise_in_a_linear_block_has_the_covariance_of_the_flow(backend, dtype, dt):
     """One step from rest against the integral of exp(As) G G^T exp(As)^T, itself by quadrature; 5 standard errors. With a parameter of each
     neuron the same words give the same noise: neurons are compared one by one, for which fewer do."""

@@ -14,7 +14,7 @@ from tests.cuda import nvrtc
 from tests.cuda.host import needs_compiler
 from tests.cuda.test_source import ARCHITECTURES, SHAPES, compare_registers, distinct_kernels, drawn_inputs
 from tests.end_to_end.test_gradients import CONSTRUCTS, construct_case, random_case
-from tests.helpers import host, real_device
+from tests.helpers import ALL, host, real_device
 from tests.population.test_tape import MODEL, REFRACTORY, assert_same, current, gradients, population
 
 needs_double = pytest.mark.skipif(real_device(), reason="rounds as the C compiler does on the double of CuPy only")
@@ -56,7 +56,7 @@ def without_contraction(monkeypatch):
 @needs_double
 @pytest.mark.parametrize(
     ("name", "dtype"),
-    [("Everything", "float32"), ("Everything", "float64"), ("HH", "float64"), ("tau_ref in an equation", "float32")],
+    [("Everything", "float32"), ("HH", "float64"), ("tau_ref in an equation", "float32")],
 )
 def test_equals_the_c_backend_bit_for_bit(name, dtype, without_contraction, monkeypatch, double):
     """For launches of several shapes, threads in either order, and blocks on several processors at once: with counts and
@@ -86,7 +86,7 @@ def test_equals_the_c_backend_bit_for_bit(name, dtype, without_contraction, monk
 
 
 @needs_compiler
-@pytest.mark.parametrize("seed", [0, 40, 90, 130, 170])
+@pytest.mark.parametrize("seed", [0, 40, 90, 130, 170] if ALL else [40, 90, 170])
 def test_random_models(seed, device):
     agree(random_case(seed))
 

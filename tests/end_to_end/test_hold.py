@@ -103,10 +103,14 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize("name", [*NAMES, "IZ_COUNTED_STEPS", "COUNTED_STEPS", "find_releases", "refractory_period"])
-def test_a_state_may_have_a_name_of_the_kernel(name):
-    model = Model("Named", f"d{name}/dt = 1 + 0*I", threshold=f"{name} >= 1", reset=f"{name} = 0", inputs=["I"])
-    held = model.with_refractory(0.3)
-    runs = [held.population(3, dt=0.1, backend=b).run(steps=60, record=[name, "spike"]) for b in ("c", "numpy")]
+def test_a_state_may_have_a_name_of_the_kernel():
+    """All of them at once, each in an equation, the threshold and the reset."""
+    names = [*NAMES, "IZ_COUNTED_STEPS", "COUNTED_STEPS", "find_releases", "refractory_period"]
+    equations = "\n".join(f"d{name}/dt = 1 + 0*I" for name in names)
+    threshold, reset = (
+        joint.join(f"{name} {end}" for name in names) for joint, end in ((" and ", ">= 1"), ("; ", "= 0"))
+    )
+    held = Model("Named", equations, threshold=threshold, reset=reset, inputs=["I"]).with_refractory(0.3)
+    runs = [held.population(3, dt=0.1, backend=b).run(steps=60, record=[*names, "spike"]) for b in ("c", "numpy")]
     np.testing.assert_array_equal(runs[0]["spike"], runs[1]["spike"])
     assert runs[0]["spike"].any()

@@ -11,7 +11,7 @@ from izhigen import Model
 from izhigen.derive.lowering import symbol
 from izhigen.derive.scheme import method_names
 from izhigen.derive.system import algebraic_definitions
-from tests.helpers import first_order_error
+from tests.helpers import ALL, first_order_error
 
 PARAMETERS = {"p": 0.7, "q": -1.3, "tau": 8.0}
 STATES = {"V": np.array([-1.2, 0.35, 2.1]), "w": np.array([0.8, -0.45, 1.7])}
@@ -98,7 +98,7 @@ COMMON = dict(
 )
 
 
-@settings(max_examples=25, **COMMON)
+@settings(max_examples=25 if ALL else 10, **COMMON)
 @given(first=terms(), second=terms(), dtype=st.sampled_from(["float32", "float64"]))
 def test_exponential_euler_of_random_equations(first, second, dtype):
     model = Model(
@@ -161,8 +161,10 @@ FAMILIES = {
 }
 
 
-@pytest.mark.parametrize(("name", "current"), [("AdEx", 700.0), ("HH", 12.0), ("Synapses", 25.0)])
-@pytest.mark.parametrize("method", ["exp_euler", "rk4"])
+@pytest.mark.parametrize(
+    ("name", "current", "method"),
+    [("AdEx", 700.0, "rk4"), ("HH", 12.0, "exp_euler"), ("HH", 12.0, "rk4"), ("Synapses", 25.0, "exp_euler")],
+)
 def test_families_run_alike_on_all_backends(name, current, method, device):
     counts = {}
     for backend in ("c", "numpy", "cuda"):

@@ -185,7 +185,17 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("case", RUNS)
+@pytest.mark.parametrize(
+    ("case", "backend"),
+    [
+        *((case, "c") for case in RUNS),
+        ("all", "numpy"),
+        ("all", "cuda"),
+        ("some neurons and rows", "cuda"),
+        ("none happen", "numpy"),
+    ],
+    indirect=["backend"],
+)
 def test_saved_and_streamed(case, backend, tmp_path, small):
     given = {"I": CURRENT, **RUNS[case]}
     kept = population(backend=backend).run(40.0, **given).to_host()

@@ -52,7 +52,9 @@ def expected(kind, dtype):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_input_is_what_the_steps_read(kind, backend, dtype):
+def test_an_input_is_what_the_steps_read(kind, backend):
+    """In one precision on C, and in the other elsewhere; kinds take turns."""
+    dtype = ("float32", "float64")[([*KINDS].index(kind) + (backend == "c")) % 2]
     pop = SYNAPSE.population(N, dt=DT, backend=backend, dtype=dtype)
     found = pop.run(steps=STEPS, I=KINDS[kind], g=0.02, record=["I", "g", "V"]).to_host()
     assert found["I"].dtype == dtype and found["I"].shape == (STEPS, N)
