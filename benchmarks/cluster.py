@@ -133,9 +133,10 @@ def main() -> None:
         share = rate.median / (workers * first.median)
         data["rows"].append(row(name, rate, neurons=workers * each, threads=workers, efficiency=share))
         print(f"{name:<24} {rate.median / 1e6:10.0f} M/s   {share:.3f} of {workers} times one process")
-        if workers == threads:
-            data["overheads"] = overheads(client, each * workers)
         close(client)
+    client = processes(threads)  # anew, as what they hold at most is asked for
+    data["overheads"] = overheads(client, each * threads)
+    close(client)
     for name, value in data["overheads"].items():
         print(f"{name:<32} {value:.4g}")
     save(given.save, data)

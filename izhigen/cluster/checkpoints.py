@@ -52,7 +52,7 @@ def write(
     return shards_of(connection, grid, done)
 
 
-def _write_shard(shard: Population, path: str, token: str, number: int, first: int) -> tuple[Piece, Saved, Any]:
+def _write_shard(shard: Population, path: str, token: str, number: int, first: int) -> tuple[Piece, Any, Any]:
     """Write a shard's file; that, and what the client needs of the rest."""
     place = Path(path)
     if not (place / LOCK).is_file():
@@ -64,6 +64,8 @@ def _write_shard(shard: Population, path: str, token: str, number: int, first: i
     file = write_piece(place, token, number, (first, first + len(saved.spike)), arrays)
     types = {name: values.dtype for name, values in arrays.items()}
     nothing = np.zeros(0)
+    if number:  # the rest is the same in all
+        return file, None, {}
     given = {n: nothing if isinstance(v, np.ndarray) else v for n, v in saved.given.items()}
     parameters = {n: nothing if isinstance(v, np.ndarray) else v for n, v in saved.parameters.items()}
     return file, replace(saved, given=given, parameters=parameters, state={}, spike=None), types
@@ -77,7 +79,11 @@ def read(path: Any, kind: type[Declaration], options: Mapping[str, Any]) -> Chec
 
 def shards_of(connection: Connection, grid: Grid, found: Checkpoint) -> list[Future]:
     """Shards as a checkpoint has them."""
-    return [connection.submit(_read_shard, found, piece.first, piece.last) for piece in grid.pieces]
+    made = []
+    for piece in grid.pieces:
+        files = tuple(file for file in found.pieces if file.first < piece.last and piece.first < file.last)
+        made.append(connection.submit(_read_shard, replace(found, pieces=files), piece.first, piece.last))
+    return made
 
 
 def _own(saved: Saved, name: str, value: Any, first: int, last: int) -> Any:

@@ -16,8 +16,8 @@ from izhigen.errors import ClusterError, IzhigenError, ValueShapeError, first_li
 
 PATIENCE = 30.0
 """Seconds without any worker after which nothing is waited for."""
-LOOK_AGAIN = 0.05
-"""Seconds between two looks for signals."""
+LOOK_AGAIN, ASK_AGAIN = 0.05, 1.0
+"""Seconds between two looks for signals, and between two questions whether there are workers."""
 VERSION = "__import__('izhigen').__version__"
 """What a worker is asked first, in Python, as it may know nothing of izhigen."""
 
@@ -46,10 +46,12 @@ class Connection:
         self._distributed = distributed
         if cluster is True:
             cluster = _own_client(distributed)
+        elif isinstance(cluster, distributed.deploy.Cluster):
+            cluster = cluster.get_client()
         if not isinstance(cluster, distributed.Client):
             raise ValueShapeError(
-                f"cluster={shown(cluster)} is neither a dask.distributed.Client nor True, which takes the current "
-                "client or starts a cluster in this process"
+                f"cluster={shown(cluster)} is neither a dask.distributed.Client (or Cluster) nor True, which takes the "
+                "current client or starts a cluster in this process"
             )
         if cluster.asynchronous:
             raise ValueShapeError("cluster: the client is asynchronous; give one made without asynchronous=True")
@@ -142,13 +144,10 @@ class Connection:
 
     def submit(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """The future of a call, which is made again where what it gave is lost with a worker."""
-        from dask import config
-
-        with config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
-            try:
-                return self.client.submit(function, *arguments, pure=False, **options)
-            except CancelledError as problem:
-                raise self._gone() from problem
+        try:
+            return self.client.submit(function, *arguments, pure=False, **options)
+        except CancelledError as problem:
+            raise self._gone() from problem
 
     def results(self, futures: Sequence[Any], look: Callable[[], bool]) -> list[Any] | None:
         """Wait for futures and bring their results here; None where ``look`` says that it is to end.
@@ -167,7 +166,7 @@ class Connection:
 
     def wait(self, futures: Sequence[Any], look: Callable[[], bool]) -> bool:
         """Wait until all are made; False, and all of them forgotten, where ``look`` says that it is to end."""
-        alone_since = None
+        alone_since, asked = None, time.monotonic()
         for future in futures:
             ended = Event()  # distributed.wait would raise at every look, and what it raises keep all futures alive
             if not future.done():
@@ -176,8 +175,8 @@ class Connection:
                 if look():
                     self.client.cancel(list(futures))
                     return False
-                if not ended.wait(LOOK_AGAIN):
-                    alone_since = self._alone(alone_since)
+                if not ended.wait(LOOK_AGAIN) and time.monotonic() > asked + ASK_AGAIN:
+                    alone_since, asked = self._alone(alone_since), time.monotonic()
             alone_since = None
             if future.status == "error":
                 raise self.told(future.exception())
@@ -212,7 +211,7 @@ class Connection:
 
     def _alone(self, since: float | None) -> float | None:
         """Since when there has been no worker; raises ClusterError once that is too long."""
-        if self.client.scheduler_info(n_workers=-1)["workers"]:
+        if self.client.scheduler_info(n_workers=1)["workers"]:
             return None
         since = time.monotonic() if since is None else since
         if time.monotonic() - since > PATIENCE:

@@ -18,8 +18,18 @@ Array = Any
 Delayed = Any
 
 
-class StateArray(da.Array):  # type: ignore[misc]
-    """A state or parameter as it was when it was asked for; it changes neither with the population nor by itself."""
+class ClusterArray(da.Array):  # type: ignore[misc]
+    """What lies with the shards, as it was when it was asked for: it changes neither with the population nor by itself.
+    Its values come by the population's own client, whichever is the current one; those of arrays that are computed from
+    it, by the current one.
+    """
+
+    __slots__ = ("_own_client",)
+
+    def compute(self, **options: Any) -> Any:
+        """The values, in memory."""
+        with self._own_client.as_current():
+            return super().compute(**options)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         raise ValueShapeError(
@@ -77,9 +87,11 @@ def _flat(block: Array, has_rows: bool) -> Array:
     return array.reshape((len(array), math.prod(array.shape[1:])) if has_rows else -1)
 
 
-def as_state(array: Any) -> StateArray:
-    """The same array, to which nothing can be assigned."""
-    return StateArray(array.dask, array.name, array.chunks, meta=array._meta)
+def on_client(array: Any, client: Any) -> ClusterArray:
+    """The same array, read by a client."""
+    found = ClusterArray(array.dask, array.name, array.chunks, meta=array._meta)
+    found._own_client = client
+    return found
 
 
 def delayed(function: Callable[..., Any], *arguments: Any) -> Delayed:

@@ -13,7 +13,7 @@ import numpy as np
 from izhigen.cluster import checkpoints, shards
 from izhigen.cluster.connection import Connection
 from izhigen.cluster.inputs import ClusterInputs
-from izhigen.cluster.lazily import Grid, as_state, delayed, is_dask
+from izhigen.cluster.lazily import Grid, delayed, is_dask, on_client
 from izhigen.cluster.runs import Runner, kinds, recording_of
 from izhigen.cluster.shards import PER_NEURON
 from izhigen.cluster.stores import ClusterStore
@@ -22,7 +22,6 @@ from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.memory.layout import Layout, check_neurons
 from izhigen.memory.pieces import cut_of
 from izhigen.model.additions import REFRACTORY
-from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.model import Declaration
 from izhigen.population.checks import check_first_index, check_step, read_options
 from izhigen.population.distributions import Distribution
@@ -30,7 +29,7 @@ from izhigen.population.exclusive import Use, exclusive
 from izhigen.population.names import NamedValues
 from izhigen.population.progress import progress_bar
 from izhigen.population.training import read_training, with_spike_reset
-from izhigen.population.values import check_value_names, value_of
+from izhigen.population.values import check_value_names, times_of, value_of
 from izhigen.recording.plan import recorded_names
 from izhigen.recording.recording import Recording
 from izhigen.recording.store import Header, check_new
@@ -183,7 +182,7 @@ class ClusterPopulation(NamedValues):
         ClusterError
             Where a worker does not see the folder; names it.
         """
-        self._shards = checkpoints.write(path, self._connection, self._grid, self._shards, self._options)
+        self._become(checkpoints.write(path, self._connection, self._grid, self._shards, self._options))
 
     @exclusive
     def reset(self, batch: int | EllipsisType | None = ...) -> None:
@@ -288,23 +287,23 @@ class ClusterPopulation(NamedValues):
         return self._layout.shape[0]
 
     def __repr__(self) -> str:
+        located = "" if self.spike_timing == "step" else f", spikes {self.spike_timing}"
         return (
             f"<Population of {self._model.name} on a cluster: {'x'.join(map(str, self.shape))} neurons in "
-            f"{self.shards} shards, dt={self.dt:g} ms, {self._options['method']}, {self.backend}, {self.dtype.name}, "
-            f"t={self.t:g} ms>"
+            f"{self.shards} shards, dt={self.dt:g} ms, {self._options['method']}{located}, {self.backend}, "
+            f"{self.dtype.name}, t={self.t:g} ms>"
         )
 
     def _array(self, name: str, dtype: Any) -> Any:
         """A state or parameter of all shards."""
         held = list(self._shards)
-        return as_state(
-            self._grid.whole(lambda number, shape: delayed(shards.state_of, held[number], name, shape), dtype)
-        )
+        whole = self._grid.whole(lambda number, shape: delayed(shards.state_of, held[number], name, shape), dtype)
+        return on_client(whole, self._connection.client)
 
     def _type_of(self, name: str) -> Any:
         if name == REFRACTORY.name and self._model.is_held_for_a_time:
             return np.dtype(bool)
-        return np.dtype(np.float64) if name in (LAST_SPIKE, "tau_ref") else self.dtype
+        return np.dtype(np.float64) if name in times_of(self._model) else self.dtype
 
     @exclusive
     def _assign(self, name: str, value: Any) -> None:
@@ -361,7 +360,7 @@ class ClusterPopulation(NamedValues):
             Where workers are gone, or one of them fails; the population then stands after the last stretch of steps
             that all made.
         """
-        if "tape" in inputs:
+        if inputs.pop("tape", False) is not False:
             raise ValueShapeError("a run on a cluster has no tape: gradients are computed on one machine")
         place = None if out is None else check_new(out).absolute()
         check_finite = read_flag(check_finite, "check_finite")
@@ -386,9 +385,8 @@ class ClusterPopulation(NamedValues):
         if runner.store is None:
             return recording_of(runner, chosen, places, events, interrupted)
         last = runner.stretches[-1]
-        figures, _, _ = kinds(last.reports[0])
-        stop = (runner.start + runner.done) * self.dt
-        return runner.store.finish(last.recordings, last.reports[0], figures, stop, interrupted)
+        types = {name: runner.types[name] for name in kinds(runner.types)[0]}
+        return runner.store.finish(last.figures, types, (runner.start + runner.done) * self.dt, interrupted)
 
     def _open_store(
         self, runner: Runner, path: Path, chosen: Array, places: list[Array], events: list[str], count: int
@@ -396,7 +394,7 @@ class ClusterPopulation(NamedValues):
         """Make a store for what the run records."""
         first = runner.open()
         report = first.reports[0]
-        _, apart, traces = kinds(report)
+        _, apart, traces = kinds(report.types)
         row = self._layout.shape if chosen is None else chosen.shape
         header = Header(
             self._layout.shape,

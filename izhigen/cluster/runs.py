@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dask.array as da
@@ -13,7 +13,7 @@ import numpy as np
 
 from izhigen.cluster import shards
 from izhigen.cluster.connection import Connection
-from izhigen.cluster.lazily import Grid, columns, delayed, delayed_of_all, joined
+from izhigen.cluster.lazily import Grid, columns, delayed, delayed_of_all, joined, on_client
 from izhigen.cluster.shards import PER_NEURON, Order, Report
 from izhigen.cluster.stores import ClusterStore
 from izhigen.errors import NonFiniteError
@@ -34,10 +34,13 @@ MOST_GROWTH = 10.0
 
 @dataclass(frozen=True)
 class Stretch:
-    """Some steps that all shards made, each with a recording and a report."""
+    """Some steps that all shards made, each with a report, and a recording where there are traces, events, or what
+    differs between neurons; the figures of the last stretch are those of the run.
+    """
 
     steps: int
     recordings: Sequence[Future]
+    figures: Sequence[Future]
     reports: Sequence[Report]
 
 
@@ -70,6 +73,7 @@ class Runner:
     store: ClusterStore | None = None
     done: int = 0
     stretches: list[Stretch] = field(default_factory=list)
+    types: Mapping[str, Any] = field(default_factory=dict)
     _moments: list[Future | None] = field(default_factory=list)
 
     def run(self, count: int, look: Callable[[], bool], advanced: Callable[[int], Any], threads: int) -> bool:
@@ -110,14 +114,20 @@ class Runner:
         if not self._moments:
             self._moments = [None] * len(self.shards)
         made = self._advance(steps, self.order)
-        found = self.connection.results([self.connection.submit(shards.report_of, one) for one in made], look)
+        told = [self.connection.submit(shards.report_of, one, not self.types) for one in made]
+        found = self.connection.results(told, look)
         if found is None:
             return False
         self._refuse(found)
+        self.types = self.types or found[0].types
         submit, record = self.connection.submit, self.order.record
-        self._keep(Stretch(steps, [submit(shards.recording_of, one) for one in made] if record else [], found))
+        has_figures = not MOMENTS.keys().isdisjoint(record)
+        is_kept = not self.stretches or any(name not in MOMENTS for name in record)
+        recordings = [submit(shards.recording_of, one) for one in made] if record and is_kept else []
+        figures = [submit(shards.figures_of, one) for one in made] if has_figures else []
+        self._keep(Stretch(steps, recordings, figures, found))
         self.shards = [submit(shards.shard_of, one) for one in made]
-        if not MOMENTS.keys().isdisjoint(record):
+        if has_figures:
             self._moments = [submit(shards.moments_of, one) for one in made]
         self.done += steps
         return True
@@ -125,6 +135,8 @@ class Runner:
     def _keep(self, stretch: Stretch) -> None:
         """Keep what a stretch recorded: with the workers, or in the store."""
         if self.store is None:
+            if self.stretches:
+                self.stretches[-1] = replace(self.stretches[-1], figures=())
             self.stretches.append(stretch)
             return
         every, done = self.order.every, self.done + stretch.steps
@@ -132,10 +144,10 @@ class Runner:
         rows = done // every - before
         t = (self.start + every * np.arange(before + 1, before + rows + 1)) * self.dt
         self.store.add(stretch.recordings, stretch.reports, rows, t, (self.start + done) * self.dt)
-        self.stretches = [stretch]
+        self.stretches = [replace(stretch, recordings=())]
 
     def _advance(self, steps: int, order: Order) -> list[Future]:
-        order = Order(steps, order.record, order.every, order.check_finite)
+        order = replace(order, steps=steps, is_first=not self.stretches)
         made = []
         for number, shard in enumerate(self.shards):
             given, parts = self.inputs_of(number, self.done, steps)
@@ -172,11 +184,12 @@ def numbered(error: NonFiniteError, first: int) -> NonFiniteError:
     )
 
 
-def kinds(report: Report) -> tuple[list[str], list[str], list[str]]:
-    """Names of the figures, of what differs between neurons, and of the traces of a recording."""
-    figures = [name for name in report.types if name in UNITS]
-    apart = [name.removeprefix(PER_NEURON) for name in report.types if name.startswith(PER_NEURON)]
-    return figures, apart, [n for n in report.types if n not in figures and not n.startswith(PER_NEURON)]
+def kinds(types: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
+    """Of the names of a recording's arrays: the figures, what differs between neurons, and the traces."""
+    names = list(types)
+    figures = [name for name in names if name in UNITS]
+    apart = [name.removeprefix(PER_NEURON) for name in names if name.startswith(PER_NEURON)]
+    return figures, apart, [n for n in names if n not in figures and not n.startswith(PER_NEURON)]
 
 
 def recording_of(
@@ -186,12 +199,12 @@ def recording_of(
 
     ``neurons`` are the chosen ones, ``own`` those of each shard by their places among them.
     """
-    made = _Assembled(runner.grid, neurons, own)
+    made = _Assembled(runner.grid, neurons, own, runner.types)
     stretches, first = runner.stretches, runner.stretches[0].reports[0]
     every, dt = runner.order.every, runner.dt
     rows = [stretch.steps // every for stretch in stretches]
-    figures, apart, traces = kinds(first)
-    return Recording(
+    figures, apart, traces = kinds(first.types)
+    whole = Recording(
         t=(runner.start + every * np.arange(1, sum(rows) + 1)) * dt,
         traces={
             name: joined([made.trace(stretch, name, count) for stretch, count in zip(stretches, rows)])
@@ -203,9 +216,20 @@ def recording_of(
         start=runner.start * dt,
         stop=(runner.start + runner.done) * dt,
         lists={name: _event(runner.grid, stretches, name) for name in events},
-        figures={name: made.row(stretches[-1], name) for name in figures},
+        figures={name: made.figure(stretches[-1], name) for name in figures},
         interrupted=interrupted,
-        per_neuron={name: made.row(stretches[0], PER_NEURON + name) for name in apart},
+        per_neuron={name: made.apart(stretches[0], PER_NEURON + name) for name in apart},
+    )
+    client = runner.connection.client
+    return replace(
+        whole,
+        traces={name: on_client(values, client) for name, values in whole.traces.items()},
+        lists={
+            name: EventList(on_client(found.times, client), on_client(found.indices, client))
+            for name, found in whole.lists.items()
+        },
+        figures={name: on_client(values, client) for name, values in whole.figures.items()},
+        per_neuron={name: on_client(values, client) for name, values in whole.per_neuron.items()},
     )
 
 
@@ -216,10 +240,11 @@ class _Assembled:
     grid: Grid
     neurons: Array
     own: Sequence[Array]
+    types: Mapping[str, Any]
 
     def trace(self, stretch: Stretch, name: str, rows: int) -> Any:
         """Rows of a stretch."""
-        dtype = stretch.reports[0].types[name]
+        dtype = self.types[name]
 
         def block(number: int, shape: tuple[int, ...]) -> Any:
             return delayed(shards.array_of, stretch.recordings[number], name, shape)
@@ -228,13 +253,24 @@ class _Assembled:
             return self.grid.whole(block, dtype, rows)
         return self._columns(block, rows, dtype)
 
-    def row(self, stretch: Stretch, name: str) -> Any:
-        """One value a neuron."""
-        dtype = stretch.reports[0].types[name]
+    def apart(self, stretch: Stretch, name: str) -> Any:
+        """What differs between neurons."""
 
         def block(number: int, shape: tuple[int, ...]) -> Any:
             return delayed(shards.array_of, stretch.recordings[number], name, shape)
 
+        return self._row(block, self.types[name])
+
+    def figure(self, stretch: Stretch, name: str) -> Any:
+        """A figure."""
+
+        def block(number: int, shape: tuple[int, ...]) -> Any:
+            return delayed(shards.figure_of, stretch.figures[number], name, shape)
+
+        return self._row(block, self.types[name])
+
+    def _row(self, block: Callable[[int, tuple[int, ...]], Any], dtype: Any) -> Any:
+        """One value a neuron."""
         return self.grid.whole(block, dtype) if self.neurons is None else self._columns(block, 1, dtype)[0]
 
     def _columns(self, block: Callable[[int, tuple[int, ...]], Any], rows: int, dtype: Any) -> Any:

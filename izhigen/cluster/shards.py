@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,8 @@ class Order:
     record: tuple[str, ...]
     every: int
     check_finite: bool
+    is_first: bool = True
+    """Whether what does not change in the run is kept, too."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,8 @@ def advance(
         )
     except NonFiniteError as error:
         return Made(None, error=error)
-    return Made(new, recording.to_host(), moments)
+    found = recording.to_host()
+    return Made(new, found if order.is_first else replace(found, per_neuron={}), moments)
 
 
 def same(values: Array) -> Array:
@@ -152,8 +155,13 @@ def shard_of(made: Made) -> Population | None:
 
 
 def recording_of(made: Made) -> Recording | None:
-    """What it recorded."""
-    return made.recording
+    """What it recorded, but for the figures, which the next stretch goes on with."""
+    return None if made.recording is None else replace(made.recording, figures={})
+
+
+def figures_of(made: Made) -> Mapping[str, Array]:
+    """The figures of its spikes until then."""
+    return {} if made.recording is None else made.recording.figures
 
 
 def moments_of(made: Made) -> Moments | None:
@@ -161,14 +169,17 @@ def moments_of(made: Made) -> Moments | None:
     return made.moments
 
 
-def report_of(made: Made) -> Report:
-    """What the client is told."""
+def report_of(made: Made, is_first: bool) -> Report:
+    """What the client is told; what is the same in all stretches once."""
     found = made.recording
     if found is None:
         return Report(made.error)
+    events = {name: len(listed) for name, listed in found.lists.items()}
+    if not is_first:
+        return Report(None, events=events)
     arrays = {**found.traces, **found.figures, **{PER_NEURON + n: values for n, values in found.per_neuron.items()}}
     types = {name: values.dtype for name, values in arrays.items()}
-    return Report(None, found.info, types, {name: len(events) for name, events in found.lists.items()})
+    return Report(None, found.info, types, events)
 
 
 PER_NEURON = "per neuron "
@@ -176,10 +187,15 @@ PER_NEURON = "per neuron "
 
 
 def array_of(recording: Recording, name: str, shape: tuple[int, ...]) -> Array:
-    """A trace, a figure, or what differs between neurons, of a recording."""
+    """A trace, or what differs between neurons, of a recording."""
     if name.startswith(PER_NEURON):
         return recording.per_neuron[name.removeprefix(PER_NEURON)].reshape(shape)
-    return (recording.traces[name] if name in recording.traces else recording.figures[name]).reshape(shape)
+    return recording.traces[name].reshape(shape)
+
+
+def figure_of(figures: Mapping[str, Array], name: str, shape: tuple[int, ...]) -> Array:
+    """A figure."""
+    return figures[name].reshape(shape)
 
 
 def state_of(shard: Population, name: str, shape: tuple[int, ...]) -> Array:

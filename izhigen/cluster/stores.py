@@ -4,7 +4,7 @@ them in once all are there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from izhigen.cluster.connection import Connection, address
 from izhigen.cluster.lazily import Grid
-from izhigen.cluster.shards import PER_NEURON, Report, array_of, events_of, merged
+from izhigen.cluster.shards import PER_NEURON, Report, array_of, events_of, figure_of, merged
 from izhigen.errors import ClusterError, RecordingError
 from izhigen.memory.pieces import Piece
 from izhigen.recording.description import PER_NEURON as STORED
@@ -82,13 +82,11 @@ class ClusterStore:
             about = self._writer.about(STORED + name)
             self._wait(self._write(recordings, PER_NEURON + name, STORED + name, about, None, 0))
 
-    def finish(
-        self, recordings: Sequence[Future], report: Report, figures: Sequence[str], stop: float, interrupted: bool
-    ) -> Recording:
-        """Write the figures, and close the store; the recording that reads from it."""
-        for name in figures:
-            self._writer.describe_figure(name, self._header.row_shape, report.types[name])
-            self._wait(self._write(recordings, name, name, self._writer.about(name), None, 0))
+    def finish(self, figures: Sequence[Future], types: Mapping[str, Any], stop: float, interrupted: bool) -> Recording:
+        """Write the figures of those types, and close the store; the recording that reads from it."""
+        for name, dtype in types.items():
+            self._writer.describe_figure(name, self._header.row_shape, dtype)
+            self._wait(self._write(figures, name, name, self._writer.about(name), None, 0, figure_of))
         self._writer.count_in(stop, 0, {}, interrupted)
         return Recording.load(self._writer.path)
 
@@ -101,19 +99,26 @@ class ClusterStore:
             ) from problem
 
     def _write(
-        self, recordings: Sequence[Future], name: str, stored: str, about: Any, rows: slice | None, count: int
+        self,
+        recordings: Sequence[Future],
+        name: str,
+        stored: str,
+        about: Any,
+        rows: slice | None,
+        count: int,
+        read: Callable[..., Array] = array_of,
     ) -> list[Future]:
-        """Write an array of all shards: some of its rows, or one value a neuron."""
+        """Write an array of all shards, as ``read`` finds it: some of its rows, or one value a neuron."""
         path, in_front = str(self._writer.path), () if rows is None else (rows,)
         if self._header.neurons is not None:
             parts = [
-                self._connection.submit(array_of, recording, name, (count, len(own)) if in_front else (len(own),))
+                self._connection.submit(read, recording, name, (count, len(own)) if in_front else (len(own),))
                 for recording, own in zip(recordings, self._own)
             ]
             asked = (path, stored, about, in_front, parts, list(self._own))
             return [self._connection.submit(write_chosen, *asked)]
         return [
-            self._connection.submit(write_block, path, stored, about, in_front, piece, recording, name, shape)
+            self._connection.submit(write_block, path, stored, about, in_front, piece, recording, name, shape, read)
             for piece, recording in zip(self._grid.pieces, recordings)
             for shape in [(count, *self._grid.block_shape(piece)) if in_front else self._grid.block_shape(piece)]
         ]
@@ -146,12 +151,11 @@ def write_block(
     recording: Recording,
     name: str,
     shape: Any,
+    read: Callable[..., Array],
 ) -> None:
-    """Write a shard's block of an array."""
+    """Write a shard's block of an array, which ``read`` finds."""
     lead = tuple(slice(k, k + 1) for k in piece.lead)
-    write_part(
-        _seen(path), stored, about, (*rows, *lead, slice(piece.start, piece.stop)), array_of(recording, name, shape)
-    )
+    write_part(_seen(path), stored, about, (*rows, *lead, slice(piece.start, piece.stop)), read(recording, name, shape))
 
 
 def write_chosen(

@@ -230,8 +230,8 @@ class Walks:
     are sent to a worker one after the other.
     """
 
-    most = 256
-    """Walks that are known."""
+    most, most_bytes = 256, 1 << 28
+    """Walks that are known, and bytes of their values; the one that was used last is kept whatever it takes."""
 
     def __init__(self) -> None:
         self._places: dict[Any, dict[int, Array]] = {}
@@ -249,8 +249,12 @@ class Walks:
         with self._lock:
             before = self._places.pop(walk, {})
             self._places[walk] = {**({begin: before[begin]} if begin in before else {}), end: values}
-            while len(self._places) > self.most:
-                del self._places[next(iter(self._places))]
+            sizes = {known: sum(x.nbytes for x in places.values()) for known, places in self._places.items()}
+            total = sum(sizes.values())
+            for known in tuple(sizes)[:-1]:
+                if total > self.most_bytes or len(self._places) > self.most:
+                    total -= sizes[known]
+                    del self._places[known]
 
 
 WALKS = Walks()

@@ -48,7 +48,8 @@ LONGEST_REASON = 200
 """Characters of what is wrong with a file."""
 PIECE = 1 << 24
 """Bytes written and hashed at once."""
-NEURONS_A_FILE = 1 << 22
+NEURONS_A_FILE = 1 << 18
+"""Of a population on one machine; a file is read whole, whatever is needed of it."""
 TYPES = {name: np.dtype(name) for name in ("float32", "float64", "int32", "int64", "uint8", "bool")}
 """Number types of arrays."""
 PARAMETER, STATE, GIVEN, SPIKE = "parameter ", "state ", "given ", "spike"

@@ -20,13 +20,16 @@ AHEAD = 2
 
 
 def made_on_cluster(
-    task: Task, left: Iterator[Piece], cluster: Any, look: Callable[[], bool], room: Callable[[], Room | None]
+    task: Task,
+    left: Iterator[Piece],
+    connection: Connection,
+    look: Callable[[], bool],
+    room: Callable[[], Room | None],
 ) -> Iterator[MadePiece | None]:
     """The pieces in their order, some under way at once; None where ``look`` ends them.
 
     ``room`` says where workers may write values, which then do not come here; None before the first piece.
     """
-    connection = Connection(cluster)
     connection.check()
     connection.ask_all(can_make, task)
     shared = connection.submit(same, task)  # so that it goes to each worker once, and is there again after one died
@@ -34,7 +37,7 @@ def made_on_cluster(
     most = AHEAD * connection.threads
     try:
         while True:
-            while len(under_way) < (1 if room() is None else most) and (piece := next(left, None)) is not None:
+            while len(under_way) < most and (piece := next(left, None)) is not None:
                 under_way.append(connection.submit(make_there, shared, piece, room()))
             if not under_way:
                 return

@@ -21,12 +21,16 @@ from izhigen.sweeps.task import Task, key_of, read_task
 if TYPE_CHECKING:
     import xarray
 
+    from izhigen.cluster.connection import Connection
+
 Array = Any
 
 MEMORY = 1 << 28
 """Bytes that a piece may take."""
 MOST_IN_PIECE, LEAST_IN_PIECE = 1 << 16, 1 << 10
 """Sets of a piece, at most, and those that are run together however long they take."""
+PIECES_A_THREAD, LEAST_SHARED = 4, 1 << 6
+"""Pieces for each thread of a cluster, about, and sets of the smallest."""
 WORK_IN_PIECE = 1e9
 """Neuron-steps of a piece, about: what a kill can cost."""
 
@@ -115,11 +119,22 @@ def sweep(
     room = read_finite(memory, "memory")
     if room <= 0:
         raise ValueShapeError(f"memory={shown(memory)} is no number of bytes above 0")
-    return _Sweep(task, _results(task, out, room)).go(progress, cluster)
+    connection = None if cluster is None or cluster is False else connected(cluster)
+    return _Sweep(task, _results(task, out, room, 1 if connection is None else connection.threads)).go(
+        progress, connection
+    )
 
 
-def _results(task: Task, out: Any, memory: float) -> Results:
-    """Where the values go, and how the sets are cut into pieces."""
+def connected(cluster: Any) -> Connection:
+    """The cluster that makes the pieces."""
+    from izhigen.cluster.connection import Connection, load_distributed
+
+    load_distributed()
+    return Connection(cluster)
+
+
+def _results(task: Task, out: Any, memory: float, threads: int) -> Results:
+    """Where the values go, and how the sets are cut into pieces: on a cluster, so that every thread has some."""
     sets, measures = task.sets, task.measures
     values = measures.bytes_of_result(task.rows, task.itemsize)
     events = [event.name for event in task.model.events]
@@ -127,7 +142,8 @@ def _results(task: Task, out: Any, memory: float) -> Results:
     numbers = len(task.model.states) + len(sets.columns) + len(task.fixed) + len(task.model.inputs)
     by_memory = memory // (2 * max(values, recorded) + 16 * numbers)
     by_work = max(LEAST_IN_PIECE, WORK_IN_PIECE // max(task.steps, 1))
-    cut = cut_of(sets.shape, int(max(1, min(MOST_IN_PIECE, by_memory, by_work))), sets.apart)
+    shared = sets.count if threads == 1 else max(LEAST_SHARED, -(-sets.count // (PIECES_A_THREAD * threads)))
+    cut = cut_of(sets.shape, int(max(1, min(MOST_IN_PIECE, by_memory, by_work, shared))), sets.apart)
     about = (sets, task.coordinates, task.attributes)
     made: Results = InMemory(*about, cut) if out is None else InStore(out, *about, key_of(task), cut, measures.events)
     made.check_room(values * sets.count)
@@ -142,13 +158,13 @@ class _Sweep:
         self._variables: Mapping[str, Variable] | None = None
         self._not_finite, self._first_bad = 0, -1
 
-    def go(self, progress: bool | None, cluster: Any) -> Any:
+    def go(self, progress: bool | None, connection: Connection | None) -> Any:
         """All pieces that are left; the Dataset."""
         sets, results = self._task.sets, self._results
         left = (piece for piece in pieces(sets.shape, *results.cut) if piece.first >= results.done)
         with Interruptible() as signals, progress_bar(progress, sets.count, f"{sets.count} sets", "set") as bar:
             bar.update(results.done)
-            for made in self._made(left, cluster, signals.look):
+            for made in self._made(left, connection, signals.look):
                 if made is None:
                     break
                 self._take(made)
@@ -156,15 +172,14 @@ class _Sweep:
         self._warn()
         return results.dataset(interrupted=results.done < sets.count)
 
-    def _made(self, left: Iterator[Piece], cluster: Any, look: Callable[[], bool]) -> Iterator[MadePiece | None]:
+    def _made(
+        self, left: Iterator[Piece], connection: Connection | None, look: Callable[[], bool]
+    ) -> Iterator[MadePiece | None]:
         """The pieces one after the other; None where an interrupt ends them."""
-        if cluster is not None and cluster is not False:
-            from izhigen.cluster.connection import load_distributed
-
-            load_distributed()
+        if connection is not None:
             from izhigen.sweeps.cluster import made_on_cluster
 
-            yield from made_on_cluster(self._task, left, cluster, look, self._room_of_others)
+            yield from made_on_cluster(self._task, left, connection, look, self._room_of_others)
             return
         for piece in left:
             yield None if look() else make_piece(self._task, piece)
