@@ -31,7 +31,7 @@ except ImportError:
     print("left out: dask.distributed is not installed (pip install 'izhigen[dask]')")
     raise SystemExit(0) from None
 
-NEURONS, EACH, STEPS = 10_000_000, 5_000_000, 1500
+NEURONS, EACH, STEPS = 10_000_000, 5_000_000, 5000
 
 
 class Spread:
@@ -101,17 +101,16 @@ def memory(client: Client) -> float:
 
 
 def worker_bytes() -> int:
-    """Of this process, at most so far."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Of this process, at most so far. (What getrusage says may be of the process that started it.)"""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
 
 
 def main() -> None:
     """Measure and print; save as data when asked."""
     given = options(__doc__, "cluster.json").parse_args()
     n, each, steps = (20_000, 20_000, 20) if given.quick else (NEURONS, EACH, STEPS)
-    repeats, threads = (2 if given.quick else min(given.repeats, 5)), cores()
+    repeats, threads = (2 if given.quick else min(given.repeats, 3)), cores()
     data: dict[str, Any] = {"machine": machine("dask", "distributed"), "neurons": n, "each": each, "rows": []}
 
     alone, spread = "one population", "in-process cluster"

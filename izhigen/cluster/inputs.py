@@ -10,7 +10,7 @@ from izhigen.cluster.connection import Connection
 from izhigen.cluster.lazily import Grid, is_dask
 from izhigen.errors import ValueShapeError
 from izhigen.inputs.drawing import StreamKey
-from izhigen.inputs.feeds import Divided, as_stimulus, check_input_names, divided, kernel_input, make_feed
+from izhigen.inputs.feeds import Divided, check_input_names, divided
 from izhigen.memory.layout import Layout
 from izhigen.model.model import Declaration
 
@@ -55,11 +55,8 @@ class ClusterInputs:
                         f"one row per step {(steps, *self._layout.shape)}"
                     )
                 continue
-            value = as_stimulus(name, value, (first_step + steps) * dt)
-            computed = kernel_input(value, self._layout, dt)
-            key = StreamKey(self._options["seed"])
-            make_feed(name, value, self._layout, first_step, steps, dt, computed, key)
-            self._divided[name] = divided(name, value, self._layout, steps)
+            span = (first_step, steps, dt, StreamKey(self._options["seed"]))
+            self._divided[name] = divided(name, value, self._layout, *span)
 
     def of(self, number: int, offset: int, steps: int) -> tuple[dict[str, Any], dict[str, Future]]:
         """What a shard is given for some steps of the run: values, and parts of Dask arrays."""

@@ -26,9 +26,9 @@ Future = Any
 
 SECONDS = 5.0
 """About how long a stretch takes: what Ctrl-C and the death of a worker can cost."""
-FIRST_WORK = 5e8
+FIRST_WORK = 1e9
 """Neuron-steps of the first stretch, for each thread."""
-MOST_GROWTH = 10.0
+MOST_GROWTH = 20.0
 """How many times as long a stretch is as the one before, at most."""
 
 

@@ -131,6 +131,14 @@ def make_feed(
     array = _as_numbers(name, value, layout)
     if array.ndim == 0:
         return _held(array.reshape(1, 1), layout)
+    flat, rows = _flat_or_rows(name, array, layout, steps)
+    if flat is not None:
+        return _held(flat.reshape(1, -1), layout)
+    return lambda offset, count: Source(_contiguous(rows[offset : offset + count], layout))
+
+
+def _flat_or_rows(name: str, array: Array, layout: Layout, steps: int) -> tuple[Array, Array]:
+    """An array with axes as one value a neuron, or as one row a step; the other is None."""
     flat = layout.per_neuron(array)
     rows = _as_series(array, layout, steps)
     if flat is not None and rows is not None and array.ndim > 1:
@@ -138,11 +146,9 @@ def make_feed(
             f"input {name!r}: shape {array.shape} could be one value per neuron or one row per step; "
             f"give it as (T, {', '.join(map(str, layout.shape))})"
         )
-    if flat is not None:
-        return _held(flat.reshape(1, -1), layout)
-    if rows is not None:
-        return lambda offset, count: Source(_contiguous(rows[offset : offset + count], layout))
-    raise ValueShapeError(_explain(name, array, layout, steps))
+    if flat is None and rows is None:
+        raise ValueShapeError(_explain(name, array, layout, steps))
+    return flat, None if flat is not None else rows
 
 
 def step_sources(
@@ -363,18 +369,23 @@ class Divided:
         return rows if rows.shape[1] == 1 else rows[:, first:last]
 
 
-def divided(name: str, value: Any, layout: Layout, steps: int) -> Divided:
-    """An input of a run of ``steps`` steps, whose form was checked by :func:`make_feed`."""
-    if isinstance(value, (Stimulus, str)):
+def divided(name: str, value: Any, layout: Layout, first_step: int, steps: int, dt: float, key: StreamKey) -> Divided:
+    """An input of a run that starts at step ``first_step`` and has ``steps`` steps, checked as :func:`make_feed` does.
+
+    Raises
+    ------
+    ValueShapeError
+        As there.
+    """
+    value = as_stimulus(name, value, (first_step + steps) * dt)
+    if isinstance(value, Stimulus):
+        make_feed(name, value, layout, first_step, steps, dt, kernel_input(value, layout, dt), key)
         return Divided(value, layout)
     array = _as_numbers(name, value, layout)
     if array.ndim == 0:
         return Divided(value, layout)
-    flat = layout.per_neuron(array)
-    if flat is not None:
-        return Divided(flat, layout)
-    rows = _as_series(array, layout, steps)
-    return Divided(value if rows is None else _contiguous(rows, layout), layout)
+    flat, rows = _flat_or_rows(name, array, layout, steps)
+    return Divided(flat if flat is not None else _contiguous(rows, layout), layout)
 
 
 def as_stimulus(name: str, value: Any, duration: float) -> Any:

@@ -27,7 +27,7 @@ from izhigen.population.exclusive import Use, exclusive
 from izhigen.population.faults import bad_input_error, find_bad_input, find_bad_rate, non_finite_after
 from izhigen.population.names import NamedValues
 from izhigen.population.neurons import Neurons
-from izhigen.population.run import find_engine_and_feeds, record_run
+from izhigen.population.run import UNWATCHED, find_engine_and_feeds, record_run
 from izhigen.population.saved import Saved
 from izhigen.population.tape import start_tape
 from izhigen.population.training import read_tape, read_training, training_of, with_spike_reset
@@ -535,7 +535,8 @@ class Population(NamedValues):
         find_engine = partial(self._engine, deltas)
         engine, feeds = find_engine_and_feeds(self._neurons, names, inputs, count, find_engine)
         wanted = (record, every, neurons, False, check_finite, None)
-        return record_run(self._neurons, engine, feeds, count, *wanted, self._backend, carried=carried), carried.moments
+        of_part: dict[str, Any] = {"length": UNWATCHED, "carried": carried}
+        return record_run(self._neurons, engine, feeds, count, *wanted, self._backend, **of_part), carried.moments
 
     @property
     def _smooth(self) -> tuple[str, ...]:

@@ -61,6 +61,10 @@ class BlockLength:
 
 
 BY_TIME = BlockLength()
+UNWATCHED = BlockLength(seconds=0.5)
+"""Of a run that shows no progress and is not interrupted but as a whole."""
+LARGE, COPIED_EVERY = 1 << 20, 8
+"""Bytes of states from which on they are copied before so many blocks only, as that takes a share of their time."""
 
 
 @dataclass(frozen=True)
@@ -320,7 +324,8 @@ class Runner:
         """Copy the states, to trace a later block back; of two copies one is older than all blocks under way."""
         engine, neurons = self._engine, self._neurons
         if engine.depth == 1:
-            self._snapshots = [_Snapshot(offset, neurons.snapshot())]
+            if self._blocks % (1 if neurons.state_bytes < LARGE else COPIED_EVERY) == 0:
+                self._snapshots = [_Snapshot(offset, neurons.snapshot())]
         elif self._blocks % (4 * engine.depth) == 0:
             slot = self._blocks // (4 * engine.depth) % 2
             self._snapshots = [*self._snapshots[-1:], _Snapshot(offset, neurons.snapshot(slot))]

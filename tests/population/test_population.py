@@ -11,6 +11,7 @@ import pytest
 import izhigen as iz
 from izhigen import Model
 from izhigen.errors import BackendError, NonFiniteError, ValueShapeError
+from izhigen.population import run
 from tests.helpers import host
 
 RS = iz.load("RS")
@@ -450,3 +451,24 @@ def test_progress_bar_and_repr(capsys, backend):
 def test_no_such_backend_message_lists_them():
     with pytest.raises(BackendError, match="backends: c, cuda, numpy"):
         RS.population(1, backend="fortran")
+
+
+@pytest.mark.parametrize("first", [5, 600, 643, 1023, 1024, 1300])
+def test_a_step_is_found_from_an_older_copy_of_large_states(first, backend, monkeypatch):
+    """States that take long to copy are copied before each eighth block; what follows is made again to the first bad step."""
+    model = iz.Model(
+        "Square", "dV/dt = -V/10 + I*I", threshold="V > 300 and V < 1e6", reset="V = 0", inputs=["I"]
+    ).with_noise(V=1.0)
+    series = np.full((1400, 1), 9.0)
+    series[first] = 1e30
+    errors, states = [], []
+    for large in (1 << 60, 0):
+        monkeypatch.setattr(run, "LARGE", large)
+        pop = model.population(5000, backend=backend, seed=3)
+        with pytest.raises(NonFiniteError) as caught:
+            pop.run(140.0, I=series, record=["V"], every=1)
+        errors.append(str(caught.value))
+        states.append((host(pop.V).copy(), pop.t))
+    assert errors[0] == errors[1] and f"in step {first} " in errors[0]
+    np.testing.assert_array_equal(states[0][0], states[1][0])
+    assert states[0][1] == states[1][1]
