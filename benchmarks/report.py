@@ -249,7 +249,7 @@ def cluster(data: dict[str, Any]) -> str:
         neurons = TEN_BILLION / machines
         seconds = TEN_BILLION / (per_process * threads * machines) * 10_000
         memory = neurons * more["worker_bytes_a_neuron"] / 1e9
-        reckoned.append([f"{machines} of {threads} cores", f"{memory:,.0f}", f"{seconds / 3600:,.2g}"])
+        reckoned.append([f"{machines} of {threads} cores", f"{memory:,.0f}", f"{seconds / 60:,.2g}"])
     return "\n\n".join(
         [
             table(["", "neurons", "M neuron-steps/s", "share"], lines),
@@ -262,7 +262,7 @@ def cluster(data: dict[str, Any]) -> str:
             f"read at {more['checkpoint_read_bytes_s'] / 1e6:,.0f} MB/s, {more['checkpoint_bytes_a_neuron']:.0f} bytes a neuron.",
             "What 10^10 neurons would take by these figures, reckoned and not measured: every core at the rate of a process "
             "here, and 1 s of simulated time at 0.1 ms.",
-            table(["machines", "GB on each", "hours for 1 s"], reckoned),
+            table(["machines", "GB on each", "minutes for 1 s"], reckoned),
         ]
     )
 
