@@ -36,7 +36,7 @@ class Features:
     trace: str | None
 
     def of_traces(self, t: Array, traces: Array) -> dict[str, Array]:
-        """Features of traces (T, n) at times ``t`` (T,) by name, shape (n,); the mean of those that a trace has
+        """Features of ``traces`` (T, n) at times ``t`` (T,) by name, shape (n,); the mean of those that a trace has
         several times, NaN where it has none.
         """
         efel, dt = load_efel(), float(t[1] - t[0]) if len(t) > 1 else 0.1

@@ -93,8 +93,8 @@ class Stimulus:
         return steps
 
     def of_neurons(self, whole: Layout, first: int, last: int) -> Stimulus:
-        """What the neurons ``first`` to ``last - 1`` of a population of that layout get, for a population of theirs
-        that counts its neurons from ``first`` on.
+        """What the neurons ``first`` to ``last - 1`` of a population of the layout ``whole`` get, for a population of
+        theirs that counts its neurons from ``first`` on.
         """
         return replace(self, parts=tuple(part.of_neurons(whole, first, last) for part in self.parts))
 

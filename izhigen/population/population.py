@@ -100,7 +100,7 @@ class Population(NamedValues):
 
     @classmethod
     def from_options(cls, model: Declaration, options: Mapping[str, Any], values: Mapping[str, Value]) -> Self:
-        """A population by options that were read already."""
+        """A population of a ``model`` by ``options`` that were read already, and ``values`` as a user gives them."""
         new = object.__new__(cls)
         new._begin(model, options, values)
         return new
@@ -528,7 +528,8 @@ class Population(NamedValues):
     ) -> tuple[Recording, Moments | None]:
         """A run that goes on with one before: figures count from where its ``moments`` stand.
 
-        The recording, and the moments then; those that were given stay as they are.
+        ``count`` steps, with ``record``, ``every``, ``neurons``, ``check_finite`` and ``inputs`` as in :meth:`run`. The
+        recording, and the moments then; those that were given stay as they are.
         """
         carried = Carried(moments)
         names, deltas = self._input_names(inputs)

@@ -1,13 +1,15 @@
-"""A cluster of two processes for all tests of a session, and one in the tests' own process."""
+"""A cluster of two processes for the tests of a module."""
 
 import pytest
 
 from tests.cluster.clusters import start_processes
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def processes():
-    """A client of two workers, each a process, that are started again when they die."""
+    """A client of two workers, each a process, that are started again when they die. It ends with the module: what a
+    cluster does while nothing is asked of it slows all other tests.
+    """
     client = start_processes()
     yield client
     cluster = client.cluster

@@ -25,7 +25,8 @@ def test_code_blocks_run_and_print_what_they_show(page, tmp_path, monkeypatch, r
     """``pytest --update-goldens`` writes the real output into the page."""
     monkeypatch.chdir(tmp_path)
     if page.name == "cluster.md":
-        pytest.importorskip("distributed")
+        distributed = pytest.importorskip("distributed")
+        request.addfinalizer(lambda: distributed.default_client().shutdown())
     if page.name == "cuda.md":
         request.getfixturevalue("double")
     names: dict = {"__name__": "documentation"}

@@ -76,6 +76,8 @@ def test_strict_types_of_the_snippets_and_of_all_that_users_call(tmp_path):
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     snippets = {page.stem.replace("-", "_"): "\n".join(BLOCK.findall(page.read_text())) for page in pages}
     files = {f"page_{name}": code for name, code in snippets.items() if code}
+    if importlib.util.find_spec("distributed") is None:
+        del files["page_cluster"]
     assert "page_README" in files and len(files) > 3
     assert checked(tmp_path, use=USE, **files) == []
 
@@ -140,7 +142,7 @@ def test_a_population_is_made_as_the_model_describes_it():
         [(p.name, p.kind, p.default, p.annotation) for p in list(inspect.signature(call).parameters.values())[1:]]
         for call in (iz.Model.population, iz.Population)
     )
-    assert made == described
+    assert made == [argument for argument in described if argument[0] != "cluster"]  # which makes another class
     assert ":meth:`izhigen.Model.population`, which describes the arguments" in iz.Population.__doc__
 
 
