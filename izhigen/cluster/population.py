@@ -316,19 +316,6 @@ class ClusterPopulation(NamedValues):
 
     # -- stepping ---------------------------------------------------------------------------------------------------
 
-    def __call__(self, *values: Any, **inputs: Any) -> Any:
-        """One step, as :meth:`step` takes it by ``inputs``; positional ``values`` go to the model's inputs in order."""
-        if len(values) > len(self._model.inputs):
-            raise ValueShapeError(
-                f"model {self._model.name!r} has {len(self._model.inputs)} inputs ({', '.join(self._model.inputs)}), "
-                f"{len(values)} values given"
-            )
-        for name, value in zip(self._model.inputs, values):
-            if name in inputs:
-                raise ValueShapeError(f"input {shown(name)} is given twice")
-            inputs[name] = value
-        return self.step(**inputs)
-
     def step(self, *, check_finite: bool = True, **inputs: Any) -> Any:
         """Advance by one step; who spiked, as :attr:`spike`. A run has far less to tell the workers."""
         self.run(steps=1, record=(), progress=False, check_finite=check_finite, **inputs)

@@ -1,11 +1,11 @@
-"""States and parameters as attributes of a population."""
+"""States and parameters as attributes of a population, and a call as a step."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Protocol
 
-from izhigen.errors import shown, suggest
+from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.model.model import Declaration
 
 
@@ -23,6 +23,10 @@ class Named(Protocol):
     @property
     def parameters(self) -> MutableMapping[str, Any]:
         """Parameters by name."""
+        ...
+
+    def step(self, *, check_finite: bool = True, **inputs: Any) -> Any:
+        """Advance by one step."""
         ...
 
 
@@ -53,6 +57,20 @@ class NamedValues:
                 f"{shown(name)} cannot be set: it is neither a state nor a parameter of model {self._model.name!r}"
                 f"{_nearest(self, name)}"
             )
+
+    def __call__(self: Named, *values: Any, **inputs: Any) -> Any:
+        """One step, as :meth:`step` takes it by ``inputs``; positional ``values`` go to the model's inputs in order."""
+        model = self._model
+        if len(values) > len(model.inputs):
+            raise ValueShapeError(
+                f"model {model.name!r} has {len(model.inputs)} inputs ({', '.join(model.inputs)}), "
+                f"{len(values)} values given"
+            )
+        for name, value in zip(model.inputs, values):
+            if name in inputs:
+                raise ValueShapeError(f"input {shown(name)} is given twice")
+            inputs[name] = value
+        return self.step(**inputs)
 
     def __dir__(self: Named) -> list[str]:
         return [*object.__dir__(self), *self._model.all_states, *self._model.parameters]

@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 from izhigen.backends import create_engine, open_space
 from izhigen.backends.engine import Engine, Moments, PreparedStep, Source
 from izhigen.codegen.request import KernelRequest
-from izhigen.errors import BackendError, ValueShapeError, shown
+from izhigen.errors import BackendError
 from izhigen.inputs.feeds import KernelInput, check_input_names, kernel_choices, step_sources
 from izhigen.memory.layout import Layout
 from izhigen.model.events import SpikeTiming
@@ -367,19 +367,6 @@ class Population(NamedValues):
         )
 
     # -- stepping ---------------------------------------------------------------------------------------------------
-
-    def __call__(self, *values: Any, **inputs: Any) -> NDArray[np.bool_]:
-        """One step, as :meth:`step` takes it by ``inputs``; positional ``values`` go to the model's inputs in order."""
-        if len(values) > len(self._model.inputs):
-            raise ValueShapeError(
-                f"model {self._model.name!r} has {len(self._model.inputs)} inputs ({', '.join(self._model.inputs)}), "
-                f"{len(values)} values given"
-            )
-        for name, value in zip(self._model.inputs, values):
-            if name in inputs:
-                raise ValueShapeError(f"input {shown(name)} is given twice")
-            inputs[name] = value
-        return self.step(**inputs)
 
     @exclusive
     def step(self, *, check_finite: bool = True, **inputs: Any) -> NDArray[np.bool_]:
