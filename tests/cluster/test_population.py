@@ -9,6 +9,7 @@ import pytest
 
 import izhigen as iz
 from izhigen.errors import NonFiniteError, RecordingError, ValueShapeError
+from tests.helpers import ALL
 from tests.model.test_document import COMPOSED
 
 da = pytest.importorskip("dask.array")
@@ -132,10 +133,16 @@ INPUTS = {
 }
 
 
+LIKE_OTHERS = ("number", "list", "section", "ramp", "one ou", "two poissons")
+"""Inputs that are cut as others are; looked at where all random models are."""
+
+
 def test_inputs(processes, many):
     """One pair of populations for all: what differs is named by the kind."""
     one, other = pair(processes, RS, seed=9)
     for kind, make in INPUTS.items():
+        if kind in LIKE_OTHERS and not ALL:
+            continue
         value = make(200)
         first, second = (value.compute(), value) if isinstance(value, da.Array) else (value, value)
         for target in ("I", "V_delta") if kind in ("poisson", "spikes", "dask, rows") else ("I",):
