@@ -9,7 +9,7 @@ import pytest
 
 import izhigen as iz
 from izhigen.errors import NonFiniteError, RecordingError, ValueShapeError
-from tests.helpers import ALL
+from tests import helpers
 from tests.model.test_document import COMPOSED
 
 da = pytest.importorskip("dask.array")
@@ -141,7 +141,7 @@ def test_inputs(processes, many):
     """One pair of populations for all: what differs is named by the kind."""
     one, other = pair(processes, RS, seed=9)
     for kind, make in INPUTS.items():
-        if kind in LIKE_OTHERS and not ALL:
+        if kind in LIKE_OTHERS and not helpers.ALL:
             continue
         value = make(200)
         first, second = (value.compute(), value) if isinstance(value, da.Array) else (value, value)
