@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from izhigen.cluster.connection import is_asked_for
 from izhigen.errors import DerivationError, ModelError, ValueShapeError, shown
 from izhigen.model import library
 from izhigen.model.composition import Composable
@@ -311,10 +312,7 @@ class Model(Composable):
         of_model |= {"surrogate": surrogate, "detach_spike": detach_spike}
         of_run: dict[str, Any] = {"dt": dt, "method": method, "backend": backend, "dtype": dtype, "threads": threads}
         of_run["spike_timing"] = spike_timing
-        if cluster is not None and cluster is not False:
-            from izhigen.cluster.connection import load_distributed
-
-            load_distributed()
+        if is_asked_for(cluster):
             from izhigen.cluster.population import on_cluster
 
             found: Population = on_cluster(
@@ -458,14 +456,11 @@ def restore(path: str | Path, *, cluster: Any = None, **options: Any) -> Populat
     BackendError
         When its backend cannot run here.
     """
-    if cluster is not None and cluster is not False:
-        from izhigen.cluster.connection import load_distributed
+    if is_asked_for(cluster):
+        from izhigen.cluster.population import ClusterPopulation
 
-        load_distributed()
-        from izhigen.cluster.population import restore_on_cluster
-
-        found: Population = restore_on_cluster(path, Model, cluster, options)
-        return found
+        found: Any = ClusterPopulation.restored(path, Model, cluster, options)
+        return found  # type: ignore[no-any-return]
     from izhigen.population.restoring import restore_population
 
     return restore_population(path, Model, options)

@@ -37,17 +37,18 @@ def write(
 ) -> list[Future]:
     """Write all shards; the same shards, which are made again from there from then on."""
     with writing(checkpoint_path(path).absolute()) as writer:
-        parts = [(shard, number, piece.first) for number, (shard, piece) in enumerate(zip(shards, grid.pieces))]
-        made = [connection.submit(_write_shard, *part[:1], str(writer.path), writer.token, *part[1:]) for part in parts]
+        made = [
+            connection.submit(_write_shard, shard, str(writer.path), writer.token, number, piece.first)
+            for number, (shard, piece) in enumerate(zip(shards, grid.pieces))
+        ]
         try:
             found = connection.results(made, lambda: False)
         except BaseException:
             connection.client.cancel(made)
             raise
         assert found is not None
-        saved, types = found[0][1], found[0][2]
-        whole = replace(saved, options=dict(options), first_index=saved.first_index)
-        count = sum(piece.count for piece in grid.pieces)
+        (_, saved, types), count = found[0], sum(piece.count for piece in grid.pieces)
+        whole = replace(saved, options=dict(options))
         done = writer.finish(whole, count, types, [file for file, *_ in found], keep_last=True)
     return shards_of(connection, grid, done)
 
@@ -62,10 +63,9 @@ def _write_shard(shard: Population, path: str, token: str, number: int, first: i
     saved = shard.saved_for_checkpoint()
     arrays = arrays_of(saved)
     file = write_piece(place, token, number, (first, first + len(saved.spike)), arrays)
-    types = {name: values.dtype for name, values in arrays.items()}
-    nothing = np.zeros(0)
     if number:  # the rest is the same in all
         return file, None, {}
+    types, nothing = {name: values.dtype for name, values in arrays.items()}, np.zeros(0)
     given = {n: nothing if isinstance(v, np.ndarray) else v for n, v in saved.given.items()}
     parameters = {n: nothing if isinstance(v, np.ndarray) else v for n, v in saved.parameters.items()}
     return file, replace(saved, given=given, parameters=parameters, state={}, spike=None), types

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from threading import Event
 from typing import Any
 
 from izhigen._version import __version__
@@ -36,6 +35,20 @@ def load_distributed() -> Any:
     except ImportError as problem:
         raise ClusterError(f"a cluster needs dask.distributed ({problem}): pip install 'izhigen[dask]'") from None
     return distributed
+
+
+def is_asked_for(cluster: Any) -> bool:
+    """Whether ``cluster=`` asks for one.
+
+    Raises
+    ------
+    ClusterError
+        Where it does, and Dask is missing.
+    """
+    if cluster is None or cluster is False:
+        return False
+    load_distributed()
+    return True
 
 
 class Connection:
@@ -90,12 +103,6 @@ class Connection:
         """Threads of all workers."""
         return sum(int(worker["nthreads"]) for worker in self.workers().values())
 
-    @property
-    def memory(self) -> float:
-        """Bytes that all workers may take; infinite where one has no limit."""
-        limits = [float(worker["memory_limit"]) for worker in self.workers().values()]
-        return sum(limits) if all(limits) else float("inf")
-
     def check(self) -> None:
         """See that every worker has this version of izhigen.
 
@@ -117,19 +124,18 @@ class Connection:
                     f"worker {address} has izhigen {found}, this process {__version__}; install the same there"
                 )
 
-    def ask_all(self, function: Callable[..., str], *arguments: Any) -> None:
-        """Call a function on every worker, which says what is wrong there, or nothing.
+    def ask_all(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Call a function on every worker, which raises where something is wrong there.
 
         Raises
         ------
         ClusterError
-            With the address of the first that says something, or fails.
+            With the address of the first where it does.
         """
         for address, found in self._answers(function, *arguments):
             if isinstance(found, BaseException):
-                found = f"{type(found).__name__}: {found}"
-            if found:
-                raise ClusterError(f"worker {address}: {found}")
+                kind = "" if isinstance(found, IzhigenError) else f"{type(found).__name__}: "
+                raise ClusterError(f"worker {address}: {kind}{found}") from found
 
     def _answers(self, function: Callable[..., Any], *arguments: Any) -> Iterator[tuple[str, Any]]:
         """What each worker answers, or the error that it raised; nothing of those that are gone meanwhile."""
@@ -142,10 +148,10 @@ class Connection:
         """Whether an error is one of the cluster's own, such as a connection that broke off."""
         return type(problem).__module__.partition(".")[0] == "distributed"
 
-    def submit(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """The future of a call, which is made again where what it gave is lost with a worker."""
         try:
-            return self.client.submit(function, *arguments, pure=False, **options)
+            return self.client.submit(function, *arguments, pure=False)
         except CancelledError as problem:
             raise self._gone() from problem
 
@@ -168,7 +174,9 @@ class Connection:
         """Wait until all are made; False, and all of them forgotten, where ``look`` says that it is to end."""
         alone_since, asked = None, time.monotonic()
         for future in futures:
-            ended = Event()  # distributed.wait would raise at every look, and what it raises keep all futures alive
+            ended = (
+                threading.Event()
+            )  # distributed.wait would raise at every look, and what it raises keep all futures alive
             if not future.done():
                 future.add_done_callback(lambda _, ended=ended: ended.set())
             while not future.done():

@@ -71,7 +71,7 @@ class ClusterPopulation(NamedValues):
         cut: dict[str, Any] = {name: self._cut(name, value) for name, value in given.items()}
         self._uniform |= {name: cut[name] if isinstance(cut[name], float) else None for name in model.parameters}
         kept: dict[str, Any] = {name: value for name, value in cut.items() if name in values}
-        self._check_workers(kept)
+        self._check_workers()
         fresh = []
         for number, piece in enumerate(self._grid.pieces):
             plain: dict[str, Any] = {n: v if isinstance(v, float) else v[number] for n, v in kept.items()}
@@ -90,7 +90,7 @@ class ClusterPopulation(NamedValues):
         new._set_up(found.saved.model, Connection(cluster), found.saved.options)
         new._steps, new._first_index = found.saved.steps_done, found.saved.first_index
         new._uniform = dict(found.saved.parameters)
-        new._check_workers({name: 0.0 if value is not None else value for name, value in new._uniform.items()})
+        new._check_workers()
         new._become(checkpoints.shards_of(new._connection, new._grid, found))
         return new
 
@@ -120,14 +120,10 @@ class ClusterPopulation(NamedValues):
     def _shard_options(self, count: int) -> dict[str, Any]:
         return {**self._options, "size": (count,), "batch": None}
 
-    def _check_workers(self, values: Mapping[str, Any]) -> None:
+    def _check_workers(self) -> None:
         """See that all workers can make shards; kernels are built, once a machine, on the way."""
         self._connection.check()
-        per_neuron = tuple(n for n in self._model.parameters if not isinstance(values.get(n, 0.0), float))
-        request = (self._model, self._options["method"], self.dtype.name, per_neuron)
-        self._connection.ask_all(
-            shards.can_build, KernelRequest(*request, spike_timing=self.spike_timing), self.backend
-        )
+        self._connection.ask_all(shards.build, self._request(), self.backend)
 
     def _cut(self, name: str, value: Any) -> Any:
         """A number, or the value of each shard: flat arrays, distributions, or futures of a Dask array."""
@@ -467,8 +463,3 @@ def on_cluster(model: Declaration, cluster: Any, size: Any, *, spike_reset: Any,
     return ClusterPopulation(
         with_spike_reset(model, spike_reset), cluster, read_options(size, training=training, **own), options
     )
-
-
-def restore_on_cluster(path: Any, kind: type[Declaration], cluster: Any, options: Mapping[str, Any]) -> Any:
-    """A population of a checkpoint; see :func:`izhigen.restore`."""
-    return ClusterPopulation.restored(path, kind, cluster, options)

@@ -199,15 +199,15 @@ def recording_of(
 
     ``neurons`` are the chosen ones, ``own`` those of each shard by their places among them.
     """
-    made = _Assembled(runner.grid, neurons, own, runner.types)
+    made = _Assembled(runner.grid, neurons, own, runner.types, runner.connection.client)
     stretches, first = runner.stretches, runner.stretches[0].reports[0]
     every, dt = runner.order.every, runner.dt
     rows = [stretch.steps // every for stretch in stretches]
     figures, apart, traces = kinds(first.types)
-    whole = Recording(
+    return Recording(
         t=(runner.start + every * np.arange(1, sum(rows) + 1)) * dt,
         traces={
-            name: joined([made.trace(stretch, name, count) for stretch, count in zip(stretches, rows)])
+            name: made.owned(joined([made.trace(stretch, name, count) for stretch, count in zip(stretches, rows)]))
             for name in traces
         },
         shape=runner.grid.shape,
@@ -215,21 +215,10 @@ def recording_of(
         info=first.info,
         start=runner.start * dt,
         stop=(runner.start + runner.done) * dt,
-        lists={name: _event(runner.grid, stretches, name) for name in events},
-        figures={name: made.figure(stretches[-1], name) for name in figures},
+        lists={name: made.event(stretches, name) for name in events},
+        figures={name: made.row(shards.figure_of, stretches[-1].figures, name) for name in figures},
         interrupted=interrupted,
-        per_neuron={name: made.apart(stretches[0], PER_NEURON + name) for name in apart},
-    )
-    client = runner.connection.client
-    return replace(
-        whole,
-        traces={name: on_client(values, client) for name, values in whole.traces.items()},
-        lists={
-            name: EventList(on_client(found.times, client), on_client(found.indices, client))
-            for name, found in whole.lists.items()
-        },
-        figures={name: on_client(values, client) for name, values in whole.figures.items()},
-        per_neuron={name: on_client(values, client) for name, values in whole.per_neuron.items()},
+        per_neuron={name: made.row(shards.array_of, stretches[0].recordings, PER_NEURON + name) for name in apart},
     )
 
 
@@ -241,51 +230,41 @@ class _Assembled:
     neurons: Array
     own: Sequence[Array]
     types: Mapping[str, Any]
+    client: Any
+
+    def owned(self, array: Any) -> Any:
+        """An array that is read by the population's client."""
+        return on_client(array, self.client)
 
     def trace(self, stretch: Stretch, name: str, rows: int) -> Any:
         """Rows of a stretch."""
-        dtype = self.types[name]
-
-        def block(number: int, shape: tuple[int, ...]) -> Any:
-            return delayed(shards.array_of, stretch.recordings[number], name, shape)
-
+        block = self._block(shards.array_of, stretch.recordings, name)
         if self.neurons is None:
-            return self.grid.whole(block, dtype, rows)
-        return self._columns(block, rows, dtype)
+            return self.grid.whole(block, self.types[name], rows)
+        return self._columns(block, rows, self.types[name])
 
-    def apart(self, stretch: Stretch, name: str) -> Any:
-        """What differs between neurons."""
+    def row(self, read: Callable[..., Array], futures: Sequence[Future], name: str) -> Any:
+        """One value a neuron, which ``read`` finds in what lies with each shard."""
+        block, dtype = self._block(read, futures, name), self.types[name]
+        return self.owned(self.grid.whole(block, dtype) if self.neurons is None else self._columns(block, 1, dtype)[0])
 
-        def block(number: int, shape: tuple[int, ...]) -> Any:
-            return delayed(shards.array_of, stretch.recordings[number], name, shape)
+    def event(self, stretches: Sequence[Stretch], name: str) -> EventList:
+        """All times of an event, merged stretch by stretch."""
+        firsts, times, indices = tuple(piece.first for piece in self.grid.pieces), [], []
+        for stretch in stretches:
+            count = sum(report.events[name] for report in stretch.reports)
+            lists = [delayed(shards.events_of, recording, name) for recording in stretch.recordings]
+            merged = delayed_of_all(shards.merged, lists, firsts)
+            times.append(da.from_delayed(delayed(shards.times_of, merged), (count,), np.float64))
+            indices.append(da.from_delayed(delayed(shards.indices_of, merged), (count,), np.int64))
+        return EventList(self.owned(joined(times)), self.owned(joined(indices)))
 
-        return self._row(block, self.types[name])
-
-    def figure(self, stretch: Stretch, name: str) -> Any:
-        """A figure."""
-
-        def block(number: int, shape: tuple[int, ...]) -> Any:
-            return delayed(shards.figure_of, stretch.figures[number], name, shape)
-
-        return self._row(block, self.types[name])
-
-    def _row(self, block: Callable[[int, tuple[int, ...]], Any], dtype: Any) -> Any:
-        """One value a neuron."""
-        return self.grid.whole(block, dtype) if self.neurons is None else self._columns(block, 1, dtype)[0]
+    @staticmethod
+    def _block(
+        read: Callable[..., Array], futures: Sequence[Future], name: str
+    ) -> Callable[[int, tuple[int, ...]], Any]:
+        return lambda number, shape: delayed(read, futures[number], name, shape)
 
     def _columns(self, block: Callable[[int, tuple[int, ...]], Any], rows: int, dtype: Any) -> Any:
         blocks = ((block(k, (rows, len(places))), len(places)) for k, places in enumerate(self.own))
-        order = np.argsort(np.concatenate(list(self.own)))
-        return columns(blocks, rows, dtype, order)
-
-
-def _event(grid: Grid, stretches: Sequence[Stretch], name: str) -> EventList:
-    """All times of an event, merged stretch by stretch."""
-    firsts, times, indices = tuple(piece.first for piece in grid.pieces), [], []
-    for stretch in stretches:
-        count = sum(report.events[name] for report in stretch.reports)
-        lists = [delayed(shards.events_of, recording, name) for recording in stretch.recordings]
-        merged = delayed_of_all(shards.merged, lists, firsts)
-        times.append(da.from_delayed(delayed(shards.times_of, merged), (count,), np.float64))
-        indices.append(da.from_delayed(delayed(shards.indices_of, merged), (count,), np.int64))
-    return EventList(joined(times), joined(indices))
+        return columns(blocks, rows, dtype, np.argsort(np.concatenate(list(self.own))))

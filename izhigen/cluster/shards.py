@@ -16,7 +16,7 @@ from dask.sizeof import sizeof
 from izhigen.backends import create_engine, open_space
 from izhigen.backends.engine import Moments
 from izhigen.codegen.request import KernelRequest
-from izhigen.errors import IzhigenError, NonFiniteError, ValueShapeError
+from izhigen.errors import NonFiniteError, ValueShapeError
 from izhigen.memory.space import fetch
 from izhigen.model.model import Declaration
 from izhigen.population.population import Population
@@ -70,13 +70,9 @@ class Report:
     events: Mapping[str, int] = field(default_factory=dict)
 
 
-def can_build(request: KernelRequest, backend: str) -> str:
-    """What keeps this worker from building a kernel, if anything does."""
-    try:
-        create_engine(backend, request, open_space(backend, None, None))
-    except IzhigenError as problem:
-        return str(problem)
-    return ""
+def build(request: KernelRequest, backend: str) -> None:
+    """Build a kernel, for all populations of this machine that need it."""
+    create_engine(backend, request, open_space(backend, None, None))
 
 
 def twin(shard: Population) -> Population:

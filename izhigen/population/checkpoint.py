@@ -26,7 +26,7 @@ import numpy as np
 
 from izhigen._version import __version__
 from izhigen.errors import IzhigenError, RecordingError, ValueShapeError, first_line, shown
-from izhigen.files import Folder, InTheWay, read_path, replacing
+from izhigen.files import Folder, InTheWay, read_path, replacing, sha256
 from izhigen.memory.layout import Layout
 from izhigen.memory.space import on_host
 from izhigen.model.document import model_document, read_model
@@ -111,13 +111,14 @@ class Checkpoint:
     def _read(self, piece: Piece, whole: Mapping[str, Array], first: int, start: int, stop: int) -> None:
         """Copy the arrays of the neurons ``start`` to ``stop - 1``; the whole file is looked at."""
         own = piece.last - piece.first
+        size = own * sum(dtype.itemsize for dtype in self.arrays.values())
         with Folder(self.path) as folder:
-            content = folder.read(piece.file, own * sum(dtype.itemsize for dtype in self.arrays.values()))
+            content = folder.read(piece.file, size)
         if content is None:
             raise RecordingError(f"{self.path}: {piece.file} is missing")
-        if len(content) != own * sum(dtype.itemsize for dtype in self.arrays.values()):
+        if len(content) != size:
             raise RecordingError(f"{self.path}: {piece.file} ends too early")
-        if hashlib.sha256(content).hexdigest() != piece.sha256:
+        if sha256(content) != piece.sha256:
             raise RecordingError(f"{self.path}: {piece.file} is not what was written there")
         place = 0
         for name, dtype in self.arrays.items():
@@ -268,15 +269,19 @@ def _refuse_foreign(place: Path) -> None:
     try:
         with Folder(place) as folder:
             folder.check(LOCK)
-            content = folder.read(DESCRIPTION, MOST_DESCRIPTION)
-        if content is not None:
-            _files_of(json.loads(content))
+        _in_use(place)
     except InTheWay as problem:
         raise RecordingError(f"{place} holds something else: {problem}; name another folder") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise RecordingError(
             f"{place} holds something else: its {DESCRIPTION} is not one of izhigen; name another folder, or remove it"
         ) from None
+
+
+def _described(path: Path) -> bytes | None:
+    """The description of the checkpoint that is there, as it was read."""
+    with Folder(path) as folder:
+        return folder.read(DESCRIPTION, MOST_DESCRIPTION)
 
 
 def _files_of(document: Any) -> set[str]:
@@ -288,8 +293,7 @@ def _files_of(document: Any) -> set[str]:
 
 def _in_use(path: Path) -> set[str]:
     """Names of the files of the checkpoint that is there."""
-    with Folder(path) as folder:
-        content = folder.read(DESCRIPTION, MOST_DESCRIPTION)
+    content = _described(path)
     return set() if content is None else _files_of(json.loads(content))
 
 
@@ -333,8 +337,7 @@ def read_checkpoint(path: Any, kind: type[D]) -> Checkpoint:
     """
     place = checkpoint_path(path)
     with _told(place):
-        with Folder(place) as folder:
-            content = folder.read(DESCRIPTION, MOST_DESCRIPTION)
+        content = _described(place)
         if content is None:
             raise RecordingError(f"{place} holds no checkpoint: {DESCRIPTION} is missing")
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from izhigen.cluster.connection import Connection, address
 from izhigen.cluster.shards import same
-from izhigen.errors import ClusterError, IzhigenError
+from izhigen.errors import ClusterError
 from izhigen.memory.pieces import Piece
 from izhigen.sweeps.making import MadePiece, make_piece
 from izhigen.sweeps.results import Room
@@ -31,7 +31,7 @@ def made_on_cluster(
     ``room`` says where workers may write values, which then do not come here; None before the first piece.
     """
     connection.check()
-    connection.ask_all(can_make, task)
+    connection.ask_all(make_one, task)
     shared = connection.submit(same, task)  # so that it goes to each worker once, and is there again after one died
     under_way: deque[Any] = deque()
     most = AHEAD * connection.threads
@@ -53,13 +53,9 @@ def made_on_cluster(
         connection.client.cancel(list(under_way))
 
 
-def can_make(task: Task) -> str:
-    """What keeps this worker from making sets, if anything does; the kernel is built on the way."""
-    try:
-        task.population(Piece((), 0, 1, 0, 1))
-    except IzhigenError as problem:
-        return str(problem)
-    return ""
+def make_one(task: Task) -> None:
+    """Make the neuron of the first set; the kernel is built on the way."""
+    task.population(Piece((), 0, 1, 0, 1))
 
 
 def make_there(task: Task, piece: Piece, room: Room | None) -> MadePiece | None:

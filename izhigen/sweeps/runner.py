@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from izhigen.api import Model
+from izhigen.cluster.connection import Connection, is_asked_for
 from izhigen.errors import ValueShapeError, shown
 from izhigen.memory.pieces import Piece, cut_of, pieces
 from izhigen.population.progress import progress_bar
@@ -20,8 +21,6 @@ from izhigen.sweeps.task import Task, key_of, read_task
 
 if TYPE_CHECKING:
     import xarray
-
-    from izhigen.cluster.connection import Connection
 
 Array = Any
 
@@ -119,18 +118,10 @@ def sweep(
     room = read_finite(memory, "memory")
     if room <= 0:
         raise ValueShapeError(f"memory={shown(memory)} is no number of bytes above 0")
-    connection = None if cluster is None or cluster is False else connected(cluster)
+    connection = Connection(cluster) if is_asked_for(cluster) else None
     return _Sweep(task, _results(task, out, room, 1 if connection is None else connection.threads)).go(
         progress, connection
     )
-
-
-def connected(cluster: Any) -> Connection:
-    """The cluster that makes the pieces."""
-    from izhigen.cluster.connection import Connection, load_distributed
-
-    load_distributed()
-    return Connection(cluster)
 
 
 def _results(task: Task, out: Any, memory: float, threads: int) -> Results:

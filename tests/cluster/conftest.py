@@ -18,12 +18,10 @@ def processes():
 
 
 @pytest.fixture
-def many(monkeypatch):
+def many(few, monkeypatch):
     """Few neurons in many shards, and short runs in many stretches."""
-    from izhigen.cluster import population, runs
+    from izhigen.cluster import runs
 
-    monkeypatch.setattr(population, "LEAST_NEURONS", 7)
-    monkeypatch.setattr(population, "SHARDS_A_THREAD", 2)
     monkeypatch.setattr(runs, "FIRST_WORK", 3e3)
     monkeypatch.setattr(runs, "SECONDS", 1e9)
     monkeypatch.setattr(runs, "MOST_GROWTH", 3.0)
