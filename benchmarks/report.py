@@ -236,6 +236,15 @@ def sweeps(data: dict[str, Any]) -> str:
     return table(["", "s", "izhigen on 1 core, times"], lines)
 
 
+def fits(data: dict[str, Any]) -> str:
+    """Candidates of fits a second, beside others."""
+    lines = [
+        [r["problem"], f"{r['generation']}", r["what"], f"{r['rate']:,.0f}", f"{r['times']:.1f} x"]
+        for r in data["rows"]
+    ]
+    return table(["", "a generation", "", "candidates/s", "izhigen on 1 core, times"], lines)
+
+
 def cluster(data: dict[str, Any]) -> str:
     """What a cluster costs, and what it would take for ten thousand million neurons."""
     rows, more = data["rows"], data["overheads"]
@@ -446,6 +455,7 @@ def tables() -> dict[str, str]:
         "training": f"{on_machine(load('training'))}\n\n{training(load('training'))}",
         "poisson": f"{on_machine(load('poisson'))}\n\n{poisson(load('poisson'))}",
         "sweeps": f"{on_machine(load('sweeps'))}\n\n{sweeps(load('sweeps'))}",
+        "fits": f"{on_machine(load('fits'))}\n\n{fits(load('fits'))}",
         "cluster": f"{on_machine(load('cluster'))}\n\n{cluster(load('cluster'))}",
         "precision": f"{on_machine(load('precision'))}\n\n{precision(load('precision'))}",
         "located": steps_at_10_hz(load("precision")),

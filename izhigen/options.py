@@ -127,24 +127,31 @@ def read_inputs(specifications: tuple[str, ...], model: Any, duration: float, dt
                 if specification.strip()
                 else "--input is empty; give a number, a stimulus, a file, or text in t"
             )
-        feeds.setdefault(name, []).append(_one_input(text.strip(), duration, dt, seed + position))
+        feeds.setdefault(name, []).append(read_drive(text.strip(), duration, dt, seed + position))
     return {name: _total(parts, duration) for name, parts in feeds.items()}
 
 
-def _one_input(text: str, duration: float, dt: float, seed: int) -> Any:
+def read_drive(text: str, duration: float, dt: float, seed: int, option: str = "--input") -> Any:
+    """What drives an input: a number, a stimulus, a file's rows, or text in t; errors name ``option``.
+
+    Raises
+    ------
+    click.UsageError
+        For a stimulus that is none, or lacks something.
+    """
     kind, colon, rest = text.partition(":")
     if colon and kind in STIMULI:
-        return _stimulus(kind, rest, duration, seed)
+        return _stimulus(kind, rest, duration, seed, option)
     if colon and kind.isidentifier():
         raise click.UsageError(
-            f"--input {shown(text)}: no stimulus {shown(kind)}{suggest(kind, STIMULI)} (stimuli: {', '.join(STIMULI)})"
+            f"{option} {shown(text)}: no stimulus {shown(kind)}{suggest(kind, STIMULI)} (stimuli: {', '.join(STIMULI)})"
         )
     if text.endswith((".npy", ".csv")):
         return iz.inputs.from_array(text, dt)
     return _number_or_text(text)
 
 
-def _stimulus(kind: str, text: str, duration: float, seed: int) -> Any:
+def _stimulus(kind: str, text: str, duration: float, seed: int, option: str) -> Any:
     function: Callable[..., Any] = getattr(iz.inputs, kind)
     accepted = [name for name in inspect.signature(function).parameters if name != "dt"]
     options: dict[str, Any] = {}
@@ -153,10 +160,10 @@ def _stimulus(kind: str, text: str, duration: float, seed: int) -> Any:
         key = key.strip()
         if not equals or key not in accepted:
             raise click.UsageError(
-                f"--input {kind}: {shown(part)} is not one of "
+                f"{option} {kind}: {shown(part)} is not one of "
                 f"{', '.join(f'{name}=...' for name in accepted)}{suggest(key, accepted)}"
             )
-        options[key] = _option(kind, key, value.strip())
+        options[key] = _option(kind, key, value.strip(), option)
     if "duration" in accepted:
         options.setdefault("duration", duration)
     if "seed" in accepted:
@@ -167,18 +174,18 @@ def _stimulus(kind: str, text: str, duration: float, seed: int) -> Any:
         if parameter.default is parameter.empty and name not in options
     ]
     if missing:
-        raise click.UsageError(f"--input {kind}: {', '.join(missing)} missing, as in '{kind}:{missing[0]}=...'")
+        raise click.UsageError(f"{option} {kind}: {', '.join(missing)} missing, as in '{kind}:{missing[0]}=...'")
     lists = LISTS.get(kind, ())
     for key, value in options.items():
         if isinstance(value, list) and key not in lists:
-            raise click.UsageError(f"--input {kind}: {key} takes one number, not a list")
+            raise click.UsageError(f"{option} {kind}: {key} takes one number, not a list")
     return function(**options)
 
 
-def _option(kind: str, key: str, value: str) -> Any:
+def _option(kind: str, key: str, value: str, option: str) -> Any:
     if key == "bias":
         if value.lower() not in ("true", "false", "yes", "no", "1", "0"):
-            raise click.UsageError(f"--input {kind}: bias={shown(value)} is neither true nor false")
+            raise click.UsageError(f"{option} {kind}: bias={shown(value)} is neither true nor false")
         return value.lower() in ("1", "true", "yes")
     if (kind, key) == ("poisson", "rate"):  # text in t, where it is no number
         return _number_or_text(value)
@@ -188,7 +195,7 @@ def _option(kind: str, key: str, value: str) -> Any:
             return [read(item) for item in value.split(",") if item.strip()]
         return read(value)
     except ValueError:
-        raise click.UsageError(f"--input {kind}: {key}={shown(value)} is not a number or a list of numbers") from None
+        raise click.UsageError(f"{option} {kind}: {key}={shown(value)} is not a number or a list of numbers") from None
 
 
 def _number_or_text(value: str) -> float | str:

@@ -31,6 +31,33 @@ def scalar_of(value: Any) -> Any:
         return value
 
 
+def carries_unit(value: Any) -> bool:
+    """Whether a value is a quantity of pint, astropy or Brian2, by the attributes that those have."""
+    kind = type(value)
+    if kind in _PLAIN_TYPES:
+        return False
+    of_pint = hasattr(kind, "dimensionality") and hasattr(kind, "magnitude")
+    of_astropy = hasattr(kind, "decompose") and hasattr(kind, "unit")
+    return of_pint or of_astropy or hasattr(getattr(value, "dim", None), "_dims")
+
+
+_PLAIN_TYPES = frozenset(
+    (int, float, bool, str, list, tuple, dict, range, type(None), np.ndarray, np.float64, np.float32)
+)
+
+
+def refuse_unit(value: Any, what: str, error: type[IzhigenError] = ValueShapeError) -> None:
+    """Refuse a quantity where nothing says which unit is due.
+
+    Raises
+    ------
+    error
+        For one.
+    """
+    if carries_unit(value):
+        raise error(f"{what} = {shown(value)} brings a unit, and here a plain number is due; divide by that unit")
+
+
 def read_real(value: Any, what: str, error: type[IzhigenError] = ValueShapeError) -> float:
     """A real number as a float; infinite or undefined where it is.
 
@@ -39,6 +66,7 @@ def read_real(value: Any, what: str, error: type[IzhigenError] = ValueShapeError
     error
         For what is no real number (a bool is none), and for one beyond a float.
     """
+    refuse_unit(value, what, error)
     number = scalar_of(value)
     if isinstance(number, NO_NUMBERS) or not isinstance(number, (numbers.Real, Decimal)):
         raise error(f"{what} = {shown(value)} is not a real number ({type(value).__name__})")
@@ -86,6 +114,7 @@ def real_numbers(what: str, value: Any, array: Any, hint: str = "") -> Any:
     ValueShapeError
         For anything else; truth values, also within lists, are no numbers. ``hint`` says what to give.
     """
+    refuse_unit(value, what)
     if array.dtype.kind == "O" and array.size:
         array = _from_objects(what, array)
     kind = array.dtype.kind

@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from izhigen.options import (
     THREADS,
     TIMING,
     check_picture,
+    read_drive,
     read_inputs,
     read_items,
     read_settings,
@@ -48,7 +50,7 @@ MOST_VALUES = 10**7
     multiple=True,
     metavar="NAME=VALUES",
     help="What varies: a parameter, initial state or input, over FIRST:LAST:NUMBER or numbers separated by commas; "
-    "repeatable, each a dimension.",
+    "of an input also what --input takes, separated by |. Repeatable, each a dimension.",
 )
 @DURATION
 @STEP
@@ -89,7 +91,7 @@ def sweep(
     loaded: Any = iz.load(model)
     duration, dt = options.pop("duration"), options.pop("dt")
     whole_steps(duration, dt)
-    values = _grid(grids, loaded)
+    values = _grid(grids, loaded, duration, dt, options["seed"])
     fixed: dict[str, Any] = dict(
         read_settings(options.pop("settings"), (*loaded.parameters, *loaded.all_states), model)
     )
@@ -143,9 +145,10 @@ def _write(found: Any, out: Path) -> None:
     write_file(out, bytes(content))
 
 
-def _grid(grids: tuple[str, ...], model: Any) -> dict[str, Any]:
+def _grid(grids: tuple[str, ...], model: Any, duration: float, dt: float, seed: int) -> dict[str, Any]:
     """The values of every ``--grid NAME=VALUES``."""
-    known = (*model.parameters, *model.all_states, *model.inputs, *model.delta_inputs)
+    inputs = (*model.inputs, *model.delta_inputs)
+    known = (*model.parameters, *model.all_states, *inputs)
     found: dict[str, Any] = {}
     for text in grids:
         name, equals, values = text.partition("=")
@@ -159,13 +162,18 @@ def _grid(grids: tuple[str, ...], model: Any) -> dict[str, Any]:
             )
         if name in found:
             raise click.UsageError(f"--grid {shown(text)}: {name} is given twice")
-        found[name] = _values(text, values)
+        found[name] = _numbers(values)
+        if found[name] is None and name in inputs:
+            found[name] = _drives(text, values, duration, dt, seed)
+        if found[name] is None:
+            raise click.UsageError(f"--grid {shown(text)}: expected NAME=FIRST:LAST:NUMBER, or NAME=1,2,3")
     if not found and click.get_current_context().params["repeats"] == 1:
         raise click.UsageError("nothing varies; give --grid NAME=VALUES, or --repeats")
     return found
 
 
-def _values(text: str, values: str) -> Any:
+def _numbers(values: str) -> Any:
+    """Numbers; None where they are something else."""
     parts = values.split(":")
     try:
         if len(parts) == 3:
@@ -176,7 +184,16 @@ def _values(text: str, values: str) -> Any:
             return [float(part) for part in read_items(values, "--grid")]
     except ValueError:
         pass
-    raise click.UsageError(f"--grid {shown(text)}: expected NAME=FIRST:LAST:NUMBER, or NAME=1,2,3")
+    return None
+
+
+def _drives(text: str, values: str, duration: float, dt: float, seed: int) -> list[Any]:
+    """What drives an input in turn, each called as it is written."""
+    items = [item.strip() for item in values.split("|")]
+    if "" in items:
+        raise click.UsageError(f"--grid {shown(text)}: nothing stands beside |; expected NAME=10*sin(t)|15")
+    drives = [(item, read_drive(item, duration, dt, seed + place, "--grid")) for place, item in enumerate(items)]
+    return [replace(drive, name=item) if isinstance(drive, iz.inputs.Stimulus) else item for item, drive in drives]
 
 
 def _summary(model: Any, found: Any, seconds: float) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from izhigen.errors import ValueShapeError, shown
-from izhigen.scalars import read_real, read_whole
+from izhigen.scalars import carries_unit, read_real, read_whole
+from izhigen.units.quantities import plain
 
 MOST_STEPS = 1e15
 """Longest run, in steps: time must stay a whole number of steps in float64."""
@@ -17,8 +19,14 @@ TOLERANCE = 1e-6
 """Fraction of a step by which a time may miss a step's edge and still be on it."""
 
 
+def in_ms(time: Any, what: str) -> Any:
+    """A time that may be a quantity as a number of ms."""
+    return plain(time, "ms", what, ValueShapeError) if carries_unit(time) else time
+
+
 def check_dt(dt: object) -> float:
     """A positive finite step, or an error."""
+    dt = in_ms(dt, "dt")
     step = read_real(dt, "dt")
     if not math.isfinite(step) or step <= 0:
         raise ValueShapeError(f"dt={shown(dt)} is not a step: give a positive number of ms")
@@ -48,7 +56,7 @@ def whole_steps(duration: float, dt: float, what: str = "duration") -> int:
     ValueShapeError
         For a negative or non-finite duration, or one that is no multiple of dt.
     """
-    given, duration = duration, read_real(duration, what)
+    given, duration = duration, read_real(in_ms(duration, what), what)
     if not math.isfinite(duration) or duration < 0:
         raise ValueShapeError(f"{what}={shown(given)} is not a duration: give a number of ms that is not negative")
     if duration / dt > MOST_STEPS:

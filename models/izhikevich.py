@@ -12,7 +12,7 @@ Izhikevich = Model(
     description="Izhikevich's quadratic neuron (2003); added currents are held during a step",
     equations="""
         dV/dt = p1*V**2 + p2*V + p3 - u + I : mV     # membrane potential
-        du/dt = a*(b*V - u)                 : mV     # recovery
+        du/dt = a*(b*V - u)                 : mV/ms  # recovery
     """,
     threshold="V >= V_th",
     reset="V = c; u = u + d",
@@ -24,9 +24,9 @@ Izhikevich = Model(
         "p2": "1/ms",
         "p3": "mV/ms",
         "a": "1/ms",
-        "b": "1",
+        "b": "1/ms",
         "c": "mV",
-        "d": "mV",
+        "d": "mV/ms",
         "V_th": "mV",
         "I": "mV/ms",
     },

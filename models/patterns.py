@@ -45,7 +45,7 @@ Accommodation = _Izhikevich.variant(
     description="accommodation (Izhikevich 2004)",
     equations="""
         dV/dt = p1*V**2 + p2*V + p3 - u + I : mV     # membrane potential
-        du/dt = a*b*(V - E)                 : mV     # recovery
+        du/dt = a*b*(V - E)                 : mV/ms  # recovery
     """,
     initial={"V": -65.0, "u": -16.0},
     units={"E": "mV"},

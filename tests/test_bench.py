@@ -177,7 +177,8 @@ def test_the_documents_show_the_saved_figures(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("script", "names"), [("steps", 4), ("poisson", 5), ("events", 12), ("sweeps", None), ("precision", None)]
+    ("script", "names"),
+    [("steps", 4), ("poisson", 5), ("events", 12), ("sweeps", None), ("precision", None), ("fits", 1)],
 )
 def test_a_script_measures_every_candidate(tmp_path, monkeypatch, script, names):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
@@ -197,7 +198,7 @@ def test_make_bench_measures_what_the_pages_show():
     report = (ROOT / "benchmarks" / "report.py").read_text()
     shown = set(re.findall(r'load\("(\w+)"\)', report)) | set(re.findall(r"load\('(\w+)'\)", report))
     measured = set(re.findall(r"benchmarks/(\w+)\.py --save", (ROOT / "Makefile").read_text()))
-    assert shown == measured and len(shown) == 10
+    assert shown == measured and len(shown) == 11
 
 
 def test_the_device_benchmark_measures_every_setting(tmp_path, monkeypatch, device):

@@ -8,7 +8,9 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "izhigen"
 ORDER = [
-    ["errors", "_version", "resources", "scalars", "timegrid", "files", "signals"],
+    ["errors", "_version", "resources", "scalars", "files", "signals"],
+    ["units"],
+    ["timegrid"],
     ["memory"],
     ["model"],
     ["derive"],

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from typing import Any
@@ -149,9 +150,12 @@ class Connection:
         return type(problem).__module__.partition(".")[0] == "distributed"
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """The future of a call, which is made again where what it gave is lost with a worker."""
+        """The future of a call, which is made again where what it gave is lost with a worker; one that joined since
+        the workers were looked at is asked for its version by every task.
+        """
+        key = f"{function.__name__}-{uuid.uuid4().hex}"
         try:
-            return self.client.submit(function, *arguments, pure=False)
+            return self.client.submit(with_version, __version__, function, *arguments, key=key, pure=False)
         except CancelledError as problem:
             raise self._gone() from problem
 
@@ -207,6 +211,10 @@ class Connection:
                 f"cluster: {first_line(problem)}; the workers that had it died, perhaps for want of memory: take more "
                 "of them, or record less"
             )
+        try:
+            self.check()  # one that joined later may lack izhigen
+        except ClusterError as found:
+            return found
         return ClusterError(f"cluster: a worker failed with {type(problem).__name__}: {first_line(problem)}")
 
     @staticmethod
@@ -244,6 +252,21 @@ def _own_client(distributed: Any) -> Any:
             dashboard_address="127.0.0.1:0",
         )
         return distributed.Client(cluster)
+
+
+def with_version(version: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """On a worker: call a function of a client of the same version.
+
+    Raises
+    ------
+    ClusterError
+        For another one.
+    """
+    if version != __version__:
+        raise ClusterError(
+            f"worker {address()} has izhigen {__version__}, the client {version}; install the same there"
+        )
+    return function(*arguments)
 
 
 def ignore_interrupts(client: int, group: int) -> None:

@@ -23,13 +23,13 @@ from izhigen.memory.layout import Layout, check_neurons
 from izhigen.memory.pieces import cut_of
 from izhigen.model.additions import REFRACTORY
 from izhigen.model.model import Declaration
+from izhigen.population.base import BasePopulation
 from izhigen.population.checks import check_first_index, check_step, read_options
 from izhigen.population.distributions import Distribution
 from izhigen.population.exclusive import Use, exclusive
-from izhigen.population.names import NamedValues
-from izhigen.population.progress import progress_bar
+from izhigen.population.progress import Progress, progress_bar, read_progress
 from izhigen.population.training import read_training, with_spike_reset
-from izhigen.population.values import check_value_names, times_of, value_of
+from izhigen.population.values import check_value_names, plain_inputs, times_of, value_of
 from izhigen.recording.plan import recorded_names
 from izhigen.recording.recording import Recording
 from izhigen.recording.store import Header, check_new
@@ -51,7 +51,7 @@ MOST_BYTES = 1 << 25
 """Of a shard's states; a copy of them leads back to the step in which one is not finite."""
 
 
-class ClusterPopulation(NamedValues):
+class ClusterPopulation(BasePopulation):
     """Neurons of one model on a Dask cluster, as :class:`~izhigen.population.Population` has them on one machine.
 
     Made by :meth:`izhigen.Model.population` with ``cluster=``. Each shard, a range of the neurons, lies with a worker;
@@ -107,7 +107,7 @@ class ClusterPopulation(NamedValues):
 
     def _set_up(self, model: Declaration, connection: Connection, options: Mapping[str, Any]) -> None:
         self._model, self._options, self._connection = model, dict(options), connection
-        self._layout = Layout(options["size"], options["batch"], options["dtype"])
+        self._whole = Layout(options["size"], options["batch"], options["dtype"])
         self._uses: dict[str, Use] = {}
         self._uniform: dict[str, float | None] = {}
         self._shards: list[Future] = []
@@ -200,49 +200,13 @@ class ClusterPopulation(NamedValues):
     # -- what it is -------------------------------------------------------------------------------------------------
 
     @property
-    def model(self) -> Declaration:
-        """The model."""
-        return self._model
-
-    @property
-    def size(self) -> tuple[int, ...]:
-        """Shape of the population without the batch axis."""
-        return self._layout.size
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of a state array."""
-        return self._layout.shape
-
-    @property
-    def batch(self) -> int | None:
-        """Length of the batch axis, or None."""
-        return self._layout.batch
-
-    @property
-    def dt(self) -> float:
-        """Step in ms."""
-        return float(self._options["dt"])
-
-    @property
-    def dtype(self) -> Any:
-        """Number type of the states."""
-        return self._options["dtype"]
+    def _layout(self) -> Layout:
+        return self._whole
 
     @property
     def method(self) -> str:
         """Name of the integration method."""
         return self._request().program().method
-
-    @property
-    def spike_timing(self) -> str:
-        """Where in a step events happen: ``"step"``, ``"linear"`` or ``"located"``."""
-        return str(self._options["spike_timing"])
-
-    @property
-    def backend(self) -> str:
-        """Name of the backend of every worker."""
-        return str(self._options["backend"])
 
     @property
     def kernel(self) -> Kernel:
@@ -279,16 +243,9 @@ class ClusterPopulation(NamedValues):
         """Who spiked in the last step, a Dask array of bool in the population's shape."""
         return self._array("spike", np.dtype(bool))
 
-    def __len__(self) -> int:
-        return self._layout.shape[0]
-
-    def __repr__(self) -> str:
-        located = "" if self.spike_timing == "step" else f", spikes {self.spike_timing}"
-        return (
-            f"<Population of {self._model.name} on a cluster: {'x'.join(map(str, self.shape))} neurons in "
-            f"{self.shards} shards, dt={self.dt:g} ms, {self._options['method']}{located}, {self.backend}, "
-            f"{self.dtype.name}, t={self.t:g} ms>"
-        )
+    @property
+    def _where(self) -> str:
+        return f" on a cluster: {'x'.join(map(str, self.shape))} neurons in {self.shards} shards"
 
     def _array(self, name: str, dtype: Any) -> Any:
         """A state or parameter of all shards."""
@@ -326,7 +283,7 @@ class ClusterPopulation(NamedValues):
         record: str | Iterable[str] | None = None,
         every: int = 1,
         neurons: Any = None,
-        progress: bool | None = None,
+        progress: Progress = None,
         check_finite: bool = True,
         out: str | Path | None = None,
         **inputs: Any,
@@ -347,9 +304,10 @@ class ClusterPopulation(NamedValues):
             raise ValueShapeError("a run on a cluster has no tape: gradients are computed on one machine")
         place = None if out is None else check_new(out).absolute()
         check_finite = read_flag(check_finite, "check_finite")
-        progress = None if progress is None else read_flag(progress, "progress")
+        progress = read_progress(progress)
         count, every = count_steps(duration, steps, self.dt), check_count("every", every)
-        drives = ClusterInputs(self._model, self._layout, self._grid, self._connection, self._options, inputs)
+        plain = plain_inputs(self._model, inputs)
+        drives = ClusterInputs(self._model, self._layout, self._grid, self._connection, self._options, plain)
         drives.check(self._steps, count)
         names = recorded_names(record, self._model, drives.names)
         events = [name for name in self._model.event_numbers if name in names]

@@ -16,7 +16,7 @@ from izhigen.fits.searches import Budget, Enough, Found, read_method
 from izhigen.fits.targets import read_loss, read_trials
 from izhigen.model.model import Declaration
 from izhigen.population.checks import check_seed
-from izhigen.population.progress import progress_bar
+from izhigen.population.progress import Progress, progress_bar, read_progress
 from izhigen.scalars import check_count, read_finite
 from izhigen.signals import Interruptible
 from izhigen.timegrid import check_dt, count_steps
@@ -50,7 +50,7 @@ def fit(
     integration: str = "exp_euler",
     seed: int = 0,
     repeats: int | None = None,
-    progress: bool | None = None,
+    progress: Progress = None,
     **options: Any,
 ) -> Fit:
     """Find the parameters with which a model comes nearest to a target; each generation of candidates is one population
@@ -95,8 +95,9 @@ def fit(
         Of the search, and of noise.
     repeats : int, optional
         Runs of each candidate, whose losses are averaged: for noise. By default 10 of a model with noise, else 1.
-    progress : bool, optional
-        Show a progress bar; by default on a terminal when it takes more than a second.
+    progress : bool or bar, optional
+        Show a progress bar; by default on a terminal when it takes more than a second. Or move one on: anything with
+        ``update(generations)``.
     **options
         Other options of :meth:`izhigen.Model.population`, and values of all candidates by name.
 
@@ -114,7 +115,7 @@ def fit(
     """
     if not isinstance(model, Model):
         raise ValueShapeError(f"fit takes a model, such as iz.load('RS'), not {shown(model)}")
-    step = check_dt(dt)
+    step, progress = check_dt(dt), read_progress(progress)
     count = count_steps(duration, steps, step)
     if count == 0:
         raise ValueShapeError("a fit needs runs of at least one step")
@@ -186,7 +187,8 @@ class _Watched:
     def _count(self, points: Array, losses: Array) -> None:
         self._found.take(points, losses)
         self._bar.update(1)
-        self._bar.set_postfix(loss=f"{self._found.loss:.4g}", refresh=False)
+        if hasattr(self._bar, "set_postfix"):
+            self._bar.set_postfix(loss=f"{self._found.loss:.4g}", refresh=False)
         done = len(self._found.history) >= self._budget.generations or self._found.loss <= self._budget.goal
         if self._signals.look() or done:
             raise Enough

@@ -22,7 +22,8 @@ from izhigen.model.events import (
 from izhigen.model.expressions import Expression, Name, Node, walk
 from izhigen.model.functions import CONSTANTS, FUNCTIONS, LAST_SPIKE, RESERVED, TIME_NAMES
 from izhigen.model.limits import MOST_LINES, check_inlined
-from izhigen.model.units import check_unit
+from izhigen.model.unit_checks import check_units
+from izhigen.units.names import check_unit
 
 INTERFACE_NAMES = frozenset(
     """
@@ -98,6 +99,7 @@ class Declared(Protocol):
     refractory: Refractory | None
     noise: tuple[Noise, ...]
     units: Mapping[str, str]
+    strict_units: bool
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -170,6 +172,7 @@ def check_declaration(model: Declared, fields: Mapping[str, Any]) -> None:
         if name not in known:
             raise ModelError(f"units: {shown(name)} is neither a parameter nor an input{suggest(name, known)}")
         check_unit(model.units[name], f"unit of {name}")
+    check_units(model)
     _check_size(model)
     sizes = _check_acyclic({e.name: e.expression for e in model.equations if not e.is_ode}, "algebraic lines")
     for where, expression in _expressions(fields):

@@ -16,7 +16,7 @@ from izhigen.model.expressions import Expression, check_name, parse_expression
 from izhigen.model.functions import LAST_SPIKE, TIME_NAMES
 from izhigen.model.model import Declaration
 from izhigen.model.part import check_all_read, check_more_parameters, check_no_clash, joined_events, read_part
-from izhigen.model.reading import read_initial, read_input_names, read_mapping, read_parameters, with_spike
+from izhigen.model.reading import read_initial, read_input_names, read_mapping, read_parameters, read_units, with_spike
 from izhigen.scalars import read_names
 
 D = TypeVar("D", bound="Composable")
@@ -78,12 +78,15 @@ class Composable(Declaration):
         if equations is not ...:
             changes["equations"] = parsed = parse_equations(equations)
         changes["initial"] = self._changed_initial(changes, read_initial({} if initial is None else initial, parsed))
-        if units is not None:
-            changes["units"] = MappingProxyType({**self.units, **read_mapping("units", units, "{'tau': 'ms'}")})
+        given_units = {} if units is None else units
+        own = {name: value for name, value in parameters.items() if name not in {**self.units, **given_units}}
+        of_names = {**self.units, **read_units(given_units, own)}
+        if of_names != dict(self.units):
+            changes["units"] = MappingProxyType(of_names)
         if description is not None:
             changes["description"] = check_text(description, "description")
         replaced = any(part is not ... for part in (threshold, reset, equations, events, on_event))
-        new_parameters = read_parameters(parameters)
+        new_parameters = read_parameters(parameters, of_names)
         if not replaced:
             for key in new_parameters:
                 if key not in self.parameters:
@@ -126,7 +129,13 @@ class Composable(Declaration):
         return with_spike(name, others, condition, assignments, kind)
 
     def with_current(
-        self: D, expression: Any, inputs: Iterable[str] = (), *, to: str | None = None, **parameters: float
+        self: D,
+        expression: Any,
+        inputs: Iterable[str] = (),
+        *,
+        to: str | None = None,
+        units: Mapping[str, str] | None = None,
+        **parameters: Any,
     ) -> D:
         """Return a model with a current added to an input, as in ``model.with_current("g*(E - V)", ["g"], E=0.0)``.
 
@@ -141,7 +150,9 @@ class Composable(Declaration):
             Names in it that vary in time; they become inputs of the model.
         to : str, optional
             The input that it adds to; by default the first one.
-        **parameters : float
+        units : mapping, optional
+            Of its own inputs and parameters.
+        **parameters : float, text or quantity
             Defaults of its own parameters.
 
         Raises
@@ -152,7 +163,8 @@ class Composable(Declaration):
             No such input, a parameter that exists already, or an undefined name.
         """
         target = self._target(to)
-        added = read_parameters(parameters)
+        of_names = read_units(units, parameters)
+        added = read_parameters(parameters, of_names)
         for key in added:
             if key in self.parameters:
                 raise ModelError(
@@ -165,6 +177,7 @@ class Composable(Declaration):
             currents=(*self.currents, current),
             inputs=(*self._ordinary_inputs, *read_input_names(inputs), *self.on_event),
             parameters=MappingProxyType({**self.parameters, **added}),
+            units=MappingProxyType({**self.units, **of_names}),
         )
 
     @property
@@ -329,7 +342,7 @@ class Composable(Declaration):
             raise ModelError(
                 f"parameter 'tau_ref' exists already in model {self.name!r} and means something else there; rename it"
             )
-        period = read_parameters({"tau_ref": 0.0 if tau_ref is ... else tau_ref})
+        period = read_parameters({"tau_ref": 0.0 if tau_ref is ... else tau_ref}, {"tau_ref": "ms"})
         return self.replaced(
             refractory=Refractory(held),
             initial=MappingProxyType({n: value for n, value in self.initial.items() if n != REFRACTORY.name}),

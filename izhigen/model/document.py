@@ -12,8 +12,8 @@ from izhigen.model.equations import Equation, check_text
 from izhigen.model.events import Assignment, DeclaredEvent, Trigger
 from izhigen.model.expressions import NEW, OLD, Expression, check_name, parse_expression
 from izhigen.model.model import Declaration
-from izhigen.model.units import check_unit
 from izhigen.scalars import read_finite
+from izhigen.units.names import check_unit
 
 D = TypeVar("D", bound=Declaration)
 
@@ -41,6 +41,7 @@ def model_document(model: Declaration) -> dict[str, Any]:
         "units": dict(model.units),
         "currents": [[current.expression.text, current.to] for current in model.currents],
         "liquid": model.liquid,
+        "strict_units": model.strict_units,
         "refractory": None
         if refractory is None
         else [list(refractory.states), None if refractory.until is None else refractory.until.text],
@@ -101,6 +102,7 @@ def _fields(document: Mapping[str, Any]) -> dict[str, Any]:
         "units": MappingProxyType(units),
         "currents": tuple(Current(_expression(text), _name(to)) for text, to in document["currents"]),
         "liquid": _flag(document["liquid"]),
+        "strict_units": _flag(document["strict_units"]),
         "refractory": refractory,
         "noise": tuple(Noise(_name(state), _expression(text)) for state, text in document["noise"]),
     }

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from izhigen.errors import EquationError, shown
 from izhigen.model.expressions import Expression, check_name, parse_expression
-from izhigen.model.units import check_unit
 from izhigen.scalars import read_finite
+from izhigen.units.names import check_unit
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from izhigen.model.events import (
 )
 from izhigen.model.expressions import Expression, check_name
 from izhigen.model.functions import LAST_SPIKE
-from izhigen.model.reading import read_initial, read_input_names, read_mapping, read_parameters, with_spike
+from izhigen.model.reading import read_initial, read_input_names, read_parameters, read_units, with_spike
+from izhigen.scalars import read_flag
 
 D = TypeVar("D", bound="Declaration")
 _MAPPINGS = ("parameters", "initial", "units", "on_event")
@@ -48,6 +49,7 @@ class Declaration:
     liquid: bool
     refractory: Refractory | None
     noise: tuple[Noise, ...]
+    strict_units: bool
     _reads_last_spike: bool
 
     _FIELDS = (
@@ -64,6 +66,7 @@ class Declaration:
         "liquid",
         "refractory",
         "noise",
+        "strict_units",
     )
 
     def __init__(
@@ -80,6 +83,7 @@ class Declaration:
         events: Mapping[str, Event] | None = None,
         on_event: Mapping[str, Any] | None = None,
         units: Mapping[str, str] | None = None,
+        strict_units: bool = False,
         description: str = "",
     ) -> None:
         """Read the parts and check them as a whole, as in this leaky integrate-and-fire neuron.
@@ -104,7 +108,8 @@ class Declaration:
             Assignments made when the neuron spikes, such as ``"V = c; u = u + d"``. All right-hand sides read the
             values before the reset; ``new(V)`` reads what a line above has assigned.
         parameters : mapping, optional
-            Name to default value, in the parameter's unit.
+            Name to default value: a number in the parameter's unit, text that brings a unit, such as ``"0.5*nA"``, or a
+            quantity of pint, astropy or Brian2, which are converted to the parameter's unit where it has one.
         inputs : iterable of str
             Names of the time-varying inputs.
         initial : mapping, optional
@@ -118,7 +123,10 @@ class Declaration:
             Name of an event input to assignments made, after integration, where something arrives (its value is not
             0), as in ``{"ampa": "g = g + ampa*(1 - g)"}``.
         units : mapping, optional
-            Name of a parameter or input to its unit, such as ``"mV"``; labels and docs only.
+            Name of a parameter or input to its unit, such as ``"mV"``. What has a unit is checked: terms, arguments and
+            both sides of every line have to agree, powers of ten included.
+        strict_units : bool
+            Want a unit for every state, parameter and input, and take numbers in expressions as plain ones.
         description : str
             One line for listings and the head of generated files.
 
@@ -133,20 +141,23 @@ class Declaration:
         arriving = parse_on_event({} if on_event is None else on_event)
         others = parse_events({} if events is None else events)
         model_name = check_name(name, "model name")
+        numbers = {} if parameters is None else parameters
+        of_names = read_units(units, numbers)
         self._fill(
             name=model_name,
             equations=parsed,
             events=with_spike(model_name, others, threshold, reset, trigger),
-            parameters=read_parameters({} if parameters is None else parameters),
+            parameters=read_parameters(numbers, of_names),
             inputs=(*read_input_names(inputs), *arriving),
             on_event=MappingProxyType(dict(arriving)),
             initial=read_initial({} if initial is None else initial, parsed),
-            units=MappingProxyType(dict(read_mapping("units", {} if units is None else units, "{'tau': 'ms'}"))),
+            units=of_names,
             description=check_text(description, "description"),
             currents=(),
             liquid=False,
             refractory=None,
             noise=(),
+            strict_units=read_flag(strict_units, "strict_units"),
         )
 
     def _fill(self, **fields: Any) -> None:

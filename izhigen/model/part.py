@@ -5,7 +5,6 @@ from __future__ import annotations
 import numbers
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any
 
 from izhigen.errors import ModelError, shown, suggest
@@ -20,7 +19,7 @@ from izhigen.model.events import (
     spike_first,
 )
 from izhigen.model.expressions import Expression, check_name, parse_expression, renamed
-from izhigen.model.reading import read_initial, read_input_names, read_mapping, read_parameters
+from izhigen.model.reading import read_initial, read_input_names, read_parameters, read_units
 
 
 @dataclass(frozen=True)
@@ -89,6 +88,7 @@ def read_part(
 ) -> Part:
     """Read what :meth:`~izhigen.model.composition.Composable.with_part` is given."""
     parsed = parse_equations(equations) if equations is not None else ()
+    of_names = read_units(units, parameters)
     happening = parse_events({} if events is None else events)
     if any(event.name == SPIKE for event in happening):
         raise ModelError(
@@ -101,9 +101,9 @@ def read_part(
         parse_on_event({} if on_event is None else on_event),
         happening,
         parse_assignments(reset),
-        read_parameters(parameters),
+        read_parameters(parameters, of_names),
         read_initial({} if initial is None else initial, parsed),
-        MappingProxyType(dict(read_mapping("units", {} if units is None else units, "{'tau': 'ms'}"))),
+        of_names,
     )
 
 

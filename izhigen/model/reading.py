@@ -21,6 +21,10 @@ from izhigen.model.events import (
 from izhigen.model.expressions import Expression, check_name, parse_expression
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.scalars import read_finite
+from izhigen.units.names import check_unit
+from izhigen.units.quantities import plain, read_text
+
+NO_UNITS: Mapping[str, str] = MappingProxyType({})
 
 
 def with_spike(
@@ -52,13 +56,27 @@ def read_mapping(what: str, value: Any, example: str) -> Mapping[str, Any]:
     return value
 
 
-def read_parameters(parameters: Mapping[str, Any]) -> Mapping[str, float]:
-    """Numbers by name."""
+def read_parameters(parameters: Mapping[str, Any], units: Mapping[str, str] = NO_UNITS) -> Mapping[str, float]:
+    """Numbers by name, in ``units`` where they bring one of their own, as ``"10*ms"`` does (:func:`read_units`)."""
     result: dict[str, float] = {}
     for key, value in read_mapping("parameters", parameters, "{'tau': 10.0}").items():
         name = check_name(key_text(key, "parameters"), "parameters")
-        result[name] = read_finite(value, f"parameter {shown(name)}", ModelError)
+        where = f"parameter {shown(name)}"
+        result[name] = read_finite(plain(value, units.get(name, ""), where), where, ModelError)
     return MappingProxyType(result)
+
+
+def read_units(units: Any, parameters: Any) -> Mapping[str, str]:
+    """Units by name: those that are given, and of other parameters those that their text brings."""
+    found = dict(read_mapping("units", {} if units is None else units, "{'tau': 'ms'}"))
+    for name in found:
+        check_unit(found[name], f"unit of {name}")
+    for key, value in read_mapping("parameters", parameters, "{'tau': 10.0}").items():
+        name = key_text(key, "parameters")
+        if isinstance(value, str) and name not in found:
+            unit = read_text(value, f"parameter {shown(name)}")[1]
+            found |= {name: unit} if unit else {}
+    return MappingProxyType(found)
 
 
 def read_input_names(inputs: Iterable[str]) -> tuple[str, ...]:

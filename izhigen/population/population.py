@@ -21,17 +21,18 @@ from izhigen.inputs.feeds import KernelInput, check_input_names, kernel_choices,
 from izhigen.memory.layout import Layout
 from izhigen.model.events import SpikeTiming
 from izhigen.model.model import Declaration
+from izhigen.population.base import BasePopulation
 from izhigen.population.checkpoint import as_written, save_checkpoint
 from izhigen.population.checks import check_batch, check_first_index, check_step, read_options
 from izhigen.population.exclusive import Use, exclusive
 from izhigen.population.faults import bad_input_error, find_bad_input, find_bad_rate, non_finite_after
-from izhigen.population.names import NamedValues
 from izhigen.population.neurons import Neurons
+from izhigen.population.progress import Progress, read_progress
 from izhigen.population.run import UNWATCHED, find_engine_and_feeds, record_run
 from izhigen.population.saved import Saved
 from izhigen.population.tape import start_tape
 from izhigen.population.training import read_tape, read_training, training_of, with_spike_reset
-from izhigen.population.values import Value, check_value_names
+from izhigen.population.values import Value, check_value_names, plain_inputs
 from izhigen.population.views import ParameterView, StateView
 from izhigen.recording.plan import Carried
 from izhigen.recording.recording import Recording
@@ -47,7 +48,7 @@ NOTHING_COMPUTED: Mapping[str, KernelInput] = {}
 """Inputs of which the kernel computes nothing."""
 
 
-class Population(NamedValues):
+class Population(BasePopulation):
     """Neurons of one model, advanced together by a compiled kernel.
 
     Made by :meth:`izhigen.Model.population`, which describes the arguments and the errors raised. States and parameters
@@ -268,49 +269,13 @@ class Population(NamedValues):
     # -- what it is -------------------------------------------------------------------------------------------------
 
     @property
-    def model(self) -> Declaration:
-        """The model."""
-        return self._model
-
-    @property
-    def size(self) -> tuple[int, ...]:
-        """Shape of the population without the batch axis."""
-        return self._neurons.layout.size
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of a state array."""
-        return self._neurons.layout.shape
-
-    @property
-    def batch(self) -> int | None:
-        """Length of the batch axis, or None."""
-        return self._neurons.layout.batch
-
-    @property
-    def dt(self) -> float:
-        """Step in ms."""
-        return self._neurons.dt
-
-    @property
-    def dtype(self) -> Any:
-        """Number type of the states."""
-        return self._dtype
+    def _layout(self) -> Layout:
+        return self._neurons.layout
 
     @property
     def method(self) -> str:
         """Name of the integration method."""
         return self._engine_in_use.method
-
-    @property
-    def spike_timing(self) -> str:
-        """Where in a step events happen: ``"step"``, ``"linear"`` or ``"located"``."""
-        return str(self._options["spike_timing"])
-
-    @property
-    def backend(self) -> str:
-        """Name of the backend."""
-        return self._backend
 
     @property
     def kernel(self) -> Kernel:
@@ -347,24 +312,10 @@ class Population(NamedValues):
         with self._space.use():
             return self._neurons.spike.view(bool).copy().reshape(self._neurons.layout.shape)
 
-    def __len__(self) -> int:
-        return self._neurons.layout.shape[0]
-
     def _repr_html_(self) -> str:
         from izhigen import notebook
 
         return notebook.population_html(self)
-
-    @property
-    def _how(self) -> str:
-        located = self.spike_timing != SpikeTiming.STEP.value
-        return f"{self.method}, spikes {self.spike_timing}" if located else self.method
-
-    def __repr__(self) -> str:
-        return (
-            f"<Population of {self._model.name}: {'x'.join(map(str, self.shape))} neurons, dt={self.dt:g} ms, "
-            f"{self._how}, {self._backend}, {self._dtype.name}, t={self.t:g} ms>"
-        )
 
     # -- stepping ---------------------------------------------------------------------------------------------------
 
@@ -391,6 +342,7 @@ class Population(NamedValues):
             Naming the neuron, time, state and inputs.
         """
         check_finite = read_flag(check_finite, "check_finite")
+        inputs = plain_inputs(self._model, inputs)
         names, deltas = self._input_names(inputs)
         neurons = self._neurons
         done = neurons.steps_done
@@ -427,7 +379,7 @@ class Population(NamedValues):
         record: str | Iterable[str] | None = None,
         every: int = 1,
         neurons: Any = None,
-        progress: bool | None = None,
+        progress: Progress = None,
         check_finite: bool = True,
         out: str | Path | None = None,
         tape: bool | Iterable[str] = False,
@@ -452,8 +404,9 @@ class Population(NamedValues):
             Trace every that many steps; events are all kept.
         neurons : array of int, optional
             Flat indices of the neurons to record.
-        progress : bool, optional
-            Show a progress bar; by default on a terminal when the run is long.
+        progress : bool or bar, optional
+            Show a progress bar; by default on a terminal when the run is long. Or move one on: anything with
+            ``update(steps)``.
         check_finite : bool
             Look for infinite or undefined states after every block of steps; when there are some, the block is replayed
             to find the first (a population whose states take more than 64 MB names the block instead of the step).
@@ -488,9 +441,10 @@ class Population(NamedValues):
             When ``out`` exists or cannot be written. Nothing is simulated when it cannot be created.
         """
         check_finite = read_flag(check_finite, "check_finite")
-        progress = None if progress is None else read_flag(progress, "progress")
+        progress = read_progress(progress)
         with self._space.use():
             count = count_steps(duration, steps, self.dt)
+            inputs = plain_inputs(self._model, inputs)
             names, deltas = self._input_names(inputs)
             gradients = read_tape(tape, self._model, names)
             find_engine = partial(self._engine, deltas, wanted=gradients)

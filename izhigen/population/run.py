@@ -25,7 +25,7 @@ from izhigen.population.faults import (
     non_finite_within,
 )
 from izhigen.population.neurons import Neurons
-from izhigen.population.progress import progress_bar
+from izhigen.population.progress import Progress, progress_bar
 from izhigen.population.tape import Tape
 from izhigen.recording.plan import Carried, RecordingPlan, Subject
 from izhigen.recording.recording import Recording
@@ -117,7 +117,7 @@ def record_run(
     record: str | Iterable[str] | None,
     every: int,
     chosen: Any,
-    progress: bool | None,
+    progress: Progress,
     check_finite: bool,
     out: str | Path | None,
     backend: str,

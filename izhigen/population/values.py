@@ -18,7 +18,8 @@ from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.initial import initial_last_spike, initial_states
 from izhigen.model.model import Declaration
 from izhigen.population.distributions import Distribution
-from izhigen.scalars import read_real, real_numbers, too_large
+from izhigen.scalars import carries_unit, read_real, real_numbers, too_large
+from izhigen.units.quantities import plain
 
 Array = Any
 Value = ArrayLike | Callable[[int, np.random.Generator], ArrayLike] | Distribution
@@ -53,13 +54,27 @@ def value_of(model: Declaration, name: str, value: Any, layout: Layout, seed: in
     """
     if isinstance(value, Distribution):
         value = value.draw(math.prod(layout.size), seed, name)
-    rng = np.random.default_rng([seed, *name.encode()])
-    found = read_value(name, value, layout, rng, np.float64 if name in times_of(model) else layout.dtype)
+    if callable(value):
+        value = _drawn(name, value, layout, np.random.default_rng([seed, *name.encode()]))
+    value = plain(value, model.unit_of(name) or ("ms" if name in times_of(model) else ""), name, ValueShapeError)
+    found = read_value(name, value, layout, np.float64 if name in times_of(model) else layout.dtype)
     if name == "tau_ref" and model.is_held_for_a_time:
         least = found if isinstance(found, (int, float)) else float(found.min())
         if least < 0:
             raise ValueShapeError(f"tau_ref = {least:g} is negative; a refractory period is a time in ms from 0 on")
     return found
+
+
+def plain_inputs(model: Declaration, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Inputs of a run; quantities among them as numbers in the unit that the model gives the input or the state."""
+    if not any(carries_unit(value) for value in inputs.values()):
+        return inputs
+    return {
+        name: plain(value, model.unit_of(name.removesuffix("_delta")), f"input {name}", ValueShapeError)
+        if carries_unit(value)
+        else value
+        for name, value in inputs.items()
+    }
 
 
 def fresh_states(
@@ -75,21 +90,23 @@ def fresh_states(
     return fresh
 
 
-def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, dtype: Any) -> float | Array:
+def _drawn(name: str, function: Callable[..., Any], layout: Layout, rng: np.random.Generator) -> Any:
+    """What a user's function gives."""
+    try:
+        return function(math.prod(layout.size), rng)
+    except Exception as problem:  # a user's function may raise anything
+        raise ValueShapeError(
+            f"{name}: the callable failed with {type(problem).__name__}: {problem}; "
+            "it is called as f(n, rng) and returns n numbers"
+        ) from problem
+
+
+def read_value(name: str, value: Any, layout: Layout, dtype: Any) -> float | Array:
     """A number for all neurons, or a flat contiguous array of one number each, where the population's arrays lie.
 
-    ``value`` may be a number, an array in the population's shape, or a callable ``f(n, rng)`` that returns one; with a
-    batch axis, an array without it serves all batches. An array of the right type and order that lies on the
-    population's device is taken as it is.
+    ``value`` may be a number, or an array in the population's shape; with a batch axis, an array without it serves all
+    batches. An array of the right type and order that lies on the population's device is taken as it is.
     """
-    if callable(value):
-        try:
-            value = value(int(np.prod(layout.size)), rng)
-        except Exception as problem:  # a user's function may raise anything
-            raise ValueShapeError(
-                f"{name}: the callable failed with {type(problem).__name__}: {problem}; "
-                "it is called as f(n, rng) and returns n numbers"
-            ) from problem
     refuse_gradient(name, value)
     if isinstance(value, (numbers.Real, Decimal)) and not isinstance(value, bool):
         number = read_real(value, name)
@@ -102,7 +119,7 @@ def read_value(name: str, value: Any, layout: Layout, rng: np.random.Generator, 
     hint = "; give a number, an array of numbers, a callable f(n, rng), or one of iz.distributions"
     array = real_numbers(name, value, layout.read(value), hint)
     if array.ndim == 0:
-        return read_value(name, float(array), layout, rng, dtype)
+        return read_value(name, float(array), layout, dtype)
     flat = layout.per_neuron(array, dtype)
     if flat is None:
         raise ValueShapeError(

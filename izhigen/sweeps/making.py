@@ -10,6 +10,7 @@ import numpy as np
 
 from izhigen.memory.pieces import Piece
 from izhigen.memory.space import fetch
+from izhigen.population.progress import Progress
 from izhigen.recording.events import EventList
 from izhigen.recording.recording import Recording
 from izhigen.sweeps.measures import Variable
@@ -45,14 +46,14 @@ class MadePiece:
     time: Array
 
 
-def make_piece(task: Task, piece: Piece) -> MadePiece | None:
+def make_piece(task: Task, piece: Piece, progress: Progress = False) -> MadePiece | None:
     """Run the sets of a piece; None where an interrupt ended that."""
     population = task.population(piece)
     recording = population.run(
         steps=task.steps,
         record=task.measures.record,
         every=task.every,
-        progress=False,
+        progress=progress,
         check_finite=False,
         **task.inputs(piece),
     )

@@ -10,7 +10,7 @@ from izhigen.api import Model
 from izhigen.cluster.connection import Connection, is_asked_for
 from izhigen.errors import ValueShapeError, shown
 from izhigen.memory.pieces import Piece, cut_of, pieces
-from izhigen.population.progress import progress_bar
+from izhigen.population.progress import Bar, Progress, Share, progress_bar, read_progress
 from izhigen.scalars import read_finite
 from izhigen.signals import Interruptible
 from izhigen.sweeps.making import MadePiece, make_piece
@@ -46,7 +46,7 @@ def sweep(
     every: int = 1,
     out: Any = None,
     memory: float = MEMORY,
-    progress: bool | None = None,
+    progress: Progress = None,
     cluster: Any = None,
     **options: Any,
 ) -> xarray.Dataset:
@@ -82,8 +82,9 @@ def sweep(
         that was broken off; a function counts as the same where its code is.
     memory : float
         Bytes that a piece of the sweep may take, about; results do not depend on it.
-    progress : bool, optional
-        Show a progress bar with the time left; by default on a terminal when it takes more than a second.
+    progress : bool or bar, optional
+        Show a progress bar with the time left; by default on a terminal when it takes more than a second. Or move one
+        on: anything with ``update(sets)``.
     cluster : dask.distributed.Client or True, optional
         Have the workers of a Dask cluster make the pieces, or threads of this process; results do not depend on it.
         With ``out`` they write to the store, which all of them must see.
@@ -115,7 +116,7 @@ def sweep(
         raise ValueShapeError(f"sweep takes a model, such as iz.load('RS'), not {shown(model)}")
     of_run: dict[str, Any] = {"time": (duration, steps), "repeats": repeats, "every": every}
     task = read_task(model, values, options, measure=measure, record=record, **of_run)
-    room = read_finite(memory, "memory")
+    progress, room = read_progress(progress), read_finite(memory, "memory")
     if room <= 0:
         raise ValueShapeError(f"memory={shown(memory)} is no number of bytes above 0")
     connection = Connection(cluster) if is_asked_for(cluster) else None
@@ -149,31 +150,32 @@ class _Sweep:
         self._variables: Mapping[str, Variable] | None = None
         self._not_finite, self._first_bad = 0, -1
 
-    def go(self, progress: bool | None, connection: Connection | None) -> Any:
+    def go(self, progress: Progress, connection: Connection | None) -> Any:
         """All pieces that are left; the Dataset."""
         sets, results = self._task.sets, self._results
         left = (piece for piece in pieces(sets.shape, *results.cut) if piece.first >= results.done)
         with Interruptible() as signals, progress_bar(progress, sets.count, f"{sets.count} sets", "set") as bar:
             bar.update(results.done)
-            for made in self._made(left, connection, signals.look):
+            for made in self._made(left, connection, signals.look, bar):
                 if made is None:
                     break
                 self._take(made)
-                bar.update(made.piece.count)
         self._warn()
         return results.dataset(interrupted=results.done < sets.count)
 
     def _made(
-        self, left: Iterator[Piece], connection: Connection | None, look: Callable[[], bool]
+        self, left: Iterator[Piece], connection: Connection | None, look: Callable[[], bool], bar: Bar
     ) -> Iterator[MadePiece | None]:
-        """The pieces one after the other; None where an interrupt ends them."""
+        """The pieces one after the other, which move the bar on; None where an interrupt ends them."""
         if connection is not None:
             from izhigen.sweeps.cluster import made_on_cluster
 
-            yield from made_on_cluster(self._task, left, connection, look, self._room_of_others)
+            for made in made_on_cluster(self._task, left, connection, look, self._room_of_others):
+                yield made
+                bar.update(0 if made is None else made.piece.count)
             return
         for piece in left:
-            yield None if look() else make_piece(self._task, piece)
+            yield None if look() else make_piece(self._task, piece, Share(bar, piece.count, self._task.steps))
 
     def _room_of_others(self) -> Room | None:
         """Where workers may write values themselves, once the first piece is there."""

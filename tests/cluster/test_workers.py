@@ -167,6 +167,25 @@ def test_workers_without_izhigen_are_named(processes, monkeypatch):
         iz.sweep(RS, {"a": [0.02, 0.1]}, 5.0, cluster=processes)
 
 
+def another_version(version):
+    connection.__version__ = version
+
+
+def test_workers_that_join_later_are_asked_too(processes, few, monkeypatch):
+    pop = RS.population(20, cluster=processes)
+    try:
+        processes.run(another_version, "0.0.7")
+        with pytest.raises(ClusterError, match=r"worker tcp://127.0.0.1:\d+ has izhigen 0.0.7, the client"):
+            pop.run(2.0)
+    finally:
+        processes.run(another_version, iz.__version__)
+    pop.run(2.0)
+    assert pop.t == 2.0
+    monkeypatch.setattr(connection, "VERSION", "__import__('izhigen_is_not_there')")
+    with pytest.raises(ClusterError, match=r"worker tcp://127.0.0.1:\d+ cannot import izhigen"):
+        raise pop._connection.told(ModuleNotFoundError("No module named 'izhigen'"))
+
+
 def test_workers_without_a_compiler_are_named(own):
     own.run(take_compiler_away)
     model = RS.variant("NeverBuiltBefore", description="nor cached")

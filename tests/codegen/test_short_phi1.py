@@ -24,7 +24,7 @@ def test_only_where_the_threshold_bounds_an_affine_argument():
     assert short(IZHIKEVICH, per_neuron=["p1"]) == short(IZHIKEVICH, per_neuron=["V_th"]) == []
     assert short(IZHIKEVICH.variant("NoThreshold", threshold=None, reset=None)) == []
     assert short(IZHIKEVICH.variant("Below", threshold="u >= 30")) == []
-    assert short(IZHIKEVICH.variant("Moving", threshold="V >= V_th + u")) == []
+    assert short(IZHIKEVICH.variant("Moving", threshold="V >= V_th + 5*u")) == []
     assert short(Model("E", "dV/dt = -V + exp(V/2)", threshold="V >= 20", reset="V = 0")) == []
     assert short(Model("Q", "dV/dt = V**3 + I", threshold="V >= 1", reset="V = 0", inputs=["I"])) == []
     assert short(Model("G", "dV/dt = V**2 - g*V", threshold="V > 3", reset="V = 0", inputs=["g"])) == ["z_V"]

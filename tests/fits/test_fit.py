@@ -1,5 +1,6 @@
 """Fits: distances beside their definitions, known parameters found again, and what is refused."""
 
+import json
 import os
 import signal
 import threading
@@ -14,6 +15,7 @@ from izhigen.fits import coincidence, van_rossum, victor_purpura
 from izhigen.fits.losses import trains_of
 from izhigen.fits.objective import Objective, read_ranges
 from izhigen.fits.targets import figures_of, read_loss, read_trials
+from tests.conftest import ROOT
 
 pytest.importorskip("scipy")
 RS = iz.load("RS")
@@ -161,6 +163,22 @@ def test_parameters_are_found_again_from_their_own_spikes(name):
     for parameter, value in found.parameters.items():
         assert value == pytest.approx(model.parameters[parameter], rel=0.02), found
     assert found.loss < 1e-2 and found.evaluations == len(found.history) * 24
+
+
+EXACT = json.loads((ROOT / "tests" / "data" / "exact_spikes.json").read_text())["classes"]
+
+
+@pytest.mark.parametrize("neuron", EXACT["neurons"], ids=lambda neuron: neuron["name"])
+def test_parameters_are_found_again_from_spikes_of_another_method(neuron):
+    """SciPy's DOP853, with crossings located, has made them (tests/reference/exact.py)."""
+    fixed = {"b": neuron["b"], "c": neuron["c"], "V": -70.0, "u": -70.0 * neuron["b"]}
+    target = [spike for spike in neuron["spikes"] if spike < 200.0]
+    found = iz.fit(
+        iz.load("Izhikevich"), target, {"a": (0.01, 0.15), "d": (0.02, 10.0)}, 200.0, inputs={"I": neuron["I"]},
+        generations=40, candidates=60, progress=False, **HOW, **fixed,
+    )  # fmt: skip
+    for name in ("a", "d"):
+        assert abs(found.parameters[name] - neuron[name]) < 0.002 * neuron[name]
 
 
 def test_cma_finds_them_too():

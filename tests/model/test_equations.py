@@ -5,7 +5,7 @@ import pytest
 from izhigen.errors import EquationError
 from izhigen.model.equations import parse_equations
 from izhigen.model.events import parse_assignments
-from izhigen.model.units import check_unit
+from izhigen.units.names import check_unit
 
 
 def test_block_with_comments_continuation_and_algebraic_lines():

@@ -122,7 +122,8 @@ def test_bad_inputs(inputs, words, backend):
         ({"aa": 1.0}, "no parameter or state 'aa'"),
         ({"I": 1.0}, "is an input"),
         ({"a": np.zeros(4)}, "shape"),
-        ({"a": "x"}, "no real numbers"),
+        ({"a": "x"}, "not a real number"),
+        ({"a": "1*mV"}, "given in mV, and its unit is 1/ms"),
         ({"a": np.nan}, "not finite"),
         ({"V": [0.0, np.inf, 0.0]}, "neuron 1"),
         ({"dt": -1.0}, "positive number of ms"),
@@ -446,6 +447,19 @@ def test_progress_bar_and_repr(capsys, backend):
     pop.run(5.0, I=1.0, progress=True)
     assert "50/50" in capsys.readouterr().err
     assert "RS" in repr(pop) and "t=5" in repr(pop)
+
+
+def test_a_bar_of_ones_own(backend):
+    told = []
+
+    class Own:
+        def update(self, steps):
+            told.append(steps)
+
+    population(2, backend).run(5.0, I=1.0, progress=Own())
+    assert sum(told) == 50
+    with pytest.raises(ValueShapeError, match="progress='yes' is not True or False"):
+        population(2, backend).run(5.0, progress="yes")
 
 
 def test_no_such_backend_message_lists_them():

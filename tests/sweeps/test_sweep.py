@@ -440,7 +440,7 @@ def test_texts_are_run_first_wherever_they_stand(monkeypatch):
 def test_numbers_of_all_sets_are_coordinates(tmp_path):
     for out in (None, tmp_path / "s.zarr"):
         found = run(d=6.0, b=np.full((3, 2), 0.2), out=out)
-        assert float(found.d) == 6.0 and found.d.attrs == {"units": "mV"}
+        assert float(found.d) == 6.0 and found.d.attrs == {"units": "mV/ms"}
         assert found.b.dims == ("a", "I") and set(found.coords) == {"a", "I", "b", "d"}
 
 
@@ -627,6 +627,29 @@ def test_command(tmp_path):
     assert "3 sets (3 of repeat)" in ok(*noisy)
 
 
+def test_drives_in_the_grid_of_a_command(tmp_path):
+    drives = "10*sin(t/20)**2 | section:values=5,20;durations=40,60 | 12"
+    arguments = ["sweep", "RS", "--grid", f"I={drives}", "--grid", "a=0.02,0.1", "--backend", "numpy", "-T", "100"]
+    ok(*arguments, "--out", str(tmp_path / "s.zarr"))
+    found = iz.sweeps.open_sweep(tmp_path / "s.zarr").load()
+    assert list(found.I.values) == drives.split(" | ")
+    section = iz.inputs.section([5.0, 20.0], [40.0, 60.0])
+    expected = run(values={"I": ["10*sin(t/20)**2", section, "12"], "a": [0.02, 0.1]}, duration=100.0)
+    np.testing.assert_array_equal(found["count"], expected["count"])
+    assert len(np.unique(found["count"])) > 2
+
+
+def test_the_bar_moves_within_a_piece():
+    told = []
+
+    class Own:
+        def update(self, sets):
+            told.append(sets)
+
+    iz.sweep(RS, {"I": np.linspace(0.0, 20.0, 100)}, steps=100_000, progress=Own())
+    assert sum(told) == 100 and len(told) > 5
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -636,6 +659,12 @@ def test_command(tmp_path):
         (["--grid", "a=1:2:0"], 2, "expected NAME=FIRST:LAST:NUMBER"),
         (["--grid", "a=1:x:3"], 2, "expected NAME=FIRST:LAST:NUMBER"),
         (["--grid", "a=,"], 2, "is empty"),
+        (["--grid", "a=1|2"], 2, "expected NAME=FIRST:LAST:NUMBER"),
+        (["--grid", "I=sin(t)|"], 2, "nothing stands beside |"),
+        (["--grid", "I=ramp:x=1|2"], 2, "--grid ramp: 'x=1' is not one of"),
+        (["--grid", "I=foo:1|2"], 2, "--grid 'foo:1': no stimulus 'foo'"),
+        (["--grid", "I=sin(q)|2"], 1, "'q' is not known"),
+        (["--grid", "I=sin(t)|sin(t)"], 1, "two of them are called 'sin(t)'"),
         (["--grid", "a=1,2", "--grid", "a=3,4"], 2, "given twice"),
         ([], 2, "nothing varies"),
         (["--grid", "a=1,2", "--out", "x.txt"], 2, ".zarr, .nc or .csv"),

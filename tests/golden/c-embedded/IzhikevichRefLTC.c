@@ -4,7 +4,7 @@
  *
  * Model
  *   dV/dt = p1*V**2 + p2*V + p3 - u + I : mV
- *   du/dt = a*(b*V - u) : mV
+ *   du/dt = a*(b*V - u) : mV/ms
  *   spike when V >= V_th
  *   reset: V = c; u = u + d
  *   refractory: V held while t - t_last_spike <= tau_ref
@@ -18,9 +18,9 @@
  *   p2 = 5 1/ms
  *   p3 = 140 mV/ms
  *   a = 0.02 1/ms
- *   b = 0.2 1
+ *   b = 0.2 1/ms
  *   c = -65 mV
- *   d = 8 mV
+ *   d = 8 mV/ms
  *   V_th = 30 mV
  *   tau_ref = 0 ms
  * Input I mV/ms
@@ -54,7 +54,7 @@ struct IzhikevichRefLTC_population {
     int64_t step; /* steps done */
     struct {
         float V[IzhikevichRefLTC_NEURONS]; /* mV */
-        float u[IzhikevichRefLTC_NEURONS]; /* mV */
+        float u[IzhikevichRefLTC_NEURONS]; /* mV/ms */
         int64_t release[IzhikevichRefLTC_NEURONS]; /* the first step in which a neuron is not held any more; 0 before any spike */
     } state;
     struct {
@@ -62,9 +62,9 @@ struct IzhikevichRefLTC_population {
         float p2; /* 1/ms, default 5 */
         float p3; /* mV/ms, default 140 */
         float a; /* 1/ms, default 0.02 */
-        float b; /* 1, default 0.2 */
+        float b; /* 1/ms, default 0.2 */
         float c; /* mV, default -65 */
-        float d; /* mV, default 8 */
+        float d; /* mV/ms, default 8 */
         float V_th; /* mV, default 30 */
         float tau_ref; /* ms, default 0 */
     } parameter;

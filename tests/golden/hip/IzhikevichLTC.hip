@@ -4,7 +4,7 @@
  *
  * Model
  *   dV/dt = p1*V**2 + p2*V + p3 - u + I : mV
- *   du/dt = a*(b*V - u) : mV
+ *   du/dt = a*(b*V - u) : mV/ms
  *   spike when V >= V_th
  *   reset: V = c; u = u + d
  *
@@ -17,9 +17,9 @@
  *   p2 = 5 1/ms
  *   p3 = 140 mV/ms
  *   a = 0.02 1/ms
- *   b = 0.2 1
+ *   b = 0.2 1/ms
  *   c = -65 mV
- *   d = 8 mV
+ *   d = 8 mV/ms
  *   V_th = 30 mV
  * Input I mV/ms
  */
@@ -44,16 +44,16 @@ struct IzhikevichLTC_population {
     double dt; /* ms */
     struct {
         float *V; /* mV */
-        float *u; /* mV */
+        float *u; /* mV/ms */
     } state;
     struct {
         double p1; /* 1/(mV*ms), default 0.04 */
         double p2; /* 1/ms, default 5 */
         double p3; /* mV/ms, default 140 */
         double a; /* 1/ms, default 0.02 */
-        double b; /* 1, default 0.2 */
+        double b; /* 1/ms, default 0.2 */
         double c; /* mV, default -65 */
-        double d; /* mV, default 8 */
+        double d; /* mV/ms, default 8 */
         double V_th; /* mV, default 30 */
     } parameter;
 };

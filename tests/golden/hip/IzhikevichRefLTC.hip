@@ -4,7 +4,7 @@
  *
  * Model
  *   dV/dt = p1*V**2 + p2*V + p3 - u + I : mV
- *   du/dt = a*(b*V - u) : mV
+ *   du/dt = a*(b*V - u) : mV/ms
  *   spike when V >= V_th
  *   reset: V = c; u = u + d
  *   refractory: V held while t - t_last_spike <= tau_ref
@@ -18,9 +18,9 @@
  *   p2 = 5 1/ms
  *   p3 = 140 mV/ms
  *   a = 0.02 1/ms
- *   b = 0.2 1
+ *   b = 0.2 1/ms
  *   c = -65 mV
- *   d = 8 mV
+ *   d = 8 mV/ms
  *   V_th = 30 mV
  *   tau_ref = 0 ms
  * Input I mV/ms
@@ -46,7 +46,7 @@ struct IzhikevichRefLTC_population {
     double dt; /* ms */
     struct {
         float *V; /* mV */
-        float *u; /* mV */
+        float *u; /* mV/ms */
         double *t_last_spike; /* ms */
     } state;
     struct {
@@ -54,9 +54,9 @@ struct IzhikevichRefLTC_population {
         double p2; /* 1/ms, default 5 */
         double p3; /* mV/ms, default 140 */
         double a; /* 1/ms, default 0.02 */
-        double b; /* 1, default 0.2 */
+        double b; /* 1/ms, default 0.2 */
         double c; /* mV, default -65 */
-        double d; /* mV, default 8 */
+        double d; /* mV/ms, default 8 */
         double V_th; /* mV, default 30 */
         double tau_ref; /* ms, default 0 */
     } parameter;

@@ -7,8 +7,8 @@ import re
 from izhigen.errors import EquationError, shown, suggest
 
 _BASES = ("V", "A", "S", "F", "s", "m", "g", "mol", "M", "Hz", "C", "ohm", "Ohm", "N", "J", "W", "K", "L", "Pa")
-_PREFIXES = ("", "f", "p", "n", "u", "m", "c", "d", "k", "M", "G", "T")
-KNOWN = frozenset(prefix + base for base in _BASES for prefix in _PREFIXES) | {"degC", "rad", "bit", "spikes"}
+PREFIXES = ("", "f", "p", "n", "u", "m", "c", "d", "k", "M", "G", "T")
+KNOWN = frozenset(prefix + base for base in _BASES for prefix in PREFIXES) | {"degC", "rad", "bit", "spikes"}
 MAX_LENGTH = 200
 """Longest unit, in characters."""
 _LIKE = "units look like mV, 1/ms, uA/cm**2"

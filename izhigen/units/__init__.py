@@ -1,0 +1,1 @@
+"""Units: their names, their dimensions, and numbers that bring one."""

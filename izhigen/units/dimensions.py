@@ -1,0 +1,146 @@
+"""Units as numbers: what a unit is in SI base units."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from izhigen.errors import ModelError
+from izhigen.units.names import PREFIXES
+
+BASES = ("kg", "m", "s", "A", "K", "mol")
+"""What exponents count."""
+_SCALES: dict[str, int] = dict(zip(PREFIXES, (0, -15, -12, -9, -6, -3, -2, -1, 3, 6, 9, 12)))
+_NAMED: dict[str, tuple[int, tuple[int, int, int, int, int, int]]] = {
+    "V": (0, (1, 2, -3, -1, 0, 0)),
+    "A": (0, (0, 0, 0, 1, 0, 0)),
+    "S": (0, (-1, -2, 3, 2, 0, 0)),
+    "F": (0, (-1, -2, 4, 2, 0, 0)),
+    "s": (0, (0, 0, 1, 0, 0, 0)),
+    "m": (0, (0, 1, 0, 0, 0, 0)),
+    "g": (-3, (1, 0, 0, 0, 0, 0)),
+    "mol": (0, (0, 0, 0, 0, 0, 1)),
+    "M": (3, (0, -3, 0, 0, 0, 1)),
+    "Hz": (0, (0, 0, -1, 0, 0, 0)),
+    "C": (0, (0, 0, 1, 1, 0, 0)),
+    "ohm": (0, (1, 2, -3, -2, 0, 0)),
+    "Ohm": (0, (1, 2, -3, -2, 0, 0)),
+    "N": (0, (1, 1, -2, 0, 0, 0)),
+    "J": (0, (1, 2, -2, 0, 0, 0)),
+    "W": (0, (1, 2, -3, 0, 0, 0)),
+    "K": (0, (0, 0, 0, 0, 1, 0)),
+    "L": (-3, (0, 3, 0, 0, 0, 0)),
+    "Pa": (0, (1, -1, -2, 0, 0, 0)),
+    "degC": (0, (0, 0, 0, 0, 1, 0)),
+    "rad": (0, (0, 0, 0, 0, 0, 0)),
+    "bit": (0, (0, 0, 0, 0, 0, 0)),
+    "spikes": (0, (0, 0, 0, 0, 0, 0)),
+}
+"""Power of ten and exponents of each name; tests hold them against pint, whose import takes longer than a model."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit in SI base units.
+
+    Attributes
+    ----------
+    scale : float
+        Decimal logarithm of its factor: -3 of mV.
+    exponents : tuple of Fraction
+        Of :data:`BASES`.
+    """
+
+    scale: float
+    exponents: tuple[Fraction, ...]
+
+    def __mul__(self, other: Unit) -> Unit:
+        return Unit(self.scale + other.scale, tuple(a + b for a, b in zip(self.exponents, other.exponents)))
+
+    def __truediv__(self, other: Unit) -> Unit:
+        return self * other.power(Fraction(-1))
+
+    def power(self, exponent: Fraction) -> Unit:
+        """To a power."""
+        return Unit(self.scale * float(exponent), tuple(a * exponent for a in self.exponents))
+
+    def is_alike(self, other: Unit) -> bool:
+        """Whether they have the same dimension."""
+        return self.exponents == other.exponents
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Unit) and self.is_alike(other) and abs(self.scale - other.scale) < 1e-9
+
+    def __hash__(self) -> int:
+        return hash(self.exponents)
+
+    def __str__(self) -> str:
+        parts = [f"{base}**{e}" if e != 1 else base for base, e in zip(BASES, self.exponents) if e]
+        factor = [] if abs(self.scale) < 1e-9 else [f"{10**self.scale:.6g}" if abs(self.scale) < 300 else "..."]
+        return "*".join(factor + parts) or "1"
+
+
+MOST_EXPONENT = 100
+PLAIN = Unit(0.0, (Fraction(0),) * len(BASES))
+"""Of a number without unit."""
+
+
+@lru_cache(maxsize=1024)
+def unit_of_text(text: str) -> Unit:
+    """The unit that a text stands for, which :func:`~izhigen.model.units.check_unit` has read."""
+    return _of_tree(ast.parse(text.strip(), mode="eval").body)
+
+
+def _of_tree(node: ast.AST) -> Unit:
+    if isinstance(node, ast.Name):
+        return _of_name(node.id)
+    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+        return Unit(math.log10(node.value) if node.value > 0 else 0.0, PLAIN.exponents)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+        return _of_tree(node.left).power(_exponent(node.right))
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
+        left, right = _of_tree(node.left), _of_tree(node.right)
+        return left * right if isinstance(node.op, ast.Mult) else left / right
+    raise ModelError(f"{ast.unparse(node)} is not a unit")
+
+
+def _exponent(node: ast.AST) -> Fraction:
+    negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+    value = getattr(node.operand if isinstance(node, ast.UnaryOp) else node, "value", None)
+    if not isinstance(value, int) or value > MOST_EXPONENT:
+        raise ModelError(f"a unit is raised to {ast.unparse(node)}; exponents are whole numbers up to {MOST_EXPONENT}")
+    return Fraction(-value if negative else value)
+
+
+def _of_name(name: str) -> Unit:
+    known = name if name in _NAMED else next(base for base in _NAMED if name[:1] in _SCALES and name[1:] == base)
+    scale, exponents = _NAMED[known]
+    prefix = name.removesuffix(known)
+    return Unit(float(scale + _SCALES[prefix]), tuple(map(Fraction, exponents)))
+
+
+def apart(expected: Unit, found: Unit) -> str:
+    """How far two units of one dimension are from each other."""
+    if not expected.is_alike(found):
+        return ""
+    factor = found.scale - expected.scale
+    return f": {10**factor:.6g} times what is due" if abs(factor) < 300 else ""
+
+
+def common_text(unit: Unit, texts: Iterable[str]) -> str:
+    """A unit in those that a model uses: one of them, or two of them multiplied or divided; else in SI base units."""
+    known = {text: unit_of_text(text) for text in dict.fromkeys((*texts, "ms", "mV", "1/ms")) if text}
+    for text, value in known.items():
+        if value == unit:
+            return text
+    for one, first in known.items():
+        for two, second in known.items():
+            if first / second == unit:
+                return f"{one}/{two if two.isalnum() else f'({two})'}"
+            if first * second == unit:
+                return f"{one}*{two}"
+    return str(unit)
