@@ -422,15 +422,22 @@ def _way_back(
 
 
 def load(name: str) -> Model:
-    """Load a model by its library name, or as ``"file.py:NAME"`` (``"file.py"`` when it holds one model).
-
-    The file is run.
+    """Load a model by its library name, or as ``"file.py:NAME"`` (``"file.py"`` when it holds one model), which is run;
+    or from another program's file, ``"cell.nml:id"``, which is read (:mod:`izhigen.importers`).
 
     Raises
     ------
     ModelNotFoundError
         No such file, or no such model in it; names the nearest one.
+    ModelError
+        What another program's file has, and the language of models has not: with the file and the line.
     """
+    path, _, part = name.partition(":") if isinstance(name, str) else ("", "", "")
+    if Path(path).suffix not in ("", ".py"):
+        from izhigen import importers
+
+        if Path(path).suffix in importers.suffixes():
+            return importers.read(path, part, Model).model
     found = library.load(name)
     if not isinstance(found, Model):
         raise ModelError(f"{name} is a {type(found).__name__}; declare it as izhigen.Model(...)")

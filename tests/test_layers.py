@@ -13,6 +13,7 @@ ORDER = [
     ["timegrid"],
     ["memory"],
     ["model"],
+    ["importers"],
     ["derive"],
     ["codegen"],
     ["backends"],

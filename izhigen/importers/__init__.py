@@ -1,0 +1,11 @@
+"""Models of other programs' files and strings, read as declarations; one file a format, found by its suffix.
+
+A format's file has ``SUFFIXES``, and ``read(text, place, name, kind)``, the :class:`Imported` of a text: ``place`` says
+where it came from, ``name`` which of several models is meant (empty for the only one), and ``kind`` is the class of the
+model. Nothing of a text is ever run.
+"""
+
+from izhigen.importers.imported import Imported
+from izhigen.importers.reading import read, suffixes
+
+__all__ = ["Imported", "read", "suffixes"]

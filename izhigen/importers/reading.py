@@ -1,0 +1,78 @@
+"""Which file of this folder reads a format, and what of the disk it is given."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from izhigen.errors import ModelError, ModelNotFoundError
+from izhigen.importers.imported import Imported
+from izhigen.model.model import Declaration
+
+D = TypeVar("D", bound=Declaration)
+MOST_BYTES = 10_000_000
+"""Longest file that is read."""
+
+
+def _formats() -> dict[str, ModuleType]:
+    """The module of each suffix."""
+    found: dict[str, ModuleType] = {}
+    for path in sorted(Path(__file__).parent.glob("[a-z]*.py")):
+        if path.stem not in ("imported", "reading"):
+            module = importlib.import_module(f"izhigen.importers.{path.stem}")
+            found.update(dict.fromkeys(getattr(module, "SUFFIXES", ()), module))
+    return found
+
+
+def suffixes() -> tuple[str, ...]:
+    """Suffixes of files that are read."""
+    return tuple(_formats())
+
+
+def read_text(path: Path) -> str:
+    """A text file of another program.
+
+    Raises
+    ------
+    ModelNotFoundError
+        Where there is none.
+    ModelError
+        One that is too long, or no text.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as problem:
+        raise ModelNotFoundError(f"no file '{path}' to load a model from ({problem.strerror})") from None
+    if len(content) > MOST_BYTES:
+        raise ModelError(f"{path} is longer than {MOST_BYTES:,} bytes; give a file with the model alone")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise ModelError(f"{path} is no text in UTF-8: byte {problem.start} is {content[problem.start]:#04x}") from None
+
+
+def read(path: str | Path, name: str, kind: type[D]) -> Imported[D]:
+    """Read a model, and all that its file says of how it is run.
+
+    Parameters
+    ----------
+    path : str or Path
+    name : str
+        Of one of several models in it.
+    kind : type
+        The class of the model.
+
+    Raises
+    ------
+    ModelNotFoundError
+        No such file, or no such model in it.
+    ModelError
+        What the format's file cannot say in equations: names the construct, the file and the line.
+    """
+    place = Path(path)
+    module = _formats()[place.suffix]
+    found: Imported[D] = module.read(read_text(place), place, name, kind)
+    return found
