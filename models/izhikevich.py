@@ -30,6 +30,7 @@ Izhikevich = Model(
         "V_th": "mV",
         "I": "mV/ms",
     },
+    strict_units=True,
 )
 
 IzhikevichLTC = Izhikevich.variant(
@@ -89,4 +90,5 @@ izhikevich2007 = Model(
         "d": "pA",
         "I": "pA",
     },
+    strict_units=True,
 )

@@ -99,7 +99,6 @@ class Declared(Protocol):
     refractory: Refractory | None
     noise: tuple[Noise, ...]
     units: Mapping[str, str]
-    strict_units: bool
 
     @property
     def states(self) -> tuple[str, ...]:

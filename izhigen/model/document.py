@@ -41,7 +41,6 @@ def model_document(model: Declaration) -> dict[str, Any]:
         "units": dict(model.units),
         "currents": [[current.expression.text, current.to] for current in model.currents],
         "liquid": model.liquid,
-        "strict_units": model.strict_units,
         "refractory": None
         if refractory is None
         else [list(refractory.states), None if refractory.until is None else refractory.until.text],
@@ -102,7 +101,6 @@ def _fields(document: Mapping[str, Any]) -> dict[str, Any]:
         "units": MappingProxyType(units),
         "currents": tuple(Current(_expression(text), _name(to)) for text, to in document["currents"]),
         "liquid": _flag(document["liquid"]),
-        "strict_units": _flag(document["strict_units"]),
         "refractory": refractory,
         "noise": tuple(Noise(_name(state), _expression(text)) for state, text in document["noise"]),
     }

@@ -23,6 +23,7 @@ from izhigen.model.events import (
 from izhigen.model.expressions import Expression, check_name
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.reading import read_initial, read_input_names, read_parameters, read_units, with_spike
+from izhigen.model.unit_checks import check_units
 from izhigen.scalars import read_flag
 
 D = TypeVar("D", bound="Declaration")
@@ -49,7 +50,6 @@ class Declaration:
     liquid: bool
     refractory: Refractory | None
     noise: tuple[Noise, ...]
-    strict_units: bool
     _reads_last_spike: bool
 
     _FIELDS = (
@@ -66,7 +66,6 @@ class Declaration:
         "liquid",
         "refractory",
         "noise",
-        "strict_units",
     )
 
     def __init__(
@@ -126,7 +125,8 @@ class Declaration:
             Name of a parameter or input to its unit, such as ``"mV"``. What has a unit is checked: terms, arguments and
             both sides of every line have to agree, powers of ten included.
         strict_units : bool
-            Want a unit for every state, parameter and input, and take numbers in expressions as plain ones.
+            Want a unit for every state, parameter and input that is declared here, and take numbers that stand beside
+            others in an expression as plain ones.
         description : str
             One line for listings and the head of generated files.
 
@@ -157,8 +157,9 @@ class Declaration:
             liquid=False,
             refractory=None,
             noise=(),
-            strict_units=read_flag(strict_units, "strict_units"),
         )
+        if read_flag(strict_units, "strict_units"):
+            check_units(self, strict=True)
 
     def _fill(self, **fields: Any) -> None:
         for key in self._FIELDS:

@@ -15,7 +15,7 @@ from typing import Protocol
 from izhigen.errors import ModelError, shown
 from izhigen.model.additions import REFRACTORY, Current, Noise, Refractory
 from izhigen.model.equations import Equation
-from izhigen.model.events import Assignment, DeclaredEvent, arrival_place, assignment_place
+from izhigen.model.events import RESET, SPIKE, Assignment, DeclaredEvent, arrival_place, assignment_place
 from izhigen.model.expressions import (
     Binary,
     Call,
@@ -53,24 +53,24 @@ class WithUnits(Protocol):
     refractory: Refractory | None
     noise: tuple[Noise, ...]
     units: Mapping[str, str]
-    strict_units: bool
 
 
-def check_units(model: WithUnits) -> None:
-    """Refuse what does not agree; where no parameter and no input has a unit, those of states are labels.
+def check_units(model: WithUnits, strict: bool = False) -> None:
+    """Refuse what does not agree. Where no parameter and no input has a unit, those of states are labels; ``strict``
+    wants units of all.
 
     Raises
     ------
     ModelError
-        With the place, the column and the two units; for a strict model also where one is missing.
+        With the place, the column and the two units; ``strict``: also where one is missing.
     """
     texts = {e.name: e.unit for e in model.equations if e.unit} | dict(model.units)
-    if model.strict_units:
+    if strict:
         _check_all_there(model, texts)
     elif not model.units.keys() - {PERIOD}:
         return
     texts |= dict.fromkeys((*TIME_NAMES, LAST_SPIKE), TIME) | {REFRACTORY.name: "1"}
-    _Model(model, texts).check()
+    _Model(model, texts, strict).check()
 
 
 def _check_all_there(model: WithUnits, texts: Mapping[str, str]) -> None:
@@ -85,10 +85,10 @@ def _check_all_there(model: WithUnits, texts: Mapping[str, str]) -> None:
 class _Model:
     """A model under check; the units of lines that have none written follow from what they read."""
 
-    def __init__(self, model: WithUnits, texts: dict[str, str]) -> None:
+    def __init__(self, model: WithUnits, texts: dict[str, str], strict: bool) -> None:
         self._model, self._texts = model, texts
         self._units: dict[str, Unit] = {name: unit_of_text(text) for name, text in texts.items()}
-        self._checker = Checker(self._units, texts, model.strict_units)
+        self._checker = Checker(self._units, texts, strict)
         self._lines = {e.name: e for e in model.equations if not e.is_ode}
         self._known: set[str] = set()
 
@@ -102,7 +102,7 @@ class _Model:
                 self._against(equation.expression, equation.name, equation.where, time.power(Fraction(-1)), f"/{TIME}")
         for event in model.events:
             self._checker.check(event.condition, None, "", event.where)
-            self._assigned(event.assignments, event.where)
+            self._assigned(event.assignments, RESET if event.name == SPIKE else event.where)
         for name, assignments in model.on_event.items():
             self._assigned(assignments, arrival_place(name))
         if model.refractory is not None and model.refractory.until is not None:
@@ -263,6 +263,8 @@ class Checker:
         """
         if not self.is_known(expression):
             return None
+        if _number(expression.tree) is not None:  # given in the unit that is due, as parameters are
+            return expected
         found = self.unit_of(expression.tree, where)
         if found is None or expected is None:
             return expected if found is None else found

@@ -84,7 +84,6 @@ class Unit:
         return "*".join(factor + parts) or "1"
 
 
-MOST_EXPONENT = 100
 PLAIN = Unit(0.0, (Fraction(0),) * len(BASES))
 """Of a number without unit."""
 
@@ -99,21 +98,13 @@ def _of_tree(node: ast.AST) -> Unit:
     if isinstance(node, ast.Name):
         return _of_name(node.id)
     if isinstance(node, ast.Constant) and isinstance(node.value, int):
-        return Unit(math.log10(node.value) if node.value > 0 else 0.0, PLAIN.exponents)
+        return Unit(math.log10(node.value), PLAIN.exponents)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-        return _of_tree(node.left).power(_exponent(node.right))
+        return _of_tree(node.left).power(Fraction(ast.unparse(node.right).replace(" ", "")))
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
         left, right = _of_tree(node.left), _of_tree(node.right)
         return left * right if isinstance(node.op, ast.Mult) else left / right
     raise ModelError(f"{ast.unparse(node)} is not a unit")
-
-
-def _exponent(node: ast.AST) -> Fraction:
-    negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
-    value = getattr(node.operand if isinstance(node, ast.UnaryOp) else node, "value", None)
-    if not isinstance(value, int) or value > MOST_EXPONENT:
-        raise ModelError(f"a unit is raised to {ast.unparse(node)}; exponents are whole numbers up to {MOST_EXPONENT}")
-    return Fraction(-value if negative else value)
 
 
 def _of_name(name: str) -> Unit:

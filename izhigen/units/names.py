@@ -1,4 +1,4 @@
-"""Units are text, kept for labels and documentation; they are checked for typing errors and nothing else."""
+"""Units as text: their names, with prefixes, and products, quotients and powers of them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ PREFIXES = ("", "f", "p", "n", "u", "m", "c", "d", "k", "M", "G", "T")
 KNOWN = frozenset(prefix + base for base in _BASES for prefix in PREFIXES) | {"degC", "rad", "bit", "spikes"}
 MAX_LENGTH = 200
 """Longest unit, in characters."""
+MAX_POWER = 100
+_POWER = re.compile(r"\*\*(-?[0-9]{1,4}|\([0-9]{1,4}/[0-9]{1,4}\))(?![0-9]|\*\*)")
 _LIKE = "units look like mV, 1/ms, uA/cm**2"
 _TOKEN = re.compile(r" *(?:(?P<name>[A-Za-z]+)|(?P<number>[0-9]+)|(?P<operator>\*\*|[*/()-]))")
 
@@ -29,6 +31,7 @@ def check_unit(text: str, where: str) -> str:
     tokens = _tokens(unit, where)
     if _factors(tokens, 0, False) != len(tokens):
         raise EquationError(f"{shown(unit)} is not a unit ({_LIKE}; 1 for none)", where)
+    _check_numbers(unit, where)
     return unit
 
 
@@ -46,6 +49,19 @@ def _tokens(unit: str, where: str) -> list[str]:
         tokens.append(match.group("operator") or "x")
         position = match.end()
     return tokens
+
+
+def _check_numbers(unit: str, where: str) -> None:
+    """Refuse a factor of 0, and powers that are no whole numbers or ratios of them."""
+    compact = unit.replace(" ", "")
+    powers = _POWER.findall(compact)
+    numbers = [int(number) for power in powers for number in re.findall("[0-9]+", power)]
+    if len(powers) < compact.count("**") or max(numbers, default=0) > MAX_POWER or "/0)" in compact:
+        raise EquationError(
+            f"{shown(unit)}: a power is a whole number up to {MAX_POWER}, or two, as in mV/ms**(1/2)", where
+        )
+    if any(not number.strip("0") for number in re.findall("[0-9]+", _POWER.sub("", compact))):
+        raise EquationError(f"{shown(unit)} is 0 times a unit ({_LIKE}; 1 for none)", where)
 
 
 def _factors(tokens: list[str], position: int, inside: bool) -> int:

@@ -70,8 +70,11 @@ def plain(value: Any, unit: str, where: str, error: type[IzhigenError] = ModelEr
 
 
 def scaled(value: Any, power: float) -> Any:
-    """A number or array times a power of ten, so that whole powers of ten make no error of their own."""
-    return value * 10.0**power if power >= 0 else value / 10.0**-power
+    """A number or array times a power of ten; a number of up to 15 digits stays one."""
+    if not power:
+        return value
+    found = value * 10.0**power if power > 0 else value / 10.0**-power
+    return float(f"{float(found):.15g}") if np.ndim(found) == 0 else found
 
 
 def _parts(value: Any, where: str, error: type[IzhigenError]) -> tuple[Any, Unit, str]:
@@ -111,10 +114,8 @@ def _of_brian2(value: Any) -> tuple[Any, Unit, str]:
     dimensions = list(value.dim._dims)
     exponents = tuple(Fraction(dimensions[place]).limit_denominator(1000) for place in _OF_BRIAN2)
     _refuse_rest({"candela": dimensions[6]})
-    number = np.asarray(value)
-    found = float(f"{float(number):.15g}") if number.ndim == 0 else number.astype(np.float64)
     unit = Unit(0.0, exponents)
-    return found, unit, str(unit)
+    return np.asarray(value)[()], unit, str(unit)
 
 
 def _refuse_rest(powers: dict[str, Any]) -> None:

@@ -135,19 +135,22 @@ def test_units_are_read_in_one_pass():
 
 
 def test_the_language_of_units_is_that_of_the_expression_that_described_it():
-    """Every sequence of up to five tokens."""
+    """Every sequence of up to five tokens; powers are numbers, or ratios of them."""
     import itertools
     import re
 
+    power = re.compile(r"\*\*(-?2|\(2/2\))(?!\*\*)")
     shape = re.compile(r"x(?:(?:\*\*-?|[*/])\(?x(?:(?:\*\*-?|[*/])x)*\)?)*")
     for length in range(1, 6):
-        for tokens in itertools.product(["m", "*", "/", "**", "-", "(", ")"], repeat=length):
+        for tokens in itertools.product(["m", "2", "*", "/", "**", "-", "(", ")"], repeat=length):
             text = " ".join(tokens)
-            old = "".join(tokens).replace("m", "x")
+            joined = "".join(tokens)
+            old = joined.replace("m", "x").replace("2", "x")
             opened = old.count("(") == old.count(")") and bool(shape.fullmatch(old))
+            opened = opened and len(power.findall(joined)) == joined.count("**") and "2 2" not in text
             try:
                 accepted = bool(check_unit(text, "x"))
             except EquationError:
                 accepted = False
-            spaced = "* *" in text  # '* *' are two operators, '**' is one
+            spaced = "* *" in text or "2 2" in text  # '* *' are two operators, '**' is one
             assert accepted == opened or spaced, text

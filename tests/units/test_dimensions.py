@@ -1,0 +1,93 @@
+"""Dimensions of units beside pint's, and texts that are units."""
+
+import math
+from fractions import Fraction
+
+import pytest
+
+from izhigen.errors import EquationError
+from izhigen.units.dimensions import BASES, PLAIN, Unit, apart, common_text, unit_of_text
+from izhigen.units.names import KNOWN, check_unit
+
+SI = ("kilogram", "meter", "second", "ampere", "kelvin", "mole")
+OF_PINT = ("[mass]", "[length]", "[time]", "[current]", "[temperature]", "[substance]")
+OTHERS = {"Ohm": "ohm", "degC": "kelvin", "spikes": "dimensionless", "bit": "dimensionless", "rad": "dimensionless"}
+"""What pint calls otherwise, or counts from another zero."""
+
+
+def same(name, unit):
+    pint = pytest.importorskip("pint")
+    quantity = 1 * (pint.UnitRegistry()(name) if isinstance(name, str) else name)
+    quantity = quantity if hasattr(quantity, "to") else pint.UnitRegistry().Quantity(quantity)
+    exponents = tuple(Fraction(quantity.dimensionality.get(d, 0)).limit_denominator(100) for d in OF_PINT)
+    si = "*".join(f"{base}**{float(power)}" for base, power in zip(SI, exponents) if power)
+    scale = math.log10(quantity.to(si or "dimensionless").magnitude)
+    assert unit.exponents == exponents and abs(unit.scale - scale) < 1e-9, name
+
+
+def test_every_name_means_what_it_means_to_pint():
+    pint = pytest.importorskip("pint")
+    registry = pint.UnitRegistry()
+    for name in sorted(KNOWN):
+        base = next((other for other in OTHERS if name.endswith(other)), "")
+        written = name.removesuffix(base) + OTHERS[base] if base else name
+        if base in ("degC", "spikes", "rad", "bit") and name != base:
+            continue  # nobody's
+        same(registry.parse_units(written), unit_of_text(name))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mV",
+        "1/ms",
+        "uA/cm**2",
+        "pA/mV**2",
+        "1/(mV*ms)",
+        "mS/cm**2",
+        "mol/L",
+        "10*mV",
+        "kohm*mm",
+        "mV**2/ms",
+        "1",
+        "nA*s**-1",
+        "mV/ms**(1/2)",
+    ],
+)
+def test_products_quotients_and_powers(text):
+    check_unit(text, "here")
+    same(text, unit_of_text(text))
+
+
+def test_arithmetic_of_units():
+    volt, ms = unit_of_text("mV"), unit_of_text("ms")
+    assert unit_of_text("pA") / unit_of_text("pF") == volt / ms == unit_of_text("V/s")
+    assert unit_of_text("pA") / unit_of_text("nF") != volt / ms
+    assert volt.power(Fraction(1, 2)).power(Fraction(2)) == volt and volt / volt == PLAIN
+    assert volt != "mV" and hash(volt) == hash(unit_of_text("V")) and str(PLAIN) == "1"
+    assert str(unit_of_text("mV")) == "0.001*kg*m**2*s**-3*A**-1" and len(volt.exponents) == len(BASES)
+    assert str(Unit(5000.0, PLAIN.exponents)) == "..."
+    assert apart(unit_of_text("mV"), unit_of_text("V")) == ": 1000 times what is due" and apart(volt, ms) == ""
+
+
+def test_units_are_called_as_the_model_calls_them():
+    used = ["mV", "nS", "pF"]
+    assert common_text(unit_of_text("mV"), used) == "mV"
+    assert common_text(unit_of_text("nS*mV"), used) == "mV*nS"
+    assert common_text(unit_of_text("nS/uF"), [*used, "uF"]) == "nS/uF"
+    assert common_text(unit_of_text("1/ms"), []) == "1/ms"
+    assert common_text(unit_of_text("mol"), used) == "mol"
+
+
+@pytest.mark.parametrize(
+    "text", ["mV**(1/0)", "mV**1000", "mV**2**3", "0*mV", "mV**-101", "mV**(ms)", "mV**(2)", "mV**12345"]
+)
+def test_what_is_no_power(text):
+    with pytest.raises(EquationError, match="a power is|0 times"):
+        check_unit(text, "here")
+
+
+def test_long_units_are_read_at_once():
+    text = "*".join(["mV"] * 60)
+    assert unit_of_text(check_unit(text, "here")) == unit_of_text("mV").power(Fraction(60))
+    assert math.isfinite(unit_of_text("9" * 190).scale)
