@@ -23,7 +23,9 @@ suppress_warnings = ["myst.xref_missing", "ref.python"]
 
 
 def setup(app: object) -> None:
-    """Draw the pictures that are made from text."""
+    """Draw the pictures that are made from text, and write the cards of all models."""
+    from cards import write
     from stages import PICTURE, draw
 
     draw(PICTURE)
+    write()

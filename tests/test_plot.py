@@ -40,7 +40,7 @@ def test_raster(run):
 
 def test_whole_recording(run):
     figure = run.plot()
-    assert [a.get_ylabel() for a in figure.axes] == ["V (mV)", "u (mV)", "neuron index"]
+    assert [a.get_ylabel() for a in figure.axes] == ["V (mV)", "u (mV/ms)", "neuron index"]
 
 
 def test_nullclines_come_from_the_equations():

@@ -207,7 +207,7 @@ class Composable(Declaration):
         on_event: Mapping[str, Any] | None = None,
         events: Mapping[str, Event] | None = None,
         reset: Any = None,
-        parameters: Mapping[str, float] | None = None,
+        parameters: Mapping[str, Any] | None = None,
         initial: Mapping[str, Any] | None = None,
         units: Mapping[str, str] | None = None,
         prefix: str | None = None,

@@ -74,7 +74,7 @@ class Declaration:
         equations: str | Mapping[Any, Any],
         threshold: Any = None,
         reset: Any = None,
-        parameters: Mapping[str, float] | None = None,
+        parameters: Mapping[str, Any] | None = None,
         inputs: Iterable[str] = (),
         initial: Mapping[str, Any] | None = None,
         *,

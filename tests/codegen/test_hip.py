@@ -42,7 +42,7 @@ def test_compiles_for_amd_devices(tmp_path, name, dtype, device):
         "-x",
         "hip",
         f"--offload-arch={device}",
-        "-O2",
+        "-O1",
         "-Wall",
         "-Wextra",
         "-Werror",

@@ -21,7 +21,6 @@ from tests.standalone.test_events import MODELS as EVENTS
 from tests.standalone.test_mutants import compiler, surviving
 from tests.standalone.test_projects import files
 
-pytestmark = pytest.mark.tools
 
 RICH = (
     Model(
@@ -273,6 +272,7 @@ int main(void)
 """
 
 
+@pytest.mark.tools
 def test_the_sources_are_c_and_cpp(tmp_path):
     for target in BOTH:
         located("Rich", target).write(tmp_path / target)
@@ -280,6 +280,7 @@ def test_the_sources_are_c_and_cpp(tmp_path):
             run([*command, "-c", "-o", "x.o", "Rich.c"], tmp_path / target)
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize("core", CORES)
 def test_a_microcontroller_links_to_nothing_but_single_precision_arithmetic(tmp_path, core):
     need("arm-none-eabi-gcc", "arm-none-eabi-nm")
@@ -292,6 +293,7 @@ def test_a_microcontroller_links_to_nothing_but_single_precision_arithmetic(tmp_
     assert not {parts[-2] for parts in symbols} & set("bBdDC")
 
 
+@pytest.mark.tools
 def test_the_self_test_passes_on_an_emulated_board(tmp_path):
     need("arm-none-eabi-gcc", "qemu-system-arm", "make")
     located("Rich", "c-embedded").write(tmp_path)
