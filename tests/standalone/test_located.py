@@ -21,7 +21,6 @@ from tests.standalone.test_events import MODELS as EVENTS
 from tests.standalone.test_mutants import compiler, surviving
 from tests.standalone.test_projects import files
 
-
 RICH = (
     Model(
         "Rich",
