@@ -8,7 +8,7 @@ BIN = $(VENV)/bin
 TESTED_WITH ?= $(BIN)/python
 .DELETE_ON_ERROR:
 CUDA ?= cuda12
-.PHONY: demo test lint docs bench gpu clean
+.PHONY: demo test lint style types docs bench gpu clean
 
 $(VENV)/.installed: pyproject.toml
 	@echo "setting up $(VENV) (once)"
@@ -23,14 +23,20 @@ $(VENV)/.docs: $(VENV)/.installed
 demo: $(VENV)/.installed
 	@$(BIN)/python examples/seed_example.py --out out
 
-lint: $(VENV)/.installed
+style: $(VENV)/.installed
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --quiet --check .
+
+types: $(VENV)/.installed
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/basedpyright --level error --pythonpath $(BIN)/python > $(VENV)/basedpyright.txt || { cat $(VENV)/basedpyright.txt; exit 1; }
 
-test: lint
-	@$(TESTED_WITH) -m pytest -n 2 -q
+lint: style types
+
+test: style  # types are checked meanwhile: they take one core
+	@$(MAKE) --no-print-directory types > $(VENV)/types.txt 2>&1 & types=$$!; \
+	$(TESTED_WITH) -m pytest -n 2 -q; tests=$$?; \
+	wait $$types || { cat $(VENV)/types.txt; exit 1; }; exit $$tests
 	@echo "tests passed; try next: make demo, or $(BIN)/izhigen show IzhikevichLTC"
 
 docs: $(VENV)/.docs

@@ -177,7 +177,7 @@ class Checker:
             Two parts clash: says where, and the two units.
         """
         if isinstance(node, Number):
-            return PLAIN if self._strict and node.value else None
+            return PLAIN if self._strict else None
         if isinstance(node, Name):
             return PLAIN if node.id in CONSTANTS else self._units.get(node.id)
         if isinstance(node, (Negative, Moment)):
@@ -241,7 +241,7 @@ class Checker:
         first: tuple[Node, Unit] | None = None
         for node in nodes:
             found = self.unit_of(node, where)
-            if found is None:
+            if found is None or _number(node) == 0:  # 0 is 0 in any unit
                 continue
             if first is None:
                 first = node, found

@@ -1,10 +1,13 @@
 """Units that have to agree: every place of a declaration, with its column and the two units."""
 
+import random
+
+import numpy as np
 import pytest
 
 import izhigen as iz
 from izhigen import Event, Model
-from izhigen.errors import ModelError
+from izhigen.errors import EquationError, ModelError
 
 UNITS = {"gL": "nS", "EL": "mV", "DT": "mV", "VT": "mV", "C": "pF", "a": "nS", "tau": "ms", "b": "pA", "I": "pA"}
 PARAMETERS = {"gL": 30.0, "EL": -70.6, "DT": 2.0, "VT": -50.4, "C": 281.0, "a": 4.0, "tau": 144.0, "b": 80.0}
@@ -127,3 +130,74 @@ def test_strictness_is_of_the_declaration_and_checks_go_on():
 def test_what_is_no_flag_is_refused():
     with pytest.raises(iz.IzhigenError, match="strict_units='yes' is not True or False"):
         build(strict="yes")
+
+
+NAMES = {"V": "V", "W": "V", "I": "A", "J": "A", "g": "S", "C": "F", "tau": "s", "r": "ohm", "m": "1", "f": "Hz"}
+"""Names in units that need no factors between them."""
+
+
+def random_expression(rng, depth):
+    """Text; about half of them agree."""
+    if depth == 0 or rng.random() < 0.15:
+        return rng.choice([*NAMES, "2", "0.5"])
+    kind = rng.choice(
+        ["+", "-", "*", "*", "/", "/", "**", "exp", "tanh", "abs", "max", "sqrt", "twin", "twin", "ratio"]
+    )
+    a, b = (random_expression(rng, depth - 1) for _ in range(2))
+    if kind in ("exp", "tanh", "abs", "sqrt"):
+        return f"{kind}({a})"
+    if kind == "**":
+        return f"({a})**{rng.choice([-2, -1, 2, 3])}"
+    written = {"max": f"max({a}, {b})", "twin": f"(({a}) + 2*({a}))", "ratio": f"tanh(({a})/({a}))"}
+    return written.get(kind, f"(({a}) {kind} ({b}))")
+
+
+def of_pint(registry, text):
+    """The dimension of a text, as pint computes with quantities; None where they clash."""
+    import pint
+
+    values = {
+        name: registry.Quantity(1.5 + 0.1 * k, unit if unit != "1" else "")
+        for k, (name, unit) in enumerate(NAMES.items())
+    }
+    functions = {"exp": np.exp, "tanh": np.tanh, "abs": np.abs, "sqrt": np.sqrt, "max": np.maximum}
+    try:
+        with np.errstate(all="ignore"):
+            found = eval(text, {"__builtins__": {}}, {**values, **functions})  # text of the lines above
+    except pint.DimensionalityError:
+        return None
+    return registry.Quantity(found).dimensionality
+
+
+def test_random_expressions_beside_pint():
+    """An oracle that shares nothing with ours: quantities that pint computes with."""
+    pint = pytest.importorskip("pint")
+    rng, agreed, clashed, registry = random.Random(11), 0, 0, pint.UnitRegistry()
+    about = {
+        "parameters": dict.fromkeys((*NAMES, "tau_x"), 1.0),
+        "units": {**NAMES, "tau_x": "ms"},
+        "strict_units": True,
+    }
+    while min(agreed, clashed) < 120:
+        text = random_expression(rng, 3)
+        try:
+            expected = of_pint(registry, text)
+        except (ZeroDivisionError, OverflowError):
+            continue
+        try:
+            Model("A", f"y = {text}\ndx/dt = -x/tau_x : 1", **about)
+            found = True
+        except ModelError as problem:
+            assert "units" in str(problem) or "plain number" in str(problem)
+            found = False
+        except EquationError:  # such as a constant that is not finite
+            continue
+        assert found == (expected is not None), text
+        agreed, clashed = agreed + found, clashed + (not found)
+    assert min(agreed, clashed) >= 120
+
+
+def test_zero_is_zero_in_any_unit():
+    build(threshold="V + w*0*EL/b > 0", equations=GOOD["equations"] + "y = max(0, V) + 0 : mV")
+    with pytest.raises(ModelError, match="have different units"):
+        with_equation("y = V + tanh(0)")
