@@ -113,7 +113,8 @@ class _Model:
             root = time.power(Fraction(-1, 2))
             self._against(noise.amplitude, noise.state, f"noise on {noise.state}", root, f"/sqrt({TIME})")
         for state, expression in model.initial.items():
-            self._against(expression, state, f"initial value of {state}")
+            if expression.names:  # a number is in the unit of the state
+                self._against(expression, state, f"initial value of {state}")
 
     def _line(self, name: str) -> None:
         """The unit of an algebraic line, after those that it reads."""
