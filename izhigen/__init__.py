@@ -14,7 +14,7 @@ from izhigen._version import __version__
 from izhigen.api import Model, load, restore
 from izhigen.errors import IzhigenError, shown
 from izhigen.model.events import Event
-from izhigen.model.library import list_models
+from izhigen.model.library import list_models, list_parts, part
 
 if TYPE_CHECKING:
     from izhigen import fits, inputs, plot, sweeps
@@ -52,7 +52,9 @@ __all__ = [
     "fits",
     "inputs",
     "list_models",
+    "list_parts",
     "load",
+    "part",
     "plot",
     "restore",
     "surrogates",

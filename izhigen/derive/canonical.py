@@ -40,7 +40,7 @@ def canonical_form(model: Declaration) -> tuple[Any, ...]:
             for e in model.events
         ),
         tuple((name, _assigned(assignments, moments)) for name, assignments in model.on_event.items()),
-        tuple((c.to, _meaning(c.expression, "current")) for c in model.currents),
+        tuple((c.to, model.is_held(c), _meaning(c.expression, "current")) for c in model.currents),
         tuple((n.state, _meaning(n.amplitude, "noise")) for n in model.noise),
         tuple((state, _meaning(value, "initial value")) for state, value in model.initial.items()),
     )

@@ -21,7 +21,7 @@ from izhigen.derive.expansion import bounded_expand
 from izhigen.derive.lowering import Moments, lower, moments_of, symbol
 from izhigen.derive.system import algebraic_definitions
 from izhigen.errors import ModelError, shown
-from izhigen.model.additions import Current, Noise, Refractory
+from izhigen.model.additions import Noise, Refractory
 from izhigen.model.equations import Equation
 from izhigen.model.events import Assignment, arrival_place, assignment_place
 from izhigen.model.expressions import Expression, parse_expression
@@ -111,7 +111,8 @@ def _apply(model: D, potential: sp.Symbol, scale: Any, bias: Any) -> D:
         for name, assignments in model.on_event.items()
     }
     currents = tuple(
-        Current(change(c.expression, "current", scale if symbol(c.to) in scaled else 1), c.to) for c in model.currents
+        replace(c, expression=change(c.expression, "current", scale if symbol(c.to) in scaled else 1))
+        for c in model.currents
     )
     noise = tuple(
         Noise(n.state, change(n.amplitude, "noise", scale if symbol(n.state) in scaled else 1)) for n in model.noise

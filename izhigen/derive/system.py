@@ -126,14 +126,19 @@ def algebraic_definitions(model: Declaration) -> dict[str, Any]:
 def _input_sums(model: Declaration) -> tuple[dict[str, Any], tuple[Assignment, ...]]:
     """What an input's name means inside the equations, and the currents held during a step."""
     definitions = algebraic_definitions(model)
-    sums: dict[str, Any] = {}
+    held: dict[str, Any] = {}
+    moving: dict[str, Any] = {}
     for index, current in enumerate(model.currents, start=1):
         value = remove_singularities(lower(current.expression, f"current {index}", definitions))
-        sums[current.to] = sums.get(current.to, symbol(current.to)) + value
-    if model.liquid:
-        return sums, ()
-    held = [Assignment(fresh_symbol(model, f"{name}_total"), value) for name, value in sums.items()]
-    return {name: h.symbol for name, h in zip(sums, held)}, tuple(held)
+        if model.is_held(current):
+            held[current.to] = held.get(current.to, symbol(current.to)) + value
+        else:
+            moving[current.to] = moving.get(current.to, 0) + value
+    frozen = {name: Assignment(fresh_symbol(model, f"{name}_total"), value) for name, value in held.items()}
+    meanings = {name: assignment.symbol for name, assignment in frozen.items()}
+    for name, value in moving.items():
+        meanings[name] = meanings.get(name, symbol(name)) + value
+    return meanings, tuple(frozen.values())
 
 
 def build_system(model: Declaration) -> System:

@@ -13,10 +13,15 @@ REFRACTORY = Equation("refractory", parse_expression("0"), "", True)
 
 @dataclass(frozen=True)
 class Current:
-    """A current added to the input ``to``; held during a step unless the model has a liquid time constant."""
+    """A current added to the input ``to``.
+
+    One that is ``held`` keeps its value during a step, unless the model has a liquid time constant; one that is not, as
+    of a channel in the membrane, is always part of the equations.
+    """
 
     expression: Expression
     to: str
+    held: bool = True
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from izhigen.model.functions import LAST_SPIKE, TIME_NAMES
 from izhigen.model.model import Declaration
 from izhigen.model.part import check_all_read, check_more_parameters, check_no_clash, joined_events, read_part
 from izhigen.model.reading import read_initial, read_input_names, read_mapping, read_parameters, read_units, with_spike
-from izhigen.scalars import read_names
+from izhigen.scalars import read_flag, read_names
 
 D = TypeVar("D", bound="Composable")
 
@@ -134,13 +134,11 @@ class Composable(Declaration):
         inputs: Iterable[str] = (),
         *,
         to: str | None = None,
+        held: bool = True,
         units: Mapping[str, str] | None = None,
         **parameters: Any,
     ) -> D:
         """Return a model with a current added to an input, as in ``model.with_current("g*(E - V)", ["g"], E=0.0)``.
-
-        The current is evaluated at the step's start and held during the step,
-        unless the model has a liquid time constant.
 
         Parameters
         ----------
@@ -150,6 +148,9 @@ class Composable(Declaration):
             Names in it that vary in time; they become inputs of the model.
         to : str, optional
             The input that it adds to; by default the first one.
+        held : bool
+            The current is evaluated at the step's start and held during the step, unless the model has a liquid time
+            constant. False: it is part of the equations in any case, as that of a channel in the membrane.
         units : mapping, optional
             Of its own inputs and parameters.
         **parameters : float, text or quantity
@@ -172,7 +173,7 @@ class Composable(Declaration):
                     "give the current's parameter another name, or leave it out to share the existing one"
                 )
         place = f"current {len(self.currents) + 1}"
-        current = Current(parse_expression(expression_text(expression, place), place), target)
+        current = Current(parse_expression(expression_text(expression, place), place), target, read_flag(held, "held"))
         return self.replaced(
             currents=(*self.currents, current),
             inputs=(*self._ordinary_inputs, *read_input_names(inputs), *self.on_event),
@@ -203,6 +204,7 @@ class Composable(Declaration):
         *,
         current: Any = None,
         to: str | None = None,
+        held: bool = True,
         inputs: Iterable[str] = (),
         on_event: Mapping[str, Any] | None = None,
         events: Mapping[str, Event] | None = None,
@@ -234,6 +236,8 @@ class Composable(Declaration):
             A current that is added to an input; see :meth:`with_current`.
         to : str, optional
             The input that it adds to; by default the first one.
+        held : bool
+            Whether the current is held during a step; see :meth:`with_current`.
         inputs : iterable of str
             Names in the part that vary in time; they become inputs of the model.
         on_event, events, initial, units, parameters : mapping, optional
@@ -266,7 +270,7 @@ class Composable(Declaration):
         }
         check_no_clash(part, taken, self.name)
         check_all_read(part, names_in_fields(self.fields))
-        currents = (Current(part.current, self._target(to)),) if part.current else ()
+        currents = (Current(part.current, self._target(to), read_flag(held, "held")),) if part.current else ()
         return self.replaced(
             equations=(*self.equations, *part.equations),
             currents=(*self.currents, *currents),

@@ -39,7 +39,7 @@ def model_document(model: Declaration) -> dict[str, Any]:
         "on_event": [[name, _texts(made)] for name, made in model.on_event.items()],
         "initial": [[name, value.text] for name, value in model.initial.items()],
         "units": dict(model.units),
-        "currents": [[current.expression.text, current.to] for current in model.currents],
+        "currents": [[current.expression.text, current.to, current.held] for current in model.currents],
         "liquid": model.liquid,
         "refractory": None
         if refractory is None
@@ -99,7 +99,9 @@ def _fields(document: Mapping[str, Any]) -> dict[str, Any]:
         "on_event": MappingProxyType(on_event),
         "initial": MappingProxyType({_name(name): _expression(text) for name, text in document["initial"]}),
         "units": MappingProxyType(units),
-        "currents": tuple(Current(_expression(text), _name(to)) for text, to in document["currents"]),
+        "currents": tuple(
+            Current(_expression(text), _name(to), *map(_flag, held)) for text, to, *held in document["currents"]
+        ),
         "liquid": _flag(document["liquid"]),
         "refractory": refractory,
         "noise": tuple(Noise(_name(state), _expression(text)) for state, text in document["noise"]),

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -132,7 +133,7 @@ class Expression:
     text: str = field(compare=False)
     tree: Node = field()
 
-    @property
+    @cached_property
     def names(self) -> dict[str, int]:
         """The symbols it reads, each with the column of its first occurrence, in order."""
         found: dict[str, int] = {}

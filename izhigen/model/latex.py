@@ -115,7 +115,7 @@ def equation_rows(model: Declaration) -> Iterator[tuple[str, str, str]]:
         left = rf"\frac{{d{name}}}{{dt}}" if equation.is_ode else name
         yield left, "= " + expression_latex(equation.expression.tree), equation.unit
     for current in model.currents:
-        how = "part of the equation" if model.liquid else "held during the step"
+        how = "held during the step" if model.is_held(current) else "part of the equation"
         yield name_latex(current.to), r"\mathrel{+}= " + expression_latex(current.expression.tree), how
     for noise in model.noise:
         amplitude = _within(noise.amplitude.tree, PRODUCT)

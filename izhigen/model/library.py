@@ -1,4 +1,4 @@
-"""Finding models: the library in ``models/``, or a user's file. Models are loaded by path, found by name."""
+"""Finding models and parts: the library in ``models/``, or a user's file. They are loaded by path, found by name."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from izhigen.errors import IzhigenError, ModelError, ModelNotFoundError, shown, suggest
+from izhigen.model.expressions import parse_expression, renamed
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
 
@@ -33,6 +35,12 @@ def _public_names(path: Path) -> list[str]:
     return names
 
 
+def _file_of(name: str) -> Path | None:
+    """The file of the library that assigns a name at its top level; only those in which it stands are parsed."""
+    files = (path for path in _library_files() if name in path.read_text(encoding="utf-8"))
+    return next((path for path in files if name in _public_names(path)), None)
+
+
 def _execute(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"izhigen_models_{path.stem}", path)
     if spec is None or spec.loader is None:
@@ -53,17 +61,23 @@ def _execute(path: Path) -> ModuleType:
 
 
 def _models_of(path: Path) -> dict[str, Declaration]:
-    module = _execute(path)
-    return {
-        name: value
-        for name, value in vars(module).items()
-        if isinstance(value, Declaration) and not name.startswith("_")
-    }
+    return {name: value for name, value in _public(path).items() if isinstance(value, Declaration)}
+
+
+def _public(path: Path) -> dict[str, Any]:
+    """What a file defines at its top level."""
+    return {name: value for name, value in vars(_execute(path)).items() if not name.startswith("_")}
 
 
 def list_models() -> list[str]:
     """Names of the library's models, file by file, in the order they are declared."""
-    return [name for path in _library_files() for name in _models_of(path)]
+    return [name for models in library_families().values() for name in models]
+
+
+def library_families() -> dict[str, dict[str, Declaration]]:
+    """The library's models by the file that they stand in, a family each; files without models are left out."""
+    found = {path.stem: _models_of(path) for path in _library_files()}
+    return {family: models for family, models in found.items() if models}
 
 
 def load(name: str) -> Declaration:
@@ -85,9 +99,14 @@ def load(name: str) -> Declaration:
         except RuntimeError:  # the home of nobody
             path = Path(path_text)
         return _load_from_file(path, model_name)
-    for path in _library_files():
-        if name in _public_names(path):
-            return _models_of(path)[name]
+    path_of_name = _file_of(name)
+    if path_of_name is not None:
+        found = _public(path_of_name).get(name)
+        if isinstance(found, Declaration):
+            return found
+        raise ModelNotFoundError(
+            f"{shown(name)} is a part, not a model; iz.part({name!r}) gives it for model.with_part(**...)"
+        )
     known = list_models()
     raise ModelNotFoundError(
         f"no model {shown(name)} in the library{suggest(name, known)} "
@@ -114,3 +133,82 @@ def _load_from_file(path: Path, name: str) -> Declaration:
             f"{path} holds no model {shown(name)}{suggest(name, models)} (models: {', '.join(models)})"
         )
     return models[name]
+
+
+# -- parts ------------------------------------------------------------------------------------------------------------
+
+OUTPUTS = ("COBA", "CUBA", "MgBlock")
+"""Parts that make a current of the ``g`` of a synapse."""
+
+
+def list_parts() -> list[str]:
+    """Names of the library's parts (synapses, their outputs, channels), file by file."""
+    return [name for path in _library_files() for name in _parts_of(path)]
+
+
+def _parts_of(path: Path) -> dict[str, dict[str, Any]]:
+    return {name: value for name, value in _public(path).items() if isinstance(value, dict)}
+
+
+def part(name: str, output: str | None = None) -> dict[str, Any]:
+    """A part of the library, as arguments of ``model.with_part``.
+
+    >>> import izhigen as iz
+    >>> iz.load("Lif").with_part(**iz.part("Expon", output="COBA"), prefix="ampa").states
+    ('V', 'ampa_g')
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`list_parts`.
+    output : {"COBA", "CUBA", "MgBlock"}, optional
+        Of a synapse: what makes a current of its ``g``, ``weight`` times g, g (E - V), or that with a block by
+        magnesium. Where a parameter of it is called like one of the synapse, it becomes ``<output>_<parameter>``.
+
+    Returns
+    -------
+    dict
+        A new one in each call; entries can be changed or left out before it is used.
+
+    Raises
+    ------
+    ModelNotFoundError
+        No such part.
+    ModelError
+        No such output, or a part that has a current already.
+    """
+    if output is None:
+        return _find_part(name)
+    if output not in OUTPUTS:
+        raise ModelError(f"no output {shown(output)}{suggest(str(output), OUTPUTS)} (outputs: {', '.join(OUTPUTS)})")
+    found = _find_part(name)
+    if "current" in found:
+        raise ModelError(f"part {name!r} has a current of its own, so there is nothing that {output} could make one of")
+    return _joined(found, _find_part(output), output)
+
+
+def _find_part(name: str) -> dict[str, Any]:
+    if not isinstance(name, str):
+        raise ModelNotFoundError(f"a part's name is text, not {type(name).__name__}")
+    path = _file_of(name)
+    if path is not None:
+        found = _public(path).get(name)
+        if isinstance(found, dict):
+            return found
+        raise ModelNotFoundError(f"{shown(name)} is a model, not a part; iz.load({name!r}) gives it")
+    known = list_parts()
+    raise ModelNotFoundError(f"no part {shown(name)} in the library{suggest(name, known)} (parts: {', '.join(known)})")
+
+
+def _joined(synapse: dict[str, Any], output: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """A synapse with the current of an output, whose parameters are renamed where the synapse has such."""
+    names = {name: f"{prefix}_{name}" for name in output["parameters"] if name in synapse["parameters"]}
+    added = {
+        key: {names.get(name, name): value for name, value in output.get(key, {}).items()}
+        for key in ("parameters", "units")
+    }
+    return {
+        **synapse,
+        "current": renamed(parse_expression(output["current"]), names).text,
+        **{key: {**synapse.get(key, {}), **value} for key, value in added.items()},
+    }

@@ -250,7 +250,7 @@ class Declaration:
 
         ``frozen`` says whether currents count that are held during a step, and so do not change in it.
         """
-        currents = self.currents if frozen or self.liquid else ()
+        currents = [c for c in self.currents if frozen or not self.is_held(c)]
         lines = {e.name: e.expression for e in self.equations if not e.is_ode}
         found, waiting = set[str](), list(names)
         while waiting:
@@ -260,6 +260,10 @@ class Declaration:
                 waiting += lines[name].names if name in lines else ()
                 waiting += [other for c in currents if c.to == name for other in c.expression.names]
         return found
+
+    def is_held(self, current: Current) -> bool:
+        """Whether a current keeps its value during a step."""
+        return current.held and not self.liquid
 
     def trigger_of(self, event: DeclaredEvent) -> Trigger:
         """Whether an event happens wherever its condition holds, or where that begins to hold."""
@@ -322,7 +326,7 @@ class Declaration:
         """Lines that state the whole declaration, in its own language."""
         yield from (str(equation) for equation in self.equations)
         for current in self.currents:
-            how = "part of the equation" if self.liquid else "held during the step"
+            how = "held during the step" if self.is_held(current) else "part of the equation"
             yield f"{current.to} += {current.expression.text}    ({how})"
         for noise in self.noise:
             yield f"d{noise.state} += ({noise.amplitude.text}) dW"

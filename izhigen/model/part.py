@@ -107,7 +107,7 @@ def read_part(
     )
 
 
-ARGUMENTS = ("equations", "current", "to", "inputs", "on_event", "events", "reset", "parameters", "initial", "units")
+ARGUMENTS = tuple("equations current to held inputs on_event events reset parameters initial units".split())
 """Names of what :meth:`~izhigen.model.composition.Composable.with_part` takes beside parameters."""
 
 

@@ -108,7 +108,7 @@ class Declared:
         self.parameters = {name: self.values.get(name, value) for name, value in model.parameters.items()}
         self._space |= {f"p_{name}": self.number(value) for name, value in self.parameters.items()}
         self._long = digits is not None
-        self._held_currents = bool(model.currents) and not model.liquid
+        self._held_currents = any(model.is_held(current) for current in model.currents)
         self.sums = self._function(["[" + ", ".join(self._meant(name) for name in model.inputs) + "]"], "t, y, x, last")
         self.slopes = self._function(self._slopes(), "t, y, i, last")
         self.reads_old = {

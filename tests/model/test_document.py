@@ -21,6 +21,7 @@ HH = iz.Model(
 RS = iz.load("RS")
 COMPOSED = {
     "current": RS.with_current("g*(E - V)", g=0.1, E=-80.0),
+    "membrane": RS.with_current("g*(E - V)", held=False, g=0.1, E=-80.0),
     "liquid": iz.load("Izhikevich").with_liquid_time_constant(),
     "refractory": RS.with_refractory(2.0),
     "refractory until": HH.with_refractory(until="V < -40"),

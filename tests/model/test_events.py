@@ -9,6 +9,7 @@ import izhigen as iz
 from izhigen import Model
 from izhigen.errors import DerivationError, EquationError, ModelError
 from izhigen.model.events import Trigger
+from izhigen.model.library import library_families
 
 EQUATIONS = "dV/dt = -V/tau + I\ndu/dt = -u\nx = V + u"
 
@@ -47,10 +48,10 @@ def test_auto_sees_states_through_the_current_of_an_input():
     assert trigger(held.variant(reset=None)) is Trigger.LEVEL  # what is held during a step does not rise in it
 
 
-def test_the_library_stays_level():
-    for name in iz.list_models():
-        model = iz.load(name)
-        assert model.spike is None or trigger(model) is Trigger.LEVEL, name
+def test_the_library_rises_where_no_reset_takes_the_potential_back():
+    for name, model in ((name, model) for models in library_families().values() for name, model in models.items()):
+        if model.spike is not None:
+            assert trigger(model) is (Trigger.LEVEL if model.reset else Trigger.RISING), name
 
 
 def test_threshold_and_reset_are_the_event_spike():
