@@ -23,8 +23,8 @@ from matplotlib import pyplot
 
 import izhigen as iz
 from izhigen.bench.timing import machine, machine_line
-from izhigen.model import library
 from izhigen.model.latex import model_latex
+from izhigen.model.library import library_families
 from izhigen.picture import Picture
 
 FOLDER = Path(__file__).with_name("cards")
@@ -37,7 +37,7 @@ NEURONS, SECONDS = 1 << 14, 0.1
 
 def families() -> dict[str, list[str]]:
     """Files of the library, with the names of their models."""
-    return {path.stem: list(library._models_of(path)) for path in library._library_files()}
+    return {family: list(models) for family, models in library_families().items()}
 
 
 def rates(model: Any, current: Any) -> Any:
@@ -66,13 +66,16 @@ def picture(model: Any, path: Path) -> None:
     left, right = figure.subplots(1, 2)
     least = scale(model)
     state = model.spike_state or model.states[0]
-    drive = {} if least is None else {model.inputs[0]: 1.5 * least}
+    drive = {name: 1.0 if least is None else 1.5 * least for name in model.inputs[:1]}
     pop = model.population(1, dt=DT, method="auto", dtype="float64")
     recording = pop.run(DURATION / 4, record=list(model.states), check_finite=False, progress=False, **drive)
     left.plot(recording.t, recording[state][:, 0], lw=0.8)
     unit = model.unit_of(model.inputs[0]) if model.inputs else ""
     left.set(xlabel="time (ms)", ylabel=f"{state} ({model.unit_of(state) or '1'})")
-    left.set_title("".join(f"{name} = {value:.3g} {unit}" for name, value in drive.items()), fontsize="small")
+    left.set_title(
+        "".join(f"{name} = {value:.3g} {unit if unit != '1' else ''}" for name, value in drive.items()),
+        fontsize="small",
+    )
     if least is not None:
         current = np.linspace(0.0, 4.0 * least, 121)
         right.plot(current, rates(model, current), lw=1.0)
