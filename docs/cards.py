@@ -66,16 +66,14 @@ def picture(model: Any, path: Path) -> None:
     left, right = figure.subplots(1, 2)
     least = scale(model)
     state = model.spike_state or model.states[0]
-    drive = {name: 1.0 if least is None else 1.5 * least for name in model.inputs[:1]}
+    drive = dict.fromkeys(model.inputs[:1], 1.0 if least is None else 1.5 * least)
     pop = model.population(1, dt=DT, method="auto", dtype="float64")
     recording = pop.run(DURATION / 4, record=list(model.states), check_finite=False, progress=False, **drive)
     left.plot(recording.t, recording[state][:, 0], lw=0.8)
     unit = model.unit_of(model.inputs[0]) if model.inputs else ""
+    shown = "" if unit == "1" else unit
     left.set(xlabel="time (ms)", ylabel=f"{state} ({model.unit_of(state) or '1'})")
-    left.set_title(
-        "".join(f"{name} = {value:.3g} {unit if unit != '1' else ''}" for name, value in drive.items()),
-        fontsize="small",
-    )
+    left.set_title("".join(f"{name} = {value:.3g} {shown}" for name, value in drive.items()), fontsize="small")
     if least is not None:
         current = np.linspace(0.0, 4.0 * least, 121)
         right.plot(current, rates(model, current), lw=1.0)
