@@ -16,13 +16,12 @@ from izhigen.importers.lems.documents import MOST_ANCESTORS, Document
 from izhigen.importers.lems.draft import Draft, Made
 from izhigen.importers.lems.elements import Element, Place
 from izhigen.importers.lems.expressions import Text, parse, substituted
+from izhigen.importers.lems.marks import UNITS
 from izhigen.importers.lems.types import Assigned, Derived, Dynamics, Type
 from izhigen.model.expressions import NEW, Binary, Call, Moment, Name, Node, Number, walk
 from izhigen.units.dimensions import unit_of_text
 from izhigen.units.names import check_unit
 
-UNITS_TEXT = "izhigen_units"
-"""A text of a type that izhigen has written: the units that its model has, as ``"V: mV; I: nA"``."""
 _ATTRIBUTES = frozenset(("id", "name", "type", "extends", "metaid", "neuroLexId", "notes", "schemaLocation"))
 _IGNORED = frozenset(("notes", "annotation", "property"))
 _SELECT = re.compile(r"(\w+)(\[\*\])?\Z", re.ASCII)
@@ -190,10 +189,9 @@ class Flattener:
         for name, dimension in made.declared("requirements").items():
             self._requirement(made, name, dimension)
         dynamics = made.dynamics
-        for name, dimension in (dynamics.states if dynamics else {}).items():
-            assert dynamics is not None
-            self._check_new(made, name, dynamics.place)
-            self._draft.rates[self._take(made, name, dimension, dynamics.place)] = _ZERO
+        for name, (dimension, place) in (dynamics.states if dynamics else {}).items():
+            self._check_new(made, name, place)
+            self._draft.rates[self._take(made, name, dimension, place)] = _ZERO
         for derived in self._derived(made):
             self._check_new(made, derived.name, derived.place)
             self._take(made, derived.name, derived.dimension, derived.place)
@@ -365,11 +363,11 @@ class Flattener:
 def _own_units(element: Element) -> dict[str, str]:
     """The units that a text by izhigen names."""
     found = {}
-    for part in filter(None, (part.strip() for part in element.get(UNITS_TEXT).split(";"))):
+    for part in filter(None, (part.strip() for part in element.get(UNITS).split(";"))):
         name, colon, unit = part.partition(":")
         if not colon:
-            raise ModelError(f"{element.place}: {UNITS_TEXT} is text such as 'V: mV; I: nA', not {shown(part)}")
-        found[name.strip()] = check_unit(unit, f"{element.place}, {UNITS_TEXT}")
+            raise ModelError(f"{element.place}: {UNITS} is text such as 'V: mV; I: nA', not {shown(part)}")
+        found[name.strip()] = check_unit(unit, f"{element.place}, {UNITS}")
     return found
 
 

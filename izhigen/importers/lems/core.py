@@ -27,7 +27,8 @@ def _text(text: str) -> Text:
 
 def _pairs(text: str) -> dict[str, str]:
     """``"v voltage, U none"`` as a mapping."""
-    return {name: dimension for name, dimension in (pair.split() for pair in text.split(",") if pair.strip())}
+    words = [pair.split() for pair in text.split(",") if pair.strip()]
+    return {each[0]: each[1] for each in words}
 
 
 def _constants(text: str) -> dict[str, tuple[str, str]]:
@@ -69,7 +70,7 @@ def _dynamics(
     cases: tuple[Derived, ...] = (),
 ) -> Dynamics:
     derived = (*_lines(lines or {}), *cases)
-    of_states = _pairs(states)
+    of_states = {name: (dimension, HERE) for name, dimension in _pairs(states).items()}
     exposed = {name: name for name in of_states}
     return Dynamics(HERE, of_states, exposed, derived, _rates(rates), _assigned(start), conditions, regimes)
 
@@ -211,9 +212,7 @@ _OSCILLATORS = (
         "fitzHughNagumoCell",
         "baseCellMembPotDL",
         "I none",
-        _dynamics(
-            "V none, W none", {"V": "(V - V^3 / 3 - W + I) / SEC", "W": "0.08 * (V + 0.7 - 0.8 * W) / SEC"}, {}
-        ),
+        _dynamics("V none, W none", {"V": "(V - V^3 / 3 - W + I) / SEC", "W": "0.08 * (V + 0.7 - 0.8 * W) / SEC"}, {}),
         constants=_constants("SEC time 1s"),
     ),
     _type(
@@ -314,7 +313,5 @@ _PINSKY_RINZEL = _type(
     ),
 )
 
-TYPES: Mapping[str, Type] = {
-    each.name: each for each in (*_BASES, *_IAF, *_IZHIKEVICH, *_OSCILLATORS, _PINSKY_RINZEL)
-}
+TYPES: Mapping[str, Type] = {each.name: each for each in (*_BASES, *_IAF, *_IZHIKEVICH, *_OSCILLATORS, _PINSKY_RINZEL)}
 """The core's types by name."""

@@ -196,9 +196,7 @@ class Units:
             return number
         unit = self.units.get(symbol)
         if unit is None:
-            raise ModelError(
-                f"{place}: no unit {shown(symbol)}{suggest(symbol, self.units)}; declare it with <Unit>"
-            )
+            raise ModelError(f"{place}: no unit {shown(symbol)}{suggest(symbol, self.units)}; declare it with <Unit>")
         if self.dimension(unit.dimension, place) != dimension:
             raise ModelError(
                 f"{place}: {shown(text)} is a {unit.dimension}, and one such as {unit_text(dimension)} is due"

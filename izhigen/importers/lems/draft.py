@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from izhigen.importers.lems.elements import Place
@@ -48,12 +47,13 @@ class Made:
 
 @dataclass(frozen=True)
 class Happening:
-    """What an OnCondition becomes: an event of that name, or one without."""
+    """What an OnCondition becomes: an event, by its condition, what it assigns, and its trigger."""
 
     name: str
     condition: Node
     made: tuple[Made, ...]
     place: Place
+    trigger: str = "level"
 
 
 @dataclass
@@ -68,8 +68,8 @@ class Draft:
         Parameter to value.
     lines, rates : dict
         Algebraic line, and state, to expression.
-    places : dict
-        Where each name is declared, or its expression stands.
+    declared, places : dict
+        Where each name is declared, and where its expression stands.
     start : list of Made
         What is assigned at the start, one after the other.
     happenings : list of Happening
@@ -87,6 +87,7 @@ class Draft:
     inputs: list[str] = field(default_factory=list)
     lines: dict[str, Node] = field(default_factory=dict)
     rates: dict[str, Node] = field(default_factory=dict)
+    declared: dict[str, Place] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
     start: list[Made] = field(default_factory=list)
     happenings: list[Happening] = field(default_factory=list)
@@ -97,9 +98,6 @@ class Draft:
     def declare(self, wanted: str, unit: str, place: Place) -> str:
         """A name with its unit and place."""
         name = self.names.take(wanted, place)
-        self.units[name], self.places[name] = unit, place
+        self.units[name] = unit
+        self.declared[name] = self.places[name] = place
         return name
-
-    def states(self) -> Iterable[str]:
-        """Names of the states."""
-        return self.rates.keys()

@@ -97,7 +97,9 @@ class _Builder:
         place = self._place()
         self._count += 1
         if self._count > MOST_ELEMENTS:
-            raise ModelError(f"{place}: the file has more than {MOST_ELEMENTS:,} elements; give one with the model alone")
+            raise ModelError(
+                f"{place}: the file has more than {MOST_ELEMENTS:,} elements; give one with the model alone"
+            )
         if len(self._open) >= MOST_DEPTH:
             raise ModelError(f"{place}: elements are nested deeper than {MOST_DEPTH} levels")
         for name, value in attributes.items():

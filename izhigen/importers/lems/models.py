@@ -8,20 +8,17 @@ from typing import TypeVar
 from izhigen.errors import EquationError, IzhigenError, ModelError, shown
 from izhigen.importers.lems.components import Flattener
 from izhigen.importers.lems.documents import Document
-from izhigen.importers.lems.draft import Draft, Happening, Made, Names
+from izhigen.importers.lems.draft import Draft, Happening, Names
 from izhigen.importers.lems.elements import Element, Place
 from izhigen.importers.lems.expressions import substituted, written
 from izhigen.importers.lems.happenings import Happenings
+from izhigen.importers.lems.marks import LIQUID, apply_marks
 from izhigen.model.additions import Refractory
 from izhigen.model.events import SPIKE, Event
 from izhigen.model.expressions import (
     NEW,
     OLD,
-    Binary,
-    Compare,
     Expression,
-    Logical,
-    Moment,
     Name,
     Node,
     Number,
@@ -34,10 +31,6 @@ from izhigen.model.unit_checks import Checker
 from izhigen.units.dimensions import Unit, unit_of_text
 
 D = TypeVar("D", bound=Declaration)
-LIQUID_TEXT = "izhigen_liquid"
-"""A text of a type that izhigen has written: whether its model has a liquid time constant."""
-INLINED_TEXT = "izhigen_inlined"
-"""A text of a type that izhigen has written: derived variables that are parts of other expressions in its model."""
 
 
 def read_model(document: Document, element: Element, kind: type[D], report: list[str]) -> D:
@@ -65,34 +58,13 @@ def read_model(document: Document, element: Element, kind: type[D], report: list
         raise ModelError(f"{made.place}: <{made.element.tag}> has no Dynamics, so there is no model in it")
     flattener.compute(made)
     Happenings(flattener, draft).find(made)
-    for name in made.element.get(INLINED_TEXT).split():
-        _inline(draft, name)
+    apply_marks(draft, made.element)
     description = made.lineage[0].description if made.lineage[0].name in document.types else ""
     name = Names([]).take(element.get("id") or "Cell", made.place)
     if name != element.get("id"):
         report.append(f"{made.place}: the model of {shown(element.get('id'))} is called {name}")
     found = _Maker(draft, made.place).model(kind, name, description)
-    return found.replaced(liquid=True) if made.element.get(LIQUID_TEXT) == "true" else found
-
-
-def _inline(draft: Draft, name: str) -> None:
-    """Put a line's expression where it is read."""
-    tree = draft.lines.pop(name, None)
-    if tree is None:
-        return
-    names = {name: tree}
-    draft.lines = {key: substituted(value, names) for key, value in draft.lines.items()}
-    draft.rates = {key: substituted(value, names) for key, value in draft.rates.items()}
-    draft.start = [Made(each.state, substituted(each.value, names), each.place) for each in draft.start]
-    draft.happenings = [
-        Happening(
-            each.name,
-            substituted(each.condition, names),
-            tuple(Made(one.state, substituted(one.value, names), one.place) for one in each.made),
-            each.place,
-        )
-        for each in draft.happenings
-    ]
+    return found.replaced(liquid=True) if made.element.get(LIQUID) == "true" else found
 
 
 _MOST_PARTS = 2_000
@@ -114,8 +86,9 @@ class _Maker:
         draft = self._draft
         if not draft.rates:
             raise ModelError(f"{self._place}: {shown(name)} has no StateVariable, so there is nothing to integrate")
-        equations = [self._rate(state, tree) for state, tree in draft.rates.items()]
-        equations += [self._line(line, tree) for line, tree in draft.lines.items()]
+        texts = {state: self._rate(state, tree) for state, tree in draft.rates.items()}
+        texts |= {line: self._line(line, tree) for line, tree in draft.lines.items()}
+        equations = [texts[each] for each in sorted(texts, key=lambda each: draft.declared[each].line)]
         self._check_order()
         events = {each.name: self._event(each) for each in draft.happenings}
         spike = events.pop(SPIKE, None)
@@ -126,7 +99,7 @@ class _Maker:
                 "\n".join(equations),
                 threshold=spike.condition if spike else None,
                 reset=spike.assignments if spike else None,
-                trigger="level" if spike else "auto",
+                trigger=spike.trigger if spike else "auto",
                 events=events,
                 parameters=draft.numbers,
                 inputs=draft.inputs,
@@ -180,7 +153,7 @@ class _Maker:
         for each in happening.made:
             unit, text = self._units[each.state], self._texts[each.state]
             made.append(f"{each.state} = {self._checked(each.value, unit, each.place, what, text=text).text}")
-        return Event(condition.text, "; ".join(made), "level")
+        return Event(condition.text, "; ".join(made), happening.trigger)
 
     def _check_order(self) -> None:
         """The spike comes first here; where the file has it later, that must make no difference."""
@@ -189,7 +162,9 @@ class _Maker:
             return
         spike = self._draft.happenings[names.index(SPIKE)]
         for other in self._draft.happenings[: names.index(SPIKE)]:
-            shared = (_assigned(spike) & (self._read(other) | _assigned(other))) | (_assigned(other) & self._read(spike))
+            shared = (_assigned(spike) & (self._read(other) | _assigned(other))) | (
+                _assigned(other) & self._read(spike)
+            )
             if shared:
                 raise ModelError(
                     f"{spike.place}: the OnCondition that sends a spike comes after that at {other.place}, and both "

@@ -64,10 +64,13 @@ class Derived:
 
 @dataclass(frozen=True)
 class Dynamics:
-    """A <Dynamics>. ``unread`` has what cannot be read, with its place."""
+    """A <Dynamics>: states with dimension and place, lines, derivatives, conditions, regimes.
+
+    ``unread`` has what cannot be read, with its place.
+    """
 
     place: Place
-    states: Mapping[str, str] = field(default_factory=dict)
+    states: Mapping[str, tuple[str, Place]] = field(default_factory=dict)
     exposed: Mapping[str, str] = field(default_factory=dict)
     derived: tuple[Derived, ...] = ()
     rates: Mapping[str, Text] = field(default_factory=dict)
@@ -199,7 +202,7 @@ def _dynamics(element: Element) -> Dynamics:
         unread += _unread_within(inner)
     return Dynamics(
         place=element.place,
-        states={child["name"]: _dimension(child) for child in variables},
+        states={child["name"]: (_dimension(child), child.place) for child in variables},
         exposed={child["exposure"]: child["name"] for child in variables if child.get("exposure")},
         derived=tuple(_derived(child) for child in element.each("DerivedVariable", "ConditionalDerivedVariable")),
         rates=_rates(element),
