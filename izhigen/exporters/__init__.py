@@ -1,6 +1,7 @@
 """Models as files of other programs, one file a format, found by its name.
 
-A format's file has ``SUFFIX``, of its files, and ``write(model)``, the text of one. What a format cannot say is refused.
+A format's file has ``SUFFIX``, of its files, and ``write(model)``, the text of one. What a format cannot say is
+refused.
 """
 
 from __future__ import annotations

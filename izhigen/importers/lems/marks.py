@@ -19,7 +19,7 @@ UNITS = "izhigen_units"
 LIQUID = "izhigen_liquid"
 """``"true"`` where the model has a liquid time constant."""
 INLINED = "izhigen_inlined"
-"""Derived variables that are parts of other expressions in the model."""
+"""Derived variables that are parts of other expressions in the model, and constants that are numbers in it."""
 RISING = "izhigen_rising"
 """Events that happen where their condition becomes true; the state ``was_<event>`` remembers whether it is."""
 MARKS = (UNITS, LIQUID, INLINED, RISING)
@@ -44,16 +44,19 @@ def apply_marks(draft: Draft, element: Element) -> None:
         A text that the component does not fit.
     """
     for name in element.get(INLINED).split():
-        _inline(draft, name)
+        _inline(draft, name, element)
     for event in element.get(RISING).split():
         _make_rising(draft, event, element)
 
 
-def _inline(draft: Draft, name: str) -> None:
-    """Put a line's expression where it is read."""
-    if name not in draft.lines:
-        return
-    names = {name: draft.lines.pop(name)}
+def _inline(draft: Draft, name: str, element: Element) -> None:
+    """Put a line's expression, or a constant, where it is read."""
+    if name in draft.numbers:
+        names = {name: _number(draft, name)}
+    elif name in draft.lines:
+        names = {name: draft.lines.pop(name)}
+    else:
+        raise ModelError(f"{element.place}: {INLINED} names {shown(name)}, which is no constant or derived variable")
     draft.lines = {key: substituted(value, names) for key, value in draft.lines.items()}
     draft.rates = {key: substituted(value, names) for key, value in draft.rates.items()}
     draft.start = [_with(each, names) for each in draft.start]
@@ -65,6 +68,15 @@ def _inline(draft: Draft, name: str) -> None:
         )
         for each in draft.happenings
     ]
+
+
+def _number(draft: Draft, name: str) -> Node:
+    """A constant taken away; states that begin with it have a number in their unit."""
+    value, unit = draft.numbers.pop(name), draft.units.pop(name)
+    draft.numbered |= {
+        each.state for each in draft.start if each.value == Name(name) and draft.units[each.state] == unit
+    }
+    return Number(Fraction(repr(value)))
 
 
 def _with(made: Made, names: dict[str, Node]) -> Made:

@@ -93,6 +93,7 @@ class _Maker:
         events = {each.name: self._event(each) for each in draft.happenings}
         spike = events.pop(SPIKE, None)
         units = {each: draft.units[each] for each in (*draft.numbers, *draft.inputs)}
+        initial = self._initial()
         try:
             found = kind(
                 name,
@@ -103,7 +104,7 @@ class _Maker:
                 events=events,
                 parameters=draft.numbers,
                 inputs=draft.inputs,
-                initial=self._initial(),
+                initial=initial,
                 units=units,
                 strict_units=True,
                 description=description,
@@ -199,7 +200,8 @@ class _Maker:
                         "later; put that first"
                     )
             what, text = f"OnStart, {each.state}", self._texts[each.state]
-            found[each.state] = self._checked(tree, self._units[each.state], each.place, what, text=text).text
+            due = None if each.state in draft.numbered else self._units[each.state]
+            found[each.state] = self._checked(tree, due, each.place, what, text=text).text
         return found
 
     def _without_lines(self, tree: Node, place: Place) -> Node:
