@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from fractions import Fraction
 
 from izhigen.errors import ModelError
-from izhigen.importers.lems.dimensions import KNOWN_DIMENSIONS, KNOWN_UNITS, NONE, Dimension
+from izhigen.importers.lems.dimensions import KNOWN_DIMENSIONS, KNOWN_UNITS, NONE, Dimension, Unit
 from izhigen.importers.lems.expressions import FUNCTIONS, RELATIONS, number_text
 from izhigen.model.expressions import Binary, Call, Compare, Logical, Moment, Name, Negative, Node, Number
 from izhigen.units.dimensions import unit_of_text
@@ -103,7 +102,7 @@ class UnitNames:
         found = self._exponents(text)
         if found == NONE:
             return "none"
-        known = {exponents: name for name, exponents in (KNOWN_DIMENSIONS | self.dimensions).items()}
+        known = {exponents: name for name, exponents in {**KNOWN_DIMENSIONS, **self.dimensions}.items()}
         name = known.get(found) or f"dimension_{len(self.dimensions) + 1}"
         self.dimensions[name] = found
         return name
@@ -125,7 +124,7 @@ class UnitNames:
                 raise ModelError(f"unit {text} has no dimension, and is not 1; LEMS has no unit for it")
             return number
         for symbol, unit in KNOWN_UNITS.items():
-            if (unit.dimension, unit.power, unit.scale, unit.offset) == (dimension, power, 1, 0):
+            if unit == Unit(dimension, power):
                 self.units[symbol] = dimension, power
                 return f"{number} {symbol}"
         symbol = self._symbol(text)
@@ -136,8 +135,3 @@ class UnitNames:
         """A symbol for a unit, such as ``pA_per_mV2``."""
         spelled = text.replace("**-", "_to_minus_").replace("**", "").replace("/", "_per_").replace("*", "_")
         return re.sub(r"\W", "", spelled).removeprefix("1_").removeprefix("_") or "one"
-
-
-def exact(value: float) -> Node:
-    """A number as a node."""
-    return Number(Fraction(repr(value)))

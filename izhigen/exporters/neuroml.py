@@ -233,7 +233,8 @@ class _File:
         if not isinstance(tree, Call) or tree.function != "where":
             self._dynamics.append(_element("DerivedVariable", **attributes, value=self._text.write(tree)))
             return
-        cases, rest = [], tree
+        cases: list[str] = []
+        rest: Node = tree
         while isinstance(rest, Call) and rest.function == "where":
             condition, value, rest = rest.arguments
             cases.append(_element("Case", condition=self._text.write(condition), value=self._text.write(value)))

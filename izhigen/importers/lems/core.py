@@ -273,7 +273,7 @@ _PINSKY_RINZEL = _type(
             "sd": "(alphasd_Vd - (alphasd_Vd + betasd_Vd) * sd) / MSEC",
             "cd": "(alphacd_Vd - (alphacd_Vd + betacd_Vd) * cd) / MSEC",
             "qd": "(alphaqd - (alphaqd + betaqd) * qd) / MSEC",
-            # the core leaves the unit of these two out, and what has none is per second there
+            # in seconds, as the description says
             "Si": "-Si / (150 * SEC)",
             "Wi": "-Wi / (2 * SEC)",
         },
@@ -311,6 +311,7 @@ _PINSKY_RINZEL = _type(
         "MSEC time 1ms, SEC time 1s, MVOLT voltage 1mV, UAMP_PER_CM2 currentDensity 1uA_per_cm2, Smax none 125.0, "
         "Vsyn voltage 60mV, betaqd none 0.001"
     ),
+    description="the core gives the decay of Si and Wi no unit, and what has none is per second there",
 )
 
 TYPES: Mapping[str, Type] = {each.name: each for each in (*_BASES, *_IAF, *_IZHIKEVICH, *_OSCILLATORS, _PINSKY_RINZEL)}

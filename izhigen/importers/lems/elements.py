@@ -53,14 +53,6 @@ class Element:
         """The elements in it that have one of these tags."""
         return (child for child in self.children if child.tag in tags)
 
-    def walk(self) -> Iterator[Element]:
-        """This element and all within it, in the order of the file."""
-        waiting = [self]
-        while waiting:
-            element = waiting.pop()
-            yield element
-            waiting += reversed(element.children)
-
 
 def _local(name: str) -> str:
     """A name without the prefix of its namespace."""

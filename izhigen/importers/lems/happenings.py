@@ -78,6 +78,12 @@ class Happenings:
             port = condition.ports[0] if condition.ports else f"condition_{len(draft.happenings) + 1}"
             name = draft.names.take(made.prefix + port, place)
         assigned = (*self._flattener.assigned(made, (*condition.assigned, *then)), *also)
+        read = {node.id for node in walk(test) if isinstance(node, Name)}
+        if condition.ports and not read & {each.state for each in assigned}:
+            draft.report.append(
+                f"{place}: {name} happens in every step after which its test holds, as nothing that it assigns ends "
+                "that; trigger='rising' would count the first of them"
+            )
         draft.happenings.append(Happening(name, test, assigned, place))
 
     # -- a refractory period ----------------------------------------------------------------------------------------
@@ -153,8 +159,8 @@ class Happenings:
                 flattener.tree(made, each.rates[name]) if name in each.rates else _ZERO for each in dynamics.regimes
             )
             tree = last
-            for number, rate in reversed(list(enumerate(firsts))):
-                tree = Call("where", (_below(Name(state), number), rate, tree))
+            for index, rate in reversed(list(enumerate(firsts))):
+                tree = Call("where", (_below(Name(state), index), rate, tree))
             draft.rates[self._state(made, name, source)] = tree
         draft.start += flattener.assigned(made, initial.entry, at_start=True)
         draft.start.append(Made(state, Number(Fraction(numbers[initial.name])), initial.place))

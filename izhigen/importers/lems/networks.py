@@ -19,7 +19,7 @@ NETWORKS = ("network", "networkWithTemperature")
 _ASIDE = frozenset(("notes", "property", "annotation", "population", "explicitInput", "inputList", "layout", "region"))
 _TARGET = re.compile(r"(?:\.\./)*(\w+)(?:\[(\d{1,9})\]|/(\d{1,9})/\w+)\Z", re.ASCII)
 _METHODS = {"rk4": "rk4", "euler": "euler", "eulertree": "euler"}
-_ON = "t >= {delay} and t < {delay} + {duration}"
+_ON = "t >= {delay} and t < {end}"
 _SHAPES = {
     "pulseGenerator": f"where({_ON}, {{amplitude}}, 0)",
     "sineGenerator": f"where({_ON}, {{amplitude}}*sin({{phase}} + 2*3.14159265*(t - {{delay}})/{{period}}), 0)",
@@ -172,7 +172,7 @@ def _current(document: Document, given: _Given, units: Mapping[str, str]) -> tup
     if name is None:
         raise ModelError(f"{given.place}: the cell has no input in {unit_text(dimension)}, as {shown(kind)} is")
     values = {}
-    for part in {*re.findall(r"{(\w+)}", shape), "weight"}:
+    for part in {*re.findall(r"{(\w+)}", shape), "duration", "weight"} - {"end"}:
         of_part = document.units.dimension(_OF_INPUTS[part], source.place) if part in _OF_INPUTS else dimension
         text = source.get("weight", "1") if part == "weight" else source[part]
         value = document.units.si(text, of_part, source.place)
@@ -180,5 +180,6 @@ def _current(document: Document, given: _Given, units: Mapping[str, str]) -> tup
         number = number_text(Fraction(repr(in_unit(value, unit, of_part, source.place))))
         values[part] = f"({number})" if number.startswith("-") else number
     weight = Fraction(values["weight"].strip("()")) * document.units.si(given.weight, NONE, given.place)
-    text = shape.format(**values)
+    end = Fraction(values["delay"].strip("()")) + Fraction(values["duration"].strip("()"))
+    text = shape.format(**values, end=number_text(end))
     return name, text if weight == 1 else f"{number_text(weight)}*{text}"
