@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from izhigen.cluster.connection import is_asked_for
-from izhigen.errors import DerivationError, ModelError, ValueShapeError, shown
+from izhigen.errors import BackendError, DerivationError, ModelError, ValueShapeError, shown
 from izhigen.model import library
 from izhigen.model.composition import Composable
 from izhigen.model.model import Declaration
@@ -74,7 +75,8 @@ class Model(Composable):
         Parameters
         ----------
         target : str
-            ``"c"``, ``"c-embedded"`` or another of :func:`izhigen.codegen.targets.target_names`.
+            ``"c"``, ``"c-embedded"`` or another of :func:`izhigen.codegen.targets.target_names`; or the format of
+            another program, one of :func:`izhigen.exporters.names`, which takes none of the choices below.
         dtype : {"float32", "float64"}
         method, spike_timing : str
             As for :meth:`population`.
@@ -99,12 +101,20 @@ class Model(Composable):
             For an unknown target, or one that draws no counts, delivers no spikes, does not go back or does not locate
             spikes where that is asked for.
         ValueShapeError
-            For gradients of something unknown, and for a surrogate where none are asked for.
+            For gradients of something unknown, and for a surrogate where none are asked for; for choices about kernels
+            where the target is another program's format.
+        ModelError
+            What that format cannot say.
         """
+        from izhigen import exporters
+
         choices: dict[str, Any] = {"dtype": dtype, "method": method, "per_neuron": per_neuron, "deltas": deltas}
         choices |= {"spike_timing": spike_timing}
         choices |= {"poisson": poisson, "spikes": spikes, "gradients": gradients, "surrogate": surrogate}
         choices |= {"detach_spike": detach_spike, "spike_reset": spike_reset, "spike_scale": spike_scale}
+        if target in exporters.names():
+            _refuse_choices(target, choices)
+            return exporters.write(self, target)
         return self.program(target, **choices).source
 
     def program(
@@ -213,8 +223,11 @@ class Model(Composable):
         DerivationError
             When there is nothing that a self test could compare.
         """
+        from izhigen import exporters
         from izhigen.standalone.project import build_project
 
+        if target in exporters.names():
+            raise BackendError(f"target {target!r} is one file and no project; write model.source({target!r}) to it")
         choices = ((), deltas, poisson, spikes), (surrogate, detach_spike, spike_scale)
         request = self._request(dtype, method, spike_timing, gradients, spike_reset, *choices)
         return build_project(request, target).write(folder, force=force)
@@ -400,6 +413,14 @@ class Model(Composable):
 
     def __hash__(self) -> int:
         return hash((self.name, self.states, self.inputs, tuple(sorted(self.parameters.items()))))
+
+
+def _refuse_choices(target: str, choices: dict[str, Any]) -> None:
+    """Refuse what is about kernels, for a target that has none."""
+    usual = {name: each.default for name, each in inspect.signature(Model.source).parameters.items()}
+    given = [name for name, value in choices.items() if value != usual[name]]
+    if given:
+        raise ValueShapeError(f"target {target!r} holds the model and no kernel; leave out {', '.join(given)}")
 
 
 def _way_back(

@@ -19,6 +19,7 @@ from typing import Any
 import click
 
 import izhigen as iz
+from izhigen import exporters
 from izhigen.errors import IzhigenError, RecordingError, ValueShapeError, printable
 from izhigen.files import check_writable, write_file
 from izhigen.layers import DEFAULT_SURROGATE
@@ -310,7 +311,7 @@ def _spike_summary(recording: Any, count: int) -> None:
 
 @cli.command()
 @click.argument("model")
-@click.option("--target", default="c", show_default=True, help="c, c-embedded, ...")
+@click.option("--target", default="c", show_default=True, help="c, c-embedded, ..., neuroml")
 @click.option(
     "-o",
     "--out",
@@ -365,7 +366,10 @@ def emit(
     parts: tuple[str, ...],
     **of_gradients: Any,
 ) -> None:
-    """Write a project for a model (header, source, example, self test, build files, README), or its source alone."""
+    """Write a project for a model (header, source, example, self test, build files, README), or its source alone.
+
+    --target neuroml writes the model itself, as a LEMS component type in one file.
+    """
     loaded: Any = iz.load(model)
     changes = read_settings(settings, tuple(loaded.parameters), loaded.name)
     if changes:
@@ -378,6 +382,11 @@ def emit(
         return
     from izhigen.standalone.project import project_files, write_source
 
+    if target in exporters.names():
+        if not out.strip():
+            raise click.UsageError("--out is empty; name a file")
+        click.echo(f"wrote {printable(write_source(loaded.source(target, **shape), Path(out), force=force))}")
+        return
     if _is_source_file(out, target):
         click.echo(f"wrote {write_source(loaded.source(target, **shape), Path(out), force=force)}")
         return

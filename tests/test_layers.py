@@ -15,6 +15,7 @@ ORDER = [
     ["model"],
     ["importers"],
     ["derive"],
+    ["exporters"],
     ["codegen"],
     ["backends"],
     ["inputs"],
