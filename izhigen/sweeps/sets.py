@@ -18,7 +18,7 @@ from izhigen.errors import ValueShapeError, shown
 from izhigen.inputs.stimuli import Stimulus
 from izhigen.memory.pieces import Piece
 from izhigen.memory.space import refuse_masked
-from izhigen.scalars import check_count, real_numbers
+from izhigen.scalars import check_count, real_numbers, refuse_unit
 
 Array = Any
 
@@ -161,6 +161,7 @@ def _column(name: str, values: Any) -> Any:
     """Numbers in double precision, or a tuple of texts and stimuli whose labels differ."""
     what = f"the values of {shown(name)}"
     refuse_masked(what, values)
+    refuse_unit(values, what)
     kind = getattr(getattr(values, "dtype", None), "kind", "")
     given = list(values) if isinstance(values, (list, tuple)) or kind in ("O", "U", "T") else []
     if any(isinstance(value, (str, Stimulus)) for value in given):

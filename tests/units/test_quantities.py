@@ -1,5 +1,7 @@
 """Numbers that bring a unit: text, pint's, astropy's and Brian2's, wherever a model and a population take numbers."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -30,8 +32,13 @@ class OfBrian2(np.ndarray):
         return new
 
 
+@cache
+def registry():
+    return pytest.importorskip("pint").UnitRegistry()
+
+
 def of_pint(value, unit):
-    return pytest.importorskip("pint").UnitRegistry().Quantity(value, unit)
+    return registry().Quantity(value, unit)
 
 
 def of_astropy(value, unit):
@@ -125,12 +132,10 @@ def test_nothing_takes_a_unit_for_a_number(make):
 
 
 def test_units_of_pint_that_are_no_powers_of_ten_and_others():
-    pint = pytest.importorskip("pint")
-    registry = pint.UnitRegistry()
-    assert plain(registry.Quantity(2.0, "minute"), "ms", "x") == pytest.approx(120_000.0)
-    assert plain(registry.Quantity(1.0, "radian"), "1", "x") == pytest.approx(1.0)
+    assert plain(of_pint(2.0, "minute"), "ms", "x") == pytest.approx(120_000.0)
+    assert plain(of_pint(1.0, "radian"), "1", "x") == pytest.approx(1.0)
     with pytest.raises(ModelError, match="cannot be read"):
-        plain(registry.Quantity(1.0, "candela"), "mV", "x")
+        plain(of_pint(1.0, "candela"), "mV", "x")
     assert plain(np.arange(3), "mV", "x") is not None and plain(2.5, "", "x") == 2.5
 
 
