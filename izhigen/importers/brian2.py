@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from izhigen.errors import EquationError, ModelError, shown, suggest
-from izhigen.importers.brian2_expressions import Term
-from izhigen.importers.brian2_neuron import FREE, Neuron, as_number, is_noise
+from izhigen.importers.brian2_expressions import Term, as_number
+from izhigen.importers.brian2_neuron import FREE, Neuron, is_noise
 from izhigen.importers.brian2_passages import Line, Passage, read_lines, read_text
 from izhigen.importers.brian2_trees import ONE, ZERO, linear_parts, names_in, product, total, written
 from izhigen.importers.brian2_units import SECOND, label, times, value_of_name, whole_part
@@ -28,7 +28,6 @@ from izhigen.scalars import NO_NUMBERS, carries_unit
 C = TypeVar("C", bound=Composable)
 PERIOD = "refractory_period"
 """The parameter that a refractory period given as a number becomes."""
-_NOTHING: Mapping[str, Any] = {}
 
 
 def read(
@@ -36,12 +35,12 @@ def read(
     threshold: str | None = None,
     reset: str | None = None,
     refractory: Any = False,
-    namespace: Mapping[str, Any] = _NOTHING,
+    namespace: Mapping[str, Any] | None = None,
     *,
     kind: type[C],
     name: str = "Brian2",
     inputs: Any = (),
-    initial: Mapping[str, Any] = _NOTHING,
+    initial: Mapping[str, Any] | None = None,
 ) -> Imported[C]:
     """Read a neuron of Brian2, and report what was decided on the way.
 
@@ -92,7 +91,8 @@ class _Import:
         self._held: tuple[str, ...] = ()
         self._until: Node | None = None
         self._states = {line.name for line in neuron.lines.values() if line.kind == "equation"}
-        self._added: dict[str, Node] = {}
+        self._noisy: dict[str, str] = {}
+        self._frozen: dict[str, Node] = {}
 
     def read(self, threshold: Any, reset: Any, refractory: Any, kind: type[C]) -> Imported[C]:
         """The model, and the report."""
@@ -130,13 +130,12 @@ class _Import:
         variables = sorted(name for name in names_in(node) if is_noise(name))
         rest, factors = linear_parts(node, variables, f"equation d{line.name}/dt")
         for variable in variables:
-            other = self._added.get(variable)
-            if other is not None:
+            other = self._noisy.setdefault(variable, line.name)
+            if other != line.name:
                 raise ModelError(
-                    f"equation d{line.name}/dt: {variable} stands in d{written(other)}/dt too, so their noise is the "
-                    "same; only independent noise is known here, so give each a name of its own, such as xi_1"
+                    f"equation d{line.name}/dt: {variable} stands in d{other}/dt too, so their noise is the same; only "
+                    "independent noise is known here, so give each a name of its own, such as xi_1"
                 )
-            self._added[variable] = Name(line.name)
         amplitude = factors[variables[0]] if len(factors) == 1 else None
         if len(factors) > 1:
             squares: Node | None = None
@@ -234,8 +233,8 @@ class _Import:
         varying = neuron.read_by(period) & {*self._states, *neuron.inputs, "t", LAST_SPIKE, FREE}
         if varying:
             raise ModelError(
-                f"refractory: a period that reads {', '.join(sorted(varying))} may begin again without a spike in Brian2, "
-                "which is not known here; give a time of parameters, or a condition"
+                f"refractory: in Brian2 a period that reads {', '.join(sorted(varying))} may begin again without a "
+                "spike, which is not known here; give a time of parameters, or a condition"
             )
         elapsed = Binary("/", Binary("-", Name("t"), Name(LAST_SPIKE)), Name("dt"))
         steps = Call("floor", (Binary("+", Binary("/", period, Name("dt")), Number(Fraction(1, 1000))),))
@@ -265,8 +264,8 @@ class _Import:
             neuron.report.append(
                 f"{name} is taken at each step's start and held, as an input with a current of its own"
             )
-        self._added = {name: neuron.trees.pop(name) for name in sorted(frozen)}
-        for name in self._added:
+        self._frozen = {name: neuron.trees.pop(name) for name in sorted(frozen)}
+        for name in self._frozen:
             neuron.inputs[name] = neuron.units[name]
 
     # -- the model ----------------------------------------------------------------------------------------------------
@@ -296,7 +295,7 @@ class _Import:
         )
         if self._noise:
             model = model.with_noise(**{state: written(node) for state, node in self._noise.items()})
-        for name, node in self._added.items():
+        for name, node in self._frozen.items():
             model = model.with_current(written(node), to=name)
         if self._until is not None:
             model = model.with_refractory(hold=self._held, until=written(self._until))
@@ -402,6 +401,6 @@ def _check_that_it_is_quiet(model: Composable) -> None:
         values = {**known, **{state: reset[state].evaluate(known) for state in states}}
         if bool(model.threshold.evaluate(values)):
             raise ModelError(
-                f"threshold {model.threshold.text!r} holds right after the reset, while the neuron is refractory; Brian2 "
-                "keeps it silent then, which is not known for a held state here. Reset it below the threshold"
+                f"threshold {model.threshold.text!r} holds right after the reset, while the neuron is refractory. In "
+                "Brian2 it is silent then, which is not known for a held state here; reset it below the threshold"
             )

@@ -7,6 +7,7 @@ for ``0.5*usiemens``; each unit in a text is a parameter of the model.
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ from izhigen.model.expressions import (
 
 MOST_BITS = 4_000
 """Longest numerator or denominator of a constant."""
+_ODD = re.compile(r"[^\t\n -~]")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Term:
         Whether it is true or false in the place of a number.
     infinite : {-1, 0, 1}
         The sign of an infinite constant.
+    flag : Node or None
+        Of a condition that is a boolean variable: the number, 1 or 0, that it is kept as.
     """
 
     node: Node | None
@@ -71,6 +75,7 @@ class Term:
     of_unit: Dimension = PLAIN
     is_condition: bool = False
     infinite: int = 0
+    flag: Node | None = None
 
     @property
     def is_zero(self) -> bool:
@@ -97,6 +102,20 @@ def unit_term(unit: tuple[int, Dimension]) -> Term:
     """A unit of Brian2 as a constant."""
     power, of_unit = unit
     return constant(Fraction(10) ** int(power - coherent_power(of_unit)), of_unit)
+
+
+def boolean(number: Node) -> Term:
+    """A condition that is kept as the number 1 or 0."""
+    return Term(Compare(">", number, Number(Fraction(1, 2))), is_condition=True, flag=number)
+
+
+def as_number(term: Term) -> Node:
+    """The tree of a finite term; 1 and 0 of a condition."""
+    if term.node is None:
+        return Number(term.value if term.value is not None else Fraction(0))
+    if not term.is_condition:
+        return term.node
+    return term.flag if term.flag is not None else Call("where", (term.node, ONE, ZERO))
 
 
 _PLAIN_FUNCTIONS = frozenset("sin cos tan sinh cosh tanh exp log expm1 log1p exprel".split())
@@ -186,11 +205,8 @@ class Reader:
         for part in tree.body:
             targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", None)]
             target = targets[0]
-            if (
-                not isinstance(part, (ast.Assign, ast.AugAssign))
-                or len(targets) > 1
-                or not isinstance(target, ast.Name)
-            ):
+            is_one = isinstance(part, (ast.Assign, ast.AugAssign)) and len(targets) == 1
+            if not isinstance(part, (ast.Assign, ast.AugAssign)) or not is_one or not isinstance(target, ast.Name):
                 raise self._error("expected assignments such as 'v = v_r; w += b'", part)
             operator = ""
             if isinstance(part, ast.AugAssign):
@@ -229,11 +245,9 @@ class Reader:
         self._passage, self._indents, self._chain = passage, indents, 0
         if len(text) > MAX_LENGTH:
             raise passage.error(f"the text has {len(text)} characters, more than {MAX_LENGTH}; split it")
-        odd = next(
-            (i for i, c in enumerate(passage.text) if not (c.isascii() and c.isprintable()) and c not in "\t\n"), -1
-        )
-        if odd >= 0:
-            raise passage.error(f"character {shown(passage.text[odd])} is not part of the language", odd)
+        odd = _ODD.search(passage.text)
+        if odd:
+            raise passage.error(f"character {shown(odd.group())} is not part of the language", odd.start())
         if not text.strip():
             raise passage.error("an expression is missing here")
         try:
@@ -289,8 +303,7 @@ class Reader:
 
     def _on_constant(self, node: ast.Constant, depth: int) -> Term:
         if isinstance(node.value, bool):
-            sides = (ONE, ZERO) if node.value else (ZERO, ONE)
-            return Term(Compare(">", *sides), is_condition=True)
+            return boolean(ONE if node.value else ZERO)
         if not isinstance(node.value, (int, float)):
             raise self._error(f"{shown(node.value)} is not a real number", node)
         if isinstance(node.value, int):
@@ -315,7 +328,7 @@ class Reader:
             return unit_term(unit)
         if name == "inf":
             return Term(None, infinite=1)
-        special = {"pi": Name("pi"), "e": Call("exp", (ONE,))}
+        special: dict[str, Node] = {"pi": Name("pi"), "e": Call("exp", (ONE,))}
         if name in special:
             return Term(special[name])
         raise self._error(
@@ -433,7 +446,7 @@ class Reader:
     def _call_int(self, term: Term, node: ast.Call) -> Term:
         """1 and 0 of a condition, and a number without its fraction."""
         if term.is_condition:
-            return Term(Call("where", (self.condition(term), ONE, ZERO)))
+            return Term(as_number(term))
         number = self._plain(term, "int", node.args[0])
         return Term(Binary("*", Call("sign", (number,)), Call("floor", (Call("abs", (number,)),))))
 

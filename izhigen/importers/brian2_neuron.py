@@ -8,9 +8,9 @@ from fractions import Fraction
 from typing import Any
 
 from izhigen.errors import ModelError, shown
-from izhigen.importers.brian2_expressions import Reader, Term, unit_term
+from izhigen.importers.brian2_expressions import Reader, Term, as_number, boolean, unit_term
 from izhigen.importers.brian2_passages import Line, Passage, read_text
-from izhigen.importers.brian2_trees import MOST_PARTS, ONE, ZERO, names_in, size_of, substituted
+from izhigen.importers.brian2_trees import MOST_PARTS, names_in, size_of, substituted
 from izhigen.importers.brian2_units import (
     PLAIN,
     SECOND,
@@ -22,7 +22,7 @@ from izhigen.importers.brian2_units import (
     unit_named,
 )
 from izhigen.importers.brian2_values import Values
-from izhigen.model.expressions import Binary, Call, Compare, Name, Node, Number
+from izhigen.model.expressions import Binary, Call, Name, Node, Number
 from izhigen.model.functions import LAST_SPIKE
 
 FREE = "not_refractory"
@@ -176,7 +176,7 @@ class Neuron:
     def _own(self, name: str) -> Term:
         """A declared name as it stands in the model."""
         if name in self.booleans:
-            return Term(Compare(">", Name(name), _HALF), is_condition=True)
+            return boolean(Name(name))
         node, of_unit = Name(name), self.units[name]
         return Term(node if is_whole(of_unit) else self._broken(name, of_unit), None, of_unit)
 
@@ -210,7 +210,7 @@ class Neuron:
         if self._place in ("threshold", "reset", "refractory"):
             raise LookupError(f"{FREE} is known in equations only; no neuron spikes while it is refractory")
         self.reads_free = True
-        return Term(Compare(">", Name(FREE), _HALF), is_condition=True)
+        return boolean(Name(FREE))
 
     def _of_time(self, name: str) -> Term | None:
         """What ``name(t)`` stands for."""
@@ -253,7 +253,7 @@ class Neuron:
         where = f"{self._place}, {name}"
         node = substituted(self.expanded(Name(name), where), values, where)
         if name in self.booleans:
-            return Term(Compare(">", node, _HALF), is_condition=True)
+            return boolean(node)
         return Term(node, None, self.units[name])
 
     def statements(self, passage: Passage) -> dict[str, Node]:
@@ -284,30 +284,12 @@ class Neuron:
     def _as_assigned(self, name: str, value: Term, passage: Passage, offset: int) -> Term:
         """A value in the unit of what it is assigned to."""
         if name in self.booleans:
-            node = as_number(value) if value.is_condition else self.reader.node(value)
-            return Term(Compare(">", node, _HALF), is_condition=True)
+            return boolean(as_number(value) if value.is_condition else self.reader.node(value))
         if value.of_unit != self.units[name] and not value.is_zero:
             raise passage.error(
                 f"{name!r} is in {label(self.units[name])}, and what is assigned in {label(value.of_unit)}", offset
             )
         return Term(self.reader.node(value), None, self.units[name])
-
-
-def as_number(term: Term) -> Node:
-    """The tree of a term; 1 and 0 of a condition."""
-    node = term.node
-    if node is None:
-        return Number(term.value if term.value is not None else Fraction(0))
-    if not term.is_condition:
-        return node
-    if (
-        isinstance(node, Compare)
-        and node.operator == ">"
-        and node.right == _HALF
-        and isinstance(node.left, (Name, Call))
-    ):
-        return node.left
-    return Call("where", (node, ONE, ZERO))
 
 
 def _is_base(text: str) -> bool:

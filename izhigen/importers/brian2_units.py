@@ -62,9 +62,9 @@ _BY_NAMES: dict[str, tuple[int, Dimension]] = {
 """Power of ten in SI and dimension of each unit with a name of its own."""
 _UNITS = {name: unit for names, unit in _BY_NAMES.items() for name in names.split()}
 _PREFIXES = {"": 0, **dict(zip("yzafpnum", range(-24, 0, 3))), **dict(zip("kMGTPEZY", range(3, 25, 3)))}
-_MORE_PREFIXES = {"metre": {"c": -2}, "meter": {"c": -2}} | dict.fromkeys(
-    ("liter", "litre"), {"c": -2, "d": -1, "da": 1, "h": 2}
-)
+_OF_VOLUME = {**_PREFIXES, "c": -2, "d": -1, "da": 1, "h": 2}
+_OWN_PREFIXES = {name: {**_PREFIXES, "c": -2} for name in ("metre", "meter")}
+_OWN_PREFIXES.update(dict.fromkeys(("liter", "litre"), _OF_VOLUME))
 _SHORT = {
     **{f"{prefix}V": f"{prefix}volt" for prefix in "m"},
     **{f"{prefix}A": f"{prefix}amp" for prefix in "munp"},
@@ -89,7 +89,7 @@ def unit_named(name: str) -> tuple[int, Dimension] | None:
     found = _LONG.match(name) if len(name) < 20 else None
     if found is None:
         return None
-    prefixes = _PREFIXES | _MORE_PREFIXES.get(found["unit"], {})
+    prefixes = _OWN_PREFIXES.get(found["unit"], _PREFIXES)
     if found["prefix"] not in prefixes or (found["power"] and found["unit"] in ("liter", "litre")):
         return None
     scale, of_unit = _UNITS[found["unit"]]
@@ -150,7 +150,8 @@ def label(of_unit: Dimension) -> str:
     """The system's unit of a dimension with whole exponents, as models write it."""
     if of_unit in _LABELS:
         return _LABELS[of_unit]
-    above, below = [], []
+    above: list[str] = []
+    below: list[str] = []
     for part, exponent in _parts(of_unit):
         text = _PARTS[part][1]
         if text == "10*um":
