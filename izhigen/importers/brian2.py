@@ -327,7 +327,7 @@ class _Import:
             unset += [] if line.name in values else [line.name]
         if unset:
             neuron.report.append(f"{', '.join(unset)}: declared without a value, so 0 by default, as in Brian2")
-        return {name: float(term.value if term.value is not None else 0) for name, term in terms.items()}
+        return {name: _as_float(name, term) for name, term in terms.items()}
 
     def _constant(self, name: str, values: Values) -> Term:
         """The value of a declared parameter, in its unit."""
@@ -370,6 +370,14 @@ class _Import:
         if shared:
             found.append(f"{', '.join(shared)}: (shared) is not enforced; give one value for all neurons")
         return [*found, *neuron.report]
+
+
+def _as_float(name: str, term: Term) -> float:
+    """The value of a constant."""
+    try:
+        return float(term.value if term.value is not None else 0)
+    except OverflowError:
+        raise ModelError(f"{name} is too large for a number in {label(whole_part(term.of_unit))}") from None
 
 
 def _not(node: Node) -> Node:

@@ -9,7 +9,7 @@ from typing import Any
 
 from izhigen.errors import ModelError, shown
 from izhigen.importers.brian2_expressions import Reader, Term, as_number, boolean, unit_term
-from izhigen.importers.brian2_passages import Line, Passage, read_text
+from izhigen.importers.brian2_passages import Line, Passage, read_text, read_unit
 from izhigen.importers.brian2_trees import MOST_PARTS, names_in, size_of, substituted
 from izhigen.importers.brian2_units import (
     PLAIN,
@@ -93,48 +93,47 @@ class Neuron:
             if unit.text == "boolean":
                 self.booleans.add(name)
             return
-        term = Reader(lambda _: None, (), lambda _: None).read(unit)
-        if term.value is None:
-            raise unit.error(f"{shown(unit.text)} is not a unit; write such as 'amp' or 'siemens/metre**2'")
-        if not _is_base(unit.text):
+        power, of_unit = read_unit(unit)
+        if power != 0:
             raise unit.error(
-                f"{shown(unit.text)}: Brian2 declares variables in base units, such as volt, amp, siemens, second, Hz; "
-                "write those"
+                f"{shown(unit.text)}: variables are declared in base units, such as volt, amp, siemens, Hz"
             )
-        if line.kind != "parameter" and not is_whole(term.of_unit):
+        if line.kind != "parameter" and not is_whole(of_unit):
             raise unit.error(f"{shown(unit.text)}: only parameters may have a unit to a broken power")
-        self.units[name] = term.of_unit
+        self.units[name] = of_unit
 
     def _read_inputs(self, inputs: Any) -> None:
         """Note what varies in time."""
-        if isinstance(inputs, str):
-            raise ModelError(f"inputs={shown(inputs)} is one string; give a list such as inputs=[{shown(inputs)}]")
-        if not isinstance(inputs, Iterable):
-            raise ModelError("inputs are a list of names, or a mapping from name to unit")
-        given: Mapping[Any, Any] = inputs if isinstance(inputs, Mapping) else dict.fromkeys(inputs)
-        for name, unit in given.items():
+        if isinstance(inputs, str) or not isinstance(inputs, Iterable):
+            raise ModelError(f"inputs={shown(inputs)} is neither a list of names nor a mapping from name to unit")
+        pairs = inputs.items() if isinstance(inputs, Mapping) else ((name, None) for name in inputs)
+        for name, unit in pairs:
             where = f"inputs: {shown(name)}"
-            line = self.lines.get(name) if isinstance(name, str) else None
-            if line is not None:
-                if line.kind == "equation":
-                    raise ModelError(f"{where} has a differential equation, so it is a state")
-                if line.kind == "subexpression" and "constant over dt" not in line.flags:
-                    raise ModelError(f"{where} is given by an expression; only (constant over dt) ones may be inputs")
-                self.inputs[name] = self.units[name]
-                if line.kind == "subexpression":
-                    self.report.append(f"{name} is an input; its expression is left out")
-                continue
             if not isinstance(name, str) or not name.isidentifier() or unit_named(name) is not None:
                 raise ModelError(f"{where} is not a name that an input can have")
-            if not isinstance(unit, str):
+            if name in self.lines:
+                self._check_line_as_input(self.lines[name], where)
+            elif unit is None:
                 raise ModelError(f"{where} is declared by no line; give its unit, inputs={{{name!r}: 'amp'}}")
-            term = Reader(lambda _: None, (), lambda _: None).read(Passage(read_text(unit, where), where))
-            if term.value is None or not is_whole(term.of_unit):
-                raise ModelError(f"{where}: {shown(unit)} is not a unit; write such as 'amp' or '1'")
-            self.units[name] = self.inputs[name] = term.of_unit
-            self._functions.add(name)
+            else:
+                self._functions.add(name)
+            of_unit = self.units[name] if unit is None else read_unit(Passage(read_text(unit, where).strip(), where))[1]
+            if not is_whole(of_unit):
+                raise ModelError(f"{where} has a unit to a broken power; take it as a parameter")
+            if self.units.setdefault(name, of_unit) != of_unit:
+                raise ModelError(f"{where} is declared in {label(self.units[name])}, and here in {label(of_unit)}")
+            self.inputs[name] = of_unit
         for name, of_unit in self.inputs.items():
             self.report.append(f"{name} is an input in {label(of_unit)}, held during a step")
+
+    def _check_line_as_input(self, line: Line, where: str) -> None:
+        """Refuse an input that a line gives."""
+        if line.kind == "equation":
+            raise ModelError(f"{where} has a differential equation, so it is a state")
+        if line.kind == "subexpression" and "constant over dt" not in line.flags:
+            raise ModelError(f"{where} is given by an expression; only (constant over dt) ones may be inputs")
+        if line.kind == "subexpression":
+            self.report.append(f"{line.name}: its expression is left out, as it is an input")
 
     # -- names --------------------------------------------------------------------------------------------------------
 
@@ -290,10 +289,3 @@ class Neuron:
                 f"{name!r} is in {label(self.units[name])}, and what is assigned in {label(value.of_unit)}", offset
             )
         return Term(self.reader.node(value), None, self.units[name])
-
-
-def _is_base(text: str) -> bool:
-    """Whether the text of a unit consists of units whose factor in SI is 1."""
-    words = [word.strip(" .") for word in text.replace("*", " ").replace("/", " ").replace("-", " ").split()]
-    units = [unit_named(word) for word in words if word and not word[0].isdigit() and word[0] != "."]
-    return all(unit is not None and unit[0] == 0 for unit in units)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 from izhigen.errors import EquationError, ModelError, shown
 from izhigen.importers.brian2_expressions import Reader, Term, constant
-from izhigen.importers.brian2_passages import Passage, read_text
+from izhigen.importers.brian2_passages import Passage, read_text, read_unit
 from izhigen.importers.brian2_units import Dimension, coherent_power, is_whole, unit_named
 from izhigen.scalars import carries_unit, read_finite
 from izhigen.units.quantities import magnitude_and_unit, scaled
@@ -29,6 +30,11 @@ def of_quantity(value: Any, where: str) -> Term:
     if not is_whole(of_unit) or power != round(power):
         return constant(Fraction(repr(scaled(found, power))), of_unit)
     return constant(Fraction(repr(found)) * Fraction(10) ** round(power), of_unit)
+
+
+_NUMBER = re.compile(
+    r"\s*(?P<number>[+-]?(?:\d{1,30}\.?\d{0,30}|\.\d{1,30})(?:[eE][+-]?\d{1,3})?)\s*(?P<operator>[*/])"
+)
 
 
 class Values:
@@ -84,14 +90,23 @@ class Values:
         if isinstance(value, str):
             reader = Reader(lambda name: self[name] if name in self and unit_named(name) is None else None, self, _none)
             term = reader.read(Passage(read_text(value, where), where))
-            if term.value is None:
-                raise EquationError(f"{shown(value)} is not a number with a unit, such as '0.5*nA'", where)
-            return term
+            return term if term.value is not None else _with_broken_powers(value, where)
         if carries_unit(value):
             return of_quantity(value, where)
         if callable(value):
             raise ModelError(f"{where} is a function; name it in inputs={{...: 'unit'}} where it is read as f(t)")
         return constant(Fraction(repr(read_finite(value, where, ModelError))))
+
+
+def _with_broken_powers(text: str, where: str) -> Term:
+    """A number times a unit such as ``mV/ms**0.5``."""
+    found = _NUMBER.match(text)
+    if found is None:
+        raise EquationError(f"{shown(text)} is not a number with a unit, such as '0.5*nA'", where)
+    unit = text[found.end() :].strip()
+    power, of_unit = read_unit(Passage(f"1/{unit}" if found["operator"] == "/" else unit, where))
+    value = read_finite(scaled(float(found["number"]), float(power - coherent_power(of_unit))), where, ModelError)
+    return constant(Fraction(repr(value)), of_unit)
 
 
 def _none(_: str) -> None:
