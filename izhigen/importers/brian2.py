@@ -332,6 +332,8 @@ class _Import:
     def _constant(self, name: str, values: Values) -> Term:
         """The value of a declared parameter, in its unit."""
         term = values[name]
+        if term.is_condition and name not in self._neuron.booleans:
+            raise ModelError(f"{name} is true or false, and declared as a number; declare it as '{name} : boolean'")
         if term.of_unit != self._neuron.units[name] and not term.is_zero:
             raise ModelError(
                 f"{name} is declared in {label(whole_part(self._neuron.units[name]))}, and given in {_shown_unit(term)}"
@@ -375,7 +377,9 @@ class _Import:
 def _as_float(name: str, term: Term) -> float:
     """The value of a constant."""
     try:
-        return float(term.value if term.value is not None else 0)
+        number = as_number(term)
+        assert isinstance(number, Number), "a constant has a value"
+        return float(number.value)
     except OverflowError:
         raise ModelError(f"{name} is too large for a number in {label(whole_part(term.of_unit))}") from None
 

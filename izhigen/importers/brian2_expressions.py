@@ -377,7 +377,11 @@ class Reader:
 
     def _on_boolop(self, node: ast.BoolOp, depth: int) -> Term:
         operator = "and" if isinstance(node.op, ast.And) else "or"
-        return Term(Logical(operator, tuple(self._condition(part, depth) for part in node.values)), is_condition=True)
+        parts: list[Node] = []
+        for value in node.values:
+            part = self._condition(value, depth)
+            parts += part.operands if isinstance(part, Logical) and part.operator == operator else (part,)
+        return Term(Logical(operator, tuple(parts)), is_condition=True)
 
     def _on_call(self, node: ast.Call, depth: int) -> Term:
         if not isinstance(node.func, ast.Name):

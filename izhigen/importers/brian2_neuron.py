@@ -193,6 +193,8 @@ class Neuron:
         """A name of the namespace: a parameter of the model."""
         term = self.namespace[name]
         self.parameters[name] = term
+        if term.is_condition:
+            self.booleans.add(name)
         self.units[name] = term.of_unit
         return self._own(name)
 

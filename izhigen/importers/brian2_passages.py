@@ -95,7 +95,7 @@ def read_text(value: object, where: str) -> str:
         What is no text, or too long.
     """
     if not isinstance(value, str):
-        raise EquationError(f"text is expected, not {type(value).__name__} (str(...) of Brian2's Equations)", where)
+        raise EquationError(f"text is expected, not {type(value).__name__}; give the strings that a script has", where)
     if len(value) > MOST_CHARACTERS:
         raise EquationError(f"the text has {len(value):,} characters, more than {MOST_CHARACTERS:,}", where)
     text = check_text(value, where).replace("\r\n", "\n")

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from izhigen.errors import EquationError, ModelError, shown
-from izhigen.importers.brian2_expressions import Reader, Term, constant
+from izhigen.importers.brian2_expressions import Reader, Term, boolean, constant
 from izhigen.importers.brian2_passages import Passage, read_text, read_unit
+from izhigen.importers.brian2_trees import ONE, ZERO
 from izhigen.importers.brian2_units import Dimension, coherent_power, is_whole, unit_named
 from izhigen.scalars import carries_unit, read_finite
 from izhigen.units.quantities import magnitude_and_unit, scaled
@@ -38,7 +41,7 @@ _NUMBER = re.compile(
 
 
 class Values:
-    """Constants by name, each read when it is asked for; text may read others.
+    """Constants by name, each read when it is asked for; text may read others, and may be true or false.
 
     Parameters
     ----------
@@ -90,7 +93,9 @@ class Values:
         if isinstance(value, str):
             reader = Reader(lambda name: self[name] if name in self and unit_named(name) is None else None, self, _none)
             term = reader.read(Passage(read_text(value, where), where))
-            return term if term.value is not None else _with_broken_powers(value, where)
+            return term if term.value is not None or term.flag is not None else _with_broken_powers(value, where)
+        if isinstance(value, (bool, np.bool_)):
+            return boolean(ONE if value else ZERO)
         if carries_unit(value):
             return of_quantity(value, where)
         if callable(value):

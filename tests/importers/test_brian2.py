@@ -12,6 +12,7 @@ import izhigen as iz
 from izhigen import Model
 from izhigen.errors import EquationError, IzhigenError, ModelError
 from izhigen.importers import brian2
+from izhigen.importers.brian2_passages import Passage, read_unit
 from izhigen.importers.brian2_units import (
     coherent_power,
     dimension,
@@ -21,6 +22,7 @@ from izhigen.importers.brian2_units import (
     unit_named,
     value_of_name,
 )
+from izhigen.model.lines import bind_lines
 from izhigen.units.dimensions import unit_of_text
 from izhigen.units.names import check_unit
 
@@ -244,6 +246,39 @@ def test_a_line_that_is_constant_over_a_step():
     assert read("dv/dt = a*b/ms : 1\nb : 1\na = -2*b : 1 (constant over dt)", None, None).model.inputs == ()
 
 
+EXPRESSIONS = [
+    ("int(v/mV)", "1"),
+    ("ceil(v/mV) + floor(v/mV)/7", "1"),
+    ("v % (3*mV)", "volt"),
+    ("(-v) % (3*mV)", "volt"),
+    ("v // (3*mV)", "1"),
+    ("clip(v, -3*mV, inf*mV) + clip(v, -inf*mV, 2*mV)", "volt"),
+    ("clip(v, -3*mV, 4*mV)*sign(v)", "volt"),
+    ("log10(abs(v)/mV + 1) + log1p(abs(v)/volt) + expm1(v/volt)", "1"),
+    ("exprel(v/(4*mV))/ms", "Hz"),
+    ("int(-2*mV < v and v <= 3*mV and not v == 0*mV or v > 6*mV)", "1"),
+    ("sqrt(abs(v)*mV)**3/mV**2", "volt"),
+    ("0.3*msiemens/cm**2*(v - 2*mV)/(1*uamp/cm**2) + (v/mV)**-2", "1"),
+    ("2*pi*v*e**(v/(10*mV))", "volt"),
+    ("int(is_low)*3 + int(not is_low)", "1"),
+    ("timestep(v*second/volt, 0.7*ms)", "1"),
+]
+
+
+@pytest.mark.parametrize(("text", "unit"), EXPRESSIONS)
+def test_expressions_have_brian2s_values(text, unit):
+    b2 = pytest.importorskip("brian2", reason="Brian2 is not installed")
+    b2.prefs.codegen.target = "numpy"
+    values = np.array([-7.31, -3.0, -0.51, 0.25, 2.9, 3.0, 6.02])
+    equations = f"v : volt\nis_low = v < 1*mV : boolean\nx = {text} : {unit}\ndz/dt = 0/ms : 1"
+    group = b2.NeuronGroup(len(values), equations)
+    group.v = values * b2.mV
+    model = read(equations, None, None).model
+    of_unit = read_unit(Passage(unit, "unit"))[1]
+    found = bind_lines(model, {**model.parameters, "v": values}, ["x"])["x"]
+    np.testing.assert_allclose(found, np.asarray(group.x[:]) / 10.0 ** float(coherent_power(of_unit)), rtol=1e-12)
+
+
 # -- refractoriness ---------------------------------------------------------------------------------------------------
 
 
@@ -426,7 +461,8 @@ def test_lines_that_are_refused(lines, message):
         ({"namespace": {**NAMESPACE, "tau": np.arange(3)}}, "tau"),
         ({"namespace": {**NAMESPACE, "tau": float("nan")}}, "tau"),
         ({"namespace": {**NAMESPACE, "tau": lambda t: t}}, "is a function"),
-        ({"namespace": {**NAMESPACE, "tau": True}}, "tau"),
+        ({"namespace": {**NAMESPACE, "tau": True}}, "condition stands where a number is due"),
+        ({"namespace": {**NAMESPACE, "I": True}}, "I is true or false"),
         ({"namespace": {**NAMESPACE, "tau": None}}, "tau"),
         ({"namespace": {**NAMESPACE, "mV": 3}, "threshold": "v > 3*mV"}, "name of a unit"),
         ({"namespace": 5}, "mapping"),
