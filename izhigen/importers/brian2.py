@@ -101,7 +101,8 @@ class _Import:
         condition = None if threshold is None else self._threshold(threshold)
         assigned = self._reset(reset)
         self._refractoriness(refractory, threshold is not None)
-        self._frozen_lines(condition, assigned)
+        self._check_reads_of_free(assigned)
+        self._frozen_lines()
         return Imported(self._model(kind, condition, assigned), tuple(self._report()))
 
     # -- equations ----------------------------------------------------------------------------------------------------
@@ -185,7 +186,9 @@ class _Import:
             return
         if not has_spikes:
             raise ModelError("refractory= is given, and no threshold=, so there is no spike to be refractory after")
-        self._held, self._until = flagged, self._end(given)
+        self._held, self._until = flagged, neuron.expanded(self._end(given), "refractory")
+        if FREE in names_in(self._until):
+            raise ModelError(f"refractory: what it reads depends on {FREE}, which is known in equations only")
         if not neuron.reads_free and not self._is_read_by_others(flagged):
             return
         neuron.reads_free = True
@@ -195,6 +198,12 @@ class _Import:
         )
         for name in flagged:
             neuron.trees[name] = product(Name(FREE), neuron.trees[name])
+
+    def _check_reads_of_free(self, assigned: Mapping[str, Node]) -> None:
+        """Refuse a reset that reads whether the neuron is refractory, through a line: since the spike, it is."""
+        for name, node in assigned.items():
+            if FREE in self._neuron.read_by(node):
+                raise ModelError(f"reset of {name}: what it reads depends on {FREE}, which is known in equations only")
 
     def _is_read_by_others(self, held: tuple[str, ...]) -> bool:
         """Whether a state that goes on reads one that is held."""
@@ -243,30 +252,23 @@ class _Import:
         )
         return Compare(">=", Binary("+", elapsed, Number(Fraction(1, 2))), steps)
 
-    def _frozen_lines(self, condition: Node | None, assigned: Mapping[str, Node]) -> None:
+    def _frozen_lines(self) -> None:
         """Subexpressions that are constant over a step though they read what varies: inputs with a current."""
         neuron = self._neuron
-        moving = {*self._states, "t", LAST_SPIKE}
-        frozen = {
-            line.name
-            for line in neuron.lines.values()
-            if "constant over dt" in line.flags
-            and neuron.is_subexpression(line.name)
-            and neuron.read_by(neuron.trees[line.name]) & moving
-        }
-        elsewhere = [condition, self._until, *assigned.values(), *(neuron.trees[name] for name in frozen)]
-        for name in frozen:
-            if any(node is not None and name in neuron.read_by(node) for node in elsewhere):
+        moving = {*self._states, "t", LAST_SPIKE, FREE}
+        constant = [line.name for line in neuron.lines.values() if "constant over dt" in line.flags]
+        read = {name: neuron.read_by(neuron.trees[name]) for name in constant if neuron.is_subexpression(name)}
+        frozen = [name for name, names in read.items() if names & moving]
+        trees = {name: neuron.expanded(neuron.trees[name], name) for name in frozen}
+        for name, tree in trees.items():
+            if FREE in names_in(tree):
                 raise ModelError(
-                    f"{name} is (constant over dt) and reads what varies, so it is known in equations only; name it in "
-                    "inputs= and give its values, or leave the flag out"
+                    f"{name} is (constant over dt) and reads {FREE}; leave out the flag, as that is anyway"
                 )
-            neuron.report.append(
-                f"{name} is taken at each step's start and held, as an input with a current of its own"
-            )
-        self._frozen = {name: neuron.trees.pop(name) for name in sorted(frozen)}
-        for name in self._frozen:
+            neuron.report.append(f"{name} is taken at each step's start and held: an input with a current of its own")
             neuron.inputs[name] = neuron.units[name]
+            del neuron.trees[name]
+        self._frozen = trees
 
     # -- the model ----------------------------------------------------------------------------------------------------
 
@@ -318,15 +320,20 @@ class _Import:
         """Defaults of parameters: of the namespace that are read, and of the equations."""
         neuron = self._neuron
         terms = dict(neuron.parameters)
-        unset = []
+        unset, of_namespace = [], []
         for line in neuron.lines.values():
             if line.kind != "parameter" or line.name in neuron.inputs or line.name in self._states:
                 continue
             values = neuron.initial if line.name in neuron.initial else neuron.namespace
             terms[line.name] = self._constant(line.name, values) if line.name in values else Term(None, Fraction(0))
             unset += [] if line.name in values else [line.name]
+            of_namespace += [line.name] if values is neuron.namespace and line.name in values else []
         if unset:
             neuron.report.append(f"{', '.join(unset)}: declared without a value, so 0 by default, as in Brian2")
+        if of_namespace:
+            neuron.report.append(
+                f"{', '.join(of_namespace)}: declared, and by default what namespace says; Brian2 would let it be 0"
+            )
         return {name: _as_float(name, term) for name, term in terms.items()}
 
     def _constant(self, name: str, values: Values) -> Term:

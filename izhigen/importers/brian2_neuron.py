@@ -16,10 +16,12 @@ from izhigen.importers.brian2_units import (
     SECOND,
     Dimension,
     broken_powers,
+    coherent_power,
     is_whole,
     label,
     times,
     unit_named,
+    whole_part,
 )
 from izhigen.importers.brian2_values import Values
 from izhigen.model.expressions import Binary, Call, Name, Node, Number
@@ -117,7 +119,7 @@ class Neuron:
                 raise ModelError(f"{where} is declared by no line; give its unit, inputs={{{name!r}: 'amp'}}")
             else:
                 self._functions.add(name)
-            of_unit = self.units[name] if unit is None else read_unit(Passage(read_text(unit, where).strip(), where))[1]
+            of_unit = self.units[name] if unit is None else _unit_of_input(unit, where)
             if not is_whole(of_unit):
                 raise ModelError(f"{where} has a unit to a broken power; take it as a parameter")
             if self.units.setdefault(name, of_unit) != of_unit:
@@ -208,8 +210,8 @@ class Neuron:
         return True
 
     def _free(self) -> Term:
-        if self._place in ("threshold", "reset", "refractory"):
-            raise LookupError(f"{FREE} is known in equations only; no neuron spikes while it is refractory")
+        if self._place in ("reset", "refractory"):
+            raise LookupError(f"{FREE} is known in equations only")
         self.reads_free = True
         return boolean(Name(FREE))
 
@@ -248,7 +250,9 @@ class Neuron:
 
     def _changed_line(self, name: str) -> Term | None:
         """A subexpression that reads what statements above have assigned."""
-        if not self.changed or not self.is_subexpression(name) or not self.read_by(Name(name)) & self.changed.keys():
+        if not self.changed or not self.is_subexpression(name) or "constant over dt" in self.lines[name].flags:
+            return None
+        if not self.read_by(Name(name)) & self.changed.keys():
             return None
         values = {other: as_number(term) for other, term in self.changed.items() if term.node is not None}
         where = f"{self._place}, {name}"
@@ -262,7 +266,8 @@ class Neuron:
 
         They are made one after the other, each with what those above have left.
         """
-        self._place, self._may_be_noisy, self.changed = passage.where, False, {}
+        self._place, self._may_be_noisy = passage.where, False
+        self.changed = {LAST_SPIKE: Term(Name("t"), None, SECOND)}
         assigned: list[str] = []
         for statement in self.reader.statements(passage):
             name, line = statement.name, self.lines.get(statement.name)
@@ -291,3 +296,11 @@ class Neuron:
                 f"{name!r} is in {label(self.units[name])}, and what is assigned in {label(value.of_unit)}", offset
             )
         return Term(self.reader.node(value), None, self.units[name])
+
+
+def _unit_of_input(text: object, where: str) -> Dimension:
+    """The dimension of an input; a unit that is neither SI's nor the system's own would promise other numbers."""
+    power, of_unit = read_unit(Passage(read_text(text, where).strip(), where))
+    if power not in (0, coherent_power(of_unit)):
+        raise ModelError(f"{where}: an input comes in {label(whole_part(of_unit))}, not in {shown(text)}; write that")
+    return of_unit

@@ -221,7 +221,7 @@ def test_noise_of_several_names_and_units():
 def test_inputs_of_every_kind():
     found = read(
         "dv/dt = (v_r - v + R*(I + stimulus(t) + held + J(t, i)))/tau : volt\nI : amp\nheld = 2*I : amp (constant over dt)",
-        inputs={"I": None, "stimulus": "nA", "held": "amp", "J": "amp"},
+        inputs={"I": None, "stimulus": "pA", "held": "amp", "J": "amp"},
     )
     assert found.model.inputs == ("I", "stimulus", "held", "J")
     assert found.model.units["stimulus"] == "pA"
@@ -232,10 +232,9 @@ def test_inputs_of_every_kind():
 
 def test_a_line_that_is_constant_over_a_step():
     """By RK4 it is what it was at the step's start, and a model without the flag goes elsewhere."""
-    equations = "dv/dt = a/ms : 1\na = -v {flag}"
     flagged = read("dv/dt = a/ms : 1\na = -v + int(t > 5*ms) : 1 (constant over dt)", None, None)
     plain = read("dv/dt = a/ms : 1\na = -v + int(t > 5*ms) : 1", None, None)
-    assert equations and any("held" in line for line in flagged.report)
+    assert any("held" in line for line in flagged.report)
     values = []
     for found in (flagged, plain):
         pop = found.model.population(1, dt=0.1, method="rk4", dtype="float64", v=1.0)
@@ -277,6 +276,36 @@ def test_expressions_have_brian2s_values(text, unit):
     of_unit = read_unit(Passage(unit, "unit"))[1]
     found = bind_lines(model, {**model.parameters, "v": values}, ["x"])["x"]
     np.testing.assert_allclose(found, np.asarray(group.x[:]) / 10.0 ** float(coherent_power(of_unit)), rtol=1e-12)
+
+
+def test_brian2_reads_them_the_same_way():
+    """Lines that are constant over a step, and lastspike, in threshold, reset and condition too."""
+    b2 = pytest.importorskip("brian2", reason="Brian2 is not installed")
+    b2.prefs.codegen.target = "numpy"
+    equations = """
+    dv/dt = (E - v + g)/(10*ms) : 1 (unless refractory)
+    dw/dt = (v - w)/(7*ms)*int(not_refractory) - 0.02*(t - lastspike)/ms/second*int(t > 30*ms) : 1
+    g = 0.3*w*v : 1 (constant over dt)
+    half = 0.5*g : 1 (constant over dt)
+    since = (t - lastspike)/ms : 1
+    E : 1
+    """
+    threshold, refractory = "v > 1 + 0.05*g", "half > 0.1 and v > -1 and t - lastspike < 3*ms"
+    reset = "w += 0.1*v + half; v = 0.2*g; u = since; w -= 0.01*u"
+    drives = [0.9, 1.2, 1.7, 4.0]
+    for method in ("euler", "rk4"):
+        group = b2.NeuronGroup(4, equations, method, threshold=threshold, reset=reset, refractory=refractory)
+        group.E = drives
+        spikes = b2.SpikeMonitor(group)
+        b2.Network(group, spikes).run(150 * b2.ms)
+        steps = np.round(np.asarray(spikes.t) / 1e-4).astype(int)
+        order = np.lexsort((spikes.i, steps))
+        model = iz.from_brian2(equations, threshold, reset, refractory)
+        pop = model.population(4, dt=0.1, method=method, dtype="float64", E=drives)
+        times, neurons = pop.run(150.0).spikes
+        assert len(times) > 40
+        np.testing.assert_array_equal(np.round(times / 0.1).astype(int) - 1, steps[order])
+        np.testing.assert_array_equal(neurons, np.asarray(spikes.i)[order])
 
 
 # -- refractoriness ---------------------------------------------------------------------------------------------------
@@ -445,7 +474,11 @@ def test_lines_that_are_refused(lines, message):
         ({"threshold": 5}, "text is expected"),
         ({"threshold": "v > 1"}, "threshold, column 5"),
         ({"threshold": "rand() < 0.1"}, "rand"),
-        ({"threshold": "not_refractory"}, "in equations only"),
+        ({"reset": "v = v_r*int(not_refractory)"}, "in equations only"),
+        (
+            {"reset": "v = v_r*x", "equations": f"{LEAK}\nx = int(not_refractory) : 1", "refractory": "1*ms"},
+            "depends on",
+        ),
         ({"reset": "v == v_r"}, "expected assignments"),
         ({"reset": "if v: v = 1"}, "expected assignments"),
         ({"reset": "v = 1"}, "'v' is in mV"),
@@ -474,6 +507,7 @@ def test_lines_that_are_refused(lines, message):
         ({"inputs": ["other"]}, "give its unit"),
         ({"inputs": {"other": "parsec"}}, "parsec"),
         ({"inputs": {"I": "mV"}}, "declared in pA"),
+        ({"inputs": {"other": "nA"}}, "an input comes in pA, not in 'nA'"),
         ({"initial": 3}, "mapping"),
         ({"initial": {"v": "rand()*mV"}}, "rand"),
         ({"initial": {"v": "i*mV"}}, "number of a neuron"),
