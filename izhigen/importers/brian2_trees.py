@@ -97,7 +97,8 @@ def _decimal(value: Fraction) -> str:
     sign = "-" if value < 0 else ""
     if places == 0:
         short = digits.rstrip("0")
-        return sign + (digits if len(digits) < 7 else f"{short}e{len(digits) - len(short)}")
+        zeros = len(digits) - len(short)
+        return sign + (digits if zeros < 6 or not short else f"{short}e{zeros}")
     if places < 7 or places < len(digits) + 4:
         padded = digits.rjust(places + 1, "0")
         return f"{sign}{padded[:-places]}.{padded[-places:]}"

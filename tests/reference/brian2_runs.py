@@ -5,6 +5,8 @@ python -m tests.reference.brian2_runs      # with Brian2; writes tests/data/bria
 
 from __future__ import annotations
 
+import ast
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,30 @@ from tests.reference.brian2_models import CASES, Case
 
 DATA = Path(__file__).parents[1] / "data" / "brian2"
 METHODS = ("euler", "rk4")
+OPERATORS: dict[type[ast.operator], Any] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
 
 
 def quantity(text: str, known: dict[str, Any]) -> Any:
-    """A text of our own tables as Brian2 computes it."""
+    """A text of the tables, in units and by arithmetic of Brian2."""
     import brian2
 
-    return eval(text, {"__builtins__": {}}, {**vars(brian2), **known})
+    def value(node: ast.expr) -> Any:
+        if isinstance(node, ast.BinOp):
+            return OPERATORS[type(node.op)](value(node.left), value(node.right))
+        if isinstance(node, ast.UnaryOp):
+            return -value(node.operand)
+        if isinstance(node, ast.Name):
+            return known[node.id] if node.id in known else getattr(brian2, node.id)
+        assert isinstance(node, ast.Constant)
+        return node.value
+
+    return value(ast.parse(text, mode="eval").body)
 
 
 def run(case: Case, method: str, namespace: dict[str, Any] | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -44,10 +63,9 @@ def run(case: Case, method: str, namespace: dict[str, Any] | None = None) -> tup
         method=method,
         dt=step,
     )
-    for name, text in sorted(case.initial.items(), key=lambda item: not item[1].lstrip("-")[:1].isdigit()):
-        setattr(group, name, text)  # numbers first, as the others read them
-    for name, text in case.initial.items():
-        setattr(group, name, text)
+    for _ in range(2):  # the second time, each reads what the others are
+        for name, text in case.initial.items():
+            setattr(group, name, text)
     name, values = case.drive
     setattr(group, name, [quantity(text, {}) for text in values])
     spikes = brian2.SpikeMonitor(group)
