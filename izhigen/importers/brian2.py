@@ -16,7 +16,7 @@ from izhigen.importers.brian2_expressions import Term, as_number
 from izhigen.importers.brian2_neuron import FREE, Neuron, is_noise
 from izhigen.importers.brian2_passages import Line, Passage, read_lines, read_text
 from izhigen.importers.brian2_trees import ONE, ZERO, linear_parts, names_in, product, total, written
-from izhigen.importers.brian2_units import SECOND, label, times, value_of_name, whole_part
+from izhigen.importers.brian2_units import SECOND, label, shown_unit, times, value_of_name, whole_part
 from izhigen.importers.brian2_values import Values
 from izhigen.importers.imported import Imported
 from izhigen.model.additions import REFRACTORY
@@ -122,7 +122,7 @@ class _Import:
         due = neuron.units[line.name]
         due = times(due, SECOND, -1) if line.kind == "equation" else due
         if term.of_unit != due and not term.is_zero:
-            raise passage.error(f"the right side is in {_shown_unit(term)}, and {label(due)} is due")
+            raise passage.error(f"the right side is in {shown_unit(term.of_unit)}, and {label(due)} is due")
         neuron.trees[line.name] = self._without_noise(line, node) if line.kind == "equation" else node
 
     def _without_noise(self, line: Line, node: Node) -> Node:
@@ -226,7 +226,7 @@ class _Import:
                 neuron.report.append("refractory=, a plain number, is in ms")
                 term = Term(None, term.value, SECOND)
         if term.of_unit != SECOND and not term.is_zero:
-            raise ModelError(f"refractory={shown(given)} is in {_shown_unit(term)}; it is a time or a condition")
+            raise ModelError(f"refractory={shown(given)} is in {shown_unit(term.of_unit)}; it is a time or a condition")
         return self._end_of_period(term)
 
     def _end_of_period(self, term: Term) -> Node:
@@ -343,7 +343,7 @@ class _Import:
             raise ModelError(f"{name} is true or false, and declared as a number; declare it as '{name} : boolean'")
         if term.of_unit != self._neuron.units[name] and not term.is_zero:
             raise ModelError(
-                f"{name} is declared in {label(whole_part(self._neuron.units[name]))}, and given in {_shown_unit(term)}"
+                f"{name} is declared in {shown_unit(self._neuron.units[name])}, and given in {shown_unit(term.of_unit)}"
             )
         return term
 
@@ -363,7 +363,7 @@ class _Import:
             term = neuron.read(Passage(read_text(text, where), where)) if text is not None else values[name]
             node = as_number(term) if name in neuron.booleans else neuron.reader.node(term)
             if term.of_unit != neuron.units[name] and not term.is_zero:
-                raise ModelError(f"{where} is in {_shown_unit(term)}, and {label(neuron.units[name])} is due")
+                raise ModelError(f"{where} is in {shown_unit(term.of_unit)}, and {label(neuron.units[name])} is due")
             found[name] = written(neuron.expanded(node, where))
         return found
 
@@ -388,17 +388,11 @@ def _as_float(name: str, term: Term) -> float:
         assert isinstance(number, Number), "a constant has a value"
         return float(number.value)
     except OverflowError:
-        raise ModelError(f"{name} is too large for a number in {label(whole_part(term.of_unit))}") from None
+        raise ModelError(f"{name} is too large for a number in {shown_unit(term.of_unit)}") from None
 
 
 def _not(node: Node) -> Node:
     return node.operands[0] if isinstance(node, Logical) and node.operator == "not" else Logical("not", (node,))
-
-
-def _shown_unit(term: Term) -> str:
-    """The unit of a term, for messages."""
-    whole = whole_part(term.of_unit)
-    return label(whole) if whole == term.of_unit else "a unit to a broken power"
 
 
 def _check_that_it_is_quiet(model: Composable) -> None:

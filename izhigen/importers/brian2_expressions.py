@@ -21,9 +21,8 @@ from izhigen.importers.brian2_units import (
     SECOND,
     Dimension,
     coherent_power,
-    is_whole,
-    label,
     names_of,
+    shown_unit,
     times,
     unit_named,
     value_of_name,
@@ -48,6 +47,10 @@ from izhigen.model.expressions import (
 MOST_BITS = 4_000
 """Longest numerator or denominator of a constant."""
 _ODD = re.compile(r"[^\t\n -~]")
+
+
+class NotReadable(Exception):
+    """Why a name that has a meaning cannot be read where it stands; :class:`Reader` says where that is."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,7 @@ class Reader:
     Parameters
     ----------
     meaning : callable
-        What a name stands for, or None; what it raises says why a name cannot be read.
+        What a name stands for, or None; a :class:`NotReadable` says why it cannot be read.
     known : iterable of str
         Names that could be meant, for suggestions; iterated over when one is due.
     functions : callable
@@ -319,8 +322,8 @@ class Reader:
         name = node.id
         try:
             found = self._meaning(name)
-        except LookupError as problem:
-            raise self._error(str(problem.args[0]), node) from None
+        except NotReadable as problem:
+            raise self._error(str(problem), node) from None
         if found is not None:
             return found
         unit = unit_named(name)
@@ -469,7 +472,7 @@ class Reader:
         """The step that a time lies in, up to a thousandth of one, as Brian2 has it."""
         for term, place in zip((time, step), node.args):
             if term.of_unit != SECOND and not term.is_zero:
-                raise self._error(f"timestep() takes times, and this is in {_named(term.of_unit)}", place)
+                raise self._error(f"timestep() takes times, and this is in {shown_unit(term.of_unit)}", place)
         return self._call_int(
             Term(Binary("+", Binary("/", self.node(time), self.node(step)), Number(Fraction(1, 1000)))), node
         )
@@ -518,12 +521,12 @@ class Reader:
 
     def _power(self, left: Term, right: Term, node: ast.AST) -> Term:
         if right.of_unit != PLAIN and not right.is_zero:
-            raise self._error(f"an exponent is a plain number, and this one is in {_named(right.of_unit)}", node)
+            raise self._error(f"an exponent is a plain number, and this one is in {shown_unit(right.of_unit)}", node)
         exponent = right.value
         if exponent is not None and abs(exponent) > MAX_EXPONENT:
             raise self._error(f"an exponent is larger than {MAX_EXPONENT} in magnitude", node)
         if exponent is None and left.of_unit != PLAIN:
-            raise self._error(f"what is in {_named(left.of_unit)} is raised to a power that is no number", node)
+            raise self._error(f"what is in {shown_unit(left.of_unit)} is raised to a power that is no number", node)
         of_unit = times(PLAIN, left.of_unit, exponent) if exponent is not None else PLAIN
         if left.value is not None and exponent is not None and exponent.denominator == 1:
             if left.value == 0 and exponent < 0:
@@ -545,13 +548,13 @@ class Reader:
         units = [term.of_unit for term in terms if not term.is_zero and not (term.infinite and term.of_unit == PLAIN)]
         for found in units[1:]:
             if found != units[0]:
-                raise self._error(f"{what} have different units, {_named(units[0])} and {_named(found)}", node)
+                raise self._error(f"{what} have different units, {shown_unit(units[0])} and {shown_unit(found)}", node)
         return units[0] if units else terms[0].of_unit
 
     def _plain(self, term: Term, function: str, node: ast.AST) -> Node:
         if term.of_unit != PLAIN and not term.is_zero:
             raise self._error(
-                f"{function}() takes a plain number, and its argument is in {_named(term.of_unit)}; divide by a unit",
+                f"{function}() takes a plain number, and its argument is in {shown_unit(term.of_unit)}; divide by one",
                 node,
             )
         return self.node(term, f"the argument of {function}()")
@@ -577,8 +580,3 @@ class Reader:
             else:
                 found = Binary("*" if exponent > 0 else "/", found, power)
         return found if found is not None else Number(value)
-
-
-def _named(of_unit: Dimension) -> str:
-    """A unit for messages."""
-    return label(of_unit) if is_whole(of_unit) else "a unit to a broken power"

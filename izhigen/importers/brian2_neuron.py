@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from izhigen.errors import ModelError, shown
-from izhigen.importers.brian2_expressions import Reader, Term, as_number, boolean, unit_term
+from izhigen.importers.brian2_expressions import NotReadable, Reader, Term, as_number, boolean, unit_term
 from izhigen.importers.brian2_passages import Line, Passage, read_text, read_unit
 from izhigen.importers.brian2_trees import MOST_PARTS, names_in, size_of, substituted
 from izhigen.importers.brian2_units import (
@@ -19,9 +19,9 @@ from izhigen.importers.brian2_units import (
     coherent_power,
     is_whole,
     label,
+    shown_unit,
     times,
     unit_named,
-    whole_part,
 )
 from izhigen.importers.brian2_values import Values
 from izhigen.model.expressions import Binary, Call, Name, Node, Number
@@ -123,7 +123,9 @@ class Neuron:
             if not is_whole(of_unit):
                 raise ModelError(f"{where} has a unit to a broken power; take it as a parameter")
             if self.units.setdefault(name, of_unit) != of_unit:
-                raise ModelError(f"{where} is declared in {label(self.units[name])}, and here in {label(of_unit)}")
+                raise ModelError(
+                    f"{where} is declared in {shown_unit(self.units[name])}, and here in {shown_unit(of_unit)}"
+                )
             self.inputs[name] = of_unit
         for name, of_unit in self.inputs.items():
             self.report.append(f"{name} is an input in {label(of_unit)}, held during a step")
@@ -149,7 +151,7 @@ class Neuron:
 
         Raises
         ------
-        LookupError
+        NotReadable
             Why it cannot be read here.
         """
         if name in self.changed:
@@ -158,15 +160,15 @@ class Neuron:
             return self._changed_line(name) or self._own(name)
         if is_noise(name):
             if not self._may_be_noisy:
-                raise LookupError(f"{name} is noise, and stands in the right side of dx/dt only")
+                raise NotReadable(f"{name} is noise, and stands in the right side of dx/dt only")
             return Term(Name(name), None, NOISE)
         if name in _REFUSED:
-            raise LookupError(_REFUSED[name])
+            raise NotReadable(_REFUSED[name])
         if name == FREE:
             return self._free()
         if name == "lastspike":
             if not self.has_spikes:
-                raise LookupError("lastspike is known where there is a threshold")
+                raise NotReadable("lastspike is known where there is a threshold")
             return Term(Name("t" if self._place == "reset" else LAST_SPIKE), None, SECOND)
         if name in ("t", "dt"):
             return Term(Name(name), None, SECOND)
@@ -186,7 +188,7 @@ class Neuron:
         found: Node = Name(name)
         for unit, exponent in broken_powers(of_unit):
             if unit == "um":
-                raise LookupError(f"{name!r} has a length to a broken power in its unit; rewrite the equation")
+                raise NotReadable(f"{name!r} has a length to a broken power in its unit; rewrite the equation")
             self.reader.units.add(unit)
             found = Binary("*", found, Binary("**", Name(unit), Number(exponent)))
         return found
@@ -206,12 +208,12 @@ class Neuron:
         if unit is None:
             return name in _CONSTANTS and self.namespace[name].value == Fraction(repr(_CONSTANTS[name]))
         if self.namespace[name] != unit_term(unit):
-            raise LookupError(f"{name!r} is the name of a unit, and namespace has another value of it; rename that")
+            raise NotReadable(f"{name!r} is the name of a unit, and namespace has another value of it; rename that")
         return True
 
     def _free(self) -> Term:
         if self._place in ("reset", "refractory"):
-            raise LookupError(f"{FREE} is known in equations only")
+            raise NotReadable(f"{FREE} is known in equations only")
         self.reads_free = True
         return boolean(Name(FREE))
 
@@ -293,7 +295,8 @@ class Neuron:
             return boolean(as_number(value) if value.is_condition else self.reader.node(value))
         if value.of_unit != self.units[name] and not value.is_zero:
             raise passage.error(
-                f"{name!r} is in {label(self.units[name])}, and what is assigned in {label(value.of_unit)}", offset
+                f"{name!r} is in {shown_unit(self.units[name])}, and what is assigned in {shown_unit(value.of_unit)}",
+                offset,
             )
         return Term(self.reader.node(value), None, self.units[name])
 
@@ -302,5 +305,5 @@ def _unit_of_input(text: object, where: str) -> Dimension:
     """The dimension of an input; a unit that is neither SI's nor the system's own would promise other numbers."""
     power, of_unit = read_unit(Passage(read_text(text, where).strip(), where))
     if power not in (0, coherent_power(of_unit)):
-        raise ModelError(f"{where}: an input comes in {label(whole_part(of_unit))}, not in {shown(text)}; write that")
+        raise ModelError(f"{where}: an input comes in {shown_unit(of_unit)}, not in {shown(text)}; write that")
     return of_unit

@@ -13,6 +13,8 @@ from izhigen.model.expressions import MAX_EXPONENT, check_name
 
 MOST_CHARACTERS = 200_000
 """Longest block of equations that is read."""
+MOST_LINES = 1_000
+"""Most definitions of a block."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +68,11 @@ class Line:
     flags: tuple[str, ...]
 
 
-MOST_LINES = 1_000
-"""Most definitions of a block."""
 _LEFT = r"(?:d\s*(?P<state>[A-Za-z_]\w*)\s*/\s*dt|(?P<name>[A-Za-z_]\w*))\s*(?P<sign>[=:])"
 _START = re.compile(_LEFT, re.ASCII)
 _AGAIN = re.compile(rf"^[ \t]*{_LEFT}(?!=)", re.ASCII | re.MULTILINE)
 _NAME_ALONE = re.compile(r"(?<!\band)(?<!\bor)(?<!\bnot)(?<=[\w.)])[ \t]*\n\s*[A-Za-z_]\w*\s*\Z", re.ASCII)
-"""The start of a definition; of one in what goes on before it; and that of a parameter, whose colon was found first."""
+"""A parameter's name at the end of a right side: what lacks its unit there is the line before."""
 _SOMETHING = re.compile(r"\S")
 _UNIT = re.compile(r"[A-Za-z0-9_*/. -]{1,200}", re.ASCII)
 _POWER = r"\*\*\s*(?P<power>-?\s*(?:\d{1,9}\.?\d{0,9}|\.\d{1,9}))\s*"

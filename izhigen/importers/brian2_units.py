@@ -153,14 +153,17 @@ def label(of_unit: Dimension) -> str:
     above: list[str] = []
     below: list[str] = []
     for part, exponent in _parts(of_unit):
-        text = _PARTS[part][1]
-        if text == "10*um":
-            text = "*".join(filter(None, (str(10 ** abs(int(exponent))), "um")))
         power = "" if abs(exponent) == 1 else f"**{abs(exponent)}"
+        text = f"{10 ** abs(int(exponent))}*um" if part == METRE else _PARTS[part][1]
         (above if exponent > 0 else below).append(text + power)
     over = "*".join(above) or "1"
     under = "*".join(below)
     return f"{over}/({under})" if "*" in under.replace("**", "") else f"{over}/{under}" if under else over
+
+
+def shown_unit(of_unit: Dimension) -> str:
+    """A unit for messages."""
+    return label(of_unit) if is_whole(of_unit) else f"{label(whole_part(of_unit))}, with broken powers beside it"
 
 
 def names_of(of_unit: Dimension) -> tuple[tuple[str, Fraction], ...]:

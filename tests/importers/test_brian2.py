@@ -483,6 +483,7 @@ def test_lines_that_are_refused(lines, message):
         ({"reset": "if v: v = 1"}, "expected assignments"),
         ({"reset": "v = 1"}, "'v' is in mV"),
         ({"reset": "v_r = v"}, "constant"),
+        ({"reset": "s *= 2", "equations": f"{LEAK}\ns : volt*second**-0.5"}, "broken power"),
         ({"reset": "v = v_r\nw += 1"}, "line 2, reset.*'w' has no value yet"),
         ({"reset": "a = b = v"}, "expected assignments"),
         ({"reset": "v[0] = v"}, "expected assignments"),
