@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from izhigen._version import __version__
-from izhigen.api import Model, load, restore
+from izhigen.api import Model, from_brian2, load, restore
 from izhigen.errors import IzhigenError, shown
 from izhigen.model.events import Event
 from izhigen.model.library import list_models, list_parts, part
@@ -50,6 +50,7 @@ __all__ = [
     "distributions",
     "fit",
     "fits",
+    "from_brian2",
     "inputs",
     "list_models",
     "list_parts",

@@ -69,6 +69,18 @@ def plain(value: Any, unit: str, where: str, error: type[IzhigenError] = ModelEr
     return scaled(magnitude, given.scale - wanted.scale)
 
 
+def magnitude_and_unit(value: Any, where: str, error: type[IzhigenError] = ModelError) -> tuple[Any, Unit]:
+    """The numbers of a quantity, and the unit that they are in.
+
+    Raises
+    ------
+    error
+        Where its unit cannot be read.
+    """
+    magnitude, unit, _ = _parts(value, where, error)
+    return magnitude, unit
+
+
 def scaled(value: Any, power: float) -> Any:
     """A number or array times a power of ten; a number of up to 15 digits stays one."""
     if not power:
