@@ -71,7 +71,8 @@ def write(model: Declaration) -> str:
 
 def _units(model: Declaration) -> dict[str, object]:
     """The units of states, parameters and inputs."""
-    return {name: unit_of_text(model.unit_of(name)) for name in (*model.states, *model.parameters, *model.inputs)}
+    names = (*model.gradient_states, *model.parameters, *model.inputs)
+    return {name: unit_of_text(model.unit_of(name)) for name in names}
 
 
 def _refuse(model: Declaration) -> None:
