@@ -357,9 +357,12 @@ class Flattener:
                 )
             if target.id in done:
                 raise ModelError(f"{place}: {shown(each.variable)} is assigned twice; write one assignment")
-            yield Made(target.id, substituted(self.tree(made, each.value), done), place)
-            if not at_start:
-                done[target.id] = Moment(NEW, target)
+            tree = self.tree(made, each.value)
+            read = sorted({node.id for node in walk(tree) if isinstance(node, Name)} & done.keys())
+            if read:
+                self._draft.report.append(f"{place}: {', '.join(read)} is read as assigned above, as jLEMS does")
+            yield Made(target.id, substituted(tree, {} if at_start else done), place)
+            done[target.id] = Moment(NEW, target)
 
 
 def _own_units(element: Element) -> dict[str, str]:
