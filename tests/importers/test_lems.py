@@ -366,9 +366,9 @@ def test_what_is_not_read_is_named_with_its_line(dynamics, match, tmp_path):
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ('\n<cell id="c"><morphology id="m"/></cell>', "line 2: no component type 'cell'"),
+        ('\n<cell id="c"><morphology id="m"/></cell>', "line 2: <cell> is not read: it has a morphology"),
         ('<iafCell id="c"/>', "line 1: <iafCell> has no 'C'; give it a value of dimension capacitance"),
-        ('<fitzHughNagumoCell id="c" I="1mV"/>', "line 1: '1mV' is a voltage, and one such as 1 is due"),
+        ('<fitzHughNagumoCell id="c" I="1mV"/>', "line 1: '1mV' is of dimension voltage; a value in 1,"),
         ('<fitzHughNagumoCell id="c" I="1" J="1"/>', "line 1: .*no parameter 'J' .parameters: I"),
         ('<fitzHughNagumoCell id="c" I="one"/>', "line 1: 'one' is no number with a unit"),
         (
@@ -384,7 +384,7 @@ def test_what_is_not_read_is_named_with_its_line(dynamics, match, tmp_path):
             '<Component id="c" type="izhikevich"/>',
             "line 1: no component type 'izhikevich'; did you mean 'izhikevichCell'",
         ),
-        ('<pulseGenerator id="c"/>', "no component type 'pulseGenerator'"),
+        ('<pulseGenerator id="c"/>', "line 1: <pulseGenerator> is not read: it is an input"),
         ('<a id="c"/><b id="c"/>', "line 1: id 'c' stands at .*line 1 too"),
         ('<ComponentType name="a" extends="b"/><ComponentType name="b" extends="a"/><a id="c"/>', "in a circle"),
         ('<Dimension name="d" m="x"/>', "line 1: m='x' is no whole number"),

@@ -192,3 +192,50 @@ def test_a_circle_of_components_ends(tmp_path):
     for text in ('<a id="x" extends="y"/><a id="y" extends="x"/>', '<a id="x" extends="x"/>'):
         with pytest.raises(ModelError, match="components extend one another in a circle"):
             read(f"<Lems>{parts}{text}</Lems>", tmp_path, "x")
+
+
+def test_what_izhigen_writes_may_be_changed(tmp_path):
+    """The texts that only izhigen's files have: whatever stands in them, an error of ours or a model."""
+    model = iz.Model(
+        "M", "dV/dt = where(V < E, -1, 1 + where(V > 2*E, 2, 3))*V/tau : mV", "V > E", parameters={"E": -60.0, "tau": 3.0},
+        initial={"V": -70.0}, units={"E": "mV", "tau": "ms"}, strict_units=True,
+    )  # fmt: skip
+    text = model.source("neuroml")
+    for mark in ("izhigen_units", "izhigen_start", "izhigen_inlined", "izhigen_rising"):
+        for value in (
+            "",
+            "V",
+            "spike",
+            "choice_1 choice_1",
+            "V: mA",
+            "V: parsec",
+            ":::",
+            "V_start V_start",
+            "é",
+            "V: 1",
+        ):
+            before, middle, after = text.rpartition(f'{mark}="')
+            try:
+                read(before + middle + value + after[after.index('"') :], tmp_path)
+            except IzhigenError as problem:
+                assert "given.xml" in str(problem)
+
+
+def test_lines_that_double_one_another_are_refused(tmp_path):
+    lines = "".join(f'<DerivedVariable name="x{n + 1}" value="x{n} + x{n}"/>' for n in range(60))
+    names = " ".join(f"x{n}" for n in range(61))
+    text = (
+        '<Lems><ComponentType name="a"><Text name="izhigen_inlined"/><Dynamics><StateVariable name="v"/>'
+        f'<DerivedVariable name="x0" value="v"/>{lines}</Dynamics></ComponentType><a id="it" izhigen_inlined="{names}"/></Lems>'
+    )
+    with pytest.raises(ModelError, match="izhigen_inlined=.* does not fit"):
+        read(text, tmp_path)
+    text = text.replace(f' izhigen_inlined="{names}"', "").replace(
+        "</Dynamics>", '<OnStart><StateAssignment variable="v" value="x60"/></OnStart></Dynamics>'
+    )
+    with pytest.raises(ModelError, match="too large|more than"):
+        read(text, tmp_path)
+    deep = "".join(f'<DerivedVariable name="x{n + 1}" value="{"1 + " * 250}x{n}"/>' for n in range(40))
+    text = text.replace(lines, deep)
+    with pytest.raises(ModelError):
+        read(text, tmp_path)

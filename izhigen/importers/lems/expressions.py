@@ -42,7 +42,7 @@ RELATIONS = {".gt.": ">", ".lt.": "<", ".geq.": ">=", ".ge.": ">=", ".leq.": "<=
 RELATIONS |= {".eq.": "==", ".neq.": "!=", ".ne.": "!="}
 FUNCTIONS = {name: name for name in ("exp", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs")}
 FUNCTIONS |= {"log": "log", "ln": "log", "H": "heaviside"}
-MOST_OPERATORS = 400
+MOST_OPERATORS = 300
 """Most operators of an expression."""
 _CEIL = "ceil"
 _REFUSED = {

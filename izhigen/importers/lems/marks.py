@@ -12,7 +12,7 @@ from izhigen.errors import ModelError, shown
 from izhigen.importers.lems.draft import Draft, Happening, Made
 from izhigen.importers.lems.elements import Element
 from izhigen.importers.lems.expressions import substituted
-from izhigen.model.expressions import Compare, Logical, Name, Node, Number
+from izhigen.model.expressions import Compare, Logical, Name, Node, Number, walk
 
 UNITS = "izhigen_units"
 """The units that the model has, as ``"V: mV; I: nA"``."""
@@ -24,6 +24,10 @@ START = "izhigen_start"
 """Constants that are the initial values of states, as numbers of LEMS have no unit."""
 RISING = "izhigen_rising"
 """Events that happen where their condition becomes true; the state ``was_<event>`` remembers whether it is."""
+
+
+MOST_PARTS = 20_000
+"""Most parts of all expressions together, with derived variables put in."""
 
 
 def flag_of(event: str) -> str:
@@ -46,6 +50,7 @@ def apply_marks(draft: Draft, element: Element) -> None:
     """
     for name in element.get(INLINED).split():
         _inline(draft, name, element)
+        _check_size(draft, element)
     for name in element.get(START).split():
         _start_with(draft, name, element)
     for event in element.get(RISING).split():
@@ -68,6 +73,13 @@ def _inline(draft: Draft, name: str, element: Element) -> None:
         )
         for each in draft.happenings
     ]
+
+
+def _check_size(draft: Draft, element: Element) -> None:
+    """Refuse what has grown beyond any model that izhigen has written."""
+    trees = (*draft.lines.values(), *draft.rates.values(), *(each.value for each in draft.start))
+    if sum(1 for tree in trees for _ in walk(tree)) > MOST_PARTS:
+        raise _misfit(INLINED, element)
 
 
 def _start_with(draft: Draft, name: str, element: Element) -> None:
