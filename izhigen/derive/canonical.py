@@ -13,8 +13,9 @@ from izhigen.model.model import Declaration
 
 
 def _meaning(expression: Expression, where: str, moments: Moments | None = None) -> Any:
-    """The SymPy value, with every comparison written in one direction."""
+    """The SymPy value, with every comparison written in one direction, and none denied."""
     value = lower(expression, where, moments=moments)
+    value = value.xreplace({denied: sp.to_nnf(denied, simplify=False) for denied in value.atoms(sp.Not)})
     return value.xreplace(
         {
             r: r.reversed

@@ -46,7 +46,7 @@ class ExpressionText:
         if isinstance(node, Binary):
             return self._binary(node, level)
         if isinstance(node, Compare):
-            return f"{self._written(node.left, 0)} {_RELATION[node.operator]} {self._written(node.right, 0)}"
+            return f"{self._written(node.left, 1)} {_RELATION[node.operator]} {self._written(node.right, 1)}"
         if isinstance(node, Logical):
             return self._logical(node)
         if isinstance(node, Moment):

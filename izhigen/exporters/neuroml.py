@@ -16,8 +16,9 @@ from izhigen.errors import DerivationError, IzhigenError, ModelError, shown
 from izhigen.exporters.lems_text import ExpressionText, UnitNames, opposite
 from izhigen.importers import neuroml
 from izhigen.importers.lems.dimensions import LETTERS
+from izhigen.importers.lems.expressions import substituted
 from izhigen.importers.lems.happenings import NO_MORE, ONE_MORE, PERIOD
-from izhigen.importers.lems.marks import INLINED, LIQUID, RISING, UNITS, flag_of, is_unset
+from izhigen.importers.lems.marks import INLINED, LIQUID, RISING, START, UNITS, flag_of, is_unset
 from izhigen.model.equations import Equation
 from izhigen.model.events import SPIKE, Assignment, DeclaredEvent, Trigger
 from izhigen.model.expressions import (
@@ -71,7 +72,8 @@ def write(model: Declaration) -> str:
 
 def _units(model: Declaration) -> dict[str, object]:
     """The units of states, parameters and inputs."""
-    return {name: unit_of_text(model.unit_of(name)) for name in (*model.states, *model.parameters, *model.inputs)}
+    names = (*model.gradient_states, *model.parameters, *model.inputs)
+    return {name: unit_of_text(model.unit_of(name)) for name in names}
 
 
 def _refuse(model: Declaration) -> None:
@@ -167,8 +169,8 @@ class _File:
         written += [each["name"] for each in self._constants]
         found = {UNITS: "; ".join(f"{name}: {self._units[name]}" for name in written)}
         found |= {LIQUID: "true"} if model.liquid else {}
-        inlined = (*self._choices, *(each["name"] for each in self._constants))
-        found |= {INLINED: " ".join(inlined)} if inlined else {}
+        found |= {INLINED: " ".join(self._choices)} if self._choices else {}
+        found |= {START: " ".join(each["name"] for each in self._constants)} if self._constants else {}
         return found | ({RISING: " ".join(self._rising)} if self._rising else {})
 
     def _declarations(self) -> Iterator[str]:
@@ -208,20 +210,28 @@ class _File:
         return [flag_of(event) for event in self._rising]
 
     def _initial(self) -> Iterator[tuple[str, str]]:
-        """What states are at the start, each after those that it reads."""
-        left = dict(self._model.initial)
+        """What states are at the start, each after those that it reads.
+
+        A state that begins with a constant is read as that: interpreters differ in when they see what was assigned.
+        """
+        left, constants = dict(self._model.initial), dict[str, Node]()
         while left:  # which ends, as the declaration has no circle among them
             ready = [name for name, value in left.items() if not value.names.keys() & left.keys()]
             for name in ready:
-                value = left.pop(name)
-                yield name, self._text.write(value.tree) if value.names else self._start(name, value)
+                tree = left.pop(name).tree
+                if self._is_constant(name):
+                    constants[name] = tree = Name(self._constant(name, tree))
+                yield name, self._text.write(substituted(tree, constants))
 
-    def _start(self, state: str, value: Expression) -> str:
-        """A number as initial value: a constant, as numbers of LEMS have no unit."""
-        number, unit = float(value.evaluate({})), self._units[state]
-        if not number or unit_of_text(unit) == PLAIN:
-            return self._text.write(value.tree)
-        name = self._free(f"{state}_start")
+    def _is_constant(self, state: str) -> bool:
+        """Whether a state begins with a number that needs a unit."""
+        value = self._model.initial[state]
+        return not value.names and bool(value.evaluate({})) and unit_of_text(self._units[state]) != PLAIN
+
+    def _constant(self, state: str, value: Node) -> str:
+        """The constant for the number that a state begins with; numbers of LEMS have no unit."""
+        name, unit = self._free(f"{state}_start"), self._units[state]
+        number = float(Expression("", value).evaluate({}))
         self._units[name] = unit
         dimension = self._names.dimension(unit)
         self._constants.append({"name": name, "dimension": dimension, "value": self._names.quantity(number, unit)})

@@ -42,6 +42,13 @@ def read(text: str, place: Path, name: str, kind: type[D]) -> Imported[D]:
     ModelError
         What the language of models has not, with file and line.
     """
+    try:
+        return _read(text, place, name, kind)
+    except RecursionError:
+        raise ModelError(f"{place}: its expressions are nested too deeply; split them") from None
+
+
+def _read(text: str, place: Path, name: str, kind: type[D]) -> Imported[D]:
     document = read_document(text, place)
     run = find_run(document)
     cells = populations(document, run.target)

@@ -124,6 +124,8 @@ def apart(expected: Unit, found: Unit) -> str:
 
 def common_text(unit: Unit, texts: Iterable[str]) -> str:
     """A unit in those that a model uses: one of them, or two of them multiplied or divided; else in SI base units."""
+    if unit == PLAIN:
+        return "1"
     known = {text: unit_of_text(text) for text in dict.fromkeys((*texts, "ms", "mV", "1/ms")) if text}
     for text, value in known.items():
         if value == unit:

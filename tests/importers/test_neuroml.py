@@ -87,7 +87,7 @@ def test_izhikevich_2007_spikes_where_its_mep_says():
 def test_a_simulation_brings_its_run():
     found = importers.read(FILES / CELLS, "weakpop", iz.Model)
     assert (found.dt, found.duration, found.method) == (0.01, 700.0, None)
-    assert found.inputs == {"iSyn": "where(t >= 0 and t < 1000, 100, 0) + where(t >= 0 and t < 1000, (-45), 0)"}
+    assert found.inputs == {"iSyn": "where(t >= 0 and t < 1000, 100, 0) + where(t >= 0 and t < 1000, -45, 0)"}
     assert iz.load(f"{FILES / CELLS}:weakpop") == found.model
     assert all(found.model.unit_of(name) for name in (*found.model.parameters, *found.model.inputs))
     assert found.model.strict_units

@@ -11,6 +11,7 @@ from functools import reduce
 from typing import Any
 
 from izhigen.errors import ModelError, shown, suggest
+from izhigen.importers.lems.core import NOT_READ
 from izhigen.importers.lems.dimensions import Dimension, coherent, unit_text
 from izhigen.importers.lems.documents import MOST_ANCESTORS, Document
 from izhigen.importers.lems.draft import Draft, Made
@@ -25,6 +26,10 @@ from izhigen.units.names import check_unit
 _ATTRIBUTES = frozenset(("id", "name", "type", "extends", "metaid", "neuroLexId", "notes", "schemaLocation"))
 _IGNORED = frozenset(("notes", "annotation", "property"))
 _SELECT = re.compile(r"(\w+)(\[\*\])?\Z", re.ASCII)
+MOST_COMPONENTS = 300
+"""Most components of one model."""
+MOST_CASES = 50
+"""Most cases of a derived variable."""
 _ZERO = Number(Fraction(0))
 
 
@@ -92,6 +97,7 @@ class Flattener:
     def __init__(self, document: Document, draft: Draft) -> None:
         self._document, self._draft = document, draft
         self._own_units: dict[str, str] = {}
+        self._count = 0
 
     # -- components and their names -------------------------------------------------------------------------------
 
@@ -100,6 +106,9 @@ class Flattener:
         merged = self._extended(element)
         name = kind or self._document.type_of(merged)
         made = Instance(merged, self._document.ancestors(name, merged.place), parent, prefix)
+        self._count += 1
+        if self._count > MOST_COMPONENTS:
+            raise ModelError(f"{element.place}: more than {MOST_COMPONENTS} components are within one another")
         self._refuse_unread(made)
         if parent is None:
             self._own_units = _own_units(merged)
@@ -131,6 +140,8 @@ class Flattener:
         return Element(line[-1].tag, attributes, element.place, children)
 
     def _refuse_unread(self, made: Instance) -> None:
+        if "morphology" in made.declared("child"):
+            raise ModelError(f"{made.place}: <{made.element.tag}> is not read: {NOT_READ['cell']}")
         unread = [each for part in made.lineage for each in part.unread]
         unread += made.dynamics.unread if made.dynamics else ()
         for what, place in unread:
@@ -278,6 +289,8 @@ class Flattener:
             return self.tree(made, derived.value)
         if derived.select:
             return self._selected(made, derived)
+        if len(derived.cases) > MOST_CASES:
+            raise ModelError(f"{derived.place}: {shown(derived.name)} has more than {MOST_CASES} cases")
         *cases, (condition, last) = derived.cases
         if condition is not None:
             raise ModelError(
@@ -357,9 +370,12 @@ class Flattener:
                 )
             if target.id in done:
                 raise ModelError(f"{place}: {shown(each.variable)} is assigned twice; write one assignment")
-            yield Made(target.id, substituted(self.tree(made, each.value), done), place)
-            if not at_start:
-                done[target.id] = Moment(NEW, target)
+            tree = self.tree(made, each.value)
+            read = sorted({node.id for node in walk(tree) if isinstance(node, Name)} & done.keys())
+            if read:
+                self._draft.report.append(f"{place}: {', '.join(read)} is read as assigned above, as jLEMS does")
+            yield Made(target.id, substituted(tree, {} if at_start else done), place)
+            done[target.id] = Moment(NEW, target)
 
 
 def _own_units(element: Element) -> dict[str, str]:

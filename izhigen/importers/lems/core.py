@@ -18,6 +18,16 @@ FILES = frozenset(
     + ("NeuroMLCoreDimensions.xml", "Networks.xml", "PyNN.xml", "Simulation.xml", "Synapses.xml")
 )
 """Files of the core, which need not be there."""
+NOT_READ = {
+    **dict.fromkeys(("cell", "cell2CaPools"), "it has a morphology, and a model is a point; write its equations"),
+    **dict.fromkeys(("ionChannelHH", "ionChannel", "ionChannelKS", "ionChannelPassive"), "a channel is part of a cell"),
+    **dict.fromkeys(("pointCellCondBased", "pointCellCondBasedCa"), "it names channels, which are not looked up"),
+    **dict.fromkeys(
+        (f"{shape}Generator{kind}" for shape in ("pulse", "sine", "ramp") for kind in ("", "DL")),
+        "it is an input; name a population that it drives",
+    ),
+}
+"""Types of the core that are no models here, and why."""
 HERE = Place("the core of NeuroML", 0)
 
 

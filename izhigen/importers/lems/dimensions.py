@@ -192,14 +192,15 @@ class Units:
         number, symbol = Fraction(found[1]), found[2]
         if symbol is None:
             if number and dimension != NONE:
-                raise ModelError(f"{place}: {shown(text)} has no unit; one such as {unit_text(dimension)} is due")
+                raise ModelError(f"{place}: {shown(text)} has no unit; write one, such as {unit_text(dimension)}")
             return number
         unit = self.units.get(symbol)
         if unit is None:
             raise ModelError(f"{place}: no unit {shown(symbol)}{suggest(symbol, self.units)}; declare it with <Unit>")
         if self.dimension(unit.dimension, place) != dimension:
             raise ModelError(
-                f"{place}: {shown(text)} is a {unit.dimension}, and one such as {unit_text(dimension)} is due"
+                f"{place}: {shown(text)} is of dimension {unit.dimension}; a value in {unit_text(dimension)}, or in a "
+                "unit of that dimension, is due"
             )
         return unit.offset + number * unit.scale * Fraction(10) ** unit.power
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PureWindowsPath
 
 from izhigen.errors import ModelError, ModelNotFoundError, shown, suggest
-from izhigen.importers.lems.core import FILES, TYPES
+from izhigen.importers.lems.core import FILES, NOT_READ, TYPES
 from izhigen.importers.lems.dimensions import Units
 from izhigen.importers.lems.elements import Element, Place, read_elements
 from izhigen.importers.lems.types import Type, read_type
@@ -53,6 +53,8 @@ class Document:
             There is none.
         """
         found = self.types.get(name) or TYPES.get(name)
+        if found is None and name in NOT_READ:
+            raise ModelError(f"{place}: <{name}> is not read: {NOT_READ[name]}")
         if found is None:
             raise ModelError(
                 f"{place}: no component type {shown(name)}{suggest(name, self._known())}; declare it with "

@@ -28,8 +28,10 @@ class Names:
         name = re.sub(r"\W", "_", wanted, flags=re.ASCII).lstrip("_")[:_LONGEST]
         if not re.match(r"[A-Za-z]", name):
             name = f"n_{name}"
+        base, count = name, 0
         while name in _TAKEN or keyword.iskeyword(name) or name in self._given:
-            name += "_"
+            count += 1
+            name = f"{base}_" if count == 1 else f"{base[: _LONGEST - 8]}_{count}"
         self._given |= {name, f"{name}_delta"}  # the built-in input of a state
         if name != wanted:
             self.report.append(f"{place}: {wanted!r} is called {name}, as the name is taken or not one here")

@@ -42,7 +42,7 @@ RELATIONS = {".gt.": ">", ".lt.": "<", ".geq.": ">=", ".ge.": ">=", ".leq.": "<=
 RELATIONS |= {".eq.": "==", ".neq.": "!=", ".ne.": "!="}
 FUNCTIONS = {name: name for name in ("exp", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs")}
 FUNCTIONS |= {"log": "log", "ln": "log", "H": "heaviside"}
-MOST_OPERATORS = 400
+MOST_OPERATORS = 300
 """Most operators of an expression."""
 _CEIL = "ceil"
 _REFUSED = {
@@ -270,7 +270,10 @@ def substituted(node: Node, names: Mapping[str, Node]) -> Node:
     return node
 
 
-_LEVEL = {"+": 1, "-": 1, "*": 2, "/": 2, "**": 4}
+_LEVEL = {"+": 1, "-": 1, "*": 3, "/": 3, "**": 5}
+"""How strongly operators bind; what stands on the right of one has to bind more strongly by one."""
+_MAY_BEGIN = (0, 1, 3)
+"""Levels at which a sign may stand: at the beginning, and on the left of a sum or product."""
 
 
 def written(node: Node) -> str:
@@ -284,13 +287,14 @@ def _written(node: Node, level: int) -> str:
         return node.id
     if isinstance(node, Number):
         text = number_text(node.value)
-        return f"({text})" if level > 1 and (text.startswith("-") or "/" in text) else text
+        is_apart = (level > 1 and "/" in text) or (level not in _MAY_BEGIN and text.startswith("-"))
+        return f"({text})" if is_apart else text
     if isinstance(node, Negative):
-        text = f"-{_written(node.operand, 3)}"
-        return f"({text})" if level > 1 else text
+        text = f"-{_written(node.operand, 4)}"
+        return text if level in _MAY_BEGIN else f"({text})"
     if isinstance(node, Binary):
         own = _LEVEL[node.operator]
-        left, right = (own + 1, 3) if node.operator == "**" else (own, own + 1)
+        left, right = (own + 1 if node.operator == "**" else own), own + 1
         space = " " if own == 1 else ""
         text = f"{_written(node.left, left)}{space}{node.operator}{space}{_written(node.right, right)}"
         return f"({text})" if own < level else text

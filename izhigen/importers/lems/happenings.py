@@ -22,6 +22,8 @@ PERIOD = "tau_ref"
 """What a refractory period of izhigen's own is called."""
 NO_MORE, ONE_MORE = Fraction(999, 1000), Fraction(1001, 1000)
 """Steps by which LEMS' interpreters hold longer, with what rounding may add to a time: after ``.geq.`` and ``.gt.``."""
+MOST_REGIMES = 20
+"""Most regimes of a component."""
 _ZERO = Number(Fraction(0))
 
 
@@ -178,6 +180,8 @@ def _initial(dynamics: Dynamics) -> Regime:
     """The regime that holds at the start; all of them are looked at."""
     regimes = dynamics.regimes
     initial, names = [each for each in regimes if each.is_initial], [each.name for each in regimes]
+    if len(regimes) > MOST_REGIMES:
+        raise ModelError(f"{regimes[0].place}: more than {MOST_REGIMES} regimes")
     if len(initial) != 1:
         raise ModelError(f'{regimes[0].place}: {len(initial)} regimes are initial; mark one by initial="true"')
     for number, each in enumerate(regimes):

@@ -12,17 +12,22 @@ from izhigen.errors import ModelError, shown
 from izhigen.importers.lems.draft import Draft, Happening, Made
 from izhigen.importers.lems.elements import Element
 from izhigen.importers.lems.expressions import substituted
-from izhigen.model.expressions import Compare, Logical, Name, Node, Number
+from izhigen.model.expressions import Compare, Logical, Name, Node, Number, walk
 
 UNITS = "izhigen_units"
 """The units that the model has, as ``"V: mV; I: nA"``."""
 LIQUID = "izhigen_liquid"
 """``"true"`` where the model has a liquid time constant."""
 INLINED = "izhigen_inlined"
-"""Derived variables that are parts of other expressions in the model, and constants that are numbers in it."""
+"""Derived variables that are parts of other expressions in the model."""
+START = "izhigen_start"
+"""Constants that are the initial values of states, as numbers of LEMS have no unit."""
 RISING = "izhigen_rising"
 """Events that happen where their condition becomes true; the state ``was_<event>`` remembers whether it is."""
-MARKS = (UNITS, LIQUID, INLINED, RISING)
+
+
+MOST_PARTS = 20_000
+"""Most parts of all expressions together, with derived variables put in."""
 
 
 def flag_of(event: str) -> str:
@@ -45,18 +50,18 @@ def apply_marks(draft: Draft, element: Element) -> None:
     """
     for name in element.get(INLINED).split():
         _inline(draft, name, element)
+        _check_size(draft, element)
+    for name in element.get(START).split():
+        _start_with(draft, name, element)
     for event in element.get(RISING).split():
         _make_rising(draft, event, element)
 
 
 def _inline(draft: Draft, name: str, element: Element) -> None:
-    """Put a line's expression, or a constant, where it is read."""
-    if name in draft.numbers:
-        names = {name: _number(draft, name)}
-    elif name in draft.lines:
-        names = {name: draft.lines.pop(name)}
-    else:
-        raise ModelError(f"{element.place}: {INLINED} names {shown(name)}, which is no constant or derived variable")
+    """Put a line's expression where it is read."""
+    if name not in draft.lines:
+        raise _misfit(INLINED, element)
+    names = {name: draft.lines.pop(name)}
     draft.lines = {key: substituted(value, names) for key, value in draft.lines.items()}
     draft.rates = {key: substituted(value, names) for key, value in draft.rates.items()}
     draft.start = [_with(each, names) for each in draft.start]
@@ -70,13 +75,28 @@ def _inline(draft: Draft, name: str, element: Element) -> None:
     ]
 
 
-def _number(draft: Draft, name: str) -> Node:
-    """A constant taken away; states that begin with it have a number in their unit."""
-    value, unit = draft.numbers.pop(name), draft.units.pop(name)
-    draft.numbered |= {
-        each.state for each in draft.start if each.value == Name(name) and draft.units[each.state] == unit
-    }
-    return Number(Fraction(repr(value)))
+def _check_size(draft: Draft, element: Element) -> None:
+    """Refuse what has grown beyond any model that izhigen has written."""
+    trees = (*draft.lines.values(), *draft.rates.values(), *(each.value for each in draft.start))
+    if sum(1 for tree in trees for _ in walk(tree)) > MOST_PARTS:
+        raise _misfit(INLINED, element)
+
+
+def _start_with(draft: Draft, name: str, element: Element) -> None:
+    """Put the number of a constant where a state begins with it, and the state where others read it at the start."""
+    state = next((each.state for each in draft.start if each.value == Name(name)), None)
+    if state is None or name not in draft.numbers or draft.units[state] != draft.units[name]:
+        raise _misfit(START, element)
+    number = Number(Fraction(repr(draft.numbers.pop(name))))
+    del draft.units[name]
+    draft.numbered.add(state)
+    draft.start = [
+        replace(each, value=number) if each.state == state else _with(each, {name: Name(state)}) for each in draft.start
+    ]
+
+
+def _misfit(mark: str, element: Element) -> ModelError:
+    return ModelError(f"{element.place}: {mark}={shown(element.get(mark))} does not fit what the type says")
 
 
 def _with(made: Made, names: dict[str, Node]) -> Made:
@@ -89,7 +109,7 @@ def _make_rising(draft: Draft, event: str, element: Element) -> None:
     found = next((each for each in draft.happenings if each.name == event), None)
     condition = None if found is None else _without(found.condition, is_unset(event))
     if found is None or condition is None or flag not in draft.rates:
-        raise ModelError(f"{element.place}: {RISING}={shown(element.get(RISING))} does not fit what the type says")
+        raise _misfit(RISING, element)
     del draft.rates[flag]
     draft.start = [each for each in draft.start if each.state != flag]
     kept: list[Happening] = []

@@ -73,7 +73,7 @@ def read_model(document: Document, element: Element, kind: type[D], report: list
     return found.replaced(liquid=True) if made.element.get(LIQUID) == "true" else found
 
 
-_MOST_PARTS = 2_000
+_MOST_PARTS = 400
 """Largest value at the start, its lines put in."""
 
 

@@ -12,19 +12,20 @@ from izhigen.importers.lems.components import in_unit
 from izhigen.importers.lems.dimensions import NONE, coherent, unit_text
 from izhigen.importers.lems.documents import Document
 from izhigen.importers.lems.elements import Element, Place
-from izhigen.importers.lems.expressions import number_text
+from izhigen.importers.lems.expressions import substituted, written
+from izhigen.model.expressions import Binary, Name, Number, parse_expression, walk
 from izhigen.units.dimensions import unit_of_text
 
 NETWORKS = ("network", "networkWithTemperature")
 _ASIDE = frozenset(("notes", "property", "annotation", "population", "explicitInput", "inputList", "layout", "region"))
 _TARGET = re.compile(r"(?:\.\./)*(\w+)(?:\[(\d{1,9})\]|/(\d{1,9})/\w+)\Z", re.ASCII)
 _METHODS = {"rk4": "rk4", "euler": "euler", "eulertree": "euler"}
-_ON = "t >= {delay} and t < {end}"
+_ON = "t >= delay and t < end"
 _SHAPES = {
-    "pulseGenerator": f"where({_ON}, {{amplitude}}, 0)",
-    "sineGenerator": f"where({_ON}, {{amplitude}}*sin({{phase}} + 2*3.14159265*(t - {{delay}})/{{period}}), 0)",
-    "rampGenerator": f"where({_ON}, {{startAmplitude}} + ({{finishAmplitude}} - {{startAmplitude}})"
-    "*(t - {delay})/{duration}, {baselineAmplitude})",
+    "pulseGenerator": f"where({_ON}, amplitude, 0)",
+    "sineGenerator": f"where({_ON}, amplitude*sin(phase + 2*3.14159265*(t - delay)/period), 0)",
+    "rampGenerator": f"where({_ON}, startAmplitude + (finishAmplitude - startAmplitude)*(t - delay)/duration, "
+    "baselineAmplitude)",
 }
 """Currents of the core in t; 2 pi has the digits that the core gives it. Names with DL at the end have no dimension."""
 _OF_INPUTS = {"delay": "time", "duration": "time", "period": "time", "phase": "none", "weight": "none"}
@@ -171,15 +172,16 @@ def _current(document: Document, given: _Given, units: Mapping[str, str]) -> tup
     name = next((each for each, unit in units.items() if unit_of_text(unit).exponents == dimension), None)
     if name is None:
         raise ModelError(f"{given.place}: the cell has no input in {unit_text(dimension)}, as {shown(kind)} is")
+    tree = parse_expression(shape, kind).tree
+    parts = {node.id for node in walk(tree) if isinstance(node, Name)} - {"t", "end"}
     values = {}
-    for part in {*re.findall(r"{(\w+)}", shape), "duration", "weight"} - {"end"}:
+    for part in parts | {"duration", "weight"}:
         of_part = document.units.dimension(_OF_INPUTS[part], source.place) if part in _OF_INPUTS else dimension
         text = source.get("weight", "1") if part == "weight" else source[part]
-        value = document.units.si(text, of_part, source.place)
-        unit = units[name] if part not in _OF_INPUTS else unit_text(of_part)
-        number = number_text(Fraction(repr(in_unit(value, unit, of_part, source.place))))
-        values[part] = f"({number})" if number.startswith("-") else number
-    weight = Fraction(values["weight"].strip("()")) * document.units.si(given.weight, NONE, given.place)
-    end = Fraction(values["delay"].strip("()")) + Fraction(values["duration"].strip("()"))
-    text = shape.format(**values, end=number_text(end))
-    return name, text if weight == 1 else f"{number_text(weight)}*{text}"
+        unit = unit_text(of_part) if part in _OF_INPUTS else units[name]
+        value = in_unit(document.units.si(text, of_part, source.place), unit, of_part, source.place)
+        values[part] = Fraction(repr(value))
+    values["end"] = values["delay"] + values["duration"]
+    weight = values["weight"] * document.units.si(given.weight, NONE, given.place)
+    tree = substituted(tree, {part: Number(value) for part, value in values.items()})
+    return name, written(tree if weight == 1 else Binary("*", Number(weight), tree))
