@@ -17,14 +17,14 @@ _Membrane = Model(
     units={"C": "uF/cm**2", "V_th": "mV", "I": "uA/cm**2"},
 )
 
-_Squid = (
-    _Membrane.with_part(**part("INa_HH1952")).with_part(**part("IK_HH1952")).with_part(**part("ILeak"))
-)
+_Squid = _Membrane.with_part(**part("INa_HH1952")).with_part(**part("IK_HH1952")).with_part(**part("ILeak"))
 
 HodgkinHuxley = _Squid.variant("HodgkinHuxley", description="squid axon (Hodgkin and Huxley 1952)", V_th=0.0)
 
 HH = _Squid.variant(
-    "HH", description="squid axon as BrainPy's HH, whose leak is a tenth of the paper's (Hodgkin and Huxley 1952)", gL=0.03
+    "HH",
+    description="squid axon as BrainPy's HH, whose leak is a tenth of the paper's (Hodgkin and Huxley 1952)",
+    gL=0.03,
 )
 
 HHLTC = HH.variant(

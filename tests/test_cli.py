@@ -249,7 +249,7 @@ def test_broken_input_files_are_one_line(capsys, monkeypatch, tmp_path):
 def test_emit_projects_and_sources(tmp_path, capsys, monkeypatch):
     for target in project_targets():
         assert "README.md" in ok("emit", "RS", "--target", target, "-o", str(tmp_path / target), "--set", "d=6")
-        assert "| `d` | mV | 6 |" in (tmp_path / target / "README.md").read_text()
+        assert "| `d` | mV/ms | 6 |" in (tmp_path / target / "README.md").read_text()
     for target in target_names():
         assert "RS" in ok("emit", "RS", "--target", target) and ok("show", "RS", "--source", target) == ok(
             "emit", "RS", "--target", target

@@ -173,9 +173,7 @@ class Composable(Declaration):
                     "give the current's parameter another name, or leave it out to share the existing one"
                 )
         place = f"current {len(self.currents) + 1}"
-        current = Current(
-            parse_expression(expression_text(expression, place), place), target, read_flag(held, "held")
-        )
+        current = Current(parse_expression(expression_text(expression, place), place), target, read_flag(held, "held"))
         return self.replaced(
             currents=(*self.currents, current),
             inputs=(*self._ordinary_inputs, *read_input_names(inputs), *self.on_event),

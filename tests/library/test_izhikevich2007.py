@@ -76,7 +76,7 @@ def test_intrinsically_bursting_cells_begin_with_a_burst():
 def test_chattering_cells_burst_again_and_again():
     found = intervals("CH", 300.0)
     long = found > 4 * np.median(found)
-    assert 5 < long.sum() and np.median(found) < 10
+    assert long.sum() > 5 and np.median(found) < 10
 
 
 def test_recovery_of_low_threshold_cells_is_capped():

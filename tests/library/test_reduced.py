@@ -34,7 +34,9 @@ def test_fitzhugh_nagumo_is_excitable():
     """It starts at rest; a small push fades, and one beyond the middle branch makes one spike."""
     model = iz.load("FitzHughNagumo")
     fixed = rest(fitzhugh_nagumo(0.0), [-1.2, -0.6])
-    pop = model.population(3, dt=0.05, method="rk4", backend="c", dtype="float64", V=fixed[0] + np.array([0.0, 0.3, 1.0]))
+    pop = model.population(
+        3, dt=0.05, method="rk4", backend="c", dtype="float64", V=fixed[0] + np.array([0.0, 0.3, 1.0])
+    )
     recording = pop.run(200.0, record=["V", "spike"])
     assert recording.counts.tolist() == [0, 0, 1]
     np.testing.assert_allclose(recording["V"][:, 0], fixed[0], atol=1e-12)
