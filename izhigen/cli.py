@@ -23,6 +23,7 @@ from izhigen import exporters
 from izhigen.errors import IzhigenError, RecordingError, ValueShapeError, printable
 from izhigen.files import check_writable, write_file
 from izhigen.layers import DEFAULT_SURROGATE
+from izhigen.list_command import list_command
 from izhigen.model.events import SPIKE
 from izhigen.options import (
     BACKEND,
@@ -109,15 +110,6 @@ def cli(context: click.Context) -> None:
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
-
-
-@cli.command("list")
-def list_command() -> None:
-    """List the library's models."""
-    names = iz.list_models()
-    width = max(len(name) for name in names)
-    for name in names:
-        click.echo(f"{name:<{width}}  {iz.load(name).description}")
 
 
 @cli.command()
@@ -501,6 +493,7 @@ def cache(clear: bool) -> None:
     )
 
 
+cli.add_command(list_command)
 cli.add_command(patterns)
 cli.add_command(sweep)
 cli.add_command(verify)

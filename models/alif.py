@@ -1,4 +1,4 @@
-"""The leaky integrate-and-fire neuron whose threshold rises with each spike: Bellec et al. (2020), Nat. Commun. 11:3625.
+"""A leaky integrate-and-fire neuron whose threshold rises with each spike: Bellec et al. (2020), Nat. Commun. 11:3625.
 
 As there, V is in units of its threshold at rest, V_th is taken off it at a spike, and the refractory period mutes the
 neuron without holding V. ``beta`` is what a spike adds to the threshold, at the paper's 1.7 (1 - exp(-1/tau_a))/(1 -

@@ -37,7 +37,7 @@ ORDER = [
     ["__init__"],
     ["torch", "jax", "patterns"],
     ["options"],
-    ["verify_command", "patterns_command", "sweep_command"],
+    ["list_command", "verify_command", "patterns_command", "sweep_command"],
     ["cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

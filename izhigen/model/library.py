@@ -76,8 +76,32 @@ def list_models() -> list[str]:
 
 def library_families() -> dict[str, dict[str, Declaration]]:
     """The library's models by the file that they stand in, a family each; files without models are left out."""
-    found = {path.stem: _models_of(path) for path in _library_files()}
+    found = {family: family_members(family)[0] for family in list_families()}
     return {family: models for family, models in found.items() if models}
+
+
+def list_families() -> list[str]:
+    """Names of the library's files; each holds a family of models, or parts."""
+    return [path.stem for path in _library_files()]
+
+
+def family_members(family: str) -> tuple[dict[str, Declaration], dict[str, dict[str, Any]]]:
+    """The models and the parts of one of the library's files.
+
+    Raises
+    ------
+    ModelNotFoundError
+        No such family; names the nearest one.
+    """
+    path = next((path for path in _library_files() if path.stem == family), None)
+    if path is None:
+        known = list_families()
+        raise ModelNotFoundError(
+            f"no family {shown(family)} in the library{suggest(family, known)} (families: {', '.join(known)})"
+        )
+    found = _public(path)
+    models = {name: value for name, value in found.items() if isinstance(value, Declaration)}
+    return models, {name: value for name, value in found.items() if isinstance(value, dict)}
 
 
 def load(name: str) -> Declaration:
@@ -143,11 +167,7 @@ OUTPUTS = ("COBA", "CUBA", "MgBlock")
 
 def list_parts() -> list[str]:
     """Names of the library's parts (synapses, their outputs, channels), file by file."""
-    return [name for path in _library_files() for name in _parts_of(path)]
-
-
-def _parts_of(path: Path) -> dict[str, dict[str, Any]]:
-    return {name: value for name, value in _public(path).items() if isinstance(value, dict)}
+    return [name for family in list_families() for name in family_members(family)[1]]
 
 
 def part(name: str, output: str | None = None) -> dict[str, Any]:
