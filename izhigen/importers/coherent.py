@@ -10,9 +10,9 @@ from fractions import Fraction
 
 from izhigen.units.dimensions import BASES, PLAIN, Unit, unit_of_text
 
-BASIC = ("ms", "mV", "pA", "um", "K", "mmol")
+BASIC: tuple[str, ...] = ("ms", "mV", "pA", "um", "K", "mmol")
 """The units that others are products of."""
-NAMED = (*BASIC, "nS", "pF", "GOhm", "fC")
+NAMED: tuple[str, ...] = (*BASIC, "nS", "pF", "GOhm", "fC")
 """Units of the system that have a name."""
 Powers = Mapping[str, Fraction]
 """Name of a unit to its exponent."""

@@ -42,7 +42,9 @@ def read(text: str, place: Path, name: str, kind: type[D]) -> Imported[D]:
     """
     neurons = {neuron.name: neuron for neuron in parse(text, str(place))}
     if name and name not in neurons:
-        raise ModelNotFoundError(f"{place} holds no model {shown(name)}{suggest(name, neurons)} (models: {', '.join(neurons)})")
+        raise ModelNotFoundError(
+            f"{place} holds no model {shown(name)}{suggest(name, neurons)} (models: {', '.join(neurons)})"
+        )
     if not name and len(neurons) > 1:
         raise ModelNotFoundError(f"{place} holds several models ({', '.join(neurons)}); name one as {place}:NAME")
     chosen = neurons[name] if name else next(iter(neurons.values()))

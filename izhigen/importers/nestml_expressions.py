@@ -50,7 +50,18 @@ _OF_ONE_UNIT = {"min": 2, "max": 2, "clip": 3, "abs": 1}
 """Functions whose arguments have one unit, which is that of their value, with the number of arguments."""
 _DRAWN = ("random_normal", "random_uniform", "random_poisson")
 _STATEMENTS = ("emit_spike", "integrate_odes", "print", "println")
-KNOWN_FUNCTIONS = (*_SAME, *_OF_ONE_UNIT, "log10", "erfc", "ceil", "floor", "sqrt", "convolve", "resolution", "timestep")
+KNOWN_FUNCTIONS = (
+    *_SAME,
+    *_OF_ONE_UNIT,
+    "log10",
+    "erfc",
+    "ceil",
+    "floor",
+    "sqrt",
+    "convolve",
+    "resolution",
+    "timestep",
+)
 
 
 class Report:
@@ -126,9 +137,7 @@ class Expressions:
     report : Report
     """
 
-    def __init__(
-        self, functions: Mapping[str, Function], convolve: Callable[[Call], Term], report: Report
-    ) -> None:
+    def __init__(self, functions: Mapping[str, Function], convolve: Callable[[Call], Term], report: Report) -> None:
         self._functions, self._convolve, self._report = functions, convolve, report
         self._calls = 0
         self._stack: tuple[str, ...] = ()
@@ -168,7 +177,10 @@ class Expressions:
         if isinstance(node, Name):
             return self._name(node, scope)
         if isinstance(node, Sum):
-            terms = [(sign, self.finite(term, scope) if len(node.terms) > 1 else self.value(term, scope)) for sign, term in node.terms]
+            terms = [
+                (sign, self.finite(term, scope) if len(node.terms) > 1 else self.value(term, scope))
+                for sign, term in node.terms
+            ]
             signed = [term.negative() if sign == "-" else term for sign, term in terms]
             return signed[0] if len(signed) == 1 else added(self._of_one_unit(signed, node.place))
         if isinstance(node, Product):
@@ -218,7 +230,9 @@ class Expressions:
             term = self.value(factor, scope)
             if operator == "/" and term.is_zero:
                 raise factor.place.error("division by zero")
-            if term.infinite and (operator == "/" or not all(isinstance(f, (Number, Name, Sum)) for _, f in node.factors)):
+            if term.infinite and (
+                operator == "/" or not all(isinstance(f, (Number, Name, Sum)) for _, f in node.factors)
+            ):
                 raise factor.place.error("an infinite value has a meaning in min() and max() only; give a finite one")
             sign = found.infinite or term.infinite
             found = found.times(term) if operator == "*" else found.over(term)
@@ -258,16 +272,22 @@ class Expressions:
             self._count(node, _OF_ONE_UNIT[name])
             return self._bounded(node, scope)
         if name in _DRAWN:
-            raise node.place.error(f"{name}() draws numbers, which an import does not; leave it out and add noise by with_noise")
+            raise node.place.error(
+                f"{name}() draws numbers, which an import does not; leave it out and add noise by with_noise"
+            )
         if name == "steps":
-            raise node.place.error("steps() counts steps, and a model does not know how long they are; keep a time in ms")
+            raise node.place.error(
+                "steps() counts steps, and a model does not know how long they are; keep a time in ms"
+            )
         if name == "delta":
             raise node.place.error("delta(t) has a meaning as a kernel only: kernel K = delta(t)")
         if name in _STATEMENTS:
             raise node.place.error(f"{name}() is no value")
         if name not in KNOWN_FUNCTIONS:
             known = (*KNOWN_FUNCTIONS, *self._functions)
-            raise node.place.error(f"unknown function {shown(name)}{suggest(name, known)} (functions: {', '.join(known)})")
+            raise node.place.error(
+                f"unknown function {shown(name)}{suggest(name, known)} (functions: {', '.join(known)})"
+            )
         self._count(node, 1)
         argument = self.finite(node.arguments[0], scope)
         if name == "sqrt":
@@ -313,14 +333,21 @@ class Expressions:
             raise node.place.error(f"{node.function}() {what}; functions are written out, so write it without")
         own: dict[str, Term] = {}
         for (name, unit), argument in zip(function.arguments, node.arguments):
-            own[name] = self.converted(self.finite(argument, scope), declared_unit(unit)[0], argument.place, f"argument {name} of {node.function}()")
+            own[name] = self.converted(
+                self.finite(argument, scope),
+                declared_unit(unit)[0],
+                argument.place,
+                f"argument {name} of {node.function}()",
+            )
         self._stack = (*self._stack, node.function)
         *before, last = function.body
         for statement in before:
             name, value = self.step(statement, own, f"function {node.function}")
             own[name] = value
         if not isinstance(last, Return):
-            raise last.place.error(f"function {node.function} ends with something else than 'return'; write one expression")
+            raise last.place.error(
+                f"function {node.function} ends with something else than 'return'; write one expression"
+            )
         found = self.finite(last.value, own)
         if function.unit is not None:
             found = self.converted(found, declared_unit(function.unit)[0], last.place, f"what {node.function}() gives")
@@ -348,7 +375,8 @@ class Expressions:
         elif statement.operator == "/":
             value = before.over(value)
         if before.is_truth != value.is_truth and statement.operator == "":
-            raise statement.place.error(f"{statement.name} is {'true or false' if before.is_truth else 'a number'}, and what it is assigned is not")
+            kind = "true or false" if before.is_truth else "a number"
+            raise statement.place.error(f"{statement.name} is {kind}, and what it is assigned is not")
         return self._checked(self.converted(value, before.unit, statement.place, statement.name), statement.place)
 
     # -- units --------------------------------------------------------------------------------------------------------
@@ -357,9 +385,7 @@ class Expressions:
         """A term in a unit; where its own has another dimension, its number is kept, and that is reported."""
         if term.unit.is_alike(unit) or term.is_zero:
             return replace(term, unit=unit)
-        self._report.say(
-            place, f"{what} is in {_named(term.unit)} where {_named(unit)} is due; the number is taken to be in {_named(unit)}"
-        )
+        self._report.say(place, f"{what} is {_named(term.unit)} where {_named(unit)} is due, and is taken as that")
         return term.in_unit(unit)
 
     def sum_of(self, terms: list[Term], place: Place) -> Term:
@@ -375,12 +401,14 @@ class Expressions:
     @staticmethod
     def _checked(term: Term, place: Place) -> Term:
         if len(term.text) > MAX_LENGTH:
-            raise place.error(f"written out, this has more than {MAX_LENGTH:,} characters; split it with 'inline' lines")
+            raise place.error(
+                f"written out, this has more than {MAX_LENGTH:,} characters; split it with 'inline' lines"
+            )
         return term
 
 
 def _named(unit: Unit) -> str:
     try:
-        return "a plain number" if unit.is_alike(PLAIN) else unit_text(unit)
+        return "a plain number" if unit.is_alike(PLAIN) else f"in {unit_text(unit)}"
     except ValueError:
-        return f"another unit ({unit})"
+        return f"in another unit ({unit})"

@@ -37,7 +37,11 @@ class Lines:
     """
 
     def __init__(
-        self, definitions: Mapping[str, Definition], known: Mapping[str, Term], states: set[str], expressions: Expressions
+        self,
+        definitions: Mapping[str, Definition],
+        known: Mapping[str, Term],
+        states: set[str],
+        expressions: Expressions,
     ) -> None:
         self._definitions, self._known, self._states = definitions, known, states
         self._expressions = expressions
@@ -156,8 +160,8 @@ class Effects:
             emits = calls(handler.body, EMIT)
             if emits and found:
                 raise handler.place.error(
-                    "the spike is not the first condition; a step here decides the spike first, so write its onCondition "
-                    "above others, and emit_spike() in one only"
+                    "this spike is not the first condition, and a step here decides the spike first; write its "
+                    "onCondition above others, and emit_spike() in one only"
                 )
             name = SPIKE if emits else f"condition_{handler.place.line}"
             condition = self._expressions.condition(handler.when, self._lines.scope({}))
@@ -206,14 +210,15 @@ class Effects:
                 changed[name] = self._expressions.converted(value, unit, statement.place, name)
         elif isinstance(statement, Assignment):
             if statement.name not in self._states and statement.name not in changed:
-                raise statement.place.error(
-                    f"{shown(statement.name)} is no state that an event could assign{suggest(statement.name, self._states)}"
-                )
+                hint = suggest(statement.name, self._states)
+                raise statement.place.error(f"{shown(statement.name)} is no state that an event could assign{hint}")
             changed[statement.name] = self._expressions.assigned(statement, scope[statement.name], scope)
         elif isinstance(statement, Choice):
             self._choice(statement, changed)
         elif isinstance(statement, Call) and statement.function == EMIT:
-            raise statement.place.error("emit_spike() under a further condition; join that to the condition of the block")
+            raise statement.place.error(
+                "emit_spike() under a further condition; join that to the condition of the block"
+            )
         else:
             what = shown(f"{statement.function}()") if isinstance(statement, Call) else "this statement"
             raise statement.place.error(f"{what} is not read in an event; write assignments and 'if'")
@@ -225,7 +230,9 @@ class Effects:
         for condition, body in statement.branches:
             chosen = None if condition is None else self._expressions.condition(condition, before)
             results.append((chosen, self._run_branch(body, changed)))
-        names = dict.fromkeys(name for _, result in results for name in result if name in changed or name in self._states)
+        names = dict.fromkeys(
+            name for _, result in results for name in result if name in changed or name in self._states
+        )
         for name in names:
             value = before[name]
             for condition_term, result in reversed(results):
@@ -241,4 +248,3 @@ class Effects:
         for statement in body:
             self._statement(statement, own)
         return {name: term for name, term in own.items() if changed.get(name) is not term}
-

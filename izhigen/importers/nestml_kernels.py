@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from izhigen.errors import shown, suggest
 from izhigen.importers.nestml_expressions import MILLISECOND, Expressions, Scope
@@ -63,12 +64,7 @@ def kernel_name(kernel: Kernel) -> str:
 
 def own_states(kernels: tuple[Kernel, ...]) -> set[str]:
     """Names of the state block that give initial values of kernels' equations, and are no states of the neuron."""
-    return {
-        lower
-        for kernel in kernels
-        for definition in kernel.definitions
-        for lower in lower_derivatives(definition)
-    }
+    return {lower for kernel in kernels for definition in kernel.definitions for lower in lower_derivatives(definition)}
 
 
 def lower_derivatives(definition: Definition) -> Iterator[str]:
@@ -126,9 +122,14 @@ def _of_equations(
     own = {name: named(f"{plain_name(name)}__X__{port}", initial[name].unit) for name in lower}
     for definition in kernel.definitions:
         names = list(lower_derivatives(definition))
-        for name, above in zip(names, names[1:]):
+        for name, above in pairwise(names):
             due = own[name].unit / MILLISECOND
-            yield KernelState(own[name].text, own[name].unit, expressions.converted(own[above], due, definition.place, above), initial[name])
+            yield KernelState(
+                own[name].text,
+                own[name].unit,
+                expressions.converted(own[above], due, definition.place, above),
+                initial[name],
+            )
         last = names[-1]
         value = expressions.finite(definition.value, {**scope, **own})
         due = own[last].unit / MILLISECOND
@@ -194,6 +195,7 @@ def find(call: Call, kernels: Mapping[str, Kernel], ports: tuple[str, ...]) -> t
         raise call.place.error("convolve() takes the name of a kernel and that of a spike port")
     for name, known, what in ((names[0], tuple(kernels), "kernel"), (names[1], ports, "spike port")):
         if name not in known:
-            raise call.place.error(f"no {what} {shown(name)}{suggest(name, known)} ({what}s: {', '.join(known) or 'none'})")
+            raise call.place.error(
+                f"no {what} {shown(name)}{suggest(name, known)} ({what}s: {', '.join(known) or 'none'})"
+            )
     return kernels[names[0]], names[1]
-

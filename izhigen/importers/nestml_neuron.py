@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import TypeVar
-
-import numpy as np
 
 from izhigen.errors import EquationError, ModelError, shown, suggest
 from izhigen.importers import nestml_kernels as kernels_of
 from izhigen.importers.coherent import NAMED, unit_text
 from izhigen.importers.nestml_expressions import MILLISECOND, Expressions, Report, declared_unit
 from izhigen.importers.nestml_handlers import Effects, Lines
-from izhigen.importers.nestml_kernels import KernelState, plain_name
+from izhigen.importers.nestml_kernels import KernelState
+from izhigen.importers.nestml_names import Names
 from izhigen.importers.nestml_syntax import (
     Assignment,
     Call,
@@ -32,43 +32,15 @@ from izhigen.importers.nestml_syntax import (
     Sum,
     walk,
 )
-from izhigen.importers.nestml_syntax import Unit as WrittenUnit
 from izhigen.importers.nestml_terms import Term, named, wrapped
 from izhigen.importers.nestml_update import INTEGRATE, Update, calls, read_update, reads
-from izhigen.model.checking import ALL, INTERFACE_NAMES, SPIKE_FIGURES
 from izhigen.model.events import Event
-from izhigen.model.expressions import check_name, parse_expression
-from izhigen.model.functions import RESERVED
 from izhigen.model.model import Declaration as ModelDeclaration
-from izhigen.units.dimensions import PLAIN, Unit
+from izhigen.units.dimensions import PLAIN
 
 D = TypeVar("D", bound=ModelDeclaration)
-_TAKEN = INTERFACE_NAMES | RESERVED | {*SPIKE_FIGURES, ALL, "refractory", "t_last_spike"}
 _PER_SECOND = Term(PLAIN / MILLISECOND, Fraction(1, 1000), {"ms": Fraction(-1)})
 """A spike of weight 1 in the unit of a port."""
-
-
-@dataclass(frozen=True)
-class Variable:
-    """A declared name.
-
-    Attributes
-    ----------
-    term : Term
-        What it stands for.
-    unit : Unit
-        In the coherent system.
-    unit_text : str
-        The unit as a model writes it.
-    place : Place
-    value : Node or None
-    """
-
-    term: Term
-    unit: Unit
-    unit_text: str
-    place: Place
-    value: Node | None
 
 
 class NeuronReader:
@@ -82,23 +54,13 @@ class NeuronReader:
 
     def __init__(self, neuron: Neuron) -> None:
         self._neuron, self._report = neuron, Report()
+        self._names = Names(neuron, self._report)
         self._kernels = {kernels_of.kernel_name(kernel): kernel for kernel in neuron.kernels}
-        self._spike_ports = tuple(port.name for port in neuron.ports if port.unit is None)
         functions = {function.name: function for function in neuron.functions}
         self._expressions = Expressions(functions, self._convolved, self._report)
         self._convolutions: dict[tuple[str, str], tuple[KernelState, ...]] = {}
-        self._of_kernels = kernels_of.own_states(neuron.kernels)
-        self._states: dict[str, Variable] = {}
-        self._parameters: dict[str, Variable] = {}
-        self._internals: dict[str, Variable] = {}
-        self._inputs: dict[str, Variable] = {}
-        self._kernel_initial: dict[str, Variable] = {}
-        self._inlines = {line.name: line for line in neuron.equations if line.unit is not None}
-        self._inline_variables: dict[str, Variable] = {}
-        self._odes = {line.name.rstrip("'"): line for line in neuron.equations if line.unit is None}
         self._jumps: dict[str, dict[str, list[Term]]] = {}
         self._update = Update()
-        self._numbers: dict[str, float] = {}
         self._flag: tuple[str, Node] | None = None
         self._read: set[str] = set()
 
@@ -110,11 +72,12 @@ class NeuronReader:
         ModelError
             With file, line and column.
         """
-        self._declare()
         neuron = self._neuron
-        if not self._odes:
-            raise neuron.place.error(f"model {neuron.name} has no differential equation, and a model here is made of them")
-        self._update = read_update(neuron.update, tuple(self._odes), self._spike_ports)
+        if not self._names.odes:
+            raise neuron.place.error(
+                f"model {neuron.name} has no differential equation, and a model here is made of them"
+            )
+        self._update = read_update(neuron.update, tuple(self._names.odes), self._names.spike_ports)
         self._check_update()
         self._make_flag()
         equations = [*self._line_texts(), *self._ode_texts()]
@@ -127,7 +90,7 @@ class NeuronReader:
                 self._neuron.name,
                 "\n".join(equations),
                 parameters=parameters,
-                inputs=list(self._inputs),
+                inputs=list(self._names.inputs),
                 initial=initial,
                 events=events,
                 on_event=on_event,
@@ -139,78 +102,15 @@ class NeuronReader:
             raise ModelError(f"{neuron.place.file}, model {neuron.name}: {problem}") from None
         return model, self._report.lines
 
-    # -- names --------------------------------------------------------------------------------------------------------
-
-    def _declare(self) -> None:
-        """Give every declared name its unit and what it stands for here."""
-        neuron = self._neuron
-        for declaration in neuron.states:
-            for name in declaration.names:
-                self._add(self._kernel_initial if name in self._of_kernels else self._states, name, declaration)
-        for block, into in ((neuron.parameters, self._parameters), (neuron.internals, self._internals)):
-            for declaration in block:
-                for name in declaration.names:
-                    self._add(into, name, declaration)
-                if declaration.invariant is not None:
-                    self._report.say(declaration.place, f"the bound of {declaration.names[0]} in [[...]] is not kept watch on")
-        for line in self._inlines.values():
-            assert line.unit is not None
-            self._add(self._inline_variables, line.name, Declaration(line.place, (line.name,), line.unit, line.value))
-        for port in neuron.ports:
-            if port.unit is not None:
-                self._add(self._inputs, port.name, Declaration(port.place, (port.name,), port.unit, None))
-            else:
-                self._check_free(port.name, port.place)
-        for name, line in self._odes.items():
-            for lower in kernels_of.lower_derivatives(line):
-                if lower not in self._states:
-                    raise line.place.error(f"{lower} has an equation and no value in the state block{suggest(lower, self._states)}")
-            if line.order == 0:
-                raise line.place.error(f"{name} is no derivative; write {name}' = ..., or 'inline {name} <unit> = ...'")
-
-    def _check_free(self, name: str, place: Place) -> None:
-        known = (self._states, self._parameters, self._internals, self._inline_variables, self._inputs, self._kernel_initial)
-        if any(name in names for names in known):
-            raise place.error(f"{shown(name)} is declared twice; rename one of them")
-
-    def _add(self, into: dict[str, Variable], name: str, declaration: Declaration) -> None:
-        self._check_free(name, declaration.place)
-        own = plain_name(name)
-        if own in _TAKEN or own in NAMED:
-            self._report.say(declaration.place, f"{name} is called {own}_ here, as {own} means something else")
-            own = f"{own}_"
-        try:
-            check_name(own, f"{declaration.place.file}, line {declaration.place.line}")
-        except EquationError as problem:
-            raise ModelError(str(problem)) from None
-        is_truth = str(declaration.unit) == "boolean"
-        if str(declaration.unit) in ("string", "void"):
-            raise declaration.place.error(f"{name} is of type {declaration.unit}; what a model has are numbers and truth values")
-        unit, text = declared_unit(declaration.unit)
-        term = named(own, unit, is_truth=is_truth)
-        if into is self._parameters and (sign := _infinite(declaration.value)):
-            term = Term(unit, infinite=sign)
-        into[name] = Variable(term, unit, text, declaration.place, declaration.value)
-
-    def _scope(self, *parts: Mapping[str, Variable]) -> dict[str, Term]:
-        return {name: variable.term for part in parts for name, variable in part.items()}
-
-    @property
-    def _constants(self) -> dict[str, Term]:
-        return self._scope(self._parameters, self._internals)
-
-    @property
-    def _everything(self) -> dict[str, Term]:
-        """What equations read."""
-        return self._constants | self._scope(self._inputs, self._inline_variables, self._states)
-
     # -- equations ----------------------------------------------------------------------------------------------------
 
     def _convolved(self, call: Call) -> Term:
         """The state that a ``convolve`` reads."""
-        kernel, port = kernels_of.find(call, self._kernels, self._spike_ports)
+        kernel, port = self._found(call)
         if kernels_of.is_delta(kernel):
-            raise call.place.error("a delta kernel makes a state jump: write its convolve() as a term of that state's derivative")
+            raise call.place.error(
+                "a delta kernel makes a state jump: write its convolve() as a term of that state's derivative"
+            )
         states = self._kernel_states(kernel, port)
         return named(states[0].name, states[0].unit)
 
@@ -218,65 +118,78 @@ class NeuronReader:
         key = kernels_of.kernel_name(kernel), port
         if key not in self._convolutions:
             initial = {}
-            for name, variable in self._kernel_initial.items():
+            for name, variable in self._names.of_kernels.items():
                 if variable.value is None:
                     raise variable.place.error(f"the kernel's {name} has no value")
-                value = self._expressions.finite(variable.value, self._constants)
+                value = self._expressions.finite(variable.value, self._names.constants)
                 initial[name] = self._expressions.converted(value, variable.unit, variable.place, name)
-            self._convolutions[key] = kernels_of.states_of(kernel, port, self._expressions, self._constants, initial)
+            self._convolutions[key] = kernels_of.states_of(
+                kernel, port, self._expressions, self._names.constants, initial
+            )
         return self._convolutions[key]
 
     def _line_texts(self) -> list[str]:
         """Inline expressions as algebraic lines."""
         found = []
-        for name, line in self._inlines.items():
-            variable = self._inline_variables[name]
+        for name, line in self._names.lines.items():
+            variable = self._names.inline[name]
             self._check_ports(line.value)
-            value = self._expressions.finite(line.value, self._everything)
+            value = self._expressions.finite(line.value, self._names.everything)
             text = self._text(self._expressions.converted(value, variable.unit, line.place, name))
-            found.append(f"{variable.term.text} = {text} : {variable.unit_text}")
+            found.append(f"{variable.name} = {text} : {variable.unit_text}")
         return found
 
     def _check_ports(self, node: Node) -> None:
         """Refuse what an equation cannot read: a spike port, and a value that the update block keeps."""
         for part in walk(node):
             inside = isinstance(part, Name) and part.id
-            if inside and inside in self._update.kept and inside in self._states:
+            if inside and inside in self._update.kept and inside in self._names.states:
                 raise part.place.error(f"{inside} keeps a value of the step's start, which equations cannot read")
-        convolved = {id(a) for part in walk(node) if isinstance(part, Call) and part.function == "convolve" for a in part.arguments}
+        convolved = {
+            id(a)
+            for part in walk(node)
+            if isinstance(part, Call) and part.function == "convolve"
+            for a in part.arguments
+        }
         for part in walk(node):
-            if isinstance(part, Name) and part.id in self._spike_ports and id(part) not in convolved:
-                raise part.place.error(f"spikes of {part.id} in an equation; convolve them with a kernel, or write onReceive({part.id})")
+            if isinstance(part, Name) and part.id in self._names.spike_ports and id(part) not in convolved:
+                raise part.place.error(
+                    f"spikes of {part.id} in an equation; convolve them with a kernel, or write onReceive({part.id})"
+                )
 
     def _ode_texts(self) -> list[str]:
         """Differential equations: those of the file, of kernels, and of states that only events change."""
         found = []
-        for name, line in self._odes.items():
+        for name, line in self._names.odes.items():
             self._check_ports(line.value)
             lower = list(kernels_of.lower_derivatives(line))
-            for below, above in zip(lower, lower[1:]):
-                due = self._states[below].unit / MILLISECOND
-                slope = self._expressions.converted(self._states[above].term, due, line.place, above)
+            for below, above in pairwise(lower):
+                due = self._names.states[below].unit / MILLISECOND
+                slope = self._expressions.converted(self._names.states[above].term, due, line.place, above)
                 found.append(self._ode(below, self._gated(slope, name)))
             last = lower[-1]
-            value = self._expressions.finite(self._without_deltas(line, name), self._everything)
-            due = self._states[last].unit / MILLISECOND
-            found.append(self._ode(last, self._gated(self._expressions.converted(value, due, line.place, line.name), name)))
-        integrated = {lower for line in self._odes.values() for lower in kernels_of.lower_derivatives(line)}
+            value = self._expressions.finite(self._without_deltas(line, name), self._names.everything)
+            due = self._names.states[last].unit / MILLISECOND
+            found.append(
+                self._ode(last, self._gated(self._expressions.converted(value, due, line.place, line.name), name))
+            )
+        integrated = {lower for line in self._names.odes.values() for lower in kernels_of.lower_derivatives(line)}
         for name, (factor, which) in self._update.decays.items():
             found.append(self._ode(name, self._by_branch(self._decay(name, factor), *which)))
             integrated.add(name)
-        left = [name for name in self._states if name not in integrated and name not in self._update.kept]
-        found += [f"d{self._states[name].term.text}/dt = 0 : {self._states[name].unit_text}" for name in left]
+        left = [name for name in self._names.states if name not in integrated and name not in self._update.kept]
+        found += [f"d{self._names.states[name].name}/dt = 0 : {self._names.states[name].unit_text}" for name in left]
         for states in self._convolutions.values():
-            found += [f"d{state.name}/dt = {self._text(state.derivative)} : {unit_text(state.unit)}" for state in states]
+            found += [
+                f"d{state.name}/dt = {self._text(state.derivative)} : {unit_text(state.unit)}" for state in states
+            ]
         if self._flag is not None:
             found.append(f"d{self._flag[0]}/dt = 0 : 1")
         return found
 
     def _ode(self, name: str, slope: Term) -> str:
-        variable = self._states[name]
-        return f"d{variable.term.text}/dt = {self._text(slope)} : {variable.unit_text}"
+        variable = self._names.states[name]
+        return f"d{variable.name}/dt = {self._text(slope)} : {variable.unit_text}"
 
     def _gated(self, slope: Term, name: str) -> Term:
         """The derivative in the branches in which a state is integrated."""
@@ -294,20 +207,23 @@ class NeuronReader:
 
     def _decay(self, name: str, factor: Node) -> Term:
         """The derivative of what is multiplied with a factor P in a step: log(P)/dt of it."""
-        if reads(factor, (*self._states, *self._inputs, *self._spike_ports, *self._inlines)):
-            raise factor.place.error(f"{name} is multiplied with what varies; the factor is to be of parameters and the step")
-        inner = factor
-        while isinstance(inner, Name) and inner.id in self._internals and self._internals[inner.id].value is not None:
-            inner = self._internals[inner.id].value or inner
+        names = self._names
+        if reads(factor, (*names.states, *names.inputs, *names.spike_ports, *names.lines)):
+            raise factor.place.error(f"{name} is multiplied with what varies; a factor is of parameters and the step")
+        inner, seen = factor, set[str]()
+        while isinstance(inner, Name) and inner.id in names.internals and inner.id not in seen:
+            seen.add(inner.id)
+            inner = names.internals[inner.id].value or inner
         if isinstance(inner, Call) and inner.function == "exp" and len(inner.arguments) == 1:
-            exponent = self._expressions.finite(inner.arguments[0], self._constants)
+            exponent = self._expressions.finite(inner.arguments[0], self._names.constants)
             exponent = self._expressions.converted(exponent, PLAIN, inner.place, "the argument of exp()")
         else:
-            value = self._expressions.finite(factor, self._constants)
+            value = self._expressions.finite(factor, self._names.constants)
             value = self._expressions.converted(value, PLAIN, factor.place, "the factor")
             exponent = wrapped(f"log({value.text})", PLAIN, [value], binds=True)
-        self._report.say(factor.place, f"{name}, which is multiplied with a factor in each step, is a differential equation with that solution")
-        return exponent.over(named("dt", MILLISECOND)).times(self._states[name].term)
+        what = f"{name}, multiplied with a factor in each step, is a differential equation with that solution"
+        self._report.say(factor.place, what)
+        return exponent.over(named("dt", MILLISECOND)).times(self._names.states[name].term)
 
     def _without_deltas(self, line: Definition, name: str) -> Node:
         """The right-hand side without the terms that convolve a delta, which are noted as jumps of the state."""
@@ -321,21 +237,25 @@ class NeuronReader:
                 continue
             rest = tuple(pair for pair in factors if pair is not deltas[0])
             if len(deltas) > 1 or deltas[0][0] != "*" or line.order > 1:
-                raise term.place.error("a delta kernel is multiplied with constants, in the first derivative of a state")
-            call = deltas[0][1]
-            assert isinstance(call, Call)
-            port = kernels_of.find(call, self._kernels, self._spike_ports)[1]
-            size = self._expressions.finite(Product(term.place, rest) if rest else Number(term.place, Fraction(1)), self._everything)
+                raise term.place.error("a delta kernel is multiplied with constants, in a state's first derivative")
+            port = self._found(deltas[0][1])[1]
+            factor = Product(term.place, rest) if rest else Number(term.place, Fraction(1))
+            size = self._expressions.finite(factor, self._names.everything)
             jump = size.times(Term(MILLISECOND, units={"ms": Fraction(1)}))
-            jump = self._expressions.converted(jump, self._states[name].unit, term.place, "the jump")
+            jump = self._expressions.converted(jump, self._names.states[name].unit, term.place, "the jump")
             jump = jump.times(named(port, PLAIN))
             gated = self._gated(jump.negative() if sign == "-" else jump, name)
             self._jumps.setdefault(port, {}).setdefault(name, []).append(gated)
         return Sum(line.value.place, tuple(left)) if left else Number(line.value.place, Fraction(0))
 
     def _is_delta(self, node: Node) -> bool:
-        is_call = isinstance(node, Call) and node.function == "convolve"
-        return is_call and kernels_of.is_delta(kernels_of.find(node, self._kernels, self._spike_ports)[0])  # type: ignore[arg-type]
+        is_convolved = isinstance(node, Call) and node.function == "convolve"
+        return is_convolved and kernels_of.is_delta(self._found(node)[0])
+
+    def _found(self, node: Node) -> tuple[Kernel, str]:
+        """The kernel and the port of a ``convolve``."""
+        assert isinstance(node, Call)
+        return kernels_of.find(node, self._kernels, self._names.spike_ports)
 
     def _kernel_jumps(self) -> dict[str, dict[str, Term]]:
         """What a spike adds at each port: to states of kernels, and to states by delta kernels."""
@@ -348,59 +268,63 @@ class NeuronReader:
                     found.setdefault(port, {})[state.name] = self._expressions.sum_of([own, weight], self._neuron.place)
         for port, jumps in self._jumps.items():
             for name, terms in jumps.items():
-                own = self._states[name].term
-                found.setdefault(port, {})[own.text] = self._expressions.sum_of([own, *terms], self._states[name].place)
+                of_file = self._names.states[name]
+                changed = self._expressions.sum_of([of_file.term, *terms], of_file.place)
+                found.setdefault(port, {})[of_file.name] = changed
         return found
 
-    # -- what the update block keeps, and its branches ------------------------------------------------------------------
+    # -- what the update block keeps, and its branches ----------------------------------------------------------------
 
     def _check_update(self) -> None:
         update = self._update
         for statement in update.kept.values():
             names = statement.names if isinstance(statement, Declaration) else (statement.name,)
             for name in names:
-                if isinstance(statement, Assignment) and name not in self._states:
-                    raise statement.place.error(f"no state {shown(name)}{suggest(name, self._states)}")
-                if name in self._odes or name in self._inlines:
+                if isinstance(statement, Assignment) and name not in self._names.states:
+                    raise statement.place.error(f"no state {shown(name)}{suggest(name, self._names.states)}")
+                if name in self._names.odes or name in self._names.lines:
                     raise statement.place.error(f"{name} is assigned in each step and has an equation too; keep one")
         for name, (factor, _) in update.decays.items():
-            if name not in self._states or name in self._odes:
+            if name not in self._names.states or name in self._names.odes:
                 raise factor.place.error(f"{name} is multiplied in each step; it is to be a state without an equation")
-        for name in (*self._odes, *self._inlines):
-            self._check_ports((self._odes.get(name) or self._inlines[name]).value)
+        for name in (*self._names.odes, *self._names.lines):
+            self._check_ports((self._names.odes.get(name) or self._names.lines[name]).value)
 
     def _make_flag(self) -> None:
         """The state that says which branch of the update block a step takes."""
         guard = self._update.guard
         if guard is None or self._update.integrated[0] == self._update.integrated[1]:
             return
-        if reads(guard, (*self._update.kept, *self._inputs, *self._spike_ports, "t")) or calls(guard, "timestep"):
-            raise guard.place.error("the branch that integrates is to be chosen by a condition on states")
-        condition = self._expressions.condition(guard, self._everything)
-        first = next((part.id for part in walk(guard) if isinstance(part, Name) and part.id in self._states), None)
-        if first is None:
-            raise guard.place.error("the branch that integrates is chosen by what never changes; keep that branch alone")
-        flag = f"{self._states[first].term.text}_on"
-        self._check_free(flag, guard.place)
+        names = self._names
+        varying = (*self._update.kept, *names.inputs, *names.spike_ports, "t")
+        first = next((part.id for part in walk(guard) if isinstance(part, Name) and part.id in names.states), None)
+        if first is None or reads(guard, varying) or calls(guard, "timestep"):
+            raise guard.place.error("the branch that integrates is chosen by a condition on states; write one")
+        condition = self._expressions.condition(guard, names.everything)
+        flag = f"{self._names.states[first].name}_on"
+        self._names.check_free(flag, guard.place)
         self._flag = flag, guard
-        self._report.say(guard.place, f"the branches integrate other states: {flag} is 1 in a step that begins with {condition.text}, else 0")
+        what = f"the branches integrate other states: {flag} is 1 in a step that begins with {condition.text}, else 0"
+        self._report.say(guard.place, what)
 
     def _is_timer(self, on_event: Iterable[str]) -> bool:
         """Whether the branch's condition, once false, becomes true by events alone: ``x > c`` of x that only falls."""
-        guard = self._update.guard
-        is_bound = isinstance(guard, Comparison) and guard.operator in (">", ">=") and isinstance(guard.left, Name)
-        if not is_bound or not isinstance(guard.right, Number) or guard.left.id not in self._odes:
+        guard, names = self._update.guard, self._names
+        if not isinstance(guard, Comparison) or guard.operator not in (">", ">="):
             return False
-        slope = self._expressions.finite(self._odes[guard.left.id].value, self._everything)
-        return slope.is_number and slope.coefficient < 0 and self._states[guard.left.id].term.text not in on_event
+        timer, bound = guard.left, guard.right
+        if not isinstance(timer, Name) or not isinstance(bound, Number) or timer.id not in names.odes:
+            return False
+        slope = self._expressions.finite(names.odes[timer.id].value, names.everything)
+        return slope.is_number and slope.coefficient < 0 and names.states[timer.id].name not in on_event
 
     def _happenings(self) -> tuple[dict[str, dict[str, str]], dict[str, Event]]:
         """What spikes that arrive assign, and events."""
-        known = self._everything | self._kept()
-        states = {name: variable.term for name, variable in self._states.items() if name not in self._update.kept}
-        lines = Lines(self._inlines, known, set(states), self._expressions)
+        known = self._names.everything | self._kept()
+        states = {name: variable.term for name, variable in self._names.states.items() if name not in self._update.kept}
+        lines = Lines(self._names.lines, known, set(states), self._expressions)
         effects = Effects(lines, states, self._handlers(), self._flag, self._expressions)
-        ports = {port: _PER_SECOND.times(named(port, PLAIN)) for port in self._spike_ports}
+        ports = {port: _PER_SECOND.times(named(port, PLAIN)) for port in self._names.spike_ports}
         arrivals = effects.arrivals(ports, self._kernel_jumps())
         on_event = {port: {name: self._text(term) for name, term in new.items()} for port, new in arrivals.items()}
         assigned = {name for new in arrivals.values() for name in new}
@@ -420,8 +344,9 @@ class NeuronReader:
         found = {}
         for name, statement in self._update.kept.items():
             assert statement.value is not None
-            value = self._expressions.value(statement.value, self._everything)
-            unit = declared_unit(statement.unit)[0] if isinstance(statement, Declaration) else self._states[name].unit
+            value = self._expressions.value(statement.value, self._names.everything)
+            written = statement.unit if isinstance(statement, Declaration) else None
+            unit = declared_unit(written)[0] if written else self._names.states[name].unit
             value = self._expressions.converted(value, unit, statement.place, name)
             if not value.is_number:
                 old = wrapped(f"old({value.text})", unit, [value], binds=True)
@@ -434,25 +359,34 @@ class NeuronReader:
         """Those of the file, and what stands after integration in the update block, which comes first."""
         arrivals: dict[str, list[Node]] = {}
         for statement in self._update.arrivals:
-            (port, *more) = sorted(reads(statement.value, self._spike_ports))
+            (port, *more) = sorted(reads(statement.value, self._names.spike_ports))
             if more:
                 raise statement.place.error("spikes of two ports in one assignment; write one for each")
             arrivals.setdefault(port, []).append(statement)
         for statement in self._update.others:
-            before = self._states.get(statement.name)
-            value = None if before is None else self._expressions.assigned(statement, before.term, self._everything)
-            if before is None or value is None or value.text != before.term.text:
-                raise statement.place.error(f"{statement.name} is assigned in each step after integrate_odes(); write onCondition(...), or an equation")
+            self._check_changes_nothing(statement)
         first = [Handler(body[0].place, port, tuple(body)) for port, body in arrivals.items()]
         for handler in self._neuron.handlers:
-            if isinstance(handler.when, str) and handler.when not in self._spike_ports:
-                raise handler.place.error(f"no spike port {shown(handler.when)}{suggest(handler.when, self._spike_ports)}")
+            if isinstance(handler.when, str) and handler.when not in self._names.spike_ports:
+                hint = suggest(handler.when, self._names.spike_ports)
+                raise handler.place.error(f"no spike port {shown(handler.when)}{hint}")
             if calls(handler.body, INTEGRATE):
                 raise handler.place.error("integrate_odes() belongs into the update block")
-        for port in self._spike_ports:
+        for port in self._names.spike_ports:
             if port not in arrivals and not self._is_read(port):
                 self._report.say(self._port_place(port), f"spikes of {port} change nothing, so it is no input")
         return (*first, *self._update.spikes, *self._neuron.handlers)
+
+    def _check_changes_nothing(self, statement: Assignment) -> None:
+        """Refuse an assignment after integration, unless it gives back what is there."""
+        state = self._names.states.get(statement.name)
+        if state is not None:
+            value = self._expressions.assigned(statement, state.term, self._names.everything)
+            if value.text == state.name:
+                return
+        raise statement.place.error(
+            f"{statement.name} is assigned in each step after integrate_odes(); write onCondition(...), or an equation"
+        )
 
     def _is_read(self, port: str) -> bool:
         handled = any(handler.when == port for handler in self._neuron.handlers)
@@ -466,117 +400,51 @@ class NeuronReader:
     def _initial(self) -> dict[str, str]:
         """Initial values as expressions of parameters and states, internals written out."""
         found = {}
-        scope = self._scope(self._parameters, self._states)
-        written = _Written(self._internals, scope, self._expressions)
-        for name, variable in self._states.items():
+        written = self._names.at_beginning(self._expressions)
+        for name, variable in self._names.states.items():
             if name in self._update.kept:
                 continue
             if variable.value is None:
                 raise variable.place.error(f"state {name} has no value; write {name} <unit> = ...")
             value = self._expressions.finite(variable.value, written)
-            found[variable.term.text] = self._text(self._expressions.converted(value, variable.unit, variable.place, name))
+            found[variable.name] = self._text(self._expressions.converted(value, variable.unit, variable.place, name))
         if self._flag is not None and self._update.guard is not None:
             found[self._flag[0]] = self._text(self._expressions.value(self._update.guard, written))
         return found
 
     def _internal_texts(self) -> list[str]:
         """Algebraic lines of the internals that something reads, and those that they read."""
-        found: dict[str, str] = {}
-        waiting = [name for name, variable in self._internals.items() if variable.term.text in self._read]
+        names, found = self._names, dict[str, str]()
+        waiting = [name for name, variable in names.internals.items() if variable.name in self._read]
         while waiting:
             name = waiting.pop()
-            variable = self._internals[name]
-            if name in found or self._is_literal(variable):
+            variable = names.internals[name]
+            if name in found or names.is_literal(variable):
                 continue
             assert variable.value is not None
-            if reads(variable.value, self._states):
-                raise variable.place.error(f"internal {name} reads a state's value at the beginning; make that value a parameter")
-            value = self._expressions.finite(variable.value, self._constants)
+            if reads(variable.value, names.states):
+                what = f"internal {name} reads a state's value at the beginning; make that value a parameter"
+                raise variable.place.error(what)
+            value = self._expressions.finite(variable.value, names.constants)
             value = self._expressions.converted(value, variable.unit, variable.place, name)
-            found[name] = f"{variable.term.text} = {self._text(value)} : {variable.unit_text}"
-            waiting += [other for other in self._internals if self._internals[other].term.text in value.reads]
+            found[name] = f"{variable.name} = {self._text(value)} : {variable.unit_text}"
+            waiting += [other for other in names.internals if names.internals[other].name in value.reads]
         return list(found.values())
-
-    def _is_literal(self, variable: Variable) -> bool:
-        if variable.value is None:
-            raise variable.place.error("an internal without a value; write one after '='")
-        return all(isinstance(part, (Number, Sum, WrittenUnit)) for part in walk(variable.value))
 
     def _parameter_values(self) -> tuple[dict[str, float], dict[str, str]]:
         """Numbers and units: of parameters, of internals that are numbers, and of units that stand in the equations."""
-        numbers: dict[str, float] = {}
-        units = {variable.term.text: variable.unit_text for variable in self._inputs.values()}
-        constants = {**self._parameters}
-        constants |= {
-            name: variable
-            for name, variable in self._internals.items()
-            if self._is_literal(variable) and variable.term.text in self._read
-        }
-        for name, variable in constants.items():
+        names, numbers = self._names, dict[str, float]()
+        units = {variable.name: variable.unit_text for variable in names.inputs.values()}
+        read = {name: v for name, v in names.internals.items() if v.name in self._read and names.is_literal(v)}
+        for name, variable in (names.parameters | read).items():
+            own = variable.name
             if variable.term.infinite:
                 self._report.say(variable.place, f"{name} is infinite, a bound that is never met; it is no parameter")
                 continue
-            numbers[variable.term.text] = self._number(name, ())
-            units[variable.term.text] = variable.unit_text
-            if variable.value is not None and reads(variable.value, (*self._parameters, *self._internals)):
-                self._report.say(variable.place, f"{name} is {numbers[variable.term.text]:.10g} {variable.unit_text}, from other parameters' values, and does not follow them when they are changed")
+            numbers[own], units[own] = names.number(name, self._expressions), variable.unit_text
+            if names.constants_in(variable):
+                what = f"{name} is {numbers[own]:.10g} {units[own]}, from other parameters; it does not follow them"
+                self._report.say(variable.place, what)
         for name in sorted(self._read & set(NAMED)):
             numbers[name], units[name] = 1.0, name
         return numbers, units
-
-    def _number(self, name: str, path: tuple[str, ...]) -> float:
-        """The value of a parameter or internal."""
-        variable = self._parameters.get(name) or self._internals[name]
-        if name in path:
-            raise variable.place.error(f"{' -> '.join((*path, name))} is a circle; give one of them a number")
-        if name not in self._numbers:
-            if variable.value is None:
-                raise variable.place.error(f"{name} has no value; write one after '='")
-            if reads(variable.value, self._states):
-                raise variable.place.error(f"{name} reads a state's value at the beginning; give it a number")
-            term = self._expressions.value(variable.value, self._constants)
-            term = self._expressions.converted(term, variable.unit, variable.place, name)
-            others = {self._term_of(other): self._number(other, (*path, name)) for other in reads(variable.value, (*self._parameters, *self._internals))}
-            values = {**dict.fromkeys(NAMED, 1.0), **others}
-            if "dt" in term.reads:
-                raise variable.place.error(f"{name} depends on the step, which a parameter does not; make it an internal")
-            with np.errstate(all="ignore"):
-                self._numbers[name] = float(parse_expression(term.text, name).evaluate(values))
-        return self._numbers[name]
-
-    def _term_of(self, name: str) -> str:
-        return (self._parameters.get(name) or self._internals[name]).term.text
-
-
-class _Written(dict[str, Term]):
-    """A scope in which internals are what they are made of."""
-
-    def __init__(self, internals: Mapping[str, Variable], scope: Mapping[str, Term], expressions: Expressions) -> None:
-        super().__init__(scope)
-        self._internals, self._expressions, self._path = internals, expressions, tuple[str, ...]()
-
-    def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or name in self._internals
-
-    def __missing__(self, name: str) -> Term:
-        variable = self._internals[name]
-        if variable.value is None or name in self._path:
-            raise variable.place.error(f"internal {name} has no value, or one that it reads itself")
-        self._path = (*self._path, name)
-        value = self._expressions.finite(variable.value, self)
-        self._path = self._path[:-1]
-        self[name] = self._expressions.converted(value, variable.unit, variable.place, name)
-        return self[name]
-
-
-def _infinite(node: Node | None) -> int:
-    """The sign of a value that is ``inf`` times numbers; 0 of another."""
-    if isinstance(node, Name):
-        return int(node.id == "inf")
-    if isinstance(node, Sum) and len(node.terms) == 1:
-        return _infinite(node.terms[0][1]) * (-1 if node.terms[0][0] == "-" else 1)
-    if isinstance(node, Product) and all(isinstance(f, (Number, Name, Sum)) for _, f in node.factors):
-        signs = [_infinite(factor) for _, factor in node.factors]
-        others = [factor for sign, (_, factor) in zip(signs, node.factors) if not sign]
-        return next((sign for sign in signs if sign), 0) if all(isinstance(factor, Number) for factor in others) else 0
-    return 0

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -258,7 +259,9 @@ def _parser() -> Lark:
         from lark import Lark
         from lark.indenter import Indenter
     except ImportError:
-        raise ModelError("NESTML's files are read by lark, which is not installed: pip install 'izhigen[nestml]'") from None
+        raise ModelError(
+            "NESTML's files are read by lark, which is not installed: pip install 'izhigen[nestml]'"
+        ) from None
 
     class _Blocks(Indenter):
         NL_type = "_NL"
@@ -269,7 +272,9 @@ def _parser() -> Lark:
         tab_len = 8
 
     grammar = Path(__file__).with_name("nestml.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", start="file", postlex=_Blocks(), propagate_positions=True, maybe_placeholders=True)
+    return Lark(
+        grammar, parser="lalr", start="file", postlex=_Blocks(), propagate_positions=True, maybe_placeholders=True
+    )
 
 
 def parse(text: str, file: str) -> tuple[Neuron, ...]:
@@ -281,7 +286,9 @@ def parse(text: str, file: str) -> tuple[Neuron, ...]:
         With file, line and column: what is not in the grammar, or is too long or too deep.
     """
     if len(text) > MOST_CHARACTERS:
-        raise ModelError(f"{file} has {len(text):,} characters, more than {MOST_CHARACTERS:,}; give a neuron a file of its own")
+        raise ModelError(
+            f"{file} has {len(text):,} characters, more than {MOST_CHARACTERS:,}; give a neuron a file of its own"
+        )
     if not text.strip():
         raise ModelError(f"{file} is empty; a NESTML file begins with 'model <name>:'")
     parser = _parser()
@@ -456,8 +463,14 @@ class _Reader:
     def _on_product(self, children: Any, place: Place, depth: int) -> Node:
         factors = [("*", self.expression(children[0], depth))]
         factors += [(str(o), self.expression(factor, depth)) for o, factor in zip(children[1::2], children[2::2])]
-        for (operator, factor), (following, after) in zip(factors, factors[1:]):
-            if operator == "/" and isinstance(factor, Number) and factor.unit and isinstance(after, Name) and after.id in KNOWN:
+        for (operator, factor), (following, after) in pairwise(factors):
+            if (
+                operator == "/"
+                and isinstance(factor, Number)
+                and factor.unit
+                and isinstance(after, Name)
+                and after.id in KNOWN
+            ):
                 raise after.place.error(
                     f"whether {factor.unit}{following}{after.id} is one unit here is not clear; put it in parentheses"
                 )

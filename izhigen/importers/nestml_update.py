@@ -122,7 +122,9 @@ def _branch(body: tuple[Node, ...], found: Update, odes: tuple[str, ...], which:
     done = False
     for statement in body:
         if done:
-            raise statement.place.error("what follows integrate_odes() in a branch is not read; write it after the 'if'")
+            raise statement.place.error(
+                "what follows integrate_odes() in a branch is not read; write it after the 'if'"
+            )
         if isinstance(statement, Call) and statement.function == INTEGRATE:
             states, done = _integrated(statement, odes), True
         else:
@@ -136,7 +138,9 @@ def _integrated(call: Call, odes: tuple[str, ...]) -> set[str] | None:
     for argument in call.arguments:
         name = argument.id.rstrip("'") if isinstance(argument, Name) else ""
         if name not in odes:
-            raise argument.place.error(f"integrate_odes() takes states that have equations{suggest(name, odes)} ({', '.join(odes)})")
+            raise argument.place.error(
+                f"integrate_odes() takes states that have equations{suggest(name, odes)} ({', '.join(odes)})"
+            )
         named.add(name)
     return named if call.arguments else None
 
@@ -190,4 +194,6 @@ def _after(statement: Node, found: Update, ports: tuple[str, ...]) -> None:
         found.spikes.append(Handler(statement.place, condition, body))
     else:
         what = shown(statement.function) if isinstance(statement, Call) else "this statement"
-        raise statement.place.error(f"{what} after integrate_odes() is not read; write onReceive(...) or onCondition(...)")
+        raise statement.place.error(
+            f"{what} after integrate_odes() is not read; write onReceive(...) or onCondition(...)"
+        )
