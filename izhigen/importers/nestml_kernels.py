@@ -94,11 +94,11 @@ def states_of(
     ModelError
         For a function of t that is none of those known.
     """
-    if kernel.definitions[0].order:
+    definition, *more = kernel.definitions
+    if definition.order:
         return tuple(_of_equations(kernel, port, expressions, scope, initial))
-    if len(kernel.definitions) > 1:
+    if more:
         raise kernel.place.error("a kernel that is a function of t is defined alone; write each in a line of its own")
-    definition = kernel.definitions[0]
     state = f"{plain_name(definition.name)}__X__{port}"
     size, power, rate = _form(definition, expressions, scope)
     own = named(state, size.unit)

@@ -13,6 +13,7 @@ from izhigen.importers.nestml_expressions import Expressions, Report, declared_u
 from izhigen.importers.nestml_kernels import lower_derivatives, own_states, plain_name
 from izhigen.importers.nestml_syntax import (
     Declaration,
+    Definition,
     Name,
     Neuron,
     Node,
@@ -88,8 +89,8 @@ class Names:
         self.inputs: dict[str, Variable] = {}
         self.inline: dict[str, Variable] = {}
         self.of_kernels: dict[str, Variable] = {}
-        self.lines = {line.name: line for line in neuron.equations if line.unit is not None}
-        self.odes = {line.name.rstrip("'"): line for line in neuron.equations if line.unit is None}
+        self.lines: dict[str, Definition] = {}
+        self.odes: dict[str, Definition] = {}
         self.spike_ports = tuple(port.name for port in neuron.ports if port.unit is None)
         self._numbers: dict[str, float] = {}
         self._declare(neuron)
@@ -107,9 +108,10 @@ class Names:
                 if declaration.invariant is not None:
                     what = f"the bound of {declaration.names[0]} in [[...]] is not kept watch on"
                     self._report.say(declaration.place, what)
-        for line in self.lines.values():
-            assert line.unit is not None
-            self._add(self.inline, line.name, Declaration(line.place, (line.name,), line.unit, line.value))
+        for line in neuron.equations:
+            if line.unit is not None:
+                self._add(self.inline, line.name, Declaration(line.place, (line.name,), line.unit, line.value))
+                self.lines[line.name] = line
         for port in neuron.ports:
             if port.unit is not None:
                 self._add(self.inputs, port.name, Declaration(port.place, (port.name,), port.unit, None))
@@ -119,12 +121,13 @@ class Names:
                 self.check_free(port.name, port.place)
 
     def _check_equations(self, neuron: Neuron) -> None:
-        written = [line for line in neuron.equations if line.unit is None]
-        for line in written:
+        for line in neuron.equations:
+            if line.unit is not None:
+                continue
             name = line.name.rstrip("'")
             if line.order == 0:
                 raise line.place.error(f"{name} is no derivative; write {name}' = ..., or 'inline {name} <unit> = ...'")
-            if self.odes[name] is not line:
+            if self.odes.setdefault(name, line) is not line:
                 raise line.place.error(f"{name} has a second equation; keep one")
             for lower in lower_derivatives(line):
                 if lower not in self.states:

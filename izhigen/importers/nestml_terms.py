@@ -60,7 +60,7 @@ class Term:
     @property
     def is_zero(self) -> bool:
         """Whether it is 0."""
-        return not self.coefficient and self.is_number
+        return not self.coefficient and not self.infinite
 
     @property
     def all_names(self) -> frozenset[str]:

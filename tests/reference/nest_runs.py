@@ -90,7 +90,7 @@ def main() -> None:
     """Run all and write them down."""
     import nest
 
-    nest.set_verbosity("M_ERROR")
+    nest.verbosity = nest.VerbosityLevel.ERROR
     nest.Install(sys.argv[1])
     models = {
         name: {"step": run(name, current, False), "arrivals": run(name, current, True)}
