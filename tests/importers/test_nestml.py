@@ -10,8 +10,8 @@ import pytest
 
 import izhigen as iz
 from izhigen import importers
-from izhigen.importers import nestml
 from izhigen.errors import IzhigenError, ModelError, ModelNotFoundError
+from izhigen.importers import nestml
 from tests.conftest import ROOT
 
 pytest.importorskip("lark", reason="NESTML's files are read by lark")

@@ -13,6 +13,7 @@ import pytest
 
 import izhigen as iz
 from izhigen import importers
+from izhigen.importers import nestml
 from izhigen.errors import ModelError
 from tests.conftest import DATA
 
@@ -34,9 +35,16 @@ def folder():
     return Path(str(found.locate())).resolve().parent
 
 
+RATE, TAKEN = "0.01 s**-1", "0.01 ms**-1"
+"""A rate in ``hh_moto_5ht_neuron``, and how the code that NESTML makes takes it."""
+
+
 def spikes_here(folder, name, run):
     """Spike times of an imported neuron, driven as NEST's was."""
-    model = importers.read(folder / f"{name}_neuron.nestml", "", iz.Model).model
+    path = folder / f"{name}_neuron.nestml"
+    text = path.read_text()
+    assert (RATE in text) == (name == "hh_moto_5ht")
+    model = nestml.read(text.replace(RATE, TAKEN), path, "", iz.Model).model
     step = run["step"]
     steps = round(REFERENCE["duration"] / step)
     current = np.zeros((steps, 1))
