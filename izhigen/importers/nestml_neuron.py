@@ -32,7 +32,7 @@ from izhigen.importers.nestml_syntax import (
     Sum,
     walk,
 )
-from izhigen.importers.nestml_terms import Term, named, wrapped
+from izhigen.importers.nestml_terms import Term, added, named, wrapped
 from izhigen.importers.nestml_update import INTEGRATE, Update, calls, read_update, reads
 from izhigen.model.events import Event
 from izhigen.model.model import Declaration as ModelDeclaration
@@ -196,14 +196,11 @@ class NeuronReader:
         return self._by_branch(slope, *(states is None or name in states for states in self._update.integrated))
 
     def _by_branch(self, slope: Term, first: bool, second: bool) -> Term:
-        if first and second:
-            return slope
-        zero = Term(slope.unit, Fraction(0))
-        if self._flag is None or not (first or second):
-            return slope if first else zero
-        condition = wrapped(f"{self._flag[0]} > 0.5", PLAIN, [named(self._flag[0], PLAIN)], is_condition=True)
-        place = self._neuron.place
-        return self._expressions.chosen(condition, slope if first else zero, slope if second else zero, place)
+        """A derivative that is 0 in a branch; a factor of 0 or 1 leaves what is linear linear."""
+        if self._flag is None or first == second:
+            return slope if first else Term(slope.unit, Fraction(0))
+        flag = named(self._flag[0], PLAIN)
+        return (flag if first else added([Term(), flag.negative()])).times(slope)
 
     def _decay(self, name: str, factor: Node) -> Term:
         """The derivative of what is multiplied with a factor P in a step: log(P)/dt of it."""

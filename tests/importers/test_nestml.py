@@ -116,8 +116,8 @@ def test_a_whole_neuron(tmp_path):
         """
         leak = g_L*(V - E_L) : pA
         dI_syn/dt = -I_syn/tau_slow : pA
-        dV/dt = where(left_on > 0.5, 0, (-leak + I_syn + unit*fast__X__exc + I_stim)/C) : mV
-        dleft/dt = where(left_on > 0.5, -1, 0) : ms
+        dV/dt = (1 - left_on)*(-leak + I_syn + unit*fast__X__exc + I_stim)/C : mV
+        dleft/dt = -left_on : ms
         dfast__X__exc/dt = -fast__X__exc/tau_fast : 1
         dleft_on/dt = 0 : 1
         """,

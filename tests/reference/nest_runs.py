@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 STEP = 0.01
-SHORT = {"iaf_chxk_2008": 0.002, "iaf_cond_alpha": 0.002, "iaf_cond_beta": 0.002}
+SHORT = {"iaf_chxk_2008": 0.001, "iaf_cond_alpha": 0.002, "iaf_cond_beta": 0.002}
 """Steps of neurons for which the error of that code is not small enough with ``STEP``, in ms."""
 DURATION = 1000.0
 CURRENTS = {
