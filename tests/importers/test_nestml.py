@@ -1,15 +1,18 @@
 """NESTML's constructs, each in a neuron written here, and what it becomes; what cannot be said is refused by its line."""
 
 import contextlib
+import sys
 import textwrap
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import izhigen as iz
 from izhigen import importers
+from izhigen.cli import cli
 from izhigen.errors import IzhigenError, ModelError, ModelNotFoundError
 from izhigen.importers import nestml
 from tests.conftest import ROOT
@@ -565,3 +568,24 @@ def test_a_byte_changed_anywhere_is_read_or_refused():
 def test_the_grammar_is_part_of_the_package():
     assert (ROOT / "izhigen" / "importers" / "nestml.lark").is_file()
     assert ".nestml" in importers.suffixes()
+
+
+def test_without_lark_it_says_what_to_install(monkeypatch):
+    from izhigen.importers import nestml_syntax
+
+    monkeypatch.setattr(nestml_syntax, "_parser", nestml_syntax._parser.__wrapped__)
+    monkeypatch.setitem(sys.modules, "lark", None)
+    with pytest.raises(ModelError, match=r"pip install 'izhigen\[nestml\]'"):
+        read(LIF)
+
+
+def test_parentheses_are_no_levels_and_lines_go_on():
+    text = neuron(equations="V' = " + "(" * 3_000 + "V" + ")" * 3_000 + " / tau * \\\n  -1")
+    assert read(text).model == read(neuron(equations="V' = -V / tau")).model
+
+
+def test_the_command_line_shows_one(tmp_path):
+    path = tmp_path / "x.nestml"
+    path.write_text(LIF)
+    result = CliRunner().invoke(cli, ["show", str(path)])
+    assert result.exit_code == 0 and "fast__X__exc" in result.output

@@ -1,5 +1,7 @@
 """NIR's nodes against NumPy steps of their definition, weights as matrices, files there and back, hostile files."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -257,3 +259,9 @@ def test_matrices_that_go_round_are_refused():
     graph = nir.NIRGraph(nodes, [("a", "b"), ("b", "a"), ("b", "li")], {}, type_check=False)
     with pytest.raises(ModelError, match="goes round"):
         from_nir(graph, Model)
+
+
+def test_without_nir_it_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "nir", None)
+    with pytest.raises(ModelError, match=r"pip install 'izhigen\[nir\]'"):
+        iz.load(str(tmp_path / "x.nir"))

@@ -13,8 +13,8 @@ import pytest
 
 import izhigen as iz
 from izhigen import importers
-from izhigen.importers import nestml
 from izhigen.errors import ModelError
+from izhigen.importers import nestml
 from tests.conftest import DATA
 
 REFERENCE = json.loads((DATA / "nest" / "spikes.json").read_text())
