@@ -74,5 +74,8 @@ def read(path: str | Path, name: str, kind: type[D]) -> Imported[D]:
     """
     place = Path(path)
     module = _formats()[place.suffix]
+    if hasattr(module, "read_file"):
+        of_file: Imported[D] = module.read_file(place, name, kind)
+        return of_file
     found: Imported[D] = module.read(read_text(place), place, name, kind)
     return found
