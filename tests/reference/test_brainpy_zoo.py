@@ -113,6 +113,20 @@ def test_a_moving_threshold_decides_by_its_old_value(name):
     assert (recording["spike"] != data["spike"].astype(bool)).any()
 
 
+def test_a_level_threshold_counts_every_step_of_an_upstroke():
+    """What the trigger is for: the same neuron by ``level`` spikes in each step above its threshold."""
+    counts = {}
+    for trigger in ("auto", "rising", "level"):
+        model = iz.load("HH").variant(trigger=trigger, gL=0.3)
+        pop = model.population(1, dt=0.01, backend="c", dtype="float64")
+        recording = pop.run(100.0, I=10.0, record=["V", "count"])
+        counts[trigger] = int(recording["count"][0])
+    above = recording["V"][:, 0] >= 20.0
+    upstrokes = int((above[1:] & ~above[:-1]).sum())
+    assert counts == {"auto": upstrokes, "rising": upstrokes, "level": int(above.sum())}
+    assert upstrokes >= 6 and counts["level"] > 30 * upstrokes
+
+
 # -- synapses ---------------------------------------------------------------------------------------------------------
 
 
