@@ -264,12 +264,12 @@ def _parser() -> Lark:
         ) from None
 
     class _Blocks(Indenter):
-        NL_type = "_NL"
-        OPEN_PAREN_types = ["LPAR"]
-        CLOSE_PAREN_types = ["RPAR"]
-        INDENT_type = "_INDENT"
-        DEDENT_type = "_DEDENT"
-        tab_len = 8
+        NL_type = "_NL"  # pyright: ignore
+        OPEN_PAREN_types = ["LPAR"]  # pyright: ignore
+        CLOSE_PAREN_types = ["RPAR"]  # pyright: ignore
+        INDENT_type = "_INDENT"  # pyright: ignore
+        DEDENT_type = "_DEDENT"  # pyright: ignore
+        tab_len = 8  # pyright: ignore
 
     grammar = Path(__file__).with_name("nestml.lark").read_text(encoding="utf-8")
     return Lark(

@@ -5,6 +5,7 @@ import pytest
 
 import izhigen as iz
 from izhigen.importers.brian2_values import Values
+from izhigen.model.unit_checks import check_units
 from tests.conftest import DATA
 from tests.reference.brian2_models import CASES
 from tests.reference.brian2_runs import METHODS, run
@@ -60,7 +61,7 @@ def test_the_spikes_of_the_stored_runs(name, method):
 @pytest.mark.parametrize("name", CASES)
 def test_units_are_there_and_agree(name):
     model = model_of(CASES[name], name)
-    assert model.strict_units
+    check_units(model, strict=True)
     assert all(model.unit_of(other) for other in (*model.gradient_states, *model.parameters, *model.inputs))
 
 

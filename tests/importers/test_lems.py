@@ -8,6 +8,7 @@ import pytest
 import izhigen as iz
 from izhigen import importers
 from izhigen.errors import IzhigenError, ModelError, ModelNotFoundError
+from izhigen.model.unit_checks import check_units
 
 NEURON = """
 <ComponentType name="neuron">
@@ -93,7 +94,7 @@ def test_a_type_of_ones_own(tmp_path):
     assert model.initial["w"].text == "tau/2/tau"
     assert "other, which neuron requires, is an input" in found.report[0]
     assert any("H(0) is 1 here" in line for line in found.report)
-    assert model.strict_units
+    check_units(model, strict=True)
 
 
 def test_components_within_are_selected_added_and_multiplied(tmp_path):

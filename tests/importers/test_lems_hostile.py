@@ -144,7 +144,7 @@ def test_any_attribute_may_hold_anything(seed, tmp_path, monkeypatch):
         try:
             read('"'.join(changed), tmp_path)
         except IzhigenError as problem:
-            assert "given.xml" in str(problem) or "Simulation" in str(problem)
+            assert "given.xml" in str(problem)
             assert len(str(problem)) < 2000
         assert time.perf_counter() - started < 20
     assert not list(tmp_path.glob("HACKED*"))
@@ -181,7 +181,7 @@ def test_elements_may_be_moved_lost_and_cut(seed, tmp_path):
         try:
             read("\n".join(changed), tmp_path)
         except IzhigenError as problem:
-            assert "given.xml" in str(problem) or "Simulation" in str(problem)
+            assert "given.xml" in str(problem)
 
 
 def test_a_circle_of_components_ends(tmp_path):

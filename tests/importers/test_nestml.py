@@ -15,6 +15,7 @@ from izhigen import importers
 from izhigen.cli import cli
 from izhigen.errors import IzhigenError, ModelError, ModelNotFoundError
 from izhigen.importers import nestml
+from izhigen.model.unit_checks import check_units
 from tests.conftest import ROOT
 
 pytest.importorskip("lark", reason="NESTML's files are read by lark")
@@ -109,7 +110,7 @@ def test_a_whole_neuron(tmp_path):
     path = tmp_path / "neuron.nestml"
     path.write_text(LIF)
     model = iz.load(str(path))
-    assert model.strict_units
+    check_units(model, strict=True)
     assert model == iz.load(f"{path}:lif_neuron")
     assert model.inputs == ("I_stim", "exc", "slow")
     assert model.parameters["V_th"] == -55.0 and model.parameters["C"] == 200.0 and model.parameters["g_L"] == 10.0

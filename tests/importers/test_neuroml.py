@@ -12,6 +12,7 @@ import pytest
 import izhigen as iz
 from izhigen import importers
 from izhigen.importers.lems.core import TYPES
+from izhigen.model.unit_checks import check_units
 from tests.conftest import DATA
 from tests.reference.lems_runs import FILES, RUNS, crossings
 
@@ -90,7 +91,7 @@ def test_a_simulation_brings_its_run():
     assert found.inputs == {"iSyn": "where(t >= 0 and t < 1000, 100, 0) + where(t >= 0 and t < 1000, -45, 0)"}
     assert iz.load(f"{FILES / CELLS}:weakpop") == found.model
     assert all(found.model.unit_of(name) for name in (*found.model.parameters, *found.model.inputs))
-    assert found.model.strict_units
+    check_units(found.model, strict=True)
 
 
 # -- the core -----------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import izhigen as iz
 from izhigen import Model
 from izhigen.errors import IzhigenError, ModelError, ModelNotFoundError
 from izhigen.importers.nir import Connection, Node, from_nir, read_graph, to_nir
+from izhigen.model.unit_checks import check_units
 
 nir = pytest.importorskip("nir", reason="NIR's files are read by nir")
 h5py = pytest.importorskip("h5py")
@@ -61,7 +62,8 @@ def graph_of(**nodes):
 def test_a_node_does_what_its_equations_say(what, backend):
     node = NODES[what]()
     found = from_nir(graph_of(cells=node), Model).nodes["cells"]
-    assert found.model.strict_units and found.shape == (N,)
+    check_units(found.model, strict=True)
+    assert found.shape == (N,)
     pop = found.population(dt=DT, method="euler", dtype="float64", backend=backend)
     record = ["v", "spike"] if what.endswith("F") else ["v"]
     run = pop.run(steps=STEPS, record=record, **{found.input: DRIVE})

@@ -197,9 +197,11 @@ class Flattener:
 
     def _declare_variables(self, made: Instance) -> None:
         """States, lines and requirements."""
-        for name, dimension in made.declared("requirements").items():
-            self._requirement(made, name, dimension)
         dynamics = made.dynamics
+        own = {*made.scope, *(dynamics.states if dynamics else ()), *(each.name for each in self._derived(made))}
+        for name, dimension in made.declared("requirements").items():
+            if name not in own:
+                self._requirement(made, name, dimension)
         for name, (dimension, place) in (dynamics.states if dynamics else {}).items():
             self._check_new(made, name, place)
             self._draft.rates[self._take(made, name, dimension, place)] = _ZERO
@@ -216,7 +218,7 @@ class Flattener:
             yield from made.dynamics.derived
 
     def _check_new(self, made: Instance, name: str, place: Place) -> None:
-        if name in made.scope and name not in made.declared("requirements"):
+        if name in made.scope:
             raise ModelError(f"{place}: {shown(name)} is declared twice in {made.lineage[0].name}; rename one of them")
 
     def _requirement(self, made: Instance, name: str, dimension: str) -> None:

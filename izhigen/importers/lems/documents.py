@@ -31,18 +31,15 @@ class Document:
         Elements at the top, by id, that are components.
     others : list of Element
         The networks, simulations and other elements at the top, in order.
-    target : str
-        The simulation that the file names.
-    report : list of str
-        What was decided on the way.
+    target : Element or None
+        The element that names the simulation.
     """
 
     units: Units = field(default_factory=Units)
     types: dict[str, Type] = field(default_factory=dict)
     components: dict[str, Element] = field(default_factory=dict)
     others: list[Element] = field(default_factory=list)
-    target: str = ""
-    report: list[str] = field(default_factory=list)
+    target: Element | None = None
 
     def type_named(self, name: str, place: Place) -> Type:
         """The type of that name: of a file, or of NeuroML's core.
@@ -124,7 +121,7 @@ class _Reader:
         elif element.tag in ("Include", "include"):
             self._include(element, path)
         elif element.tag == "Target":
-            document.target = element.get("component")
+            document.target = element
         elif element.tag not in _ASIDE:
             self._component(element)
 

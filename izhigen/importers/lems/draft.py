@@ -16,6 +16,14 @@ _TAKEN = frozenset((*RESERVED, *INTERFACE_NAMES, *SPIKE_FIGURES, ALL, *DERIVED_S
 _LONGEST = 60
 
 
+def legal(wanted: str) -> str:
+    """A name in ASCII letters, digits and underscores, as near to the wanted one as it can be."""
+    name = re.sub(r"\W", "_", wanted, flags=re.ASCII).lstrip("_")[:_LONGEST]
+    if not re.match(r"[A-Za-z]", name):
+        name = f"n_{name}"
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
 @dataclass
 class Names:
     """Names of a model, each given once; a name that means something else to izhigen gets an underscore behind it."""
@@ -25,11 +33,9 @@ class Names:
 
     def take(self, wanted: str, place: Place) -> str:
         """A legal name that is free, as near to the wanted one as it can be."""
-        name = re.sub(r"\W", "_", wanted, flags=re.ASCII).lstrip("_")[:_LONGEST]
-        if not re.match(r"[A-Za-z]", name):
-            name = f"n_{name}"
-        base, count = name, 0
-        while name in _TAKEN or keyword.iskeyword(name) or name in self._given:
+        name = base = legal(wanted)
+        count = 0
+        while name in _TAKEN or name in self._given:
             count += 1
             name = f"{base}_" if count == 1 else f"{base[: _LONGEST - 8]}_{count}"
         self._given |= {name, f"{name}_delta"}  # the built-in input of a state

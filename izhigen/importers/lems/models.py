@@ -8,23 +8,14 @@ from typing import TypeVar
 from izhigen.errors import EquationError, IzhigenError, ModelError, shown
 from izhigen.importers.lems.components import Flattener
 from izhigen.importers.lems.documents import Document
-from izhigen.importers.lems.draft import Draft, Happening, Names
+from izhigen.importers.lems.draft import Draft, Happening, Names, legal
 from izhigen.importers.lems.elements import Element, Place
 from izhigen.importers.lems.expressions import substituted, written
 from izhigen.importers.lems.happenings import Happenings
 from izhigen.importers.lems.marks import LIQUID, apply_marks
 from izhigen.model.additions import Refractory
 from izhigen.model.events import SPIKE, Event
-from izhigen.model.expressions import (
-    NEW,
-    OLD,
-    Expression,
-    Name,
-    Node,
-    Number,
-    parse_expression,
-    walk,
-)
+from izhigen.model.expressions import NEW, OLD, Expression, Name, Node, Number, parse_expression, walk
 from izhigen.model.functions import LAST_SPIKE, TIME_NAMES
 from izhigen.model.model import Declaration
 from izhigen.model.unit_checks import Checker
@@ -66,7 +57,7 @@ def read_model(document: Document, element: Element, kind: type[D], report: list
     Happenings(flattener, draft).find(made)
     apply_marks(draft, made.element)
     description = made.lineage[0].description if made.lineage[0].name in document.types else ""
-    name = Names([]).take(element.get("id") or "Cell", made.place)
+    name = legal(element.get("id") or "Cell")
     if name != element.get("id"):
         report.append(f"{made.place}: the model of {shown(element.get('id'))} is called {name}")
     found = _Maker(draft, made.place).model(kind, name, description)
@@ -169,9 +160,8 @@ class _Maker:
             return
         spike = self._draft.happenings[names.index(SPIKE)]
         for other in self._draft.happenings[: names.index(SPIKE)]:
-            shared = (_assigned(spike) & (self._read(other) | _assigned(other))) | (
-                _assigned(other) & self._read(spike)
-            )
+            shared = _assigned(spike) & (self._read(other) | _assigned(other))
+            shared |= _assigned(other) & self._read(spike)
             if shared:
                 raise ModelError(
                     f"{spike.place}: the OnCondition that sends a spike comes after that at {other.place}, and both "

@@ -45,11 +45,12 @@ class Run:
 def find_run(document: Document) -> Run:
     """The run of the simulation that the file names, or of its only one."""
     found = [each for each in document.others if each.tag == "Simulation"]
-    named = [each for each in found if each.get("id") == document.target]
-    if document.target and not named:
+    wanted = None if document.target is None else document.target["component"]
+    named = [each for each in found if each.get("id") == wanted]
+    if document.target is not None and not named:
         raise ModelError(
-            f"no Simulation has the id {shown(document.target)} that <Target> names"
-            f"{suggest(document.target, [each.get('id') for each in found])}"
+            f"{document.target.place}: no <Simulation> has the id {shown(wanted)}"
+            f"{suggest(wanted, [each.get('id') for each in found])}"
         )
     chosen = named or (found if len(found) == 1 else [])
     if not chosen:
