@@ -37,7 +37,7 @@ from izhigen.model.expressions import (
 )
 from izhigen.model.functions import LAST_SPIKE, TIME_NAMES
 from izhigen.model.model import Declaration
-from izhigen.model.unit_checks import Checker
+from izhigen.model.unit_checks import Checker, check_units
 from izhigen.units.dimensions import PLAIN, common_text, unit_of_text
 
 SUFFIX = ".xml"
@@ -57,7 +57,8 @@ def write(model: Declaration) -> str:
     """
     _refuse(model)
     try:
-        text = _File(model.replaced(strict_units=True)).text()
+        check_units(model, strict=True)
+        text = _File(model).text()
         again = neuroml.read(text, Path(f"{model.name}{SUFFIX}"), model.name, type(model)).model
         is_same = canonical_form(again) == canonical_form(model) and _units(again) == _units(model)
     except (IzhigenError, DerivationError) as problem:

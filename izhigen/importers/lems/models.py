@@ -19,7 +19,7 @@ from izhigen.model.expressions import NEW, OLD, Expression, Name, Node, Number, 
 from izhigen.model.functions import LAST_SPIKE, TIME_NAMES
 from izhigen.model.model import Declaration
 from izhigen.model.unit_checks import Checker
-from izhigen.units.dimensions import Unit, unit_of_text
+from izhigen.units.dimensions import PLAIN, Unit, unit_of_text
 
 D = TypeVar("D", bound=Declaration)
 
@@ -131,6 +131,8 @@ class _Maker:
         if kind == "condition":
             self._checker.unit_of(found.tree, where)
         else:
+            if not found.names and unit not in (None, PLAIN) and found.evaluate({}):  # LEMS has no bare quantities
+                raise ModelError(f"{where}: the right-hand side is in 1, and {text} is due")
             self._checker.check(found, unit, text, where)
         return found
 
