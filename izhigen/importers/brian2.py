@@ -15,10 +15,10 @@ from izhigen.errors import EquationError, ModelError, shown, suggest
 from izhigen.importers.brian2_expressions import Term, as_number
 from izhigen.importers.brian2_neuron import FREE, Neuron, is_noise
 from izhigen.importers.brian2_passages import Line, Passage, read_lines, read_text
-from izhigen.importers.brian2_trees import ONE, ZERO, linear_parts, names_in, product, total, written
 from izhigen.importers.brian2_units import SECOND, label, shown_unit, times, value_of_name, whole_part
 from izhigen.importers.brian2_values import Values
 from izhigen.importers.imported import Imported
+from izhigen.importers.trees import ONE, ZERO, linear_parts, names_in, product, total, written
 from izhigen.model.additions import REFRACTORY
 from izhigen.model.composition import Composable
 from izhigen.model.expressions import Binary, Call, Compare, Logical, Name, Node, Number, check_name

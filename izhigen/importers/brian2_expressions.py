@@ -15,7 +15,6 @@ from fractions import Fraction
 
 from izhigen.errors import EquationError, shown, suggest
 from izhigen.importers.brian2_passages import Passage
-from izhigen.importers.brian2_trees import ONE, ZERO
 from izhigen.importers.brian2_units import (
     PLAIN,
     SECOND,
@@ -27,6 +26,7 @@ from izhigen.importers.brian2_units import (
     unit_named,
     value_of_name,
 )
+from izhigen.importers.trees import ONE, ZERO
 from izhigen.model.expressions import (
     MAX_DEPTH,
     MAX_DIGITS,

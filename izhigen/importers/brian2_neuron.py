@@ -10,7 +10,6 @@ from typing import Any
 from izhigen.errors import ModelError, shown
 from izhigen.importers.brian2_expressions import NotReadable, Reader, Term, as_number, boolean, unit_term
 from izhigen.importers.brian2_passages import Line, Passage, read_text, read_unit
-from izhigen.importers.brian2_trees import MOST_PARTS, names_in, size_of, substituted
 from izhigen.importers.brian2_units import (
     PLAIN,
     SECOND,
@@ -24,6 +23,7 @@ from izhigen.importers.brian2_units import (
     unit_named,
 )
 from izhigen.importers.brian2_values import Values
+from izhigen.importers.trees import MOST_PARTS, names_in, size_of, substituted
 from izhigen.model.expressions import Binary, Call, Name, Node, Number
 from izhigen.model.functions import LAST_SPIKE
 

@@ -12,8 +12,8 @@ import numpy as np
 from izhigen.errors import EquationError, ModelError, shown
 from izhigen.importers.brian2_expressions import Reader, Term, boolean, constant
 from izhigen.importers.brian2_passages import Passage, read_text, read_unit
-from izhigen.importers.brian2_trees import ONE, ZERO
 from izhigen.importers.brian2_units import Dimension, coherent_power, is_whole, unit_named
+from izhigen.importers.trees import ONE, ZERO
 from izhigen.scalars import carries_unit, read_finite
 from izhigen.units.quantities import magnitude_and_unit, scaled
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 from izhigen.errors import ModelError, ModelNotFoundError
 from izhigen.importers.imported import Imported
 from izhigen.model.model import Declaration
+from izhigen.resources import modules_with
 
 D = TypeVar("D", bound=Declaration)
 MOST_BYTES = 10_000_000
@@ -18,12 +19,10 @@ MOST_BYTES = 10_000_000
 
 def _formats() -> dict[str, ModuleType]:
     """The module of each suffix."""
-    found: dict[str, ModuleType] = {}
-    for path in sorted(Path(__file__).parent.glob("[a-z]*.py")):
-        if path.stem not in ("imported", "reading"):
-            module = importlib.import_module(f"izhigen.importers.{path.stem}")
-            found.update(dict.fromkeys(getattr(module, "SUFFIXES", ()), module))
-    return found
+    package = __name__.rpartition(".")[0]
+    names = modules_with("SUFFIXES", package, str(Path(__file__).parent))
+    modules = [importlib.import_module(f"{package}.{name}") for name in names]
+    return {suffix: module for module in modules for suffix in module.SUFFIXES}
 
 
 def suffixes() -> tuple[str, ...]:

@@ -7,12 +7,10 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from izhigen.errors import ModelError, shown, suggest
-from izhigen.model.additions import REFRACTORY, Current, Noise, Refractory
-from izhigen.model.equations import Equation
+from izhigen.model.additions import REFRACTORY
 from izhigen.model.events import (
     RESET,
     SPIKE,
-    Assignment,
     DeclaredEvent,
     Trigger,
     arrival_place,
@@ -22,7 +20,7 @@ from izhigen.model.events import (
 from izhigen.model.expressions import Expression, Name, Node, walk
 from izhigen.model.functions import CONSTANTS, FUNCTIONS, LAST_SPIKE, RESERVED, TIME_NAMES
 from izhigen.model.limits import MOST_LINES, check_inlined
-from izhigen.model.unit_checks import check_units
+from izhigen.model.unit_checks import Parts, check_units
 from izhigen.units.names import check_unit
 
 INTERFACE_NAMES = frozenset(
@@ -85,20 +83,8 @@ def names_in_fields(fields: Mapping[str, Any]) -> set[str]:
     return read
 
 
-class Declared(Protocol):
-    """The parts that are checked, as :class:`~izhigen.model.model.Declaration` has them."""
-
-    name: str
-    equations: tuple[Equation, ...]
-    events: tuple[DeclaredEvent, ...]
-    parameters: Mapping[str, float]
-    inputs: tuple[str, ...]
-    on_event: Mapping[str, tuple[Assignment, ...]]
-    initial: Mapping[str, Expression]
-    currents: tuple[Current, ...]
-    refractory: Refractory | None
-    noise: tuple[Noise, ...]
-    units: Mapping[str, str]
+class Declared(Parts, Protocol):
+    """What is checked, as :class:`~izhigen.model.model.Declaration` has it."""
 
     @property
     def states(self) -> tuple[str, ...]:

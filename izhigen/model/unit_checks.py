@@ -39,8 +39,8 @@ TIME = "ms"
 """The unit of time, whatever the units of a model are."""
 
 
-class WithUnits(Protocol):
-    """The parts that are checked."""
+class Parts(Protocol):
+    """The parts of a declaration that can be checked."""
 
     name: str
     equations: tuple[Equation, ...]
@@ -55,7 +55,7 @@ class WithUnits(Protocol):
     units: Mapping[str, str]
 
 
-def check_units(model: WithUnits, strict: bool = False) -> None:
+def check_units(model: Parts, strict: bool = False) -> None:
     """Refuse what does not agree. Where no parameter and no input has a unit, those of states are labels; ``strict``
     wants units of all.
 
@@ -73,7 +73,7 @@ def check_units(model: WithUnits, strict: bool = False) -> None:
     _Model(model, texts, strict).check()
 
 
-def _check_all_there(model: WithUnits, texts: Mapping[str, str]) -> None:
+def _check_all_there(model: Parts, texts: Mapping[str, str]) -> None:
     states = [e.name for e in model.equations if e.is_ode]
     for kind, names in (("state", states), ("parameter", model.parameters), ("input", model.inputs)):
         missing = next((name for name in names if name not in texts), None)
@@ -85,7 +85,7 @@ def _check_all_there(model: WithUnits, texts: Mapping[str, str]) -> None:
 class _Model:
     """A model under check; the units of lines that have none written follow from what they read."""
 
-    def __init__(self, model: WithUnits, texts: dict[str, str], strict: bool) -> None:
+    def __init__(self, model: Parts, texts: dict[str, str], strict: bool) -> None:
         self._model, self._texts = model, texts
         self._units: dict[str, Unit] = {name: unit_of_text(text) for name, text in texts.items()}
         self._checker = Checker(self._units, texts, strict)

@@ -270,44 +270,6 @@ def substituted(node: Node, names: Mapping[str, Node]) -> Node:
     return node
 
 
-_LEVEL = {"+": 1, "-": 1, "*": 3, "/": 3, "**": 5}
-"""How strongly operators bind; what stands on the right of one has to bind more strongly by one."""
-_MAY_BEGIN = (0, 1, 3)
-"""Levels at which a sign may stand: at the beginning, and on the left of a sum or product."""
-
-
-def written(node: Node) -> str:
-    """A tree as text of the equation language, with the parentheses that it needs."""
-    return _written(node, 0)
-
-
-def _written(node: Node, level: int) -> str:
-    """The text of a node; in parentheses where it binds weaker than ``level``."""
-    if isinstance(node, Name):
-        return node.id
-    if isinstance(node, Number):
-        text = number_text(node.value)
-        is_apart = (level > 1 and "/" in text) or (level not in _MAY_BEGIN and text.startswith("-"))
-        return f"({text})" if is_apart else text
-    if isinstance(node, Negative):
-        text = f"-{_written(node.operand, 4)}"
-        return text if level in _MAY_BEGIN else f"({text})"
-    if isinstance(node, Binary):
-        own = _LEVEL[node.operator]
-        left, right = (own + 1 if node.operator == "**" else own), own + 1
-        space = " " if own == 1 else ""
-        text = f"{_written(node.left, left)}{space}{node.operator}{space}{_written(node.right, right)}"
-        return f"({text})" if own < level else text
-    if isinstance(node, Compare):
-        return f"{_written(node.left, 0)} {node.operator} {_written(node.right, 0)}"
-    if isinstance(node, Logical):
-        parts = [f"({_written(part, 0)})" if isinstance(part, Logical) else _written(part, 0) for part in node.operands]
-        return f"not ({_written(node.operands[0], 0)})" if node.operator == "not" else f" {node.operator} ".join(parts)
-    if isinstance(node, Moment):
-        return f"{node.which}({_written(node.operand, 0)})"
-    return f"{node.function}({', '.join(_written(part, 0) for part in node.arguments)})"
-
-
 def number_text(value: Fraction) -> str:
     """A number: as a decimal, where it is one, else as a quotient."""
     if value.denominator == 1:

@@ -10,9 +10,10 @@ from izhigen.importers.lems.components import Flattener
 from izhigen.importers.lems.documents import Document
 from izhigen.importers.lems.draft import Draft, Happening, Names, legal
 from izhigen.importers.lems.elements import Element, Place
-from izhigen.importers.lems.expressions import substituted, written
+from izhigen.importers.lems.expressions import substituted
 from izhigen.importers.lems.happenings import Happenings
 from izhigen.importers.lems.marks import LIQUID, apply_marks
+from izhigen.importers.trees import written
 from izhigen.model.additions import Refractory
 from izhigen.model.events import SPIKE, Event
 from izhigen.model.expressions import NEW, OLD, Expression, Name, Node, Number, parse_expression, walk
@@ -125,7 +126,11 @@ class _Maker:
         """The expression of a tree: within the language, and of the unit that is due."""
         where = f"{place}: {what}"
         try:
-            found = parse_expression(written(tree), where, kind=kind, moments=(OLD, NEW))
+            text_of_tree = written(tree)
+        except ModelError as problem:
+            raise ModelError(f"{where}: {problem}") from None
+        try:
+            found = parse_expression(text_of_tree, where, kind=kind, moments=(OLD, NEW))
         except EquationError as problem:
             raise ModelError(str(problem)) from None
         if kind == "condition":

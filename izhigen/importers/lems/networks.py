@@ -12,7 +12,8 @@ from izhigen.importers.lems.components import in_unit
 from izhigen.importers.lems.dimensions import NONE, coherent, unit_text
 from izhigen.importers.lems.documents import Document
 from izhigen.importers.lems.elements import Element, Place
-from izhigen.importers.lems.expressions import substituted, written
+from izhigen.importers.lems.expressions import substituted
+from izhigen.importers.trees import written
 from izhigen.model.expressions import Binary, Name, Number, parse_expression, walk
 from izhigen.units.dimensions import unit_of_text
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from izhigen.errors import EquationError, ModelError
-from izhigen.importers.brian2_trees import linear_parts, names_in, size_of, substituted, written
+from izhigen.importers.trees import linear_parts, names_in, size_of, substituted, written
 from izhigen.model.expressions import (
     Binary,
     Call,
