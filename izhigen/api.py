@@ -112,7 +112,7 @@ class Model(Composable):
         choices |= {"spike_timing": spike_timing}
         choices |= {"poisson": poisson, "spikes": spikes, "gradients": gradients, "surrogate": surrogate}
         choices |= {"detach_spike": detach_spike, "spike_reset": spike_reset, "spike_scale": spike_scale}
-        if target in exporters.names():
+        if exporters.is_known(target):
             _refuse_choices(target, choices)
             return exporters.write(self, target)
         return self.program(target, **choices).source
@@ -226,7 +226,7 @@ class Model(Composable):
         from izhigen import exporters
         from izhigen.standalone.project import build_project
 
-        if target in exporters.names():
+        if exporters.is_known(target):
             raise BackendError(f"target {target!r} is one file and no project; write model.source({target!r}) to it")
         choices = ((), deltas, poisson, spikes), (surrogate, detach_spike, spike_scale)
         request = self._request(dtype, method, spike_timing, gradients, spike_reset, *choices)

@@ -374,7 +374,7 @@ def emit(
         return
     from izhigen.standalone.project import project_files, write_source
 
-    if target in exporters.names():
+    if exporters.is_known(target):
         if not out.strip():
             raise click.UsageError("--out is empty; name a file")
         click.echo(f"wrote {printable(write_source(loaded.source(target, **shape), Path(out), force=force))}")

@@ -17,6 +17,11 @@ def names() -> tuple[str, ...]:
     return modules_with("SUFFIX", __name__, __path__[0])
 
 
+def is_known(name: object) -> bool:
+    """Whether there is a format of that name."""
+    return isinstance(name, str) and name in names()
+
+
 def write(model: Declaration, name: str) -> str:
     """A model in the format of that name.
 

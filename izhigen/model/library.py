@@ -133,8 +133,8 @@ def load(name: str) -> Declaration:
         )
     known = list_models()
     raise ModelNotFoundError(
-        f"no model {shown(name)} in the library{suggest(name, known)} "
-        f"(models: {', '.join(known)}; or a file as path/to/file.py:NAME)"
+        f"no model {shown(name)} in the library{suggest(name, known)} (`izhigen list` prints its {len(known)} models; "
+        "or give a file as path/to/file.py:NAME)"
     )
 
 

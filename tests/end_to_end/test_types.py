@@ -14,7 +14,7 @@ import izhigen.errors
 from tests.conftest import ROOT
 
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
-UNTYPED = ("xarray", "cupy", "sympy")
+UNTYPED = ("xarray", "cupy", "sympy", "nir")
 """Libraries without types of their own: everything in them is Any here, so that what remains unknown is izhigen's."""
 USE = """
 import numpy as np

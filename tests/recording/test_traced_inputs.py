@@ -230,5 +230,5 @@ def test_values_of_each_neuron_are_kept_with_the_spikes(backend):
     assert set(found.per_neuron) == {"d", "I"}
     np.testing.assert_array_equal(host(found.per_neuron["I"]), [4.0, 2.0])
     np.testing.assert_array_equal(host(found.per_neuron["d"]), [8.0, 4.0])
-    assert found.info["units"] == {"d": "mV", "I": "mV/ms"}
+    assert found.info["units"] == {"d": "mV/ms", "I": "mV/ms"}
     assert pop.run(1.0, I=current, record=["V"]).per_neuron == {}
