@@ -368,6 +368,7 @@ def test_what_is_not_read_is_named_with_its_line(dynamics, match, tmp_path):
     ("text", "match"),
     [
         ('\n<cell id="c"><morphology id="m"/></cell>', "line 2: <cell> is not read: it has a morphology"),
+        ('<pinskyRinzelCA3Cell id="c"/>', "line 1: .* is not read: the core declares its Sisat twice"),
         ('<iafCell id="c"/>', "line 1: <iafCell> has no 'C'; give it a value of dimension capacitance"),
         ('<fitzHughNagumoCell id="c" I="1mV"/>', "line 1: '1mV' is of dimension voltage; a value in 1,"),
         ('<fitzHughNagumoCell id="c" I="1" J="1"/>', "line 1: .*no parameter 'J' .parameters: I"),

@@ -49,10 +49,9 @@ def read_model(document: Document, element: Element, kind: type[D], report: list
     if made.dynamics is None:
         raise ModelError(f"{made.place}: <{made.element.tag}> has no Dynamics, so there is no model in it")
     if made.lineage[0].name not in document.types:
-        note = made.lineage[0].description
         report.append(
             f"{made.place}: {made.lineage[0].name} is NeuroML's cell as izhigen declares it, as no file that is "
-            f"included does{f'; {note}' if note else ''}"
+            "included does"
         )
     flattener.compute(made)
     Happenings(flattener, draft).find(made)
