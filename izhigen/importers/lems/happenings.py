@@ -7,6 +7,7 @@ events here. A regime's conditions are those of the regime in which the step beg
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 
 from izhigen.errors import ModelError, shown, suggest
@@ -63,7 +64,7 @@ class Happenings:
             self._draft.rates[self._state(made, name, rate)] = self._flattener.tree(made, rate)
 
     def _test(self, made: Instance, condition: Condition) -> Node:
-        return self._flattener.tree(made, condition.test, is_condition=True)
+        return self._flattener.tree_after_step(made, condition.test, is_condition=True)
 
     def _add(
         self, made: Instance, condition: Condition, test: Node, then: Iterable[Assigned] = (), also: Iterable[Made] = ()
@@ -108,7 +109,12 @@ class Happenings:
             return False
         draft = self._draft
         del draft.rates[stamp.id]
-        draft.start = [each for each in draft.start if each.state != stamp.id]
+        is_own = bool(made.units)  # in others the initial regime begins whatever the time is
+        draft.start = [
+            replace(each, state=LAST_SPIKE) if each.state == stamp.id else each
+            for each in draft.start
+            if is_own or each.state != stamp.id
+        ]
         self._add_rates(made, initial.rates)
         self._add(made, forth, self._test(made, forth), entry)
         held = [name for name in initial.rates if name not in after.rates]
