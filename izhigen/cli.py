@@ -377,7 +377,10 @@ def emit(
     if exporters.is_known(target):
         if not out.strip():
             raise click.UsageError("--out is empty; name a file")
-        click.echo(f"wrote {printable(write_source(loaded.source(target, **shape), Path(out), force=force))}")
+        report = exporters.report(loaded, target)
+        click.echo(f"wrote {printable(loaded.emit(out, target=target, force=force, **shape))}")
+        for line in report:
+            click.echo(f"report: {printable(line)}")
         return
     if _is_source_file(out, target):
         click.echo(f"wrote {write_source(loaded.source(target, **shape), Path(out), force=force)}")
