@@ -303,7 +303,7 @@ def _spike_summary(recording: Any, count: int) -> None:
 
 @cli.command()
 @click.argument("model")
-@click.option("--target", default="c", show_default=True, help="c, c-embedded, ..., neuroml")
+@click.option("--target", default="c", show_default=True, help="c, c-embedded, ..., neuroml, nir")
 @click.option(
     "-o",
     "--out",
@@ -360,7 +360,7 @@ def emit(
 ) -> None:
     """Write a project for a model (header, source, example, self test, build files, README), or its source alone.
 
-    --target neuroml writes the model itself, as a LEMS component type in one file.
+    --target neuroml writes the model itself, as a LEMS component type in one file; --target nir as a graph of NIR.
     """
     loaded: Any = iz.load(model)
     changes = read_settings(settings, tuple(loaded.parameters), loaded.name)

@@ -275,6 +275,6 @@ def test_pylems_runs_what_is_written(name, tmp_path):
 
 
 def test_names_are_found():
-    assert exporters.names() == ("neuroml",)
+    assert exporters.names() == ("neuroml", "nir")
     with pytest.raises(IzhigenError, match="target 'neurml' is not available"):
         iz.load("RS").source("neurml")
