@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from izhigen.cluster.connection import is_asked_for
 from izhigen.errors import BackendError, DerivationError, ModelError, ValueShapeError, shown
+from izhigen.files import read_path
 from izhigen.model import library
 from izhigen.model.composition import Composable
 from izhigen.model.model import Declaration
@@ -99,7 +100,7 @@ class Model(Composable):
         ------
         BackendError
             For an unknown target, or one that draws no counts, delivers no spikes, does not go back or does not locate
-            spikes where that is asked for.
+            spikes where that is asked for; for a format whose files are no text, which :meth:`emit` writes.
         ValueShapeError
             For gradients of something unknown, and for a surrogate where none are asked for; for choices about kernels
             where the target is another program's format.
@@ -114,7 +115,13 @@ class Model(Composable):
         choices |= {"detach_spike": detach_spike, "spike_reset": spike_reset, "spike_scale": spike_scale}
         if exporters.is_known(target):
             _refuse_choices(target, choices)
-            return exporters.write(self, target)
+            text = exporters.write(self, target)
+            if isinstance(text, bytes):
+                raise BackendError(
+                    f"files of target {target!r} are no text; write one by model.emit('x.{target}', "
+                    f"target={target!r}), or by izhigen emit --target {target} -o x.{target}"
+                )
+            return text
         return self.program(target, **choices).source
 
     def program(
@@ -198,9 +205,11 @@ class Model(Composable):
         Parameters
         ----------
         folder : path
-            New or empty, or one that holds such a project.
+            New or empty, or one that holds such a project; a file for the format of another program.
         target : str
-            ``"c"``, ``"c-embedded"`` or another of :func:`izhigen.standalone.project.project_targets`.
+            ``"c"``, ``"c-embedded"`` or another of :func:`izhigen.standalone.project.project_targets`; or the format of
+            another program, as in :meth:`source`: one file with the model. What the format says otherwise, or leaves
+            open, are the lines of :func:`izhigen.exporters.report`.
         dtype, method, spike_timing : str
             As in :meth:`source`.
         deltas : tuple of str
@@ -217,17 +226,23 @@ class Model(Composable):
         ------
         ValueShapeError
             When something would be overwritten that was not written here; for gradients of something unknown, and for a
-            surrogate where none are asked for.
+            surrogate where none are asked for; for choices about kernels where the target is another program's format.
         BackendError
             For an unknown target, or one that lacks the number type or does not go back where that is asked for.
+        ModelError
+            What another program's format cannot say.
         DerivationError
             When there is nothing that a self test could compare.
         """
         from izhigen import exporters
-        from izhigen.standalone.project import build_project
+        from izhigen.standalone.project import build_project, write_source
 
         if exporters.is_known(target):
-            raise BackendError(f"target {target!r} is one file and no project; write model.source({target!r}) to it")
+            given: dict[str, Any] = {"dtype": dtype, "method": method, "spike_timing": spike_timing, "deltas": deltas}
+            given |= {"poisson": poisson, "spikes": spikes, "gradients": gradients, "surrogate": surrogate}
+            given |= {"detach_spike": detach_spike, "spike_reset": spike_reset, "spike_scale": spike_scale}
+            _refuse_choices(target, given)
+            return write_source(exporters.write(self, target), read_path(folder, f"x.{target}"), force=force)
         choices = ((), deltas, poisson, spikes), (surrogate, detach_spike, spike_scale)
         request = self._request(dtype, method, spike_timing, gradients, spike_reset, *choices)
         return build_project(request, target).write(folder, force=force)

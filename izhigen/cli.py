@@ -303,7 +303,7 @@ def _spike_summary(recording: Any, count: int) -> None:
 
 @cli.command()
 @click.argument("model")
-@click.option("--target", default="c", show_default=True, help="c, c-embedded, ..., neuroml")
+@click.option("--target", default="c", show_default=True, help="c, c-embedded, ..., neuroml, nir")
 @click.option(
     "-o",
     "--out",
@@ -360,7 +360,7 @@ def emit(
 ) -> None:
     """Write a project for a model (header, source, example, self test, build files, README), or its source alone.
 
-    --target neuroml writes the model itself, as a LEMS component type in one file.
+    --target neuroml writes the model itself, as a LEMS component type in one file; --target nir as a graph of NIR.
     """
     loaded: Any = iz.load(model)
     changes = read_settings(settings, tuple(loaded.parameters), loaded.name)
@@ -377,7 +377,10 @@ def emit(
     if exporters.is_known(target):
         if not out.strip():
             raise click.UsageError("--out is empty; name a file")
-        click.echo(f"wrote {printable(write_source(loaded.source(target, **shape), Path(out), force=force))}")
+        report = exporters.report(loaded, target)
+        click.echo(f"wrote {printable(loaded.emit(out, target=target, force=force, **shape))}")
+        for line in report:
+            click.echo(f"report: {printable(line)}")
         return
     if _is_source_file(out, target):
         click.echo(f"wrote {write_source(loaded.source(target, **shape), Path(out), force=force)}")

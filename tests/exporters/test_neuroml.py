@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import izhigen as iz
 from izhigen import Model, exporters, importers
 from izhigen.cli import cli
-from izhigen.errors import BackendError, IzhigenError, ModelError, ValueShapeError
+from izhigen.errors import IzhigenError, ModelError, ValueShapeError
 from izhigen.units.dimensions import unit_of_text
 from tests.helpers import ALL
 from tests.reference.lems_runs import FILES, RUNS
@@ -216,8 +216,9 @@ def test_the_command_writes_a_file(tmp_path, monkeypatch):
         result = CliRunner().invoke(cli, ["emit", "RS", "--target", "neuroml", *arguments])
         assert result.exit_code != 0
         assert match in str(result.exception) + result.output
-    with pytest.raises(BackendError, match="one file and no project"):
-        iz.load("RS").emit(tmp_path / "folder", target="neuroml")
+    assert iz.load("RS").emit("again.xml", target="neuroml").read_text() == iz.load("RS").source("neuroml")
+    with pytest.raises(ValueShapeError, match="leave out method"):
+        iz.load("RS").emit("again.xml", target="neuroml", method="rk4")
     with pytest.raises(ValueShapeError, match="leave out gradients"):
         iz.load("RS").source("neuroml", gradients=True)
 
@@ -274,6 +275,6 @@ def test_pylems_runs_what_is_written(name, tmp_path):
 
 
 def test_names_are_found():
-    assert exporters.names() == ("neuroml",)
+    assert exporters.names() == ("neuroml", "nir")
     with pytest.raises(IzhigenError, match="target 'neurml' is not available"):
         iz.load("RS").source("neurml")

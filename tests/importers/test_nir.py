@@ -1,4 +1,4 @@
-"""NIR's nodes against NumPy steps of their definition, weights as matrices, files there and back, hostile files."""
+"""NIR's nodes against NumPy steps of their definition, weights as matrices, what is not read, hostile files."""
 
 import sys
 
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import izhigen as iz
-from izhigen import Model
+from izhigen import Model, importers
 from izhigen.errors import IzhigenError, ModelError, ModelNotFoundError
-from izhigen.importers.nir import Connection, Node, from_nir, read_graph, to_nir
+from izhigen.importers.nir import from_nir, read_graph
 from izhigen.model.unit_checks import check_units
 
 nir = pytest.importorskip("nir", reason="NIR's files are read by nir")
@@ -125,58 +125,108 @@ def test_a_layer_runs_on_what_the_one_before_it_gave():
         np.testing.assert_allclose(row, state, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("what", NODES)
-def test_nodes_go_there_and_back(what, tmp_path):
-    node = NODES[what]()
-    found = from_nir(graph_of(cells=node), Model)
-    connection = Connection("in", "cells", RNG.normal(size=(N, 3)), np.ones(N))
-    to_nir(found.nodes, [connection], path=tmp_path / "x.nir")
-    again = nir.read(tmp_path / "x.nir", type_check=False).nodes["cells"]
-    assert type(again).__name__ == what
-    for name in vars(node):
-        if isinstance(value := getattr(node, name), np.ndarray):
-            np.testing.assert_allclose(getattr(again, name), value, rtol=1e-13)
-    back = read_graph(tmp_path / "x.nir", Model)
-    np.testing.assert_array_equal(back.connections[0].weights, connection.weights)
+def linked(edges, **nodes):
+    """A graph of an input, five neurons, an output, and other nodes."""
+    found = {"in": nir.Input({"input": np.array([N])}), "lif": NODES["LIF"]()}
+    found |= {"out": nir.Output({"output": np.array([N])}), **nodes}
+    return nir.NIRGraph(found, edges, {}, type_check=False)
 
 
-def test_a_model_of_ones_own_is_recognized():
-    lif = Model(
-        "Own",
-        "leak = g*(V - E) : pA\ndV/dt = (J - leak)/C : mV",
-        threshold="V >= V_th",
-        reset="V = E - 2*mV",
-        parameters={"g": 10.0, "E": -70.0, "C": 200.0, "V_th": -50.0, "mV": 1.0},
-        inputs=["J"],
+THROUGH = [("in", "lif"), ("lif", "out")]
+
+
+def test_what_is_left_open_is_said():
+    graph = network()[0]
+    graph.metadata = {"by": "someone"}
+    graph.nodes["lif"].metadata = {"device": 3, "bits": 8}
+    report = from_nir(graph, Model, second=10).report
+    assert report == (
+        "times are in units of 10 ms",
+        "inputs are held during a step: frameworks give a spike as 1, and a pulse of area 1 is 10/dt",
+        "states begin at 0",
+        "metadata of the graph is left out: 'by'",
+        "metadata of node lif is left out: 'device', 'bits'",
+        "connections go round through lif, li: no delay is said of them",
     )
-    node = to_nir({"own": (lif, (3,), {"g": np.array([5.0, 10.0, 20.0])})}).nodes["own"]
-    assert type(node).__name__ == "LIF"
-    np.testing.assert_allclose(node.tau, [0.04, 0.02, 0.01])
-    np.testing.assert_allclose(node.r, [0.2, 0.1, 0.05])
-    np.testing.assert_allclose(node.v_leak, -70.0)
-    np.testing.assert_array_equal(node.v_threshold, -50.0)
-    np.testing.assert_array_equal(node.v_reset, -72.0)
 
 
-LIF = Model("L", "dV/dt = (I - V)/10", "V > 1", "V = 0", inputs=["I"])
-NOT_NIR = [
-    (iz.load("Izhikevich"), "one state and one input"),
-    (LIF.variant(equations="dV/dt = (I - V + V**2)/10"), "not linear"),
-    (LIF.variant(equations="dV/dt = (I + V)/10"), "does not decay"),
-    (LIF.variant(equations="dV/dt = (I - V + t)/10"), "reads t"),
-    (LIF.with_refractory(2.0), "refractory period"),
-    (LIF.with_noise(V=1.0), "noise"),
-    (LIF.with_part(events={"e": iz.Event("V < 0", "V = 0")}), "the event e"),
-    (LIF.variant(reset="V = V - 1"), "varies"),
-    (LIF.variant(threshold="V > I"), "varies"),
-    (LIF.variant(threshold="V > 1 or V < -1"), "spike when V > a value"),
-]
+def test_what_leads_nowhere_is_said():
+    loose = {"w": nir.Linear(np.eye(N)), "x": nir.Input({"input": np.array([2])})}
+    loose["o"] = nir.Output({"output": np.array([2])})
+    report = from_nir(linked([*THROUGH, ("lif", "w")], **loose), Model).report
+    assert report[3:] == (
+        "node w is left out: what it gives goes nowhere",
+        "node x is left out: what it gives goes nowhere",
+        "nothing goes into output o",
+    )
+    assert len(from_nir(linked(THROUGH), Model).report) == 3
 
 
-@pytest.mark.parametrize(("model", "message"), NOT_NIR)
-def test_what_does_not_fit_is_said(model, message):
-    with pytest.raises(ModelError, match=f"node cells: .*{message}"):
-        to_nir({"cells": Node(model, (2,), {})})
+@pytest.mark.parametrize(
+    ("edges", "message"),
+    [
+        ([("in", "lif"), ("in", "lif")], "two edges go from in to lif"),
+        ([("lif", "in")], "from lif to in, into an input"),
+        ([("out", "lif")], "from out to lif, into an input or out of an output"),
+        ([("in", "lfi")], "names 'lfi', which is no node; did you mean 'lif'"),
+        ([("w", "lif")], "nothing goes into node w, which goes on to lif"),
+    ],
+)
+def test_edges_without_a_meaning_are_refused(edges, message):
+    graph = linked(edges, w=nir.Affine(np.eye(N), np.ones(N)))
+    with pytest.raises(ModelError, match=message):
+        from_nir(graph, Model)
+
+
+OTHERS = {
+    "Conv2d": lambda: nir.Conv2d((4, 4), np.ones((1, 1, 3, 3)), 1, 0, 1, 1, np.zeros(1)),
+    "Flatten": lambda: nir.Flatten({"input": np.array([1, N])}, 0, -1),
+    "SumPool2d": lambda: nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
+    "Delay": lambda: nir.Delay(np.full(N, 0.001)),
+    "Threshold": lambda: nir.Threshold(np.ones(N)),
+    "NIRGraph": lambda: linked(THROUGH),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_other_nodes_are_refused_by_name(what, tmp_path):
+    graph = linked(THROUGH, other=OTHERS[what]())
+    hint = "put the nodes of the graph within" if what == "NIRGraph" else "those read are LIF, LI, CubaLIF"
+    with pytest.raises(ModelError, match=f"node 'other' is of type {what}; .*{hint}"):
+        from_nir(graph, Model)
+    nir.write(tmp_path / "x.nir", graph)
+    with pytest.raises(ModelError, match=f"(of type '?{what}|not a NIR graph)"):
+        read_graph(tmp_path / "x.nir", Model)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("r", np.full(N, 1j), "r of node lif is no array of real numbers"),
+        ("r", np.full(N, "1a"), "r of node lif is no array of real numbers"),
+        ("v_leak", np.full(N, np.inf), "v_leak of node lif is not finite"),
+        ("tau", np.zeros(N), "tau of node lif is not positive"),
+        ("v_reset", np.zeros(N + 1), r"differ in shape \(tau \(5,\), .*v_reset \(6,\)"),
+    ],
+)
+def test_values_that_are_none_are_refused(name, value, message):
+    graph = linked(THROUGH)
+    setattr(graph.nodes["lif"], name, value)
+    with pytest.raises(ModelError, match=message):
+        from_nir(graph, Model)
+
+
+@pytest.mark.parametrize("second", [0, -1.0, np.inf, "1 s", None])
+def test_a_unit_of_time_is_positive(second):
+    with pytest.raises(ModelError, match="second"):
+        from_nir(linked(THROUGH), Model, second=second)
+
+
+def test_a_key_of_metadata_is_no_type_of_a_node(tmp_path):
+    graph = linked(THROUGH)
+    graph.nodes["lif"].metadata = {"type": "hand-made"}
+    nir.write(tmp_path / "x.nir", graph)
+    assert "metadata of node lif is left out: 'type'" in read_graph(tmp_path / "x.nir", Model).report
 
 
 def test_a_model_by_its_path(tmp_path):
@@ -184,6 +234,12 @@ def test_a_model_by_its_path(tmp_path):
     nir.write(tmp_path / "x.nir", graph_of(a=lif, b=NODES["LI"]()))
     model = iz.load(f"{tmp_path / 'x.nir'}:a")
     assert model.parameters["tau"] == 20.0 and model.units["tau"] == "ms"
+    report = importers.read(tmp_path / "x.nir", "a", Model).report
+    assert report[-1] == "a has 4 neurons with the same parameters, and the model is of one"
+    nir.write(tmp_path / "w.nir", nir.NIRGraph.from_list(nir.Affine(np.eye(4), np.ones(4)), lif, lif))
+    report = importers.read(tmp_path / "w.nir", "lif", Model).report
+    assert report[-1] == "weights and biases of what input gives lif are left out; read_graph gives them"
+    assert "of what lif gives lif_1" in importers.read(tmp_path / "w.nir", "lif_1", Model).report[-1]
     with pytest.raises(ModelError, match="tau differs among the neurons"):
         iz.load(f"{tmp_path / 'x.nir'}:b")
     with pytest.raises(ModelNotFoundError, match="name one as"):
