@@ -8,12 +8,15 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from izhigen.errors import IzhigenError, ModelError, ModelNotFoundError, shown, suggest
+from izhigen.model.composition import Composable
 from izhigen.model.expressions import parse_expression, renamed
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
+
+C = TypeVar("C", bound=Composable)
 
 
 def _library_files() -> list[Path]:
@@ -31,7 +34,8 @@ def _public_names(path: Path) -> list[str]:
         targets = (
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
         )
-        names += [target.id for target in targets if isinstance(target, ast.Name) and not target.id.startswith("_")]
+        found = (part for target in targets for part in getattr(target, "elts", [target]))  # of "A, B = ..." both
+        names += [target.id for target in found if isinstance(target, ast.Name) and not target.id.startswith("_")]
     return names
 
 
@@ -157,6 +161,34 @@ def _load_from_file(path: Path, name: str) -> Declaration:
             f"{path} holds no model {shown(name)}{suggest(name, models)} (models: {', '.join(models)})"
         )
     return models[name]
+
+
+def forms(model: C, what: str | None = None, **initial: Any) -> tuple[C, C, C]:
+    """A neuron with a liquid time constant, with a refractory period, and with both: BrainPy has these of its classes.
+
+    Parameters
+    ----------
+    model : Model
+        Its description ends with its source in parentheses; what is added is said before that.
+    what : str, optional
+        What the forms are called in their descriptions; by default what the model's own says before its source.
+    **initial
+        Initial values that a refractory period brings: ``t_last_spike``, in ms.
+
+    Returns
+    -------
+    tuple of Model
+        ``<name>LTC``, ``<name>Ref`` (``tau_ref`` is 0 at first) and ``<name>RefLTC``.
+    """
+    own, _, source = model.description.rpartition(" (")
+
+    def named(base: C, suffix: str, added: str) -> C:
+        return base.variant(f"{model.name}{suffix}", description=f"{what or own} with {added} ({source}")
+
+    period, constant = "a refractory period", "a liquid time constant"
+    refractory = named(model, "Ref", period).with_refractory(tau_ref=0.0).variant(initial=initial)
+    both = named(refractory, "RefLTC", f"{period} and {constant}").with_liquid_time_constant()
+    return named(model, "LTC", constant).with_liquid_time_constant(), refractory, both
 
 
 # -- parts ------------------------------------------------------------------------------------------------------------
