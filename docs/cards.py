@@ -23,7 +23,7 @@ from matplotlib import pyplot
 
 import izhigen as iz
 from izhigen.bench.timing import machine, machine_line
-from izhigen.model.latex import model_latex
+from izhigen.model.latex import equations_latex
 from izhigen.model.library import library_families
 from izhigen.picture import Picture
 
@@ -116,7 +116,7 @@ def card(name: str, folder: Path) -> str:
     picture(model, image)
     operations = model.population(1).kernel.operations
     facts = f"{operations} operations a step, {speed(model):.2g} ns (exponential Euler, float32, one core)."
-    equations = model_latex(model).strip().strip("$")
+    equations = equations_latex(model).strip().strip("$")
     parts = [f"## {name}", model.description, f"$$\n{equations}\n$$", "\n".join(parameters(model))]
     return "\n\n".join([*parts, f"![{name}]({image.name})", facts])
 

@@ -220,7 +220,8 @@ def part(name: str, output: str | None = None) -> dict[str, Any]:
     Returns
     -------
     dict
-        A new one in each call; entries can be changed or left out before it is used.
+        A new one in each call; entries can be changed or left out before it is used. Its ``"description"`` says what
+        it is, with its source.
 
     Raises
     ------
@@ -237,6 +238,12 @@ def part(name: str, output: str | None = None) -> dict[str, Any]:
     if "current" in found:
         raise ModelError(f"part {name!r} has a current of its own, so there is nothing that {output} could make one of")
     return _joined(found, _find_part(output), output)
+
+
+def is_part(name: str) -> bool:
+    """Whether the library has a part of that name."""
+    path = _file_of(name)
+    return path is not None and isinstance(_public(path).get(name), dict)
 
 
 def _find_part(name: str) -> dict[str, Any]:
