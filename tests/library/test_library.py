@@ -253,14 +253,17 @@ def test_a_part_says_what_it_is_and_a_model_keeps_its_own_description():
 
 
 def test_the_page_shows_the_library():
-    """docs/models.md has what ``izhigen list lif`` prints, and names all families and what is in them."""
+    """docs/models.md has what ``list`` and ``show`` print, and names all families and what is in them."""
     page = (ROOT / "docs" / "models.md").read_text()
-    assert f"$ izhigen list lif\n{ok('list', 'lif')}```" in page
+    shown = re.findall(r"^```console\n\$ izhigen (list|show) (\w+)\n(.*?)^```", page, re.M | re.S)
+    assert [each[:2] for each in shown] == [("list", "lif"), ("show", "MgBlock")]
+    for command, name, output in shown:
+        assert ok(command, name) == output
     rows = dict(re.findall(r"^\| \[(\w+)\]\(cards/\1\.md\) \|.*\| (.*) \|$", page, re.M))
     assert list(rows) == list_families()
     for family, row in rows.items():
         models, parts = family_members(family)
-        named = re.findall(r"`(\w+)`(\*?)", row)
-        said = {name + form for name, star in named for form in ("", "LTC", "Ref", "RefLTC")[: 4 if star else 1]}
+        named = re.findall(r"`(\w+)`( and its forms)?", row)
+        said = {name + form for name, forms in named for form in ("", "LTC", "Ref", "RefLTC")[: 4 if forms else 1]}
         said |= {name for name in models if family == "patterns"} if "[the twenty](" in row else set()
         assert said == {*models, *parts}, family
