@@ -405,9 +405,9 @@ class Model(Composable):
         return scale_model(self, values, scaled_values)
 
     def _repr_latex_(self) -> str:
-        from izhigen.model.latex import model_latex
+        from izhigen.model.latex import equations_latex
 
-        return f"$${model_latex(self).replace('align*', 'aligned')}$$"
+        return f"$${equations_latex(self).replace('align*', 'aligned')}$$"
 
     def _repr_html_(self) -> str:
         from izhigen import notebook

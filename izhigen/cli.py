@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 import izhigen as iz
 from izhigen import exporters
 from izhigen.errors import IzhigenError, RecordingError, ValueShapeError, printable
 from izhigen.files import check_writable, write_file
 from izhigen.layers import DEFAULT_SURROGATE
-from izhigen.list_command import list_command
+from izhigen.list_command import list_command, part_latex, part_lines
 from izhigen.model.events import SPIKE
+from izhigen.model.library import is_part
 from izhigen.options import (
     BACKEND,
     DEVICE,
@@ -119,8 +121,17 @@ def cli(context: click.Context) -> None:
 @DTYPE
 @click.option("--latex", is_flag=True, help="Print the derivation as LaTeX.")
 @click.option("--source", metavar="TARGET", help="Print the generated source of a target (c, c-embedded, ...) instead.")
-def show(model: str, method: str, spike_timing: str, dtype: str, latex: bool, source: str | None) -> None:
-    """Show a model and its derivation: class of each equation, linear part, update, what is hoisted."""
+@click.pass_context
+def show(
+    context: click.Context, model: str, method: str, spike_timing: str, dtype: str, latex: bool, source: str | None
+) -> None:
+    """Show a model and its derivation: class of each equation, linear part, update, what is hoisted.
+
+    MODEL may also be a part, such as a synapse of 'izhigen list synapses'.
+    """
+    if is_part(model):
+        _show_part(context, model, latex)
+        return
     loaded: Any = iz.load(model)
     if source is not None:
         if not source.strip():
@@ -134,6 +145,16 @@ def show(model: str, method: str, spike_timing: str, dtype: str, latex: bool, so
     click.echo(str(loaded))
     click.echo("")
     click.echo(step.report(dtype))
+
+
+def _show_part(context: click.Context, name: str, latex: bool) -> None:
+    """Print a part; what options ask of a derivation is there in a model alone."""
+    for option in ("method", "spike_timing", "dtype", "source"):
+        if context.get_parameter_source(option) is not ParameterSource.DEFAULT:
+            raise click.UsageError(
+                f"--{option.replace('_', '-')}: {name} is a part, which is derived in a model that has it"
+            )
+    click.echo(part_latex(name) if latex else "\n".join(part_lines(name)))
 
 
 @cli.command()

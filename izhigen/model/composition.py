@@ -212,6 +212,7 @@ class Composable(Declaration):
         parameters: Mapping[str, Any] | None = None,
         initial: Mapping[str, Any] | None = None,
         units: Mapping[str, str] | None = None,
+        description: str = "",
         prefix: str | None = None,
         **more_parameters: float,
     ) -> D:
@@ -244,6 +245,8 @@ class Composable(Declaration):
             As in ``__init__``.
         reset : str or mapping, optional
             Assignments that are added to those of the neuron's spike, such as ``"w = w + b"``.
+        description : str
+            What the part is, for those who read its dictionary; the model keeps its own.
         prefix : str, optional
             Renames everything that the part declares to ``<prefix>_<name>``. Without one, a name that the model has
             already is an error.
@@ -259,7 +262,20 @@ class Composable(Declaration):
         """
         given = {**read_mapping("parameters", {} if parameters is None else parameters, "{'tau': 5.0}")}
         given.update(check_more_parameters(more_parameters))
-        part = read_part(equations, current, inputs, on_event, events, reset, given, initial, units)
+        part = read_part(
+            equations,
+            current=current,
+            to=to,
+            held=held,
+            inputs=inputs,
+            on_event=on_event,
+            events=events,
+            reset=reset,
+            parameters=given,
+            initial=initial,
+            units=units,
+            description=description,
+        )
         if prefix is not None:
             part = part.prefixed(check_name(prefix, "prefix"))
         taken = {
@@ -270,7 +286,7 @@ class Composable(Declaration):
         }
         check_no_clash(part, taken, self.name)
         check_all_read(part, names_in_fields(self.fields))
-        currents = (Current(part.current, self._target(to), read_flag(held, "held")),) if part.current else ()
+        currents = (Current(part.current, self._target(part.to), part.held),) if part.current else ()
         return self.replaced(
             equations=(*self.equations, *part.equations),
             currents=(*self.currents, *currents),

@@ -15,6 +15,8 @@ from izhigen.model.events import (
     DeclaredEvent,
     Event,
     Trigger,
+    arrival_lines,
+    event_lines,
     event_numbers,
     names_outside_old,
     parse_events,
@@ -330,14 +332,9 @@ class Declaration:
             yield f"{current.to} += {current.expression.text}    ({how})"
         for noise in self.noise:
             yield f"d{noise.state} += ({noise.amplitude.text}) dW"
-        for name, assignments in self.on_event.items():
-            yield f"when {name} arrives: " + "; ".join(map(str, assignments))
+        yield from arrival_lines(self.on_event)
         for event in self.events:
-            rising = " becomes true" if self.trigger_of(event) is Trigger.RISING else ""
-            yield f"{event.name} when {event.condition.text}{rising}"
-            if event.assignments:
-                what = "reset" if event.name == SPIKE else f"at {event.name}"
-                yield f"{what}: " + "; ".join(map(str, event.assignments))
+            yield from event_lines(event, self.trigger_of(event))
         if self.refractory:
             yield f"refractory: {self.refractory}"
 
