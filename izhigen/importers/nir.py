@@ -273,7 +273,11 @@ def _look_at(place: Path) -> None:
     """Refuse a file that is too large, refers to others, or names types that are not read."""
     import h5py
 
-    if not place.is_file():
+    try:
+        is_there = place.is_file()
+    except OSError:  # a name too long, or a folder that may not be entered
+        is_there = False
+    if not is_there:
         raise ModelNotFoundError(f"no file '{place}' to load a model from")
     try:
         with h5py.File(place, "r") as file:
