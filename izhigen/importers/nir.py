@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -26,6 +27,8 @@ SUFFIXES = (".nir",)
 MOST_NUMBERS = 100_000_000
 """Most numbers of a file."""
 MOST_NODES = 10_000
+_SECOND = 1000.0
+"""ms of NIR's unit of time."""
 DEEPEST = 6
 """Levels of groups in a file."""
 _MATRICES = ("Linear", "Affine", "Scale")
@@ -115,8 +118,9 @@ def read_file(place: Path, name: str, kind: type[D]) -> Imported[D]:
     ModelError
         What is not read.
     """
-    graph = read_graph(place, kind)
-    nodes = graph.nodes
+    graph = _file(place)
+    report = list(_decisions(graph, _SECOND))
+    nodes = _nodes(graph, kind, _SECOND, str(place))
     if name and name not in nodes:
         raise ModelNotFoundError(f"{place} holds no neurons {shown(name)}{suggest(name, nodes)} ({', '.join(nodes)})")
     if not name and len(nodes) != 1:
@@ -130,10 +134,10 @@ def read_file(place: Path, name: str, kind: type[D]) -> Imported[D]:
                 f"{place}: {parameter} differs among the neurons of the node, and a model has one value; "
                 "read_graph of izhigen.importers.nir gives the node with its arrays"
             )
-    return Imported(chosen.model, graph.report)
+    return Imported(chosen.model, tuple(report))
 
 
-def read_graph(path: str | Path, kind: type[D], *, second: float = 1000.0) -> Graph[D]:
+def read_graph(path: str | Path, kind: type[D], *, second: float = _SECOND) -> Graph[D]:
     """The neurons and weights of a NIR file.
 
     Parameters
@@ -151,7 +155,13 @@ def read_graph(path: str | Path, kind: type[D], *, second: float = 1000.0) -> Gr
     ModelError
         A node that is none of those read, a file that is too large or refers to others, values that are not finite.
     """
-    nir, place = _package(), Path(path)
+    place = Path(path)
+    return from_nir(_file(place), kind, second=second, place=str(place))
+
+
+def _file(place: Path) -> Any:
+    """The ``nir.NIRGraph`` of a file that has been looked at."""
+    nir = _package()
     _look_at(place)
     try:
         found = nir.read(place)
@@ -159,10 +169,10 @@ def read_graph(path: str | Path, kind: type[D], *, second: float = 1000.0) -> Gr
         raise ModelError(f"{place} is not a NIR graph ({type(problem).__name__}: {problem})") from None
     if not isinstance(found, nir.NIRGraph):
         raise ModelError(f"{place} holds one {type(found).__name__} and no graph; wrap it in one")
-    return from_nir(found, kind, second=second, place=str(place))
+    return found
 
 
-def from_nir(graph: Any, kind: type[D], *, second: float = 1000.0, place: str = "the graph") -> Graph[D]:
+def from_nir(graph: Any, kind: type[D], *, second: float = _SECOND, place: str = "the graph") -> Graph[D]:
     """The neurons and weights of a ``nir.NIRGraph``; the arguments of :func:`read_graph`.
 
     Raises
@@ -170,7 +180,25 @@ def from_nir(graph: Any, kind: type[D], *, second: float = 1000.0, place: str = 
     ModelError
         As there.
     """
-    report = [f"times are in units of {second:g} ms", "inputs are held during a step: a spike of area 1 is 1/dt"]
+    nodes = _nodes(graph, kind, second, place)
+    connections = tuple(islice(_connections(graph, nodes, place), MOST_NODES + 1))
+    if len(connections) > MOST_NODES:
+        raise ModelError(f"{place}: more than {MOST_NODES:,} ways from node to node; join matrices")
+    return Graph(nodes, connections, tuple(_decisions(graph, second)))
+
+
+def _decisions(graph: Any, second: float) -> Iterator[str]:
+    """What was decided, a line each."""
+    yield f"times are in units of {second:g} ms"
+    yield "inputs are held during a step: a spike of area 1 is 1/dt"
+    for name, node in (("the graph", graph), *graph.nodes.items()):
+        metadata = getattr(node, "metadata", None)
+        if metadata:
+            yield f"metadata of {name} is left out: {', '.join(map(str, metadata))}"
+
+
+def _nodes(graph: Any, kind: type[D], second: float, place: str) -> dict[str, Node[D]]:
+    """The neurons of a graph; nodes of other kinds than those that are read are refused."""
     nodes: dict[str, Node[D]] = {}
     for name, node in graph.nodes.items():
         what = type(node).__name__
@@ -178,7 +206,7 @@ def from_nir(graph: Any, kind: type[D], *, second: float = 1000.0, place: str = 
             raise ModelError(f"{place}: node {shown(name)} is of type {what}; those read are {', '.join(_READ[:-1])}")
         if what in FORMS:
             nodes[name] = _node(name, node, kind, second, place)
-    return Graph(nodes, tuple(_connections(graph, nodes, place)), tuple(report))
+    return nodes
 
 
 def _node(name: str, node: Any, kind: type[D], second: float, place: str) -> Node[D]:
@@ -200,9 +228,10 @@ def _node(name: str, node: Any, kind: type[D], second: float, place: str) -> Nod
 
 def _finite(values: Any, where: str) -> Array:
     try:
-        found = np.asarray(values, dtype=np.float64)
+        given = np.asarray(values)
+        found = given.astype(np.float64, casting="same_kind" if given.dtype.kind in "cf" else "unsafe")
     except (TypeError, ValueError):
-        raise ModelError(f"{where} is no array of numbers") from None
+        raise ModelError(f"{where} is no array of real numbers") from None
     if not np.all(np.isfinite(found)):
         raise ModelError(f"{where} is not finite everywhere")
     return found
@@ -223,7 +252,7 @@ def _connections(graph: Any, nodes: Mapping[str, Node[D]], place: str) -> Iterat
         if name in nodes or type(node).__name__ == "Output":
             for source in before.get(name, ()):
                 size = int(np.prod(next(iter(node.input_type.values()))))
-                yield from _paths(graph, before, name, source, np.eye(size), np.zeros(size), (), place)
+                yield from _paths(graph, before, name, source, None, np.zeros(size), (), place)
 
 
 def _paths(
@@ -231,31 +260,49 @@ def _paths(
     before: Mapping[str, list[str]],
     target: str,
     name: str,
-    weights: Array,
+    weights: Array | None,
     bias: Array,
     path: tuple[str, ...],
     place: str,
 ) -> Iterator[Connection]:
-    """Go back from a target to nodes that are no matrices; ``weights`` and ``bias`` are of the way so far."""
+    """Go back from a target to nodes that are no matrices; ``weights`` and ``bias`` are of the way so far.
+
+    ``weights`` is None where there is no matrix yet.
+    """
     node = graph.nodes[name]
     what = type(node).__name__
+    columns = len(bias) if weights is None else weights.shape[1]
     if what not in _MATRICES:
         size = int(np.prod(next(iter(node.output_type.values()))))
-        if size != weights.shape[1]:
-            raise ModelError(f"{place}: {name} has {size} values, and {weights.shape[1]} go into {target}")
-        yield Connection(name, target, weights, bias)
+        if size != columns:
+            raise ModelError(f"{place}: {name} has {size} values, and {columns} go into {target}")
+        yield Connection(name, target, _diagonal(np.ones(size), name, place) if weights is None else weights, bias)
         return
     if name in path or len(path) > DEEPEST:
         raise ModelError(f"{place}: {' -> '.join((*path, name))} goes round, or on too long, without neurons between")
     own = _finite(node.scale if what == "Scale" else node.weight, f"{place}: weights of node {name}")
-    own = np.diag(own.ravel()) if what == "Scale" else own
-    if own.ndim != 2 or own.shape[0] != weights.shape[1]:
-        raise ModelError(f"{place}: weights of node {name} have shape {own.shape}, and {weights.shape[1]} rows are due")
+    own = _diagonal(own.ravel(), name, place) if what == "Scale" else own
+    if own.ndim != 2 or own.shape[0] != columns:
+        raise ModelError(f"{place}: weights of node {name} have shape {own.shape}, and {columns} rows are due")
     if what == "Affine":
-        bias = bias + weights @ _finite(node.bias, f"{place}: bias of node {name}").ravel()
-    for number, source in enumerate(before.get(name, ())):
+        of_node = _finite(node.bias, f"{place}: bias of node {name}").ravel()
+        bias = bias + (of_node if weights is None else weights @ of_node)
+    if name not in before:
+        raise ModelError(f"{place}: no edge leads to node {name}, and one goes from it")
+    for number, source in enumerate(before[name]):
         of_path = bias if number == 0 else np.zeros_like(bias)  # a bias is added once, however many come together
-        yield from _paths(graph, before, target, source, weights @ own, of_path, (*path, name), place)
+        whole = own if weights is None else weights @ own
+        yield from _paths(graph, before, target, source, whole, of_path, (*path, name), place)
+
+
+def _diagonal(values: Array, name: str, place: str) -> Array:
+    """A matrix that multiplies one by one."""
+    if values.size**2 > MOST_NUMBERS:
+        raise ModelError(
+            f"{place}: what node {name} gives would be a matrix of {values.size:,} rows and as many columns, more than "
+            f"{MOST_NUMBERS:,} numbers; read a node of neurons alone, as izhigen.load('{place}:NODE')"
+        )
+    return np.diag(values)
 
 
 # -- files ------------------------------------------------------------------------------------------------------------
@@ -298,10 +345,14 @@ def _numbers_in(group: Any, h5py: Any, place: str, depth: int) -> Iterator[int]:
         if not isinstance(group.get(key, getlink=True), h5py.HardLink):
             raise ModelError(f"{place}: {shown(key)} is a link to elsewhere, which is not followed")
         item = group[key]
+        if h5py.h5o.get_info(item.id).rc > 1:
+            raise ModelError(f"{place}: {shown(key)} has a second name in the file, which NIR's have not")
         if isinstance(item, h5py.Group):
             yield from _numbers_in(item, h5py, place, depth + 1)
             continue
-        yield int(item.size or 1)
+        if item.external or item.is_virtual:
+            raise ModelError(f"{place}: the numbers of {shown(key)} lie in another file, which is not read")
+        yield max(int(item.nbytes) // 8, 1)
         if key == "type" and item.shape == ():
             what = item[()]
             name = what.decode("utf-8", "replace") if isinstance(what, bytes) else str(what)
@@ -316,7 +367,7 @@ def to_nir(
     connections: Iterable[Connection] = (),
     *,
     path: str | Path | None = None,
-    second: float = 1000.0,
+    second: float = _SECOND,
 ) -> Any:
     """Neurons and weights as a ``nir.NIRGraph``, written to a file where ``path`` is given.
 

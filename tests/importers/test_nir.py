@@ -1,6 +1,8 @@
 """NIR's nodes against NumPy steps of their definition, weights as matrices, files there and back, hostile files."""
 
 import sys
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -216,7 +218,34 @@ def nest_groups(file):
         group = group.create_group("x")
 
 
+def put_elsewhere(file):
+    """Numbers that are the bytes of another file."""
+    secret = Path(file.filename).with_name("secret")
+    secret.write_bytes(b"secret12" * 2 * N)
+    del file["node/nodes/w2/weight"]
+    file["node/nodes/w2"].create_dataset("weight", (2, N), "f8", external=[(str(secret), 0, 16 * N)])
+
+
+def put_virtually(file):
+    other = Path(file.filename).with_name("other.h5")
+    with h5py.File(other, "w") as made:
+        made["x"] = np.ones((2, N))
+    layout = h5py.VirtualLayout((2, N), "f8")
+    layout[:] = h5py.VirtualSource(str(other), "x", (2, N))
+    del file["node/nodes/w2/weight"]
+    file["node/nodes/w2"].create_virtual_dataset("weight", layout)
+
+
+def put_twice(file):
+    file["node/nodes/w2/again"] = file["node/nodes"]
+
+
 CHANGES = [
+    (put_elsewhere, "'weight' lie in another file"),
+    (put_virtually, "'weight' lie in another file"),
+    (put_twice, "has a second name"),
+    (put("node/nodes/w2/weight", np.ones((2, N)) * 1j), "no array of real numbers"),
+    (put("node/nodes/w2/long", np.zeros(2, "S500000000")), "more than"),
     (put("node/nodes/lif/type", "read"), "of type 'read'"),
     (put("node/nodes/lif/type", "Conv2d"), "of type 'Conv2d'"),
     (put("node/nodes/lif/tau", np.full(N, np.nan)), "not finite"),
@@ -261,6 +290,54 @@ def test_matrices_that_go_round_are_refused():
     graph = nir.NIRGraph(nodes, [("a", "b"), ("b", "a"), ("b", "li")], {}, type_check=False)
     with pytest.raises(ModelError, match="goes round"):
         from_nir(graph, Model)
+
+
+def test_as_many_neurons_as_memory_holds_need_no_matrix(tmp_path):
+    count = 20_000
+    ones = np.ones(count)
+    nodes = {
+        "in": nir.Input({"input": np.array([3])}),
+        "narrow": nir.Linear(np.ones((count, 3))),
+        "lif": nir.LIF(ones, ones, ones, ones),
+        "w": nir.Linear(np.ones((2, count))),
+        "out": nir.Output({"output": np.array([2])}),
+    }
+    edges = [("in", "narrow"), ("narrow", "lif"), ("lif", "w"), ("w", "out")]
+    nir.write(tmp_path / "x.nir", nir.NIRGraph(nodes, edges, {}))
+    shapes = [each.weights.shape for each in read_graph(tmp_path / "x.nir", Model).connections]
+    assert shapes == [(count, 3), (2, count)]
+    del nodes["narrow"]
+    nodes["in"] = nir.Input({"input": np.array([count])})
+    nir.write(tmp_path / "x.nir", nir.NIRGraph(nodes, [("in", "lif"), *edges[2:]], {}))
+    assert iz.load(f"{tmp_path / 'x.nir'}:lif").parameters["tau"] == 1000.0
+    with pytest.raises(ModelError, match="a matrix of 20,000 rows"):
+        read_graph(tmp_path / "x.nir", Model)
+
+
+def test_ways_between_nodes_are_counted():
+    nodes = {"li": nir.LI(*np.ones((3, 2)))}
+    layers = [[f"w{depth}_{one}" for one in range(12)] for depth in range(5)]
+    nodes |= {name: nir.Linear(np.eye(2)) for layer in layers for name in layer}
+    edges = [(a, b) for one, other in pairwise(layers) for a in one for b in other]
+    edges += [("li", name) for name in layers[0]] + [(name, "li") for name in layers[-1]]
+    with pytest.raises(ModelError, match="more than 10,000 ways"):
+        from_nir(nir.NIRGraph(nodes, edges, {}, type_check=False), Model)
+
+
+def test_what_is_left_out_is_reported():
+    graph, *_ = network()
+    assert len(from_nir(graph, Model).report) == 2
+    graph.metadata, graph.nodes["lif"].metadata = {"dt": 0.1}, {"name": "x"}
+    assert from_nir(graph, Model).report[2:] == (
+        "metadata of the graph is left out: dt",
+        "metadata of lif is left out: name",
+    )
+
+
+def test_a_matrix_that_nothing_goes_into_is_refused():
+    nodes = {"w": nir.Affine(np.eye(2), np.ones(2)), "li": nir.LI(*np.ones((3, 2)))}
+    with pytest.raises(ModelError, match="no edge leads to node w"):
+        from_nir(nir.NIRGraph(nodes, [("w", "li")], {}, type_check=False), Model)
 
 
 def test_without_nir_it_says_what_to_install(monkeypatch, tmp_path):
