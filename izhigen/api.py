@@ -468,12 +468,12 @@ def load(name: str) -> Model:
     ModelError
         What another program's file has, and the language of models has not: with the file and the line.
     """
-    path, _, part = name.partition(":") if isinstance(name, str) else ("", "", "")
-    if Path(path).suffix not in ("", ".py"):
+    if isinstance(name, str) and "." in name and not name.endswith(".py"):
         from izhigen import importers
 
-        if Path(path).suffix in importers.suffixes():
-            return importers.read(path, part, Model).model
+        file_and_part = importers.split(name)
+        if file_and_part is not None:
+            return importers.read(*file_and_part, Model).model
     found = library.load(name)
     if not isinstance(found, Model):
         raise ModelError(f"{name} is a {type(found).__name__}; declare it as izhigen.Model(...)")

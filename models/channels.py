@@ -102,6 +102,7 @@ ICa_ML1981 = _channel(
     {"g_Ca": 4.4, "V_Ca": 130.0, "V1": -1.2, "V2": 18.0},
     instant="m_inf = (1 + tanh((V - V1)/V2))/2 : 1",
 )
+"""``V_Ca`` is BrainPy's; Rinzel and Ermentrout have 120 mV."""
 
 IK_ML1981 = _channel(
     "potassium channel of the barnacle muscle (Morris and Lecar 1981)",

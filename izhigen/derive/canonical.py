@@ -48,7 +48,9 @@ def canonical_form(model: Declaration) -> tuple[Any, ...]:
 
 
 def _assigned(assignments: tuple[Assignment, ...], moments: Moments) -> tuple[Any, ...]:
-    return tuple((a.state, _meaning(a.expression, "assignment", moments)) for a in assignments)
+    """By state: all are made at the same time, and what ``new()`` reads is told by its name."""
+    by_state = sorted(assignments, key=lambda each: each.state)
+    return tuple((a.state, _meaning(a.expression, "assignment", moments)) for a in by_state)
 
 
 def _refractory(model: Declaration) -> Any:

@@ -345,7 +345,12 @@ class _Import:
             raise ModelError(
                 f"{name} is declared in {shown_unit(self._neuron.units[name])}, and given in {shown_unit(term.of_unit)}"
             )
+        self._check_integer(name, as_number(term))
         return term
+
+    def _check_integer(self, name: str, node: Node) -> None:
+        if name in self._neuron.integers and not self._neuron.is_whole(node):
+            raise ModelError(f"{name} is declared as an integer, and its value need not be one; write int(...)")
 
     def _initial(self) -> dict[str, str]:
         """Initial values as text, for states alone."""
@@ -364,6 +369,7 @@ class _Import:
             node = as_number(term) if name in neuron.booleans else neuron.reader.node(term)
             if term.of_unit != neuron.units[name] and not term.is_zero:
                 raise ModelError(f"{where} is in {shown_unit(term.of_unit)}, and {label(neuron.units[name])} is due")
+            self._check_integer(name, node)
             found[name] = written(neuron.expanded(node, where))
         return found
 

@@ -24,7 +24,7 @@ from izhigen.importers.brian2_units import (
 )
 from izhigen.importers.brian2_values import Values
 from izhigen.importers.trees import MOST_PARTS, names_in, size_of, substituted
-from izhigen.model.expressions import Binary, Call, Name, Node, Number
+from izhigen.model.expressions import Binary, Call, Name, Negative, Node, Number, children
 from izhigen.model.functions import LAST_SPIKE
 
 FREE = "not_refractory"
@@ -32,11 +32,14 @@ FREE = "not_refractory"
 NOISE = times(PLAIN, SECOND, Fraction(-1, 2))
 """The unit of xi."""
 _CONSTANTS = {"pi": math.pi, "e": math.e}
-_HALF = Number(Fraction(1, 2))
 _REFUSED = {
     "i": "'i', the number of a neuron, is not known in equations; declare a parameter and give an array of values",
     "N": "'N', the number of neurons, is not known in equations; declare a parameter",
 }
+_CONSTANT = ("t", "dt", "inf", "t_in_timesteps", *_REFUSED)
+_OF_BRIAN2 = (FREE, "refractory", "lastspike", "refractory_until")
+"""Variables that Brian2 adds to a neuron."""
+_HALF = Number(Fraction(1, 2))
 _STEPS = Call("floor", (Binary("+", Binary("/", Name("t"), Name("dt")), _HALF),))
 
 
@@ -68,6 +71,7 @@ class Neuron:
         self.parameters: dict[str, Term] = {}
         self.report: list[str] = []
         self.booleans: set[str] = set()
+        self.integers: set[str] = set()
         self.changed: dict[str, Term] = {}
         self.inputs: dict[str, Dimension] = {}
         self.reads_free = False
@@ -86,14 +90,14 @@ class Neuron:
     def _declare(self, line: Line) -> None:
         """Note the unit of a line."""
         name, unit = line.name, line.unit
-        if unit_named(name) is not None or name in ("t", "dt", "pi", "e", "inf", "t_in_timesteps", *_REFUSED):
+        if unit_named(name) is not None or name in (*_CONSTANT, "pi", "e"):
             raise unit.error(f"{name!r} is the name of a unit, or has a meaning of its own; rename it")
-        if is_noise(name) or name in (FREE, "refractory", "lastspike", "refractory_until"):
+        if is_noise(name) or name in _OF_BRIAN2:
             raise unit.error(f"{name!r} has a meaning of its own in Brian2; rename it")
         if unit.text in ("boolean", "integer", "1"):
             self.units[name] = PLAIN
-            if unit.text == "boolean":
-                self.booleans.add(name)
+            if unit.text != "1":
+                (self.booleans if unit.text == "boolean" else self.integers).add(name)
             return
         power, of_unit = read_unit(unit)
         if power != 0:
@@ -275,8 +279,12 @@ class Neuron:
             name, line = statement.name, self.lines.get(statement.name)
             if name in self.inputs or (line is not None and line.kind == "subexpression"):
                 raise passage.error(f"{name!r} is given from elsewhere, and cannot be assigned", statement.offset)
-            if line is None and (name in self.namespace or unit_named(name) is not None or name in ("t", "dt")):
+            if line is None and (name in self.namespace or unit_named(name) is not None or name in _CONSTANT):
                 raise passage.error(f"{name!r} is a constant, and cannot be assigned", statement.offset)
+            if name in _OF_BRIAN2 or is_noise(name):
+                raise passage.error(f"{name!r} has a meaning of its own, and cannot be assigned here", statement.offset)
+            if line is None and name not in self.changed:
+                self.report.append(f"{passage.where}: {name} is a name of its statements alone")
             before = self.changed.get(name) or (self._own(name) if line is not None else None)
             value = self.reader.value(statement, before)
             if line is not None:
@@ -298,7 +306,23 @@ class Neuron:
                 f"{name!r} is in {shown_unit(self.units[name])}, and what is assigned in {shown_unit(value.of_unit)}",
                 offset,
             )
+        if name in self.integers and not self.is_whole(as_number(value)):
+            raise passage.error(f"{name!r} is an integer, and what is assigned need not be one; write int(...)", offset)
         return Term(self.reader.node(value), None, self.units[name])
+
+    def is_whole(self, node: Node) -> bool:
+        """Whether a tree is a whole number by its form."""
+        if isinstance(node, Number):
+            return node.value.denominator == 1
+        if isinstance(node, Name):
+            return node.id in self.integers | self.booleans and not self.is_subexpression(node.id)
+        if isinstance(node, Call):
+            chosen = node.arguments[1:] if node.function == "where" else node.arguments
+            return node.function in ("floor", "sign") or (
+                node.function in ("where", "min", "max", "clip", "abs") and all(map(self.is_whole, chosen))
+            )
+        is_kept = isinstance(node, Negative) or (isinstance(node, Binary) and node.operator in ("+", "-", "*"))
+        return is_kept and all(map(self.is_whole, children(node)))
 
 
 def _unit_of_input(text: object, where: str) -> Dimension:

@@ -119,6 +119,11 @@ class Names:
                 raise port.place.error(f"a port cannot be called {shown(port.name)} here; rename it")
             else:
                 self.check_free(port.name, port.place)
+                if port.is_inhibitory:
+                    what = (
+                        f"{port.name} takes spikes of negative weight in NEST, with the sign turned; give positive ones"
+                    )
+                    self._report.say(port.place, what)
 
     def _check_equations(self, neuron: Neuron) -> None:
         for line in neuron.equations:
@@ -135,7 +140,9 @@ class Names:
                     raise line.place.error(f"{lower} has an equation and no value in the state block{hint}")
 
     def check_free(self, name: str, place: Place) -> None:
-        """Refuse a name that is declared already."""
+        """Refuse a name that is declared already, or can be none."""
+        if name in ("true", "false", "True", "False"):
+            raise place.error(f"{name} is a truth value, and no name")
         known = (self.states, self.parameters, self.internals, self.inline, self.inputs, self.of_kernels)
         if any(name in names for names in known):
             raise place.error(f"{shown(name)} is declared twice; rename one of them")
@@ -153,6 +160,14 @@ class Names:
             raise ModelError(str(problem)) from None
         if str(declaration.unit) in ("string", "void"):
             raise place.error(f"{name} is of type {declaration.unit}; a model has numbers and truth values")
+        if str(declaration.unit) == "integer":
+            value = declaration.value
+            if isinstance(value, Number) and value.value.denominator != 1:
+                raise place.error(f"{name} is an integer, and its value is none")
+            if into is self.states:
+                self._report.say(
+                    place, f"{name} is an integer in NESTML, and here a number, of which nothing is cut off"
+                )
         unit, text = declared_unit(declaration.unit)
         term = named(own, unit, is_truth=str(declaration.unit) == "boolean")
         if into is self.parameters and (sign := _infinite(declaration.value)):

@@ -77,6 +77,11 @@ class NeuronReader:
             raise neuron.place.error(
                 f"model {neuron.name} has no differential equation, and a model here is made of them"
             )
+        if not neuron.update:
+            raise neuron.place.error(f"model {neuron.name} has no update block; write one with integrate_odes()")
+        for part in walk((neuron.update, neuron.handlers)):
+            if isinstance(part, Call) and part.function == "convolve":
+                raise part.place.error("convolve() is not read here; give an inline line its value, and read that")
         self._update = read_update(neuron.update, tuple(self._names.odes), self._names.spike_ports)
         self._check_update()
         self._make_flag()
@@ -338,13 +343,13 @@ class NeuronReader:
 
     def _kept(self) -> dict[str, Term]:
         """What names that keep a value of the step's start stand for in events: ``old(...)`` of it."""
-        found = {}
+        found, values = dict[str, Term](), dict[str, Term]()
         for name, statement in self._update.kept.items():
             assert statement.value is not None
-            value = self._expressions.value(statement.value, self._names.everything)
+            value = self._expressions.value(statement.value, self._names.everything | values)
             written = statement.unit if isinstance(statement, Declaration) else None
             unit = declared_unit(written)[0] if written else self._names.states[name].unit
-            value = self._expressions.converted(value, unit, statement.place, name)
+            value = values[name] = self._expressions.converted(value, unit, statement.place, name)
             if not value.is_number:
                 old = wrapped(f"old({value.text})", unit, [value], binds=True)
                 value = replace(old, is_truth=value.is_truth)

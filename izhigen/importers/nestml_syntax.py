@@ -176,10 +176,11 @@ class Kernel(Node):
 
 @dataclass(frozen=True)
 class Port(Node):
-    """An input: spikes, or continuous in a unit."""
+    """An input: spikes, of which it may be the inhibitory ones alone, or continuous in a unit."""
 
     name: str
     unit: Unit | None
+    is_inhibitory: bool = False
 
 
 @dataclass(frozen=True)
@@ -378,8 +379,10 @@ class _Reader:
         return Kernel(self._place(tree), tuple(self._definition(child) for child in tree.children))
 
     def _port(self, tree: Any) -> Port:
-        unit = self._unit(tree.children[1], 0) if tree.data == "continuous_port" else None
-        return Port(self._place(tree.children[0]), str(tree.children[0]), unit)
+        place, name = self._place(tree.children[0]), str(tree.children[0])
+        if tree.data == "continuous_port":
+            return Port(place, name, self._unit(tree.children[1], 0))
+        return Port(place, name, None, {str(word) for word in tree.children[1:]} == {"inhibitory"})
 
     def _handler(self, tree: Any) -> Handler:
         when, body = tree.children

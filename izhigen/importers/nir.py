@@ -8,6 +8,7 @@ what is in it is looked at before the package ``nir`` reads it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,8 +42,8 @@ def read_file(place: Path, name: str, kind: type[D]) -> Imported[D]:
     ModelError
         What is not read.
     """
-    graph = read_graph(place, kind)
-    nodes = graph.nodes
+    graph = _graph_of(place)
+    nodes, before = _nodes(graph, kind, SECOND, str(place)), _before(graph, str(place))
     if name and name not in nodes:
         raise ModelNotFoundError(f"{place} holds no neurons {shown(name)}{suggest(name, nodes)} ({', '.join(nodes)})")
     if not name and len(nodes) != 1:
@@ -58,12 +59,10 @@ def read_file(place: Path, name: str, kind: type[D]) -> Imported[D]:
                 "read_graph of izhigen.importers.nir gives the node with its arrays"
             )
     count = int(np.prod(chosen.shape))
-    sources = ", ".join(each.source for each in graph.into(own) if each.source in nodes or not each.is_identity)
     alone = [f"{own} has {count} neurons with the same parameters, and the model is of one"] if count > 1 else []
-    alone += (
-        [f"weights and biases of what {sources} gives {own} are left out; read_graph gives them"] if sources else []
-    )
-    return Imported(chosen.model, (*graph.report, *alone))
+    if sources := [source for source in before.get(own, ()) if type(graph.nodes[source]).__name__ != "Input"]:
+        alone.append(f"what {', '.join(sources)} gives {own} is left out; read_graph gives weights and biases")
+    return Imported(chosen.model, (*_report(graph, nodes, before, SECOND), *alone))
 
 
 def read_graph(path: str | Path, kind: type[D], *, second: float = SECOND) -> Graph[D]:
@@ -84,7 +83,13 @@ def read_graph(path: str | Path, kind: type[D], *, second: float = SECOND) -> Gr
     ModelError
         A node that is none of those read, a file that is too large or refers to others, values that are not finite.
     """
-    nir, place = package(), Path(path)
+    place = Path(path)
+    return from_nir(_graph_of(place), kind, second=second, place=str(place))
+
+
+def _graph_of(place: Path) -> Any:
+    """The ``nir.NIRGraph`` of a file that has been looked at."""
+    nir = package()
     _look_at(place)
     try:
         found = nir.read(place)
@@ -92,7 +97,7 @@ def read_graph(path: str | Path, kind: type[D], *, second: float = SECOND) -> Gr
         raise ModelError(f"{place} is not a NIR graph ({type(problem).__name__}: {problem})") from None
     if not isinstance(found, nir.NIRGraph):
         raise ModelError(f"{place} holds one {type(found).__name__} and no graph; wrap it in one")
-    return from_nir(found, kind, second=second, place=str(place))
+    return found
 
 
 def from_nir(graph: Any, kind: type[D], *, second: float = SECOND, place: str = "the graph") -> Graph[D]:
@@ -104,6 +109,15 @@ def from_nir(graph: Any, kind: type[D], *, second: float = SECOND, place: str = 
         As there.
     """
     second = read_second(second)
+    nodes, before = _nodes(graph, kind, second, place), _before(graph, place)
+    connections = tuple(islice(_connections(graph, nodes, before, place), MOST_NODES + 1))
+    if len(connections) > MOST_NODES:
+        raise ModelError(f"{place}: more than {MOST_NODES:,} ways from node to node; join matrices")
+    return Graph(nodes, connections, tuple(_report(graph, nodes, before, second)))
+
+
+def _nodes(graph: Any, kind: type[D], second: float, place: str) -> dict[str, Node[D]]:
+    """The neurons of a graph; nodes of other kinds than those that are read are refused."""
     nodes: dict[str, Node[D]] = {}
     for name, node in graph.nodes.items():
         what = type(node).__name__
@@ -112,18 +126,10 @@ def from_nir(graph: Any, kind: type[D], *, second: float = SECOND, place: str = 
             raise ModelError(f"{place}: node {shown(name)} is of type {what}; those read are {', '.join(_READ)}{hint}")
         if what in FORMS:
             nodes[name] = _node(name, node, kind, second, place)
-    before = _before(graph, place)
-    connections = tuple(_connections(graph, nodes, before, place))
-    return Graph(nodes, connections, tuple(_report(graph, nodes, connections, before, second)))
+    return nodes
 
 
-def _report(
-    graph: Any,
-    nodes: Mapping[str, Any],
-    connections: tuple[Connection, ...],
-    before: Mapping[str, list[str]],
-    second: float,
-) -> Iterator[str]:
+def _report(graph: Any, nodes: Mapping[str, Any], before: Mapping[str, list[str]], second: float) -> Iterator[str]:
     """What NIR leaves open, and what of a graph is not read."""
     yield f"times are in units of {second:g} ms"
     yield f"inputs are held during a step: frameworks give a spike as 1, and a pulse of area 1 is {second:g}/dt"
@@ -139,21 +145,20 @@ def _report(
             yield f"nothing goes into output {name}"
         elif what not in FORMS and what != "Output" and name not in sources:
             yield f"node {name} is left out: what it gives goes nowhere"
-    if around := _going_round(nodes, connections):
+    if around := _going_round(nodes, before):
         yield f"connections go round through {', '.join(around)}: no delay is said of them"
 
 
-def _going_round(nodes: Mapping[str, Any], connections: tuple[Connection, ...]) -> list[str]:
+def _going_round(nodes: Mapping[str, Any], before: Mapping[str, list[str]]) -> list[str]:
     """The nodes whose own spikes come back to them."""
-    after = {name: [each.target for each in connections if each.source == name] for name in nodes}
     found = []
     for name in nodes:
-        seen, waiting = set[str](), list(after[name])
+        seen, waiting = set[str](), list(before.get(name, ()))
         while waiting:
             new = waiting.pop()
             if new not in seen:
                 seen.add(new)
-                waiting += after.get(new, ())
+                waiting += before.get(new, ())
         found += [name] if name in seen else []
     return found
 
@@ -217,7 +222,7 @@ def _connections(
         if name in nodes or type(node).__name__ == "Output":
             for source in before.get(name, ()):
                 size = int(np.prod(next(iter(node.input_type.values()))))
-                yield from _paths(graph, before, name, source, np.eye(size), np.zeros(size), (), place)
+                yield from _paths(graph, before, name, source, None, np.zeros(size), (), place)
 
 
 def _paths(
@@ -225,33 +230,49 @@ def _paths(
     before: Mapping[str, list[str]],
     target: str,
     name: str,
-    weights: Array,
+    weights: Array | None,
     bias: Array,
     path: tuple[str, ...],
     place: str,
 ) -> Iterator[Connection]:
-    """Go back from a target to nodes that are no matrices; ``weights`` and ``bias`` are of the way so far."""
+    """Go back from a target to nodes that are no matrices; ``weights`` and ``bias`` are of the way so far.
+
+    ``weights`` is None where there is no matrix yet.
+    """
     node = graph.nodes[name]
     what = type(node).__name__
+    columns = len(bias) if weights is None else weights.shape[1]
     if what not in _MATRICES:
         size = int(np.prod(next(iter(node.output_type.values()))))
-        if size != weights.shape[1]:
-            raise ModelError(f"{place}: {name} has {size} values, and {weights.shape[1]} go into {target}")
-        yield Connection(name, target, weights, bias)
+        if size != columns:
+            raise ModelError(f"{place}: {name} has {size} values, and {columns} go into {target}")
+        yield Connection(name, target, _diagonal(np.ones(size), name, place) if weights is None else weights, bias)
         return
     if name in path or len(path) > DEEPEST:
         raise ModelError(f"{place}: {' -> '.join((*path, name))} goes round, or on too long, without neurons between")
     own = _finite(node.scale if what == "Scale" else node.weight, f"{place}: weights of node {name}")
-    own = np.diag(own.ravel()) if what == "Scale" else own
-    if own.ndim != 2 or own.shape[0] != weights.shape[1]:
-        raise ModelError(f"{place}: weights of node {name} have shape {own.shape}, and {weights.shape[1]} rows are due")
+    own = _diagonal(own.ravel(), name, place) if what == "Scale" else own
+    if own.ndim != 2 or own.shape[0] != columns:
+        raise ModelError(f"{place}: weights of node {name} have shape {own.shape}, and {columns} rows are due")
     if what == "Affine":
-        bias = bias + weights @ _finite(node.bias, f"{place}: bias of node {name}").ravel()
+        of_node = _finite(node.bias, f"{place}: bias of node {name}").ravel()
+        bias = bias + (of_node if weights is None else weights @ of_node)
     if name not in before:
         raise ModelError(f"{place}: nothing goes into node {name}, which goes on to {target}; put an Input before it")
     for number, source in enumerate(before[name]):
         of_path = bias if number == 0 else np.zeros_like(bias)  # a bias is added once, however many come together
-        yield from _paths(graph, before, target, source, weights @ own, of_path, (*path, name), place)
+        whole = own if weights is None else weights @ own
+        yield from _paths(graph, before, target, source, whole, of_path, (*path, name), place)
+
+
+def _diagonal(values: Array, name: str, place: str) -> Array:
+    """A matrix that multiplies one by one."""
+    if values.size**2 > MOST_NUMBERS:
+        raise ModelError(
+            f"{place}: what node {name} gives would be a matrix of {values.size:,} rows and as many columns, more than "
+            f"{MOST_NUMBERS:,} numbers; read a node of neurons alone, as izhigen.load('{place}:NODE')"
+        )
+    return np.diag(values)
 
 
 # -- files ------------------------------------------------------------------------------------------------------------
@@ -282,10 +303,14 @@ def _numbers_in(group: Any, h5py: Any, place: str, depth: int) -> Iterator[int]:
         if not isinstance(group.get(key, getlink=True), h5py.HardLink):
             raise ModelError(f"{place}: {shown(key)} is a link to elsewhere, which is not followed")
         item = group[key]
+        if h5py.h5o.get_info(item.id).rc > 1:
+            raise ModelError(f"{place}: {shown(key)} has a second name in the file, which NIR's have not")
         if isinstance(item, h5py.Group):
             yield from _numbers_in(item, h5py, place, depth + 1)
             continue
-        yield int(item.size or 1)
+        if item.external or item.is_virtual:
+            raise ModelError(f"{place}: the numbers of {shown(key)} lie in another file, which is not read")
+        yield max(int(item.nbytes) // 8, 1)
         if key == "type" and item.shape == () and not group.name.endswith("/metadata"):
             what = item[()]
             name = what.decode("utf-8", "replace") if isinstance(what, bytes) else str(what)

@@ -96,11 +96,6 @@ class Connection:
     weights: Array
     bias: Array
 
-    @property
-    def is_identity(self) -> bool:
-        """Whether the target gets just what the source gives."""
-        return np.array_equal(self.weights, np.eye(*self.weights.shape)) and not np.any(self.bias)
-
     def apply(self, values: Any) -> Array:
         """The input of the target, of shape (..., target's neurons), for values (..., source's neurons)."""
         found: Array = np.asarray(values, dtype=np.float64) @ self.weights.T + self.bias

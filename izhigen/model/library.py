@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from izhigen.errors import IzhigenError, ModelError, ModelNotFoundError, shown, suggest
+from izhigen.files import at_home
 from izhigen.model.composition import Composable
 from izhigen.model.expressions import parse_expression, renamed
 from izhigen.model.model import Declaration
@@ -118,15 +119,9 @@ def load(name: str) -> Declaration:
     """
     if not isinstance(name, str):
         raise ModelNotFoundError(f"a model's name is text, not {type(name).__name__}")
-    path_text, colon, model_name = name.rpartition(":")
-    if not colon and name.endswith(".py"):
-        path_text, model_name = name, ""
+    path_text, _, model_name = (name, "", "") if name.endswith(".py") else name.rpartition(":")
     if path_text:
-        try:
-            path = Path(path_text).expanduser()
-        except RuntimeError:  # the home of nobody
-            path = Path(path_text)
-        return _load_from_file(path, model_name)
+        return _load_from_file(at_home(path_text), model_name)
     path_of_name = _file_of(name)
     if path_of_name is not None:
         found = _public(path_of_name).get(name)

@@ -86,6 +86,26 @@ def test_rising_events_choices_and_other_units(tmp_path):
         assert found.parameters == model.parameters
 
 
+def test_assignments_are_written_in_an_order_that_keeps_their_meaning(tmp_path):
+    """LEMS makes them one after the other; here u reads V as it was."""
+    model = Model("M", "dV/dt = (2 - V)/tau : 1\ndu/dt = -u/tau : 1", "V > 1", "V = 0; u = u + V", {"tau": "10*ms"})
+    found = again(model, tmp_path)
+    assert found == model and [each.state for each in found.reset] == ["u", "V"]
+    one, two = (
+        each.population(1, backend="numpy", dtype="float64").run(30.0, record=["u"])["u"] for each in (model, found)
+    )
+    assert (one == two).all() and one[-1] > 1
+
+
+@pytest.mark.parametrize(
+    "number", ["123456789012345678", "12345678901234567.5", "1e17", "9007199254740993", "1e-300", "1/3", "0.1", "1e300"]
+)
+def test_numbers_are_written_exactly(number, tmp_path):
+    model = Model("M", f"dV/dt = -V*({number})/tau : 1", parameters={"tau": "10*ms"})
+    assert again(model, tmp_path) == model
+    assert again(model.variant(tau=1 / 3), tmp_path).parameters["tau"] == 1 / 3
+
+
 @pytest.mark.skipif(not FILES.is_dir(), reason="the examples of NeuroML are not at hand")
 @pytest.mark.parametrize(("file", "population"), [(file, name) for file, names in RUNS.items() for name in names])
 def test_what_was_read_is_written_and_read_again(file, population, tmp_path):

@@ -191,6 +191,20 @@ def test_statements_of_a_reset_follow_one_another():
     }
     assert set(found.model.states) == {"v", "w", "n_spikes"}
     assert any("n_spikes is a state" in line for line in found.report)
+    assert "reset: tmp is a name of its statements alone" in found.report
+
+
+def test_integers_take_whole_numbers():
+    equations = f"{LEAK}\nn : integer\nk : integer\non : boolean\nhalf = n/2 : integer"
+    whole = "n += 2*k - int(v > v_t); k = int(v/v_r) + n % 3 + abs(n // 2)*clip(k, 0, 3); n = -n + ceil(v/v_r)"
+    model = read(equations, reset=whole, initial={"n": "3", "k": "int(2.5)"}).model
+    assert {"n", "k"} <= set(model.states)
+    for value in ("2.5", "n/2", "k**2", "v/v_r", "half", "0.5*n", "sqrt(n)"):
+        with pytest.raises(EquationError, match=r"reset, column 5: 'n' is an integer, .* write int"):
+            read(equations, reset=f"k=1;n = {value}")
+    for given in ({"initial": {"n": "2.5"}}, {"initial": {"n": 2.5}}, {"namespace": {**NAMESPACE, "n": "5/2"}}):
+        with pytest.raises(ModelError, match="n is declared as an integer"):
+            read(equations, **given)
 
 
 def test_noise():
@@ -483,6 +497,13 @@ def test_lines_that_are_refused(lines, message):
         ({"reset": "if v: v = 1"}, "expected assignments"),
         ({"reset": "v = 1"}, "'v' is in mV"),
         ({"reset": "v_r = v"}, "constant"),
+        ({"reset": "v = v_r; i = 2"}, "'i' is a constant"),
+        ({"reset": "v = v_r; lastspike = 0*ms"}, "column 10: 'lastspike' has a meaning of its own"),
+        (
+            {"reset": "v = v_r; not_refractory = True", "refractory": "1*ms"},
+            "'not_refractory' has a meaning of its own",
+        ),
+        ({"reset": "v = v_r; xi = 3"}, "'xi' has a meaning of its own"),
         ({"reset": "s *= 2", "equations": f"{LEAK}\ns : volt*second**-0.5"}, "broken power"),
         ({"reset": "v = v_r\nw += 1"}, "line 2, reset.*'w' has no value yet"),
         ({"reset": "a = b = v"}, "expected assignments"),

@@ -262,6 +262,27 @@ def test_values_of_the_steps_start_are_old():
     np.testing.assert_array_equal(run["spike"][:, 0], (V[1:] > 0.5) & (V[:-1] > V[1:]))
 
 
+def test_what_is_kept_may_be_kept_again():
+    update = "a = V\nb mV = 2 * a\nintegrate_odes()"
+    handlers = "onCondition(V > 1 mV):\n    V = b - a\n    emit_spike()\n"
+    model = read(neuron(state="a mV = 0 mV", update=update, handlers=handlers)).model
+    assert [each.expression.text for each in model.reset] == ["old(2*V) - old(V)"]
+
+
+def test_what_other_numbers_mean_is_reported():
+    text = neuron(
+        equations="kernel k = exp(-t / tau)\nV' = -V / tau + (convolve(k, up) - convolve(k, down)) * 1 mV / ms",
+        state="n integer = 0",
+        ports="up <- excitatory spike\ndown <- inhibitory spike\nboth <- excitatory inhibitory spike",
+        handlers="onCondition(V > 1 mV):\n    V = 0 mV\n    n = n / 2\n    emit_spike()\n",
+    )
+    report = read(text).report
+    assert any("line 4: n is an integer in NESTML" in line for line in report)
+    assert [line for line in report if "negative weight" in line] == [
+        "line 14: down takes spikes of negative weight in NEST, with the sign turned; give positive ones"
+    ]
+
+
 @pytest.mark.parametrize("method", ["exp_euler", "rk4"])
 def test_a_factor_in_each_step_is_a_decay(method):
     text = neuron(
@@ -477,6 +498,27 @@ REFUSED = [
         neuron(equations="V' = f(V) / ms", functions="function f(x mV) mV:\n    return f(x)\n"),
         r"line 14, .*f\(\) calls itself",
     ),
+    (
+        neuron(state="g real = 1\nh real = 0", update="g *= exp(-timestep() / tau)\nh = g\nintegrate_odes()"),
+        r"line 15, .*g is read after it was multiplied",
+    ),
+    (
+        neuron(state="g real = 1", update="g *= exp(-timestep() / tau)\nif g > 0.5:\n    integrate_odes()"),
+        r"line 14, .*g is read after it was multiplied",
+    ),
+    (neuron(update="x mV = V\nx mV = 2 * V\nintegrate_odes()"), r"line 13, .*'x' is declared twice"),
+    (neuron(update=""), r"line 1, column 7: model test_neuron has no update block"),
+    (
+        neuron(
+            equations="kernel k = exp(-t / tau)\nV' = -V / tau",
+            ports="p <- spike",
+            handlers="onCondition(V > 1 mV):\n    V = convolve(k, p) * 1 mV\n    emit_spike()\n",
+        ),
+        r"line 16, column 13: convolve\(\) is not read here",
+    ),
+    (neuron(parameters="n integer = 2.7"), r"line 9, column 9: n is an integer"),
+    (neuron(state="true real = 0"), r"line 4, column 9: true is a truth value"),
+    (neuron() + neuron(), r"line 13, column 7: a second model is called 'test_neuron'"),
     (neuron(parameters="a real = b\nb real = a"), r"line \d+, .*is a circle"),
     (neuron(parameters="a real = 1 / 0."), r"division by zero"),
     (neuron(parameters="a real = ln(-1)"), r"line 9.*"),

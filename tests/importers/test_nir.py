@@ -1,6 +1,8 @@
 """NIR's nodes against NumPy steps of their definition, weights as matrices, what is not read, hostile files."""
 
 import sys
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -238,8 +240,8 @@ def test_a_model_by_its_path(tmp_path):
     assert report[-1] == "a has 4 neurons with the same parameters, and the model is of one"
     nir.write(tmp_path / "w.nir", nir.NIRGraph.from_list(nir.Affine(np.eye(4), np.ones(4)), lif, lif))
     report = importers.read(tmp_path / "w.nir", "lif", Model).report
-    assert report[-1] == "weights and biases of what input gives lif are left out; read_graph gives them"
-    assert "of what lif gives lif_1" in importers.read(tmp_path / "w.nir", "lif_1", Model).report[-1]
+    assert report[-1] == "what affine gives lif is left out; read_graph gives weights and biases"
+    assert "what lif gives lif_1" in importers.read(tmp_path / "w.nir", "lif_1", Model).report[-1]
     with pytest.raises(ModelError, match="tau differs among the neurons"):
         iz.load(f"{tmp_path / 'x.nir'}:b")
     with pytest.raises(ModelNotFoundError, match="name one as"):
@@ -272,7 +274,34 @@ def nest_groups(file):
         group = group.create_group("x")
 
 
+def put_elsewhere(file):
+    """Numbers that are the bytes of another file."""
+    secret = Path(file.filename).with_name("secret")
+    secret.write_bytes(b"secret12" * 2 * N)
+    del file["node/nodes/w2/weight"]
+    file["node/nodes/w2"].create_dataset("weight", (2, N), "f8", external=[(str(secret), 0, 16 * N)])
+
+
+def put_virtually(file):
+    other = Path(file.filename).with_name("other.h5")
+    with h5py.File(other, "w") as made:
+        made["x"] = np.ones((2, N))
+    layout = h5py.VirtualLayout((2, N), "f8")
+    layout[:] = h5py.VirtualSource(str(other), "x", (2, N))
+    del file["node/nodes/w2/weight"]
+    file["node/nodes/w2"].create_virtual_dataset("weight", layout)
+
+
+def put_twice(file):
+    file["node/nodes/w2/again"] = file["node/nodes"]
+
+
 CHANGES = [
+    (put_elsewhere, "'weight' lie in another file"),
+    (put_virtually, "'weight' lie in another file"),
+    (put_twice, "has a second name"),
+    (put("node/nodes/w2/weight", np.ones((2, N)) * 1j), "no array of real numbers"),
+    (put("node/nodes/w2/long", np.zeros(2, "S500000000")), "more than"),
     (put("node/nodes/lif/type", "read"), "of type 'read'"),
     (put("node/nodes/lif/type", "Conv2d"), "of type 'Conv2d'"),
     (put("node/nodes/lif/tau", np.full(N, np.nan)), "not finite"),
@@ -317,6 +346,38 @@ def test_matrices_that_go_round_are_refused():
     graph = nir.NIRGraph(nodes, [("a", "b"), ("b", "a"), ("b", "li")], {}, type_check=False)
     with pytest.raises(ModelError, match="goes round"):
         from_nir(graph, Model)
+
+
+def test_as_many_neurons_as_memory_holds_need_no_matrix(tmp_path):
+    count = 20_000
+    ones = np.ones(count)
+    nodes = {
+        "in": nir.Input({"input": np.array([3])}),
+        "narrow": nir.Linear(np.ones((count, 3))),
+        "lif": nir.LIF(ones, ones, ones, ones),
+        "w": nir.Linear(np.ones((2, count))),
+        "out": nir.Output({"output": np.array([2])}),
+    }
+    edges = [("in", "narrow"), ("narrow", "lif"), ("lif", "w"), ("w", "out")]
+    nir.write(tmp_path / "x.nir", nir.NIRGraph(nodes, edges, {}))
+    shapes = [each.weights.shape for each in read_graph(tmp_path / "x.nir", Model).connections]
+    assert shapes == [(count, 3), (2, count)]
+    del nodes["narrow"]
+    nodes["in"] = nir.Input({"input": np.array([count])})
+    nir.write(tmp_path / "x.nir", nir.NIRGraph(nodes, [("in", "lif"), *edges[2:]], {}))
+    assert iz.load(f"{tmp_path / 'x.nir'}:lif").parameters["tau"] == 1000.0
+    with pytest.raises(ModelError, match="a matrix of 20,000 rows"):
+        read_graph(tmp_path / "x.nir", Model)
+
+
+def test_ways_between_nodes_are_counted():
+    nodes = {"li": nir.LI(*np.ones((3, 2)))}
+    layers = [[f"w{depth}_{one}" for one in range(12)] for depth in range(5)]
+    nodes |= {name: nir.Linear(np.eye(2)) for layer in layers for name in layer}
+    edges = [(a, b) for one, other in pairwise(layers) for a in one for b in other]
+    edges += [("li", name) for name in layers[0]] + [(name, "li") for name in layers[-1]]
+    with pytest.raises(ModelError, match="more than 10,000 ways"):
+        from_nir(nir.NIRGraph(nodes, edges, {}, type_check=False), Model)
 
 
 def test_without_nir_it_says_what_to_install(monkeypatch, tmp_path):

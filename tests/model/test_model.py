@@ -94,6 +94,15 @@ def test_text_and_sympy_declarations_are_equal():
     assert text != text.variant("T")
 
 
+def test_the_order_of_assignments_means_nothing():
+    """All are made at the same time."""
+    one, two = (
+        iz.Model("M", "dV/dt = 1/ms\ndu/dt = -u/ms", "V > 1", reset, {"ms": 1.0})
+        for reset in ("V = 0; u = V", "u = V; V = 0")
+    )
+    assert one == two and one != one.variant(reset="V = 0; u = new(V)")
+
+
 @pytest.mark.parametrize(
     "expression",
     [

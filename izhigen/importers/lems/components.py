@@ -12,7 +12,7 @@ from typing import Any
 
 from izhigen.errors import ModelError, shown, suggest
 from izhigen.importers.lems.core import NOT_READ
-from izhigen.importers.lems.dimensions import Dimension, coherent, unit_text
+from izhigen.importers.lems.dimensions import Dimension, unit_text
 from izhigen.importers.lems.documents import MOST_ANCESTORS, Document
 from izhigen.importers.lems.draft import Draft, Made
 from izhigen.importers.lems.elements import Element, Place
@@ -171,6 +171,10 @@ class Flattener:
                 f"{made.place}: <{made.element.tag}> has no parameter {shown(name)}{suggest(name, known)} "
                 f"(parameters: {', '.join(parameters) or 'none'})"
             )
+        for name in sorted(fixed.keys() & given.keys()):
+            if fixed[name] != given[name]:
+                what = f"{name}={shown(given[name])} is left out, as {made.lineage[0].name} fixes it to {fixed[name]}"
+                self._draft.report.append(f"{made.place}: {what}")
         for name, dimension in parameters.items():
             text = fixed.get(name, given.get(name))
             if text is None:
@@ -190,10 +194,7 @@ class Flattener:
         exponents = self._dimension(dimension, place)
         value = self._document.units.si(text, exponents, place)
         taken = self._take(made, name, dimension, place)
-        if self._draft.units[taken] == unit_text(exponents):
-            self._draft.numbers[taken] = coherent(value, exponents)
-        else:
-            self._draft.numbers[taken] = in_unit(value, self._draft.units[taken], exponents, place)
+        self._draft.numbers[taken] = in_unit(value, self._draft.units[taken], exponents, place)
 
     def _declare_variables(self, made: Instance) -> None:
         """States, lines and requirements."""
@@ -334,6 +335,7 @@ class Flattener:
         name = made.scope[derived.name]
         assert isinstance(name, Name)
         self._draft.inputs.append(name.id)
+        self._draft.report.append(f"{derived.place}: {name.id}, the sum of what is attached, is an input")
 
     def _select(self, made: Instance, derived: Derived, path: list[str]) -> Iterator[Node]:
         """The values that a path leads to."""
@@ -376,7 +378,7 @@ class Flattener:
             read = sorted({node.id for node in walk(tree) if isinstance(node, Name)} & done.keys())
             if read:
                 self._draft.report.append(f"{place}: {', '.join(read)} is read as assigned above, as jLEMS does")
-            yield Made(target.id, substituted(tree, {} if at_start else done), place)
+            yield Made(target.id, substituted(tree, {} if at_start else done), place, made.prefix)
             done[target.id] = Moment(NEW, target)
 
 
@@ -397,7 +399,7 @@ def in_unit(value: Fraction, unit: str, exponents: Dimension, place: Place) -> f
     Raises
     ------
     ModelError
-        A unit of another dimension.
+        A unit of another dimension; a value that no number holds.
     """
     known = unit_of_text(unit)
     if known.exponents != exponents:
@@ -405,4 +407,10 @@ def in_unit(value: Fraction, unit: str, exponents: Dimension, place: Place) -> f
     power = round(known.scale)
     if abs(known.scale - power) > 1e-9:
         raise ModelError(f"{place}: {unit} is no power of ten of SI units")
-    return float(value / Fraction(10) ** power)
+    try:
+        number = float(value / Fraction(10) ** power)
+    except OverflowError:
+        number = 0.0
+    if value and not number:
+        raise ModelError(f"{place}: a value is too large or too small to be a number in {unit}")
+    return number

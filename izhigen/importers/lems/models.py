@@ -188,7 +188,7 @@ class _Maker:
         return found
 
     def _initial(self) -> dict[str, str]:
-        """Initial values: lines put in, and time 0."""
+        """Initial values: lines put in, and time 0; a component may read what others assign at the start."""
         draft = self._draft
         found: dict[str, str] = {}
         states = [each.state for each in draft.start]
@@ -196,8 +196,11 @@ class _Maker:
             if each.state in states[number + 1 :]:
                 continue  # OnEntry of the first regime assigns it anew
             tree = substituted(self._without_lines(each.value, each.place), {"t": Number(Fraction(0))})
+            later = [
+                one.state for one in draft.start[number:] if one.within == each.within or states.count(one.state) > 1
+            ]
             for node in walk(tree):
-                if isinstance(node, Name) and node.id in states[number:]:
+                if isinstance(node, Name) and node.id in later:
                     raise ModelError(
                         f"{each.place}: the value of {each.state} at the start reads {node.id}, which is assigned "
                         "later; put that first"

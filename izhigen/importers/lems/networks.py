@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from izhigen.errors import ModelError, shown, suggest
 from izhigen.importers.lems.components import in_unit
-from izhigen.importers.lems.dimensions import NONE, coherent, unit_text
+from izhigen.importers.lems.dimensions import NONE, unit_text
 from izhigen.importers.lems.documents import Document
 from izhigen.importers.lems.elements import Element, Place
 from izhigen.importers.lems.expressions import substituted
@@ -59,7 +59,8 @@ def find_run(document: Document) -> Run:
     simulation = chosen[0]
     time = document.units.dimension("time", simulation.place)
     step, length = (
-        coherent(document.units.si(simulation[name], time, simulation.place), time) for name in ("step", "length")
+        in_unit(document.units.si(simulation[name], time, simulation.place), "ms", time, simulation.place)
+        for name in ("step", "length")
     )
     if step <= 0 or length < 0:
         raise ModelError(f"{simulation.place}: step and length of a simulation are positive")
@@ -133,8 +134,9 @@ def _network_of(document: Document, population: Element) -> Element:
 
 
 def _size(population: Element) -> int:
-    """The number of neurons; at most as many as anybody would list inputs for."""
-    text = population.get("size", "1").strip()
+    """The number of neurons, which may be listed; at most as many as anybody would list inputs for."""
+    listed = sum(1 for _ in population.each("instance"))
+    text = population.get("size", str(listed or 1)).strip()
     if not re.fullmatch(r"\d{1,6}", text, re.ASCII) or int(text) < 1:
         raise ModelError(f"{population.place}: size={shown(text)} is no whole number from 1 to 999999")
     return int(text)
