@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from izhigen.cluster.connection import is_asked_for
-from izhigen.errors import BackendError, DerivationError, ModelError, ValueShapeError, shown
+from izhigen.errors import BackendError, DerivationError, ValueShapeError, shown
 from izhigen.files import read_path
-from izhigen.model import library
 from izhigen.model.composition import Composable
 from izhigen.model.model import Declaration
 from izhigen.scalars import read_names
@@ -455,79 +454,6 @@ def _way_back(
             "leave it out"
         )
     return {}
-
-
-def load(name: str) -> Model:
-    """Load a model by its library name, or as ``"file.py:NAME"`` (``"file.py"`` when it holds one model), which is run;
-    or from another program's file, ``"cell.nml:id"``, which is read (:mod:`izhigen.importers`).
-
-    Raises
-    ------
-    ModelNotFoundError
-        No such file, or no such model in it; names the nearest one.
-    ModelError
-        What another program's file has, and the language of models has not: with the file and the line.
-    """
-    if isinstance(name, str) and "." in name and not name.endswith(".py"):
-        from izhigen import importers
-
-        file_and_part = importers.split(name)
-        if file_and_part is not None:
-            return importers.read(*file_and_part, Model).model
-    found = library.load(name)
-    if not isinstance(found, Model):
-        raise ModelError(f"{name} is a {type(found).__name__}; declare it as izhigen.Model(...)")
-    return found
-
-
-def from_brian2(
-    equations: str,
-    threshold: str | None = None,
-    reset: str | None = None,
-    refractory: Any = False,
-    namespace: Mapping[str, Any] | None = None,
-    *,
-    name: str = "Brian2",
-    inputs: Any = (),
-    initial: Mapping[str, Any] | None = None,
-) -> Model:
-    """A neuron of Brian2 from its strings, as ``NeuronGroup`` takes them; Brian2 itself is not needed.
-
-    Everything is converted to one system of units: ms, mV, pA, nS, pF, Gohm, and uA/cm**2 per area.
-    :func:`izhigen.importers.brian2.read` gives the same with a report of what was decided.
-
-    Parameters
-    ----------
-    equations : str
-        Lines of Brian2's equation language; nothing of them is run.
-    threshold, reset : str, optional
-        The condition of a spike, and the statements that follow it.
-    refractory : str, float or quantity
-        A time, such as ``"5*ms"`` (a plain number is in ms), or a condition during which a neuron stays refractory.
-    namespace : mapping
-        Constants by name: numbers, text such as ``"10*ms"``, quantities of Brian2, pint or astropy. Those that are
-        read become parameters; one that the equations declare (``I : amp``) is 0 unless it stands here.
-    name : str
-        Of the model.
-    inputs : iterable of str, or mapping from name to unit
-        What varies in time: declared parameters, ``(constant over dt)`` lines, and functions that are read as ``I(t)``,
-        which need a unit, such as ``{"I": "amp"}``.
-    initial : mapping
-        What a script assigns to variables before it runs: values as in ``namespace``, or expressions as text.
-
-    Raises
-    ------
-    EquationError
-        Text that is not in Brian2's language or not in ours, with the line, the equation and the column.
-    ModelError
-        Parts that do not fit together, or whose meaning in Brian2 cannot be had here.
-    """
-    from izhigen.importers import brian2
-
-    found = brian2.read(
-        equations, threshold, reset, refractory, namespace, kind=Model, name=name, inputs=inputs, initial=initial
-    )
-    return found.model
 
 
 def restore(path: str | Path, *, cluster: Any = None, **options: Any) -> Population:

@@ -255,6 +255,13 @@ SET = click.option(
     metavar="NAME=VALUE",
     help="Set a parameter (for run and sweep also an initial state); repeatable.",
 )
+_INPUT_HELP = (
+    "An input: 'NUMBER', 'KIND:key=value;...' (KIND of "
+    + ", ".join(STIMULI)
+    + "; lists with commas), a .npy or .csv file (one row a step), or text in t. "
+    "'NAME=...' names the model's input (default: the first). Several for one input add up."
+)
+INPUTS = click.option("--input", "inputs", multiple=True, metavar="[NAME=]SPEC", help=_INPUT_HELP)
 DURATION = click.option(
     "-T",
     "--duration",

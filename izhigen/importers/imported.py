@@ -20,6 +20,8 @@ class Imported(Generic[D]):
     model : Model
     report : tuple of str
         A line for each decision that the text left open, or that makes the model another than it says.
+    doubts : tuple of str
+        Those lines of the report where the text contradicts itself, as in units that do not agree.
     method : str or None
         The integration method that the text asks for, by its name here.
     dt, duration : float or None
@@ -30,6 +32,7 @@ class Imported(Generic[D]):
 
     model: D
     report: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     method: str | None = None
     dt: float | None = None
     duration: float | None = None

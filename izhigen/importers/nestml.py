@@ -52,4 +52,4 @@ def read(text: str, place: Path, name: str, kind: type[D]) -> Imported[D]:
         raise ModelNotFoundError(f"{place} holds several models ({', '.join(neurons)}); name one as {place}:NAME")
     chosen = neurons[name] if name else next(iter(neurons.values()))
     model, report = NeuronReader(chosen).build(kind)
-    return Imported(model, report)
+    return Imported(model, report.lines, report.doubts)

@@ -69,15 +69,23 @@ class Report:
 
     def __init__(self) -> None:
         self._lines: dict[str, int] = {}
+        self._doubts: list[str] = []
 
-    def say(self, place: Place, what: str) -> None:
-        """Add a line."""
-        self._lines.setdefault(f"line {place.line}: {what}", place.line)
+    def say(self, place: Place, what: str, is_doubtful: bool = False) -> None:
+        """Add a line; a doubtful one is where the text contradicts itself."""
+        line = f"line {place.line}: {what}"
+        self._lines.setdefault(line, place.line)
+        self._doubts += [line] if is_doubtful else []
 
     @property
     def lines(self) -> tuple[str, ...]:
         """All lines."""
         return tuple(sorted(self._lines, key=lambda line: self._lines[line]))
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Those that are doubtful."""
+        return tuple(line for line in self.lines if line in self._doubts)
 
 
 def read_unit(written: WrittenUnit) -> Unit:
@@ -385,7 +393,9 @@ class Expressions:
         """A term in a unit; where its own has another dimension, its number is kept, and that is reported."""
         if term.unit.is_alike(unit) or term.is_zero:
             return replace(term, unit=unit)
-        self._report.say(place, f"{what} is {_named(term.unit)} where {_named(unit)} is due, and is taken as that")
+        self._report.say(
+            place, f"{what} is {_named(term.unit)} where {_named(unit)} is due, and is taken as that", True
+        )
         return term.in_unit(unit)
 
     def sum_of(self, terms: list[Term], place: Place) -> Term:

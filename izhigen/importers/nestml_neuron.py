@@ -64,7 +64,7 @@ class NeuronReader:
         self._flag: tuple[str, Node] | None = None
         self._read: set[str] = set()
 
-    def build(self, kind: type[D]) -> tuple[D, tuple[str, ...]]:
+    def build(self, kind: type[D]) -> tuple[D, Report]:
         """The model, and what was decided on the way.
 
         Raises
@@ -105,7 +105,7 @@ class NeuronReader:
             )
         except (ModelError, EquationError) as problem:
             raise ModelError(f"{neuron.place.file}, model {neuron.name}: {problem}") from None
-        return model, self._report.lines
+        return model, self._report
 
     # -- equations ----------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from izhigen.errors import ModelError, ModelNotFoundError, shown, suggest
+from izhigen.files import is_file
 from izhigen.importers.imported import Imported
 from izhigen.importers.nir_graph import FORMS, SECOND, Array, Connection, Graph, Node, package, read_second
 from izhigen.model.model import Declaration
@@ -282,7 +283,7 @@ def _look_at(place: Path) -> None:
     """Refuse a file that is too large, refers to others, or names types that are not read."""
     import h5py
 
-    if not place.is_file():
+    if not is_file(place):
         raise ModelNotFoundError(f"no file '{place}' to load a model from")
     try:
         with h5py.File(place, "r") as file:

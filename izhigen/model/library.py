@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from izhigen.errors import IzhigenError, ModelError, ModelNotFoundError, shown, suggest
-from izhigen.files import at_home
+from izhigen.files import at_home, is_file
 from izhigen.model.composition import Composable
 from izhigen.model.expressions import parse_expression, renamed
 from izhigen.model.model import Declaration
@@ -138,11 +138,7 @@ def load(name: str) -> Declaration:
 
 
 def _load_from_file(path: Path, name: str) -> Declaration:
-    try:
-        there = path.is_file()
-    except OSError:  # a name too long, or a folder that may not be entered
-        there = False
-    if not there:
+    if not is_file(path):
         raise ModelNotFoundError(f"no file '{path}' to load a model from")
     models = _models_of(path)
     if not models:
