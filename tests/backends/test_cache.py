@@ -334,6 +334,17 @@ def test_what_was_not_used_for_longest_goes_first(folder):
     assert (folder / "mine.so").exists()
 
 
+def test_some_new_kernels_tidy_and_not_each(folder):
+    cache, most = _fill(folder, 1), 0
+    for k in range(300):
+        for suffix, size in ((".so", 1000), (".json", 100)):
+            (folder / f"{_stem(k)}{suffix}").write_bytes(b"x" * size)
+        cache.tidy_at_times(5 * 1100, _stem(k))
+        most = max(most, cache.usage().kernels)
+        assert (folder / f"{_stem(k)}.so").exists()
+    assert 6 < most < 100
+
+
 def test_what_is_being_built_or_loaded_stays(folder):
     cache = _fill(folder, 3)
     entered, leave = threading.Event(), threading.Event()
