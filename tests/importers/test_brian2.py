@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -87,6 +88,10 @@ def test_quantities_of_libraries():
     model = read(namespace={**NAMESPACE, "tau": 0.02 * registry.second, "R": 50 * registry.megaohm}).model
     assert model.parameters["tau"] == pytest.approx(20.0, rel=1e-15)
     assert model.parameters["R"] == pytest.approx(0.05, rel=1e-15)
+    rates = {"s": 0.3 * registry.volt / registry.second**0.5, "tau": 0.5 * registry.minute}
+    model = read("dv/dt = -v/tau + s*xi : volt", None, None, namespace=rates).model
+    assert model.parameters["s"] == float(Decimal("0.3") * Decimal(1000).sqrt()) and model.units["s"] == "mV/ms**(1/2)"
+    assert model.parameters["tau"] == 30_000.0
 
 
 def test_quantities_of_brian2_and_a_scripts_locals():
