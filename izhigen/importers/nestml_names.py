@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from izhigen.errors import EquationError, ModelError, shown, suggest
-from izhigen.importers.coherent import NAMED
+from izhigen.importers.coherent import VALUES
 from izhigen.importers.nestml_expressions import Expressions, Report, declared_unit
 from izhigen.importers.nestml_kernels import lower_derivatives, own_states, plain_name
 from izhigen.importers.nestml_syntax import (
@@ -43,7 +43,7 @@ class Variable:
     term : Term
         What it stands for.
     unit : Unit
-        In the coherent system.
+        As the file counts it.
     unit_text : str
         The unit as a model writes it.
     place : Place
@@ -115,7 +115,7 @@ class Names:
         for port in neuron.ports:
             if port.unit is not None:
                 self._add(self.inputs, port.name, Declaration(port.place, (port.name,), port.unit, None))
-            elif self.spike_ports.count(port.name) > 1 or plain_name(port.name) in (*_TAKEN, *NAMED):
+            elif self.spike_ports.count(port.name) > 1 or plain_name(port.name) in (*_TAKEN, *VALUES):
                 raise port.place.error(f"a port cannot be called {shown(port.name)} here; rename it")
             else:
                 self.check_free(port.name, port.place)
@@ -151,7 +151,7 @@ class Names:
         place = declaration.place
         self.check_free(name, place)
         own = plain_name(name)
-        if own in _TAKEN or own in NAMED:
+        if own in _TAKEN or own in VALUES:
             self._report.say(place, f"{name} is called {own}_ here, as {own} means something else")
             own = f"{own}_"
         try:
@@ -220,7 +220,7 @@ class Names:
                 raise variable.place.error(
                     f"{name} depends on the step, which a parameter does not; make it an internal"
                 )
-            values = dict.fromkeys(NAMED, 1.0)
+            values = {unit: float(value) for unit, value in VALUES.items()}
             for other in self.constants_in(variable):
                 inner = self.parameters.get(other) or self.internals[other]
                 values[inner.name] = self.number(other, expressions, (*path, name))

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from izhigen.errors import EquationError, ModelError, shown, suggest
 from izhigen.importers import nestml_kernels as kernels_of
-from izhigen.importers.coherent import NAMED, unit_text
-from izhigen.importers.nestml_expressions import MILLISECOND, Expressions, Report, declared_unit
+from izhigen.importers.coherent import MILLISECOND, VALUES, unit_text
+from izhigen.importers.nestml_expressions import Expressions, Report, declared_unit
 from izhigen.importers.nestml_handlers import Effects, Lines
 from izhigen.importers.nestml_kernels import KernelState
 from izhigen.importers.nestml_names import Names
@@ -36,7 +36,7 @@ from izhigen.importers.nestml_terms import Term, added, named, wrapped
 from izhigen.importers.nestml_update import INTEGRATE, Update, calls, read_update, reads
 from izhigen.model.events import Event
 from izhigen.model.model import Declaration as ModelDeclaration
-from izhigen.units.dimensions import PLAIN
+from izhigen.units.dimensions import PLAIN, unit_of_text
 
 D = TypeVar("D", bound=ModelDeclaration)
 _PER_SECOND = Term(PLAIN / MILLISECOND, Fraction(1, 1000), {"ms": Fraction(-1)})
@@ -447,6 +447,6 @@ class NeuronReader:
             if names.constants_in(variable):
                 what = f"{name} is {numbers[own]:.10g} {units[own]}, from other parameters; it does not follow them"
                 self._report.say(variable.place, what)
-        for name in sorted(self._read & set(NAMED)):
-            numbers[name], units[name] = 1.0, name
+        for name in sorted(self._read & VALUES.keys()):
+            numbers[name], units[name] = float(VALUES[name]), unit_text(unit_of_text(name))
         return numbers, units

@@ -79,9 +79,9 @@ class Unit:
         return hash(self.exponents)
 
     def __str__(self) -> str:
-        parts = [f"{base}**{e}" if e != 1 else base for base, e in zip(BASES, self.exponents) if e]
-        factor = [] if abs(self.scale) < 1e-9 else [f"{10**self.scale:.6g}" if abs(self.scale) < 300 else "..."]
-        return "*".join(factor + parts) or "1"
+        parts = [power_text(base, e) for base, e in zip(BASES, self.exponents) if e]
+        factor = f"{10**self.scale:.12g}" if abs(self.scale) < 300 else f"10**{self.scale:.12g}"
+        return "*".join([*([] if abs(self.scale) < 1e-9 else [factor]), *parts]) or "1"
 
 
 PLAIN = Unit(0.0, (Fraction(0),) * len(BASES))
@@ -90,14 +90,14 @@ PLAIN = Unit(0.0, (Fraction(0),) * len(BASES))
 
 @lru_cache(maxsize=1024)
 def unit_of_text(text: str) -> Unit:
-    """The unit that a text stands for, which :func:`~izhigen.model.units.check_unit` has read."""
+    """The unit that a text stands for, which :func:`~izhigen.units.names.check_unit` has read, or ``str`` made."""
     return _of_tree(ast.parse(text.strip(), mode="eval").body)
 
 
 def _of_tree(node: ast.AST) -> Unit:
     if isinstance(node, ast.Name):
         return _of_name(node.id)
-    if isinstance(node, ast.Constant) and isinstance(node.value, int):
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
         return Unit(math.log10(node.value), PLAIN.exponents)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
         return _of_tree(node.left).power(Fraction(ast.unparse(node.right).replace(" ", "")))
@@ -112,6 +112,13 @@ def _of_name(name: str) -> Unit:
     scale, exponents = _NAMED[known]
     prefix = name.removesuffix(known)
     return Unit(float(scale + _SCALES[prefix]), tuple(map(Fraction, exponents)))
+
+
+def power_text(name: str, exponent: Fraction) -> str:
+    """A name to a power, as units are written: ``mV``, ``s**-1``, ``ms**(1/2)``."""
+    if exponent == 1:
+        return name
+    return f"{name}**{exponent}" if exponent.denominator == 1 else f"{name}**({exponent})"
 
 
 def apart(expected: Unit, found: Unit) -> str:

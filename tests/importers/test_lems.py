@@ -202,7 +202,7 @@ def test_units_become_those_of_the_model(tmp_path):
     """
     model = read(dimensions, tmp_path).model
     values = {name: (value, model.units[name]) for name, value in model.parameters.items()}
-    assert values["b"] == (0.02, "um**2*100") and values["c"] == (2000.0, "mS/cm**2")
+    assert values["b"] == (0.02, "100*um**2") and values["c"] == (2000.0, "mS/cm**2")
     assert values["d"] == (6000.0, "ms") and values["e"] == (279.45, "K") and values["f"] == (2.0, "mM")
     assert values["h"] == (1.5, "nS/mV")
     for name, (value, unit) in values.items():

@@ -378,7 +378,7 @@ def test_units_become_one_coherent_system():
     assert {name: model.parameters[name] for name in expected} == pytest.approx(expected)
     assert {name: model.units[name] for name in expected} == {
         "g": "nS",
-        "R": "GOhm",
+        "R": "Gohm",
         "f": "1/ms",
         "q": "1/ms",
         "k": "pF/mV/ms",
@@ -407,6 +407,25 @@ def test_units_that_do_not_agree_are_reported():
         "spikes of unused change nothing, so it is no input",
         "max() with a bound at infinity is its other argument",
     ]
+
+
+def test_a_number_beside_a_unit_counts_what_nestml_counts():
+    """NESTML converts units of time and electricity to its own, and leaves others as a file has them."""
+    text = neuron(
+        parameters="c mmol = 2 mmol\nl mm = 30 um\ng uS = 5 nS\nr real = 1 / 0.00001 m",
+        equations="V' = (c*c/(c*c + 3) + l/(l + 0.5) + g/(g + 20) + l*r) * 1 mV/ms",
+    )
+    found = read(text)
+    assert dict(found.model.units) | {"c": "fmol", "l": "10*um", "g": "nS"} == dict(found.model.units)
+    assert {name: found.model.parameters[name] for name in "clgr"} == {"c": 2e12, "l": 3.0, "g": 5.0, "r": 100_000.0}
+    assert [line.split(": ", 1)[1] for line in found.report[:3]] == [
+        "3 is a plain number where in 1e-06*mol**2 is due, and is taken as that",
+        "0.5 is a plain number where in 0.001*m is due, and is taken as that",
+        "20 is a plain number where in nS is due, and is taken as that",
+    ]
+    pop = found.model.population(1, dt=0.1, dtype="float64", method="rk4")
+    pop.run(0.1, I_stim=0.0)
+    assert pop.V[0] == pytest.approx(0.1 * (4 / 7 + 0.03 / 0.53 + 5 / 25 + 0.03 * 100_000))
 
 
 def test_names_that_mean_something_here_are_called_otherwise():

@@ -12,7 +12,7 @@ from typing import Any
 
 from izhigen.errors import ModelError, shown, suggest
 from izhigen.importers.lems.core import NOT_READ
-from izhigen.importers.lems.dimensions import Dimension, unit_text
+from izhigen.importers.lems.dimensions import Dimension, coherent_text, in_unit
 from izhigen.importers.lems.documents import MOST_ANCESTORS, Document
 from izhigen.importers.lems.draft import Draft, Made
 from izhigen.importers.lems.elements import Element, Place
@@ -20,7 +20,6 @@ from izhigen.importers.lems.expressions import Text, parse, substituted
 from izhigen.importers.lems.marks import UNITS
 from izhigen.importers.lems.types import Assigned, Derived, Dynamics, Type
 from izhigen.model.expressions import NEW, Binary, Call, Moment, Name, Node, Number, walk
-from izhigen.units.dimensions import unit_of_text
 from izhigen.units.names import check_unit
 
 _ATTRIBUTES = frozenset(("id", "name", "type", "extends", "metaid", "neuroLexId", "notes", "schemaLocation"))
@@ -154,7 +153,7 @@ class Flattener:
         """A name of the model for one of a component, in a coherent unit or the one that izhigen wrote."""
         exponents = self._dimension(dimension, place)
         unit = self._own_units.get(name) if made.parent is None else None
-        taken = self._draft.declare(made.prefix + name, unit or unit_text(exponents), place)
+        taken = self._draft.declare(made.prefix + name, unit or coherent_text(exponents), place)
         made.scope[name] = Name(taken)
         return taken
 
@@ -391,26 +390,3 @@ def _own_units(element: Element) -> dict[str, str]:
             raise ModelError(f"{element.place}: {UNITS} is text such as 'V: mV; I: nA', not {shown(part)}")
         found[name.strip()] = check_unit(unit, f"{element.place}, {UNITS}")
     return found
-
-
-def in_unit(value: Fraction, unit: str, exponents: Dimension, place: Place) -> float:
-    """A value in SI as a number in a unit of that dimension.
-
-    Raises
-    ------
-    ModelError
-        A unit of another dimension; a value that no number holds.
-    """
-    known = unit_of_text(unit)
-    if known.exponents != exponents:
-        raise ModelError(f"{place}: {unit} is of another dimension than {unit_text(exponents)}")
-    power = round(known.scale)
-    if abs(known.scale - power) > 1e-9:
-        raise ModelError(f"{place}: {unit} is no power of ten of SI units")
-    try:
-        number = float(value / Fraction(10) ** power)
-    except OverflowError:
-        number = 0.0
-    if value and not number:
-        raise ModelError(f"{place}: a value is too large or too small to be a number in {unit}")
-    return number

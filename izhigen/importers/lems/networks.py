@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from izhigen.errors import ModelError, shown, suggest
-from izhigen.importers.lems.components import in_unit
-from izhigen.importers.lems.dimensions import NONE, unit_text
+from izhigen.importers.lems.dimensions import NONE, coherent_text, in_unit
 from izhigen.importers.lems.documents import Document
 from izhigen.importers.lems.elements import Element, Place
 from izhigen.importers.lems.expressions import substituted
@@ -175,14 +174,14 @@ def _current(document: Document, given: _Given, units: Mapping[str, str]) -> tup
     dimension = document.units.dimension("none" if kind.endswith("DL") else "current", source.place)
     name = next((each for each, unit in units.items() if unit_of_text(unit).exponents == dimension), None)
     if name is None:
-        raise ModelError(f"{given.place}: the cell has no input in {unit_text(dimension)}, as {shown(kind)} is")
+        raise ModelError(f"{given.place}: the cell has no input in {coherent_text(dimension)}, as {shown(kind)} is")
     tree = parse_expression(shape, kind).tree
     parts = {node.id for node in walk(tree) if isinstance(node, Name)} - {"t", "end"}
     values = {}
     for part in parts | {"duration", "weight"}:
         of_part = document.units.dimension(_OF_INPUTS[part], source.place) if part in _OF_INPUTS else dimension
         text = source.get("weight", "1") if part == "weight" else source[part]
-        unit = unit_text(of_part) if part in _OF_INPUTS else units[name]
+        unit = coherent_text(of_part) if part in _OF_INPUTS else units[name]
         value = in_unit(document.units.si(text, of_part, source.place), unit, of_part, source.place)
         values[part] = Fraction(repr(value))
     values["end"] = values["delay"] + values["duration"]
