@@ -12,6 +12,7 @@ import pytest
 import izhigen as iz
 from izhigen import Model
 from izhigen.backends.toolchain import FLAGS
+from izhigen.model.library import family_members, list_families
 from tests.codegen.test_kernel import HODGKIN_HUXLEY
 
 MODELS = {
@@ -67,6 +68,22 @@ def test_x86(tmp_path, compiler, target, dtype, name):
     text = assembly([compiler], tmp_path, MODELS[name], dtype, flags)
     assert len(re.findall(patterns[dtype], text)) >= (2 if name == "Leaky" else 5)  # it has no more
     assert not re.search(r"call\s+(?:exp|expm1|log|pow|sin|cos|tanh)", text)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names flags of x86-64")
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+@pytest.mark.parametrize("family", list_families())
+def test_the_loop_over_lanes_is_vector_code(family):
+    """As gcc says itself, for a model of each family, and for all that raise to a power that is no whole number."""
+    models = [*family_members(family)[0].values()]
+    for k, model in enumerate(models):
+        source = model.source("c", dtype=("float32", "float64")[(len(family) + k) % 2])
+        if k and "iz_pow(" not in source:
+            continue
+        before = source[: source.index("for (lane = group", source.index("step_lanes("))]
+        command = ["gcc", *KEPT, *TARGETS["avx2"][0], "-fopt-info-vec", "-S", "-x", "c", "-o", "/dev/null", "-"]
+        done = subprocess.run(command, input=source, capture_output=True, text=True, check=True)
+        assert f"<stdin>:{before.count(chr(10)) + 1}:" in done.stderr, model.name
 
 
 @pytest.mark.tools
