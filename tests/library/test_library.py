@@ -267,3 +267,13 @@ def test_the_page_shows_the_library():
         said = {name + form for name, forms in named for form in ("", "LTC", "Ref", "RefLTC")[: 4 if forms else 1]}
         said |= {name for name in models if family == "patterns"} if "[the twenty](" in row else set()
         assert said == {*models, *parts}, family
+
+
+@pytest.mark.parametrize("method", ["etdrk2", "exp_rosenbrock", "strang"])
+def test_methods_with_stages_see_a_threshold_that_moves(method, backend):
+    """Other equations see V no higher than the threshold of the step's start, which is a state."""
+    options = {"dt": 0.05, "dtype": "float64"}
+    exact = iz.load("Gif").population(1, method="rk4", backend="c", **options).run(200.0, I=1.5, record=["spike"])
+    found = iz.load("Gif").population(1, method=method, backend=backend, **options).run(200.0, I=1.5, record=["spike"])
+    assert exact.counts[0] > 3
+    np.testing.assert_allclose(np.asarray(found.to_host().spikes[0]), exact.spikes[0], atol=0.051)
