@@ -179,6 +179,25 @@ def test_a_component_begins_with_what_the_one_around_it_assigns_and_the_other_wa
     fails(GATED.format(of_gate="w", of_point="open"), tmp_path, "line 1: .*circle|cyclic")
 
 
+def test_derived_variables_in_conditions_are_reported(tmp_path):
+    """Those that move: interpreters have them of the step's start."""
+    dynamics = """
+    <DerivedVariable name="twice" dimension="voltage" value="2 * v"/>
+    <DerivedVariable name="again" dimension="voltage" value="2 * twice"/>
+    <DerivedVariable name="still" dimension="voltage" value="2 * thresh"/>
+    <OnCondition test="{test} .gt. still"><StateAssignment variable="v" value="{value}"/></OnCondition>
+    """
+    found = neuron(tmp_path, dynamics.format(test="v", value="still"))
+    assert not any("after the step" in line for line in found.report)
+    for test, value, named in (
+        ("again", "still", "again"),
+        ("v", "twice", "twice"),
+        ("again", "twice", "again, twice"),
+    ):
+        found = neuron(tmp_path, dynamics.format(test=test, value=value))
+        assert any(f"line 13: condition_1 reads {named} after the step" in line for line in found.report)
+
+
 def test_a_state_may_be_called_like_the_input_of_another(tmp_path):
     found = read(NEURON.format(more="", dynamics='<StateVariable name="u_delta"/><StateVariable name="u"/>'), tmp_path)
     assert found.model.states == ("v", "u_delta", "u_")
@@ -244,6 +263,13 @@ def test_a_refractory_regime_holds_as_long_as_in_lems(operator, tmp_path):
             is_after = False
     rec = found.model.population(1, dt=dt, method="euler", dtype="float64").run(250.0)
     assert np.round(rec.spikes[0] / dt).astype(int).tolist() == [step + 1 for step in spikes]
+
+
+def test_a_reset_above_the_threshold_is_refused_where_it_would_spike_on(tmp_path):
+    """In LEMS the regime of the refractory period sends nothing."""
+    cell = '<iafTauRefCell id="c" leakReversal="-65mV" thresh="-50mV" reset="{}" tau="10ms" refract="2ms"/>'
+    assert read(cell.format("-50mV"), tmp_path).model.refractory
+    fails(cell.format("-49mV"), tmp_path, "line 1: the condition of the spike holds right after the reset")
 
 
 def test_regimes_of_any_kind_are_numbered(tmp_path):

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from functools import cached_property
 
 from izhigen.errors import ModelError, shown, suggest
 from izhigen.importers.lems.components import Flattener, Instance
 from izhigen.importers.lems.draft import Draft, Happening, Made
 from izhigen.importers.lems.expressions import Text
+from izhigen.importers.lems.marks import INLINED
 from izhigen.importers.lems.types import Assigned, Condition, Dynamics, Regime
+from izhigen.importers.trees import names_in
 from izhigen.model.events import SPIKE
 from izhigen.model.expressions import OLD, Binary, Call, Compare, Logical, Moment, Name, Node, Number, walk
 from izhigen.model.functions import LAST_SPIKE
@@ -80,13 +83,29 @@ class Happenings:
             port = condition.ports[0] if condition.ports else f"condition_{len(draft.happenings) + 1}"
             name = draft.names.take(made.prefix + port, place)
         assigned = (*self._flattener.assigned(made, (*condition.assigned, *then)), *also)
-        read = {node.id for node in walk(test) if isinstance(node, Name)}
+        read = names_in(test)
         if condition.ports and not read & {each.state for each in assigned}:
             draft.report.append(
                 f"{place}: {name} happens in every step after which its test holds, as nothing that it assigns ends "
                 "that; trigger='rising' would count the first of them"
             )
+        read = read.union(*(names_in(each.value) for each in assigned))
+        derived = sorted((read & self._moving).difference(made.element.get(INLINED).split()))
+        if derived:
+            draft.report.append(
+                f"{place}: {name} reads {', '.join(derived)} after the step; LEMS' interpreters read derived "
+                "variables of its start"
+            )
         draft.happenings.append(Happening(name, test, assigned, place))
+
+    @cached_property
+    def _moving(self) -> set[str]:
+        """The lines that change as states do."""
+        lines, found = self._draft.lines, set(self._draft.rates)
+        reads = {line: names_in(tree) for line, tree in lines.items()}
+        while more := {line for line, names in reads.items() if line not in found and names & found}:
+            found |= more
+        return found & lines.keys()
 
     # -- a refractory period ----------------------------------------------------------------------------------------
 
