@@ -129,10 +129,15 @@ def _apply(model: D, potential: sp.Symbol, scale: Any, bias: Any) -> D:
         "initial": _initial(model, change, scaled, scale),
     }
     left = {name: unit for name, unit in model.units.items() if symbol(name) not in scaled}
+    return _with_units(model, changes, left)
+
+
+def _with_units(model: D, changes: Mapping[str, Any], units: Mapping[str, str]) -> D:
+    """The changed model with the units that are left; without those of parameters where they seem to disagree."""
     try:
-        return model.replaced(**changes, units=MappingProxyType(left))
+        return model.replaced(**changes, units=MappingProxyType(units))
     except ModelError:  # a factor of 1 is left out of the text, and what it multiplies seems to be in another unit
-        of_period = {name: unit for name, unit in left.items() if name == PERIOD}
+        of_period = {name: unit for name, unit in units.items() if name == PERIOD}
         return model.replaced(**changes, units=MappingProxyType(of_period))
 
 
