@@ -20,6 +20,7 @@ from izhigen.population.progress import Progress, progress_bar, read_progress
 from izhigen.scalars import check_count, read_finite
 from izhigen.signals import Interruptible
 from izhigen.timegrid import check_dt, count_steps
+from izhigen.units.quantities import plain
 
 Array = Any
 
@@ -137,7 +138,7 @@ def fit(
     if not LEAST <= size <= MOST:
         raise ValueShapeError(f"candidates={size}: a generation has {LEAST} to {MOST}")
     budget = Budget(check_count("generations", generations), size, read_finite(goal, "goal"))
-    begin = _start(ranges, {} if start is None else start)
+    begin = _start(model, ranges, {} if start is None else start)
     found, is_over = Found(np.full(len(ranges), 0.5)), False
     objective.check(method == "gradient")
     with Interruptible() as signals, progress_bar(progress, budget.generations, "fit", "generation") as bar:
@@ -207,7 +208,7 @@ def _weights(weights: Any) -> dict[str, float]:
     return found
 
 
-def _start(ranges: Mapping[str, Any], start: Mapping[str, float]) -> Array | None:
+def _start(model: Model, ranges: Mapping[str, Any], start: Mapping[str, float]) -> Array | None:
     """The point of the values to begin near."""
     if not isinstance(start, Mapping):
         raise ValueShapeError(f"start is a mapping such as {{'a': 0.02}}, not {shown(start)}")
@@ -219,7 +220,8 @@ def _start(ranges: Mapping[str, Any], start: Mapping[str, float]) -> Array | Non
     point = np.full(len(ranges), 0.5)
     for k, (name, given) in enumerate(ranges.items()):
         if name in start:
-            value = read_finite(start[name], f"start: {name}")
+            what = f"start: {name}"
+            value = read_finite(plain(start[name], model.unit_of(name), what, ValueShapeError), what)
             if not given.low <= value <= given.high:
                 raise ValueShapeError(f"start: {name}={value:g} is outside its range, {given.low:g} to {given.high:g}")
             point[k] = given.place(value)
