@@ -204,7 +204,7 @@ def run(
 ) -> None:
     """Simulate a population and print its spike counts; optionally save and draw it."""
     loaded: Any = iz.load(model)
-    values = read_settings(settings, (*loaded.parameters, *loaded.all_states), loaded.name)
+    values = read_settings(settings, (*loaded.parameters, *loaded.all_states), loaded)
     if tolerance is not None:
         of_pick = {"duration": duration, "dtype": dtype, "backend": backend}
         dt, method, spike_timing = pick_step(loaded, tolerance, inputs, dt, values, **of_pick)
@@ -363,7 +363,7 @@ def emit(
     --target neuroml writes the model itself, as a LEMS component type in one file.
     """
     loaded: Any = iz.load(model)
-    changes = read_settings(settings, tuple(loaded.parameters), loaded.name)
+    changes = read_settings(settings, tuple(loaded.parameters), loaded)
     if changes:
         loaded = loaded.variant(**changes)
     shape: dict[str, Any] = {"dtype": dtype, "method": method, "spike_timing": spike_timing}
@@ -459,7 +459,7 @@ def bench(
             f"--input {jumps[0]}=...: a benchmark takes inputs of the model "
             f"({', '.join(loaded.inputs) or 'it has none'}), not jumps of a state"
         )
-    values = read_settings(settings, (*loaded.parameters, *loaded.states), loaded.name)
+    values = read_settings(settings, (*loaded.parameters, *loaded.states), loaded)
     subject = Subject(loaded, feeds, values, method, dt, spike_timing)
     result = bench_model(subject, counts, ("float32", "float64") if dtype == "both" else (dtype,), quick, click.echo)
     if data is not None:
