@@ -65,12 +65,12 @@ def value_of(model: Declaration, name: str, value: Any, layout: Layout, seed: in
     return found
 
 
-def plain_inputs(model: Declaration, inputs: dict[str, Any]) -> dict[str, Any]:
-    """Inputs of a run; quantities among them as numbers in the unit that the model gives the input or the state."""
-    found = inputs
-    for name, value in inputs.items():
+def plain_values(model: Declaration, values: Mapping[str, Any], what: str = "input") -> dict[str, Any]:
+    """Values by name, quantities among them as numbers in the unit that the model gives what is called so."""
+    found = dict(values)
+    for name, value in values.items():
         if carries_unit(value):
-            found = {**found, name: plain(value, model.unit_of(name), f"input {name}", ValueShapeError)}
+            found[name] = plain(value, model.unit_of(name), f"{what} {name}", ValueShapeError)
     return found
 
 

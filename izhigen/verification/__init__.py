@@ -15,7 +15,7 @@ from izhigen.errors import IzhigenError, ValueShapeError, first_line, shown
 from izhigen.model.events import read_spike_timing
 from izhigen.model.model import Declaration
 from izhigen.population.checks import check_dtype
-from izhigen.population.values import check_value_names, plain_inputs
+from izhigen.population.values import check_value_names, plain_values
 from izhigen.scalars import read_finite, read_names
 from izhigen.timegrid import check_dt, in_ms
 from izhigen.units.quantities import plain
@@ -210,7 +210,7 @@ def _plain(model: Any, duration: Any, inputs: Any) -> tuple[Any, Any]:
     """A duration and inputs without units."""
     if not isinstance(model, Declaration):
         raise ValueShapeError(f"verify takes a model, such as iz.load('RS'), not {shown(model)}")
-    return in_ms(duration, "duration"), None if inputs is None else plain_inputs(model, dict(inputs))
+    return in_ms(duration, "duration"), None if inputs is None else plain_values(model, inputs)
 
 
 def _subject(
