@@ -128,7 +128,7 @@ def fit(
     if refused is not None:
         raise ValueShapeError(f"{refused}= is no option of a fit")
     trials = read_trials(model, target, {} if inputs is None else inputs, count, step, _weights(weights))
-    of_runs = {"dt": step, "method": integration, "seed": check_seed(seed), **options}
+    of_runs = {"dt": step, "method": integration, "seed": check_seed(seed), **_plain(model, options)}
     runs = (10 if model.noise else 1) if repeats is None else check_count("repeats", repeats)
     objective = Objective(model, ranges, trials, read_loss(loss), count, of_runs, runs)
     search = read_method(method)
@@ -193,6 +193,15 @@ class _Watched:
         done = len(self._found.history) >= self._budget.generations or self._found.loss <= self._budget.goal
         if self._signals.look() or done:
             raise Enough
+
+
+def _plain(model: Model, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options, values of parameters and states among them without units."""
+    known = (*model.parameters, *model.all_states)
+    return {
+        name: plain(value, model.unit_of(name), name, ValueShapeError) if name in known else value
+        for name, value in options.items()
+    }
 
 
 def _weights(weights: Any) -> dict[str, float]:

@@ -19,6 +19,8 @@ from izhigen.errors import ModelError, ModelNotFoundError, shown, suggest
 from izhigen.importers.imported import Imported
 from izhigen.importers.nir_forms import FORMS, nir_values
 from izhigen.model.model import Declaration
+from izhigen.scalars import read_finite, refuse_unit
+from izhigen.timegrid import in_ms
 
 D = TypeVar("D", bound=Declaration)
 Array = NDArray[np.float64]
@@ -80,6 +82,7 @@ class Connection:
 
     def apply(self, values: Any) -> Array:
         """The input of the target, of shape (..., target's neurons), for values (..., source's neurons)."""
+        refuse_unit(values, "values")
         found: Array = np.asarray(values, dtype=np.float64) @ self.weights.T + self.bias
         return found
 
@@ -170,6 +173,7 @@ def from_nir(graph: Any, kind: type[D], *, second: float = 1000.0, place: str = 
     ModelError
         As there.
     """
+    second = _unit_of_time(second)
     report = [f"times are in units of {second:g} ms", "inputs are held during a step: a spike of area 1 is 1/dt"]
     nodes: dict[str, Node[D]] = {}
     for name, node in graph.nodes.items():
@@ -307,6 +311,14 @@ def _numbers_in(group: Any, h5py: Any, place: str, depth: int) -> Iterator[int]:
                 )
 
 
+def _unit_of_time(second: Any) -> float:
+    """NIR's unit of time in ms."""
+    found = read_finite(in_ms(second, "second"), "second", ModelError)
+    if not found > 0:
+        raise ModelError(f"second = {shown(second)} is not above 0; give ms, such as 1000")
+    return found
+
+
 def to_nir(
     nodes: Mapping[str, Any],
     connections: Iterable[Connection] = (),
@@ -334,7 +346,7 @@ def to_nir(
     ModelError
         For a model that does not fit; says what in it.
     """
-    nir = _package()
+    nir, second = _package(), _unit_of_time(second)
     written: dict[str, Any] = {}
     for name, given in nodes.items():
         node = given if isinstance(given, Node) else Node(*given)

@@ -14,6 +14,7 @@ from izhigen.model.expressions import Compare, Expression, Name
 from izhigen.model.functions import CONSTANTS
 from izhigen.model.lines import bind_lines, line_names
 from izhigen.model.model import Declaration
+from izhigen.units.quantities import plain
 
 D = TypeVar("D", bound=Declaration)
 Array = NDArray[np.float64]
@@ -111,9 +112,10 @@ def nir_values(
         For a model that is none of the forms.
     """
     _check_parts(model, name)
-    numbers = {
-        key: np.broadcast_to(np.asarray(values.get(key, v), float), shape) for key, v in model.parameters.items()
+    given = {
+        key: plain(values.get(key, v), model.unit_of(key), f"{name}: {key}") for key, v in model.parameters.items()
     }
+    numbers = {key: np.broadcast_to(np.asarray(value, float), shape) for key, value in given.items()}
     own = FORMS.get(model.name)
     if own is not None and own.times and set(own.values) == set(numbers):
         same = own.model(type(model), dict.fromkeys(own.values, 1.0), second)

@@ -140,6 +140,25 @@ def test_nodes_go_there_and_back(what, tmp_path):
     np.testing.assert_array_equal(back.connections[0].weights, connection.weights)
 
 
+def test_quantities_are_converted():
+    quantity = pytest.importorskip("pint").UnitRegistry().Quantity
+    given = from_nir(graph_of(n=NODES["LIF"]()), Model, second=quantity(1.0, "s")).nodes["n"]
+    plainly = from_nir(graph_of(n=NODES["LIF"]()), Model).nodes["n"]
+    assert given.model == plainly.model and given.model.unit_of("tau") == "ms"
+    tau = quantity(np.full(N, 0.01), "s")
+    written = to_nir({"n": (given.model, (N,), {**given.values, "tau": tau})}, second=quantity(1.0, "s"))
+    np.testing.assert_allclose(written.nodes["n"].tau, 0.01)
+    with pytest.raises(ModelError, match="n: tau is given in volt, and its unit is ms"):
+        to_nir({"n": (given.model, (N,), {"tau": quantity(1.0, "V")})})
+    for call in (
+        lambda: from_nir(graph_of(), Model, second=quantity(1.0, "V")),
+        lambda: to_nir({}, second=0.0),
+        lambda: Connection("a", "b", np.eye(2), np.zeros(2)).apply(quantity([1.0, 2.0], "V")),
+    ):
+        with pytest.raises(IzhigenError, match="given in volt|is not above 0|brings a unit"):
+            call()
+
+
 def test_a_model_of_ones_own_is_recognized():
     lif = Model(
         "Own",

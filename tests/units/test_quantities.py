@@ -213,9 +213,12 @@ def test_sweeps_take_quantities_wherever_they_take_numbers(make):
 def test_fits_take_quantities(make):
     pytest.importorskip("scipy")
 
-    def loss(target, trainable, **others):
+    def fit(target, trainable, **others):
         of_search = {"generations": 2, "candidates": 5, "backend": "numpy", "progress": False}
-        return iz.fit(LIF, target, trainable, 2.0, **{"inputs": {"I": 300.0}, **of_search, **others}).loss
+        return iz.fit(LIF, target, trainable, 2.0, **{"inputs": {"I": 300.0}, **of_search, **others})
+
+    def loss(*arguments, **others):
+        return fit(*arguments, **others).loss
 
     trace, ranges = np.full(20, -69.0), {"C": (100.0, 300.0)}
     expected = loss({"V": trace}, ranges, start={"C": 150.0})
@@ -227,6 +230,8 @@ def test_fits_take_quantities(make):
     assert loss({"V": trace}, {"C": (low, high, "log")}, inputs={"I": make(0.3, "nA")}) == pytest.approx(
         loss({"V": trace}, {"C": (100.0, 300.0, "log")}), rel=1e-6
     )
+    for EL in (make(-0.071, "V"), "-71*mV"):
+        assert fit({"V": trace}, ranges, EL=EL).variant("Fitted").parameters["EL"] == -71.0
     spikes, given = np.array([1.0]), make(np.array([1.0]), "ms")
     assert loss(given, ranges) == loss(spikes, ranges) == loss([make(1.0, "ms")], ranges)
     assert loss({"first_spike": make(1.0, "ms")}, ranges) == loss({"first_spike": 1.0}, ranges)
