@@ -201,7 +201,7 @@ def emit(
     --target neuroml writes the model itself, as a LEMS component type in one file; --target nir as a graph of NIR.
     """
     loaded: Any = iz.load(model)
-    changes = read_settings(settings, tuple(loaded.parameters), loaded.name)
+    changes = read_settings(settings, tuple(loaded.parameters), loaded)
     if changes:
         loaded = loaded.variant(**changes)
     shape: dict[str, Any] = {"dtype": dtype, "method": method, "spike_timing": spike_timing}
@@ -300,7 +300,7 @@ def bench(
             f"--input {jumps[0]}=...: a benchmark takes inputs of the model "
             f"({', '.join(loaded.inputs) or 'it has none'}), not jumps of a state"
         )
-    values = read_settings(settings, (*loaded.parameters, *loaded.states), loaded.name)
+    values = read_settings(settings, (*loaded.parameters, *loaded.states), loaded)
     subject = Subject(loaded, feeds, values, method, dt, spike_timing)
     result = bench_model(subject, counts, ("float32", "float64") if dtype == "both" else (dtype,), quick, click.echo)
     if data is not None:

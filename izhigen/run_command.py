@@ -119,7 +119,7 @@ def run(
     duration, dt, method = (
         of_file.get(name, given) for name, given in (("duration", duration), ("dt", dt), ("method", method))
     )
-    values = read_settings(settings, (*loaded.parameters, *loaded.all_states), loaded.name)
+    values = read_settings(settings, (*loaded.parameters, *loaded.all_states), loaded)
     if tolerance is not None:
         of_pick = {"duration": duration, "dtype": dtype, "backend": backend}
         dt, method, spike_timing = pick_step(loaded, tolerance, inputs, dt, values, **of_pick)

@@ -21,6 +21,7 @@ from izhigen.model.expressions import Compare, Expression, parse_expression
 from izhigen.model.from_sympy import sympy_text
 from izhigen.model.model import Declaration
 from izhigen.scalars import read_array
+from izhigen.units.quantities import plain
 
 _NO_UNIT = ("", "1")
 
@@ -259,7 +260,7 @@ def _numbers(node: Node[Declaration]) -> dict[str, Array]:
         if name not in model.parameters:
             raise ModelError(f"{model.name} has no parameter {shown(name)}{suggest(name, model.parameters)}")
     for name, default in model.parameters.items():
-        given = read_array(name, node.values.get(name, default))
+        given = read_array(name, plain(node.values.get(name, default), model.unit_of(name), name))
         try:
             found[name] = np.broadcast_to(np.asarray(given, np.float64), node.shape)
         except ValueError:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from izhigen.errors import ModelError, shown
 from izhigen.model.model import Declaration
-from izhigen.scalars import read_finite
+from izhigen.scalars import read_finite, refuse_unit
+from izhigen.timegrid import in_ms
 
 D = TypeVar("D", bound=Declaration)
 Array = NDArray[np.float64]
@@ -44,7 +45,7 @@ def read_second(second: Any) -> float:
     ModelError
         For what is no positive number.
     """
-    found = read_finite(second, "second", ModelError)
+    found = read_finite(in_ms(second, "second"), "second", ModelError)
     if found <= 0:
         raise ModelError(f"second = {shown(second)} is no unit of time; give the ms of one, such as 1000")
     return found
@@ -98,6 +99,7 @@ class Connection:
 
     def apply(self, values: Any) -> Array:
         """The input of the target, of shape (..., target's neurons), for values (..., source's neurons)."""
+        refuse_unit(values, "values")
         found: Array = np.asarray(values, dtype=np.float64) @ self.weights.T + self.bias
         return found
 

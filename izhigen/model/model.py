@@ -25,7 +25,7 @@ from izhigen.model.events import (
 from izhigen.model.expressions import Expression, check_name
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.reading import read_initial, read_input_names, read_parameters, read_units, with_spike
-from izhigen.model.unit_checks import check_units
+from izhigen.model.unit_checks import TIME, check_units
 from izhigen.scalars import read_flag
 
 D = TypeVar("D", bound="Declaration")
@@ -317,10 +317,12 @@ class Declaration:
 
     def unit_of(self, name: str) -> str:
         """Unit of a state, algebraic variable, parameter or input; an empty string when none was given."""
-        for equation in self.equations:
-            if equation.name == name:
-                return equation.unit
-        return self.units.get(name, "")
+        if name in self.delta_inputs:
+            return self.unit_of(name.removesuffix("_delta"))
+        if name == LAST_SPIKE:
+            return TIME
+        of_equation = next((equation.unit for equation in self.equations if equation.name == name), "")
+        return of_equation or self.units.get(name, "")
 
     # -- description ------------------------------------------------------------------------------------------------
 

@@ -64,13 +64,29 @@ def check_units(model: Parts, strict: bool = False) -> None:
     ModelError
         With the place, the column and the two units; ``strict``: also where one is missing.
     """
-    texts = {e.name: e.unit for e in model.equations if e.unit} | dict(model.units)
+    texts = {e.name: e.unit for e in model.equations if e.unit}
+    _check_said_once(model, texts)
+    texts |= dict(model.units)
     if strict:
         _check_all_there(model, texts)
     elif not model.units.keys() - {PERIOD}:
         return
     texts |= dict.fromkeys((*TIME_NAMES, LAST_SPIKE), TIME) | {REFRACTORY.name: "1"}
     _Model(model, texts, strict).check()
+
+
+def _check_said_once(model: Parts, of_equations: Mapping[str, str]) -> None:
+    """Refuse a second unit of a state or line, and one of a refractory period, which kernels compare with time."""
+    fixed = dict(of_equations)
+    if model.refractory is not None and model.refractory.until is None:
+        fixed[PERIOD] = TIME
+    for name, unit in fixed.items():
+        other = model.units.get(name, unit)
+        if unit_of_text(other) != unit_of_text(unit):
+            raise ModelError(
+                f"units: {shown(name)} of model {model.name!r} is in {unit}, not in {other}; leave it out, and give "
+                f"values as text or quantities that are converted, such as '2*{other}'"
+            )
 
 
 def _check_all_there(model: Parts, texts: Mapping[str, str]) -> None:
@@ -248,7 +264,7 @@ class Checker:
             elif found != first[1]:
                 one, other = self._written(*first), self._written(node, found)
                 raise ModelError(
-                    f"{where}{self._column([node])}: {what} have different units, {one} and {other}"
+                    f"{where}{self._column([node, first[0]])}: {what} have different units, {one} and {other}"
                     f"{apart(first[1], found)}"
                 )
         return None if first is None else first[1]

@@ -52,6 +52,23 @@ def test_nodes_go_there_and_back(what, tmp_path):
     np.testing.assert_array_equal(back.connections[0].bias, connection.bias)
 
 
+def test_quantities_are_converted():
+    quantity = pytest.importorskip("pint").UnitRegistry().Quantity
+    graph = nir.NIRGraph({"n": nir.LIF(*(np.full(N, value) for value in (0.02, 2.0, 0.0, 1.0)))}, [], type_check=False)
+    given, plainly = (from_nir(graph, Model, second=second).nodes["n"] for second in (quantity(1.0, "s"), 1000.0))
+    assert given.model == plainly.model and given.model.unit_of("tau") == "ms"
+    tau = quantity(np.full(N, 0.01), "s")
+    written = to_nir({"n": (given.model, (N,), {**given.values, "tau": tau})}, second=quantity(1.0, "s")).graph
+    np.testing.assert_allclose(written.nodes["n"].tau, 0.01)
+    for call in (
+        lambda: to_nir({"n": (given.model, (N,), {"tau": quantity(1.0, "V")})}),
+        lambda: from_nir(graph, Model, second=quantity(1.0, "V")),
+        lambda: Connection("a", "b", np.eye(2), np.zeros(2)).apply(quantity([1.0, 2.0], "V")),
+    ):
+        with pytest.raises(IzhigenError, match="given in volt|brings a unit"):
+            call()
+
+
 def test_a_model_of_ones_own_is_recognized():
     lif = Model(
         "Own",

@@ -60,6 +60,18 @@ def test_products_quotients_and_powers(text):
     same(text, unit_of_text(text))
 
 
+@pytest.mark.parametrize("text", ["01*mV", "mV**02", "mV/03", "mV**(1/02)"])
+def test_numbers_do_not_begin_with_zeros(text):
+    with pytest.raises(EquationError, match="is not a unit"):
+        check_unit(text, "here")
+
+
+def test_degrees_celsius():
+    degree, kelvin = unit_of_text("degC"), unit_of_text("K")
+    assert degree != kelvin and not degree.is_alike(kelvin) and degree / degree == PLAIN
+    assert str(degree) == "degC" and str(degree * kelvin) == "K*degC" and str(degree.power(Fraction(-1))) == "degC**-1"
+
+
 def test_arithmetic_of_units():
     volt, ms = unit_of_text("mV"), unit_of_text("ms")
     assert unit_of_text("pA") / unit_of_text("pF") == volt / ms == unit_of_text("V/s")
@@ -81,6 +93,7 @@ def test_units_are_called_as_the_model_calls_them():
     assert common_text(unit_of_text("nS/uF"), [*used, "uF"]) == "nS/uF"
     assert common_text(unit_of_text("1/ms"), []) == "1/ms"
     assert common_text(unit_of_text("mol"), used) == "mol"
+    assert common_text(unit_of_text("mV/V"), ["mV", "V"]) == "0.001"
 
 
 @pytest.mark.parametrize(
