@@ -22,6 +22,7 @@ from izhigen.model.expressions import Expression, check_name, parse_expression
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.unit_checks import TIME
 from izhigen.scalars import carries_unit, read_finite, scalar_of
+from izhigen.units.dimensions import in_inner_time
 from izhigen.units.names import check_unit, has_factor
 from izhigen.units.quantities import plain, read_text
 
@@ -68,7 +69,7 @@ def read_parameters(parameters: Mapping[str, Any], units: Mapping[str, str] = NO
 
 
 def read_units(units: Any, parameters: Any) -> Mapping[str, str]:
-    """Units by name: those that are given, and of other parameters those that their text brings."""
+    """Units by name: those that are given, and of other parameters those that their text brings; times are in ms."""
     found = dict(read_mapping("units", {} if units is None else units, "{'tau': 'ms'}"))
     for name in found:
         check_unit(found[name], f"unit of {name}")
@@ -80,7 +81,7 @@ def read_units(units: Any, parameters: Any) -> Mapping[str, str]:
                 raise ModelError(
                     f"parameter {shown(name)} = {shown(value)} has several numbers; write one, and a unit without"
                 )
-            found |= {name: unit} if unit else {}
+            found |= {name: in_inner_time(unit)} if unit else {}
     return MappingProxyType(found)
 
 

@@ -180,10 +180,6 @@ class Checker:
     def __init__(self, units: Mapping[str, Unit], texts: Mapping[str, str], strict: bool) -> None:
         self._units, self._texts, self._strict = units, texts, strict
 
-    def is_known(self, expression: Expression) -> bool:
-        """Whether all names of an expression have a unit."""
-        return all(name in self._units or name in CONSTANTS for name in expression.names)
-
     def unit_of(self, node: Node, where: str) -> Unit | None:
         """The unit of an expression; None where it may have any.
 
@@ -270,15 +266,13 @@ class Checker:
         return None if first is None else first[1]
 
     def check(self, expression: Expression, expected: Unit | None, text: str, where: str) -> Unit | None:
-        """The unit of an expression that is to have one; None, and no look at it, where a name has none.
+        """The unit of an expression that is to have one; None where it may have any.
 
         Raises
         ------
         ModelError
             Where it has another.
         """
-        if not self.is_known(expression):
-            return None
         if _number(expression.tree) is not None:  # given in the unit that is due, as parameters are
             return expected
         found = self.unit_of(expression.tree, where)

@@ -93,6 +93,7 @@ class Unit:
 
 PLAIN = Unit(0.0, (Fraction(0),) * len(BASES))
 """Of a number without unit."""
+SECOND = Unit(0.0, tuple(Fraction(base == "s") for base in BASES))
 
 
 @lru_cache(maxsize=1024)
@@ -126,6 +127,15 @@ def power_text(name: str, exponent: Fraction) -> str:
     if exponent == 1:
         return name
     return f"{name}**{exponent}" if exponent.denominator == 1 else f"{name}**({exponent})"
+
+
+def in_inner_time(text: str) -> str:
+    """A unit of time, or of a power of it as Hz is, in ms; any other as it stands."""
+    unit = unit_of_text(text)
+    power = unit.exponents[BASES.index("s")]
+    if not power or unit != SECOND.power(power) * Unit(unit.scale, PLAIN.exponents):
+        return text
+    return power_text("ms", power) if power > 0 else f"1/{power_text('ms', -power)}"
 
 
 def apart(expected: Unit, found: Unit) -> str:

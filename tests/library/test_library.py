@@ -44,7 +44,7 @@ def test_every_name_has_a_unit_and_units_agree(name):
     model = MODELS[name]
     assert all(model.unit_of(each) for each in (*model.states, *model.parameters, *model.inputs))
     if name in PRINTED_RATES:
-        with pytest.raises(ModelError, match="equation alpha_m: the terms beside . have different units"):
+        with pytest.raises(ModelError, match=r"equation alpha_m, column \d+: the terms beside . have different units"):
             check_units(model, strict=True)
     else:
         check_units(model, strict=True)

@@ -240,3 +240,39 @@ def test_zero_is_zero_in_any_unit():
     build(threshold="V + w*0*EL/b > 0", equations=GOOD["equations"] + "y = max(0, V) + 0 : mV")
     with pytest.raises(ModelError, match="have different units"):
         with_equation("y = V + tanh(0)")
+
+
+@pytest.mark.parametrize(
+    ("equation", "found"),
+    [
+        ("dV/dt = (E - V)/tau + I + w*tau : mV", "column 25: .* mV/ms and ms[*]nA"),
+        ("dV/dt = exp(V) + I : mV", "column 13: exp.. takes a plain number"),
+        ("dV/dt = (F - V)/tau + I : mV", "column 12: .* V .F. and mV .V.: 0.001 times"),
+        ("dV/dt = I + V : mV", None),
+    ],
+)
+def test_a_name_without_a_unit_hides_no_other_clash(equation, found):
+    parameters = {"E": "-65*mV", "F": "-0.065*V", "tau": "10*ms", "w": "1*nA"}
+    if found is None:
+        Model("M", equation, parameters=parameters, inputs=["I"])
+        return
+    with pytest.raises(ModelError, match=found):
+        Model("M", equation, parameters=parameters, inputs=["I"])
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "unit"),
+    [
+        ("0.01*s", 10.0, "ms"),
+        ("100*us", 0.1, "ms"),
+        ("10*Hz", 0.01, "1/ms"),
+        ("3*s**2", 3e6, "ms**2"),
+        ("2/s**2", 2e-6, "1/ms**2"),
+        ("1*mV/s", 1.0, "mV/s"),
+        ("1*m", 1.0, "m"),
+    ],
+)
+def test_times_are_in_ms_whatever_their_text_says(text, value, unit):
+    model = Model("M", "dV/dt = -V/10 + x", parameters={"x": text})
+    assert model.parameters["x"] == pytest.approx(value, rel=1e-15) and model.units["x"] == unit
+    assert model.variant(x=text) == model
