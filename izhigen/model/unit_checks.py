@@ -143,7 +143,6 @@ class _Model:
         found = self._checker.check(line.expression, self._units.get(name), self._texts.get(name, ""), line.where)
         if found is not None:
             self._units.setdefault(name, found)
-            self._texts.setdefault(name, common_text(found, self._texts.values()))
 
     def _assigned(self, assignments: Iterable[Assignment], where: str) -> None:
         for made in assignments:
@@ -289,9 +288,9 @@ class Checker:
         """How a unit is called: as it is written where one name has it, else from those of the names."""
         if isinstance(node, (Negative, Moment)):
             return self._written(node.operand, unit)
-        if isinstance(node, Name) and node.id in self._texts:
-            return f"{self._texts[node.id]} ({node.id})"
-        return common_text(unit, self._texts.values())
+        text = self._texts.get(node.id) if isinstance(node, Name) else None
+        text = common_text(unit, self._texts.values()) if text is None else text
+        return f"{text} ({node.id})" if isinstance(node, Name) else text
 
     @staticmethod
     def _column(nodes: Iterable[Node]) -> str:

@@ -9,6 +9,7 @@ import sympy as sp
 import izhigen as iz
 from izhigen import Event, Model
 from izhigen.errors import EquationError, ModelError
+from izhigen.model import unit_checks
 
 UNITS = {"gL": "nS", "EL": "mV", "DT": "mV", "VT": "mV", "C": "pF", "a": "nS", "tau": "ms", "b": "pA", "I": "pA"}
 PARAMETERS = {"gL": 30.0, "EL": -70.6, "DT": 2.0, "VT": -50.4, "C": 281.0, "a": 4.0, "tau": 144.0, "b": 80.0}
@@ -234,6 +235,12 @@ def test_random_expressions_beside_pint():
         assert found == (expected is not None), text
         agreed, clashed = agreed + found, clashed + (not found)
     assert min(agreed, clashed) >= 120
+
+
+def test_units_are_put_into_words_for_messages_alone(monkeypatch):
+    """The search for words takes a time that grows with the square of the units of a model."""
+    monkeypatch.setattr(unit_checks, "common_text", None)
+    with_equation("y = V - EL\nz = y*gL/C\ndx/dt = z/tau : mV/ms")
 
 
 def test_zero_is_zero_in_any_unit():
