@@ -55,7 +55,7 @@ def test_a_type_of_ones_own(tmp_path):
         <ConditionalDerivedVariable name="speed" dimension="per_time">
             <Case condition="v .gt. 5 * mV .and. w .leq. 1" value="2 / tau"/>
             <Case condition="v .lt. 0" value="0"/>
-            <Case value="1 / tau"/>
+            <Case condition="v .geq. 0" value="1 / tau"/>
         </ConditionalDerivedVariable>
         <TimeDerivative variable="v" value="(drive - v) / (half * 2)"/>
         <TimeDerivative variable="w" value="speed * (1 - w^2) - H(w) / tau"/>
@@ -95,6 +95,35 @@ def test_a_type_of_ones_own(tmp_path):
     assert "other, which neuron requires, is an input" in found.report[0]
     assert any("H(0) is 1 here" in line for line in found.report)
     check_units(model, strict=True)
+
+
+def test_conditions_read_lines_as_they_were_before_the_step(tmp_path):
+    """As LEMS' interpreters, which compute derived variables, then integrate, then look at conditions."""
+    found = neuron(
+        tmp_path,
+        """
+        <DerivedVariable name="twice" dimension="voltage" value="2 * v"/>
+        <DerivedVariable name="above" dimension="voltage" value="thresh / 2"/>
+        <TimeDerivative variable="v" value="(4 * above - v) / tau"/>
+        <OnCondition test="twice .gt. thresh + above">
+            <StateAssignment variable="v" value="v - twice"/><EventOut port="spike"/>
+        </OnCondition>
+        """,
+    )
+    assert found.model.threshold.text == "old(twice) > thresh + above"
+    assert found.model.reset[0].expression.text == "v - old(twice)"
+    assert any("twice is read as it was at the step's start" in line for line in found.report)
+    dt, v, spikes, values = 0.125, 0.0, [], []
+    for step in range(800):
+        twice = 2 * v
+        v += dt * (20 - v) / 20
+        if twice > 15:
+            v -= twice
+            spikes.append(step + 1)
+        values.append(v)
+    rec = found.model.population(1, dt=dt, method="euler", dtype="float64").run(100.0, record=["v", "spike"])
+    assert len(spikes) > 3 and np.round(rec.spikes[0] / dt).astype(int).tolist() == spikes
+    assert np.abs(rec["v"][:, 0] - values).max() < 1e-12
 
 
 def test_components_within_are_selected_added_and_multiplied(tmp_path):
@@ -452,6 +481,7 @@ def test_what_is_not_read_is_named_with_its_line(dynamics, match, tmp_path):
     ("text", "match"),
     [
         ('\n<cell id="c"><morphology id="m"/></cell>', "line 2: <cell> is not read: it has a morphology"),
+        ('<pinskyRinzelCA3Cell id="c"/>', "line 1: .* is not read: the core declares its Sisat twice"),
         ('<iafCell id="c"/>', "line 1: <iafCell> has no 'C'; give it a value of dimension capacitance"),
         ('<fitzHughNagumoCell id="c" I="1mV"/>', "line 1: '1mV' is of dimension voltage; a value in 1,"),
         ('<fitzHughNagumoCell id="c" I="1" J="1"/>', "line 1: .*no parameter 'J' .parameters: I"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 
 import pytest
@@ -197,41 +198,56 @@ def test_a_circle_of_components_ends(tmp_path):
 def test_what_izhigen_writes_may_be_changed(tmp_path):
     """The texts that only izhigen's files have: whatever stands in them, an error of ours or a model."""
     model = iz.Model(
-        "M", "dV/dt = where(V < E, -1, 1 + where(V > 2*E, 2, 3))*V/tau : mV", "V > E", parameters={"E": -60.0, "tau": 3.0},
-        initial={"V": -70.0}, units={"E": "mV", "tau": "ms"}, strict_units=True,
+        "M", "dV/dt = where(V < E, -1, 1 + sign(V/E - 2))*V/tau : mV", "V > E and old(V) < max(E, V)",
+        parameters={"E": -60.0, "tau": 3.0}, initial={"V": -70.0}, units={"E": "mV", "tau": "ms"}, trigger="rising",
     )  # fmt: skip
     text = model.source("neuroml")
-    for mark in ("izhigen_units", "izhigen_start", "izhigen_inlined", "izhigen_rising"):
-        for value in (
-            "",
-            "V",
-            "spike",
-            "choice_1 choice_1",
-            "V: mA",
-            "V: parsec",
-            ":::",
-            "V_start V_start",
-            "é",
-            "V: 1",
-        ):
-            before, middle, after = text.rpartition(f'{mark}="')
-            try:
-                read(before + middle + value + after[after.index('"') :], tmp_path)
-            except IzhigenError as problem:
-                assert "given.xml" in str(problem)
+    assert read(text, tmp_path).model == model
+    words = ["", "V", "V: mV", "spike", "V: mA", "V: parsec", ":::", "V: mV; " * 300, "V: mV; E: mV; tau: ms; mV: mV"]
+    for value in words:
+        before, middle, after = text.rpartition('izhigen_units="')
+        try:
+            read(before + middle + value + after[after.index('"') :], tmp_path)
+        except IzhigenError as problem:
+            assert "given.xml" in str(problem)
+    pieces = re.split(r"(\w+)", text)
+    draw = random.Random(1)
+    for _ in range(400 if ALL else 60):
+        changed = list(pieces)
+        changed[draw.randrange(len(pieces))] = draw.choice((*PIECES, *words, draw.choice(pieces)))
+        try:
+            read("".join(changed), tmp_path)
+        except IzhigenError as problem:
+            assert "given.xml" in str(problem)
+
+
+def test_what_serves_no_name_of_izhigens_is_refused(tmp_path):
+    text = '<Lems><ComponentType name="a"><Text name="izhigen_units"/><Dynamics><StateVariable name="v"/>{}</Dynamics>'
+    text += '</ComponentType><a id="it" izhigen_units="v: 1"/></Lems>'
+    assert read(text.format('<DerivedVariable name="half" value="v / 2"/>'), tmp_path).model.equations[0].name == "v"
+    for part in (
+        '<StateVariable name="w"/>',
+        '<StateVariable name="old_v"/>',
+        '<StateVariable name="old_w"/>',
+        '<StateVariable name="was_spike"/><OnCondition test="v .gt. 1"><EventOut port="spike"/></OnCondition>',
+        '<DerivedVariable name="start_v" value="1"/>',
+        '<DerivedVariable name="start_w" value="1"/><OnStart><StateAssignment variable="v" value="start_w"/></OnStart>',
+    ):
+        with pytest.raises(ModelError, match="line 1: .* is not among the names of izhigen_units"):
+            read(text.format(part), tmp_path)
 
 
 def test_lines_that_double_one_another_are_refused(tmp_path):
     lines = "".join(f'<DerivedVariable name="x{n + 1}" value="x{n} + x{n}"/>' for n in range(60))
-    names = " ".join(f"x{n}" for n in range(61))
     text = (
-        '<Lems><ComponentType name="a"><Text name="izhigen_inlined"/><Dynamics><StateVariable name="v"/>'
-        f'<DerivedVariable name="x0" value="v"/>{lines}</Dynamics></ComponentType><a id="it" izhigen_inlined="{names}"/></Lems>'
+        '<Lems><ComponentType name="a"><Text name="izhigen_units"/><Dynamics><StateVariable name="v"/>'
+        f'<DerivedVariable name="x0" value="v"/>{lines}<TimeDerivative variable="v" value="x60"/></Dynamics></ComponentType>'
+        '<a id="it" izhigen_units="v: 1"/></Lems>'
     )
-    with pytest.raises(ModelError, match="izhigen_inlined=.* does not fit"):
+    with pytest.raises(ModelError, match="line 1: lines that are put into others make them too large"):
         read(text, tmp_path)
-    text = text.replace(f' izhigen_inlined="{names}"', "").replace(
-        "</Dynamics>", '<OnStart><StateAssignment variable="v" value="x60"/></OnStart></Dynamics>'
+    text = text.replace(' izhigen_units="v: 1"', "").replace(
+        '<TimeDerivative variable="v" value="x60"/>', '<OnStart><StateAssignment variable="v" value="x60"/></OnStart>'
     )
     with pytest.raises(ModelError, match="too large|more than"):
         read(text, tmp_path)

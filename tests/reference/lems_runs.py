@@ -1,8 +1,8 @@
 """Runs NeuroML's examples in PyLEMS and keeps the steps at which potentials cross 0 mV or another level.
 
-``python -m tests.reference.lems_runs`` writes tests/data/lems.json; it needs PyLEMS (the extra ``neuroml``) and the
-folder ``../shared/reference/neuroml``, whose README says where its files come from. Each step is that of the first
-sample above the level, counted from the initial state as 0.
+``python -m tests.reference.lems_runs`` writes tests/data/lems.json; it needs PyLEMS and the folder
+``../shared/reference/neuroml``, whose README says where its files come from. Each step is that of the first sample above
+the level, counted from the initial state as 0.
 """
 
 from __future__ import annotations

@@ -16,11 +16,11 @@ from izhigen.importers.lems.dimensions import Dimension, coherent_text, in_unit
 from izhigen.importers.lems.documents import MOST_ANCESTORS, Document
 from izhigen.importers.lems.draft import Draft, Made
 from izhigen.importers.lems.elements import Element, Place
-from izhigen.importers.lems.expressions import Text, parse, substituted
-from izhigen.importers.lems.marks import UNITS
+from izhigen.importers.lems.expressions import Text, opposite, parse, substituted
+from izhigen.importers.lems.marks import own_units
 from izhigen.importers.lems.types import Assigned, Derived, Dynamics, Type
-from izhigen.model.expressions import NEW, Binary, Call, Moment, Name, Node, Number, walk
-from izhigen.units.names import check_unit
+from izhigen.importers.trees import names_in
+from izhigen.model.expressions import NEW, OLD, Binary, Call, Moment, Name, Node, Number, walk
 
 _ATTRIBUTES = frozenset(("id", "name", "type", "extends", "metaid", "neuroLexId", "notes", "schemaLocation"))
 _IGNORED = frozenset(("notes", "annotation", "property"))
@@ -46,6 +46,8 @@ class Instance:
         Exposure to name in LEMS, where they differ.
     within : list of (name, Instance)
         Components within it, under the names of Child and Children.
+    units : dict
+        What izhigen has written of it: the names that it has in a model, and their units.
     """
 
     element: Element
@@ -55,6 +57,7 @@ class Instance:
     scope: dict[str, Node] = field(default_factory=dict)
     exposed: dict[str, str] = field(default_factory=dict)
     within: list[tuple[str, Instance]] = field(default_factory=list)
+    units: dict[str, str] = field(default_factory=dict)
 
     @property
     def place(self) -> Place:
@@ -65,6 +68,18 @@ class Instance:
     def dynamics(self) -> Dynamics | None:
         """Those of its type, or of the nearest that it extends."""
         return next((each.dynamics for each in self.lineage if each.dynamics is not None), None)
+
+    @property
+    def all(self) -> Iterator[Instance]:
+        """It and those within it."""
+        yield self
+        for _, each in self.within:
+            yield from each.all
+
+    @property
+    def helpers(self) -> dict[str, str]:
+        """Names in the model to names in LEMS of what is not among the names that izhigen has written it for."""
+        return {node.id: name for name, node in self.scope.items() if isinstance(node, Name) and name not in self.units}
 
     def declared(self, kind: str) -> dict[str, Any]:
         """What its type and those that it extends declare of a kind, the eldest first."""
@@ -95,7 +110,6 @@ class Flattener:
 
     def __init__(self, document: Document, draft: Draft) -> None:
         self._document, self._draft = document, draft
-        self._own_units: dict[str, str] = {}
         self._count = 0
 
     # -- components and their names -------------------------------------------------------------------------------
@@ -104,13 +118,11 @@ class Flattener:
         """A component with all names that it declares; nothing is computed yet."""
         merged = self._extended(element)
         name = kind or self._document.type_of(merged)
-        made = Instance(merged, self._document.ancestors(name, merged.place), parent, prefix)
+        made = Instance(merged, self._document.ancestors(name, merged.place), parent, prefix, units=own_units(merged))
         self._count += 1
         if self._count > MOST_COMPONENTS:
             raise ModelError(f"{element.place}: more than {MOST_COMPONENTS} components are within one another")
         self._refuse_unread(made)
-        if parent is None:
-            self._own_units = _own_units(merged)
         self._declare_numbers(made)
         self._declare_variables(made)
         for child in merged.children:
@@ -152,8 +164,7 @@ class Flattener:
     def _take(self, made: Instance, name: str, dimension: str, place: Place) -> str:
         """A name of the model for one of a component, in a coherent unit or the one that izhigen wrote."""
         exponents = self._dimension(dimension, place)
-        unit = self._own_units.get(name) if made.parent is None else None
-        taken = self._draft.declare(made.prefix + name, unit or coherent_text(exponents), place)
+        taken = self._draft.declare(made.prefix + name, made.units.get(name) or coherent_text(exponents), place)
         made.scope[name] = Name(taken)
         return taken
 
@@ -187,13 +198,17 @@ class Flattener:
             if name == "pi" and text == repr(math.pi):
                 made.scope[name] = Name("pi")
             else:
-                self._number(made, name, dimension, text, made.lineage[0].place)
+                taken = self._number(made, name, dimension, text, made.lineage[0].place)
+                if name in made.units:
+                    self._draft.ones[taken] = self._draft.numbers.pop(taken)
 
-    def _number(self, made: Instance, name: str, dimension: str, text: str, place: Place) -> None:
+    def _number(self, made: Instance, name: str, dimension: str, text: str, place: Place) -> str:
+        """Take a number in; what it is called."""
         exponents = self._dimension(dimension, place)
         value = self._document.units.si(text, exponents, place)
         taken = self._take(made, name, dimension, place)
         self._draft.numbers[taken] = in_unit(value, self._draft.units[taken], exponents, place)
+        return taken
 
     def _declare_variables(self, made: Instance) -> None:
         """States, lines and requirements."""
@@ -274,6 +289,29 @@ class Flattener:
             self._draft.report.append(f"{source.place}: H(0) is 1 here, and 1/2 in LEMS")
         return substituted(tree, names)
 
+    def tree_after_step(self, made: Instance, source: Text, *, is_condition: bool = False) -> Node:
+        """An expression of an OnCondition: it reads states as they are after a step, and lines, which LEMS computes
+        before integration, as they were at its start.
+        """
+        tree = self.tree(made, source, is_condition=is_condition)
+        own = made.helpers if made.units else {}  # which say what stands there in LEMS
+        read = sorted(name for name in names_in(tree) & self._draft.lines.keys() - own.keys() if self._moves(name))
+        if read:
+            what = f"{', '.join(read)} is read as it was at the step's start, as LEMS computes it before integration"
+            self._draft.report.append(f"{source.place}: {what}")
+        return substituted(tree, {name: Moment(OLD, Name(name)) for name in read})
+
+    def _moves(self, line: str) -> bool:
+        """Whether a line reads a state, if need be through others."""
+        seen, waiting = set[str](), {line}
+        while waiting:
+            if waiting & self._draft.rates.keys():
+                return True
+            seen |= waiting
+            trees = [self._draft.lines[each] for each in waiting & self._draft.lines.keys()]
+            waiting = {name for tree in trees for name in names_in(tree)} - seen
+        return False
+
     def compute(self, made: Instance) -> None:
         """Lines of a component and of those within it."""
         for _, child in made.within:
@@ -293,16 +331,17 @@ class Flattener:
             return self._selected(made, derived)
         if len(derived.cases) > MOST_CASES:
             raise ModelError(f"{derived.place}: {shown(derived.name)} has more than {MOST_CASES} cases")
-        *cases, (condition, last) = derived.cases
-        if condition is not None:
-            raise ModelError(
-                f"{derived.place}: {shown(derived.name)} has no value where none of its conditions holds; "
-                "add a <Case> without a condition"
-            )
-        tree = self.tree(made, last)
-        for condition, value in reversed(cases):
-            assert condition is not None
-            tree = Call("where", (self.tree(made, condition, is_condition=True), self.tree(made, value), tree))
+        conditions = [self.tree(made, each, is_condition=True) for each, _ in derived.cases if each is not None]
+        *values, tree = (self.tree(made, each) for _, each in derived.cases)
+        if len(conditions) == len(derived.cases):
+            rest = conditions.pop()
+            if not conditions or opposite(conditions[-1]) != rest:
+                raise ModelError(
+                    f"{derived.place}: {shown(derived.name)} has no value where none of its conditions holds; "
+                    "give the last <Case> none, or the opposite of the one before it"
+                )
+        for condition, value in reversed(list(zip(conditions, values))):
+            tree = Call("where", (condition, value, tree))
         return tree
 
     def _selected(self, made: Instance, derived: Derived) -> Node | None:
@@ -373,20 +412,9 @@ class Flattener:
                 )
             if target.id in done:
                 raise ModelError(f"{place}: {shown(each.variable)} is assigned twice; write one assignment")
-            tree = self.tree(made, each.value)
+            tree = self.tree(made, each.value) if at_start else self.tree_after_step(made, each.value)
             read = sorted({node.id for node in walk(tree) if isinstance(node, Name)} & done.keys())
             if read:
                 self._draft.report.append(f"{place}: {', '.join(read)} is read as assigned above, as jLEMS does")
             yield Made(target.id, substituted(tree, {} if at_start else done), place, made.prefix)
             done[target.id] = Moment(NEW, target)
-
-
-def _own_units(element: Element) -> dict[str, str]:
-    """The units that a text by izhigen names."""
-    found = {}
-    for part in filter(None, (part.strip() for part in element.get(UNITS).split(";"))):
-        name, colon, unit = part.partition(":")
-        if not colon:
-            raise ModelError(f"{element.place}: {UNITS} is text such as 'V: mV; I: nA', not {shown(part)}")
-        found[name.strip()] = check_unit(unit, f"{element.place}, {UNITS}")
-    return found

@@ -2,7 +2,7 @@
 
 Where the core's files lie beside a file that includes them, they are read instead, and tests hold the two together.
 References: Brette and Gerstner 2005 (adExIaFCell), FitzHugh 1961 and 1969, Hindmarsh and Rose 1984, Izhikevich 2003 and
-2007, Pinsky and Rinzel 1994.
+2007.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ NOT_READ = {
     **dict.fromkeys(("cell", "cell2CaPools"), "it has a morphology, and a model is a point; write its equations"),
     **dict.fromkeys(("ionChannelHH", "ionChannel", "ionChannelKS", "ionChannelPassive"), "a channel is part of a cell"),
     **dict.fromkeys(("pointCellCondBased", "pointCellCondBasedCa"), "it names channels, which are not looked up"),
+    "pinskyRinzelCA3Cell": "the core declares its Sisat twice; write its equations",
     **dict.fromkeys(
         (f"{shape}Generator{kind}" for shape in ("pulse", "sine", "ramp") for kind in ("", "DL")),
         "it is an input; name a population that it drives",
@@ -66,10 +67,6 @@ def _lines(lines: Mapping[str, str]) -> tuple[Derived, ...]:
     return tuple(found)
 
 
-def _case(name: str, condition: str, value: str, otherwise: str) -> Derived:
-    return Derived(name, "none", HERE, cases=((_text(condition), _text(value)), (None, _text(otherwise))))
-
-
 def _dynamics(
     states: str,
     rates: Mapping[str, str],
@@ -77,12 +74,10 @@ def _dynamics(
     lines: Mapping[str, str] | None = None,
     conditions: tuple[Condition, ...] = (),
     regimes: tuple[Regime, ...] = (),
-    cases: tuple[Derived, ...] = (),
 ) -> Dynamics:
-    derived = (*_lines(lines or {}), *cases)
     of_states = {name: (dimension, HERE) for name, dimension in _pairs(states).items()}
     exposed = {name: name for name in of_states}
-    return Dynamics(HERE, of_states, exposed, derived, _rates(rates), _assigned(start), conditions, regimes)
+    return Dynamics(HERE, of_states, exposed, _lines(lines or {}), _rates(rates), _assigned(start), conditions, regimes)
 
 
 def _spike(test: str, made: Mapping[str, str]) -> tuple[Condition, ...]:
@@ -263,66 +258,5 @@ _OSCILLATORS = (
     ),
 )
 
-_PINSKY_RINZEL = _type(
-    "pinskyRinzelCA3Cell",
-    "baseCellMembPot",
-    "iSoma currentDensity, iDend currentDensity, gLs conductanceDensity, gLd conductanceDensity, "
-    "gNa conductanceDensity, gKdr conductanceDensity, gCa conductanceDensity, gKahp conductanceDensity, "
-    "gKC conductanceDensity, gc conductanceDensity, eNa voltage, eCa voltage, eK voltage, eL voltage, pp none, "
-    "cm specificCapacitance, alphac none, betac none, gNmda conductanceDensity, gAmpa conductanceDensity, qd0 none",
-    _dynamics(
-        "Vs voltage, Vd voltage, Cad none, hs none, ns none, sd none, cd none, qd none, Si none, Wi none",
-        {
-            "Vs": "(-gLs * (Vs - eL) - gNa * Minfs_Vs^2 * hs * (Vs - eNa) - gKdr * ns * (Vs - eK)"
-            " + (gc / pp) * (Vd - Vs) + iSoma / pp) / cm",
-            "Vd": "(iDend / (1 - pp) - Isyn / (1 - pp) - gLd * (Vd - eL) - ICad - gKahp * qd * (Vd - eK)"
-            " - gKC * cd * chid * (Vd - eK) + gc * (Vs - Vd) / (1 - pp)) / cm",
-            "Cad": "(-0.13 * ICad / UAMP_PER_CM2 - 0.075 * Cad) / MSEC",
-            "hs": "(alphahs_Vs - (alphahs_Vs + betahs_Vs) * hs) / MSEC",
-            "ns": "(alphans_Vs - (alphans_Vs + betans_Vs) * ns) / MSEC",
-            "sd": "(alphasd_Vd - (alphasd_Vd + betasd_Vd) * sd) / MSEC",
-            "cd": "(alphacd_Vd - (alphacd_Vd + betacd_Vd) * cd) / MSEC",
-            "qd": "(alphaqd - (alphaqd + betaqd) * qd) / MSEC",
-            # in seconds, as the description says
-            "Si": "-Si / (150 * SEC)",
-            "Wi": "-Wi / (2 * SEC)",
-        },
-        {"Vs": "eL", "Vd": "eL", "qd": "qd0"},
-        {
-            "v voltage": "Vs",
-            "ICad currentDensity": "gCa * sd * sd * (Vd - eCa)",
-            "alphams_Vs none": "0.32 * (-46.9 - Vs / MVOLT) / (exp((-46.9 - Vs / MVOLT) / 4) - 1)",
-            "betams_Vs none": "0.28 * (Vs / MVOLT + 19.9) / (exp((Vs / MVOLT + 19.9) / 5) - 1)",
-            "Minfs_Vs none": "alphams_Vs / (alphams_Vs + betams_Vs)",
-            "alphans_Vs none": "0.016 * (-24.9 - Vs / MVOLT) / (exp((-24.9 - Vs / MVOLT) / 5) - 1)",
-            "betans_Vs none": "0.25 * exp(-1 - 0.025 * Vs / MVOLT)",
-            "alphahs_Vs none": "0.128 * exp((-43 - Vs / MVOLT) / 18)",
-            "betahs_Vs none": "4 / (1 + exp((-20 - Vs / MVOLT) / 5))",
-            "alphasd_Vd none": "1.6 / (1 + exp(-0.072 * (Vd / MVOLT - 5)))",
-            "betasd_Vd none": "0.02 * (Vd / MVOLT + 8.9) / (exp((Vd / MVOLT + 8.9) / 5) - 1)",
-            "Iampa currentDensity": "gAmpa * Wi * (Vd - Vsyn)",
-            "Inmda currentDensity": "gNmda * Sisat * (Vd - Vsyn) / (1 + 0.28 * exp(-0.062 * (Vd / MVOLT - 60)))",
-            "Isyn currentDensity": "Iampa + Inmda",
-        },
-        cases=(
-            _case("alphaqd", "0.00002 * Cad .gt. 0.01", "0.01", "0.00002 * Cad"),
-            _case("chid", "Cad / 250 .gt. 1", "1", "Cad / 250"),
-            _case(
-                "alphacd_Vd",
-                "Vd .lt. -10 * MVOLT",
-                "exp((Vd / MVOLT + 50) / 11 - (Vd / MVOLT + 53.5) / 27) / 18.975",
-                "2 * exp((-53.5 - Vd / MVOLT) / 27)",
-            ),
-            _case("betacd_Vd", "Vd .lt. -10 * MVOLT", "2 * exp((-53.5 - Vd / MVOLT) / 27) - alphacd_Vd", "0"),
-            _case("Sisat", "Si .gt. Smax", "Smax", "Si"),
-        ),
-    ),
-    constants=_constants(
-        "MSEC time 1ms, SEC time 1s, MVOLT voltage 1mV, UAMP_PER_CM2 currentDensity 1uA_per_cm2, Smax none 125.0, "
-        "Vsyn voltage 60mV, betaqd none 0.001"
-    ),
-    description="the core gives the decay of Si and Wi no unit, and what has none is per second there",
-)
-
-TYPES: Mapping[str, Type] = {each.name: each for each in (*_BASES, *_IAF, *_IZHIKEVICH, *_OSCILLATORS, _PINSKY_RINZEL)}
+TYPES: Mapping[str, Type] = {each.name: each for each in (*_BASES, *_IAF, *_IZHIKEVICH, *_OSCILLATORS)}
 """The core's types by name."""

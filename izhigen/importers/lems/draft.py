@@ -87,8 +87,8 @@ class Draft:
         States that are held after a spike, ``until`` a condition, or for ``tau_ref`` where there is none.
     is_refractory : bool
         Whether anything is.
-    numbered : set of str
-        States whose value at the start is a number in their unit.
+    ones : dict
+        Constants that give numbers their unit, as ``40 * mV``, and are 1 in it.
     """
 
     names: Names
@@ -105,7 +105,7 @@ class Draft:
     hold: tuple[str, ...] = ()
     until: Node | None = None
     is_refractory: bool = False
-    numbered: set[str] = field(default_factory=set)
+    ones: dict[str, float] = field(default_factory=dict)
 
     def declare(self, wanted: str, unit: str, place: Place) -> str:
         """A name with its unit and place."""

@@ -16,7 +16,7 @@ What LEMS' interpreters read in different ways is refused: ``-x^2``, ``a^b^c``, 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -42,6 +42,7 @@ RELATIONS = {".gt.": ">", ".lt.": "<", ".geq.": ">=", ".ge.": ">=", ".leq.": "<=
 RELATIONS |= {".eq.": "==", ".neq.": "!=", ".ne.": "!="}
 FUNCTIONS = {name: name for name in ("exp", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "abs")}
 FUNCTIONS |= {"log": "log", "ln": "log", "H": "heaviside"}
+_OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 MOST_OPERATORS = 300
 """Most operators of an expression."""
 _CEIL = "ceil"
@@ -253,21 +254,35 @@ def parse(source: Text, *, is_condition: bool = False) -> Node:
     return tree
 
 
+def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
+    """The tree with every part changed, after the parts of it."""
+    if isinstance(node, (Binary, Compare)):
+        node = type(node)(node.operator, rebuilt(node.left, change), rebuilt(node.right, change))
+    elif isinstance(node, Negative):
+        node = _negative(rebuilt(node.operand, change))
+    elif isinstance(node, Moment):
+        node = Moment(node.which, rebuilt(node.operand, change))
+    elif isinstance(node, Logical):
+        node = Logical(node.operator, tuple(rebuilt(part, change) for part in node.operands))
+    elif isinstance(node, Call):
+        node = Call(node.function, tuple(rebuilt(part, change) for part in node.arguments))
+    return change(node)
+
+
 def substituted(node: Node, names: Mapping[str, Node]) -> Node:
     """The tree with others in the place of some names."""
-    if isinstance(node, Name):
-        return names.get(node.id, node)
-    if isinstance(node, (Binary, Compare)):
-        return type(node)(node.operator, substituted(node.left, names), substituted(node.right, names))
-    if isinstance(node, Negative):
-        return _negative(substituted(node.operand, names))
-    if isinstance(node, Moment):
-        return Moment(node.which, substituted(node.operand, names))
-    if isinstance(node, Logical):
-        return Logical(node.operator, tuple(substituted(part, names) for part in node.operands))
-    if isinstance(node, Call):
-        return Call(node.function, tuple(substituted(part, names) for part in node.arguments))
-    return node
+    return rebuilt(node, lambda part: names.get(part.id, part) if isinstance(part, Name) else part)
+
+
+def opposite(condition: Node) -> Node:
+    """The condition that holds where another does not."""
+    if isinstance(condition, Compare):
+        return Compare(_OPPOSITE[condition.operator], condition.left, condition.right)
+    assert isinstance(condition, Logical), "conditions are comparisons, or made of them"
+    if condition.operator == "not":
+        return condition.operands[0]
+    operator = "or" if condition.operator == "and" else "and"
+    return Logical(operator, tuple(map(opposite, condition.operands)))
 
 
 def number_text(value: Fraction) -> str:

@@ -7,6 +7,7 @@ events here. A regime's conditions are those of the regime in which the step beg
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
 
@@ -14,7 +15,7 @@ from izhigen.errors import ModelError, shown, suggest
 from izhigen.importers.lems.components import Flattener, Instance
 from izhigen.importers.lems.draft import Draft, Happening, Made
 from izhigen.importers.lems.expressions import Text
-from izhigen.importers.lems.marks import INLINED
+from izhigen.importers.lems.marks import UNITS
 from izhigen.importers.lems.types import Assigned, Condition, Dynamics, Regime
 from izhigen.importers.trees import names_in
 from izhigen.model.events import SPIKE
@@ -66,7 +67,7 @@ class Happenings:
             self._draft.rates[self._state(made, name, rate)] = self._flattener.tree(made, rate)
 
     def _test(self, made: Instance, condition: Condition) -> Node:
-        return self._flattener.tree(made, condition.test, is_condition=True)
+        return self._flattener.tree_after_step(made, condition.test, is_condition=True)
 
     def _add(
         self, made: Instance, condition: Condition, test: Node, then: Iterable[Assigned] = (), also: Iterable[Made] = ()
@@ -90,8 +91,8 @@ class Happenings:
                 "that; trigger='rising' would count the first of them"
             )
         read = read.union(*(names_in(each.value) for each in assigned))
-        derived = sorted((read & self._moving).difference(made.element.get(INLINED).split()))
-        if derived:
+        derived = sorted(read & self._moving)
+        if derived and not made.element.get(UNITS):  # izhigen's own files say what they mean
             draft.report.append(
                 f"{place}: {name} reads {', '.join(derived)} after the step; LEMS' interpreters read derived "
                 "variables of its start"
@@ -127,7 +128,12 @@ class Happenings:
             return False
         draft = self._draft
         del draft.rates[stamp.id]
-        draft.start = [each for each in draft.start if each.state != stamp.id]
+        is_own = bool(made.units)  # in others the initial regime begins whatever the time is
+        draft.start = [
+            replace(each, state=LAST_SPIKE) if each.state == stamp.id else each
+            for each in draft.start
+            if is_own or each.state != stamp.id
+        ]
         self._add_rates(made, initial.rates)
         self._add(made, forth, self._test(made, forth), entry)
         held = [name for name in initial.rates if name not in after.rates]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
+from types import MappingProxyType
 from typing import TypeVar
 
 from izhigen.errors import EquationError, IzhigenError, ModelError, shown
@@ -11,13 +13,13 @@ from izhigen.importers.lems.components import Flattener
 from izhigen.importers.lems.documents import Document
 from izhigen.importers.lems.draft import Draft, Happening, Names, legal
 from izhigen.importers.lems.elements import Element, Place
-from izhigen.importers.lems.expressions import substituted
+from izhigen.importers.lems.expressions import rebuilt, substituted
 from izhigen.importers.lems.happenings import Happenings
 from izhigen.importers.lems.marks import LIQUID, apply_marks
 from izhigen.importers.trees import written
 from izhigen.model.additions import Refractory
 from izhigen.model.events import SPIKE, Event
-from izhigen.model.expressions import NEW, OLD, Expression, Name, Node, Number, parse_expression, walk
+from izhigen.model.expressions import NEW, OLD, Binary, Expression, Name, Node, Number, parse_expression, walk
 from izhigen.model.functions import LAST_SPIKE, TIME_NAMES
 from izhigen.model.model import Declaration
 from izhigen.model.unit_checks import Checker
@@ -50,14 +52,17 @@ def read_model(document: Document, element: Element, kind: type[D], report: list
     if made.dynamics is None:
         raise ModelError(f"{made.place}: <{made.element.tag}> has no Dynamics, so there is no model in it")
     if made.lineage[0].name not in document.types:
-        note = made.lineage[0].description
         report.append(
             f"{made.place}: {made.lineage[0].name} is NeuroML's cell as izhigen declares it, as no file that is "
-            f"included does{f'; {note}' if note else ''}"
+            "included does"
         )
     flattener.compute(made)
     Happenings(flattener, draft).find(made)
-    apply_marks(draft, made.element)
+    for each in made.all:
+        if each.units:
+            apply_marks(draft, each.element, each.helpers, each.prefix)
+    order = list(made.units)
+    draft.inputs.sort(key=lambda each: order.index(each) if each in order else len(order))
     description = made.lineage[0].description if made.lineage[0].name in document.types else ""
     name = legal(element.get("id") or "Cell")
     if name != element.get("id"):
@@ -79,6 +84,7 @@ class _Maker:
         self._units: dict[str, Unit] = {name: unit_of_text(text) for name, text in texts.items()}
         self._texts = texts
         self._checker = Checker(self._units, texts, True)
+        self._ones = {name: Number(Fraction(repr(value))) for name, value in draft.ones.items()}
 
     def model(self, kind: type[D], name: str, description: str) -> D:
         """The model, checked."""
@@ -93,6 +99,7 @@ class _Maker:
         spike = events.pop(SPIKE, None)
         units = {each: draft.units[each] for each in (*draft.numbers, *draft.inputs)}
         initial = self._initial()
+        last_spike = {name: parse_expression(initial.pop(name)) for name in [LAST_SPIKE] if name in initial}
         try:
             found = kind(
                 name,
@@ -105,21 +112,22 @@ class _Maker:
                 inputs=draft.inputs,
                 initial=initial,
                 units=units,
-                strict_units=True,
                 description=description,
             )
-            return self._refractory(found)
+            return self._refractory(found, last_spike)
         except IzhigenError as problem:
             raise ModelError(f"{self._place}: {problem}") from None
 
-    def _refractory(self, model: D) -> D:
+    def _refractory(self, model: D, last_spike: Mapping[str, Expression]) -> D:
+        """The model with its refractory period, and when it is to have spiked last before the start."""
         draft = self._draft
         if not draft.is_refractory:
             return model
         until = None
         if draft.until is not None:
             until = self._checked(draft.until, None, self._place, "the end of the refractory period", "condition")
-        found = model.replaced(refractory=Refractory(draft.hold, until))
+        initial = MappingProxyType({**model.initial, **last_spike})
+        found = model.replaced(refractory=Refractory(draft.hold, until), initial=initial)
         if spikes_while_held(found):
             raise ModelError(
                 f"the condition of the spike holds right after the reset, in the regime that is silent in LEMS, and "
@@ -146,7 +154,17 @@ class _Maker:
             if not found.names and unit not in (None, PLAIN) and found.evaluate({}):  # LEMS has no bare quantities
                 raise ModelError(f"{where}: the right-hand side is in 1, and {text} is due")
             self._checker.check(found, unit, text, where)
-        return found
+        if not found.names.keys() & self._draft.ones.keys():
+            return found
+        bare = substituted(rebuilt(tree, self._without_unit), self._ones)
+        return parse_expression(written(bare), where, kind=kind, moments=(OLD, NEW))
+
+    def _without_unit(self, node: Node) -> Node:
+        """The number of one that is times its unit."""
+        if isinstance(node, Binary) and isinstance(node.left, Number) and isinstance(node.right, Name):
+            one = self._ones.get(node.right.id)
+            return node if one is None or node.operator != "*" else Number(node.left.value * one.value)
+        return node
 
     def _rate(self, state: str, tree: Node) -> str:
         unit, text = self._units[state] / self._units["t"], f"{self._texts[state]}/ms"
@@ -213,8 +231,7 @@ class _Maker:
                         "later; put that first"
                     )
             what, text = f"OnStart, {each.state}", self._texts[each.state]
-            due = None if each.state in draft.numbered else self._units[each.state]
-            found[each.state] = self._checked(tree, due, each.place, what, text=text).text
+            found[each.state] = self._checked(tree, self._units[each.state], each.place, what, text=text).text
         return found
 
     def _without_lines(self, tree: Node, place: Place) -> Node:
