@@ -9,15 +9,13 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, TypeVar
 
-import numpy as np
-
 from izhigen.errors import EquationError, ModelError, shown, suggest
 from izhigen.importers.brian2_expressions import Term, as_number
 from izhigen.importers.brian2_neuron import FREE, Neuron, is_noise
 from izhigen.importers.brian2_passages import Line, Passage, read_lines, read_text
 from izhigen.importers.brian2_units import SECOND, label, shown_unit, times, value_of_name, whole_part
 from izhigen.importers.brian2_values import Values
-from izhigen.importers.imported import Imported
+from izhigen.importers.imported import Imported, spikes_while_held
 from izhigen.importers.trees import ONE, ZERO, linear_parts, names_in, product, total, written
 from izhigen.model.additions import REFRACTORY
 from izhigen.model.composition import Composable
@@ -301,7 +299,12 @@ class _Import:
             model = model.with_current(written(node), to=name)
         if self._until is not None:
             model = model.with_refractory(hold=self._held, until=written(self._until))
-            _check_that_it_is_quiet(model)
+            if spikes_while_held(model):
+                assert model.threshold is not None
+                raise ModelError(
+                    f"threshold {model.threshold.text!r} holds right after the reset, while the neuron is refractory; "
+                    "Brian2 keeps it silent then, which is not known for held states here; reset them below it"
+                )
         if neuron.reads_free and self._until is not None:
             is_held = Logical("and", (Compare(">", Name(REFRACTORY.name), Number(Fraction(1, 2))), _not(self._until)))
             model = model.with_current(written(Call("where", (is_held, ZERO, ONE))), to=FREE)
@@ -399,27 +402,3 @@ def _as_float(name: str, term: Term) -> float:
 
 def _not(node: Node) -> Node:
     return node.operands[0] if isinstance(node, Logical) and node.operator == "not" else Logical("not", (node,))
-
-
-def _check_that_it_is_quiet(model: Composable) -> None:
-    """Refuse a reset that leaves a held state above the threshold: it would spike in every step while it is held.
-
-    Brian2 keeps a refractory neuron silent in any case; here a condition that reads held states alone is looked at.
-    """
-    assert model.threshold is not None and model.refractory is not None
-    reset = {assignment.state: assignment.expression for assignment in model.reset}
-    read = model.threshold.names.keys()
-    states = read & set(model.states)
-    known = {**model.parameters}
-    if not states or not states <= {*model.refractory.states} or not states <= reset.keys():
-        return
-    needed = {name for state in states for name in reset[state].names} | (read - states)
-    if not needed <= known.keys():
-        return
-    with np.errstate(all="ignore"):
-        values = {**known, **{state: reset[state].evaluate(known) for state in states}}
-        if bool(model.threshold.evaluate(values)):
-            raise ModelError(
-                f"threshold {model.threshold.text!r} holds right after the reset, while the neuron is refractory. In "
-                "Brian2 it is silent then, which is not known for a held state here; reset it below the threshold"
-            )

@@ -362,6 +362,17 @@ def test_refractory_may_be_many_things():
         read(LEAK.replace(": volt", ": volt (unless refractory)"), reset="v = v_t + 1*mV", refractory="2*ms")
 
 
+def test_a_refractory_neuron_is_silent_whatever_the_threshold_reads():
+    equations = "dv/dt = (2 - v)/tau : 1 (unless refractory)\ntwice = 2*v : 1\nn : integer"
+    kept = read(equations, "twice > 1", "n += 1", refractory="3*ms", namespace={"tau": "10*ms"}, initial={}).model
+    pop = kept.population(1, dt=0.5, method="euler", dtype="float64", backend="numpy")
+    steps = np.flatnonzero(pop.run(40.0, record=["spike"])["spike"][:, 0])
+    assert len(steps) > 3 and (np.diff(steps) == 6).all()
+    for threshold in ("v > 0.6", "twice > 1.2"):
+        with pytest.raises(ModelError, match=f"threshold '{threshold}' holds right after the reset"):
+            read(equations, threshold, "v = 1", refractory="3*ms", namespace={"tau": "10*ms"}, initial={})
+
+
 def test_a_held_state_rests_in_every_stage():
     """What goes on reads the held state; by RK4 too it sees one value in a step."""
     equations = "dv/dt = 10/ms : 1 (unless refractory)\ndw/dt = v/ms : 1"

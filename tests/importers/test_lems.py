@@ -265,6 +265,13 @@ def test_a_refractory_regime_holds_as_long_as_in_lems(operator, tmp_path):
     assert np.round(rec.spikes[0] / dt).astype(int).tolist() == [step + 1 for step in spikes]
 
 
+def test_a_reset_above_the_threshold_is_refused_where_it_would_spike_on(tmp_path):
+    """In LEMS the regime of the refractory period sends nothing."""
+    cell = '<iafTauRefCell id="c" leakReversal="-65mV" thresh="-50mV" reset="{}" tau="10ms" refract="2ms"/>'
+    assert read(cell.format("-50mV"), tmp_path).model.refractory
+    fails(cell.format("-49mV"), tmp_path, "line 1: the condition of the spike holds right after the reset")
+
+
 def test_regimes_of_any_kind_are_numbered(tmp_path):
     """Three regimes, one left by a condition on a state, against the same loop."""
     regimes = """

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TypeVar
 
 from izhigen.errors import EquationError, IzhigenError, ModelError, shown
+from izhigen.importers.imported import spikes_while_held
 from izhigen.importers.lems.components import Flattener
 from izhigen.importers.lems.documents import Document
 from izhigen.importers.lems.draft import Draft, Happening, Names, legal
@@ -118,7 +119,13 @@ class _Maker:
         until = None
         if draft.until is not None:
             until = self._checked(draft.until, None, self._place, "the end of the refractory period", "condition")
-        return model.replaced(refractory=Refractory(draft.hold, until))
+        found = model.replaced(refractory=Refractory(draft.hold, until))
+        if spikes_while_held(found):
+            raise ModelError(
+                f"the condition of the spike holds right after the reset, in the regime that is silent in LEMS, and "
+                f"{', '.join(draft.hold)} would spike in every step here; give the reset a value below it"
+            )
+        return found
 
     def _checked(
         self, tree: Node, unit: Unit | None, place: Place, what: str, kind: str = "number", text: str = ""
