@@ -46,6 +46,7 @@ from izhigen.model.expressions import (
 
 MOST_BITS = 4_000
 """Longest numerator or denominator of a constant."""
+_HALF = Number(Fraction(1, 2))
 _ODD = re.compile(r"[^\t\n -~]")
 
 
@@ -169,6 +170,8 @@ class Reader:
         Names that could be meant, for suggestions; iterated over when one is due.
     functions : callable
         What ``name(t)`` stands for, or None.
+    is_whole : callable
+        Whether a tree is a whole number by its form.
     """
 
     def __init__(
@@ -176,8 +179,9 @@ class Reader:
         meaning: Callable[[str], Term | None],
         known: Iterable[str],
         functions: Callable[[str], Term | None],
+        is_whole: Callable[[Node], bool] = lambda _: False,
     ) -> None:
-        self._meaning, self._known, self._functions = meaning, known, functions
+        self._meaning, self._known, self._functions, self._is_whole = meaning, known, functions, is_whole
         self._passage = Passage("", "")
         self._indents: tuple[int, ...] = ()
         self._chain = 0
@@ -505,11 +509,16 @@ class Reader:
         one, other = self.node(left), self.node(right)
         if operator == "//":
             self._refuse_units(of_unit, "//", node)
-            return Term(Call("floor", (Binary("/", one, other),)))
+            return Term(self._floored(one, other))
         if operator == "%":
-            whole = Call("floor", (Binary("/", one, other),))
-            return Term(Binary("-", one, Binary("*", other, whole)), None, of_unit)
+            return Term(Binary("-", one, Binary("*", other, self._floored(one, other))), None, of_unit)
         return Term(Binary(operator, one, other), None, of_unit)
+
+    def _floored(self, one: Node, other: Node) -> Node:
+        """The whole part of a quotient; half of one on top of whole numbers keeps rounding from making it one less."""
+        if isinstance(other, Number) and other.value > 0 and self._is_whole(one) and self._is_whole(other):
+            one = Binary("+", one, _HALF)
+        return Call("floor", (Binary("/", one, other),))
 
     def _infinite(self, operator: str, left: Term, right: Term, of_unit: Dimension, node: ast.AST) -> Term:
         """An infinite constant times or over a finite one."""
