@@ -249,7 +249,9 @@ def _is_muted(system: System, condition: Any, assignments: tuple[Assignment, ...
     constant = {DT, *system.parameters}
     reset = {a.symbol for a in assignments if a.expression.free_symbols <= constant}
     quiet = reset.intersection(hold.states) - others
-    return not condition.free_symbols <= {*constant, *quiet, *map(at_start, quiet)}
+    known = {*quiet, *map(at_start, quiet)}
+    read = condition.free_symbols
+    return not read & known or not read <= known | constant
 
 
 def _hold(system: System) -> Hold | None:

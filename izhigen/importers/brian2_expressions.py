@@ -38,6 +38,7 @@ from izhigen.units.dimensions import PLAIN, Unit
 
 MOST_BITS = 4_000
 """Longest numerator or denominator of a constant."""
+_HALF = Number(Fraction(1, 2))
 _ODD = re.compile(r"[^\t\n -~]")
 
 
@@ -163,6 +164,8 @@ class Reader:
     takes_roots : bool
         Whether a constant to a broken power is a constant too. It is known to 50 digits, and the reader then not
         ``is_exact``.
+    is_whole : callable
+        Whether a tree is a whole number by its form.
     """
 
     def __init__(
@@ -171,8 +174,10 @@ class Reader:
         known: Iterable[str],
         functions: Callable[[str], Term | None],
         takes_roots: bool = False,
+        is_whole: Callable[[Node], bool] = lambda _: False,
     ) -> None:
-        self._meaning, self._known, self._functions, self._takes_roots = meaning, known, functions, takes_roots
+        self._meaning, self._known, self._functions = meaning, known, functions
+        self._takes_roots, self._is_whole = takes_roots, is_whole
         self._passage = Passage("", "")
         self._indents: tuple[int, ...] = ()
         self._chain = 0
@@ -501,11 +506,16 @@ class Reader:
         one, other = self.node(left), self.node(right)
         if operator == "//":
             self._refuse_units(of_unit, "//", node)
-            return Term(Call("floor", (Binary("/", one, other),)))
+            return Term(self._floored(one, other))
         if operator == "%":
-            whole = Call("floor", (Binary("/", one, other),))
-            return Term(Binary("-", one, Binary("*", other, whole)), None, of_unit)
+            return Term(Binary("-", one, Binary("*", other, self._floored(one, other))), None, of_unit)
         return Term(Binary(operator, one, other), None, of_unit)
+
+    def _floored(self, one: Node, other: Node) -> Node:
+        """The whole part of a quotient; half of one on top of whole numbers keeps rounding from making it one less."""
+        if isinstance(other, Number) and other.value > 0 and self._is_whole(one) and self._is_whole(other):
+            one = Binary("+", one, _HALF)
+        return Call("floor", (Binary("/", one, other),))
 
     def _infinite(self, operator: str, left: Term, right: Term, of_unit: Unit, node: ast.AST) -> Term:
         """An infinite constant times or over a finite one."""

@@ -68,7 +68,7 @@ class Neuron:
         self.reads_free = False
         self._functions: set[str] = set()
         self._place, self._may_be_noisy = "", False
-        self.reader = Reader(self.meaning, self, self._of_time)
+        self.reader = Reader(self.meaning, self, self._of_time, is_whole=self.is_whole)
         for line in lines:
             self._declare(line)
         self._read_inputs(inputs)

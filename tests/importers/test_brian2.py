@@ -179,6 +179,17 @@ def test_statements_of_a_reset_follow_one_another():
     assert "reset: tmp is a name of its statements alone" in found.report
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("divisor", [3, 7, 49, 100])
+def test_whole_parts_of_whole_numbers_are_not_rounded(divisor, dtype):
+    """(n + 1)/3 is computed as n/3 + 1/3, which is less than 2 at n = 5."""
+    reset = f"n += 1; k = n // {divisor}; left = n % {divisor}"
+    model = read("dv/dt = 1*Hz : 1\nn : integer\nk : integer\nleft : integer", "v > -1", reset, initial={}).model
+    found = model.population(1, dt=0.1, dtype=dtype).run(steps=600, record=["k", "left"])
+    count = np.arange(1, 601)
+    assert (found["k"][:, 0] == count // divisor).all() and (found["left"][:, 0] == count % divisor).all()
+
+
 def test_integers_take_whole_numbers():
     equations = f"{LEAK}\nn : integer\nk : integer\non : boolean\nhalf = n/2 : integer"
     whole = "n += 2*k - int(v > v_t); k = int(v/v_r) + n % 3 + abs(n // 2)*clip(k, 0, 3); n = -n + ceil(v/v_r)"
