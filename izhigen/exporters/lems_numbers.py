@@ -143,8 +143,9 @@ class _Numbers(Generic[D]):
         return PLAIN if of_root is None else of_root.power(Fraction(1, 2))
 
     def _first(self, nodes: Iterable[Node]) -> Unit | None:
-        """The unit of the first part that has one."""
-        return next((unit for unit in map(self._unit, nodes) if unit is not None), None)
+        """The unit of the first part that has one; rather of one without a number that is a factor."""
+        units = (self._unit(node) for node in sorted(nodes, key=_is_free))
+        return next((unit for unit in units if unit is not None), None)
 
     # -- numbers ----------------------------------------------------------------------------------------------------
 
@@ -221,4 +222,6 @@ def _is_free(node: Node) -> bool:
         return _is_free(node.operand)
     if isinstance(node, Binary) and node.operator in ("*", "/"):
         return any(map(_is_free, children(node)))
+    if isinstance(node, Call) and (node.function == "where" or node.function in _LIKE_ITS_ARGUMENTS):
+        return all(map(_is_free, node.arguments[1 if node.function == "where" else 0 :]))
     return isinstance(node, Binary) and node.operator in ("+", "-") and all(map(_is_free, children(node)))

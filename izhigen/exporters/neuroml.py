@@ -81,10 +81,11 @@ def _refuse(model: Declaration) -> None:
         for name in ("dt", LAST_SPIKE):
             if name in expression.names:
                 raise ModelError(f"{where}: LEMS has no {name}; write it without")
-    lines = {e.name for e in model.equations if not e.is_ode}
+    states = {*model.states}
+    lines = {e.name for e in model.equations if not e.is_ode and model.reads([e.name]) & states}
     for event in model.events:
         for where, expression in event.expressions:
-            _refuse_before(where, expression.tree, lines, {*model.states})
+            _refuse_before(where, expression.tree, lines, states)
     _refuse_start(model)
 
 
@@ -106,7 +107,7 @@ def _refuse_before(where: str, node: Node, lines: set[str], states: set[str]) ->
     if isinstance(node, Name) and node.id in lines:
         what, hint = node.id, f"write its expression, or old({node.id})"
     elif isinstance(node, Call) and node.function == "where":
-        if not _names_after(node) & states:
+        if not _names_after(node) & (states | lines):
             return
         what, hint = "where(...)", "write it without, or of old(...)"
     else:

@@ -238,7 +238,7 @@ def of_unit(unit):
 
 
 @given(of_unit("V"), of_unit("1"), of_unit("1"), st.sampled_from(["", "level"]), st.integers(0, 3))
-@settings(max_examples=200 if ALL else 25, deadline=None)
+@settings(max_examples=600 if ALL else 25, deadline=None)
 def test_random_models_are_the_same(of_v, of_x, line, trigger, kind):
     model = Model(
         "Random",
@@ -246,7 +246,7 @@ def test_random_models_are_the_same(of_v, of_x, line, trigger, kind):
         threshold="V >= E and x < 2" if kind else None,
         reset="V = E - a*V; w = w + g*new(V)" if kind else None,
         trigger=trigger or "auto" if kind else "auto",
-        events={"other": iz.Event(f"x + ({line}) > 1", "x = 0.5*x")} if kind == 2 else {},
+        events={"other": iz.Event(f"x + old(x + {line}) > 1", "x = 0.5*x")} if kind == 2 else {},
         parameters={"tau": 12.0, "E": -60.5, "g": 3.3, "a": 0.1, "C": 200.0, "k": 0.07},
         inputs=["I"],
         initial={"V": "E", "w": 20.0},
@@ -292,6 +292,12 @@ def lif(**changes):
             r"threshold: LEMS computes x before a step, .*; write its expression, or old\(x\)",
         ),
         (lambda: lif(reset="V = where(V > 2*E, E, V)"), r"reset of V: LEMS computes where\(...\) before a step"),
+        (
+            lambda: lif(
+                equations="dV/dt = (E - V + R*I)/tau : mV\nx = V - E : mV", reset="V = where(old(V) > E, x, E)"
+            ),
+            r"reset of V: LEMS computes where\(...\) before a step",
+        ),
         (lambda: lif(reset="V = E*sign(V)"), r"LEMS has no sign\(\) of what is in mV; divide it by that unit"),
         (lambda: lif().with_refractory(2.0).variant(initial={"t_last_spike": -1.0}), "not refractory at the start"),
         (
@@ -312,7 +318,7 @@ def lif(**changes):
             "no order keeps the values before the event",
         ),
     ],
-    ids=range(18),
+    ids=range(19),
 )
 def test_what_lems_cannot_say_is_refused(make, match):
     with pytest.raises(ModelError, match=match):

@@ -103,6 +103,24 @@ def test_the_order_of_assignments_means_nothing():
     assert one == two and one != one.variant(reset="V = 0; u = new(V)")
 
 
+def test_a_current_in_the_equations_is_one_that_is_added_to_an_input():
+    """Where it is not held during a step; also in a threshold, and with several."""
+    parts = dict(reset="V = 0", parameters={"g": 2.0, "E": 1.0}, inputs=["I"])
+    bare = Model("M", "dV/dt = x - V\nx = I", "V > 2*I", **parts)
+    in_it = Model("M", "dV/dt = x - V\nx = I + V + g*(E - V)", "V > 2*(I + V + g*(E - V))", **parts)
+    added = bare.with_current("g*(E - V)", held=False).with_current("V", held=False)
+    assert added == in_it and hash(added) == hash(in_it)
+    held = bare.with_current("g*(E - V)").with_current("V")
+    assert held != in_it and held.with_liquid_time_constant() == in_it.with_liquid_time_constant()
+    assert added != bare.with_current("V", held=False)
+
+
+def test_the_order_of_initial_values_means_nothing():
+    parts = dict(equations="dV/dt = -V\ndw/dt = V - w", parameters={})
+    one = Model("M", **parts, initial={"V": 1.0, "w": "2*V"})
+    assert one == Model("M", **parts, initial={"w": "2*V", "V": 1.0}) != Model("M", **parts, initial={"V": 1.0})
+
+
 @pytest.mark.parametrize(
     "expression",
     [

@@ -61,6 +61,9 @@ def read_model(document: Document, element: Element, kind: type[D], report: list
     for each in made.all:
         if each.units:
             apply_marks(draft, each.element, each.helpers, each.prefix)
+        if each is not made and each.element.get(LIQUID) == "true":
+            what = f"{LIQUID} is left out, as it is of a whole model; use with_liquid_time_constant()"
+            report.append(f"{each.place}: {what}")
     order = list(made.units)
     draft.inputs.sort(key=lambda each: order.index(each) if each in order else len(order))
     description = made.lineage[0].description if made.lineage[0].name in document.types else ""
