@@ -367,6 +367,7 @@ def test_what_is_being_built_or_loaded_stays(folder):
 
 def test_the_limit_holds_for_builds(folder, monkeypatch):
     monkeypatch.setenv("IZHIGEN_CACHE_SIZE", "1kB")
+    monkeypatch.setattr(build.Cache, "tidy_at_times", build.Cache.tidy)  # else by the name of one in sixteen
     first = build.build(MODEL.program())
     os.utime(first.library, (1, 1))
     for path in folder.iterdir():
