@@ -51,6 +51,7 @@ bench: $(VENV)/.installed
 	@$(BIN)/python benchmarks/poisson.py --save
 	@$(BIN)/python benchmarks/sweeps.py --save
 	@$(BIN)/python benchmarks/fits.py --save
+	@$(BIN)/python benchmarks/imports.py --save
 	@$(BIN)/python benchmarks/cluster.py --save
 	@$(BIN)/python benchmarks/events.py --save
 	@$(BIN)/python benchmarks/training.py --save

@@ -245,6 +245,12 @@ def fits(data: dict[str, Any]) -> str:
     return table(["", "a generation", "", "candidates/s", "izhigen on 1 core, times"], lines)
 
 
+def imports(data: dict[str, Any]) -> str:
+    """Imported neurons beside where they come from."""
+    lines = [[r["what"], f"{r['neurons']:,}", rate(r), f"{r['times']:.1f} x"] for r in data["rows"]]
+    return table(["", "neurons", "M neuron-steps/s", "the origin, times"], lines)
+
+
 def cluster(data: dict[str, Any]) -> str:
     """What a cluster costs, and what it would take for ten thousand million neurons."""
     rows, more = data["rows"], data["overheads"]
@@ -456,6 +462,7 @@ def tables() -> dict[str, str]:
         "poisson": f"{on_machine(load('poisson'))}\n\n{poisson(load('poisson'))}",
         "sweeps": f"{on_machine(load('sweeps'))}\n\n{sweeps(load('sweeps'))}",
         "fits": f"{on_machine(load('fits'))}\n\n{fits(load('fits'))}",
+        "imports": f"{on_machine(load('imports'))}\n\n{imports(load('imports'))}",
         "cluster": f"{on_machine(load('cluster'))}\n\n{cluster(load('cluster'))}",
         "precision": f"{on_machine(load('precision'))}\n\n{precision(load('precision'))}",
         "located": steps_at_10_hz(load("precision")),

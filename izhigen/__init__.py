@@ -11,8 +11,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from izhigen._version import __version__
-from izhigen.api import Model, from_brian2, load, restore
+from izhigen.api import Model, restore
 from izhigen.errors import IzhigenError, shown
+from izhigen.loading import from_brian2, load, read, read_brian2
 from izhigen.model.events import Event
 from izhigen.model.library import list_models, list_parts, part
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from izhigen import fits, inputs, plot, sweeps
     from izhigen.derive import surrogates
     from izhigen.fits import fit
+    from izhigen.importers.imported import Imported
     from izhigen.population import distributions
     from izhigen.population.population import Population
     from izhigen.recording.recording import Recording
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "fit": ("izhigen.fits", "fit"),
     "fits": ("izhigen.fits", None),
+    "Imported": ("izhigen.importers.imported", "Imported"),
     "inputs": ("izhigen.inputs", None),
     "plot": ("izhigen.plot", None),
     "surrogates": ("izhigen.derive.surrogates", None),
@@ -42,6 +45,7 @@ _LAZY = {
 
 __all__ = [
     "Event",
+    "Imported",
     "IzhigenError",
     "Model",
     "Population",
@@ -57,6 +61,8 @@ __all__ = [
     "load",
     "part",
     "plot",
+    "read",
+    "read_brian2",
     "restore",
     "surrogates",
     "sweep",

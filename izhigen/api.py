@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from izhigen.cluster.connection import is_asked_for
-from izhigen.errors import BackendError, DerivationError, ModelError, ValueShapeError, shown
-from izhigen.model import library
+from izhigen.errors import BackendError, DerivationError, ValueShapeError, shown
+from izhigen.files import read_path
 from izhigen.model.composition import Composable
 from izhigen.model.model import Declaration
 from izhigen.scalars import read_names
@@ -99,7 +99,7 @@ class Model(Composable):
         ------
         BackendError
             For an unknown target, or one that draws no counts, delivers no spikes, does not go back or does not locate
-            spikes where that is asked for.
+            spikes where that is asked for; for a format whose files are no text, which :meth:`emit` writes.
         ValueShapeError
             For gradients of something unknown, and for a surrogate where none are asked for; for choices about kernels
             where the target is another program's format.
@@ -114,7 +114,13 @@ class Model(Composable):
         choices |= {"detach_spike": detach_spike, "spike_reset": spike_reset, "spike_scale": spike_scale}
         if exporters.is_known(target):
             _refuse_choices(target, choices)
-            return exporters.write(self, target)
+            text = exporters.write(self, target)
+            if isinstance(text, bytes):
+                raise BackendError(
+                    f"files of target {target!r} are no text; write one by model.emit('x.{target}', "
+                    f"target={target!r}), or by izhigen emit --target {target} -o x.{target}"
+                )
+            return text
         return self.program(target, **choices).source
 
     def program(
@@ -198,9 +204,11 @@ class Model(Composable):
         Parameters
         ----------
         folder : path
-            New or empty, or one that holds such a project.
+            New or empty, or one that holds such a project; a file for the format of another program.
         target : str
-            ``"c"``, ``"c-embedded"`` or another of :func:`izhigen.standalone.project.project_targets`.
+            ``"c"``, ``"c-embedded"`` or another of :func:`izhigen.standalone.project.project_targets`; or the format of
+            another program, as in :meth:`source`: one file with the model. What the format says otherwise, or leaves
+            open, are the lines of :func:`izhigen.exporters.report`.
         dtype, method, spike_timing : str
             As in :meth:`source`.
         deltas : tuple of str
@@ -217,17 +225,23 @@ class Model(Composable):
         ------
         ValueShapeError
             When something would be overwritten that was not written here; for gradients of something unknown, and for a
-            surrogate where none are asked for.
+            surrogate where none are asked for; for choices about kernels where the target is another program's format.
         BackendError
             For an unknown target, or one that lacks the number type or does not go back where that is asked for.
+        ModelError
+            What another program's format cannot say.
         DerivationError
             When there is nothing that a self test could compare.
         """
         from izhigen import exporters
-        from izhigen.standalone.project import build_project
+        from izhigen.standalone.project import build_project, write_source
 
         if exporters.is_known(target):
-            raise BackendError(f"target {target!r} is one file and no project; write model.source({target!r}) to it")
+            given: dict[str, Any] = {"dtype": dtype, "method": method, "spike_timing": spike_timing, "deltas": deltas}
+            given |= {"poisson": poisson, "spikes": spikes, "gradients": gradients, "surrogate": surrogate}
+            given |= {"detach_spike": detach_spike, "spike_reset": spike_reset, "spike_scale": spike_scale}
+            _refuse_choices(target, given)
+            return write_source(exporters.write(self, target), read_path(folder, f"x.{target}"), force=force)
         choices = ((), deltas, poisson, spikes), (surrogate, detach_spike, spike_scale)
         request = self._request(dtype, method, spike_timing, gradients, spike_reset, *choices)
         return build_project(request, target).write(folder, force=force)
@@ -390,9 +404,9 @@ class Model(Composable):
         return scale_model(self, values, scaled_values)
 
     def _repr_latex_(self) -> str:
-        from izhigen.model.latex import model_latex
+        from izhigen.model.latex import equations_latex
 
-        return f"$${model_latex(self).replace('align*', 'aligned')}$$"
+        return f"$${equations_latex(self).replace('align*', 'aligned')}$$"
 
     def _repr_html_(self) -> str:
         from izhigen import notebook
@@ -440,79 +454,6 @@ def _way_back(
             "leave it out"
         )
     return {}
-
-
-def load(name: str) -> Model:
-    """Load a model by its library name, or as ``"file.py:NAME"`` (``"file.py"`` when it holds one model), which is run;
-    or from another program's file, ``"cell.nml:id"``, which is read (:mod:`izhigen.importers`).
-
-    Raises
-    ------
-    ModelNotFoundError
-        No such file, or no such model in it; names the nearest one.
-    ModelError
-        What another program's file has, and the language of models has not: with the file and the line.
-    """
-    path, _, part = name.partition(":") if isinstance(name, str) else ("", "", "")
-    if Path(path).suffix not in ("", ".py"):
-        from izhigen import importers
-
-        if Path(path).suffix in importers.suffixes():
-            return importers.read(path, part, Model).model
-    found = library.load(name)
-    if not isinstance(found, Model):
-        raise ModelError(f"{name} is a {type(found).__name__}; declare it as izhigen.Model(...)")
-    return found
-
-
-def from_brian2(
-    equations: str,
-    threshold: str | None = None,
-    reset: str | None = None,
-    refractory: Any = False,
-    namespace: Mapping[str, Any] | None = None,
-    *,
-    name: str = "Brian2",
-    inputs: Any = (),
-    initial: Mapping[str, Any] | None = None,
-) -> Model:
-    """A neuron of Brian2 from its strings, as ``NeuronGroup`` takes them; Brian2 itself is not needed.
-
-    Everything is converted to one system of units: ms, mV, pA, nS, pF, Gohm, and uA/cm**2 per area.
-    :func:`izhigen.importers.brian2.read` gives the same with a report of what was decided.
-
-    Parameters
-    ----------
-    equations : str
-        Lines of Brian2's equation language; nothing of them is run.
-    threshold, reset : str, optional
-        The condition of a spike, and the statements that follow it.
-    refractory : str, float or quantity
-        A time, such as ``"5*ms"`` (a plain number is in ms), or a condition during which a neuron stays refractory.
-    namespace : mapping
-        Constants by name: numbers, text such as ``"10*ms"``, quantities of Brian2, pint or astropy. Those that are
-        read become parameters; one that the equations declare (``I : amp``) is 0 unless it stands here.
-    name : str
-        Of the model.
-    inputs : iterable of str, or mapping from name to unit
-        What varies in time: declared parameters, ``(constant over dt)`` lines, and functions that are read as ``I(t)``,
-        which need a unit, such as ``{"I": "amp"}``.
-    initial : mapping
-        What a script assigns to variables before it runs: values as in ``namespace``, or expressions as text.
-
-    Raises
-    ------
-    EquationError
-        Text that is not in Brian2's language or not in ours, with the line, the equation and the column.
-    ModelError
-        Parts that do not fit together, or whose meaning in Brian2 cannot be had here.
-    """
-    from izhigen.importers import brian2
-
-    found = brian2.read(
-        equations, threshold, reset, refractory, namespace, kind=Model, name=name, inputs=inputs, initial=initial
-    )
-    return found.model
 
 
 def restore(path: str | Path, *, cluster: Any = None, **options: Any) -> Population:

@@ -11,56 +11,36 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 import izhigen as iz
 from izhigen import exporters
-from izhigen.errors import IzhigenError, RecordingError, ValueShapeError, printable
+from izhigen.errors import IzhigenError, ValueShapeError, printable
 from izhigen.files import check_writable, write_file
 from izhigen.layers import DEFAULT_SURROGATE
-from izhigen.list_command import list_command
-from izhigen.model.events import SPIKE
+from izhigen.list_command import list_command, part_latex, part_lines
+from izhigen.model.library import is_part
 from izhigen.options import (
-    BACKEND,
-    DEVICE,
     DTYPE,
-    DURATION,
-    EVERY,
+    INPUTS,
     METHOD,
-    PROGRESS,
     SET,
-    STEP,
-    STIMULI,
-    THREADS,
     TIMING,
     StepType,
-    check_picture,
-    read_indices,
     read_inputs,
-    read_items,
     read_settings,
     read_sizes,
 )
 from izhigen.patterns_command import patterns
 from izhigen.population.training import DETACHED
-from izhigen.recording.description import output_path, recording_path
-from izhigen.recording.events import default_events
-from izhigen.recording.store import SUFFIX, check_new
+from izhigen.run_command import run
 from izhigen.sweep_command import sweep
-from izhigen.timegrid import whole_steps
-from izhigen.verify_command import pick_step, verify
-
-_INPUT_HELP = (
-    "An input: 'NUMBER', 'KIND:key=value;...' (KIND of "
-    + ", ".join(STIMULI)
-    + "; lists with commas), a .npy or .csv file (one row a step), or text in t. "
-    "'NAME=...' names the model's input (default: the first). Several for one input add up."
-)
+from izhigen.verify_command import verify
 
 ADJOINT = "adjoint"
 """What ``emit --with`` adds to a project."""
@@ -106,7 +86,7 @@ def _told_when_nobody_reads() -> Iterator[None]:
 def cli(context: click.Context) -> None:
     """Spiking neuron models: from equations to compiled population steppers.
 
-    MODEL is a name from 'izhigen list', or a file as path/to/file.py:NAME.
+    MODEL is a name from 'izhigen list', a file as path/to/file.py:NAME, or another program's as cell.nml:NAME.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
@@ -119,9 +99,19 @@ def cli(context: click.Context) -> None:
 @DTYPE
 @click.option("--latex", is_flag=True, help="Print the derivation as LaTeX.")
 @click.option("--source", metavar="TARGET", help="Print the generated source of a target (c, c-embedded, ...) instead.")
-def show(model: str, method: str, spike_timing: str, dtype: str, latex: bool, source: str | None) -> None:
-    """Show a model and its derivation: class of each equation, linear part, update, what is hoisted."""
-    loaded: Any = iz.load(model)
+@click.pass_context
+def show(
+    context: click.Context, model: str, method: str, spike_timing: str, dtype: str, latex: bool, source: str | None
+) -> None:
+    """Show a model and its derivation: class of each equation, linear part, update, what is hoisted.
+
+    MODEL may also be a part, such as a synapse of 'izhigen list synapses'.
+    """
+    if is_part(model):
+        _show_part(context, model, latex)
+        return
+    found = iz.read(model)
+    loaded: Any = found.model
     if source is not None:
         if not source.strip():
             raise click.UsageError("--source is empty; name a target, such as c")
@@ -134,176 +124,24 @@ def show(model: str, method: str, spike_timing: str, dtype: str, latex: bool, so
     click.echo(str(loaded))
     click.echo("")
     click.echo(step.report(dtype))
+    if found.report:
+        click.echo("\nread as:")
+        click.echo("\n".join(found.report))
+
+
+def _show_part(context: click.Context, name: str, latex: bool) -> None:
+    """Print a part; what options ask of a derivation is there in a model alone."""
+    for option in ("method", "spike_timing", "dtype", "source"):
+        if context.get_parameter_source(option) is not ParameterSource.DEFAULT:
+            raise click.UsageError(
+                f"--{option.replace('_', '-')}: {name} is a part, which is derived in a model that has it"
+            )
+    click.echo(part_latex(name) if latex else "\n".join(part_lines(name)))
 
 
 @cli.command()
 @click.argument("model")
-@click.option("-n", "--size", default=1, show_default=True, type=click.IntRange(1), help="Number of neurons.")
-@DURATION
-@STEP
-@METHOD
-@TIMING
-@click.option(
-    "--tolerance",
-    type=StepType(),
-    help="Mean error of spike times in ms: picks the cheapest method, spike timing and step for the input, beside a "
-    "reference solution, instead of --method and --dt.",
-)
-@DTYPE
-@BACKEND
-@DEVICE
-@click.option("--sharding", metavar="DEVICES", help="With cuda: several devices, separated by commas.")
-@THREADS
-@click.option(
-    "--seed",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0),
-    help="Seed of noise, and of random stimuli without their own.",
-)
-@SET
-@click.option("--input", "inputs", multiple=True, metavar="[NAME=]SPEC", help=_INPUT_HELP)
-@click.option(
-    "--record",
-    metavar="NAMES",
-    help="States, inputs and algebraic lines to trace, or all; events; and count, first_spike, isi; "
-    "separated by commas. Spikes are recorded of every model that has a threshold, other events of one that has none.",
-)
-@click.option("--neurons", metavar="INDICES", help="Neurons to record, separated by commas; default: all.")
-@EVERY
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    help="Write the recording to a .npz file (the suffix may be left out), "
-    "or while the run goes on to a new .zarr store.",
-)
-@click.option("--plot", "picture", type=click.Path(path_type=Path), help="Draw the recording to a picture.")
-@PROGRESS
-def run(
-    model: str,
-    size: int,
-    duration: float,
-    dt: float,
-    method: str,
-    spike_timing: str,
-    tolerance: float | None,
-    dtype: str,
-    backend: str,
-    device: int | None,
-    sharding: str | None,
-    threads: int,
-    seed: int,
-    settings: tuple[str, ...],
-    inputs: tuple[str, ...],
-    record: str | None,
-    neurons: str | None,
-    every: int,
-    out: Path | None,
-    picture: Path | None,
-    progress: bool | None,
-) -> None:
-    """Simulate a population and print its spike counts; optionally save and draw it."""
-    loaded: Any = iz.load(model)
-    values = read_settings(settings, (*loaded.parameters, *loaded.all_states), loaded.name)
-    if tolerance is not None:
-        of_pick = {"duration": duration, "dtype": dtype, "backend": backend}
-        dt, method, spike_timing = pick_step(loaded, tolerance, inputs, dt, values, **of_pick)
-    whole_steps(duration, dt)
-    out = _check_outputs(out, picture)
-    states = [] if record is None else read_items(record, "--record")
-    if picture is not None and not states:
-        states = [loaded.spike_state or loaded.states[0]]
-    pop = loaded.population(
-        size,
-        dt=dt,
-        method=method,
-        spike_timing=spike_timing,
-        backend=backend,
-        dtype=dtype,
-        threads=threads,
-        seed=seed,
-        device=device,
-        sharding=read_indices(sharding, "--sharding"),
-        **values,
-    )
-    feeds = read_inputs(inputs, loaded, duration, dt, seed)
-    pop.run(0.0, progress=False, **feeds)  # builds and loads what the run needs, so that the time below is its own
-    streamed = out is not None and out.suffix.lower() == SUFFIX
-    started = time.perf_counter()
-    recording = pop.run(
-        duration,
-        record=[*dict.fromkeys([*states, *default_events(loaded)])],
-        every=every,
-        progress=progress,
-        neurons=read_indices(neurons, "--neurons"),
-        out=out if streamed else None,
-        **feeds,
-    )
-    seconds = time.perf_counter() - started
-    recording = recording.to_host()
-    try:
-        _summary(pop, recording, seconds)
-    finally:  # also where nobody reads the summary
-        if out is not None and not streamed:
-            recording.save(out)
-        if picture is not None:
-            iz.plot.save(recording.plot(), picture)
-    if out is not None:
-        click.echo(f"recording: {printable(out)}")
-    if picture is not None:
-        click.echo(f"picture:   {printable(picture)}")
-
-
-def _check_outputs(out: Path | None, picture: Path | None) -> Path | None:
-    """Refuse what could not be written before anything is simulated; the recording's path, with a suffix."""
-    if out is not None:
-        try:
-            recording_path(out)
-        except RecordingError as problem:
-            raise click.UsageError(f"--out: {problem}") from None
-        out, suffix = output_path(out)
-        if suffix == SUFFIX:
-            check_new(out)
-        else:
-            check_writable(out)
-    check_picture(picture, "--plot")
-    return out
-
-
-def _summary(pop: Any, recording: Any, seconds: float) -> None:
-    count = len(pop)
-    simulated = recording.stop - recording.start
-    steps = round(simulated / pop.dt)
-    click.echo(
-        f"{pop.model.name}: {count} neuron{'s' if count != 1 else ''}, "
-        f"{simulated:g} ms in {steps} steps of {pop.dt:g} ms, {pop.method}, spike timing {pop.spike_timing}, "
-        f"{pop.backend}, {pop.dtype.name}"
-    )
-    click.echo(f"kernel:    {pop.build_info}")
-    click.echo(f"time:      {seconds:.3g} s, {count * steps / max(seconds, 1e-9) / 1e6:.3g} million neuron-steps/s")
-    if pop.model.threshold is None:
-        click.echo("spikes:    none, as the model has no threshold")
-    else:
-        _spike_summary(recording, count)
-    others = [f"{len(found)} of {name}" for name, found in recording.lists.items() if name != SPIKE]
-    if others:
-        click.echo(f"events:    {', '.join(others)}")
-
-
-def _spike_summary(recording: Any, count: int) -> None:
-    counts = recording.counts.ravel()
-    recorded = "" if counts.size == count else f" of {counts.size} recorded neurons"
-    click.echo(
-        f"spikes:    {counts.sum()} in all{recorded}; "
-        f"per neuron {counts.min()} to {counts.max()}, mean rate {recording.rates.mean():.3g} Hz"
-    )
-    if counts.size <= 10:
-        click.echo(f"counts:    {' '.join(map(str, counts))}")
-
-
-@cli.command()
-@click.argument("model")
-@click.option("--target", default="c", show_default=True, help="c, c-embedded, ..., neuroml")
+@click.option("--target", default="c", show_default=True, help="c, c-embedded, ..., neuroml, nir")
 @click.option(
     "-o",
     "--out",
@@ -360,10 +198,10 @@ def emit(
 ) -> None:
     """Write a project for a model (header, source, example, self test, build files, README), or its source alone.
 
-    --target neuroml writes the model itself, as a LEMS component type in one file.
+    --target neuroml writes the model itself, as a LEMS component type in one file; --target nir as a graph of NIR.
     """
     loaded: Any = iz.load(model)
-    changes = read_settings(settings, tuple(loaded.parameters), loaded.name)
+    changes = read_settings(settings, tuple(loaded.parameters), loaded)
     if changes:
         loaded = loaded.variant(**changes)
     shape: dict[str, Any] = {"dtype": dtype, "method": method, "spike_timing": spike_timing}
@@ -377,7 +215,10 @@ def emit(
     if exporters.is_known(target):
         if not out.strip():
             raise click.UsageError("--out is empty; name a file")
-        click.echo(f"wrote {printable(write_source(loaded.source(target, **shape), Path(out), force=force))}")
+        report = exporters.report(loaded, target)
+        click.echo(f"wrote {printable(loaded.emit(out, target=target, force=force, **shape))}")
+        for line in report:
+            click.echo(f"report: {printable(line)}")
         return
     if _is_source_file(out, target):
         click.echo(f"wrote {write_source(loaded.source(target, **shape), Path(out), force=force)}")
@@ -430,7 +271,7 @@ def _is_source_file(out: str, target: str) -> bool:
     "--dtype", type=click.Choice(["float32", "float64", "both"]), default="both", show_default=True, help="Number type."
 )
 @SET
-@click.option("--input", "inputs", multiple=True, metavar="[NAME=]SPEC", help=_INPUT_HELP)
+@INPUTS
 @click.option("--json", "data", type=click.Path(path_type=Path), help="Write the figures to a file.")
 @click.option("--quick", is_flag=True, help="Short runs: figures that show only that it works.")
 def bench(
@@ -459,7 +300,7 @@ def bench(
             f"--input {jumps[0]}=...: a benchmark takes inputs of the model "
             f"({', '.join(loaded.inputs) or 'it has none'}), not jumps of a state"
         )
-    values = read_settings(settings, (*loaded.parameters, *loaded.states), loaded.name)
+    values = read_settings(settings, (*loaded.parameters, *loaded.states), loaded)
     subject = Subject(loaded, feeds, values, method, dt, spike_timing)
     result = bench_model(subject, counts, ("float32", "float64") if dtype == "both" else (dtype,), quick, click.echo)
     if data is not None:
@@ -495,6 +336,7 @@ def cache(clear: bool) -> None:
 
 cli.add_command(list_command)
 cli.add_command(patterns)
+cli.add_command(run)
 cli.add_command(sweep)
 cli.add_command(verify)
 

@@ -60,6 +60,22 @@ def read_path(path: Any, example: str) -> Path:
     return Path(text)
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file: none of a name too long, or in a folder that may not be entered."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def at_home(path: str | Path) -> Path:
+    """A path whose ``~`` is the user's folder; as it stands where nobody of that name has one."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def is_draft(name: str) -> bool:
     """Whether a file of that name was being written when its writer was killed."""
     return name.startswith(DRAFT_PREFIX) and name.endswith(DRAFT_SUFFIX)

@@ -19,6 +19,7 @@ from izhigen.errors import BackendError, ValueShapeError, shown, suggest
 from izhigen.layers import STEP, LayerRuns, check_inputs, name_inputs
 from izhigen.model.events import SPIKE
 from izhigen.model.functions import LAST_SPIKE
+from izhigen.population.values import plain_values
 
 try:
     import jax
@@ -133,13 +134,14 @@ class Layer:
         """
         runs = self._runs
         _check_parameters(runs, parameters)
+        parameters = plain_values(runs.model, parameters, "parameter")
         named = {name: jnp.asarray(x, self._number) for name, x in name_inputs(runs.model, values, inputs).items()}
         check_inputs(runs.model, runs.n, named)
         given = {name: jnp.asarray(value, self._number) for name, value in parameters.items()}
         for name, array in given.items():
             if array.shape not in ((), (runs.n,)):
                 raise ValueShapeError(f"parameter {name!r} has shape {array.shape}; give one of (), ({runs.n},)")
-        initial = {} if initial is None else initial
+        initial = plain_values(runs.model, {} if initial is None else initial, "initial")
         steps, *own = next(iter(named.values())).shape
         runs.check_initial({name: np.shape(value) for name, value in initial.items()}, tuple(own))
         states = self._read({STEP: 0, **initial})

@@ -11,6 +11,7 @@ import numpy as np
 from izhigen.errors import ValueShapeError, shown, suggest
 from izhigen.memory.space import beside, is_on_device, on_host, shape_of
 from izhigen.model.functions import LAST_SPIKE
+from izhigen.population.values import plain_values
 from izhigen.scalars import check_count, read_flag, read_names
 
 if TYPE_CHECKING:
@@ -235,7 +236,7 @@ def check_inputs(model: Model, n: int, inputs: Mapping[str, Any]) -> None:
 
 
 def name_inputs(model: Model, values: tuple[Any, ...], inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Positional inputs by their names, in the model's order, with those that are named."""
+    """Positional inputs by their names, in the model's order, with those that are named; none with a unit."""
     if len(values) > len(model.inputs):
         raise ValueShapeError(
             f"model {model.name!r} has {len(model.inputs)} inputs ({', '.join(model.inputs)}), {len(values)} given"
@@ -244,4 +245,4 @@ def name_inputs(model: Model, values: tuple[Any, ...], inputs: Mapping[str, Any]
     for name in inputs:
         if name in named:
             raise ValueShapeError(f"input {shown(name)} is given twice")
-    return {**named, **inputs}
+    return plain_values(model, {**named, **inputs})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import izhigen as iz
 from izhigen.errors import RecordingError, ValueShapeError, shown, suggest
 from izhigen.files import check_writable
 from izhigen.model.events import SpikeTiming
+from izhigen.units.quantities import plain
 
 STIMULI = (
     "section",
@@ -55,23 +57,23 @@ def check_picture(picture: Path | None, option: str) -> None:
     check_writable(picture)
 
 
-def read_settings(settings: tuple[str, ...], known: tuple[str, ...], model_name: str) -> dict[str, float]:
-    """Numbers that ``--set NAME=NUMBER`` gives to parameters and states."""
+def read_settings(settings: tuple[str, ...], known: tuple[str, ...], model: Any) -> dict[str, float]:
+    """Numbers that ``--set NAME=VALUE`` gives to parameters and states of a model, in their units."""
     values: dict[str, float] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         name = name.strip()
         if equals and name not in known:
             raise ValueShapeError(
-                f"--set {setting}: model {model_name!r} has no {shown(name)}{suggest(name, known)} "
+                f"--set {setting}: model {model.name!r} has no {shown(name)}{suggest(name, known)} "
                 f"(known: {', '.join(known)})"
             )
-        try:
+        with contextlib.suppress(ValueError):
             values[name] = float(value)
-        except ValueError:
-            equals = ""
-        if not equals:
-            raise click.UsageError(f"--set {shown(setting)}: expected NAME=NUMBER, such as --set a=0.1")
+            continue
+        if not equals or not set(value) & set("*/"):
+            raise click.UsageError(f"--set {shown(setting)}: expected NAME=NUMBER, such as --set a=0.1 or C=0.2*nF")
+        values[name] = plain(value, model.unit_of(name), f"--set {name}", ValueShapeError)
     return values
 
 
@@ -253,8 +255,15 @@ SET = click.option(
     "settings",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Set a parameter (for run and sweep also an initial state); repeatable.",
+    help="Set a parameter (for run and sweep also an initial state), also with a unit, C=0.2*nF; repeatable.",
 )
+_INPUT_HELP = (
+    "An input: 'NUMBER', 'KIND:key=value;...' (KIND of "
+    + ", ".join(STIMULI)
+    + "; lists with commas), a .npy or .csv file (one row a step), or text in t. "
+    "'NAME=...' names the model's input (default: the first). Several for one input add up."
+)
+INPUTS = click.option("--input", "inputs", multiple=True, metavar="[NAME=]SPEC", help=_INPUT_HELP)
 DURATION = click.option(
     "-T",
     "--duration",

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from izhigen.api import load
 from izhigen.inputs import Stimulus, from_array
+from izhigen.loading import load
 from izhigen.timegrid import whole_steps
 
 if TYPE_CHECKING:

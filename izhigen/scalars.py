@@ -32,18 +32,41 @@ def scalar_of(value: Any) -> Any:
 
 
 def carries_unit(value: Any) -> bool:
-    """Whether a value is a quantity of pint, astropy or Brian2, by the attributes that those have."""
+    """Whether a value is a quantity of pint, astropy, Brian2 or a library like them, by the attributes that those have;
+    or one that holds any: a list, a tuple, or an array of objects.
+
+    Raises
+    ------
+    ValueShapeError
+        For lists nested so deeply that no array could be made of them.
+    """
+    return type(value) not in _PLAIN_TYPES and _carries_unit(value, 0)
+
+
+def _carries_unit(value: Any, depth: int) -> bool:
     kind = type(value)
-    if kind in _PLAIN_TYPES:
+    if kind is np.ndarray and value.dtype.kind != "O":
         return False
-    of_pint = hasattr(kind, "dimensionality") and hasattr(kind, "magnitude")
-    of_astropy = hasattr(kind, "decompose") and hasattr(kind, "unit")
-    return of_pint or of_astropy or hasattr(getattr(value, "dim", None), "_dims")
+    parts = parts_of(value)
+    if parts is not None:
+        if depth >= DEEPEST:
+            raise ValueShapeError(f"lists are nested deeper than {DEEPEST} levels; give numbers, or an array of them")
+        return any(type(part) not in _PLAIN_TYPES and _carries_unit(part, depth + 1) for part in parts)
+    if hasattr(kind, "units") or (hasattr(kind, "decompose") and hasattr(kind, "unit")):
+        return True
+    return hasattr(getattr(value, "dim", None), "_dims") or (isinstance(value, np.ndarray) and hasattr(value, "units"))
 
 
-_PLAIN_TYPES = frozenset(
-    (int, float, bool, str, list, tuple, dict, range, type(None), np.ndarray, np.float64, np.float32)
-)
+def parts_of(value: Any) -> Any:
+    """What a list, a tuple or an array of objects holds, to be looked at one by one; None for anything else."""
+    if isinstance(value, (list, tuple)):
+        return value
+    return list(value.flat) if type(value) is np.ndarray and value.dtype.kind == "O" else None
+
+
+DEEPEST = 64
+"""Levels of nested lists, as many as NumPy's arrays have axes."""
+_PLAIN_TYPES = frozenset((int, float, bool, str, dict, range, type(None), np.float64, np.float32))
 
 
 def refuse_unit(value: Any, what: str, error: type[IzhigenError] = ValueShapeError) -> None:
@@ -55,7 +78,10 @@ def refuse_unit(value: Any, what: str, error: type[IzhigenError] = ValueShapeErr
         For one.
     """
     if carries_unit(value):
-        raise error(f"{what} = {shown(value)} brings a unit, and here a plain number is due; divide by that unit")
+        raise error(
+            f"{what} = {shown(value)} brings a unit, and here plain numbers are due; give its magnitude, such as "
+            "q.m_as('ms') of pint, q.to_value('ms') of astropy, q/ms of Brian2"
+        )
 
 
 def read_real(value: Any, what: str, error: type[IzhigenError] = ValueShapeError) -> float:

@@ -93,7 +93,7 @@ def sweep(
     whole_steps(duration, dt)
     values = _grid(grids, loaded, duration, dt, options["seed"])
     fixed: dict[str, Any] = dict(
-        read_settings(options.pop("settings"), (*loaded.parameters, *loaded.all_states), model)
+        read_settings(options.pop("settings"), (*loaded.parameters, *loaded.all_states), loaded)
     )
     fixed |= read_inputs(options.pop("inputs"), loaded, duration, dt, options["seed"])
     measure = read_items(options.pop("measure"), "--measure")

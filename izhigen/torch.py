@@ -20,6 +20,7 @@ from izhigen.memory.space import shape_of
 from izhigen.model.events import SPIKE
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.population.checks import check_step
+from izhigen.population.values import plain_values
 
 try:
     import torch
@@ -252,6 +253,7 @@ class Layer(torch.nn.Module):
 
     def _initial(self, own: tuple[int, ...], given: dict[str, Any]) -> dict[str, Any]:
         """The initial states that are given, or left from the last call."""
+        given = plain_values(self.runs.model, given, "initial")
         self.runs.check_initial({name: shape_of(values) for name, values in given.items()}, own)
         found = {name: self._read(values) for name, values in given.items() if name in self.runs.states}
         if LAST_SPIKE in given:

@@ -88,7 +88,7 @@ def verify(model: str, data: Path | None, picture: Path | None, **options: Any) 
     check_picture(picture, "--plot")
     duration = options["duration"]
     feeds = read_inputs(options["inputs"], loaded, duration, options["row"], 0)
-    values = read_settings(options["settings"], (*loaded.parameters, *loaded.all_states), loaded.name)
+    values = read_settings(options["settings"], (*loaded.parameters, *loaded.all_states), loaded)
     result = iz.verify(
         loaded,
         duration,

@@ -5,6 +5,7 @@ I. V starts at 0 there and here, which is above the threshold: give it a value.
 """
 
 from izhigen import Model
+from izhigen.model.library import forms
 
 AdExIF = Model(
     name="AdExIF",
@@ -43,23 +44,4 @@ AdExIF = Model(
     },
 )
 
-AdExIFLTC = AdExIF.variant(
-    "AdExIFLTC",
-    description="adaptive exponential integrate-and-fire neuron with a liquid time constant (Brette and Gerstner 2005)",
-).with_liquid_time_constant()
-
-AdExIFRef = (
-    AdExIF.variant(
-        "AdExIFRef",
-        description="adaptive exponential integrate-and-fire neuron with a refractory period "
-        "(Brette and Gerstner 2005)",
-    )
-    .with_refractory(tau_ref=0.0)
-    .variant(initial={"t_last_spike": -1e8})
-)
-
-AdExIFRefLTC = AdExIFRef.variant(
-    "AdExIFRefLTC",
-    description="adaptive exponential integrate-and-fire neuron with a refractory period and a liquid time constant "
-    "(Brette and Gerstner 2005)",
-).with_liquid_time_constant()
+AdExIFLTC, AdExIFRef, AdExIFRefLTC = forms(AdExIF, t_last_spike=-1e8)

@@ -5,6 +5,7 @@ nothing multiplies them. V starts at 0 there and here, which is above the thresh
 """
 
 from izhigen import Model
+from izhigen.model.library import forms
 
 AdQuaIF = Model(
     name="AdQuaIF",
@@ -41,21 +42,4 @@ AdQuaIF = Model(
     },
 )
 
-AdQuaIFLTC = AdQuaIF.variant(
-    "AdQuaIFLTC", description="adaptive quadratic integrate-and-fire neuron with a liquid time constant (Touboul 2008)"
-).with_liquid_time_constant()
-
-AdQuaIFRef = (
-    AdQuaIF.variant(
-        "AdQuaIFRef",
-        description="adaptive quadratic integrate-and-fire neuron with a refractory period (Touboul 2008)",
-    )
-    .with_refractory(tau_ref=0.0)
-    .variant(initial={"t_last_spike": -1e8})
-)
-
-AdQuaIFRefLTC = AdQuaIFRef.variant(
-    "AdQuaIFRefLTC",
-    description="adaptive quadratic integrate-and-fire neuron with a refractory period and a liquid time constant "
-    "(Touboul 2008)",
-).with_liquid_time_constant()
+AdQuaIFLTC, AdQuaIFRef, AdQuaIFRefLTC = forms(AdQuaIF, t_last_spike=-1e8)

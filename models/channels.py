@@ -5,11 +5,12 @@ and gates start at the steady state of V where they do not say otherwise. Curren
 (``held=False``) and per area: conductances in mS/cm**2 (uA/cm**2 per mV). Numbers in the rate functions are the printed
 ones, in mV and per ms; x/(1 - exp(-x)) is written 1/exprel(-x), which has a value at 0.
 
-References: Hodgkin and Huxley (1952), J. Physiol. 117:500; Morris and Lecar (1981), Biophys. J. 35:193, as in Rinzel
-and Ermentrout (1989), "Analysis of neural excitability and oscillations"; Traub and Miles (1991), "Neuronal Networks of
-the Hippocampus", as in Brette et al. (2007), J. Comput. Neurosci. 23:349; Wang and Buzsáki (1996), J. Neurosci.
-16:6402; Connor, Walter and McKown (1977), Biophys. J. 18:81, as in Dayan and Abbott (2001), "Theoretical
-Neuroscience", section 6.2.
+References: Hodgkin and Huxley (1952), J. Physiol. 117:500 (ILeak, INa_HH1952, IK_HH1952); Traub and Miles (1991),
+"Neuronal Networks of the Hippocampus", as in Brette et al. (2007), J. Comput. Neurosci. 23:349 (INa_TM1991,
+IK_TM1991); Wang and Buzsáki (1996), J. Neurosci. 16:6402 (INa_WB1996, IK_WB1996, IK_WB_BrainPy); Morris and Lecar
+(1981), Biophys. J. 35:193, as in Rinzel and Ermentrout (1989), "Analysis of neural excitability and oscillations"
+(ICa_ML1981, IK_ML1981, ILeak_ML1981); Connor, Walter and McKown (1977), Biophys. J. 18:81, as in Dayan and Abbott
+(2001), "Theoretical Neuroscience", section 6.2 (INa_CWM1977, IK_CWM1977, IA_CWM1977).
 """
 
 
@@ -23,10 +24,11 @@ def _gate(name, alpha, beta, factor=""):
     return lines, {name: f"({alpha})/({alpha} + {beta})"}
 
 
-def _channel(current, parameters, *gates, instant="", units=None):
+def _channel(description, current, parameters, *gates, instant="", units=None):
     """A channel of an area of membrane; ``instant`` are lines of gates that follow V at once."""
     own = {name: "mS/cm**2" if name.startswith("g") else "mV" for name in parameters}
     return {
+        "description": description,
         **({"equations": "\n".join([instant, *(lines for lines, _ in gates)])} if gates or instant else {}),
         "current": current,
         "held": False,
@@ -36,9 +38,10 @@ def _channel(current, parameters, *gates, instant="", units=None):
     }
 
 
-ILeak = _channel("gL*(EL - V)", {"gL": 0.3, "EL": -54.387})
+ILeak = _channel("leak (Hodgkin and Huxley 1952)", "gL*(EL - V)", {"gL": 0.3, "EL": -54.387})
 
 INa_HH1952 = _channel(
+    "sodium channel of the squid axon (Hodgkin and Huxley 1952)",
     "gNa*m**3*h*(ENa - V)",
     {"gNa": 120.0, "ENa": 50.0},
     _gate("m", "1/exprel(-(V + 40)/10)", "4*exp(-(V + 65)/18)"),
@@ -46,12 +49,14 @@ INa_HH1952 = _channel(
 )
 
 IK_HH1952 = _channel(
+    "potassium channel of the squid axon (Hodgkin and Huxley 1952)",
     "gK*n**4*(EK - V)",
     {"gK": 36.0, "EK": -77.0},
     _gate("n", "0.1/exprel(-(V + 55)/10)", "0.125*exp(-(V + 65)/80)"),
 )
 
 INa_TM1991 = _channel(
+    "sodium channel of a hippocampal neuron (Traub and Miles 1991)",
     "gNa*m**3*h*(ENa - V)",
     {"gNa": 100.0, "ENa": 50.0, "V_T": -63.0},
     _gate("m", "1.28/exprel((V_T + 13 - V)/4)", "1.4/exprel((V - V_T - 40)/5)"),
@@ -59,13 +64,14 @@ INa_TM1991 = _channel(
 )
 
 IK_TM1991 = _channel(
+    "potassium channel of a hippocampal neuron, with the V_T of INa_TM1991 (Traub and Miles 1991)",
     "gK*n**4*(EK - V)",
     {"gK": 30.0, "EK": -90.0},
     _gate("n", "0.16/exprel((V_T + 15 - V)/5)", "0.5*exp((V_T + 10 - V)/40)"),
 )
-"""Its rates are relative to the ``V_T`` of ``INa_TM1991``."""
 
 INa_WB1996 = _channel(
+    "sodium channel of an interneuron, which opens at once (Wang and Buzsaki 1996)",
     "gNa*m_inf**3*h*(ENa - V)",
     {"gNa": 35.0, "ENa": 55.0, "phi": 5.0},
     _gate("h", "0.07*exp(-(V + 58)/20)", "1/(1 + exp(-0.1*(V + 28)))", "phi*"),
@@ -77,26 +83,29 @@ INa_WB1996 = _channel(
 )
 
 IK_WB1996 = _channel(
+    "potassium channel of an interneuron, with the phi of INa_WB1996 (Wang and Buzsaki 1996)",
     "gK*n**4*(EK - V)",
     {"gK": 9.0, "EK": -90.0},
     _gate("n", "0.1/exprel(-0.1*(V + 34))", "0.125*exp(-(V + 44)/80)", "phi*"),
 )
-"""Its rate has the ``phi`` of ``INa_WB1996``."""
 
 IK_WB_BrainPy = _channel(
+    "IK_WB1996 as BrainPy's WangBuzsakiHH has it, which opens ten times as fast (Wang and Buzsaki 1996)",
     "gK*n**4*(EK - V)",
     {"gK": 9.0, "EK": -90.0},
     _gate("n", "1/exprel(-0.1*(V + 34))", "0.125*exp(-(V + 44)/80)", "phi*"),
 )
-"""``IK_WB1996`` as BrainPy's ``WangBuzsakiHH`` computes it: n opens ten times as fast as in the paper."""
 
 ICa_ML1981 = _channel(
+    "calcium channel of the barnacle muscle, which opens at once (Morris and Lecar 1981)",
     "g_Ca*m_inf*(V_Ca - V)",
     {"g_Ca": 4.4, "V_Ca": 130.0, "V1": -1.2, "V2": 18.0},
     instant="m_inf = (1 + tanh((V - V1)/V2))/2 : 1",
 )
+"""``V_Ca`` is BrainPy's; Rinzel and Ermentrout have 120 mV."""
 
 IK_ML1981 = _channel(
+    "potassium channel of the barnacle muscle (Morris and Lecar 1981)",
     "g_K*W*(V_K - V)",
     {"g_K": 8.0, "V_K": -84.0, "V3": 2.0, "V4": 30.0, "phi": 0.04},
     (
@@ -109,9 +118,12 @@ IK_ML1981 = _channel(
     units={"phi": "1/ms"},
 )
 
-ILeak_ML1981 = _channel("g_leak*(V_leak - V)", {"g_leak": 2.0, "V_leak": -60.0})
+ILeak_ML1981 = _channel(
+    "leak of the barnacle muscle (Morris and Lecar 1981)", "g_leak*(V_leak - V)", {"g_leak": 2.0, "V_leak": -60.0}
+)
 
 INa_CWM1977 = _channel(
+    "sodium channel of a crab axon (Connor 1977)",
     "gNa*m**3*h*(ENa - V)",
     {"gNa": 120.0, "ENa": 55.0},
     _gate("m", "3.8/exprel(-0.1*(V + 29.7))", "15.2*exp(-0.0556*(V + 54.7))"),
@@ -119,6 +131,7 @@ INa_CWM1977 = _channel(
 )
 
 IK_CWM1977 = _channel(
+    "potassium channel of a crab axon (Connor 1977)",
     "gK*n**4*(EK - V)",
     {"gK": 20.0, "EK": -72.0},
     _gate("n", "0.2/exprel(-0.1*(V + 45.7))", "0.25*exp(-0.0125*(V + 55.7))"),
@@ -128,6 +141,7 @@ _A_INF = "(0.0761*exp(0.0314*(V + 94.22))/(1 + exp(0.0346*(V + 1.17))))**(1/3)"
 _B_INF = "(1 + exp(0.0688*(V + 53.3)))**(-4)"
 
 IA_CWM1977 = _channel(
+    "potassium channel of A type of a crab axon, which closes while V stays up (Connor 1977)",
     "gA*a**3*b*(EA - V)",
     {"gA": 47.7, "EA": -75.0},
     (

@@ -6,6 +6,7 @@ threshold: give it a value.
 """
 
 from izhigen import Model
+from izhigen.model.library import forms
 
 ExpIF = Model(
     name="ExpIF",
@@ -35,16 +36,4 @@ ExpIF = Model(
     },
 )
 
-ExpIFLTC = ExpIF.variant(
-    "ExpIFLTC", description="exponential integrate-and-fire neuron with a liquid time constant (Fourcaud-Trocme 2003)"
-).with_liquid_time_constant()
-
-ExpIFRef = ExpIF.variant(
-    "ExpIFRef", description="exponential integrate-and-fire neuron with a refractory period (Fourcaud-Trocme 2003)"
-).with_refractory(tau_ref=0.0)
-
-ExpIFRefLTC = ExpIFRef.variant(
-    "ExpIFRefLTC",
-    description="exponential integrate-and-fire neuron with a refractory period and a liquid time constant "
-    "(Fourcaud-Trocme 2003)",
-).with_liquid_time_constant()
+ExpIFLTC, ExpIFRef, ExpIFRefLTC = forms(ExpIF)

@@ -5,6 +5,7 @@ compare the new potential with the threshold of the step's start.
 """
 
 from izhigen import Model
+from izhigen.model.library import forms
 
 Gif = Model(
     name="Gif",
@@ -54,22 +55,4 @@ Gif = Model(
     },
 )
 
-GifLTC = Gif.variant(
-    "GifLTC",
-    description="generalized integrate-and-fire neuron with a liquid time constant (Mihalas and Niebur 2009)",
-).with_liquid_time_constant()
-
-GifRef = (
-    Gif.variant(
-        "GifRef",
-        description="generalized integrate-and-fire neuron with a refractory period (Mihalas and Niebur 2009)",
-    )
-    .with_refractory(tau_ref=0.0)
-    .variant(initial={"t_last_spike": -1e8})
-)
-
-GifRefLTC = GifRef.variant(
-    "GifRefLTC",
-    description="generalized integrate-and-fire neuron with a refractory period and a liquid time constant "
-    "(Mihalas and Niebur 2009)",
-).with_liquid_time_constant()
+GifLTC, GifRef, GifRefLTC = forms(Gif, "generalized integrate-and-fire neuron", t_last_spike=-1e8)

@@ -5,19 +5,9 @@
 -60 mV, it is -65 here. The channels are parts, in ``channels.py``.
 """
 
-from izhigen import Model, part
+from izhigen import load, part
 
-_Membrane = Model(
-    name="Membrane",
-    equations="dV/dt = I/C : mV",
-    threshold="V >= V_th",
-    parameters={"C": 1.0, "V_th": 20.0},
-    inputs=["I"],
-    initial={"V": -65.0},
-    units={"C": "uF/cm**2", "V_th": "mV", "I": "uA/cm**2"},
-)
-
-_Squid = _Membrane.with_part(**part("INa_HH1952")).with_part(**part("IK_HH1952")).with_part(**part("ILeak"))
+_Squid = load("Membrane").with_part(**part("INa_HH1952")).with_part(**part("IK_HH1952")).with_part(**part("ILeak"))
 
 HodgkinHuxley = _Squid.variant("HodgkinHuxley", description="squid axon (Hodgkin and Huxley 1952)", V_th=0.0)
 

@@ -1,10 +1,11 @@
-"""Izhikevich's simple model of spiking neurons, and its family.
+"""The simple model of spiking neurons: Izhikevich (2003), IEEE Trans. Neural Networks 14:1569.
 
-``Izhikevich`` (Izhikevich 2003, IEEE Trans. Neural Networks 14:1569) is the one declaration; the variants with a
-refractory period and with a liquid time constant, and the seven named classes of that paper, are composed from it.
+``Izhikevich`` is the one declaration; the variants with a refractory period and with a liquid time constant, and the
+seven named classes of that paper, are composed from it.
 """
 
 from izhigen import Model
+from izhigen.model.library import forms
 
 Izhikevich = Model(
     name="Izhikevich",
@@ -32,20 +33,10 @@ Izhikevich = Model(
     strict_units=True,
 )
 
-IzhikevichLTC = Izhikevich.variant(
-    "IzhikevichLTC",
-    description="Izhikevich with a liquid time constant: added currents shape the linear part (Izhikevich 2003)",
-).with_liquid_time_constant()
-
-IzhikevichRef = Izhikevich.variant(
-    "IzhikevichRef",
-    description="Izhikevich with a refractory period (Izhikevich 2003)",
-).with_refractory(tau_ref=0.0)
-
-IzhikevichRefLTC = IzhikevichRef.variant(
-    "IzhikevichRefLTC",
-    description="Izhikevich with a refractory period and a liquid time constant (Izhikevich 2003)",
-).with_liquid_time_constant()
+IzhikevichLTC, IzhikevichRef, IzhikevichRefLTC = forms(Izhikevich, "Izhikevich")
+IzhikevichLTC = IzhikevichLTC.variant(
+    description="Izhikevich with a liquid time constant: added currents shape the linear part (Izhikevich 2003)"
+)
 
 RS = Izhikevich.variant("RS", description="regular spiking (Izhikevich 2003)", a=0.02, b=0.2, c=-65.0, d=8.0)
 IB = Izhikevich.variant("IB", description="intrinsically bursting (Izhikevich 2003)", c=-55.0, d=4.0)

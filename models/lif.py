@@ -5,6 +5,7 @@ classes; V starts at 0, as there.
 """
 
 from izhigen import Model
+from izhigen.model.library import forms
 
 _EQUATION = "dV/dt = (V_rest - V + R*I)/tau : mV"
 _UNITS = {"V_rest": "mV", "R": "Mohm", "tau": "ms", "I": "nA"}
@@ -33,15 +34,4 @@ Lif = Model(
     units={**_UNITS, "V_reset": "mV", "V_th": "mV"},
 )
 
-LifLTC = Lif.variant(
-    "LifLTC", description="leaky integrate-and-fire neuron with a liquid time constant (Lapicque 1907)"
-).with_liquid_time_constant()
-
-LifRef = Lif.variant(
-    "LifRef", description="leaky integrate-and-fire neuron with a refractory period (Lapicque 1907)"
-).with_refractory(tau_ref=0.0)
-
-LifRefLTC = LifRef.variant(
-    "LifRefLTC",
-    description="leaky integrate-and-fire neuron with a refractory period and a liquid time constant (Lapicque 1907)",
-).with_liquid_time_constant()
+LifLTC, LifRef, LifRefLTC = forms(Lif)

@@ -5,6 +5,7 @@ threshold: give it a value.
 """
 
 from izhigen import Model
+from izhigen.model.library import forms
 
 QuaIF = Model(
     name="QuaIF",
@@ -26,15 +27,4 @@ QuaIF = Model(
     },
 )
 
-QuaIFLTC = QuaIF.variant(
-    "QuaIFLTC", description="quadratic integrate-and-fire neuron with a liquid time constant (Latham 2000)"
-).with_liquid_time_constant()
-
-QuaIFRef = QuaIF.variant(
-    "QuaIFRef", description="quadratic integrate-and-fire neuron with a refractory period (Latham 2000)"
-).with_refractory(tau_ref=0.0)
-
-QuaIFRefLTC = QuaIFRef.variant(
-    "QuaIFRefLTC",
-    description="quadratic integrate-and-fire neuron with a refractory period and a liquid time constant (Latham 2000)",
-).with_liquid_time_constant()
+QuaIFLTC, QuaIFRef, QuaIFRefLTC = forms(QuaIF)

@@ -11,7 +11,8 @@ equations read; that of the others acts on the states after integration (``on_ev
 References: Dayan and Abbott (2001), "Theoretical Neuroscience", chapter 5 (Expon, Alpha, DualExpon, DualExponV2);
 Destexhe, Mainen and Sejnowski (1994), Neural Comput. 6:14 (AMPA, GABAa); Gabbiani, Midtgaard and Knöpfel (1994),
 J. Neurophysiol. 72:999 (NMDA); Destexhe, Mainen and Sejnowski (1994), J. Comput. Neurosci. 1:195 (BioNMDA); Tsodyks,
-Pawelzik and Markram (1998), Neural Comput. 10:821 (STD, STP); Jahr and Stevens (1990), J. Neurosci. 10:3178 (MgBlock).
+Pawelzik and Markram (1998), Neural Comput. 10:821 (STD, STP); Brette et al. (2007), J. Comput. Neurosci. 23:349 (COBA,
+CUBA); Jahr and Stevens (1990), J. Neurosci. 10:3178 (MgBlock).
 """
 
 from izhigen import Event
@@ -23,6 +24,7 @@ _OPEN = "where(pre > 0, 0, t - spike_arrival_time) < T_dur"
 _ARRIVAL = {"arrival": Event("pre > 0", "spike_arrival_time = t")}
 
 Expon = {
+    "description": "conductance that a spike raises, and that decays (Dayan and Abbott 2001)",
     "equations": "dg/dt = -g/tau : 1",
     "on_event": {"pre": "g = g + pre"},
     "parameters": {"tau": 8.0},
@@ -30,6 +32,7 @@ Expon = {
 }
 
 Alpha = {
+    "description": "conductance that rises and decays with one time constant, alpha function (Dayan and Abbott 2001)",
     "equations": """
         dh/dt = -h/tau_decay    : 1
         dg/dt = (h - g)/tau_decay : 1
@@ -42,6 +45,7 @@ Alpha = {
 _BIEXPONENTIAL_UNITS = {"tau_decay": "ms", "tau_rise": "ms", "pre": "1"}
 
 DualExpon = {
+    "description": "conductance with a time constant of the rise and one of the decay (Dayan and Abbott 2001)",
     "equations": """
         a = (tau_rise/tau_decay)**(tau_rise/(tau_rise - tau_decay))/tau_rise : 1/ms  # a spike alone has its peak at 1
         dh/dt = -h/tau_rise      : 1/ms
@@ -53,6 +57,7 @@ DualExpon = {
 }
 
 DualExponV2 = {
+    "description": "DualExpon as the difference of two exponentials (Dayan and Abbott 2001)",
     "equations": """
         a = tau_decay/(tau_decay - tau_rise)*(tau_rise/tau_decay)**(tau_rise/(tau_rise - tau_decay)) : 1
         dg_rise/dt = -g_rise/tau_rise    : 1
@@ -65,6 +70,7 @@ DualExponV2 = {
 }
 
 NMDA = {
+    "description": "conductance that saturates, opened slowly after a spike (Gabbiani 1994)",
     "equations": """
         dg/dt = -g/tau_decay + a*x*(1 - g) : 1
         dx/dt = -x/tau_rise                : 1
@@ -86,11 +92,20 @@ _BOUND = {
     "units": {"alpha": "1/(ms*mM)", "beta": "1/ms", "T": "mM", "T_dur": "ms", "pre": "1"},
 }
 
-AMPA = {**_BOUND, "parameters": {"alpha": 0.98, "beta": 0.18, "T": 0.5, "T_dur": 0.5}}
+AMPA = {
+    "description": "fast excitation, a receptor that transmitter binds to for T_dur after a spike (Destexhe 1994)",
+    **_BOUND,
+    "parameters": {"alpha": 0.98, "beta": 0.18, "T": 0.5, "T_dur": 0.5},
+}
 
-GABAa = {**_BOUND, "parameters": {"alpha": 0.53, "beta": 0.18, "T": 1.0, "T_dur": 1.0}}
+GABAa = {
+    "description": "fast inhibition, a receptor that transmitter binds to for T_dur after a spike (Destexhe 1994)",
+    **_BOUND,
+    "parameters": {"alpha": 0.53, "beta": 0.18, "T": 1.0, "T_dur": 1.0},
+}
 
 BioNMDA = {
+    "description": "slow excitation, a receptor that transmitter opens in two steps (Destexhe 1994)",
     "equations": f"""
         transmitter = where({_OPEN}, T, 0)             : mM
         dg/dt = alpha1*x*(1 - g) - beta1*g           : 1
@@ -113,6 +128,7 @@ BioNMDA = {
 }
 
 STD = {
+    "description": "depression, the efficacy that spikes use up (Tsodyks 1998)",
     "equations": """
         dx/dt = (1 - x)/tau : 1
         g = x               : 1
@@ -124,6 +140,7 @@ STD = {
 }
 
 STP = {
+    "description": "depression and facilitation, the efficacy that spikes use up and raise (Tsodyks 1998)",
     "equations": """
         du/dt = -u/tau_f      : 1
         dx/dt = (1 - x)/tau_d : 1
@@ -136,14 +153,20 @@ STP = {
 }
 
 COBA = {
+    "description": "output, the current of a conductance (Brette 2007)",
     "current": "weight*g*(E - V)",
     "parameters": {"weight": 1.0, "E": 0.0},
     "units": {"E": "mV"},
 }
 
-CUBA = {"current": "weight*g", "parameters": {"weight": 1.0}}
+CUBA = {
+    "description": "output, a current in proportion to g (Brette 2007)",
+    "current": "weight*g",
+    "parameters": {"weight": 1.0},
+}
 
 MgBlock = {
+    "description": "output, COBA with a block by magnesium that depends on V (Jahr and Stevens 1990)",
     "current": "weight*g*(E - V)/(1 + cc_Mg/beta*exp(alpha*(V_offset - V)))",
     "parameters": {"weight": 1.0, "E": 0.0, "cc_Mg": 1.2, "alpha": 0.062, "beta": 3.57, "V_offset": 0.0},
     "units": {"E": "mV", "cc_Mg": "mM", "alpha": "1/mV", "beta": "mM", "V_offset": "mV"},

@@ -5,28 +5,15 @@ paper's, also as that class's own documentation has it, so that at its defaults 
 channels are parts, in ``channels.py``.
 """
 
-from izhigen import Model, part
+from izhigen import load, part
 
-_Membrane = (
-    Model(
-        name="Membrane",
-        equations="dV/dt = I/C : mV",
-        threshold="V >= V_th",
-        parameters={"C": 1.0, "V_th": 20.0},
-        inputs=["I"],
-        initial={"V": -65.0},
-        units={"C": "uF/cm**2", "V_th": "mV", "I": "uA/cm**2"},
-    )
-    .with_part(**part("INa_WB1996"))
-    .with_part(**part("ILeak"))
-    .variant(gL=0.1, EL=-65.0)
-)
+_Sodium = load("Membrane").with_part(**part("INa_WB1996")).with_part(**part("ILeak")).variant(gL=0.1, EL=-65.0)
 
-WangBuzsaki = _Membrane.with_part(**part("IK_WB1996")).variant(
+WangBuzsaki = _Sodium.with_part(**part("IK_WB1996")).variant(
     "WangBuzsaki", description="hippocampal interneuron (Wang and Buzsaki 1996)", V_th=0.0
 )
 
-WangBuzsakiHH = _Membrane.with_part(**part("IK_WB_BrainPy")).variant(
+WangBuzsakiHH = _Sodium.with_part(**part("IK_WB_BrainPy")).variant(
     "WangBuzsakiHH",
     description="interneuron as BrainPy's WangBuzsakiHH, whose n opens ten times as fast as the paper's "
     "(Wang and Buzsaki 1996)",

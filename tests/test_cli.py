@@ -54,6 +54,18 @@ def test_patterns_that_are_missed(capsys, monkeypatch, tmp_path):
     assert code == 1 and "whole number of steps" in text
 
 
+def test_settings_with_units_are_converted(tmp_path):
+    recordings = []
+    for number, settings in enumerate((("C=0.12*nF", "v=-0.05*V"), ("C=120", "v=-50"))):
+        out = tmp_path / f"{number}.npz"
+        options = [part for setting in settings for part in ("--set", setting)]
+        ok("run", "izhikevich2007", "-T", "2", "--backend", "numpy", "--record", "v", "--out", str(out), *options)
+        recordings.append(iz.Recording.load(out))
+    np.testing.assert_array_equal(*(recording["v"] for recording in recordings))
+    assert recordings[0].info["parameters"]["C"] == 120.0
+    assert "C = 120 pF" in ok("emit", "izhikevich2007", "--set", "C=0.12*nF")
+
+
 def test_run_writes_recording_and_picture(tmp_path):
     out, picture = tmp_path / "x.npz", tmp_path / "x.png"
     text = ok(
@@ -131,7 +143,10 @@ def test_input_files_and_sums(tmp_path):
         (["run", "RS", "--input", "J=1"], 1, "no input 'J'"),
         (["run", "RS", "--input", "sin("], 1, "not a valid expression"),
         (["run", "RS", "--set", "a"], 2, "NAME=NUMBER"),
+        (["run", "RS", "--set", "a=x"], 2, "NAME=NUMBER"),
         (["run", "RS", "--set", "q=1"], 1, "has no 'q'"),
+        (["run", "RS", "--set", "a=1*mX"], 1, "unknown unit 'mX'"),
+        (["run", "izhikevich2007", "--set", "C=1*mV"], 1, "--set C is given in mV, and its unit is pF"),
         (["run", "RS", "--input", "section:values=1,2"], 2, "durations missing"),
         (["run", "RS", "--input", "section:values=x;durations=1"], 2, "not a number"),
         (["run", "RS", "--input", "ramp:start=1"], 2, "is not one of"),

@@ -30,6 +30,7 @@ ORDER = [
     ["population"],
     ["cluster"],
     ["api"],
+    ["loading"],
     ["layers"],
     ["sweeps", "fits"],
     ["bench"],
@@ -38,6 +39,7 @@ ORDER = [
     ["torch", "jax", "patterns"],
     ["options"],
     ["list_command", "verify_command", "patterns_command", "sweep_command"],
+    ["run_command"],
     ["cli"],
 ]
 RANK = {name: rank for rank, names in enumerate(ORDER) for name in names}

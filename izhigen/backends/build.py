@@ -76,7 +76,7 @@ def build(program: Program, *, again: bool = False) -> Built:
         started = time.perf_counter()
         _compile(cache, guarded_toolchain(), program, built)
         built = replace(built, fresh=True, seconds=time.perf_counter() - started)
-    cache.tidy(cache_limit(), stem)
+    cache.tidy_at_times(cache_limit(), stem)
     return built
 
 

@@ -28,6 +28,8 @@ _SCRATCH = "izhigen-building-"
 _STEM = r"(?:\w+-float(?:32|64)|compiler)-[0-9a-f]{32}"
 _OURS = re.compile(rf"(?P<stem>{_STEM})\.(?:c|json|program\.json|lock|so|dylib|dll|cubin)")
 _BUILDING = re.compile(rf"{_SCRATCH}(?P<stem>{_STEM})-\w+")
+_LARGE = 10_000_000
+"""Bytes of a limit from which on a cache has many kernels."""
 _ABANDONED = 3600.0
 """Seconds after which something that no lock guards, and that takes milliseconds to write, is a leftover."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
@@ -289,6 +291,13 @@ class Cache:
             if stem != spare and self._discard(stem, group):
                 size -= group.size
 
+    def tidy_at_times(self, limit: int, new: str) -> None:
+        """:meth:`tidy` after a new kernel; where the cache may be large, after one in sixteen, by its stem: looking
+        through many files takes as long as compiling a kernel.
+        """
+        if limit < _LARGE or sha256(new.encode())[0] == "0":
+            self.tidy(limit, new)
+
     def clear(self) -> tuple[int, int]:
         """Remove every kernel, and nothing else that lies there; how many files and bytes went."""
         self._sweep(0.0)
@@ -374,7 +383,7 @@ def kept_file(name: str, make: Callable[[], bytes]) -> Path:
     content = make()
     cache.keep(name, content)
     cache.keep_record(record, {"sha256": sha256(content)})
-    cache.tidy(cache_limit(), Path(name).stem)
+    cache.tidy_at_times(cache_limit(), Path(name).stem)
     return path
 
 

@@ -29,7 +29,7 @@ from izhigen.population.distributions import Distribution
 from izhigen.population.exclusive import Use, exclusive
 from izhigen.population.progress import Progress, progress_bar, read_progress
 from izhigen.population.training import read_training, with_spike_reset
-from izhigen.population.values import check_value_names, plain_inputs, times_of, value_of
+from izhigen.population.values import check_value_names, plain_values, times_of, value_of
 from izhigen.recording.plan import recorded_names
 from izhigen.recording.recording import Recording
 from izhigen.recording.store import Header, check_new
@@ -306,7 +306,7 @@ class ClusterPopulation(BasePopulation):
         check_finite = read_flag(check_finite, "check_finite")
         progress = read_progress(progress)
         count, every = count_steps(duration, steps, self.dt), check_count("every", every)
-        plain = plain_inputs(self._model, inputs)
+        plain = plain_values(self._model, inputs)
         drives = ClusterInputs(self._model, self._layout, self._grid, self._connection, self._options, plain)
         drives.check(self._steps, count)
         names = recorded_names(record, self._model, drives.names)

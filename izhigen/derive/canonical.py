@@ -29,8 +29,9 @@ class _Meaning:
         return _straightened(lower(expression, where, self._inputs, self._moments))
 
     def assigned(self, assignments: tuple[Assignment, ...]) -> tuple[Any, ...]:
-        """What is assigned to each state."""
-        return tuple((a.state, self.of(a.expression, "assignment")) for a in assignments)
+        """What is assigned to each state, by state: all are made at the same time."""
+        by_state = sorted(assignments, key=lambda each: each.state)
+        return tuple((a.state, self.of(a.expression, "assignment")) for a in by_state)
 
 
 def _straightened(value: Any) -> Any:

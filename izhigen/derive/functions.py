@@ -73,7 +73,7 @@ class _Phi(OwnFunction):
         return value
 
     def _eval_evalf(self, prec: int) -> Any:
-        z = self.args[0]._eval_evalf(prec)
+        z = self.args[0]._evalf(prec)
         if not z.is_number or (not z.is_comparable and not z.is_complex):
             return None
         with mpmath.workprec(prec + 40 * (self.order + 1)):
@@ -308,7 +308,8 @@ class heaviside(_AlmostEverywhere):
         return sp.Integer(1 if x >= 0 else 0) if x.is_Number else None
 
     def _eval_evalf(self, prec: int) -> Any:
-        return heaviside(self.args[0]._eval_evalf(prec)) if self.args[0].is_number else None
+        found = heaviside(self.args[0]._evalf(prec))
+        return found if found.is_Number else None
 
 
 class signum(_AlmostEverywhere):

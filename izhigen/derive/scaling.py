@@ -3,7 +3,8 @@
 The potential is ``V = scale*S - bias``, with ``scale = (V_max - V_min)/(S_max - S_min)`` and
 ``bias = S_min*scale - V_min``. States that enter dV/dt with a coefficient free of states (a recovery variable, an
 adaptation current) are divided by the same scale, about the point where their own equation rests at S = 0; inputs that
-do so are divided by it. Parameters keep their unscaled values.
+do so are divided by it. Parameters keep their unscaled values, and their units where these still agree; what is scaled
+has none.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from izhigen.model.events import Assignment, arrival_place, assignment_place
 from izhigen.model.expressions import Expression, parse_expression
 from izhigen.model.from_sympy import sympy_text
 from izhigen.model.model import Declaration
+from izhigen.model.unit_checks import PERIOD
 from izhigen.scalars import read_finite
 
 D = TypeVar("D", bound=Declaration)
@@ -117,17 +119,26 @@ def _apply(model: D, potential: sp.Symbol, scale: Any, bias: Any) -> D:
     noise = tuple(
         Noise(n.state, change(n.amplitude, "noise", scale if symbol(n.state) in scaled else 1)) for n in model.noise
     )
-    units: Mapping[str, str] = {name: unit for name, unit in model.units.items() if symbol(name) not in scaled}
-    return model.replaced(
-        equations=equations,
-        events=events,
-        on_event=MappingProxyType(arrivals),
-        refractory=_refractory(model, condition),
-        currents=currents,
-        noise=noise,
-        initial=_initial(model, change, scaled, scale),
-        units=MappingProxyType(dict(units)),
-    )
+    changes = {
+        "equations": equations,
+        "events": events,
+        "on_event": MappingProxyType(arrivals),
+        "refractory": _refractory(model, condition),
+        "currents": currents,
+        "noise": noise,
+        "initial": _initial(model, change, scaled, scale),
+    }
+    left = {name: unit for name, unit in model.units.items() if symbol(name) not in scaled}
+    return _with_units(model, changes, left)
+
+
+def _with_units(model: D, changes: Mapping[str, Any], units: Mapping[str, str]) -> D:
+    """The changed model with the units that are left; without those of parameters where they seem to disagree."""
+    try:
+        return model.replaced(**changes, units=MappingProxyType(units))
+    except ModelError:  # a factor of 1 is left out of the text, and what it multiplies seems to be in another unit
+        of_period = {name: unit for name, unit in units.items() if name == PERIOD}
+        return model.replaced(**changes, units=MappingProxyType(of_period))
 
 
 def _moments(
@@ -169,7 +180,7 @@ def _rest(name: sp.Symbol, side: Any, potential: sp.Symbol, at: Any) -> Any:
 def _equation(equation: Equation, change: Any, scaled: Mapping[sp.Symbol, Any], scale: Any) -> Equation:
     is_scaled = equation.is_ode and symbol(equation.name) in scaled
     expression = change(equation.expression, equation.where, scale if is_scaled else 1)
-    return Equation(equation.name, expression, "1" if is_scaled else equation.unit, equation.is_ode)
+    return Equation(equation.name, expression, "" if is_scaled else equation.unit, equation.is_ode)
 
 
 def _initial(model: Declaration, change: Any, scaled: Mapping[sp.Symbol, Any], scale: Any) -> Mapping[str, Expression]:

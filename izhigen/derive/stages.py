@@ -17,7 +17,7 @@ from izhigen.derive.derivative import derivative
 from izhigen.derive.event import Assignment
 from izhigen.derive.expansion import MOST_TERMS, expanded_terms
 from izhigen.derive.functions import limited, maximum, minimum, where
-from izhigen.derive.lowering import DT, SINCE_SPIKE, T, lower, moments_of, own_functions
+from izhigen.derive.lowering import DT, SINCE_SPIKE, T, at_start, lower, moments_of, own_functions
 from izhigen.derive.system import EquationClass, System
 from izhigen.model.events import SPIKE, Trigger
 
@@ -44,13 +44,14 @@ def ceiling(system: System) -> tuple[sp.Symbol, Any] | None:
     condition = lower(event.condition, event.where, system.definitions, moments_of(system.states))
     parts = sorted(condition.args, key=sp.default_sort_key) if isinstance(condition, sp.And) else [condition]
     set_by_it = {a.state for a in event.assignments}
+    now_at_start = {at_start(state): state for state in system.states}  # the stage's states are those at the start
     for part in parts:
         if isinstance(part, (sp.Ge, sp.Gt, sp.Le, sp.Lt)):
             margin = part.gts - part.lts
             read = [state for state in system.states if state in margin.free_symbols]
             slope = sp.diff(margin, read[0]) if len(read) == 1 and read[0].name in set_by_it else sp.S.Zero
             if slope.is_number and slope.is_positive:
-                state, bound = read[0], sp.expand(read[0] - margin / slope)
+                state, bound = read[0], sp.expand(read[0] - margin / slope).xreplace(now_at_start)
                 stays = len(parts) > 1 or (model.refractory is not None and state.name not in model.refractory.states)
                 return state, where(sp.Lt(state, bound), bound, UNBOUNDED) if stays else maximum(state, bound)
     return None

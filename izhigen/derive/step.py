@@ -247,9 +247,11 @@ def _is_muted(system: System, condition: Any, assignments: tuple[Assignment, ...
         return False
     others = {symbol(a.state) for event in system.model.events if event.name != SPIKE for a in event.assignments}
     constant = {DT, *system.parameters}
-    others |= {a.symbol for a in assignments if not a.expression.free_symbols <= constant}
-    quiet = {state for state in hold.states if state not in others}
-    return not condition.free_symbols <= {*constant, *quiet, *map(at_start, quiet)}
+    reset = {a.symbol for a in assignments if a.expression.free_symbols <= constant}
+    quiet = reset.intersection(hold.states) - others
+    known = {*quiet, *map(at_start, quiet)}
+    read = condition.free_symbols
+    return not read & known or not read <= known | constant
 
 
 def _hold(system: System) -> Hold | None:

@@ -149,7 +149,7 @@ class _Numbers(Generic[D]):
 
     # -- numbers ----------------------------------------------------------------------------------------------------
 
-    def _with(self, node: Node, due: Unit | None) -> Node:
+    def _with(self, node: Node, due: Unit | None, is_factor: bool = False) -> Node:
         """A part whose numbers are in what is due; where nothing is, in what those beside them are."""
         if isinstance(node, Name):
             return node
@@ -159,17 +159,21 @@ class _Numbers(Generic[D]):
             unit = self._first(children(node))
             return Compare(node.operator, self._with(node.left, unit), self._with(node.right, unit))
         if not names_in(node):
-            return self._quantity(node, due)
+            is_any = not is_factor and not Expression("", node).evaluate({})  # 0 is 0 in any unit
+            return node if is_any else self._quantity(node, due)
         due = self._unit(node) if due is None else due
         if isinstance(node, Negative):
-            return Negative(self._with(node.operand, due))
+            return Negative(self._with(node.operand, due, is_factor))
         if isinstance(node, Moment):
             return Moment(node.which, self._with(node.operand, due))
         if isinstance(node, Call):
             return Call(node.function, tuple(self._arguments(node, due)))
         assert isinstance(node, Binary), "numbers, names and all others are looked at above"
         left, right = self._sides(node, due)
-        return Binary(node.operator, self._with(node.left, left), self._with(node.right, right))
+        are_factors = node.operator in ("*", "/")
+        return Binary(
+            node.operator, self._with(node.left, left, are_factors), self._with(node.right, right, are_factors)
+        )
 
     def _arguments(self, node: Call, due: Unit | None) -> Iterable[Node]:
         for number, each in enumerate(node.arguments):
@@ -191,8 +195,8 @@ class _Numbers(Generic[D]):
         return left, right
 
     def _quantity(self, node: Node, due: Unit | None) -> Node:
-        """A number times the constant of its unit; 0 is 0 in any."""
-        if due is None or due == PLAIN or not Expression("", node).evaluate({}):
+        """A number times the constant of its unit."""
+        if due is None or due == PLAIN:
             return node
         known = next((name for name, text in self._constants.items() if unit_of_text(text) == due), None)
         return Binary("*", node, Name(known or self._constant(due)))

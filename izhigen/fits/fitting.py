@@ -20,6 +20,7 @@ from izhigen.population.progress import Progress, progress_bar, read_progress
 from izhigen.scalars import check_count, read_finite
 from izhigen.signals import Interruptible
 from izhigen.timegrid import check_dt, count_steps
+from izhigen.units.quantities import plain
 
 Array = Any
 
@@ -127,7 +128,7 @@ def fit(
     if refused is not None:
         raise ValueShapeError(f"{refused}= is no option of a fit")
     trials = read_trials(model, target, {} if inputs is None else inputs, count, step, _weights(weights))
-    of_runs = {"dt": step, "method": integration, "seed": check_seed(seed), **options}
+    of_runs = {"dt": step, "method": integration, "seed": check_seed(seed), **_plain(model, options)}
     runs = (10 if model.noise else 1) if repeats is None else check_count("repeats", repeats)
     objective = Objective(model, ranges, trials, read_loss(loss), count, of_runs, runs)
     search = read_method(method)
@@ -137,7 +138,7 @@ def fit(
     if not LEAST <= size <= MOST:
         raise ValueShapeError(f"candidates={size}: a generation has {LEAST} to {MOST}")
     budget = Budget(check_count("generations", generations), size, read_finite(goal, "goal"))
-    begin = _start(ranges, {} if start is None else start)
+    begin = _start(model, ranges, {} if start is None else start)
     found, is_over = Found(np.full(len(ranges), 0.5)), False
     objective.check(method == "gradient")
     with Interruptible() as signals, progress_bar(progress, budget.generations, "fit", "generation") as bar:
@@ -194,6 +195,15 @@ class _Watched:
             raise Enough
 
 
+def _plain(model: Model, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options, values of parameters and states among them without units."""
+    known = (*model.parameters, *model.all_states)
+    return {
+        name: plain(value, model.unit_of(name), name, ValueShapeError) if name in known else value
+        for name, value in options.items()
+    }
+
+
 def _weights(weights: Any) -> dict[str, float]:
     """Weights by name."""
     if weights is None:
@@ -207,7 +217,7 @@ def _weights(weights: Any) -> dict[str, float]:
     return found
 
 
-def _start(ranges: Mapping[str, Any], start: Mapping[str, float]) -> Array | None:
+def _start(model: Model, ranges: Mapping[str, Any], start: Mapping[str, float]) -> Array | None:
     """The point of the values to begin near."""
     if not isinstance(start, Mapping):
         raise ValueShapeError(f"start is a mapping such as {{'a': 0.02}}, not {shown(start)}")
@@ -219,7 +229,8 @@ def _start(ranges: Mapping[str, Any], start: Mapping[str, float]) -> Array | Non
     point = np.full(len(ranges), 0.5)
     for k, (name, given) in enumerate(ranges.items()):
         if name in start:
-            value = read_finite(start[name], f"start: {name}")
+            what = f"start: {name}"
+            value = read_finite(plain(start[name], model.unit_of(name), what, ValueShapeError), what)
             if not given.low <= value <= given.high:
                 raise ValueShapeError(f"start: {name}={value:g} is outside its range, {given.low:g} to {given.high:g}")
             point[k] = given.place(value)

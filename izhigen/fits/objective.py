@@ -18,6 +18,7 @@ from izhigen.model.events import SPIKE
 from izhigen.population.population import Population
 from izhigen.recording.recording import Recording
 from izhigen.scalars import read_finite
+from izhigen.units.quantities import plain
 
 Array = Any
 Losses = Callable[[Array], Array]
@@ -70,12 +71,14 @@ def read_ranges(model: Model, trainable: Any) -> dict[str, Range]:
                 f"trainable: model {model.name!r} has no parameter or state {shown(name)}{suggest(str(name), known)} "
                 f"(known: {', '.join(known)})"
             )
-        parts = list(given) if isinstance(given, (tuple, list, np.ndarray)) else []
+        what, unit = f"trainable: {name}", model.unit_of(name)
+        edges = given if isinstance(given, (tuple, list)) else plain(given, unit, what, ValueShapeError)
+        parts = list(edges) if isinstance(edges, (tuple, list, np.ndarray)) else []
         if len(parts) not in (2, 3) or (len(parts) == 3 and parts[2] != "log"):
             raise ValueShapeError(
                 f"trainable: the range of {shown(name)} is (lowest, highest), or (lowest, highest, 'log')"
             )
-        low, high = (read_finite(edge, f"trainable: {name}") for edge in parts[:2])
+        low, high = (read_finite(plain(edge, unit, what, ValueShapeError), what) for edge in parts[:2])
         if not low < high or (len(parts) == 3 and low <= 0):
             above = " above 0" if len(parts) == 3 else ""
             raise ValueShapeError(

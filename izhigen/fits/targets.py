@@ -27,13 +27,14 @@ from izhigen.model.events import SPIKE
 from izhigen.model.lines import line_names
 from izhigen.recording.recording import Recording
 from izhigen.scalars import read_array, read_finite, real_numbers
+from izhigen.units.quantities import plain
 
 Array = Any
 
 FEATURES = "features"
 COUNT, RATE, FIRST = "count", "rate", "first_spike"
-FIGURES = (COUNT, RATE, FIRST, "isi_mean", "isi_std", "cv")
-"""Figures of spikes that can be a target: Hz, and ms."""
+FIGURES = {COUNT: "1", RATE: "Hz", FIRST: "ms", "isi_mean": "ms", "isi_std": "ms", "cv": "1"}
+"""Figures of spikes that can be a target, and their units."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,11 +172,11 @@ def _trial(
         if name == SPIKE:
             spikes = _spike_times(where, value, steps * dt)
         elif name in traced:
-            traces[name] = _trace(where, name, value, steps)
+            traces[name] = _trace(where, name, value, steps, model.unit_of(name))
         elif name == FEATURES and isinstance(value, Features):
             features = replace(value, trace=_watched(where, model, value.trace, traced))
         elif name in FIGURES:
-            figures[name] = read_finite(value, f"{where}: {name}")
+            figures[name] = read_finite(plain(value, FIGURES[name], where, ValueShapeError), f"{where}: {name}")
         else:
             known = (SPIKE, *traced, *FIGURES, FEATURES)
             raise ValueShapeError(
@@ -200,7 +201,8 @@ def _watched(where: str, model: Model, trace: str | None, traced: tuple[str, ...
     return found
 
 
-def _numbers(where: str, value: Any) -> Array:
+def _numbers(where: str, value: Any, unit: str) -> Array:
+    value = plain(value, unit, where, ValueShapeError)
     refuse_masked(where, value)
     array = np.asarray(read_array(where, value))
     if not array.size:
@@ -209,7 +211,7 @@ def _numbers(where: str, value: Any) -> Array:
 
 
 def _spike_times(where: str, value: Any, duration: float) -> Array:
-    times = _numbers(f"{where}: spike times", value)
+    times = _numbers(f"{where}: spike times", value, "ms")
     if times.ndim != 1:
         raise ValueShapeError(f"{where}: spike times have shape {times.shape}; give them in a row, in ms")
     bad = np.flatnonzero(~((times >= 0) & (times <= duration)))
@@ -220,8 +222,8 @@ def _spike_times(where: str, value: Any, duration: float) -> Array:
     return np.sort(times)
 
 
-def _trace(where: str, name: str, value: Any, steps: int) -> Array:
-    trace = _numbers(f"{where}: {name}", value)
+def _trace(where: str, name: str, value: Any, steps: int, unit: str) -> Array:
+    trace = _numbers(f"{where}: {name}", value, unit)
     if trace.ndim == 2 and trace.shape[1] == 1:
         trace = trace[:, 0]
     if trace.shape != (steps,):

@@ -6,6 +6,6 @@ model. A format whose files are no text has ``read_file(place, name, kind)`` ins
 """
 
 from izhigen.importers.imported import Imported
-from izhigen.importers.reading import read, suffixes
+from izhigen.importers.reading import read, split, suffixes
 
-__all__ = ["Imported", "read", "suffixes"]
+__all__ = ["Imported", "read", "split", "suffixes"]

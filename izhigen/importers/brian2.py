@@ -1,6 +1,6 @@
 """Brian2's neurons: equations, threshold, reset and refractoriness as strings, with their units.
 
-Brian2 itself is not needed. All quantities come in the coherent system of :mod:`izhigen.importers.brian2_units`.
+Brian2 itself is not needed. All quantities come in the coherent system of :mod:`izhigen.importers.coherent`.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, TypeVar
 
-import numpy as np
-
 from izhigen.errors import EquationError, ModelError, shown, suggest
 from izhigen.importers.brian2_expressions import Term, as_number
 from izhigen.importers.brian2_neuron import FREE, Neuron, is_noise
 from izhigen.importers.brian2_passages import Line, Passage, read_lines, read_text
-from izhigen.importers.brian2_units import SECOND, label, shown_unit, times, value_of_name, whole_part
+from izhigen.importers.brian2_units import name_here
 from izhigen.importers.brian2_values import Values
-from izhigen.importers.imported import Imported
+from izhigen.importers.coherent import MILLISECOND, VALUES, unit_text
+from izhigen.importers.imported import Imported, spikes_while_held
 from izhigen.importers.trees import ONE, ZERO, linear_parts, names_in, product, total, written
 from izhigen.model.additions import REFRACTORY
 from izhigen.model.composition import Composable
 from izhigen.model.expressions import Binary, Call, Compare, Logical, Name, Node, Number, check_name
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.scalars import NO_NUMBERS, carries_unit
+from izhigen.units.dimensions import unit_of_text
 
 C = TypeVar("C", bound=Composable)
 PERIOD = "refractory_period"
@@ -120,9 +120,9 @@ class _Import:
             return
         node = neuron.reader.node(term)
         due = neuron.units[line.name]
-        due = times(due, SECOND, -1) if line.kind == "equation" else due
+        due = due / MILLISECOND if line.kind == "equation" else due
         if term.of_unit != due and not term.is_zero:
-            raise passage.error(f"the right side is in {shown_unit(term.of_unit)}, and {label(due)} is due")
+            raise passage.error(f"the right side is in {unit_text(term.of_unit)}, and {unit_text(due)} is due")
         neuron.trees[line.name] = self._without_noise(line, node) if line.kind == "equation" else node
 
     def _without_noise(self, line: Line, node: Node) -> Node:
@@ -224,9 +224,9 @@ class _Import:
             term = neuron.namespace.read(given, "refractory")
             if not carries_unit(given):
                 neuron.report.append("refractory=, a plain number, is in ms")
-                term = Term(None, term.value, SECOND)
-        if term.of_unit != SECOND and not term.is_zero:
-            raise ModelError(f"refractory={shown(given)} is in {shown_unit(term.of_unit)}; it is a time or a condition")
+                term = Term(None, term.value, MILLISECOND)
+        if term.of_unit != MILLISECOND and not term.is_zero:
+            raise ModelError(f"refractory={shown(given)} is in {unit_text(term.of_unit)}; it is a time or a condition")
         return self._end_of_period(term)
 
     def _end_of_period(self, term: Term) -> Node:
@@ -235,7 +235,7 @@ class _Import:
         if term.node is None:
             if PERIOD in neuron.units:
                 raise ModelError(f"{PERIOD!r} is the parameter that refractory= becomes; rename that of the equations")
-            neuron.parameters[PERIOD], neuron.units[PERIOD] = Term(None, term.value, SECOND), SECOND
+            neuron.parameters[PERIOD], neuron.units[PERIOD] = Term(None, term.value, MILLISECOND), MILLISECOND
             period: Node = Name(PERIOD)
         else:
             period = term.node
@@ -278,11 +278,11 @@ class _Import:
         initial = self._initial()
         parameters = self._parameters()
         held_inputs = {FREE: "1"} if neuron.reads_free else {}
-        in_units = {name: label(of_unit) for name, of_unit in neuron.inputs.items()} | held_inputs
-        units = {name: label(whole_part(neuron.units[name])) for name in parameters} | in_units
+        in_units = {name: unit_text(of_unit) for name, of_unit in neuron.inputs.items()} | held_inputs
+        units = {name: unit_text(neuron.units[name]) for name in parameters} | in_units
         for name in sorted(neuron.reader.units):
-            value, units[name] = value_of_name(name)
-            parameters[name] = float(value)
+            parameters[name_here(name)] = float(VALUES[name])
+            units[name_here(name)] = unit_text(unit_of_text(name))
         model = kind(
             self._name,
             "\n".join(self._equations()),
@@ -301,7 +301,12 @@ class _Import:
             model = model.with_current(written(node), to=name)
         if self._until is not None:
             model = model.with_refractory(hold=self._held, until=written(self._until))
-            _check_that_it_is_quiet(model)
+            if spikes_while_held(model):
+                assert model.threshold is not None
+                raise ModelError(
+                    f"threshold {model.threshold.text!r} holds right after the reset, while the neuron is refractory; "
+                    "Brian2 keeps it silent then, which is not known for held states here; reset them below it"
+                )
         if neuron.reads_free and self._until is not None:
             is_held = Logical("and", (Compare(">", Name(REFRACTORY.name), Number(Fraction(1, 2))), _not(self._until)))
             model = model.with_current(written(Call("where", (is_held, ZERO, ONE))), to=FREE)
@@ -313,7 +318,7 @@ class _Import:
         for name in neuron.lines:
             if name in neuron.trees:
                 left = f"d{name}/dt" if name in self._states else name
-                found.append(f"{left} = {written(neuron.trees[name])} : {label(neuron.units[name])}")
+                found.append(f"{left} = {written(neuron.trees[name])} : {unit_text(neuron.units[name])}")
         return found
 
     def _parameters(self) -> dict[str, float]:
@@ -343,9 +348,14 @@ class _Import:
             raise ModelError(f"{name} is true or false, and declared as a number; declare it as '{name} : boolean'")
         if term.of_unit != self._neuron.units[name] and not term.is_zero:
             raise ModelError(
-                f"{name} is declared in {shown_unit(self._neuron.units[name])}, and given in {shown_unit(term.of_unit)}"
+                f"{name} is declared in {unit_text(self._neuron.units[name])}, and given in {unit_text(term.of_unit)}"
             )
+        self._check_integer(name, as_number(term))
         return term
+
+    def _check_integer(self, name: str, node: Node) -> None:
+        if name in self._neuron.integers and not self._neuron.is_whole(node):
+            raise ModelError(f"{name} is declared as an integer, and its value need not be one; write int(...)")
 
     def _initial(self) -> dict[str, str]:
         """Initial values as text, for states alone."""
@@ -363,7 +373,8 @@ class _Import:
             term = neuron.read(Passage(read_text(text, where), where)) if text is not None else values[name]
             node = as_number(term) if name in neuron.booleans else neuron.reader.node(term)
             if term.of_unit != neuron.units[name] and not term.is_zero:
-                raise ModelError(f"{where} is in {shown_unit(term.of_unit)}, and {label(neuron.units[name])} is due")
+                raise ModelError(f"{where} is in {unit_text(term.of_unit)}, and {unit_text(neuron.units[name])} is due")
+            self._check_integer(name, node)
             found[name] = written(neuron.expanded(node, where))
         return found
 
@@ -371,10 +382,10 @@ class _Import:
         """What was decided, a line each; units first."""
         neuron = self._neuron
         given = [name for name in neuron.trees if name in self._states]
-        units = ", ".join(f"{name} in {label(neuron.units[name])}" for name in given)
+        units = ", ".join(f"{name} in {unit_text(neuron.units[name])}" for name in given)
         found = [f"units are converted to ms, mV, pA, nS, pF and so on: {units}"]
         if neuron.reader.units:
-            found.append(f"units in the text are parameters: {', '.join(sorted(neuron.reader.units))}")
+            found.append(f"units in the text are parameters: {', '.join(map(name_here, sorted(neuron.reader.units)))}")
         shared = [line.name for line in neuron.lines.values() if "shared" in line.flags and line.kind == "parameter"]
         if shared:
             found.append(f"{', '.join(shared)}: (shared) is not enforced; give one value for all neurons")
@@ -388,32 +399,8 @@ def _as_float(name: str, term: Term) -> float:
         assert isinstance(number, Number), "a constant has a value"
         return float(number.value)
     except OverflowError:
-        raise ModelError(f"{name} is too large for a number in {shown_unit(term.of_unit)}") from None
+        raise ModelError(f"{name} is too large for a number in {unit_text(term.of_unit)}") from None
 
 
 def _not(node: Node) -> Node:
     return node.operands[0] if isinstance(node, Logical) and node.operator == "not" else Logical("not", (node,))
-
-
-def _check_that_it_is_quiet(model: Composable) -> None:
-    """Refuse a reset that leaves a held state above the threshold: it would spike in every step while it is held.
-
-    Brian2 keeps a refractory neuron silent in any case; here a condition that reads held states alone is looked at.
-    """
-    assert model.threshold is not None and model.refractory is not None
-    reset = {assignment.state: assignment.expression for assignment in model.reset}
-    read = model.threshold.names.keys()
-    states = read & set(model.states)
-    known = {**model.parameters}
-    if not states or not states <= {*model.refractory.states} or not states <= reset.keys():
-        return
-    needed = {name for state in states for name in reset[state].names} | (read - states)
-    if not needed <= known.keys():
-        return
-    with np.errstate(all="ignore"):
-        values = {**known, **{state: reset[state].evaluate(known) for state in states}}
-        if bool(model.threshold.evaluate(values)):
-            raise ModelError(
-                f"threshold {model.threshold.text!r} holds right after the reset, while the neuron is refractory. In "
-                "Brian2 it is silent then, which is not known for a held state here; reset it below the threshold"
-            )

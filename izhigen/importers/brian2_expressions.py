@@ -15,17 +15,8 @@ from fractions import Fraction
 
 from izhigen.errors import EquationError, shown, suggest
 from izhigen.importers.brian2_passages import Passage
-from izhigen.importers.brian2_units import (
-    PLAIN,
-    SECOND,
-    Dimension,
-    coherent_power,
-    names_of,
-    shown_unit,
-    times,
-    unit_named,
-    value_of_name,
-)
+from izhigen.importers.brian2_units import name_here, unit_named
+from izhigen.importers.coherent import MILLISECOND, coherent, product, raised, to_coherent, unit_text
 from izhigen.importers.trees import ONE, ZERO
 from izhigen.model.expressions import (
     MAX_DEPTH,
@@ -43,9 +34,11 @@ from izhigen.model.expressions import (
     Node,
     Number,
 )
+from izhigen.units.dimensions import PLAIN, Unit
 
 MOST_BITS = 4_000
 """Longest numerator or denominator of a constant."""
+_HALF = Number(Fraction(1, 2))
 _ODD = re.compile(r"[^\t\n -~]")
 
 
@@ -63,8 +56,8 @@ class Term:
         Its tree; None for a constant.
     value : Fraction or None
         Of a constant, in the coherent system; None for an infinite one.
-    of_unit : tuple of Fraction
-        Its dimension.
+    of_unit : Unit
+        In the coherent system.
     is_condition : bool
         Whether it is true or false in the place of a number.
     infinite : {-1, 0, 1}
@@ -75,7 +68,7 @@ class Term:
 
     node: Node | None
     value: Fraction | None = None
-    of_unit: Dimension = PLAIN
+    of_unit: Unit = PLAIN
     is_condition: bool = False
     infinite: int = 0
     flag: Node | None = None
@@ -96,15 +89,14 @@ class Assigned:
     offset: int
 
 
-def constant(value: Fraction | int, of_unit: Dimension = PLAIN) -> Term:
+def constant(value: Fraction | int, of_unit: Unit = PLAIN) -> Term:
     """A constant."""
     return Term(None, Fraction(value), of_unit)
 
 
-def unit_term(unit: tuple[int, Dimension]) -> Term:
+def unit_term(unit: Unit) -> Term:
     """A unit of Brian2 as a constant."""
-    power, of_unit = unit
-    return constant(Fraction(10) ** int(power - coherent_power(of_unit)), of_unit)
+    return constant(to_coherent(1, unit), coherent(unit))
 
 
 def boolean(number: Node) -> Term:
@@ -169,6 +161,11 @@ class Reader:
         Names that could be meant, for suggestions; iterated over when one is due.
     functions : callable
         What ``name(t)`` stands for, or None.
+    takes_roots : bool
+        Whether a constant to a broken power is a constant too. It is known to 50 digits, and the reader then not
+        ``is_exact``.
+    is_whole : callable
+        Whether a tree is a whole number by its form.
     """
 
     def __init__(
@@ -176,12 +173,16 @@ class Reader:
         meaning: Callable[[str], Term | None],
         known: Iterable[str],
         functions: Callable[[str], Term | None],
+        takes_roots: bool = False,
+        is_whole: Callable[[Node], bool] = lambda _: False,
     ) -> None:
         self._meaning, self._known, self._functions = meaning, known, functions
+        self._takes_roots, self._is_whole = takes_roots, is_whole
         self._passage = Passage("", "")
         self._indents: tuple[int, ...] = ()
         self._chain = 0
         self.units: set[str] = set()
+        self.is_exact = True
 
     # -- entries ------------------------------------------------------------------------------------------------------
 
@@ -430,7 +431,7 @@ class Reader:
     # -- functions ----------------------------------------------------------------------------------------------------
 
     def _call_sqrt(self, term: Term, node: ast.Call) -> Term:
-        return Term(Call("sqrt", (self.node(term),)), None, times(PLAIN, term.of_unit, Fraction(1, 2)))
+        return Term(Call("sqrt", (self.node(term),)), None, term.of_unit.power(Fraction(1, 2)))
 
     def _call_abs(self, term: Term, node: ast.Call) -> Term:
         if term.value is not None:
@@ -471,8 +472,8 @@ class Reader:
     def _call_timestep(self, time: Term, step: Term, node: ast.Call) -> Term:
         """The step that a time lies in, up to a thousandth of one, as Brian2 has it."""
         for term, place in zip((time, step), node.args):
-            if term.of_unit != SECOND and not term.is_zero:
-                raise self._error(f"timestep() takes times, and this is in {shown_unit(term.of_unit)}", place)
+            if term.of_unit != MILLISECOND and not term.is_zero:
+                raise self._error(f"timestep() takes times, and this is in {unit_text(term.of_unit)}", place)
         return self._call_int(
             Term(Binary("+", Binary("/", self.node(time), self.node(step)), Number(Fraction(1, 1000)))), node
         )
@@ -489,7 +490,7 @@ class Reader:
         elif operator == "%":
             of_unit = self._agreed([left, right], "the sides of %", node)
         else:
-            of_unit = times(left.of_unit, right.of_unit, 1 if operator == "*" else -1)
+            of_unit = left.of_unit * right.of_unit if operator == "*" else left.of_unit / right.of_unit
         if left.infinite or right.infinite:
             return self._infinite(operator, left, right, of_unit, node)
         if operator in ("/", "//", "%") and right.is_zero:
@@ -505,13 +506,18 @@ class Reader:
         one, other = self.node(left), self.node(right)
         if operator == "//":
             self._refuse_units(of_unit, "//", node)
-            return Term(Call("floor", (Binary("/", one, other),)))
+            return Term(self._floored(one, other))
         if operator == "%":
-            whole = Call("floor", (Binary("/", one, other),))
-            return Term(Binary("-", one, Binary("*", other, whole)), None, of_unit)
+            return Term(Binary("-", one, Binary("*", other, self._floored(one, other))), None, of_unit)
         return Term(Binary(operator, one, other), None, of_unit)
 
-    def _infinite(self, operator: str, left: Term, right: Term, of_unit: Dimension, node: ast.AST) -> Term:
+    def _floored(self, one: Node, other: Node) -> Node:
+        """The whole part of a quotient; half of one on top of whole numbers keeps rounding from making it one less."""
+        if isinstance(other, Number) and other.value > 0 and self._is_whole(one) and self._is_whole(other):
+            one = Binary("+", one, _HALF)
+        return Call("floor", (Binary("/", one, other),))
+
+    def _infinite(self, operator: str, left: Term, right: Term, of_unit: Unit, node: ast.AST) -> Term:
         """An infinite constant times or over a finite one."""
         if operator in ("*", "/") and left.infinite and right.value:
             return Term(None, None, of_unit, infinite=left.infinite * (1 if right.value > 0 else -1))
@@ -521,17 +527,20 @@ class Reader:
 
     def _power(self, left: Term, right: Term, node: ast.AST) -> Term:
         if right.of_unit != PLAIN and not right.is_zero:
-            raise self._error(f"an exponent is a plain number, and this one is in {shown_unit(right.of_unit)}", node)
+            raise self._error(f"an exponent is a plain number, and this one is in {unit_text(right.of_unit)}", node)
         exponent = right.value
         if exponent is not None and abs(exponent) > MAX_EXPONENT:
             raise self._error(f"an exponent is larger than {MAX_EXPONENT} in magnitude", node)
         if exponent is None and left.of_unit != PLAIN:
-            raise self._error(f"what is in {shown_unit(left.of_unit)} is raised to a power that is no number", node)
-        of_unit = times(PLAIN, left.of_unit, exponent) if exponent is not None else PLAIN
-        if left.value is not None and exponent is not None and exponent.denominator == 1:
+            raise self._error(f"what is in {unit_text(left.of_unit)} is raised to a power that is no number", node)
+        of_unit = left.of_unit.power(exponent) if exponent is not None else PLAIN
+        if left.value is not None and exponent is not None and (exponent.denominator == 1 or self._takes_roots):
             if left.value == 0 and exponent < 0:
                 raise self._error("division by zero", node)
-            return self._bounded(constant(left.value ** int(exponent), of_unit), node)
+            if left.value < 0 and exponent.denominator != 1:
+                raise self._error("a number below 0 is raised to a power that is not whole", node)
+            self.is_exact = self.is_exact and exponent.denominator == 1
+            return self._bounded(constant(raised(left.value, exponent), of_unit), node)
         return Term(Binary("**", self.node(left), self.node(right)), None, of_unit)
 
     def _bounded(self, term: Term, node: ast.AST) -> Term:
@@ -543,23 +552,23 @@ class Reader:
             raise self._error("a constant is too large or too small", node)
         return term
 
-    def _agreed(self, terms: list[Term], what: str, node: ast.AST) -> Dimension:
+    def _agreed(self, terms: list[Term], what: str, node: ast.AST) -> Unit:
         """The unit of terms that have the same; 0 and inf have any."""
         units = [term.of_unit for term in terms if not term.is_zero and not (term.infinite and term.of_unit == PLAIN)]
         for found in units[1:]:
             if found != units[0]:
-                raise self._error(f"{what} have different units, {shown_unit(units[0])} and {shown_unit(found)}", node)
+                raise self._error(f"{what} have different units, {unit_text(units[0])} and {unit_text(found)}", node)
         return units[0] if units else terms[0].of_unit
 
     def _plain(self, term: Term, function: str, node: ast.AST) -> Node:
         if term.of_unit != PLAIN and not term.is_zero:
             raise self._error(
-                f"{function}() takes a plain number, and its argument is in {shown_unit(term.of_unit)}; divide by one",
+                f"{function}() takes a plain number, and its argument is in {unit_text(term.of_unit)}; divide by one",
                 node,
             )
         return self.node(term, f"the argument of {function}()")
 
-    def _refuse_units(self, of_unit: Dimension, operator: str, node: ast.AST) -> None:
+    def _refuse_units(self, of_unit: Unit, operator: str, node: ast.AST) -> None:
         if of_unit != PLAIN:
             raise self._error(f"the sides of {operator} have different units", node)
 
@@ -568,15 +577,14 @@ class Reader:
         value = term.value if term.value is not None else Fraction(0)
         if value == 0 or term.of_unit == PLAIN:
             return Number(value)
-        parts = names_of(term.of_unit)
-        for name, exponent in parts:
-            value /= value_of_name(name)[0] ** int(exponent)
-            self.units.add(name)
-        found: Node | None = None if value == 1 and parts[0][1] > 0 else Number(value)
-        for name, exponent in sorted(parts, key=lambda part: part[1] < 0):
-            power = Name(name) if abs(exponent) == 1 else Binary("**", Name(name), Number(abs(exponent)))
-            if found is None:
-                found = power
-            else:
-                found = Binary("*" if exponent > 0 else "/", found, power)
+        number, powers = product(term.of_unit)
+        self.units |= powers.keys()
+        value *= number
+        above = [name for name, power in powers.items() if power > 0]
+        found: Node | None = None if value == 1 and above else Number(value)
+        for name in (*above, *(name for name in powers if name not in above)):
+            unit: Node = Name(name_here(name))
+            if abs(powers[name]) != 1:
+                unit = Binary("**", unit, Number(abs(powers[name])))
+            found = unit if found is None else Binary("*" if name in above else "/", found, unit)
         return found if found is not None else Number(value)

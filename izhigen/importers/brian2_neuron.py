@@ -10,33 +10,27 @@ from typing import Any
 from izhigen.errors import ModelError, shown
 from izhigen.importers.brian2_expressions import NotReadable, Reader, Term, as_number, boolean, unit_term
 from izhigen.importers.brian2_passages import Line, Passage, read_text, read_unit
-from izhigen.importers.brian2_units import (
-    PLAIN,
-    SECOND,
-    Dimension,
-    broken_powers,
-    coherent_power,
-    is_whole,
-    label,
-    shown_unit,
-    times,
-    unit_named,
-)
+from izhigen.importers.brian2_units import unit_named
 from izhigen.importers.brian2_values import Values
+from izhigen.importers.coherent import MILLISECOND, coherent, unit_text
 from izhigen.importers.trees import MOST_PARTS, names_in, size_of, substituted
-from izhigen.model.expressions import Binary, Call, Name, Node, Number
+from izhigen.model.expressions import Binary, Call, Name, Negative, Node, Number, children
 from izhigen.model.functions import LAST_SPIKE
+from izhigen.units.dimensions import PLAIN, Unit
 
 FREE = "not_refractory"
 """Brian2's name of whether a neuron is not refractory; an input whose current says so during a step."""
-NOISE = times(PLAIN, SECOND, Fraction(-1, 2))
+NOISE = MILLISECOND.power(Fraction(-1, 2))
 """The unit of xi."""
 _CONSTANTS = {"pi": math.pi, "e": math.e}
-_HALF = Number(Fraction(1, 2))
 _REFUSED = {
     "i": "'i', the number of a neuron, is not known in equations; declare a parameter and give an array of values",
     "N": "'N', the number of neurons, is not known in equations; declare a parameter",
 }
+_CONSTANT = ("t", "dt", "inf", "t_in_timesteps", *_REFUSED)
+_OF_BRIAN2 = (FREE, "refractory", "lastspike", "refractory_until")
+"""Variables that Brian2 adds to a neuron."""
+_HALF = Number(Fraction(1, 2))
 _STEPS = Call("floor", (Binary("+", Binary("/", Name("t"), Name("dt")), _HALF),))
 
 
@@ -63,17 +57,18 @@ class Neuron:
     ) -> None:
         self.lines = {line.name: line for line in lines}
         self.namespace, self.initial, self.has_spikes = namespace, initial, has_spikes
-        self.units: dict[str, Dimension] = {}
+        self.units: dict[str, Unit] = {}
         self.trees: dict[str, Node] = {}
         self.parameters: dict[str, Term] = {}
         self.report: list[str] = []
         self.booleans: set[str] = set()
+        self.integers: set[str] = set()
         self.changed: dict[str, Term] = {}
-        self.inputs: dict[str, Dimension] = {}
+        self.inputs: dict[str, Unit] = {}
         self.reads_free = False
         self._functions: set[str] = set()
         self._place, self._may_be_noisy = "", False
-        self.reader = Reader(self.meaning, self, self._of_time)
+        self.reader = Reader(self.meaning, self, self._of_time, is_whole=self.is_whole)
         for line in lines:
             self._declare(line)
         self._read_inputs(inputs)
@@ -86,23 +81,21 @@ class Neuron:
     def _declare(self, line: Line) -> None:
         """Note the unit of a line."""
         name, unit = line.name, line.unit
-        if unit_named(name) is not None or name in ("t", "dt", "pi", "e", "inf", "t_in_timesteps", *_REFUSED):
+        if unit_named(name) is not None or name in (*_CONSTANT, "pi", "e"):
             raise unit.error(f"{name!r} is the name of a unit, or has a meaning of its own; rename it")
-        if is_noise(name) or name in (FREE, "refractory", "lastspike", "refractory_until"):
+        if is_noise(name) or name in _OF_BRIAN2:
             raise unit.error(f"{name!r} has a meaning of its own in Brian2; rename it")
         if unit.text in ("boolean", "integer", "1"):
             self.units[name] = PLAIN
-            if unit.text == "boolean":
-                self.booleans.add(name)
+            if unit.text != "1":
+                (self.booleans if unit.text == "boolean" else self.integers).add(name)
             return
-        power, of_unit = read_unit(unit)
-        if power != 0:
+        found = read_unit(unit)
+        if not _is_of_si(found):
             raise unit.error(
                 f"{shown(unit.text)}: variables are declared in base units, such as volt, amp, siemens, Hz"
             )
-        if line.kind != "parameter" and not is_whole(of_unit):
-            raise unit.error(f"{shown(unit.text)}: only parameters may have a unit to a broken power")
-        self.units[name] = of_unit
+        self.units[name] = coherent(found)
 
     def _read_inputs(self, inputs: Any) -> None:
         """Note what varies in time."""
@@ -120,15 +113,13 @@ class Neuron:
             else:
                 self._functions.add(name)
             of_unit = self.units[name] if unit is None else _unit_of_input(unit, where)
-            if not is_whole(of_unit):
-                raise ModelError(f"{where} has a unit to a broken power; take it as a parameter")
             if self.units.setdefault(name, of_unit) != of_unit:
                 raise ModelError(
-                    f"{where} is declared in {shown_unit(self.units[name])}, and here in {shown_unit(of_unit)}"
+                    f"{where} is declared in {unit_text(self.units[name])}, and here in {unit_text(of_unit)}"
                 )
             self.inputs[name] = of_unit
         for name, of_unit in self.inputs.items():
-            self.report.append(f"{name} is an input in {label(of_unit)}, held during a step")
+            self.report.append(f"{name} is an input in {unit_text(of_unit)}, held during a step")
 
     def _check_line_as_input(self, line: Line, where: str) -> None:
         """Refuse an input that a line gives."""
@@ -169,9 +160,9 @@ class Neuron:
         if name == "lastspike":
             if not self.has_spikes:
                 raise NotReadable("lastspike is known where there is a threshold")
-            return Term(Name("t" if self._place == "reset" else LAST_SPIKE), None, SECOND)
+            return Term(Name("t" if self._place == "reset" else LAST_SPIKE), None, MILLISECOND)
         if name in ("t", "dt"):
-            return Term(Name(name), None, SECOND)
+            return Term(Name(name), None, MILLISECOND)
         if name == "t_in_timesteps":
             return Term(_STEPS)
         return self._constant(name) if name in self.namespace and not self._is_built_in(name) else None
@@ -180,18 +171,7 @@ class Neuron:
         """A declared name as it stands in the model."""
         if name in self.booleans:
             return boolean(Name(name))
-        node, of_unit = Name(name), self.units[name]
-        return Term(node if is_whole(of_unit) else self._broken(name, of_unit), None, of_unit)
-
-    def _broken(self, name: str, of_unit: Dimension) -> Node:
-        """A parameter whose unit has broken powers, which no unit of a model has: they are written beside it."""
-        found: Node = Name(name)
-        for unit, exponent in broken_powers(of_unit):
-            if unit == "um":
-                raise NotReadable(f"{name!r} has a length to a broken power in its unit; rewrite the equation")
-            self.reader.units.add(unit)
-            found = Binary("*", found, Binary("**", Name(unit), Number(exponent)))
-        return found
+        return Term(Name(name), None, self.units[name])
 
     def _constant(self, name: str) -> Term:
         """A name of the namespace: a parameter of the model."""
@@ -269,14 +249,18 @@ class Neuron:
         They are made one after the other, each with what those above have left.
         """
         self._place, self._may_be_noisy = passage.where, False
-        self.changed = {LAST_SPIKE: Term(Name("t"), None, SECOND)}
+        self.changed = {LAST_SPIKE: Term(Name("t"), None, MILLISECOND)}
         assigned: list[str] = []
         for statement in self.reader.statements(passage):
             name, line = statement.name, self.lines.get(statement.name)
             if name in self.inputs or (line is not None and line.kind == "subexpression"):
                 raise passage.error(f"{name!r} is given from elsewhere, and cannot be assigned", statement.offset)
-            if line is None and (name in self.namespace or unit_named(name) is not None or name in ("t", "dt")):
+            if line is None and (name in self.namespace or unit_named(name) is not None or name in _CONSTANT):
                 raise passage.error(f"{name!r} is a constant, and cannot be assigned", statement.offset)
+            if name in _OF_BRIAN2 or is_noise(name):
+                raise passage.error(f"{name!r} has a meaning of its own, and cannot be assigned here", statement.offset)
+            if line is None and name not in self.changed:
+                self.report.append(f"{passage.where}: {name} is a name of its statements alone")
             before = self.changed.get(name) or (self._own(name) if line is not None else None)
             value = self.reader.value(statement, before)
             if line is not None:
@@ -295,15 +279,37 @@ class Neuron:
             return boolean(as_number(value) if value.is_condition else self.reader.node(value))
         if value.of_unit != self.units[name] and not value.is_zero:
             raise passage.error(
-                f"{name!r} is in {shown_unit(self.units[name])}, and what is assigned in {shown_unit(value.of_unit)}",
+                f"{name!r} is in {unit_text(self.units[name])}, and what is assigned in {unit_text(value.of_unit)}",
                 offset,
             )
+        if name in self.integers and not self.is_whole(as_number(value)):
+            raise passage.error(f"{name!r} is an integer, and what is assigned need not be one; write int(...)", offset)
         return Term(self.reader.node(value), None, self.units[name])
 
+    def is_whole(self, node: Node) -> bool:
+        """Whether a tree is a whole number by its form."""
+        if isinstance(node, Number):
+            return node.value.denominator == 1
+        if isinstance(node, Name):
+            return node.id in self.integers | self.booleans and not self.is_subexpression(node.id)
+        if isinstance(node, Call):
+            chosen = node.arguments[1:] if node.function == "where" else node.arguments
+            return node.function in ("floor", "sign") or (
+                node.function in ("where", "min", "max", "clip", "abs") and all(map(self.is_whole, chosen))
+            )
+        is_kept = isinstance(node, Negative) or (isinstance(node, Binary) and node.operator in ("+", "-", "*"))
+        return is_kept and all(map(self.is_whole, children(node)))
 
-def _unit_of_input(text: object, where: str) -> Dimension:
-    """The dimension of an input; a unit that is neither SI's nor the system's own would promise other numbers."""
-    power, of_unit = read_unit(Passage(read_text(text, where).strip(), where))
-    if power not in (0, coherent_power(of_unit)):
-        raise ModelError(f"{where}: an input comes in {shown_unit(of_unit)}, not in {shown(text)}; write that")
+
+def _unit_of_input(text: object, where: str) -> Unit:
+    """The unit of an input; a unit that is neither SI's nor the system's own would promise other numbers."""
+    found = read_unit(Passage(read_text(text, where).strip(), where))
+    of_unit = coherent(found)
+    if found != of_unit and not _is_of_si(found):
+        raise ModelError(f"{where}: an input comes in {unit_text(of_unit)}, not in {shown(text)}; write that")
     return of_unit
+
+
+def _is_of_si(unit: Unit) -> bool:
+    """Whether a unit is a product of SI's base units, without a factor."""
+    return unit == Unit(0.0, unit.exponents)

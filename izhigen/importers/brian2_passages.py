@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from izhigen.errors import EquationError, shown, suggest
-from izhigen.importers.brian2_units import PLAIN, Dimension, common_units, times, unit_named
+from izhigen.importers.brian2_units import common_units, unit_named
 from izhigen.model.equations import check_text
 from izhigen.model.expressions import MAX_EXPONENT, check_name
+from izhigen.units.dimensions import PLAIN, Unit
 
 MOST_CHARACTERS = 200_000
 """Longest block of equations that is read."""
@@ -102,30 +103,30 @@ def read_text(value: object, where: str) -> str:
     return _COMMENT.sub(lambda comment: " " * len(comment.group()), text)
 
 
-def read_unit(passage: Passage) -> tuple[Fraction, Dimension]:
-    """Power of ten in SI and dimension of a unit: names multiplied, divided, and raised to powers.
+def read_unit(passage: Passage) -> Unit:
+    """A unit: names multiplied, divided, and raised to powers.
 
     Raises
     ------
     EquationError
         For other text, and for a name that is none of Brian2's units.
     """
-    power, of_unit, position, sign = Fraction(0), PLAIN, 0, 1
+    unit, position, sign = PLAIN, 0, 1
     while position >= 0:
         found = _FACTOR.match(passage.text, position)
         if found is None:
             raise passage.error(f"{shown(passage.text)} is not a unit; write such as 'siemens/metre**2'", position)
-        known = (0, PLAIN) if found["name"] == "1" else unit_named(found["name"])
+        known = PLAIN if found["name"] == "1" else unit_named(found["name"])
         if known is None:
             hint = suggest(found["name"], common_units())
             raise passage.error(f"unknown unit {shown(found['name'])}{hint}", found.start("name"))
         exponent = sign * Fraction((found["power"] or "1").replace(" ", ""))
         if abs(exponent) > MAX_EXPONENT:
             raise passage.error(f"an exponent is larger than {MAX_EXPONENT} in magnitude", found.start("power"))
-        power, of_unit = power + exponent * known[0], times(of_unit, known[1], exponent)
+        unit = unit * known.power(exponent)
         sign = -1 if found["operator"] == "/" else 1
         position = found.end() if found["operator"] else -1
-    return power, of_unit
+    return unit
 
 
 def read_lines(equations: object) -> tuple[Line, ...]:

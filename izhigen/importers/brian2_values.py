@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -11,8 +10,9 @@ import numpy as np
 
 from izhigen.errors import EquationError, ModelError, shown
 from izhigen.importers.brian2_expressions import Reader, Term, boolean, constant
-from izhigen.importers.brian2_passages import Passage, read_text, read_unit
-from izhigen.importers.brian2_units import Dimension, coherent_power, is_whole, unit_named
+from izhigen.importers.brian2_passages import Passage, read_text
+from izhigen.importers.brian2_units import unit_named
+from izhigen.importers.coherent import coherent, rounded, to_coherent, unit_text
 from izhigen.importers.trees import ONE, ZERO
 from izhigen.scalars import carries_unit, read_finite
 from izhigen.units.quantities import magnitude_and_unit, scaled
@@ -24,20 +24,18 @@ def of_quantity(value: Any, where: str) -> Term:
     Raises
     ------
     ModelError
-        Where it is an array, or its unit cannot be read.
+        Where it is an array, or too large, or its unit cannot be read.
     """
     number, unit = magnitude_and_unit(value, where)
     found = read_finite(number, where, ModelError)
-    of_unit: Dimension = tuple(unit.exponents)
-    power = unit.scale - float(coherent_power(of_unit))
-    if not is_whole(of_unit) or power != round(power):
-        return constant(Fraction(repr(scaled(found, power))), of_unit)
-    return constant(Fraction(repr(found)) * Fraction(10) ** round(power), of_unit)
-
-
-_NUMBER = re.compile(
-    r"\s*(?P<number>[+-]?(?:\d{1,30}\.?\d{0,30}|\.\d{1,30})(?:[eE][+-]?\d{1,3})?)\s*(?P<operator>[*/])"
-)
+    of_unit = coherent(unit)
+    try:
+        return constant(to_coherent(Fraction(repr(found)), unit), of_unit)
+    except ValueError:  # minutes, inches
+        converted = read_finite(scaled(found, unit.scale - of_unit.scale), where, ModelError)
+        return constant(Fraction(repr(converted)), of_unit)
+    except OverflowError:
+        raise ModelError(f"{where} is too large for a number in {unit_text(of_unit)}") from None
 
 
 class Values:
@@ -91,9 +89,13 @@ class Values:
     def read(self, value: Any, where: str) -> Term:
         """A value as a constant, which may read the names of this mapping."""
         if isinstance(value, str):
-            reader = Reader(lambda name: self[name] if name in self and unit_named(name) is None else None, self, _none)
+            reader = Reader(self._meaning, self, lambda name: None, takes_roots=True)
             term = reader.read(Passage(read_text(value, where), where))
-            return term if term.value is not None or term.flag is not None else _with_broken_powers(value, where)
+            if term.value is None:
+                if term.flag is None:
+                    raise EquationError(f"{shown(value)} is not a number with a unit, such as '0.5*nA'", where)
+                return term
+            return term if reader.is_exact else constant(rounded(term.value), term.of_unit)
         if isinstance(value, (bool, np.bool_)):
             return boolean(ONE if value else ZERO)
         if carries_unit(value):
@@ -102,17 +104,5 @@ class Values:
             raise ModelError(f"{where} is a function; name it in inputs={{...: 'unit'}} where it is read as f(t)")
         return constant(Fraction(repr(read_finite(value, where, ModelError))))
 
-
-def _with_broken_powers(text: str, where: str) -> Term:
-    """A number times a unit such as ``mV/ms**0.5``."""
-    found = _NUMBER.match(text)
-    if found is None:
-        raise EquationError(f"{shown(text)} is not a number with a unit, such as '0.5*nA'", where)
-    unit = text[found.end() :].strip()
-    power, of_unit = read_unit(Passage(f"1/{unit}" if found["operator"] == "/" else unit, where))
-    value = read_finite(scaled(float(found["number"]), float(power - coherent_power(of_unit))), where, ModelError)
-    return constant(Fraction(repr(value)), of_unit)
-
-
-def _none(_: str) -> None:
-    """No function is known."""
+    def _meaning(self, name: str) -> Term | None:
+        return self[name] if name in self and unit_named(name) is None else None

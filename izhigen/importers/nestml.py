@@ -12,7 +12,7 @@ from typing import TypeVar
 from izhigen.errors import ModelNotFoundError, shown, suggest
 from izhigen.importers.imported import Imported
 from izhigen.importers.nestml_neuron import NeuronReader
-from izhigen.importers.nestml_syntax import parse
+from izhigen.importers.nestml_syntax import Neuron, parse
 from izhigen.model.model import Declaration
 
 D = TypeVar("D", bound=Declaration)
@@ -40,7 +40,10 @@ def read(text: str, place: Path, name: str, kind: type[D]) -> Imported[D]:
     ModelError
         What cannot be said in equations, with file, line and column.
     """
-    neurons = {neuron.name: neuron for neuron in parse(text, str(place))}
+    neurons: dict[str, Neuron] = {}
+    for neuron in parse(text, str(place)):
+        if neurons.setdefault(neuron.name, neuron) is not neuron:
+            raise neuron.place.error(f"a second model is called {shown(neuron.name)}; rename one of them")
     if name and name not in neurons:
         raise ModelNotFoundError(
             f"{place} holds no model {shown(name)}{suggest(name, neurons)} (models: {', '.join(neurons)})"
@@ -49,4 +52,4 @@ def read(text: str, place: Path, name: str, kind: type[D]) -> Imported[D]:
         raise ModelNotFoundError(f"{place} holds several models ({', '.join(neurons)}); name one as {place}:NAME")
     chosen = neurons[name] if name else next(iter(neurons.values()))
     model, report = NeuronReader(chosen).build(kind)
-    return Imported(model, report)
+    return Imported(model, report.lines, report.doubts)

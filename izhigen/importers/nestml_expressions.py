@@ -10,7 +10,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from izhigen.errors import shown, suggest
-from izhigen.importers.coherent import coherent, factor_to_coherent, powers_of, unit_text
+from izhigen.importers.coherent import MILLISECOND, coherent, unit_text
 from izhigen.importers.nestml_syntax import (
     Assignment,
     Call,
@@ -37,9 +37,10 @@ from izhigen.units.names import KNOWN
 
 Scope = Mapping[str, Term]
 TYPES_WITHOUT_UNIT = ("real", "integer", "boolean")
-MILLISECOND = unit_of_text("ms")
 MOST_CALLS = 2_000
 """Calls of a file's functions that are written out."""
+_CONVERTED = tuple(map(unit_of_text, ("s", "V", "A", "S", "ohm", "F")))
+"""What NESTML converts."""
 _SAME = {"exp": "exp", "ln": "log", "sin": "sin", "cos": "cos", "tan": "tan", "sinh": "sinh", "cosh": "cosh"} | {
     "tanh": "tanh",
     "erf": "erf",
@@ -69,29 +70,38 @@ class Report:
 
     def __init__(self) -> None:
         self._lines: dict[str, int] = {}
+        self._doubts: list[str] = []
 
-    def say(self, place: Place, what: str) -> None:
-        """Add a line."""
-        self._lines.setdefault(f"line {place.line}: {what}", place.line)
+    def say(self, place: Place, what: str, is_doubtful: bool = False) -> None:
+        """Add a line; a doubtful one is where the text contradicts itself."""
+        line = f"line {place.line}: {what}"
+        self._lines.setdefault(line, place.line)
+        self._doubts += [line] if is_doubtful else []
 
     @property
     def lines(self) -> tuple[str, ...]:
         """All lines."""
         return tuple(sorted(self._lines, key=lambda line: self._lines[line]))
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Those that are doubtful."""
+        return tuple(line for line in self.lines if line in self._doubts)
 
-def read_unit(written: WrittenUnit) -> Unit:
-    """The unit that a text gives.
+
+def read_unit(written: WrittenUnit, as_counted: bool = False) -> Unit:
+    """The unit that a text gives; or what a number without unit beside it counts, for which NESTML converts units of
+    time and electricity to its own, and leaves others, such as mmol, as they are.
 
     Raises
     ------
     ModelError
-        For a name that is no unit, or a number that is no power of ten.
+        For a name or a number that is no unit.
     """
     found = PLAIN
     for operator, factor, power in written.factors:
         if isinstance(factor, WrittenUnit):
-            one = read_unit(factor)
+            one = read_unit(factor, as_counted)
         elif factor in TYPES_WITHOUT_UNIT or factor == "1":
             one = PLAIN
         elif factor == "Bq":
@@ -100,29 +110,26 @@ def read_unit(written: WrittenUnit) -> Unit:
             one = unit_of_text(factor)
         else:
             raise written.place.error(f"{shown(factor)} is no unit{suggest(factor, KNOWN)} (units look like mV, nS/ms)")
+        one = coherent(one) if as_counted and any(map(one.is_alike, _CONVERTED)) else one
         one = one.power(Fraction(power))
         found = found * one if operator == "*" else found / one
     return found
 
 
 def declared_unit(written: WrittenUnit) -> tuple[Unit, str]:
-    """The unit in the coherent system of what is declared so, and how a model writes it: as the file does if it can."""
+    """The unit of what is declared so, and how a model writes it: as the file does if that is the coherent system's."""
     given = read_unit(written)
-    unit = coherent(given)
     plain = any(factor in (*TYPES_WITHOUT_UNIT, "Bq") for _, factor, _ in written.factors)
-    return unit, str(written) if given == unit and not plain else unit_text(unit)
+    text = str(written) if given == coherent(given) and not plain else unit_text(given)
+    return read_unit(written, as_counted=True), text
 
 
 def quantity(number: Number) -> Term:
     """A number with its unit, in the coherent system."""
     if number.unit is None:
         return Term(coefficient=number.value)
-    given = read_unit(number.unit)
-    try:
-        factor = factor_to_coherent(given)
-    except ValueError:
-        raise number.place.error(f"the unit {number.unit} is no power of ten of {unit_text(coherent(given))}") from None
-    return Term(coherent(given), number.value * factor, powers_of(given) if number.value else {})
+    found = Term(coefficient=number.value).in_unit(read_unit(number.unit))
+    return replace(found, unit=read_unit(number.unit, as_counted=True))
 
 
 class Expressions:
@@ -241,7 +248,7 @@ class Expressions:
 
     def _power(self, node: Power, scope: Scope) -> Term:
         base, exponent = self.finite(node.base, scope), self.finite(node.exponent, scope)
-        if exponent.is_number and exponent.unit.is_alike(PLAIN):
+        if exponent.is_number and not exponent.units:
             return base.power(exponent.coefficient)
         base = self.converted(base, PLAIN, node.base.place, "the base of a power that is no number")
         exponent = self.converted(exponent, PLAIN, node.exponent.place, "an exponent")
@@ -385,8 +392,13 @@ class Expressions:
         """A term in a unit; where its own has another dimension, its number is kept, and that is reported."""
         if term.unit.is_alike(unit) or term.is_zero:
             return replace(term, unit=unit)
-        self._report.say(place, f"{what} is {_named(term.unit)} where {_named(unit)} is due, and is taken as that")
-        return term.in_unit(unit)
+        self._report.say(
+            place, f"{what} is {_named(term.unit)} where {_named(unit)} is due, and is taken as that", True
+        )
+        try:
+            return term.in_unit(unit)
+        except (ValueError, OverflowError):
+            raise place.error(f"{what} has a unit to a power that cannot be written; give it another") from None
 
     def sum_of(self, terms: list[Term], place: Place) -> Term:
         """The sum of terms, in the unit of the first one that has any."""
@@ -408,7 +420,6 @@ class Expressions:
 
 
 def _named(unit: Unit) -> str:
-    try:
-        return "a plain number" if unit.is_alike(PLAIN) else f"in {unit_text(unit)}"
-    except ValueError:
-        return f"in another unit ({unit})"
+    if unit.is_alike(PLAIN):
+        return "a plain number"
+    return f"in {unit_text(unit) if unit == coherent(unit) else unit}"

@@ -14,7 +14,8 @@ from fractions import Fraction
 from itertools import pairwise
 
 from izhigen.errors import shown, suggest
-from izhigen.importers.nestml_expressions import MILLISECOND, Expressions, Scope
+from izhigen.importers.coherent import MILLISECOND
+from izhigen.importers.nestml_expressions import Expressions, Scope
 from izhigen.importers.nestml_syntax import Call, Definition, Kernel, Name, Node, Product, Sum, walk
 from izhigen.importers.nestml_terms import Term, named
 from izhigen.units.dimensions import PLAIN, Unit

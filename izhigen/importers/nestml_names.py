@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from izhigen.errors import EquationError, ModelError, shown, suggest
-from izhigen.importers.coherent import NAMED
+from izhigen.importers.coherent import VALUES
 from izhigen.importers.nestml_expressions import Expressions, Report, declared_unit
 from izhigen.importers.nestml_kernels import lower_derivatives, own_states, plain_name
 from izhigen.importers.nestml_syntax import (
@@ -43,7 +43,7 @@ class Variable:
     term : Term
         What it stands for.
     unit : Unit
-        In the coherent system.
+        As the file counts it.
     unit_text : str
         The unit as a model writes it.
     place : Place
@@ -115,10 +115,15 @@ class Names:
         for port in neuron.ports:
             if port.unit is not None:
                 self._add(self.inputs, port.name, Declaration(port.place, (port.name,), port.unit, None))
-            elif self.spike_ports.count(port.name) > 1 or plain_name(port.name) in (*_TAKEN, *NAMED):
+            elif self.spike_ports.count(port.name) > 1 or plain_name(port.name) in (*_TAKEN, *VALUES):
                 raise port.place.error(f"a port cannot be called {shown(port.name)} here; rename it")
             else:
                 self.check_free(port.name, port.place)
+                if port.is_inhibitory:
+                    what = (
+                        f"{port.name} takes spikes of negative weight in NEST, with the sign turned; give positive ones"
+                    )
+                    self._report.say(port.place, what)
 
     def _check_equations(self, neuron: Neuron) -> None:
         for line in neuron.equations:
@@ -135,7 +140,9 @@ class Names:
                     raise line.place.error(f"{lower} has an equation and no value in the state block{hint}")
 
     def check_free(self, name: str, place: Place) -> None:
-        """Refuse a name that is declared already."""
+        """Refuse a name that is declared already, or can be none."""
+        if name in ("true", "false", "True", "False"):
+            raise place.error(f"{name} is a truth value, and no name")
         known = (self.states, self.parameters, self.internals, self.inline, self.inputs, self.of_kernels)
         if any(name in names for names in known):
             raise place.error(f"{shown(name)} is declared twice; rename one of them")
@@ -144,7 +151,7 @@ class Names:
         place = declaration.place
         self.check_free(name, place)
         own = plain_name(name)
-        if own in _TAKEN or own in NAMED:
+        if own in _TAKEN or own in VALUES:
             self._report.say(place, f"{name} is called {own}_ here, as {own} means something else")
             own = f"{own}_"
         try:
@@ -153,6 +160,14 @@ class Names:
             raise ModelError(str(problem)) from None
         if str(declaration.unit) in ("string", "void"):
             raise place.error(f"{name} is of type {declaration.unit}; a model has numbers and truth values")
+        if str(declaration.unit) == "integer":
+            value = declaration.value
+            if isinstance(value, Number) and value.value.denominator != 1:
+                raise place.error(f"{name} is an integer, and its value is none")
+            if into is self.states:
+                self._report.say(
+                    place, f"{name} is an integer in NESTML, and here a number, of which nothing is cut off"
+                )
         unit, text = declared_unit(declaration.unit)
         term = named(own, unit, is_truth=str(declaration.unit) == "boolean")
         if into is self.parameters and (sign := _infinite(declaration.value)):
@@ -205,7 +220,7 @@ class Names:
                 raise variable.place.error(
                     f"{name} depends on the step, which a parameter does not; make it an internal"
                 )
-            values = dict.fromkeys(NAMED, 1.0)
+            values = {unit: float(value) for unit, value in VALUES.items()}
             for other in self.constants_in(variable):
                 inner = self.parameters.get(other) or self.internals[other]
                 values[inner.name] = self.number(other, expressions, (*path, name))

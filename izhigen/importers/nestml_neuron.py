@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from izhigen.errors import EquationError, ModelError, shown, suggest
 from izhigen.importers import nestml_kernels as kernels_of
-from izhigen.importers.coherent import NAMED, unit_text
-from izhigen.importers.nestml_expressions import MILLISECOND, Expressions, Report, declared_unit
+from izhigen.importers.coherent import MILLISECOND, VALUES, unit_text
+from izhigen.importers.nestml_expressions import Expressions, Report, declared_unit
 from izhigen.importers.nestml_handlers import Effects, Lines
 from izhigen.importers.nestml_kernels import KernelState
 from izhigen.importers.nestml_names import Names
@@ -36,7 +36,7 @@ from izhigen.importers.nestml_terms import Term, added, named, wrapped
 from izhigen.importers.nestml_update import INTEGRATE, Update, calls, read_update, reads
 from izhigen.model.events import Event
 from izhigen.model.model import Declaration as ModelDeclaration
-from izhigen.units.dimensions import PLAIN
+from izhigen.units.dimensions import PLAIN, unit_of_text
 
 D = TypeVar("D", bound=ModelDeclaration)
 _PER_SECOND = Term(PLAIN / MILLISECOND, Fraction(1, 1000), {"ms": Fraction(-1)})
@@ -64,7 +64,7 @@ class NeuronReader:
         self._flag: tuple[str, Node] | None = None
         self._read: set[str] = set()
 
-    def build(self, kind: type[D]) -> tuple[D, tuple[str, ...]]:
+    def build(self, kind: type[D]) -> tuple[D, Report]:
         """The model, and what was decided on the way.
 
         Raises
@@ -77,6 +77,11 @@ class NeuronReader:
             raise neuron.place.error(
                 f"model {neuron.name} has no differential equation, and a model here is made of them"
             )
+        if not neuron.update:
+            raise neuron.place.error(f"model {neuron.name} has no update block; write one with integrate_odes()")
+        for part in walk((neuron.update, neuron.handlers)):
+            if isinstance(part, Call) and part.function == "convolve":
+                raise part.place.error("convolve() is not read here; give an inline line its value, and read that")
         self._update = read_update(neuron.update, tuple(self._names.odes), self._names.spike_ports)
         self._check_update()
         self._make_flag()
@@ -100,7 +105,7 @@ class NeuronReader:
             )
         except (ModelError, EquationError) as problem:
             raise ModelError(f"{neuron.place.file}, model {neuron.name}: {problem}") from None
-        return model, self._report.lines
+        return model, self._report
 
     # -- equations ----------------------------------------------------------------------------------------------------
 
@@ -338,13 +343,13 @@ class NeuronReader:
 
     def _kept(self) -> dict[str, Term]:
         """What names that keep a value of the step's start stand for in events: ``old(...)`` of it."""
-        found = {}
+        found, values = dict[str, Term](), dict[str, Term]()
         for name, statement in self._update.kept.items():
             assert statement.value is not None
-            value = self._expressions.value(statement.value, self._names.everything)
+            value = self._expressions.value(statement.value, self._names.everything | values)
             written = statement.unit if isinstance(statement, Declaration) else None
             unit = declared_unit(written)[0] if written else self._names.states[name].unit
-            value = self._expressions.converted(value, unit, statement.place, name)
+            value = values[name] = self._expressions.converted(value, unit, statement.place, name)
             if not value.is_number:
                 old = wrapped(f"old({value.text})", unit, [value], binds=True)
                 value = replace(old, is_truth=value.is_truth)
@@ -442,6 +447,6 @@ class NeuronReader:
             if names.constants_in(variable):
                 what = f"{name} is {numbers[own]:.10g} {units[own]}, from other parameters; it does not follow them"
                 self._report.say(variable.place, what)
-        for name in sorted(self._read & set(NAMED)):
-            numbers[name], units[name] = 1.0, name
+        for name in sorted(self._read & VALUES.keys()):
+            numbers[name], units[name] = float(VALUES[name]), unit_text(unit_of_text(name))
         return numbers, units

@@ -176,10 +176,11 @@ class Kernel(Node):
 
 @dataclass(frozen=True)
 class Port(Node):
-    """An input: spikes, or continuous in a unit."""
+    """An input: spikes, of which it may be the inhibitory ones alone, or continuous in a unit."""
 
     name: str
     unit: Unit | None
+    is_inhibitory: bool = False
 
 
 @dataclass(frozen=True)
@@ -305,6 +306,16 @@ def _is_token(child: Any) -> bool:
     return isinstance(child, str)
 
 
+_HINTS = {
+    "for": "; loops are not read: write out what they do",
+    "while": "; loops are not read: write out what they do",
+    "neuron": "; a model begins with 'model NAME:', as newer NESTML writes it",
+    "end": "; blocks end where their indentation does, as in newer NESTML",
+    '"': "; descriptions are comments, which begin with #",
+}
+"""By the first word of a line, or by a character."""
+
+
 class _Reader:
     """Turns trees of lark into nodes; levels are counted on the way."""
 
@@ -318,15 +329,16 @@ class _Reader:
         if token is None and getattr(problem, "char", None) is None:
             return ModelError(f"{self._file}: blocks are indented by the same white space throughout ({problem})")
         if token is None:
-            return place.error(f"character {shown(text[problem.pos_in_stream])} is not part of NESTML's neurons")
+            hint = _HINTS.get(text[problem.pos_in_stream], "")
+            return place.error(f"character {shown(text[problem.pos_in_stream])} is not part of NESTML's neurons{hint}")
         if token.type == "$END":
             return ModelError(f"{self._file} ends within a block; the block is incomplete")
-        if token.type in ("_INDENT", "_DEDENT", "_NL"):
+        words = text.splitlines()[place.line - 1].split()
+        hint = _HINTS.get(words[0], "") if words else ""
+        if token.type in ("_INDENT", "_DEDENT", "_NL") and not hint:
             return place.error("the line ends, or its indentation changes, where the statement or block goes on")
-        hint = suggest(str(token), BLOCKS)
-        if str(token) in ("for", "while"):
-            hint = "; loops are not read: write out what they do"
-        return place.error(f"{shown(str(token))} is not expected here{hint}")
+        found = "the end of the line" if token.type in ("_INDENT", "_DEDENT", "_NL") else shown(str(token))
+        return place.error(f"{found} is not expected here{hint or suggest(str(token), BLOCKS)}")
 
     def _place(self, tree: Tree[Token] | Token) -> Place:
         meta: Any = tree if _is_token(tree) else getattr(tree, "meta", tree)
@@ -378,8 +390,10 @@ class _Reader:
         return Kernel(self._place(tree), tuple(self._definition(child) for child in tree.children))
 
     def _port(self, tree: Any) -> Port:
-        unit = self._unit(tree.children[1], 0) if tree.data == "continuous_port" else None
-        return Port(self._place(tree.children[0]), str(tree.children[0]), unit)
+        place, name = self._place(tree.children[0]), str(tree.children[0])
+        if tree.data == "continuous_port":
+            return Port(place, name, self._unit(tree.children[1], 0))
+        return Port(place, name, None, {str(word) for word in tree.children[1:]} == {"inhibitory"})
 
     def _handler(self, tree: Any) -> Handler:
         when, body = tree.children

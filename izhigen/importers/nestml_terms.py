@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from izhigen.importers.coherent import powers_of
+from izhigen.importers.coherent import product, to_coherent
 from izhigen.units.dimensions import PLAIN, Unit
 
 NOTHING: Mapping[str, Fraction] = {}
@@ -23,10 +23,10 @@ class Term:
     Attributes
     ----------
     unit : Unit
-        Of the whole; numbers are in the coherent system.
+        Of the whole, as the file counts it; numbers are in the coherent system.
     coefficient : Fraction
     units : mapping
-        Names of units and their exponents; they stand in the text as parameters that are 1.
+        Names of units and their exponents; they stand in the text as parameters.
     above, below : tuple of str
         Factors and divisors, each as text that binds at least as a power does.
     bare : str
@@ -121,10 +121,18 @@ class Term:
         return replace(self, coefficient=-self.coefficient, infinite=-self.infinite)
 
     def in_unit(self, unit: Unit) -> Term:
-        """Its number in a unit of another dimension."""
+        """As many of a unit of another dimension.
+
+        Raises
+        ------
+        ValueError
+            Where that is no power of ten of the coherent system's.
+        OverflowError
+            Where it is too large a one.
+        """
         if self.is_zero:
             return replace(self, unit=unit)
-        return self.times(Term(unit / self.unit, units=powers_of(unit / self.unit)))
+        return self.times(one(unit / self.unit))
 
     def power(self, exponent: Fraction) -> Term:
         """To a power that is a number."""
@@ -138,6 +146,12 @@ class Term:
 def _joined(one: Mapping[str, Fraction], other: Mapping[str, Fraction], sign: int) -> dict[str, Fraction]:
     powers = {name: one.get(name, Fraction(0)) + sign * other.get(name, Fraction(0)) for name in (*one, *other)}
     return {name: power for name, power in powers.items() if power}
+
+
+def one(unit: Unit) -> Term:
+    """1 in a unit."""
+    number, powers = product(unit)
+    return Term(unit, to_coherent(number, unit), powers)
 
 
 def named(name: str, unit: Unit, *, is_truth: bool = False) -> Term:

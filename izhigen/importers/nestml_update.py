@@ -110,6 +110,8 @@ def _integration(statement: Node, found: Update, odes: tuple[str, ...]) -> None:
     if not isinstance(statement, Choice):
         raise statement.place.error("integrate_odes() stands alone, or in the branches of one 'if'")
     (guard, first), *rest = statement.branches
+    if guard is not None:
+        _check_decays(guard, found)
     if len(rest) > 1 or (rest and rest[0][0] is not None):
         raise statement.place.error("more than two branches around integrate_odes(); write one 'if' and one 'else'")
     second = rest[0][1] if rest else ()
@@ -148,6 +150,10 @@ def _integrated(call: Call, odes: tuple[str, ...]) -> set[str] | None:
 def _before(statement: Node, found: Update, which: tuple[bool, bool]) -> None:
     """A statement before integration."""
     if isinstance(statement, Declaration) and statement.value is not None and which == (True, True):
+        _check_decays(statement.value, found)
+        twice = next((name for name in statement.names if name in found.kept), None)
+        if twice is not None:
+            raise statement.place.error(f"{shown(twice)} is declared twice; rename one of them")
         found.kept.update(dict.fromkeys(statement.names, statement))
         return
     if not isinstance(statement, Assignment):
@@ -164,7 +170,14 @@ def _before(statement: Node, found: Update, which: tuple[bool, bool]) -> None:
             f"{statement.name} is assigned before integrate_odes() in a way that is not read; it may keep a value of "
             "the step's start (V_old = V), or be multiplied with a constant factor"
         )
+    _check_decays(statement.value, found)
     found.kept[statement.name] = statement
+
+
+def _check_decays(node: Node, found: Update) -> None:
+    """Refuse what reads a state after it was multiplied, as a step here decays while others move."""
+    for name in sorted(reads(node, found.decays)):
+        raise node.place.error(f"{name} is read after it was multiplied in the step; read it above that")
 
 
 def _factor(statement: Assignment) -> Node | None:

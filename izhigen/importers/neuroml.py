@@ -59,10 +59,10 @@ def _read(text: str, place: Path, name: str, kind: type[D]) -> Imported[D]:
         model = read_model(document, element, kind, report)
         units = {each: model.unit_of(each) for each in model.inputs}
         inputs = drives(document, population, units, report)
-        return Imported(model, tuple(dict.fromkeys(report)), run.method, run.dt, run.duration, inputs)
+        return Imported(model, tuple(dict.fromkeys(report)), (), run.method, run.dt, run.duration, inputs)
     element = _named(document, cells, name, place)
     model = read_model(document, element, kind, report)
-    return Imported(model, tuple(dict.fromkeys(report)), run.method, run.dt, run.duration)
+    return Imported(model, tuple(dict.fromkeys(report)), (), run.method, run.dt, run.duration)
 
 
 def _component(document: Document, population: Element) -> Element:

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from izhigen.errors import ModelError, ModelNotFoundError
+from izhigen.files import at_home
 from izhigen.importers.imported import Imported
 from izhigen.model.model import Declaration
 from izhigen.resources import modules_with
@@ -30,6 +31,18 @@ def suffixes() -> tuple[str, ...]:
     return tuple(_formats())
 
 
+def split(name: str) -> tuple[str, str] | None:
+    """The file and the model of ``"file:model"`` or ``"file"``, where a format has the file's suffix; else None.
+
+    Colons before the suffix are part of the file's name, as in ``"C:\\cells\\cell.nml:id"``.
+    """
+    known = suffixes()
+    for end in (*(place for place, letter in enumerate(name) if letter == ":"), len(name)):
+        if Path(name[:end]).suffix.lower() in known:
+            return name[:end], name[end + 1 :]
+    return None
+
+
 def read_text(path: Path) -> str:
     """A text file of another program.
 
@@ -45,6 +58,8 @@ def read_text(path: Path) -> str:
             content = file.read(MOST_BYTES + 1)
     except OSError as problem:
         raise ModelNotFoundError(f"no file '{path}' to load a model from ({problem.strerror})") from None
+    except ValueError:  # a NUL, or half of a pair of surrogates
+        raise ModelNotFoundError(f"no file '{path}' to load a model from (no file has such a name)") from None
     if len(content) > MOST_BYTES:
         raise ModelError(f"{path} is longer than {MOST_BYTES:,} bytes; give a file with the model alone")
     try:
@@ -71,8 +86,10 @@ def read(path: str | Path, name: str, kind: type[D]) -> Imported[D]:
     ModelError
         What the format's file cannot say in equations: names the construct, the file and the line.
     """
-    place = Path(path)
-    module = _formats()[place.suffix]
+    place = at_home(path)
+    module = _formats().get(place.suffix.lower())
+    if module is None:
+        raise ModelError(f"{place}: files with this suffix are not read (suffixes: {', '.join(suffixes())})")
     if hasattr(module, "read_file"):
         of_file: Imported[D] = module.read_file(place, name, kind)
         return of_file

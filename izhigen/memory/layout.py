@@ -11,7 +11,7 @@ import numpy as np
 
 from izhigen.errors import ValueShapeError, first_line, shown
 from izhigen.memory.space import HOST, Space, fetch, is_on_device, namespace, refuse_masked
-from izhigen.scalars import is_endless
+from izhigen.scalars import is_endless, refuse_unit
 
 Array = Any
 MOST_NEURONS = 1 << 40
@@ -73,6 +73,7 @@ def check_neurons(neurons: Any, count: int) -> tuple[Array, Array]:
 
 def read_neurons(neurons: Any, count: int) -> Array:
     """Flat indices of neurons below a count, from a number, a list, a range, a slice or a mask; int64."""
+    refuse_unit(neurons, "neurons")
     refuse_masked("neurons", neurons)
     if isinstance(neurons, range):  # looked at by its ends: it may be longer than any memory
         for end in (neurons[0], neurons[-1]) if len(neurons[:1]) else ():

@@ -17,7 +17,9 @@ from izhigen.model.functions import LAST_SPIKE, TIME_NAMES
 from izhigen.model.model import Declaration
 from izhigen.model.part import check_all_read, check_more_parameters, check_no_clash, joined_events, read_part
 from izhigen.model.reading import read_initial, read_input_names, read_mapping, read_parameters, read_units, with_spike
-from izhigen.scalars import read_flag, read_names
+from izhigen.model.unit_checks import TIME
+from izhigen.scalars import carries_unit, read_flag, read_names, scalar_of
+from izhigen.units.quantities import plain
 
 D = TypeVar("D", bound="Composable")
 
@@ -100,7 +102,7 @@ class Composable(Declaration):
             read = names_in_fields(trial)
             merged = {key: value for key, value in merged.items() if key in read or key in new_parameters}
             changes["units"] = MappingProxyType(
-                {k: v for k, v in changes.get("units", self.units).items() if k in merged or k in trial["inputs"]}
+                {k: v for k, v in changes.get("units", self.units).items() if k in merged or k in _others(trial)}
             )
         changes["parameters"] = MappingProxyType(merged)
         return self.replaced(**changes)
@@ -212,6 +214,7 @@ class Composable(Declaration):
         parameters: Mapping[str, Any] | None = None,
         initial: Mapping[str, Any] | None = None,
         units: Mapping[str, str] | None = None,
+        description: str = "",
         prefix: str | None = None,
         **more_parameters: float,
     ) -> D:
@@ -244,6 +247,8 @@ class Composable(Declaration):
             As in ``__init__``.
         reset : str or mapping, optional
             Assignments that are added to those of the neuron's spike, such as ``"w = w + b"``.
+        description : str
+            What the part is, for those who read its dictionary; the model keeps its own.
         prefix : str, optional
             Renames everything that the part declares to ``<prefix>_<name>``. Without one, a name that the model has
             already is an error.
@@ -259,7 +264,20 @@ class Composable(Declaration):
         """
         given = {**read_mapping("parameters", {} if parameters is None else parameters, "{'tau': 5.0}")}
         given.update(check_more_parameters(more_parameters))
-        part = read_part(equations, current, inputs, on_event, events, reset, given, initial, units)
+        part = read_part(
+            equations,
+            current=current,
+            to=to,
+            held=held,
+            inputs=inputs,
+            on_event=on_event,
+            events=events,
+            reset=reset,
+            parameters=given,
+            initial=initial,
+            units=units,
+            description=description,
+        )
         if prefix is not None:
             part = part.prefixed(check_name(prefix, "prefix"))
         taken = {
@@ -270,7 +288,7 @@ class Composable(Declaration):
         }
         check_no_clash(part, taken, self.name)
         check_all_read(part, names_in_fields(self.fields))
-        currents = (Current(part.current, self._target(to), read_flag(held, "held")),) if part.current else ()
+        currents = (Current(part.current, self._target(part.to), part.held),) if part.current else ()
         return self.replaced(
             equations=(*self.equations, *part.equations),
             currents=(*self.currents, *currents),
@@ -299,7 +317,7 @@ class Composable(Declaration):
 
         Parameters
         ----------
-        tau_ref : float
+        tau_ref : float, text or quantity
             Refractory period in ms, from 0 on; becomes the parameter ``tau_ref``. 0 by default, unless ``until`` is
             given.
         hold : str or iterable of str, optional
@@ -336,7 +354,7 @@ class Composable(Declaration):
                 raise ModelError("with_refractory: tau_ref and until each end it; give one of them")
             self._check_that_it_ends(condition, held)
             parameters = {name: self.parameters[name] for name in own}
-            units = {name: unit for name, unit in self.units.items() if name in parameters or name in self.inputs}
+            units = {name: unit for name, unit in self.units.items() if name in own or name not in self.parameters}
             return self.replaced(
                 refractory=Refractory(held, condition),
                 parameters=MappingProxyType(parameters),
@@ -381,9 +399,9 @@ class Composable(Declaration):
 
         Parameters
         ----------
-        **amplitudes : float, str or SymPy expression
-            State to g, in the state's unit per square root of ms. A number becomes the parameter ``sigma_<state>``;
-            an expression may read states, parameters, algebraic lines, inputs and t.
+        **amplitudes : float, quantity, str or SymPy expression
+            State to g, in the state's unit per square root of ms. A number or quantity becomes the parameter
+            ``sigma_<state>``; an expression may read states, parameters, algebraic lines, inputs and t.
 
         Raises
         ------
@@ -402,6 +420,9 @@ class Composable(Declaration):
                 raise ModelError(
                     f"with_noise: {shown(state)} is not a state of model {self.name!r}{suggest(state, self.states)}"
                 )
+            if carries_unit(amplitude):
+                unit = self.unit_of(state) and f"{self.unit_of(state)}/{TIME}**(1/2)"
+                amplitude = scalar_of(plain(amplitude, unit, f"noise on {state}"))
             text = expression_text(amplitude, f"noise on {state}")
             if isinstance(amplitude, numbers.Real):
                 text = f"sigma_{state}"
@@ -414,3 +435,8 @@ class Composable(Declaration):
             terms[state] = Noise(state, parse_expression(text, f"noise on {state}"))
         ordered = tuple(terms[state] for state in self.states if state in terms)
         return self.replaced(noise=ordered, parameters=MappingProxyType(parameters))
+
+
+def _others(fields: Mapping[str, Any]) -> set[str]:
+    """Names that are no parameter's and may have a unit."""
+    return {*fields["inputs"], *(equation.name for equation in fields["equations"])}

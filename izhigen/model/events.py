@@ -154,6 +154,24 @@ def assignment_place(what: str, state: str) -> str:
     return f"{RESET} of {state}" if what == RESET else f"{what}, assignment to {state}"
 
 
+# -- description ------------------------------------------------------------------------------------------------------
+
+
+def arrival_lines(on_event: Mapping[str, tuple[Assignment, ...]]) -> Iterator[str]:
+    """What is assigned where something arrives, in words."""
+    for name, assignments in on_event.items():
+        yield f"when {name} arrives: " + "; ".join(map(str, assignments))
+
+
+def event_lines(event: DeclaredEvent, trigger: Trigger) -> Iterator[str]:
+    """An event and what it assigns, in words."""
+    rising = " becomes true" if trigger is Trigger.RISING else ""
+    yield f"{event.name} when {event.condition.text}{rising}"
+    if event.assignments:
+        what = RESET if event.name == SPIKE else f"at {event.name}"
+        yield f"{what}: " + "; ".join(map(str, event.assignments))
+
+
 # -- reading --------------------------------------------------------------------------------------------------------
 
 

@@ -4,11 +4,13 @@ letters, digits and _.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from izhigen.model.events import SPIKE, Assignment, Trigger
+from izhigen.model.equations import Equation
+from izhigen.model.events import SPIKE, Assignment, DeclaredEvent, Trigger
 from izhigen.model.expressions import Binary, Call, Compare, Logical, Moment, Name, Negative, Node, Number
 from izhigen.model.model import Declaration
+from izhigen.model.part import Part
 
 GREEK = frozenset(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
@@ -110,22 +112,14 @@ def _call(node: Call) -> tuple[str, int]:
 
 def equation_rows(model: Declaration) -> Iterator[tuple[str, str, str]]:
     """Left side, right side with its sign, and note of everything that a model declares; the note is plain text."""
-    for equation in model.equations:
-        name = name_latex(equation.name)
-        left = rf"\frac{{d{name}}}{{dt}}" if equation.is_ode else name
-        yield left, "= " + expression_latex(equation.expression.tree), equation.unit
+    yield from _declared(model.equations)
     for current in model.currents:
         how = "held during the step" if model.is_held(current) else "part of the equation"
         yield name_latex(current.to), r"\mathrel{+}= " + expression_latex(current.expression.tree), how
     for noise in model.noise:
         amplitude = _within(noise.amplitude.tree, PRODUCT)
         yield f"d{name_latex(noise.state)}", rf"\mathrel{{+}}= {amplitude} \, dW", "noise"
-    for name, assignments in model.on_event.items():
-        yield from _assigned(assignments, f"where {text_of(name)} arrives")
-    for event in model.events:
-        rising = "becomes true" if model.trigger_of(event) is Trigger.RISING else ""
-        yield rf"\text{{{text_of(event.name)} when}}", expression_latex(event.condition.tree), rising
-        yield from _assigned(event.assignments, "at a spike" if event.name == SPIKE else f"at {text_of(event.name)}")
+    yield from _happening(model.on_event, [(event, model.trigger_of(event)) for event in model.events])
     if model.refractory:
         until = model.refractory.until
         how = (
@@ -135,6 +129,35 @@ def equation_rows(model: Declaration) -> Iterator[tuple[str, str, str]]:
         )
         held = ", ".join(map(name_latex, model.refractory.states))
         yield held or r"\text{no spike}", (r"\text{held }" if held else "") + how, ""
+
+
+def part_rows(part: Part) -> Iterator[tuple[str, str, str]]:
+    """The same of a part."""
+    yield from _declared(part.equations)
+    if part.current:
+        how = "" if part.held else "part of the equation"
+        yield r"\text{current}", "= " + expression_latex(part.current.tree), how
+    yield from _happening(part.on_event, [(event, event.trigger) for event in part.events])
+    yield from _assigned(part.reset, "at a spike")
+
+
+def _declared(equations: Iterable[Equation]) -> Iterator[tuple[str, str, str]]:
+    for equation in equations:
+        name = name_latex(equation.name)
+        left = rf"\frac{{d{name}}}{{dt}}" if equation.is_ode else name
+        yield left, "= " + expression_latex(equation.expression.tree), equation.unit
+
+
+def _happening(
+    arriving: Mapping[str, tuple[Assignment, ...]], events: Iterable[tuple[DeclaredEvent, Trigger]]
+) -> Iterator[tuple[str, str, str]]:
+    """What is assigned where something arrives, and at events with their triggers."""
+    for name, assignments in arriving.items():
+        yield from _assigned(assignments, f"where {text_of(name)} arrives")
+    for event, trigger in events:
+        rising = "becomes true" if trigger is Trigger.RISING else ""
+        yield rf"\text{{{text_of(event.name)} when}}", expression_latex(event.condition.tree), rising
+        yield from _assigned(event.assignments, "at a spike" if event.name == SPIKE else f"at {text_of(event.name)}")
 
 
 def _assigned(assignments: Iterable[Assignment], when: str) -> Iterator[tuple[str, str, str]]:
@@ -147,11 +170,11 @@ def text_of(name: str) -> str:
     return name.replace("_", r"\_")
 
 
-def model_latex(model: Declaration) -> str:
-    """All of a model's equations as an ``align*`` block."""
+def equations_latex(of: Declaration | Part) -> str:
+    """All equations of a model or a part as an ``align*`` block."""
     rows = [
         rf"{left} &{right}"
         + (rf" && \text{{{note}}}" if note and not set(note.replace(r"\_", "")) & set("*^_&%$#{}\\~") else "")
-        for left, right, note in equation_rows(model)
+        for left, right, note in (part_rows(of) if isinstance(of, Part) else equation_rows(of))
     ]
     return "\\begin{align*}\n" + " \\\\\n".join(rows) + "\n\\end{align*}"

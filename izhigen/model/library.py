@@ -8,12 +8,16 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from izhigen.errors import IzhigenError, ModelError, ModelNotFoundError, shown, suggest
+from izhigen.files import at_home, is_file
+from izhigen.model.composition import Composable
 from izhigen.model.expressions import parse_expression, renamed
 from izhigen.model.model import Declaration
 from izhigen.resources import resource_dir
+
+C = TypeVar("C", bound=Composable)
 
 
 def _library_files() -> list[Path]:
@@ -31,7 +35,8 @@ def _public_names(path: Path) -> list[str]:
         targets = (
             node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
         )
-        names += [target.id for target in targets if isinstance(target, ast.Name) and not target.id.startswith("_")]
+        found = (part for target in targets for part in getattr(target, "elts", [target]))  # of "A, B = ..." both
+        names += [target.id for target in found if isinstance(target, ast.Name) and not target.id.startswith("_")]
     return names
 
 
@@ -114,15 +119,9 @@ def load(name: str) -> Declaration:
     """
     if not isinstance(name, str):
         raise ModelNotFoundError(f"a model's name is text, not {type(name).__name__}")
-    path_text, colon, model_name = name.rpartition(":")
-    if not colon and name.endswith(".py"):
-        path_text, model_name = name, ""
+    path_text, _, model_name = (name, "", "") if name.endswith(".py") else name.rpartition(":")
     if path_text:
-        try:
-            path = Path(path_text).expanduser()
-        except RuntimeError:  # the home of nobody
-            path = Path(path_text)
-        return _load_from_file(path, model_name)
+        return _load_from_file(at_home(path_text), model_name)
     path_of_name = _file_of(name)
     if path_of_name is not None:
         found = _public(path_of_name).get(name)
@@ -131,19 +130,15 @@ def load(name: str) -> Declaration:
         raise ModelNotFoundError(
             f"{shown(name)} is a part, not a model; iz.part({name!r}) gives it for model.with_part(**...)"
         )
-    known = list_models()
+    known = [known for path in _library_files() for known in _public_names(path)]
     raise ModelNotFoundError(
-        f"no model {shown(name)} in the library{suggest(name, known)} (`izhigen list` prints its {len(known)} models; "
+        f"no model {shown(name)} in the library{suggest(name, known)} (`izhigen list` prints its models; "
         "or give a file as path/to/file.py:NAME)"
     )
 
 
 def _load_from_file(path: Path, name: str) -> Declaration:
-    try:
-        there = path.is_file()
-    except OSError:  # a name too long, or a folder that may not be entered
-        there = False
-    if not there:
+    if not is_file(path):
         raise ModelNotFoundError(f"no file '{path}' to load a model from")
     models = _models_of(path)
     if not models:
@@ -157,6 +152,34 @@ def _load_from_file(path: Path, name: str) -> Declaration:
             f"{path} holds no model {shown(name)}{suggest(name, models)} (models: {', '.join(models)})"
         )
     return models[name]
+
+
+def forms(model: C, what: str | None = None, **initial: Any) -> tuple[C, C, C]:
+    """A neuron with a liquid time constant, with a refractory period, and with both: BrainPy has these of its classes.
+
+    Parameters
+    ----------
+    model : Model
+        Its description ends with its source in parentheses; what is added is said before that.
+    what : str, optional
+        What the forms are called in their descriptions; by default what the model's own says before its source.
+    **initial
+        Initial values that a refractory period brings: ``t_last_spike``, in ms.
+
+    Returns
+    -------
+    tuple of Model
+        ``<name>LTC``, ``<name>Ref`` (``tau_ref`` is 0 at first) and ``<name>RefLTC``.
+    """
+    own, _, source = model.description.rpartition(" (")
+
+    def named(base: C, suffix: str, added: str) -> C:
+        return base.variant(f"{model.name}{suffix}", description=f"{what or own} with {added} ({source}")
+
+    period, constant = "a refractory period", "a liquid time constant"
+    refractory = named(model, "Ref", period).with_refractory(tau_ref=0.0).variant(initial=initial)
+    both = named(refractory, "RefLTC", f"{period} and {constant}").with_liquid_time_constant()
+    return named(model, "LTC", constant).with_liquid_time_constant(), refractory, both
 
 
 # -- parts ------------------------------------------------------------------------------------------------------------
@@ -188,7 +211,8 @@ def part(name: str, output: str | None = None) -> dict[str, Any]:
     Returns
     -------
     dict
-        A new one in each call; entries can be changed or left out before it is used.
+        A new one in each call; entries can be changed or left out before it is used. Its ``"description"`` says what
+        it is, with its source.
 
     Raises
     ------
@@ -205,6 +229,12 @@ def part(name: str, output: str | None = None) -> dict[str, Any]:
     if "current" in found:
         raise ModelError(f"part {name!r} has a current of its own, so there is nothing that {output} could make one of")
     return _joined(found, _find_part(output), output)
+
+
+def is_part(name: str) -> bool:
+    """Whether the library has a part of that name."""
+    path = _file_of(name)
+    return path is not None and isinstance(_public(path).get(name), dict)
 
 
 def _find_part(name: str) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from izhigen.model.events import (
     DeclaredEvent,
     Event,
     Trigger,
+    arrival_lines,
+    event_lines,
     event_numbers,
     names_outside_old,
     parse_events,
@@ -23,7 +25,7 @@ from izhigen.model.events import (
 from izhigen.model.expressions import Expression, check_name
 from izhigen.model.functions import LAST_SPIKE
 from izhigen.model.reading import read_initial, read_input_names, read_parameters, read_units, with_spike
-from izhigen.model.unit_checks import check_units
+from izhigen.model.unit_checks import TIME, check_units
 from izhigen.scalars import read_flag
 
 D = TypeVar("D", bound="Declaration")
@@ -315,10 +317,12 @@ class Declaration:
 
     def unit_of(self, name: str) -> str:
         """Unit of a state, algebraic variable, parameter or input; an empty string when none was given."""
-        for equation in self.equations:
-            if equation.name == name:
-                return equation.unit
-        return self.units.get(name, "")
+        if name in self.delta_inputs:
+            return self.unit_of(name.removesuffix("_delta"))
+        if name == LAST_SPIKE:
+            return TIME
+        of_equation = next((equation.unit for equation in self.equations if equation.name == name), "")
+        return of_equation or self.units.get(name, "")
 
     # -- description ------------------------------------------------------------------------------------------------
 
@@ -330,14 +334,9 @@ class Declaration:
             yield f"{current.to} += {current.expression.text}    ({how})"
         for noise in self.noise:
             yield f"d{noise.state} += ({noise.amplitude.text}) dW"
-        for name, assignments in self.on_event.items():
-            yield f"when {name} arrives: " + "; ".join(map(str, assignments))
+        yield from arrival_lines(self.on_event)
         for event in self.events:
-            rising = " becomes true" if self.trigger_of(event) is Trigger.RISING else ""
-            yield f"{event.name} when {event.condition.text}{rising}"
-            if event.assignments:
-                what = "reset" if event.name == SPIKE else f"at {event.name}"
-                yield f"{what}: " + "; ".join(map(str, event.assignments))
+            yield from event_lines(event, self.trigger_of(event))
         if self.refractory:
             yield f"refractory: {self.refractory}"
 

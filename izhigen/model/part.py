@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from izhigen.errors import ModelError, shown, suggest
-from izhigen.model.equations import Equation, expression_text, parse_equations
+from izhigen.model.equations import Equation, check_text, expression_text, parse_equations
 from izhigen.model.events import (
     SPIKE,
     Assignment,
     DeclaredEvent,
+    arrival_lines,
+    event_lines,
     parse_assignments,
     parse_events,
     parse_on_event,
     spike_first,
 )
 from izhigen.model.expressions import Expression, check_name, parse_expression, renamed
+from izhigen.model.functions import CONSTANTS, LAST_SPIKE, TIME_NAMES
 from izhigen.model.reading import read_initial, read_input_names, read_parameters, read_units
+from izhigen.scalars import read_flag
 
 
 @dataclass(frozen=True)
 class Part:
     """What a part declares, read; the fields are those of a declaration.
 
-    ``current`` adds to an input of the neuron, ``reset`` to what is assigned at its spike.
+    ``current`` adds to an input of the neuron, by default to the first one (``to``), and is held during a step or not;
+    ``reset`` adds to what is assigned at its spike.
     """
 
     equations: tuple[Equation, ...]
@@ -38,6 +44,43 @@ class Part:
     parameters: Mapping[str, float]
     initial: Mapping[str, Expression]
     units: Mapping[str, str]
+    to: str | None
+    held: bool
+    description: str
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of its state variables."""
+        return tuple(e.name for e in self.equations if e.is_ode)
+
+    @property
+    def reads(self) -> set[str]:
+        """All names that its expressions read, its own among them."""
+        currents = () if self.current is None else (self.current,)
+        assigned = [a.expression for a in (*self.reset, *(a for value in self.on_event.values() for a in value))]
+        events = [expression for event in self.events for _, expression in event.expressions]
+        expressions = [*currents, *assigned, *events, *(e.expression for e in self.equations), *self.initial.values()]
+        return {name for expression in expressions for name in expression.names}
+
+    @property
+    def wants(self) -> list[str]:
+        """Names that it reads and does not declare, so that the neuron has to."""
+        return sorted(self.reads - self.names.keys() - CONSTANTS.keys() - {*TIME_NAMES, LAST_SPIKE})
+
+    def unit_of(self, name: str) -> str:
+        """Unit of one of its names; an empty string when none was given."""
+        return next((e.unit for e in self.equations if e.name == name), self.units.get(name, ""))
+
+    def describe(self) -> Iterator[str]:
+        """Lines that state all of it but its numbers, as those of a declaration do."""
+        yield from (str(equation) for equation in self.equations)
+        if self.current:
+            yield f"current: {self.current.text}" + ("" if self.held else "    (part of the equation)")
+        yield from arrival_lines(self.on_event)
+        for event in self.events:
+            yield from event_lines(event, event.trigger)
+        if self.reset:
+            yield "reset: " + "; ".join(map(str, self.reset))
 
     @property
     def names(self) -> dict[str, str]:
@@ -59,32 +102,37 @@ class Part:
         def assigned(assignments: tuple[Assignment, ...]) -> tuple[Assignment, ...]:
             return tuple(Assignment(names.get(a.state, a.state), change(a.expression)) for a in assignments)
 
-        return Part(
-            tuple(replace(e, name=names[e.name], expression=change(e.expression)) for e in self.equations),
-            change(self.current) if self.current else None,
-            tuple(names[name] for name in self.inputs),
-            {names[name]: assigned(value) for name, value in self.on_event.items()},
-            tuple(
+        return replace(
+            self,
+            equations=tuple(replace(e, name=names[e.name], expression=change(e.expression)) for e in self.equations),
+            current=change(self.current) if self.current else None,
+            inputs=tuple(names[name] for name in self.inputs),
+            on_event={names[name]: assigned(value) for name, value in self.on_event.items()},
+            events=tuple(
                 replace(e, name=names[e.name], condition=change(e.condition), assignments=assigned(e.assignments))
                 for e in self.events
             ),
-            assigned(self.reset),
-            {names[name]: value for name, value in self.parameters.items()},
-            {names.get(name, name): change(value) for name, value in self.initial.items()},
-            {names.get(name, name): unit for name, unit in self.units.items()},
+            reset=assigned(self.reset),
+            parameters={names[name]: value for name, value in self.parameters.items()},
+            initial={names.get(name, name): change(value) for name, value in self.initial.items()},
+            units={names.get(name, name): unit for name, unit in self.units.items()},
         )
 
 
 def read_part(
-    equations: Any,
-    current: Any,
-    inputs: Iterable[str],
-    on_event: Any,
-    events: Any,
-    reset: Any,
-    parameters: Mapping[str, float],
-    initial: Any,
-    units: Any,
+    equations: Any = None,
+    *,
+    current: Any = None,
+    to: str | None = None,
+    held: bool = True,
+    inputs: Iterable[str] = (),
+    on_event: Any = None,
+    events: Any = None,
+    reset: Any = None,
+    parameters: Mapping[str, float] = MappingProxyType({}),
+    initial: Any = None,
+    units: Any = None,
+    description: str = "",
 ) -> Part:
     """Read what :meth:`~izhigen.model.composition.Composable.with_part` is given."""
     parsed = parse_equations(equations) if equations is not None else ()
@@ -104,10 +152,13 @@ def read_part(
         read_parameters(parameters, of_names),
         read_initial({} if initial is None else initial, parsed),
         of_names,
+        to,
+        read_flag(held, "held"),
+        check_text(description, "description"),
     )
 
 
-ARGUMENTS = tuple("equations current to held inputs on_event events reset parameters initial units".split())
+ARGUMENTS = tuple("equations current to held inputs on_event events reset parameters initial units description".split())
 """Names of what :meth:`~izhigen.model.composition.Composable.with_part` takes beside parameters."""
 
 
@@ -122,11 +173,7 @@ def check_more_parameters(given: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def check_all_read(part: Part, read_by_model: Collection[str]) -> None:
     """Refuse parameters of a part that nothing reads."""
-    currents = () if part.current is None else (part.current,)
-    assigned = [a.expression for a in (*part.reset, *(a for value in part.on_event.values() for a in value))]
-    events = [expression for event in part.events for _, expression in event.expressions]
-    expressions = [*currents, *assigned, *events, *(e.expression for e in part.equations), *part.initial.values()]
-    read = {name for expression in expressions for name in expression.names}
+    read = part.reads
     for name in part.parameters:
         if name not in read and name not in read_by_model:
             raise ModelError(f"with_part: nothing reads parameter {shown(name)}{suggest(name, (*ARGUMENTS, *read))}")

@@ -20,8 +20,10 @@ from izhigen.model.events import (
 )
 from izhigen.model.expressions import Expression, check_name, parse_expression
 from izhigen.model.functions import LAST_SPIKE
-from izhigen.scalars import read_finite
-from izhigen.units.names import check_unit
+from izhigen.model.unit_checks import TIME
+from izhigen.scalars import carries_unit, read_finite, scalar_of
+from izhigen.units.dimensions import in_inner_time
+from izhigen.units.names import check_unit, has_factor
 from izhigen.units.quantities import plain, read_text
 
 NO_UNITS: Mapping[str, str] = MappingProxyType({})
@@ -67,7 +69,7 @@ def read_parameters(parameters: Mapping[str, Any], units: Mapping[str, str] = NO
 
 
 def read_units(units: Any, parameters: Any) -> Mapping[str, str]:
-    """Units by name: those that are given, and of other parameters those that their text brings."""
+    """Units by name: those that are given, and of other parameters those that their text brings; times are in ms."""
     found = dict(read_mapping("units", {} if units is None else units, "{'tau': 'ms'}"))
     for name in found:
         check_unit(found[name], f"unit of {name}")
@@ -75,7 +77,11 @@ def read_units(units: Any, parameters: Any) -> Mapping[str, str]:
         name = key_text(key, "parameters")
         if isinstance(value, str) and name not in found:
             unit = read_text(value, f"parameter {shown(name)}")[1]
-            found |= {name: unit} if unit else {}
+            if has_factor(unit):
+                raise ModelError(
+                    f"parameter {shown(name)} = {shown(value)} has several numbers; write one, and a unit without"
+                )
+            found |= {name: in_inner_time(unit)} if unit else {}
     return MappingProxyType(found)
 
 
@@ -92,13 +98,14 @@ def read_input_names(inputs: Iterable[str]) -> tuple[str, ...]:
 
 def read_initial(initial: Mapping[str, Any], equations: tuple[Equation, ...]) -> Mapping[str, Expression]:
     """Initial values of the states of some equations, of ``refractory`` and of ``t_last_spike``."""
-    states = [e.name for e in equations if e.is_ode]
-    known = [*states, REFRACTORY.name, LAST_SPIKE]
+    states = {e.name: e.unit for e in equations if e.is_ode}
+    units = {**states, REFRACTORY.name: "1", LAST_SPIKE: TIME}
     result: dict[str, Expression] = {}
     for key, value in read_mapping("initial values", initial, "{'V': -65.0}").items():
         name = key_text(key, "initial")
-        if name not in known:
+        if name not in units:
             raise ModelError(f"initial: no state {shown(name)}{suggest(name, states)} (states: {', '.join(states)})")
         place = f"initial value of {name}"
-        result[name] = parse_expression(expression_text(value, place), place)
-    return MappingProxyType({state: result[state] for state in known if state in result})
+        number = scalar_of(plain(value, units[name], place)) if carries_unit(value) else value
+        result[name] = parse_expression(expression_text(number, place), place)
+    return MappingProxyType({state: result[state] for state in units if state in result})

@@ -64,13 +64,29 @@ def check_units(model: Parts, strict: bool = False) -> None:
     ModelError
         With the place, the column and the two units; ``strict``: also where one is missing.
     """
-    texts = {e.name: e.unit for e in model.equations if e.unit} | dict(model.units)
+    texts = {e.name: e.unit for e in model.equations if e.unit}
+    _check_said_once(model, texts)
+    texts |= dict(model.units)
     if strict:
         _check_all_there(model, texts)
     elif not model.units.keys() - {PERIOD}:
         return
     texts |= dict.fromkeys((*TIME_NAMES, LAST_SPIKE), TIME) | {REFRACTORY.name: "1"}
     _Model(model, texts, strict).check()
+
+
+def _check_said_once(model: Parts, of_equations: Mapping[str, str]) -> None:
+    """Refuse a second unit of a state or line, and one of a refractory period, which kernels compare with time."""
+    fixed = dict(of_equations)
+    if model.refractory is not None and model.refractory.until is None:
+        fixed[PERIOD] = TIME
+    for name, unit in fixed.items():
+        other = model.units.get(name, unit)
+        if unit_of_text(other) != unit_of_text(unit):
+            raise ModelError(
+                f"units: {shown(name)} of model {model.name!r} is in {unit}, not in {other}; leave it out, and give "
+                f"values as text or quantities that are converted, such as '2*{other}'"
+            )
 
 
 def _check_all_there(model: Parts, texts: Mapping[str, str]) -> None:
@@ -127,7 +143,6 @@ class _Model:
         found = self._checker.check(line.expression, self._units.get(name), self._texts.get(name, ""), line.where)
         if found is not None:
             self._units.setdefault(name, found)
-            self._texts.setdefault(name, common_text(found, self._texts.values()))
 
     def _assigned(self, assignments: Iterable[Assignment], where: str) -> None:
         for made in assignments:
@@ -163,10 +178,6 @@ class Checker:
 
     def __init__(self, units: Mapping[str, Unit], texts: Mapping[str, str], strict: bool) -> None:
         self._units, self._texts, self._strict = units, texts, strict
-
-    def is_known(self, expression: Expression) -> bool:
-        """Whether all names of an expression have a unit."""
-        return all(name in self._units or name in CONSTANTS for name in expression.names)
 
     def unit_of(self, node: Node, where: str) -> Unit | None:
         """The unit of an expression; None where it may have any.
@@ -248,21 +259,19 @@ class Checker:
             elif found != first[1]:
                 one, other = self._written(*first), self._written(node, found)
                 raise ModelError(
-                    f"{where}{self._column([node])}: {what} have different units, {one} and {other}"
+                    f"{where}{self._column([node, first[0]])}: {what} have different units, {one} and {other}"
                     f"{apart(first[1], found)}"
                 )
         return None if first is None else first[1]
 
     def check(self, expression: Expression, expected: Unit | None, text: str, where: str) -> Unit | None:
-        """The unit of an expression that is to have one; None, and no look at it, where a name has none.
+        """The unit of an expression that is to have one; None where it may have any.
 
         Raises
         ------
         ModelError
             Where it has another.
         """
-        if not self.is_known(expression):
-            return None
         if _number(expression.tree) is not None:  # given in the unit that is due, as parameters are
             return expected
         found = self.unit_of(expression.tree, where)
@@ -279,9 +288,9 @@ class Checker:
         """How a unit is called: as it is written where one name has it, else from those of the names."""
         if isinstance(node, (Negative, Moment)):
             return self._written(node.operand, unit)
-        if isinstance(node, Name) and node.id in self._texts:
-            return f"{self._texts[node.id]} ({node.id})"
-        return common_text(unit, self._texts.values())
+        text = self._texts.get(node.id) if isinstance(node, Name) else None
+        text = common_text(unit, self._texts.values()) if text is None else text
+        return f"{text} ({node.id})" if isinstance(node, Name) else text
 
     @staticmethod
     def _column(nodes: Iterable[Node]) -> str:

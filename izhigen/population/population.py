@@ -32,7 +32,7 @@ from izhigen.population.run import UNWATCHED, find_engine_and_feeds, record_run
 from izhigen.population.saved import Saved
 from izhigen.population.tape import start_tape
 from izhigen.population.training import read_tape, read_training, training_of, with_spike_reset
-from izhigen.population.values import Value, check_value_names, plain_inputs
+from izhigen.population.values import Value, check_value_names, plain_values
 from izhigen.population.views import ParameterView, StateView
 from izhigen.recording.plan import Carried
 from izhigen.recording.recording import Recording
@@ -342,7 +342,7 @@ class Population(BasePopulation):
             Naming the neuron, time, state and inputs.
         """
         check_finite = read_flag(check_finite, "check_finite")
-        inputs = plain_inputs(self._model, inputs)
+        inputs = plain_values(self._model, inputs)
         names, deltas = self._input_names(inputs)
         neurons = self._neurons
         done = neurons.steps_done
@@ -444,7 +444,7 @@ class Population(BasePopulation):
         progress = read_progress(progress)
         with self._space.use():
             count = count_steps(duration, steps, self.dt)
-            inputs = plain_inputs(self._model, inputs)
+            inputs = plain_values(self._model, inputs)
             names, deltas = self._input_names(inputs)
             gradients = read_tape(tape, self._model, names)
             find_engine = partial(self._engine, deltas, wanted=gradients)

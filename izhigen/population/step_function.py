@@ -21,7 +21,7 @@ from izhigen.model.model import Declaration
 from izhigen.population.checks import check_dtype, check_seed, check_step
 from izhigen.population.cotangents import check_cotangents, check_finite_cotangent
 from izhigen.population.training import read_training, training_of, with_spike_reset
-from izhigen.scalars import read_finite, read_flag, real_numbers
+from izhigen.scalars import read_finite, read_flag, real_numbers, refuse_unit
 from izhigen.timegrid import check_dt
 
 Array = Any
@@ -243,6 +243,7 @@ class StepFunction:
 
     def _flat(self, what: str, values: Any, shape: tuple[int, ...], name: str = "") -> Array:
         """One number a neuron, contiguous and in the kernel's type; times in double precision."""
+        refuse_unit(values, what)
         refuse_gradient(what, values)
         refuse_masked(what, values)
         here = self._space.adopt(values)

@@ -56,7 +56,7 @@ def value_of(model: Declaration, name: str, value: Any, layout: Layout, seed: in
         value = value.draw(math.prod(layout.size), seed, name)
     if callable(value):
         value = _drawn(name, value, layout, np.random.default_rng([seed, *name.encode()]))
-    value = plain(value, model.unit_of(name) or ("ms" if name in times_of(model) else ""), name, ValueShapeError)
+    value = plain(value, model.unit_of(name), name, ValueShapeError)
     found = read_value(name, value, layout, np.float64 if name in times_of(model) else layout.dtype)
     if name == "tau_ref" and model.is_held_for_a_time:
         least = found if isinstance(found, (int, float)) else float(found.min())
@@ -65,16 +65,13 @@ def value_of(model: Declaration, name: str, value: Any, layout: Layout, seed: in
     return found
 
 
-def plain_inputs(model: Declaration, inputs: dict[str, Any]) -> dict[str, Any]:
-    """Inputs of a run; quantities among them as numbers in the unit that the model gives the input or the state."""
-    if not any(carries_unit(value) for value in inputs.values()):
-        return inputs
-    return {
-        name: plain(value, model.unit_of(name.removesuffix("_delta")), f"input {name}", ValueShapeError)
-        if carries_unit(value)
-        else value
-        for name, value in inputs.items()
-    }
+def plain_values(model: Declaration, values: Mapping[str, Any], what: str = "input") -> dict[str, Any]:
+    """Values by name, quantities among them as numbers in the unit that the model gives what is called so."""
+    found = dict(values)
+    for name, value in values.items():
+        if carries_unit(value):
+            found[name] = plain(value, model.unit_of(name), f"{what} {name}", ValueShapeError)
+    return found
 
 
 def fresh_states(

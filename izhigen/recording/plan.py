@@ -104,12 +104,6 @@ class Subject:
         """The kept state that a trace is made from."""
         return LAST_SPIKE if self.is_compared(name) else name
 
-    def unit_of(self, name: str) -> str:
-        """Unit of a trace; a jump has that of its state."""
-        if name == LAST_SPIKE:
-            return "ms"
-        return self.model.unit_of(name.removesuffix("_delta") if name in self.model.delta_inputs else name)
-
 
 @dataclass
 class Carried:
@@ -186,7 +180,7 @@ class RecordingPlan:
             "model": model.name,
             **subject.about,
             "parameters": scalars,
-            "units": {name: subject.unit_of(name) for name in (*self.wanted, *per_neuron)},
+            "units": {name: subject.model.unit_of(name) for name in (*self.wanted, *per_neuron)},
             "threshold": model.threshold.text if model.threshold else "",
             "spike_state": model.spike_state or "",
         }

@@ -221,10 +221,7 @@ def view_of_project(
             for s in model.states
         ),
         parameters=tuple(Entry(p, model.unit_of(p), f"{v:.15g}") for p, v in model.parameters.items()),
-        inputs=tuple(
-            Entry(i, model.unit_of(i.removesuffix("_delta") if i not in model.inputs else i), _taken(i, kernel))
-            for i in kernel.inputs
-        ),
+        inputs=tuple(Entry(i, model.unit_of(i), _taken(i, kernel)) for i in kernel.inputs),
         defaults=_defaults(model.parameters),
         initial_reads=_read_by_initial_values(model),
         first_input=next((c_name(name) for name in model.inputs if name not in model.on_event), ""),

@@ -34,7 +34,7 @@ class Table:
     def __post_init__(self) -> None:
         if not isinstance(self.columns, Mapping):
             raise ValueShapeError(f"columns of a table are a mapping, not {shown(type(self.columns).__name__)}")
-        lengths = {name: np.size(values) for name, values in self.columns.items()}
+        lengths = {name: _size(values) for name, values in self.columns.items()}
         if len(set(lengths.values())) != 1:
             raise ValueShapeError(f"columns of a table have the same length, not {lengths or 'none'}")
 
@@ -46,6 +46,10 @@ class Table:
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
+
+
+def _size(values: Any) -> int:
+    return len(values) if isinstance(values, (list, tuple)) else np.size(values)
 
 
 def latin_hypercube(ranges: Mapping[str, tuple[float, float]], count: int, *, seed: int = 0) -> Table:

@@ -24,11 +24,12 @@ from izhigen.memory.space import refuse_masked
 from izhigen.population.checks import check_dtype, check_seed
 from izhigen.population.distributions import Distribution
 from izhigen.population.population import Population
-from izhigen.scalars import check_count, read_finite
+from izhigen.scalars import carries_unit, check_count, read_finite
 from izhigen.sweeps.measures import Measures, read_measures
 from izhigen.sweeps.results import Coordinate
 from izhigen.sweeps.sets import REPEAT, Sets, is_varied, label, read_sets
 from izhigen.timegrid import check_dt, count_steps
+from izhigen.units.quantities import plain
 
 Array = Any
 
@@ -150,7 +151,8 @@ def read_task(
     varied = {name: value for name, value in values.items() if is_table or is_varied(value)}
     given |= {name: value for name, value in values.items() if name not in varied}
     _check_names(model, (*values, *given), is_table)
-    sets = read_sets(varied, is_table, repeats, {name: _unit(model, name) for name in varied})
+    varied, given = _plain(model, varied), _plain(model, given)
+    sets = read_sets(varied, is_table, repeats, {name: model.unit_of(name) for name in varied})
     for name, column in sets.columns.items():
         if isinstance(column, np.ndarray):
             _check_range(name, column, chosen["dtype"])
@@ -158,7 +160,7 @@ def read_task(
     bad = next((name for name in sets.drives if name not in inputs), None)
     if bad is not None:
         raise ValueShapeError(f"the values of {shown(bad)} are text or stimuli, which only inputs take; give numbers")
-    of_all = {name: _spread(sets, chosen["seed"], name, value, name in inputs) for name, value in given.items()}
+    of_all = {name: _spread(model, sets, chosen["seed"], name, value) for name, value in given.items()}
     for name, value in of_all.items():
         if isinstance(value, (float, np.ndarray)):
             _check_range(name, np.asarray(value, np.float64), chosen["dtype"])
@@ -193,7 +195,18 @@ def _read_values(values: Any) -> tuple[dict[str, Any], bool]:
             f"a sweep takes a mapping such as {{'a': [0.02, 0.1]}}, or a table, not {shown(type(values).__name__)}"
         )
     found = {str(name): values[name] for name in columns}
-    return {n: v if isinstance(v, np.ndarray) else _as_array(n, v) for n, v in found.items()}, True
+    return {n: v if isinstance(v, np.ndarray) or carries_unit(v) else _as_array(n, v) for n, v in found.items()}, True
+
+
+def _plain(model: Model, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by name, those that bring a unit as numbers in the model's. Text for an input is in t."""
+    inputs = _inputs(model)
+    return {
+        name: plain(value, model.unit_of(name), name, ValueShapeError)
+        if carries_unit(value) or name not in inputs
+        else value
+        for name, value in values.items()
+    }
 
 
 def _as_array(name: str, value: Any) -> Array:
@@ -243,17 +256,13 @@ def _check_range(name: str, values: Array, dtype: str) -> None:
         )
 
 
-def _unit(model: Model, name: str) -> str:
-    return model.unit_of(name.removesuffix("_delta") if name in model.delta_inputs else name)
-
-
 def _coordinates(
     model: Model, sets: Sets, of_all: Mapping[str, Any], given: Mapping[str, Any]
 ) -> dict[str, Coordinate]:
     """Labels of what varies; numbers of all sets; and arrays of numbers that were given in their shape."""
     found = {n: Coordinate((dim,), values, sets.units.get(n, "")) for n, (dim, values) in sets.coordinates.items()}
     for name, value in of_all.items():
-        unit = _unit(model, name)
+        unit = model.unit_of(name)
         if isinstance(value, float):
             found[name] = Coordinate((), np.array(value), unit)
         elif isinstance(value, np.ndarray) and value.ndim == 1 and not _is_drawn(given[name]):
@@ -266,13 +275,14 @@ def _is_drawn(value: Any) -> bool:
     return callable(value) or isinstance(value, Distribution)
 
 
-def _spread(sets: Sets, seed: int, name: str, value: Any, is_input: bool) -> Any:
+def _spread(model: Model, sets: Sets, seed: int, name: str, value: Any) -> Any:
     """A value of all sets: a number, one a set in the order of runs, or what drives an input."""
+    is_input = name in _inputs(model)
     refuse_masked(name, value)
     if is_input and isinstance(value, (str, Stimulus)):
         return value
     if callable(value) and not is_input:
-        return sets.as_run(_drawn(sets, seed, name, value))
+        return sets.as_run(_drawn(model, sets, seed, name, value))
     if isinstance(value, Distribution) and not is_input:
         return sets.as_run(value.draw(sets.count, seed, name))
     shape = tuple(sets.lengths[dim] for dim in sets.order if dim != REPEAT)
@@ -293,11 +303,14 @@ def _spread(sets: Sets, seed: int, name: str, value: Any, is_input: bool) -> Any
     return sets.as_run(np.repeat(array.reshape(-1), repeats).astype(np.float64))
 
 
-def _drawn(sets: Sets, seed: int, name: str, function: Any) -> Array:
+def _drawn(model: Model, sets: Sets, seed: int, name: str, function: Any) -> Array:
     """What a callable gives for all sets, in the order of the result."""
     try:
-        found = np.asarray(function(sets.count, np.random.default_rng([seed, *name.encode()])), np.float64)
+        given = function(sets.count, np.random.default_rng([seed, *name.encode()]))
+        found = np.asarray(plain(given, model.unit_of(name), name, ValueShapeError), np.float64)
         return np.broadcast_to(found, sets.count) if found.ndim == 0 else found.reshape(sets.count)
+    except ValueShapeError:
+        raise
     except Exception as problem:  # a user's function may raise anything
         raise ValueShapeError(
             f"{name}: the callable failed with {type(problem).__name__}: {problem}; it is called as f(n, rng) and "

@@ -14,7 +14,7 @@ MAX_LENGTH = 200
 MAX_POWER = 100
 _POWER = re.compile(r"\*\*(-?[0-9]{1,4}|\([0-9]{1,4}/[0-9]{1,4}\))(?![0-9]|\*\*)")
 _LIKE = "units look like mV, 1/ms, uA/cm**2"
-_TOKEN = re.compile(r" *(?:(?P<name>[A-Za-z]+)|(?P<number>[0-9]+)|(?P<operator>\*\*|[*/()-]))")
+_TOKEN = re.compile(r" *(?:(?P<name>[A-Za-z]+)|(?P<number>0|[1-9][0-9]*)|(?P<operator>\*\*|[*/()-]))")
 
 
 def check_unit(text: str, where: str) -> str:
@@ -33,6 +33,11 @@ def check_unit(text: str, where: str) -> str:
         raise EquationError(f"{shown(unit)} is not a unit ({_LIKE}; 1 for none)", where)
     _check_numbers(unit, where)
     return unit
+
+
+def has_factor(unit: str) -> bool:
+    """Whether a number other than 1 stands in a unit, as in ``10*mV``; powers are none."""
+    return any(number != "1" for number in re.findall("[0-9]+", _POWER.sub("", unit.replace(" ", ""))))
 
 
 def _tokens(unit: str, where: str) -> list[str]:

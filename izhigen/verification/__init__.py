@@ -15,9 +15,10 @@ from izhigen.errors import IzhigenError, ValueShapeError, first_line, shown
 from izhigen.model.events import read_spike_timing
 from izhigen.model.model import Declaration
 from izhigen.population.checks import check_dtype
-from izhigen.population.values import check_value_names
+from izhigen.population.values import check_value_names, plain_values
 from izhigen.scalars import read_finite, read_names
-from izhigen.timegrid import check_dt
+from izhigen.timegrid import check_dt, in_ms
+from izhigen.units.quantities import plain
 from izhigen.verification import ladder, reference, report
 from izhigen.verification.amplitudes import find_inputs
 from izhigen.verification.declared import Declared
@@ -96,6 +97,7 @@ def verify(
         For unknown names, and for inputs that have no values in continuous time.
     """
     dtype, steps = check_dtype(dtype).name, _steps(dt)
+    duration, inputs = _plain(model, duration, inputs)
     subject = _subject(model, duration, inputs, backend, values)
     asked = _tolerance((0.1 if subject.events else 0.001) if tolerance is None else tolerance)
     chosen = ladder.choices(subject.model, _names(method, "method"), _timings(spike_timing))
@@ -151,6 +153,7 @@ def pick(
         Where nothing meets the tolerance, or there is no reference solution.
     """
     tolerance = _tolerance(tolerance)
+    duration, inputs = _plain(model, duration, inputs)
     rungs = ladder.ladder_for(duration, (), row_length(inputs))
     looked_at = duration if duration <= most else math.floor(most / rungs[0]) * rungs[0]
     subject = _subject(model, looked_at, inputs, backend, values)
@@ -181,14 +184,15 @@ def _kept(checks: Iterable[Check], found: list[Check]) -> Iterator[Check]:
 
 
 def _steps(dt: float | Iterable[float]) -> tuple[float, ...]:
-    given = (dt,) if isinstance(dt, (int, float, np.number)) else dt
+    plainly = in_ms(dt, "dt")
+    given = (plainly,) if isinstance(plainly, (int, float, np.number)) else plainly
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise ValueShapeError(f"dt={shown(dt)} is neither a step in ms nor several, such as (0.5, 0.1)")
     return tuple(check_dt(one) for one in given)
 
 
 def _tolerance(value: Any) -> float:
-    found = read_finite(value, "tolerance")
+    found = read_finite(in_ms(value, "tolerance"), "tolerance")
     if not found > 0:
         raise ValueShapeError(f"tolerance={shown(value)} is not above 0; give ms, such as 0.1")
     return found
@@ -202,6 +206,13 @@ def _timings(given: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(read_spike_timing(name).value for name in _names(given, "spike_timing"))
 
 
+def _plain(model: Any, duration: Any, inputs: Any) -> tuple[Any, Any]:
+    """A duration and inputs without units."""
+    if not isinstance(model, Declaration):
+        raise ValueShapeError(f"verify takes a model, such as iz.load('RS'), not {shown(model)}")
+    return in_ms(duration, "duration"), None if inputs is None else plain_values(model, inputs)
+
+
 def _subject(
     model: Declaration,
     duration: float,
@@ -210,13 +221,14 @@ def _subject(
     values: Mapping[str, float],
 ) -> Subject:
     """The model with its inputs and reference solutions."""
-    if not isinstance(model, Declaration):
-        raise ValueShapeError(f"verify takes a model, such as iz.load('RS'), not {shown(model)}")
     reference.solver()
     if not read_finite(duration, "duration") > 0:
         raise ValueShapeError(f"duration={shown(duration)} is not above 0; give ms, such as {DURATION:g}")
     check_value_names(model, values)
-    numbers = {name: read_finite(value, f"{name}=") for name, value in values.items()}
+    numbers = {
+        name: read_finite(plain(value, model.unit_of(name), name, ValueShapeError), f"{name}=")
+        for name, value in values.items()
+    }
     quiet = model.replaced(noise=()) if model.noise else model
     declared = Declared(quiet, numbers)
     feeds = {name: np.asarray(v) if isinstance(v, (list, tuple)) else v for name, v in (inputs or {}).items()}

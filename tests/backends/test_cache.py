@@ -334,6 +334,19 @@ def test_what_was_not_used_for_longest_goes_first(folder):
     assert (folder / "mine.so").exists()
 
 
+def test_some_new_kernels_tidy_a_large_cache_and_not_each(folder):
+    cache, most, size = _fill(folder, 1), 0, 10**6
+    for k in range(300):
+        for suffix in (".so", ".json"):
+            path = folder / f"{_stem(k)}{suffix}"
+            path.touch()
+            os.truncate(path, size if suffix == ".so" else 100)
+        cache.tidy_at_times(20 * size, _stem(k))
+        most = max(most, cache.usage().kernels)
+        assert (folder / f"{_stem(k)}.so").exists()
+    assert 21 < most < 120
+
+
 def test_what_is_being_built_or_loaded_stays(folder):
     cache = _fill(folder, 3)
     entered, leave = threading.Event(), threading.Event()

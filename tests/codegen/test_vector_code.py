@@ -10,8 +10,9 @@ import sys
 import pytest
 
 import izhigen as iz
-from izhigen import Model
+from izhigen import Event, Model
 from izhigen.backends.toolchain import FLAGS
+from izhigen.model.library import family_members, list_families
 from tests.codegen.test_kernel import HODGKIN_HUXLEY
 
 MODELS = {
@@ -67,6 +68,46 @@ def test_x86(tmp_path, compiler, target, dtype, name):
     text = assembly([compiler], tmp_path, MODELS[name], dtype, flags)
     assert len(re.findall(patterns[dtype], text)) >= (2 if name == "Leaky" else 5)  # it has no more
     assert not re.search(r"call\s+(?:exp|expm1|log|pow|sin|cos|tanh)", text)
+
+
+def is_vector_code(model, dtype):
+    """Whether the loop over lanes is, as gcc says itself."""
+    source = model.source("c", dtype=dtype)
+    before = source[: source.index("for (lane = group", source.index("step_lanes("))]
+    command = ["gcc", *KEPT, *TARGETS["avx2"][0], "-fopt-info-vec", "-S", "-x", "c", "-o", "/dev/null", "-"]
+    done = subprocess.run(command, input=source, capture_output=True, text=True, check=True)
+    return f"<stdin>:{before.count(chr(10)) + 1}:" in done.stderr
+
+
+needs_gcc = pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64") or shutil.which("gcc") is None, reason="gcc, with flags of x86-64"
+)
+
+
+@needs_gcc
+@pytest.mark.parametrize("family", list_families())
+def test_a_model_of_each_family_is_vector_code(family):
+    """And all that raise to a power that is no whole number."""
+    for k, model in enumerate(family_members(family)[0].values()):
+        dtype = ("float32", "float64")[(len(family) + k) % 2]
+        if k == 0 or "iz_pow(" in model.source("c", dtype=dtype):
+            assert is_vector_code(model, dtype), model.name
+
+
+@needs_gcc
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_events_that_read_what_others_have_set_are_vector_code(dtype):
+    """gcc decided for each branch of the first whether the second happens, and left all of it to be done one by one."""
+    model = Model(
+        "Counted",
+        "dV/dt = (I - V)/tau\ndleft/dt = -held\nheld = 0*V + on\ndon/dt = 0",
+        threshold="V >= 1 and left <= 0",
+        reset="V = 0; left = rest; on = where(rest > 0, 1, 0)",
+        parameters={"tau": 10.0, "rest": 2.0},
+        inputs=["I"],
+        events={"freed": Event("on > 0.5 and not (left > 0)", "on = 0")},
+    )
+    assert is_vector_code(model, dtype)
 
 
 @pytest.mark.tools

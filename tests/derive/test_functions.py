@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
+import izhigen as iz
 from izhigen.backends.evaluation import Evaluator
 from izhigen.derive import functions as f
 
@@ -50,6 +51,13 @@ def test_kinks_differentiate_almost_everywhere():
     assert f.minimum(x**2, 2).diff(x).subs(x, 1) == 2
     select = f.where(x > 0, x**3, -x).diff(x)
     assert select == f.where(x > 0, 3 * x**2, -1)
+
+
+def test_a_step_at_a_number_that_only_kernels_compute():
+    """SymPy asks for its digits, and they may not be there."""
+    for text in ("heaviside(abs(sin(3)))", "1/heaviside(abs(exp(1)))", "exprel(abs(sin(3)))"):
+        model = iz.Model("M", f"dV/dt = -V*{text}/tau", parameters={"tau": 5.0})
+        assert model.program("c").source.count("V_new")
 
 
 BLOCKS = {

@@ -31,3 +31,21 @@ def test_other_ranges_and_families():
         iz.load("RS").scaled((1.0, 1.0), (0.0, 1.0))
     with pytest.raises(ModelError, match="no threshold"):
         iz.Model("N", "dV/dt = -V").scaled((0.0, 1.0), (0.0, 2.0))
+
+
+@pytest.mark.parametrize("values", [(-65.0, 30.0), (-66.0, -65.0), (0.0, 1.0), (1.0, 0.0)])
+def test_units_of_a_model_do_not_stand_in_the_way(values):
+    """What is scaled has none that could be checked, as its factor and its origin are numbers in the equations."""
+    models = [iz.load(name) for name in ("Accommodation", "izhikevich2007", "AdExIF", "MorrisLecar", "GLIF5", "TC")]
+    for model in models:
+        scaled = model.scaled(values, (0.0, 1.0))
+        assert scaled.unit_of(model.spike_state) == "" and scaled.variant("Other").states == model.states
+    lif = iz.Model(
+        "LIF", "dV/dt = (E - V + R*I)/tau : mV", "V >= V_th", "V = E", {"E": -65.0, "R": 1.0, "tau": 10.0, "V_th": -50.0},
+        ["I"], {"V": "E"}, units={"E": "mV", "R": "Mohm", "tau": "ms", "V_th": "mV", "I": "nA"}, strict_units=True,
+    )  # fmt: skip
+    options = dict(backend="numpy", dtype="float64")
+    scaled, (low, high) = lif.scaled(values, (0.0, 1.0)), values
+    one = lif.population(1, **options).run(50.0, I=20.0, record="V")["V"]
+    two = scaled.population(1, **options).run(50.0, I=20.0 / (high - low), record="V")["V"]
+    np.testing.assert_allclose(two * (high - low) + low, one, rtol=1e-9)

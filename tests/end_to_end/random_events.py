@@ -230,8 +230,10 @@ class Oracle:
         ends = {state: [] for state in STATES}
         steps, neurons = case.inputs["I"].shape
         written = {state for _, assignments, _ in case.events.values() for state, _ in assignments}
-        written |= {state for state, text in case.reset if words_of(case, text) - {*PARAMETERS, *FUNCTIONS}}
-        quiet = set(case.hold or ()) - written  # what a reset has made a value of parameters, and nothing changes
+        reset = {state for state, text in case.reset if not words_of(case, text) - {*PARAMETERS, *FUNCTIONS}}
+        quiet = (
+            reset.intersection(case.hold or ()) - written
+        )  # what a reset has made a value of parameters, and nothing changes
         muted = case.hold is not None and bool(words_of(case, case.threshold) & {*STATES, "I", "t"} - quiet)
         for k in range(neurons):
             now = {state: float(case.initial[state][k]) for state in STATES}

@@ -44,8 +44,8 @@ class LocatedOracle(Oracle):
         if case.hold is None or not case.threshold:
             return False
         written = {state for _, assignments, _ in case.events.values() for state, _ in assignments}
-        written |= {state for state, text in case.reset if words_of(case, text) - {*PARAMETERS, *FUNCTIONS}}
-        quiet = set(case.hold) - written
+        reset = {state for state, text in case.reset if not words_of(case, text) - {*PARAMETERS, *FUNCTIONS}}
+        quiet = reset.intersection(case.hold) - written
         return bool(words_of(case, case.threshold) & {*STATES, "I", "t"} - quiet)
 
     def given(self, k, s, at):

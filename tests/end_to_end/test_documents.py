@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"```python\n(?P<code>.*?)```(?:\s*```text\n(?P<output>.*?)```)?", re.DOTALL)
-NEEDS = {"nestml.md": "lark", "nir.md": "nir"}
+PAGE_NEEDS = {"nestml.md": "lark", "nir.md": "nir"}
 """What the blocks of a page import."""
 VARYING = re.compile(r"[\d.,]+ (?:million|s\b)|built: .*|found in the cache: .*|/\S+/(?:cc|gcc|clang)\S*")
 
@@ -26,8 +26,8 @@ VARYING = re.compile(r"[\d.,]+ (?:million|s\b)|built: .*|found in the cache: .*|
 def test_code_blocks_run_and_print_what_they_show(page, tmp_path, monkeypatch, request):
     """``pytest --update-goldens`` writes the real output into the page."""
     monkeypatch.chdir(tmp_path)
-    if page.name in NEEDS:
-        pytest.importorskip(NEEDS[page.name], reason="an extra that the page is about")
+    if page.name in PAGE_NEEDS:
+        pytest.importorskip(PAGE_NEEDS[page.name], reason="an extra that the page is about")
     if page.name == "cluster.md":
         distributed = pytest.importorskip("distributed")
         request.addfinalizer(lambda: distributed.default_client().shutdown())
@@ -92,13 +92,13 @@ def run_example(example, *arguments):
 
 SHORT = {"fit_spike_train": ("--steps", "20"), "digits": ("--epochs", "1"), "firing_map": ("--side", "40")}
 """Arguments that make a long example a short one."""
-NEEDS = {"digits": ("torch", "sklearn")}
+EXAMPLE_NEEDS = {"digits": ("torch", "sklearn")}
 """What an example imports beside izhigen and what that brings."""
 
 
 def skip_without(example):
     """Skip the test where something that the example needs is missing."""
-    for module in NEEDS.get(example.stem, ()):
+    for module in EXAMPLE_NEEDS.get(example.stem, ()):
         pytest.importorskip(module)
 
 

@@ -49,6 +49,19 @@ def test_ties_are_decided_alike(dtype, dt, tau_ref, device):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("threshold", "reset"),
+    [("V >= 1", "n = n + 1"), ("V >= 1", "n = n + 1; V = V"), ("on > 0 and V >= V - 1", "n = n + 1; V = 0")],
+)
+def test_a_threshold_that_the_reset_leaves_as_it_is_is_mute(backend, threshold, reset, device):
+    """One spike, and none until the neuron is released; the condition holds all the time."""
+    model = Model("M", "dV/dt = 1 + 0*I\ndn/dt = 0", threshold, reset, {"on": 1.0}, ["I"], trigger="level")
+    pop = model.with_refractory(2.05, hold=["V"]).population(2, dt=0.1, backend=backend, dtype="float64")
+    spikes = pop.run(steps=80, record=["spike"]).to_host()["spike"]
+    assert (np.diff(np.flatnonzero(spikes[:, 0])) == 21).all() and (spikes.sum(0) == 4).all()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_step_by_step_and_in_one_run(backend, device):
     pop = HELD.population(300, dt=0.1, backend=backend, dtype="float64", tau_ref=np.linspace(0, 3, 300), V_th=0.15)
     single = np.array([host(pop.step()) for _ in range(200)])

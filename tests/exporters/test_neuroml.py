@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import izhigen as iz
 from izhigen import Model, exporters, importers
 from izhigen.cli import cli
-from izhigen.errors import BackendError, IzhigenError, ModelError, ValueShapeError
+from izhigen.errors import IzhigenError, ModelError, ValueShapeError
 from izhigen.importers.lems.dimensions import KNOWN_DIMENSIONS, KNOWN_UNITS, LETTERS
 from izhigen.units.dimensions import unit_of_text
 from tests.helpers import ALL
@@ -87,6 +87,26 @@ def test_rising_events_choices_and_other_units(tmp_path):
         found = again(model, tmp_path)
         assert found == model and found.units["I"] == "nA"
         assert found.parameters == model.parameters
+
+
+def test_assignments_are_written_in_an_order_that_keeps_their_meaning(tmp_path):
+    """LEMS makes them one after the other; here u reads V as it was."""
+    model = Model("M", "dV/dt = (2 - V)/tau : 1\ndu/dt = -u/tau : 1", "V > 1", "V = 0; u = u + V", {"tau": "10*ms"})
+    found = again(model, tmp_path)
+    assert found == model and [each.state for each in found.reset] == ["u", "V"]
+    one, two = (
+        each.population(1, backend="numpy", dtype="float64").run(30.0, record=["u"])["u"] for each in (model, found)
+    )
+    assert (one == two).all() and one[-1] > 1
+
+
+@pytest.mark.parametrize(
+    "number", ["123456789012345678", "12345678901234567.5", "1e17", "9007199254740993", "1e-300", "1/3", "0.1", "1e300"]
+)
+def test_numbers_are_written_exactly(number, tmp_path):
+    model = Model("M", f"dV/dt = -V*({number})/tau : 1", parameters={"tau": "10*ms"})
+    assert again(model, tmp_path) == model
+    assert again(model.variant(tau=1 / 3), tmp_path).parameters["tau"] == 1 / 3
 
 
 def model(equations, threshold="V > 1", reset="V = 0", **parts):
@@ -330,8 +350,9 @@ def test_the_command_writes_a_file(tmp_path, monkeypatch):
         result = CliRunner().invoke(cli, ["emit", "RS", "--target", "neuroml", *arguments])
         assert result.exit_code != 0
         assert match in str(result.exception) + result.output
-    with pytest.raises(BackendError, match="one file and no project"):
-        iz.load("RS").emit(tmp_path / "folder", target="neuroml")
+    assert iz.load("RS").emit("again.xml", target="neuroml").read_text() == iz.load("RS").source("neuroml")
+    with pytest.raises(ValueShapeError, match="leave out method"):
+        iz.load("RS").emit("again.xml", target="neuroml", method="rk4")
     with pytest.raises(ValueShapeError, match="leave out gradients"):
         iz.load("RS").source("neuroml", gradients=True)
 
@@ -520,6 +541,6 @@ def test_pylems_runs_what_is_written_in_a_network(name, tmp_path):
 
 
 def test_names_are_found():
-    assert exporters.names() == ("neuroml",)
+    assert exporters.names() == ("neuroml", "nir")
     with pytest.raises(IzhigenError, match="target 'neurml' is not available"):
         iz.load("RS").source("neurml")

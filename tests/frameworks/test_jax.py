@@ -44,6 +44,22 @@ def close(first, second):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12), first, second)
 
 
+def test_quantities_are_converted():
+    quantity = pytest.importorskip("pint").UnitRegistry().Quantity
+    options = {"trainable": ["C"], "record": "v", "dt": quantity(1e-4, "s"), "dtype": "float64", "backend": "numpy"}
+    neurons, current, start = layer(iz.load("izhikevich2007"), 2, **options), np.full((5, 2), 300.0), [-50.0, -55.0]
+    expected = neurons({"C": 120.0}, current, initial={"v": np.array(start)})
+    volts = [quantity(v / 1000, "V") for v in start]
+    close(expected, neurons({"C": quantity(0.12, "nF")}, quantity(current / 1000, "nA"), initial={"v": volts}))
+    for what, call in (
+        ("input I", lambda wrong: neurons({"C": 120.0}, I=wrong)),
+        ("parameter C", lambda wrong: neurons({"C": wrong}, current)),
+        ("initial v", lambda wrong: neurons({"C": 120.0}, current, initial={"v": wrong})),
+    ):
+        with pytest.raises(ValueShapeError, match=f"{what} is given in second"):
+            call(quantity(current, "s"))
+
+
 def test_the_same_as_a_population():
     parameters, current = case()
     found = jax.grad(loss_of(make()), argnums=(0, 1))(parameters, current)

@@ -67,6 +67,26 @@ def test_the_same_as_a_population():
     assert one.a.grad.item() == found["a"] and one.V_th.grad.item() == found["V_th"]
 
 
+def test_quantities_are_converted():
+    quantity = pytest.importorskip("pint").UnitRegistry().Quantity
+    options = {"trainable": ["C"], "record": "v", "dtype": torch.float64, "backend": "numpy"}
+    neurons, other = (
+        Layer(iz.load("izhikevich2007"), 2, C=C, dt=dt, **options)
+        for C, dt in ((120.0, 0.1), (quantity(0.12, "nF"), quantity(1e-4, "s")))
+    )
+    current, start = np.full((5, 2), 300.0), [-50.0, -55.0]
+    expected = neurons(torch.tensor(current), initial={"v": torch.tensor(start, dtype=torch.float64)})
+    volts = [quantity(v / 1000, "V") for v in start]
+    found = other(quantity(current / 1000, "nA"), initial={"v": volts})
+    np.testing.assert_allclose(found.detach(), expected.detach(), rtol=1e-12)
+    for what, call in (
+        ("input I", lambda wrong: neurons(I=wrong)),
+        ("initial v", lambda wrong: neurons(torch.tensor(current), initial={"v": wrong})),
+    ):
+        with pytest.raises(ValueShapeError, match=f"{what} is given in second"):
+            call(quantity(current, "s"))
+
+
 def test_layouts():
     inputs = current()
     expected = layer()(inputs)

@@ -68,5 +68,5 @@ def test_units_are_there_and_agree(name):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", CASES)
 def test_the_spikes_of_brian2_itself(name, method):
-    pytest.importorskip("brian2", reason="Brian2 is not installed; its stored runs are compared")
+    pytest.importorskip("brian2", exc_type=Exception, reason="Brian2 does not work here; its stored runs are compared")
     np.testing.assert_array_equal(spikes_of(CASES[name], name, method), run(CASES[name], method))

@@ -177,6 +177,67 @@ def test_components_within_are_selected_added_and_multiplied(tmp_path):
     assert found.model.parameters["k_h_rate"] == 0.1 and found.model.parameters["k_n_rate"] == 1.0
     assert set(found.model.states) == {"v", "k_n_q", "k_h_q", "na_m_q"}
     assert any("'all' is called all_" in line for line in found.report)
+    assert any("rate='9 per_ms' is left out, as slowGate fixes it to 0.1 per_ms" in line for line in found.report)
+
+
+GATED = """
+<ComponentType name="gate">
+    <Requirement name="v" dimension="none"/> <Exposure name="q" dimension="none"/>
+    <Dynamics>
+        <StateVariable name="q" dimension="none" exposure="q"/>
+        <DerivedVariable name="inf" dimension="none" value="v / 2"/>
+        <OnStart><StateAssignment variable="q" value="{of_gate}"/></OnStart>
+    </Dynamics>
+</ComponentType>
+<ComponentType name="point">
+    <Children name="gates" type="gate"/>
+    <Dynamics>
+        <StateVariable name="v" dimension="none"/> <StateVariable name="w" dimension="none"/>
+        <DerivedVariable name="open" dimension="none" select="gates[*]/q" reduce="add"/>
+        <OnStart><StateAssignment variable="v" value="-3"/><StateAssignment variable="w" value="{of_point}"/></OnStart>
+    </Dynamics>
+</ComponentType>
+<point id="cell"><gate id="m"/></point>
+"""
+
+
+def test_a_component_begins_with_what_the_one_around_it_assigns_and_the_other_way_round(tmp_path):
+    model = read(GATED.format(of_gate="inf", of_point="open + 1"), tmp_path).model
+    pop = model.population(1, backend="numpy", dtype="float64")
+    assert (pop.v[0], pop.m_q[0], pop.w[0]) == (-3.0, -1.5, -0.5)
+    fails(GATED.format(of_gate="w", of_point="open"), tmp_path, "line 1: .*circle|cyclic")
+
+
+def test_derived_variables_in_conditions_are_reported(tmp_path):
+    """Those that move: interpreters have them of the step's start, and so has the model."""
+    dynamics = """
+    <DerivedVariable name="twice" dimension="voltage" value="2 * v"/>
+    <DerivedVariable name="again" dimension="voltage" value="2 * twice"/>
+    <DerivedVariable name="still" dimension="voltage" value="2 * thresh"/>
+    <OnCondition test="{test} .gt. still"><StateAssignment variable="v" value="{value}"/></OnCondition>
+    """
+    found = neuron(tmp_path, dynamics.format(test="v", value="still"))
+    assert not any("step's start" in line for line in found.report)
+    for test, value, named in (
+        ("again", "still", ["again"]),
+        ("v", "twice", ["twice"]),
+        ("again", "twice", ["again", "twice"]),
+    ):
+        found = neuron(tmp_path, dynamics.format(test=test, value=value))
+        lines = [line.partition("line 13: ")[2] for line in found.report if "step's start" in line]
+        assert lines == [
+            f"{name} is read as it was at the step's start, as LEMS computes it before integration" for name in named
+        ]
+        event = found.model.events[0]
+        assert (event.condition.text, event.assignments[0].expression.text) == tuple(
+            f"{f'old({name})' if name in named else name}{end}" for name, end in ((test, " > still"), (value, ""))
+        )
+
+
+def test_a_state_may_be_called_like_the_input_of_another(tmp_path):
+    found = read(NEURON.format(more="", dynamics='<StateVariable name="u_delta"/><StateVariable name="u"/>'), tmp_path)
+    assert found.model.states == ("v", "u_delta", "u_")
+    assert any("'u' is called u_" in line for line in found.report)
     found.model.population(2, dt=0.1, backend="numpy").run(1.0)
 
 
@@ -196,7 +257,7 @@ def test_units_become_those_of_the_model(tmp_path):
     """
     model = read(dimensions, tmp_path).model
     values = {name: (value, model.units[name]) for name, value in model.parameters.items()}
-    assert values["b"] == (0.02, "um**2*100") and values["c"] == (2000.0, "mS/cm**2")
+    assert values["b"] == (0.02, "100*um**2") and values["c"] == (2000.0, "mS/cm**2")
     assert values["d"] == (6000.0, "ms") and values["e"] == (279.45, "K") and values["f"] == (2.0, "mM")
     assert values["h"] == (1.5, "nS/mV")
     for name, (value, unit) in values.items():
@@ -238,6 +299,13 @@ def test_a_refractory_regime_holds_as_long_as_in_lems(operator, tmp_path):
             is_after = False
     rec = found.model.population(1, dt=dt, method="euler", dtype="float64").run(250.0)
     assert np.round(rec.spikes[0] / dt).astype(int).tolist() == [step + 1 for step in spikes]
+
+
+def test_a_reset_above_the_threshold_is_refused_where_it_would_spike_on(tmp_path):
+    """In LEMS the regime of the refractory period sends nothing."""
+    cell = '<iafTauRefCell id="c" leakReversal="-65mV" thresh="-50mV" reset="{}" tau="10ms" refract="2ms"/>'
+    assert read(cell.format("-50mV"), tmp_path).model.refractory
+    fails(cell.format("-49mV"), tmp_path, "line 1: the condition of the spike holds right after the reset")
 
 
 def test_regimes_of_any_kind_are_numbered(tmp_path):
@@ -321,6 +389,29 @@ def test_a_network_gives_inputs(tmp_path):
     fails(network.replace('target="two[1]"', 'target="two[2]"'), tmp_path, "'two' has 2 neurons, and no 2", "two")
     fails(network.replace('component="sim"', 'component="sin"'), tmp_path, "did you mean 'sim'")
     fails(network.replace("sineGenerator", "spikeGenerator"), tmp_path, "line 5: <spikeGenerator> is not read", "one")
+
+
+def test_neurons_of_a_population_may_be_listed(tmp_path):
+    """As ``<instance>``, without a size; what is attached to them is an input, which the report says."""
+    network = """
+    <pulseGenerator id="p" delay="0ms" duration="1ms" amplitude="1pA"/>
+    <network id="n">
+        <population id="pop" type="populationList" component="cell"><instance id="0"/><instance id="1"/></population>
+        <inputList id="i" component="p" population="pop">
+            <input id="0" target="../pop/0/cell" destination="s"/><input id="1" target="../pop/1/cell" destination="s"/>
+        </inputList>
+    </network>
+    """
+    dynamics = '<DerivedVariable name="iSyn" dimension="current" select="synapses[*]/i" reduce="add"/>'
+    found = read(NEURON.format(more="", dynamics=dynamics) + network, tmp_path, "pop")
+    assert found.inputs == {"iSyn": "where(t >= 0 and t < 1, 1, 0)"}
+    assert any("line 9: iSyn, the sum of what is attached, is an input" in line for line in found.report)
+    fails(
+        NEURON.format(more="", dynamics=dynamics) + network.replace("pop/1/", "pop/2/"),
+        tmp_path,
+        "has 2 neurons",
+        "pop",
+    )
 
 
 def test_files_include_others(tmp_path):
@@ -422,6 +513,12 @@ def test_what_is_not_read_is_named_with_its_line(dynamics, match, tmp_path):
         ('<Unit symbol="u" dimension="voltag"/>', "line 1: no dimension 'voltag'; did you mean 'voltage'"),
         ('<Unit symbol="mV" dimension="voltage" power="3"/>', "line 1: Unit 'mV' is known as something else"),
         ("", "holds no component with Dynamics"),
+        ('<fitzHughNagumoCell id="c" I="1e400"/>', "line 1: a value is too large or too small to be a number in 1"),
+        ('<fitzHughNagumoCell id="c" I="1e-400"/>', "line 1: a value is too large or too small to be a number in 1"),
+        (
+            '<fitzHughNagumoCell id="c" I="1"/><Simulation id="s" step="1e999s" length="1s" target="c"/>',
+            "line 1: a value is too large or too small to be a number in ms",
+        ),
     ],
 )
 def test_what_a_file_lacks_is_named(text, match, tmp_path):

@@ -262,6 +262,27 @@ def test_values_of_the_steps_start_are_old():
     np.testing.assert_array_equal(run["spike"][:, 0], (V[1:] > 0.5) & (V[:-1] > V[1:]))
 
 
+def test_what_is_kept_may_be_kept_again():
+    update = "a = V\nb mV = 2 * a\nintegrate_odes()"
+    handlers = "onCondition(V > 1 mV):\n    V = b - a\n    emit_spike()\n"
+    model = read(neuron(state="a mV = 0 mV", update=update, handlers=handlers)).model
+    assert [each.expression.text for each in model.reset] == ["old(2*V) - old(V)"]
+
+
+def test_what_other_numbers_mean_is_reported():
+    text = neuron(
+        equations="kernel k = exp(-t / tau)\nV' = -V / tau + (convolve(k, up) - convolve(k, down)) * 1 mV / ms",
+        state="n integer = 0",
+        ports="up <- excitatory spike\ndown <- inhibitory spike\nboth <- excitatory inhibitory spike",
+        handlers="onCondition(V > 1 mV):\n    V = 0 mV\n    n = n / 2\n    emit_spike()\n",
+    )
+    report = read(text).report
+    assert any("line 4: n is an integer in NESTML" in line for line in report)
+    assert [line for line in report if "negative weight" in line] == [
+        "line 14: down takes spikes of negative weight in NEST, with the sign turned; give positive ones"
+    ]
+
+
 @pytest.mark.parametrize("method", ["exp_euler", "rk4"])
 def test_a_factor_in_each_step_is_a_decay(method):
     text = neuron(
@@ -357,7 +378,7 @@ def test_units_become_one_coherent_system():
     assert {name: model.parameters[name] for name in expected} == pytest.approx(expected)
     assert {name: model.units[name] for name in expected} == {
         "g": "nS",
-        "R": "GOhm",
+        "R": "Gohm",
         "f": "1/ms",
         "q": "1/ms",
         "k": "pF/mV/ms",
@@ -386,6 +407,25 @@ def test_units_that_do_not_agree_are_reported():
         "spikes of unused change nothing, so it is no input",
         "max() with a bound at infinity is its other argument",
     ]
+
+
+def test_a_number_beside_a_unit_counts_what_nestml_counts():
+    """NESTML converts units of time and electricity to its own, and leaves others as a file has them."""
+    text = neuron(
+        parameters="c mmol = 2 mmol\nl mm = 30 um\ng uS = 5 nS\nr real = 1 / 0.00001 m",
+        equations="V' = (c*c/(c*c + 3) + l/(l + 0.5) + g/(g + 20) + l*r) * 1 mV/ms",
+    )
+    found = read(text)
+    assert dict(found.model.units) | {"c": "fmol", "l": "10*um", "g": "nS"} == dict(found.model.units)
+    assert {name: found.model.parameters[name] for name in "clgr"} == {"c": 2e12, "l": 3.0, "g": 5.0, "r": 100_000.0}
+    assert [line.split(": ", 1)[1] for line in found.report[:3]] == [
+        "3 is a plain number where in 1e-06*mol**2 is due, and is taken as that",
+        "0.5 is a plain number where in 0.001*m is due, and is taken as that",
+        "20 is a plain number where in nS is due, and is taken as that",
+    ]
+    pop = found.model.population(1, dt=0.1, dtype="float64", method="rk4")
+    pop.run(0.1, I_stim=0.0)
+    assert pop.V[0] == pytest.approx(0.1 * (4 / 7 + 0.03 / 0.53 + 5 / 25 + 0.03 * 100_000))
 
 
 def test_names_that_mean_something_here_are_called_otherwise():
@@ -460,8 +500,11 @@ REFUSED = [
     (neuron(update="V = 1 mV"), r"line 12, .*integrates nothing"),
     (neuron(update="integrate_odes(W)"), r"line 12, .*takes states that have equations"),
     (neuron(update="if I_stim > 1 pA:\n    integrate_odes()"), r"line 12, .*chosen by a condition on states"),
-    (neuron(update="for i in 1 ... 3 step 1:\n    integrate_odes()"), r"line 12, .*"),
-    (neuron(update="while V > 1 mV:\n    integrate_odes()"), r"line 12, .*"),
+    (neuron(update="for i in 1 ... 3 step 1:\n    integrate_odes()"), r"line 12, .*; loops are not read"),
+    (neuron(update="while V > 1 mV:\n    integrate_odes()"), r"line 12, .*; loops are not read"),
+    (neuron().replace("model ", "neuron ", 1), r"line 1, .*; a model begins with 'model NAME:'"),
+    (neuron() + "end\n", r"'end' is not expected here; blocks end where"),
+    (neuron().replace("    state:", '    """A neuron."""\n    state:', 1), r"line 2, .*; descriptions are comments"),
     (neuron(handlers="onReceive(q):\n    V += 1 mV\n"), r"line 13, .*no spike port 'q'"),
     (neuron(handlers="onCondition(V):\n    emit_spike()\n"), r"line 13, .*a number where a condition is due"),
     (neuron(handlers="onCondition(V > 1 mV):\n    tau = 3 ms\n    emit_spike()\n"), r"line 14, .*'tau' is no state"),
@@ -477,6 +520,27 @@ REFUSED = [
         neuron(equations="V' = f(V) / ms", functions="function f(x mV) mV:\n    return f(x)\n"),
         r"line 14, .*f\(\) calls itself",
     ),
+    (
+        neuron(state="g real = 1\nh real = 0", update="g *= exp(-timestep() / tau)\nh = g\nintegrate_odes()"),
+        r"line 15, .*g is read after it was multiplied",
+    ),
+    (
+        neuron(state="g real = 1", update="g *= exp(-timestep() / tau)\nif g > 0.5:\n    integrate_odes()"),
+        r"line 14, .*g is read after it was multiplied",
+    ),
+    (neuron(update="x mV = V\nx mV = 2 * V\nintegrate_odes()"), r"line 13, .*'x' is declared twice"),
+    (neuron(update=""), r"line 1, column 7: model test_neuron has no update block"),
+    (
+        neuron(
+            equations="kernel k = exp(-t / tau)\nV' = -V / tau",
+            ports="p <- spike",
+            handlers="onCondition(V > 1 mV):\n    V = convolve(k, p) * 1 mV\n    emit_spike()\n",
+        ),
+        r"line 16, column 13: convolve\(\) is not read here",
+    ),
+    (neuron(parameters="n integer = 2.7"), r"line 9, column 9: n is an integer"),
+    (neuron(state="true real = 0"), r"line 4, column 9: true is a truth value"),
+    (neuron() + neuron(), r"line 13, column 7: a second model is called 'test_neuron'"),
     (neuron(parameters="a real = b\nb real = a"), r"line \d+, .*is a circle"),
     (neuron(parameters="a real = 1 / 0."), r"division by zero"),
     (neuron(parameters="a real = ln(-1)"), r"line 9.*"),

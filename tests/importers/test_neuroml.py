@@ -129,7 +129,8 @@ def component(name):
     while each is not None:
         parameters = {**each.parameters, **parameters}
         each = TYPES.get(each.extends)
-    values = " ".join(f'{p}="{n + 2}{UNITS[unit]}"' for n, (p, unit) in enumerate(parameters.items()))
+    numbers = {p: 1 if p == "reset" else n + 2 for n, p in enumerate(parameters)}  # a reset below the threshold
+    values = " ".join(f'{p}="{numbers[p]}{UNITS[unit]}"' for p, unit in parameters.items())
     return f'<Lems><Include file="Cells.xml"/><{name} id="it" {values}/></Lems>'
 
 

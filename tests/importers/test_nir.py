@@ -1,14 +1,16 @@
-"""NIR's nodes against NumPy steps of their definition, weights as matrices, files there and back, hostile files."""
+"""NIR's nodes against NumPy steps of their definition, weights as matrices, what is not read, hostile files."""
 
 import sys
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import izhigen as iz
-from izhigen import Model
+from izhigen import Model, importers
 from izhigen.errors import IzhigenError, ModelError, ModelNotFoundError
-from izhigen.importers.nir import Connection, Node, from_nir, read_graph, to_nir
+from izhigen.importers.nir import from_nir, read_graph
 from izhigen.model.unit_checks import check_units
 
 nir = pytest.importorskip("nir", reason="NIR's files are read by nir")
@@ -125,58 +127,108 @@ def test_a_layer_runs_on_what_the_one_before_it_gave():
         np.testing.assert_allclose(row, state, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("what", NODES)
-def test_nodes_go_there_and_back(what, tmp_path):
-    node = NODES[what]()
-    found = from_nir(graph_of(cells=node), Model)
-    connection = Connection("in", "cells", RNG.normal(size=(N, 3)), np.ones(N))
-    to_nir(found.nodes, [connection], path=tmp_path / "x.nir")
-    again = nir.read(tmp_path / "x.nir", type_check=False).nodes["cells"]
-    assert type(again).__name__ == what
-    for name in vars(node):
-        if isinstance(value := getattr(node, name), np.ndarray):
-            np.testing.assert_allclose(getattr(again, name), value, rtol=1e-13)
-    back = read_graph(tmp_path / "x.nir", Model)
-    np.testing.assert_array_equal(back.connections[0].weights, connection.weights)
+def linked(edges, **nodes):
+    """A graph of an input, five neurons, an output, and other nodes."""
+    found = {"in": nir.Input({"input": np.array([N])}), "lif": NODES["LIF"]()}
+    found |= {"out": nir.Output({"output": np.array([N])}), **nodes}
+    return nir.NIRGraph(found, edges, {}, type_check=False)
 
 
-def test_a_model_of_ones_own_is_recognized():
-    lif = Model(
-        "Own",
-        "leak = g*(V - E) : pA\ndV/dt = (J - leak)/C : mV",
-        threshold="V >= V_th",
-        reset="V = E - 2*mV",
-        parameters={"g": 10.0, "E": -70.0, "C": 200.0, "V_th": -50.0, "mV": 1.0},
-        inputs=["J"],
+THROUGH = [("in", "lif"), ("lif", "out")]
+
+
+def test_what_is_left_open_is_said():
+    graph = network()[0]
+    graph.metadata = {"by": "someone"}
+    graph.nodes["lif"].metadata = {"device": 3, "bits": 8}
+    report = from_nir(graph, Model, second=10).report
+    assert report == (
+        "times are in units of 10 ms",
+        "inputs are held during a step: frameworks give a spike as 1, and a pulse of area 1 is 10/dt",
+        "states begin at 0",
+        "metadata of the graph is left out: 'by'",
+        "metadata of node lif is left out: 'device', 'bits'",
+        "connections go round through lif, li: no delay is said of them",
     )
-    node = to_nir({"own": (lif, (3,), {"g": np.array([5.0, 10.0, 20.0])})}).nodes["own"]
-    assert type(node).__name__ == "LIF"
-    np.testing.assert_allclose(node.tau, [0.04, 0.02, 0.01])
-    np.testing.assert_allclose(node.r, [0.2, 0.1, 0.05])
-    np.testing.assert_allclose(node.v_leak, -70.0)
-    np.testing.assert_array_equal(node.v_threshold, -50.0)
-    np.testing.assert_array_equal(node.v_reset, -72.0)
 
 
-LIF = Model("L", "dV/dt = (I - V)/10", "V > 1", "V = 0", inputs=["I"])
-NOT_NIR = [
-    (iz.load("Izhikevich"), "one state and one input"),
-    (LIF.variant(equations="dV/dt = (I - V + V**2)/10"), "not linear"),
-    (LIF.variant(equations="dV/dt = (I + V)/10"), "does not decay"),
-    (LIF.variant(equations="dV/dt = (I - V + t)/10"), "reads t"),
-    (LIF.with_refractory(2.0), "refractory period"),
-    (LIF.with_noise(V=1.0), "noise"),
-    (LIF.with_part(events={"e": iz.Event("V < 0", "V = 0")}), "the event e"),
-    (LIF.variant(reset="V = V - 1"), "varies"),
-    (LIF.variant(threshold="V > I"), "varies"),
-    (LIF.variant(threshold="V > 1 or V < -1"), "spike when V > a value"),
-]
+def test_what_leads_nowhere_is_said():
+    loose = {"w": nir.Linear(np.eye(N)), "x": nir.Input({"input": np.array([2])})}
+    loose["o"] = nir.Output({"output": np.array([2])})
+    report = from_nir(linked([*THROUGH, ("lif", "w")], **loose), Model).report
+    assert report[3:] == (
+        "node w is left out: what it gives goes nowhere",
+        "node x is left out: what it gives goes nowhere",
+        "nothing goes into output o",
+    )
+    assert len(from_nir(linked(THROUGH), Model).report) == 3
 
 
-@pytest.mark.parametrize(("model", "message"), NOT_NIR)
-def test_what_does_not_fit_is_said(model, message):
-    with pytest.raises(ModelError, match=f"node cells: .*{message}"):
-        to_nir({"cells": Node(model, (2,), {})})
+@pytest.mark.parametrize(
+    ("edges", "message"),
+    [
+        ([("in", "lif"), ("in", "lif")], "two edges go from in to lif"),
+        ([("lif", "in")], "from lif to in, into an input"),
+        ([("out", "lif")], "from out to lif, into an input or out of an output"),
+        ([("in", "lfi")], "names 'lfi', which is no node; did you mean 'lif'"),
+        ([("w", "lif")], "nothing goes into node w, which goes on to lif"),
+    ],
+)
+def test_edges_without_a_meaning_are_refused(edges, message):
+    graph = linked(edges, w=nir.Affine(np.eye(N), np.ones(N)))
+    with pytest.raises(ModelError, match=message):
+        from_nir(graph, Model)
+
+
+OTHERS = {
+    "Conv2d": lambda: nir.Conv2d((4, 4), np.ones((1, 1, 3, 3)), 1, 0, 1, 1, np.zeros(1)),
+    "Flatten": lambda: nir.Flatten({"input": np.array([1, N])}, 0, -1),
+    "SumPool2d": lambda: nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])),
+    "Delay": lambda: nir.Delay(np.full(N, 0.001)),
+    "Threshold": lambda: nir.Threshold(np.ones(N)),
+    "NIRGraph": lambda: linked(THROUGH),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_other_nodes_are_refused_by_name(what, tmp_path):
+    graph = linked(THROUGH, other=OTHERS[what]())
+    hint = "put the nodes of the graph within" if what == "NIRGraph" else "those read are LIF, LI, CubaLIF"
+    with pytest.raises(ModelError, match=f"node 'other' is of type {what}; .*{hint}"):
+        from_nir(graph, Model)
+    nir.write(tmp_path / "x.nir", graph)
+    with pytest.raises(ModelError, match=f"(of type '?{what}|not a NIR graph)"):
+        read_graph(tmp_path / "x.nir", Model)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("r", np.full(N, 1j), "r of node lif is no array of real numbers"),
+        ("r", np.full(N, "1a"), "r of node lif is no array of real numbers"),
+        ("v_leak", np.full(N, np.inf), "v_leak of node lif is not finite"),
+        ("tau", np.zeros(N), "tau of node lif is not positive"),
+        ("v_reset", np.zeros(N + 1), r"differ in shape \(tau \(5,\), .*v_reset \(6,\)"),
+    ],
+)
+def test_values_that_are_none_are_refused(name, value, message):
+    graph = linked(THROUGH)
+    setattr(graph.nodes["lif"], name, value)
+    with pytest.raises(ModelError, match=message):
+        from_nir(graph, Model)
+
+
+@pytest.mark.parametrize("second", [0, -1.0, np.inf, "1 s", None])
+def test_a_unit_of_time_is_positive(second):
+    with pytest.raises(ModelError, match="second"):
+        from_nir(linked(THROUGH), Model, second=second)
+
+
+def test_a_key_of_metadata_is_no_type_of_a_node(tmp_path):
+    graph = linked(THROUGH)
+    graph.nodes["lif"].metadata = {"type": "hand-made"}
+    nir.write(tmp_path / "x.nir", graph)
+    assert "metadata of node lif is left out: 'type'" in read_graph(tmp_path / "x.nir", Model).report
 
 
 def test_a_model_by_its_path(tmp_path):
@@ -184,6 +236,12 @@ def test_a_model_by_its_path(tmp_path):
     nir.write(tmp_path / "x.nir", graph_of(a=lif, b=NODES["LI"]()))
     model = iz.load(f"{tmp_path / 'x.nir'}:a")
     assert model.parameters["tau"] == 20.0 and model.units["tau"] == "ms"
+    report = importers.read(tmp_path / "x.nir", "a", Model).report
+    assert report[-1] == "a has 4 neurons with the same parameters, and the model is of one"
+    nir.write(tmp_path / "w.nir", nir.NIRGraph.from_list(nir.Affine(np.eye(4), np.ones(4)), lif, lif))
+    report = importers.read(tmp_path / "w.nir", "lif", Model).report
+    assert report[-1] == "what affine gives lif is left out; read_graph gives weights and biases"
+    assert "what lif gives lif_1" in importers.read(tmp_path / "w.nir", "lif_1", Model).report[-1]
     with pytest.raises(ModelError, match="tau differs among the neurons"):
         iz.load(f"{tmp_path / 'x.nir'}:b")
     with pytest.raises(ModelNotFoundError, match="name one as"):
@@ -216,7 +274,34 @@ def nest_groups(file):
         group = group.create_group("x")
 
 
+def put_elsewhere(file):
+    """Numbers that are the bytes of another file."""
+    secret = Path(file.filename).with_name("secret")
+    secret.write_bytes(b"secret12" * 2 * N)
+    del file["node/nodes/w2/weight"]
+    file["node/nodes/w2"].create_dataset("weight", (2, N), "f8", external=[(str(secret), 0, 16 * N)])
+
+
+def put_virtually(file):
+    other = Path(file.filename).with_name("other.h5")
+    with h5py.File(other, "w") as made:
+        made["x"] = np.ones((2, N))
+    layout = h5py.VirtualLayout((2, N), "f8")
+    layout[:] = h5py.VirtualSource(str(other), "x", (2, N))
+    del file["node/nodes/w2/weight"]
+    file["node/nodes/w2"].create_virtual_dataset("weight", layout)
+
+
+def put_twice(file):
+    file["node/nodes/w2/again"] = file["node/nodes"]
+
+
 CHANGES = [
+    (put_elsewhere, "'weight' lie in another file"),
+    (put_virtually, "'weight' lie in another file"),
+    (put_twice, "has a second name"),
+    (put("node/nodes/w2/weight", np.ones((2, N)) * 1j), "no array of real numbers"),
+    (put("node/nodes/w2/long", np.zeros(2, "S500000000")), "more than"),
     (put("node/nodes/lif/type", "read"), "of type 'read'"),
     (put("node/nodes/lif/type", "Conv2d"), "of type 'Conv2d'"),
     (put("node/nodes/lif/tau", np.full(N, np.nan)), "not finite"),
@@ -261,6 +346,38 @@ def test_matrices_that_go_round_are_refused():
     graph = nir.NIRGraph(nodes, [("a", "b"), ("b", "a"), ("b", "li")], {}, type_check=False)
     with pytest.raises(ModelError, match="goes round"):
         from_nir(graph, Model)
+
+
+def test_as_many_neurons_as_memory_holds_need_no_matrix(tmp_path):
+    count = 20_000
+    ones = np.ones(count)
+    nodes = {
+        "in": nir.Input({"input": np.array([3])}),
+        "narrow": nir.Linear(np.ones((count, 3))),
+        "lif": nir.LIF(ones, ones, ones, ones),
+        "w": nir.Linear(np.ones((2, count))),
+        "out": nir.Output({"output": np.array([2])}),
+    }
+    edges = [("in", "narrow"), ("narrow", "lif"), ("lif", "w"), ("w", "out")]
+    nir.write(tmp_path / "x.nir", nir.NIRGraph(nodes, edges, {}))
+    shapes = [each.weights.shape for each in read_graph(tmp_path / "x.nir", Model).connections]
+    assert shapes == [(count, 3), (2, count)]
+    del nodes["narrow"]
+    nodes["in"] = nir.Input({"input": np.array([count])})
+    nir.write(tmp_path / "x.nir", nir.NIRGraph(nodes, [("in", "lif"), *edges[2:]], {}))
+    assert iz.load(f"{tmp_path / 'x.nir'}:lif").parameters["tau"] == 1000.0
+    with pytest.raises(ModelError, match="a matrix of 20,000 rows"):
+        read_graph(tmp_path / "x.nir", Model)
+
+
+def test_ways_between_nodes_are_counted():
+    nodes = {"li": nir.LI(*np.ones((3, 2)))}
+    layers = [[f"w{depth}_{one}" for one in range(12)] for depth in range(5)]
+    nodes |= {name: nir.Linear(np.eye(2)) for layer in layers for name in layer}
+    edges = [(a, b) for one, other in pairwise(layers) for a in one for b in other]
+    edges += [("li", name) for name in layers[0]] + [(name, "li") for name in layers[-1]]
+    with pytest.raises(ModelError, match="more than 10,000 ways"):
+        from_nir(nir.NIRGraph(nodes, edges, {}, type_check=False), Model)
 
 
 def test_without_nir_it_says_what_to_install(monkeypatch, tmp_path):

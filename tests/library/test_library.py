@@ -1,14 +1,17 @@
 """The library as a whole: names, descriptions, units, kernels, the parts, and ``izhigen list``."""
 
+import json
 import re
 
 import numpy as np
 import pytest
 
 import izhigen as iz
-from izhigen import Model
-from izhigen.errors import ModelError, ModelNotFoundError
-from izhigen.model.library import library_families, list_families
+from izhigen import Model, list_command
+from izhigen.errors import EquationError, ModelError, ModelNotFoundError
+from izhigen.list_command import OPERATIONS, count_operations
+from izhigen.model import library
+from izhigen.model.library import family_members, library_families, list_families
 from izhigen.model.unit_checks import check_units
 from tests.command_line import fails, ok
 from tests.conftest import ROOT
@@ -41,7 +44,7 @@ def test_every_name_has_a_unit_and_units_agree(name):
     model = MODELS[name]
     assert all(model.unit_of(each) for each in (*model.states, *model.parameters, *model.inputs))
     if name in PRINTED_RATES:
-        with pytest.raises(ModelError, match="equation alpha_m: the terms beside . have different units"):
+        with pytest.raises(ModelError, match=r"equation alpha_m, column \d+: the terms beside . have different units"):
             check_units(model, strict=True)
     else:
         check_units(model, strict=True)
@@ -186,6 +189,24 @@ def test_the_list_has_a_line_for_each_model():
     assert int(operations) == iz.load("GLIF4").population(1, dt=0.1).kernel.operations
 
 
+def test_the_library_knows_how_many_operations_its_models_take(request):
+    """``pytest --update-goldens`` writes ``models/operations.json``, so that the list need not derive them all."""
+    path = ROOT / "models" / OPERATIONS
+    found = {name: count_operations(model) for name, model in MODELS.items()}
+    if request.config.getoption("--update-goldens"):
+        path.write_text(json.dumps(found, indent=1) + "\n")
+    assert json.loads(path.read_text()) == found, "run pytest --update-goldens, and look at the difference"
+
+
+def test_a_model_that_the_table_lacks_is_derived(tmp_path, monkeypatch):
+    """As one that somebody adds."""
+    (tmp_path / "leak.py").write_text((ROOT / "models" / "theta.py").read_text())
+    (tmp_path / OPERATIONS).write_text("{}")
+    monkeypatch.setattr(library, "resource_dir", lambda name: tmp_path)
+    monkeypatch.setattr(list_command, "resource_dir", lambda name: tmp_path)
+    assert ok("list").split()[:4] == ["Theta", "leak", "theta", "13"]
+
+
 def test_the_list_of_a_family(capsys, monkeypatch):
     lines = ok("list", "lif").splitlines()
     assert [line.split()[0] for line in lines] == ["IF", "IFLTC", "Lif", "LifLTC", "LifRef", "LifRefLTC"]
@@ -196,7 +217,63 @@ def test_the_list_of_a_family(capsys, monkeypatch):
     assert code == 1 and "did you mean 'glif'" in told
 
 
-def test_the_page_shows_the_list():
-    """docs/models.md has what ``izhigen list`` prints."""
+def test_a_part_is_shown(capsys, monkeypatch):
+    """All that it declares, what it reads of a neuron, and how a neuron gets it."""
+    lines = ok("show", "Expon").splitlines()
+    assert lines[0].startswith("Expon: ") and lines[0].endswith("(Dayan and Abbott 2001)")
+    assert lines[1:3] == ["    dg/dt = -g/tau : 1", "    when pre arrives: g = g + pre"]
+    assert lines[4:6] == ["parameters: tau = 8 ms", "inputs: pre"]
+    assert lines[-1] == 'to add it: model.with_part(**iz.part("Expon", output="COBA"), prefix="syn")'
+    channel = ok("show", "IK_TM1991")
+    assert "current: gK*n**4*(EK - V)    (part of the equation)" in channel
+    assert "read of the neuron: V, V_T" in channel and "initial values: n = (0.16/" in channel
+    assert "at arrival: spike_arrival_time = t" in ok("show", "AMPA")
+    assert 'iz.part("Expon", output="MgBlock")' in ok("show", "MgBlock")
+    assert r"\text{current} &= g_{\mathrm{leak}}" in ok("show", "ILeak_ML1981", "--latex")
+    for option in (("--source", "c"), ("--method", "rk4"), ("--spike-timing", "located"), ("--dtype", "float64")):
+        code, told = fails(capsys, monkeypatch, "show", "Expon", *option)
+        assert code == 2 and f"{option[0]}: Expon is a part" in told
+
+
+@pytest.mark.parametrize("name", iz.list_parts())
+def test_every_part_is_described_and_shows_what_it_declares(name):
+    part = iz.part(name)
+    assert re.search(r"\((?:[A-Z][A-Za-z-]+ (?:and [A-Z][a-z]+ )?(?:19|20)\d\d)\)\Z", part["description"]), name
+    assert "\n" not in part["description"] and len(part["description"]) < 130
+    shown = ok("show", name)
+    assert all(each in shown for each in (*part["parameters"], *part.get("on_event", ()), *part.get("initial", ())))
+    assert "iz.part(" in shown and part["description"] in shown
+
+
+def test_a_part_says_what_it_is_and_a_model_keeps_its_own_description():
+    model = iz.load("Lif")
+    assert model.with_part(**iz.part("Expon"), prefix="syn").description == model.description
+    with pytest.raises(EquationError, match="description: text is expected"):
+        model.with_part("dw/dt = -w", description=3)
+
+
+def test_the_page_shows_the_library():
+    """docs/models.md has what ``list`` and ``show`` print, and names all families and what is in them."""
     page = (ROOT / "docs" / "models.md").read_text()
-    assert f"$ izhigen list\n{ok('list')}```" in page
+    shown = re.findall(r"^```console\n\$ izhigen (list|show) (\w+)\n(.*?)^```", page, re.M | re.S)
+    assert [each[:2] for each in shown] == [("list", "lif"), ("show", "MgBlock")]
+    for command, name, output in shown:
+        assert ok(command, name) == output
+    rows = dict(re.findall(r"^\| \[(\w+)\]\(cards/\1\.md\) \|.*\| (.*) \|$", page, re.M))
+    assert list(rows) == list_families()
+    for family, row in rows.items():
+        models, parts = family_members(family)
+        named = re.findall(r"`(\w+)`( and its forms)?", row)
+        said = {name + form for name, forms in named for form in ("", "LTC", "Ref", "RefLTC")[: 4 if forms else 1]}
+        said |= {name for name in models if family == "patterns"} if "[the twenty](" in row else set()
+        assert said == {*models, *parts}, family
+
+
+@pytest.mark.parametrize("method", ["etdrk2", "exp_rosenbrock", "strang"])
+def test_methods_with_stages_see_a_threshold_that_moves(method, backend):
+    """Other equations see V no higher than the threshold of the step's start, which is a state."""
+    options = {"dt": 0.05, "dtype": "float64"}
+    exact = iz.load("Gif").population(1, method="rk4", backend="c", **options).run(200.0, I=1.5, record=["spike"])
+    found = iz.load("Gif").population(1, method=method, backend=backend, **options).run(200.0, I=1.5, record=["spike"])
+    assert exact.counts[0] > 3
+    np.testing.assert_allclose(np.asarray(found.to_host().spikes[0]), exact.spikes[0], atol=0.051)

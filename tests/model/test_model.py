@@ -94,6 +94,15 @@ def test_text_and_sympy_declarations_are_equal():
     assert text != text.variant("T")
 
 
+def test_the_order_of_assignments_means_nothing():
+    """All are made at the same time."""
+    one, two = (
+        iz.Model("M", "dV/dt = 1/ms\ndu/dt = -u/ms", "V > 1", reset, {"ms": 1.0})
+        for reset in ("V = 0; u = V", "u = V; V = 0")
+    )
+    assert one == two and one != one.variant(reset="V = 0; u = new(V)")
+
+
 def test_a_current_in_the_equations_is_one_that_is_added_to_an_input():
     """Where it is not held during a step; also in a threshold, and with several."""
     parts = dict(reset="V = 0", parameters={"g": 2.0, "E": 1.0}, inputs=["I"])

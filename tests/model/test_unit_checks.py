@@ -4,10 +4,12 @@ import random
 
 import numpy as np
 import pytest
+import sympy as sp
 
 import izhigen as iz
 from izhigen import Event, Model
 from izhigen.errors import EquationError, ModelError
+from izhigen.model import unit_checks
 
 UNITS = {"gL": "nS", "EL": "mV", "DT": "mV", "VT": "mV", "C": "pF", "a": "nS", "tau": "ms", "b": "pA", "I": "pA"}
 PARAMETERS = {"gL": 30.0, "EL": -70.6, "DT": 2.0, "VT": -50.4, "C": 281.0, "a": 4.0, "tau": 144.0, "b": 80.0}
@@ -70,7 +72,10 @@ WRONG = {
     "a current": (lambda: build().with_current("gL*C"), "current 1, column 1: .* and pA is due"),
     "noise": (lambda: build().with_noise(V="DT"), "noise on V, column 1: .* in mV .DT., and mV/sqrt.ms. is due"),
     "refractory until": (lambda: build().with_refractory(until="V < w", hold="w"), "with_refractory: until, column 5"),
-    "a number that is plain": (lambda: with_equation("y = V + 65"), "mV .V. and 1"),
+    "a number that is plain": (lambda: with_equation("y = V + 65"), "equation y, column 9: .* mV .V. and 1"),
+    "a number first": (lambda: with_equation("y = 65 + V"), "equation y, column 14: .* 1 and mV .V."),
+    "a choice that is a number": (lambda: with_equation("y = where(V > VT, V, 5)"), "equation y, column 23: .* and 1"),
+    "a threshold that is a number": (lambda: build(threshold="V > -50"), "threshold, column 1: .* mV .V. and 1"),
     "old": (lambda: build(threshold="V > old(w)"), "the sides of >"),
     "a part": (
         lambda: build().with_part("ds/dt = -s/tau_s : nS", current="s*tau_s", parameters={"tau_s": "5*ms"}),
@@ -92,6 +97,41 @@ def test_strict_models_want_all(kind):
     units = {name: unit for name, unit in UNITS.items() if f"'{name}'" not in kind}
     with pytest.raises(ModelError, match=f"strict_units: {kind} of model 'AdEx' has no unit"):
         build(units=units, equations=GOOD["equations"] + ("dx/dt = -x/tau" if "'x'" in kind else ""))
+
+
+def test_degrees_celsius_are_no_kelvin():
+    about = {"parameters": {"T": 36.0, "T0": 309.0, "R": 1.0}, "units": {"T": "degC", "T0": "K", "R": "J/K"}}
+    for line, message in (
+        ("y = T + T0", "degC .T. and K .T0."),
+        ("y = where(T > T0, 1, 2)", "degC .T. and K .T0."),
+        ("y = exp(T/T0)", r"argument is in degC/K"),
+        ("y = R*T : J", r"right-hand side is in degC\*J/K, and J is due"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            Model("A", f"dx/dt = 0 : 1\n{line}", **about)
+    Model("A", "dx/dt = 0 : 1\ny = exp((T - T)/T)*R*T0 : J", **about)
+
+
+def test_a_refractory_period_is_in_the_unit_of_time():
+    model = build().with_refractory(2.0)
+    with pytest.raises(ModelError, match="units: 'tau_ref' of model 'Other' is in ms, not in s"):
+        model.variant("Other", units={"tau_ref": "s"})
+    assert model.variant("Other", units={"tau_ref": "ms"}, tau_ref="0.003*s").parameters["tau_ref"] == 3.0
+
+
+def test_a_state_has_one_unit_wherever_it_is_given():
+    V, tau = sp.symbols("V tau")
+    about = {"parameters": {"tau": "10*ms"}, "initial": {"V": "1"}}
+    model = Model("A", {V: -V / tau}, **about, units={"V": "mV"}, strict_units=True)
+    assert model.unit_of("V") == "mV" and model.population(1, backend="numpy", V="0.002*V").V[0] == 2.0
+    for other in (
+        model.variant("B", threshold="V > 1", reset="V = 0"),
+        model.variant("B", threshold="V > 1").with_refractory(1.0).with_refractory(until="V < 0"),
+    ):
+        assert other.unit_of("V") == "mV"
+    with pytest.raises(ModelError, match="units: 'V' of model 'A' is in mV, not in V"):
+        Model("A", "dV/dt = -V/tau : mV", **about, units={"V": "V"})
+    Model("A", "dV/dt = -V/tau : mV", **about, units={"V": "mV"})
 
 
 def test_numbers_may_stand_for_quantities_unless_strict():
@@ -197,7 +237,49 @@ def test_random_expressions_beside_pint():
     assert min(agreed, clashed) >= 120
 
 
+def test_units_are_put_into_words_for_messages_alone(monkeypatch):
+    """The search for words takes a time that grows with the square of the units of a model."""
+    monkeypatch.setattr(unit_checks, "common_text", None)
+    with_equation("y = V - EL\nz = y*gL/C\ndx/dt = z/tau : mV/ms")
+
+
 def test_zero_is_zero_in_any_unit():
     build(threshold="V + w*0*EL/b > 0", equations=GOOD["equations"] + "y = max(0, V) + 0 : mV")
     with pytest.raises(ModelError, match="have different units"):
         with_equation("y = V + tanh(0)")
+
+
+@pytest.mark.parametrize(
+    ("equation", "found"),
+    [
+        ("dV/dt = (E - V)/tau + I + w*tau : mV", "column 27: .* mV/ms and "),
+        ("dV/dt = exp(V) + I : mV", "column 13: exp.. takes a plain number"),
+        ("dV/dt = (F - V)/tau + I : mV", "column 14: .* V .F. and mV .V."),
+        ("dV/dt = I*V : mV", None),
+    ],
+)
+def test_a_name_without_a_unit_hides_no_other_clash(equation, found):
+    parameters = {"E": "-65*mV", "F": "-0.065*V", "tau": "10*ms", "w": "1*nA"}
+    if found is None:
+        Model("M", equation, parameters=parameters, inputs=["I"])
+        return
+    with pytest.raises(ModelError, match=found):
+        Model("M", equation, parameters=parameters, inputs=["I"])
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "unit"),
+    [
+        ("0.01*s", 10.0, "ms"),
+        ("100*us", 0.1, "ms"),
+        ("10*Hz", 0.01, "1/ms"),
+        ("3*s**2", 3e6, "ms**2"),
+        ("2/s**2", 2e-6, "1/ms**2"),
+        ("1*mV/s", 1.0, "mV/s"),
+        ("1*m", 1.0, "m"),
+    ],
+)
+def test_times_are_in_ms_whatever_their_text_says(text, value, unit):
+    model = Model("M", "dV/dt = -V/10 + x", parameters={"x": text})
+    assert model.parameters["x"] == pytest.approx(value, rel=1e-15) and model.units["x"] == unit
+    assert model.variant(x=text) == model

@@ -39,34 +39,32 @@ RATE, TAKEN = "0.01 s**-1", "0.01 ms**-1"
 """A rate in ``hh_moto_5ht_neuron``, and how the code that NESTML makes takes it."""
 
 
-def spikes_here(folder, name, run):
-    """Spike times of an imported neuron, driven as NEST's was."""
+def spikes_here(folder, name, runs):
+    """Spike times of an imported neuron in each run, driven as NEST's was; the runs are neurons of one population."""
     path = folder / f"{name}_neuron.nestml"
     text = path.read_text()
     assert (RATE in text) == (name == "hh_moto_5ht")
     model = nestml.read(text.replace(RATE, TAKEN), path, "", iz.Model).model
-    step = run["step"]
+    (step,) = {run["step"] for run in runs}
     steps = round(REFERENCE["duration"] / step)
-    current = np.zeros((steps, 1))
-    current[round(run["begins"] / step) :] = run["current"]
-    inputs = {"I_stim": current}
-    if "weight" in run:
-        port = "exc_spikes" if "exc_spikes" in model.on_event else next(iter(model.on_event))
-        arriving = np.zeros((steps, 1))
-        arriving[np.round(np.array(run["arrivals"]) / step).astype(int)] = run["weight"]
-        inputs[port] = arriving
-    pop = model.population(1, dt=step, method="rk4", dtype="float64")
-    return pop.run(steps=steps, record="spike", **inputs).spikes[0]
+    port = "exc_spikes" if "exc_spikes" in model.on_event else next(iter(model.on_event))
+    inputs = {"I_stim": np.zeros((steps, len(runs))), port: np.zeros((steps, len(runs)))}
+    for k, run in enumerate(runs):
+        inputs["I_stim"][round(run["begins"] / step) :, k] = run["current"]
+        if "weight" in run:
+            inputs[port][np.round(np.array(run["arrivals"]) / step).astype(int), k] = run["weight"]
+    pop = model.population(len(runs), dt=step, method="rk4", dtype="float64")
+    times, neurons = pop.run(steps=steps, record="spike", **inputs).spikes
+    return [times[neurons == k] for k in range(len(runs))]
 
 
-@pytest.mark.parametrize("kind", ["step", "arrivals"])
 @pytest.mark.parametrize("name", sorted(REFERENCE["models"]))
-def test_spikes_are_those_of_nest(folder, name, kind):
-    run = REFERENCE["models"][name][kind]
-    assert len(run["spikes"]) > 7
-    found = spikes_here(folder, name, run)
-    assert len(found) == len(run["spikes"])
-    np.testing.assert_allclose(found, run["spikes"], rtol=0, atol=CLOSE)
+def test_spikes_are_those_of_nest(folder, name):
+    """Under a step of current, and under one and spikes that arrive."""
+    runs = [REFERENCE["models"][name][kind] for kind in ("step", "arrivals")]
+    for found, run in zip(spikes_here(folder, name, runs), runs):
+        assert len(found) == len(run["spikes"]) > 7
+        np.testing.assert_allclose(found, run["spikes"], rtol=0, atol=CLOSE)
 
 
 REFUSED = {

@@ -5,7 +5,8 @@ from fractions import Fraction
 
 import pytest
 
-from izhigen.errors import EquationError
+from izhigen import Model
+from izhigen.errors import EquationError, ModelError
 from izhigen.units.dimensions import BASES, PLAIN, Unit, apart, common_text, unit_of_text
 from izhigen.units.names import KNOWN, check_unit
 
@@ -59,6 +60,18 @@ def test_products_quotients_and_powers(text):
     same(text, unit_of_text(text))
 
 
+@pytest.mark.parametrize("text", ["01*mV", "mV**02", "mV/03", "mV**(1/02)"])
+def test_numbers_do_not_begin_with_zeros(text):
+    with pytest.raises(EquationError, match="is not a unit"):
+        check_unit(text, "here")
+
+
+def test_degrees_celsius():
+    degree, kelvin = unit_of_text("degC"), unit_of_text("K")
+    assert degree != kelvin and not degree.is_alike(kelvin) and degree / degree == PLAIN
+    assert str(degree) == "degC" and str(degree * kelvin) == "K*degC" and str(degree.power(Fraction(-1))) == "degC**-1"
+
+
 def test_arithmetic_of_units():
     volt, ms = unit_of_text("mV"), unit_of_text("ms")
     assert unit_of_text("pA") / unit_of_text("pF") == volt / ms == unit_of_text("V/s")
@@ -66,7 +79,10 @@ def test_arithmetic_of_units():
     assert volt.power(Fraction(1, 2)).power(Fraction(2)) == volt and volt / volt == PLAIN
     assert volt != "mV" and hash(volt) == hash(unit_of_text("V")) and str(PLAIN) == "1"
     assert str(unit_of_text("mV")) == "0.001*kg*m**2*s**-3*A**-1" and len(volt.exponents) == len(BASES)
-    assert str(Unit(5000.0, PLAIN.exponents)) == "..."
+    assert str(unit_of_text("V/s**(3/2)")) == "kg*m**2*s**(-9/2)*A**-1"
+    assert str(Unit(5000.0, PLAIN.exponents)) == "10**5000"
+    for unit in (volt, ms.power(Fraction(-5, 2)), unit_of_text("7*mV/9"), Unit(-400.5, volt.exponents)):
+        assert unit_of_text(str(unit)) == unit
     assert apart(unit_of_text("mV"), unit_of_text("V")) == ": 1000 times what is due" and apart(volt, ms) == ""
 
 
@@ -77,6 +93,7 @@ def test_units_are_called_as_the_model_calls_them():
     assert common_text(unit_of_text("nS/uF"), [*used, "uF"]) == "nS/uF"
     assert common_text(unit_of_text("1/ms"), []) == "1/ms"
     assert common_text(unit_of_text("mol"), used) == "mol"
+    assert common_text(unit_of_text("mV/V"), ["mV", "V"]) == "0.001"
 
 
 @pytest.mark.parametrize(
@@ -85,6 +102,16 @@ def test_units_are_called_as_the_model_calls_them():
 def test_what_is_no_power(text):
     with pytest.raises(EquationError, match="a power is|0 times"):
         check_unit(text, "here")
+
+
+def test_lines_without_a_unit_may_have_one_that_has_no_short_text():
+    equations = "dV/dt = (a*y - V)/tau : mV\nx = I*I*V*V\ny = x*b/one"
+    units = {"a": "1/pA", "b": "1/pA", "tau": "ms", "one": "mV", "I": "pA"}
+    values = dict.fromkeys(("a", "b", "tau", "one"), 1.0)
+    model = Model("Long", equations, parameters=values, inputs=["I"], units=units)
+    assert model.inputs == ("I",)
+    with pytest.raises(ModelError, match="the terms beside [+] have different units, 1e-30[*]kg[*][*]2"):
+        Model("Long", equations.replace("x*b", "(x + V)*b"), parameters=values, inputs=["I"], units=units)
 
 
 def test_long_units_are_read_at_once():

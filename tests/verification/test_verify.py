@@ -179,6 +179,19 @@ def test_every_method_that_a_model_can_have_is_checked():
     assert checked == set(method_names()) - {"exact"} and all(check.passed for check in result.checks)
 
 
+def test_quantities_are_converted():
+    quantity = pytest.importorskip("pint").UnitRegistry().Quantity
+    model = iz.load("izhikevich2007")
+    about = {"method": "exp_euler", "spike_timing": "step", "backend": "numpy", "seconds": 1.0}
+    found = iz.verify(
+        model, quantity(0.05, "s"), inputs={"I": [quantity(0.2, "nA")]}, dt=quantity(1e-4, "s"),
+        C=quantity(0.12, "nF"), tolerance=quantity(2e-4, "s"), **about,
+    )  # fmt: skip
+    plainly = iz.verify(model, 50.0, inputs={"I": [200.0]}, dt=0.1, C=120.0, tolerance=0.2, **about)
+    assert found.data["rates"] == plainly.data["rates"] and str(found)[:400] == str(plainly)[:400]
+    assert found.tolerance == plainly.tolerance == 0.2
+
+
 def test_noise_is_left_out():
     result = iz.verify(
         iz.load("RS").with_noise(V=3.0), 20.0, inputs={"I": 10.0}, method="rk4", dt=0.25, backend="numpy"

@@ -12,7 +12,7 @@ from typing import Any
 
 from izhigen.errors import ModelError, shown, suggest
 from izhigen.importers.lems.core import NOT_READ
-from izhigen.importers.lems.dimensions import Dimension, coherent, unit_text
+from izhigen.importers.lems.dimensions import Dimension, coherent_text, in_unit
 from izhigen.importers.lems.documents import MOST_ANCESTORS, Document
 from izhigen.importers.lems.draft import Draft, Made
 from izhigen.importers.lems.elements import Element, Place
@@ -21,7 +21,6 @@ from izhigen.importers.lems.marks import own_units
 from izhigen.importers.lems.types import Assigned, Derived, Dynamics, Type
 from izhigen.importers.trees import names_in
 from izhigen.model.expressions import NEW, OLD, Binary, Call, Moment, Name, Node, Number, walk
-from izhigen.units.dimensions import unit_of_text
 
 _ATTRIBUTES = frozenset(("id", "name", "type", "extends", "metaid", "neuroLexId", "notes", "schemaLocation"))
 _IGNORED = frozenset(("notes", "annotation", "property"))
@@ -165,7 +164,7 @@ class Flattener:
     def _take(self, made: Instance, name: str, dimension: str, place: Place) -> str:
         """A name of the model for one of a component, in a coherent unit or the one that izhigen wrote."""
         exponents = self._dimension(dimension, place)
-        taken = self._draft.declare(made.prefix + name, made.units.get(name) or unit_text(exponents), place)
+        taken = self._draft.declare(made.prefix + name, made.units.get(name) or coherent_text(exponents), place)
         made.scope[name] = Name(taken)
         return taken
 
@@ -182,6 +181,10 @@ class Flattener:
                 f"{made.place}: <{made.element.tag}> has no parameter {shown(name)}{suggest(name, known)} "
                 f"(parameters: {', '.join(parameters) or 'none'})"
             )
+        for name in sorted(fixed.keys() & given.keys()):
+            if fixed[name] != given[name]:
+                what = f"{name}={shown(given[name])} is left out, as {made.lineage[0].name} fixes it to {fixed[name]}"
+                self._draft.report.append(f"{made.place}: {what}")
         for name, dimension in parameters.items():
             text = fixed.get(name, given.get(name))
             if text is None:
@@ -204,10 +207,7 @@ class Flattener:
         exponents = self._dimension(dimension, place)
         value = self._document.units.si(text, exponents, place)
         taken = self._take(made, name, dimension, place)
-        if self._draft.units[taken] == unit_text(exponents):
-            self._draft.numbers[taken] = coherent(value, exponents)
-        else:
-            self._draft.numbers[taken] = in_unit(value, self._draft.units[taken], exponents, place)
+        self._draft.numbers[taken] = in_unit(value, self._draft.units[taken], exponents, place)
         return taken
 
     def _declare_variables(self, made: Instance) -> None:
@@ -373,6 +373,7 @@ class Flattener:
         name = made.scope[derived.name]
         assert isinstance(name, Name)
         self._draft.inputs.append(name.id)
+        self._draft.report.append(f"{derived.place}: {name.id}, the sum of what is attached, is an input")
 
     def _select(self, made: Instance, derived: Derived, path: list[str]) -> Iterator[Node]:
         """The values that a path leads to."""
@@ -415,22 +416,5 @@ class Flattener:
             read = sorted({node.id for node in walk(tree) if isinstance(node, Name)} & done.keys())
             if read:
                 self._draft.report.append(f"{place}: {', '.join(read)} is read as assigned above, as jLEMS does")
-            yield Made(target.id, substituted(tree, {} if at_start else done), place)
+            yield Made(target.id, substituted(tree, {} if at_start else done), place, made.prefix)
             done[target.id] = Moment(NEW, target)
-
-
-def in_unit(value: Fraction, unit: str, exponents: Dimension, place: Place) -> float:
-    """A value in SI as a number in a unit of that dimension.
-
-    Raises
-    ------
-    ModelError
-        A unit of another dimension.
-    """
-    known = unit_of_text(unit)
-    if known.exponents != exponents:
-        raise ModelError(f"{place}: {unit} is of another dimension than {unit_text(exponents)}")
-    power = round(known.scale)
-    if abs(known.scale - power) > 1e-9:
-        raise ModelError(f"{place}: {unit} is no power of ten of SI units")
-    return float(value / Fraction(10) ** power)

@@ -1,7 +1,4 @@
-"""Dimensions and units of LEMS, and the coherent system in which models are: ms, mV, pA, 10 um, K and fmol.
-
-In it nS*mV is pA, pA/pF is mV/ms, and uA/cm**2 over uF/cm**2 too, so that equations need no factors.
-"""
+"""Dimensions and units of LEMS."""
 
 from __future__ import annotations
 
@@ -12,15 +9,15 @@ from fractions import Fraction
 from typing import TypeVar
 
 from izhigen.errors import ModelError, shown, suggest
+from izhigen.importers.coherent import unit_text, unit_with
 from izhigen.importers.lems.elements import Element, Place
+from izhigen.units.dimensions import unit_of_text
 
 Dimension = tuple[int, ...]
 """Exponents of mass, length, time, current, temperature and amount of substance."""
 LETTERS = "mltikn"
 """How LEMS calls them; luminous intensity, its j, has no place in a model."""
 NONE: Dimension = (0,) * len(LETTERS)
-COHERENT = (-14, -5, -3, -12, 0, -15)
-"""Powers of ten of the coherent system's bases in SI; the mass is that of mV."""
 MOST_POWER = 60
 
 _DIMENSIONS = """
@@ -53,28 +50,6 @@ _SCALED = """
     e charge 1.602176634e-19 0, degC temperature 1 273.15
 """
 """Symbol, dimension, factor and offset of those that are no power of ten."""
-_TEXTS = {
-    "none": "1",
-    "time": "ms",
-    "per_time": "1/ms",
-    "voltage": "mV",
-    "per_voltage": "1/mV",
-    "conductance": "nS",
-    "conductanceDensity": "mS/cm**2",
-    "capacitance": "pF",
-    "specificCapacitance": "uF/cm**2",
-    "resistance": "Gohm",
-    "charge": "fC",
-    "charge_per_mole": "C/mol",
-    "current": "pA",
-    "currentDensity": "uA/cm**2",
-    "concentration": "mM",
-    "substance": "fmol",
-    "permeability": "cm/s",
-    "temperature": "K",
-    "conductance_per_voltage": "nS/mV",
-}
-"""How coherent units are written; of others it follows from their bases."""
 _QUANTITY = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)\s*([A-Za-z_]\w*)?\s*\Z", re.ASCII)
 LONGEST_QUANTITY = 100
 
@@ -192,46 +167,42 @@ class Units:
         number, symbol = Fraction(found[1]), found[2]
         if symbol is None:
             if number and dimension != NONE:
-                raise ModelError(f"{place}: {shown(text)} has no unit; write one, such as {unit_text(dimension)}")
+                raise ModelError(f"{place}: {shown(text)} has no unit; write one, such as {coherent_text(dimension)}")
             return number
         unit = self.units.get(symbol)
         if unit is None:
             raise ModelError(f"{place}: no unit {shown(symbol)}{suggest(symbol, self.units)}; declare it with <Unit>")
         if self.dimension(unit.dimension, place) != dimension:
             raise ModelError(
-                f"{place}: {shown(text)} is of dimension {unit.dimension}; a value in {unit_text(dimension)}, or in a "
-                "unit of that dimension, is due"
+                f"{place}: {shown(text)} is of dimension {unit.dimension}; a value in {coherent_text(dimension)}, or "
+                "in a unit of that dimension, is due"
             )
         return unit.offset + number * unit.scale * Fraction(10) ** unit.power
 
 
-def power_of(dimension: Dimension) -> int:
-    """The power of ten of a dimension's coherent unit in SI."""
-    return sum(exponent * power for exponent, power in zip(dimension, COHERENT))
+def coherent_text(dimension: Dimension) -> str:
+    """A dimension's unit of the coherent system."""
+    return unit_text(unit_with(dimension))
 
 
-def coherent(value: Fraction, dimension: Dimension) -> float:
-    """A value in SI as a number in the coherent unit."""
-    return float(value / Fraction(10) ** power_of(dimension))
+def in_unit(value: Fraction, unit: str, dimension: Dimension, place: Place) -> float:
+    """A value in SI as a number in a unit of that dimension.
 
-
-def unit_text(dimension: Dimension) -> str:
-    """A coherent unit in the language of models, such as ``"pA"``."""
-    for name, text in _TEXTS.items():
-        if KNOWN_DIMENSIONS[name] == dimension:
-            return text
-    mass, length, time, current, temperature, amount = dimension
-    length, time, current = length - 2 * mass, time + 3 * mass, current + mass
-    bases = {"mV": mass, "pA": current, "ms": time, "K": temperature, "fmol": amount, "um": length}
-    above = [_powered(name, power) for name, power in bases.items() if power > 0]
-    below = [_powered(name, -power) for name, power in bases.items() if power < 0]
-    if length:
-        (above if length > 0 else below).append(str(10 ** abs(length)))
-    text = "*".join(above) or "1"
-    if below:
-        text += f"/({'*'.join(below)})" if len(below) > 1 else f"/{below[0]}"
-    return text
-
-
-def _powered(name: str, power: int) -> str:
-    return name if power == 1 else f"{name}**{power}"
+    Raises
+    ------
+    ModelError
+        A unit of another dimension; a value that no number holds.
+    """
+    known = unit_of_text(unit)
+    if known.exponents != dimension:
+        raise ModelError(f"{place}: {unit} is of another dimension than {coherent_text(dimension)}")
+    power = round(known.scale)
+    if abs(known.scale - power) > 1e-9:
+        raise ModelError(f"{place}: {unit} is no power of ten of SI units")
+    try:
+        number = float(value / Fraction(10) ** power)
+    except OverflowError:
+        number = 0.0
+    if value and not number:
+        raise ModelError(f"{place}: a value is too large or too small to be a number in {unit}")
+    return number

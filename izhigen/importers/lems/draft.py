@@ -35,7 +35,7 @@ class Names:
         """A legal name that is free, as near to the wanted one as it can be."""
         name = base = legal(wanted)
         count = 0
-        while name in _TAKEN or name in self._given:
+        while name in _TAKEN or not self._given.isdisjoint((name, f"{name}_delta")):
             count += 1
             name = f"{base}_" if count == 1 else f"{base[: _LONGEST - 8]}_{count}"
         self._given |= {name, f"{name}_delta"}  # the built-in input of a state
@@ -46,11 +46,12 @@ class Names:
 
 @dataclass(frozen=True)
 class Made:
-    """``state = value``, made at the start or by an event."""
+    """``state = value``, made at the start or by an event; ``within`` is the prefix of the component that says so."""
 
     state: str
     value: Node
     place: Place
+    within: str = ""
 
 
 @dataclass(frozen=True)

@@ -286,8 +286,8 @@ def opposite(condition: Node) -> Node:
 
 
 def number_text(value: Fraction) -> str:
-    """A number: as a decimal, where it is one, else as a quotient."""
-    if value.denominator == 1:
-        return str(value.numerator) if abs(value) < 10**15 else repr(float(value)).replace("e+", "e")
-    text = repr(float(value))
-    return text if Fraction(text) == value else f"{value.numerator}/{value.denominator}"
+    """A number exactly: as a float is written, where it is one, else as a whole number or a quotient."""
+    text = repr(float(value)).replace("e+", "e").removesuffix(".0")
+    if Fraction(text) == value:
+        return text
+    return str(value.numerator) if value.denominator == 1 else f"{value.numerator}/{value.denominator}"

@@ -15,6 +15,7 @@ from izhigen.importers.lems.components import Flattener, Instance
 from izhigen.importers.lems.draft import Draft, Happening, Made
 from izhigen.importers.lems.expressions import Text
 from izhigen.importers.lems.types import Assigned, Condition, Dynamics, Regime
+from izhigen.importers.trees import names_in
 from izhigen.model.events import SPIKE
 from izhigen.model.expressions import OLD, Binary, Call, Compare, Logical, Moment, Name, Node, Number, walk
 from izhigen.model.functions import LAST_SPIKE
@@ -81,7 +82,7 @@ class Happenings:
             port = condition.ports[0] if condition.ports else f"condition_{len(draft.happenings) + 1}"
             name = draft.names.take(made.prefix + port, place)
         assigned = (*self._flattener.assigned(made, (*condition.assigned, *then)), *also)
-        read = {node.id for node in walk(test) if isinstance(node, Name)}
+        read = names_in(test)
         if condition.ports and not read & {each.state for each in assigned}:
             draft.report.append(
                 f"{place}: {name} happens in every step after which its test holds, as nothing that it assigns ends "

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from izhigen.errors import EquationError, IzhigenError, ModelError, shown
+from izhigen.importers.imported import spikes_while_held
 from izhigen.importers.lems.components import Flattener
 from izhigen.importers.lems.documents import Document
 from izhigen.importers.lems.draft import Draft, Happening, Names, legal
@@ -129,7 +130,13 @@ class _Maker:
         if draft.until is not None:
             until = self._checked(draft.until, None, self._place, "the end of the refractory period", "condition")
         initial = MappingProxyType({**model.initial, **last_spike})
-        return model.replaced(refractory=Refractory(draft.hold, until), initial=initial)
+        found = model.replaced(refractory=Refractory(draft.hold, until), initial=initial)
+        if spikes_while_held(found):
+            raise ModelError(
+                f"the condition of the spike holds right after the reset, in the regime that is silent in LEMS, and "
+                f"{', '.join(draft.hold)} would spike in every step here; give the reset a value below it"
+            )
+        return found
 
     def _checked(
         self, tree: Node, unit: Unit | None, place: Place, what: str, kind: str = "number", text: str = ""
@@ -209,7 +216,7 @@ class _Maker:
         return found
 
     def _initial(self) -> dict[str, str]:
-        """Initial values: lines put in, and time 0."""
+        """Initial values: lines put in, and time 0; a component may read what others assign at the start."""
         draft = self._draft
         found: dict[str, str] = {}
         states = [each.state for each in draft.start]
@@ -217,8 +224,11 @@ class _Maker:
             if each.state in states[number + 1 :]:
                 continue  # OnEntry of the first regime assigns it anew
             tree = substituted(self._without_lines(each.value, each.place), {"t": Number(Fraction(0))})
+            later = [
+                one.state for one in draft.start[number:] if one.within == each.within or states.count(one.state) > 1
+            ]
             for node in walk(tree):
-                if isinstance(node, Name) and node.id in states[number:]:
+                if isinstance(node, Name) and node.id in later:
                     raise ModelError(
                         f"{each.place}: the value of {each.state} at the start reads {node.id}, which is assigned "
                         "later; put that first"

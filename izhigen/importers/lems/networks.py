@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from izhigen.errors import ModelError, shown, suggest
-from izhigen.importers.lems.components import in_unit
-from izhigen.importers.lems.dimensions import NONE, coherent, unit_text
+from izhigen.importers.lems.dimensions import NONE, coherent_text, in_unit
 from izhigen.importers.lems.documents import Document
 from izhigen.importers.lems.elements import Element, Place
 from izhigen.importers.lems.expressions import substituted
@@ -59,7 +58,8 @@ def find_run(document: Document) -> Run:
     simulation = chosen[0]
     time = document.units.dimension("time", simulation.place)
     step, length = (
-        coherent(document.units.si(simulation[name], time, simulation.place), time) for name in ("step", "length")
+        in_unit(document.units.si(simulation[name], time, simulation.place), "ms", time, simulation.place)
+        for name in ("step", "length")
     )
     if step <= 0 or length < 0:
         raise ModelError(f"{simulation.place}: step and length of a simulation are positive")
@@ -133,8 +133,9 @@ def _network_of(document: Document, population: Element) -> Element:
 
 
 def _size(population: Element) -> int:
-    """The number of neurons; at most as many as anybody would list inputs for."""
-    text = population.get("size", "1").strip()
+    """The number of neurons, which may be listed; at most as many as anybody would list inputs for."""
+    listed = sum(1 for _ in population.each("instance"))
+    text = population.get("size", str(listed or 1)).strip()
     if not re.fullmatch(r"\d{1,6}", text, re.ASCII) or int(text) < 1:
         raise ModelError(f"{population.place}: size={shown(text)} is no whole number from 1 to 999999")
     return int(text)
@@ -173,14 +174,14 @@ def _current(document: Document, given: _Given, units: Mapping[str, str]) -> tup
     dimension = document.units.dimension("none" if kind.endswith("DL") else "current", source.place)
     name = next((each for each, unit in units.items() if unit_of_text(unit).exponents == dimension), None)
     if name is None:
-        raise ModelError(f"{given.place}: the cell has no input in {unit_text(dimension)}, as {shown(kind)} is")
+        raise ModelError(f"{given.place}: the cell has no input in {coherent_text(dimension)}, as {shown(kind)} is")
     tree = parse_expression(shape, kind).tree
     parts = {node.id for node in walk(tree) if isinstance(node, Name)} - {"t", "end"}
     values = {}
     for part in parts | {"duration", "weight"}:
         of_part = document.units.dimension(_OF_INPUTS[part], source.place) if part in _OF_INPUTS else dimension
         text = source.get("weight", "1") if part == "weight" else source[part]
-        unit = unit_text(of_part) if part in _OF_INPUTS else units[name]
+        unit = coherent_text(of_part) if part in _OF_INPUTS else units[name]
         value = in_unit(document.units.si(text, of_part, source.place), unit, of_part, source.place)
         values[part] = Fraction(repr(value))
     values["end"] = values["delay"] + values["duration"]

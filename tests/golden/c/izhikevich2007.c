@@ -110,7 +110,7 @@ int64_t izhikevich2007_advance(const struct izhikevich2007_population *populatio
 #endif
 #if defined(__GNUC__) && !defined(__clang__)
 /* gcc follows a condition through a select to what is decided by its result, and then finds no vector code for it */
-#pragma GCC optimize("no-thread-jumps")
+#pragma GCC optimize("no-thread-jumps", "no-tree-pre")
 #endif
 #if defined(__cplusplus)
 #define restrict __restrict
