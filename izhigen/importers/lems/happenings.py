@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
-from functools import cached_property
 
 from izhigen.errors import ModelError, shown, suggest
 from izhigen.importers.lems.components import Flattener, Instance
 from izhigen.importers.lems.draft import Draft, Happening, Made
 from izhigen.importers.lems.expressions import Text
-from izhigen.importers.lems.marks import UNITS
 from izhigen.importers.lems.types import Assigned, Condition, Dynamics, Regime
 from izhigen.importers.trees import names_in
 from izhigen.model.events import SPIKE
@@ -90,23 +88,7 @@ class Happenings:
                 f"{place}: {name} happens in every step after which its test holds, as nothing that it assigns ends "
                 "that; trigger='rising' would count the first of them"
             )
-        read = read.union(*(names_in(each.value) for each in assigned))
-        derived = sorted(read & self._moving)
-        if derived and not made.element.get(UNITS):  # izhigen's own files say what they mean
-            draft.report.append(
-                f"{place}: {name} reads {', '.join(derived)} after the step; LEMS' interpreters read derived "
-                "variables of its start"
-            )
         draft.happenings.append(Happening(name, test, assigned, place))
-
-    @cached_property
-    def _moving(self) -> set[str]:
-        """The lines that change as states do."""
-        lines, found = self._draft.lines, set(self._draft.rates)
-        reads = {line: names_in(tree) for line, tree in lines.items()}
-        while more := {line for line, names in reads.items() if line not in found and names & found}:
-            found |= more
-        return found & lines.keys()
 
     # -- a refractory period ----------------------------------------------------------------------------------------
 
