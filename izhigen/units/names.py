@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from izhigen.errors import EquationError, shown, suggest
 
@@ -13,6 +14,17 @@ MAX_LENGTH = 200
 """Longest unit, in characters."""
 MAX_POWER = 100
 _POWER = re.compile(r"\*\*(-?[0-9]{1,4}|\([0-9]{1,4}/[0-9]{1,4}\))(?![0-9]|\*\*)")
+_INSTEAD = {
+    "^": "is written **",
+    "\N{SUPERSCRIPT TWO}": "is written **2",
+    "\N{SUPERSCRIPT THREE}": "is written **3",
+    "\N{MICRO SIGN}": "is written u",
+    "\N{GREEK SMALL LETTER MU}": "is written u",
+    "\N{GREEK CAPITAL LETTER OMEGA}": "is written ohm",
+    "\N{OHM SIGN}": "is written ohm",
+    "\N{MIDDLE DOT}": "is written *",
+    "\N{DEGREE SIGN}": "is written deg, as in degC",
+}
 _LIKE = "units look like mV, 1/ms, uA/cm**2"
 _TOKEN = re.compile(r" *(?:(?P<name>[A-Za-z]+)|(?P<number>0|[1-9][0-9]*)|(?P<operator>\*\*|[*/()-]))")
 
@@ -30,7 +42,9 @@ def check_unit(text: str, where: str) -> str:
         raise EquationError(f"the unit has {len(unit)} characters, more than {MAX_LENGTH} ({_LIKE})", where)
     tokens = _tokens(unit, where)
     if _factors(tokens, 0, False) != len(tokens):
-        raise EquationError(f"{shown(unit)} is not a unit ({_LIKE}; 1 for none)", where)
+        side_by_side = any(one == other == "x" for one, other in pairwise(tokens))
+        hint = ": write * between factors and ** before a power" if side_by_side else ""
+        raise EquationError(f"{shown(unit)} is not a unit{hint} ({_LIKE}; 1 for none)", where)
     _check_numbers(unit, where)
     return unit
 
@@ -47,7 +61,8 @@ def _tokens(unit: str, where: str) -> list[str]:
     while position < len(unit):
         match = _TOKEN.match(unit, position)
         if match is None:
-            raise EquationError(f"{shown(unit)} is not a unit: {unit[position]!r} is out of place ({_LIKE})", where)
+            hint = _INSTEAD.get(unit[position], "is out of place")
+            raise EquationError(f"{shown(unit)} is not a unit: {unit[position]!r} {hint} ({_LIKE})", where)
         name = match.group("name")
         if name and name not in KNOWN:
             raise EquationError(f"unknown unit {shown(name)}{suggest(name, KNOWN)} ({_LIKE}; 1 for none)", where)

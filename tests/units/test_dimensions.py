@@ -118,3 +118,20 @@ def test_long_units_are_read_at_once():
     text = "*".join(["mV"] * 60)
     assert unit_of_text(check_unit(text, "here")) == unit_of_text("mV").power(Fraction(60))
     assert math.isfinite(unit_of_text("9" * 190).scale)
+
+
+@pytest.mark.parametrize(
+    ("unit", "instead"),
+    [
+        ("uF/cm^2", r"'\^' is written \*\*"),
+        ("uF/cm2", r"write \* between factors and \*\* before a power"),
+        ("\N{MICRO SIGN}F", "is written u"),
+        ("S/cm\N{SUPERSCRIPT TWO}", r"is written \*\*2"),
+        ("\N{GREEK CAPITAL LETTER OMEGA}", "is written ohm"),
+        ("mV ms", r"write \* between factors"),
+        ("mV%", "is out of place"),
+    ],
+)
+def test_what_others_write_is_told_how_it_is_written_here(unit, instead):
+    with pytest.raises(EquationError, match=instead):
+        check_unit(unit, "unit of x")
