@@ -36,11 +36,11 @@ def split(name: str) -> tuple[str, str] | None:
 
     Colons before the suffix are part of the file's name, as in ``"C:\\cells\\cell.nml:id"``.
     """
-    known = suffixes()
-    for end in (*(place for place, letter in enumerate(name) if letter == ":"), len(name)):
-        if Path(name[:end]).suffix.lower() in known:
-            return name[:end], name[end + 1 :]
-    return None
+    ends = (*(place for place, letter in enumerate(name) if letter == ":"), len(name))
+    of_ends = {end: Path(name[:end]).suffix.lower() for end in ends}
+    others = {end: suffix for end, suffix in of_ends.items() if suffix not in ("", ".py") and ":" not in suffix}
+    known = suffixes() if others else ()  # which loads what reads them
+    return next(((name[:end], name[end + 1 :]) for end, suffix in others.items() if suffix in known), None)
 
 
 def read_text(path: Path) -> str:

@@ -4,7 +4,7 @@ names, and taken apart where noise enters.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from fractions import Fraction
 
 from izhigen.errors import ModelError
@@ -119,6 +119,21 @@ def names_in(node: Node) -> set[str]:
     return {part.id for part in walk(node) if isinstance(part, Name)}
 
 
+def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
+    """The tree with every part changed, after the parts of it."""
+    if isinstance(node, (Binary, Compare)):
+        node = type(node)(node.operator, rebuilt(node.left, change), rebuilt(node.right, change))
+    elif isinstance(node, Negative):
+        node = Negative(rebuilt(node.operand, change))
+    elif isinstance(node, Moment):
+        node = Moment(node.which, rebuilt(node.operand, change))
+    elif isinstance(node, Logical):
+        node = Logical(node.operator, tuple(rebuilt(part, change) for part in node.operands))
+    elif isinstance(node, Call):
+        node = Call(node.function, tuple(rebuilt(part, change) for part in node.arguments))
+    return change(node)
+
+
 def substituted(node: Node, values: Mapping[str, Node], where: str) -> Node:
     """The tree with others in the place of names.
 
@@ -132,23 +147,7 @@ def substituted(node: Node, values: Mapping[str, Node], where: str) -> Node:
     growth = sum(size_of(values[part.id]) for part in walk(node) if isinstance(part, Name) and part.id in values)
     if growth + size_of(node) > MOST_PARTS:
         raise ModelError(f"{where}: with what it reads put in its place it has more than {MOST_PARTS} parts; simplify")
-    return _substituted(node, values)
-
-
-def _substituted(node: Node, values: Mapping[str, Node]) -> Node:
-    if isinstance(node, Name):
-        return values.get(node.id, node)
-    if isinstance(node, (Number, Moment)):
-        return node
-    if isinstance(node, Negative):
-        return Negative(_substituted(node.operand, values))
-    if isinstance(node, Binary):
-        return Binary(node.operator, _substituted(node.left, values), _substituted(node.right, values))
-    if isinstance(node, Compare):
-        return Compare(node.operator, _substituted(node.left, values), _substituted(node.right, values))
-    if isinstance(node, Logical):
-        return Logical(node.operator, tuple(_substituted(part, values) for part in node.operands))
-    return Call(node.function, tuple(_substituted(part, values) for part in node.arguments))
+    return rebuilt(node, lambda part: values.get(part.id, part) if isinstance(part, Name) else part)
 
 
 def product(left: Node, right: Node) -> Node:

@@ -130,7 +130,7 @@ def load(name: str) -> Declaration:
         raise ModelNotFoundError(
             f"{shown(name)} is a part, not a model; iz.part({name!r}) gives it for model.with_part(**...)"
         )
-    known = [known for path in _library_files() for known in _public_names(path)]
+    known = [each for path in _library_files() for each in _public_names(path)]
     raise ModelNotFoundError(
         f"no model {shown(name)} in the library{suggest(name, known)} (`izhigen list` prints its models; "
         "or give a file as path/to/file.py:NAME)"

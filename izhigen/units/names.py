@@ -61,8 +61,9 @@ def _tokens(unit: str, where: str) -> list[str]:
     while position < len(unit):
         match = _TOKEN.match(unit, position)
         if match is None:
-            hint = _INSTEAD.get(unit[position], "is out of place")
-            raise EquationError(f"{shown(unit)} is not a unit: {unit[position]!r} {hint} ({_LIKE})", where)
+            what = unit[position]
+            hint = f"; {what!r} {_INSTEAD[what]}" if what in _INSTEAD else ""
+            raise EquationError(f"{shown(unit)} is not a unit: {what!r} is out of place{hint} ({_LIKE})", where)
         name = match.group("name")
         if name and name not in KNOWN:
             raise EquationError(f"unknown unit {shown(name)}{suggest(name, KNOWN)} ({_LIKE}; 1 for none)", where)

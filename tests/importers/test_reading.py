@@ -12,6 +12,7 @@ import izhigen as iz
 from izhigen import importers
 from izhigen.cli import cli
 from izhigen.errors import ModelError, ModelNotFoundError
+from izhigen.importers import reading
 
 CELL = """<Lems><ComponentType name="neuron"><Dynamics><StateVariable name="v" dimension="none"/></Dynamics></ComponentType>
 <neuron id="cell"/></Lems>"""
@@ -35,6 +36,13 @@ def test_a_name_is_a_file_and_a_model(name, file, model):
 @pytest.mark.parametrize("name", ["Lif", "models.py:x", "C:\\models.py:x", ".nml", "x.nmlx", "nml:x", ""])
 def test_other_names_are_none_of_a_format(name):
     assert importers.split(name) is None
+
+
+def test_formats_are_loaded_where_a_name_may_be_one_of_theirs(monkeypatch):
+    asked = []
+    monkeypatch.setattr(reading, "suffixes", lambda: asked.append(1) or (".nml",))
+    assert [importers.split(name) for name in ("Lif", "a.py", "a/b.py:NAME", "C:\\b.py:NAME")] == 4 * [None]
+    assert not asked and importers.split("a.nml:b") == ("a.nml", "b") and asked
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a file's name has no colon there")

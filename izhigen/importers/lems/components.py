@@ -413,7 +413,7 @@ class Flattener:
             if target.id in done:
                 raise ModelError(f"{place}: {shown(each.variable)} is assigned twice; write one assignment")
             tree = self.tree(made, each.value) if at_start else self.tree_after_step(made, each.value)
-            read = sorted({node.id for node in walk(tree) if isinstance(node, Name)} & done.keys())
+            read = sorted(names_in(tree) & done.keys())
             if read:
                 self._draft.report.append(f"{place}: {', '.join(read)} is read as assigned above, as jLEMS does")
             yield Made(target.id, substituted(tree, {} if at_start else done), place, made.prefix)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from izhigen.errors import ModelError, shown, suggest
+from izhigen.importers import trees
 from izhigen.importers.lems.elements import Place
 from izhigen.model.expressions import (
     MAX_DEPTH,
@@ -31,7 +32,6 @@ from izhigen.model.expressions import (
     Call,
     Compare,
     Logical,
-    Moment,
     Name,
     Negative,
     Node,
@@ -255,18 +255,8 @@ def parse(source: Text, *, is_condition: bool = False) -> Node:
 
 
 def rebuilt(node: Node, change: Callable[[Node], Node]) -> Node:
-    """The tree with every part changed, after the parts of it."""
-    if isinstance(node, (Binary, Compare)):
-        node = type(node)(node.operator, rebuilt(node.left, change), rebuilt(node.right, change))
-    elif isinstance(node, Negative):
-        node = _negative(rebuilt(node.operand, change))
-    elif isinstance(node, Moment):
-        node = Moment(node.which, rebuilt(node.operand, change))
-    elif isinstance(node, Logical):
-        node = Logical(node.operator, tuple(rebuilt(part, change) for part in node.operands))
-    elif isinstance(node, Call):
-        node = Call(node.function, tuple(rebuilt(part, change) for part in node.arguments))
-    return change(node)
+    """As :func:`izhigen.importers.trees.rebuilt`, where a number with a sign is a number, as :func:`parse` reads it."""
+    return trees.rebuilt(node, lambda part: change(_negative(part.operand) if isinstance(part, Negative) else part))
 
 
 def substituted(node: Node, names: Mapping[str, Node]) -> Node:

@@ -131,7 +131,7 @@ class Happenings:
         trees += [each.value for each in draft.start]
         for happening in draft.happenings:
             trees += [happening.condition, *(each.value for each in happening.made)]
-        return {node.id for tree in trees for node in walk(tree) if isinstance(node, Name)}
+        return set().union(*map(names_in, trees))
 
     def _end(self, operator: str, period: Node, back: Condition) -> None:
         """The end of the refractory period, in whole steps as LEMS' interpreters count them."""

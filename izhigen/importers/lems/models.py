@@ -16,7 +16,7 @@ from izhigen.importers.lems.elements import Element, Place
 from izhigen.importers.lems.expressions import rebuilt, substituted
 from izhigen.importers.lems.happenings import Happenings
 from izhigen.importers.lems.marks import LIQUID, apply_marks
-from izhigen.importers.trees import written
+from izhigen.importers.trees import names_in, written
 from izhigen.model.additions import Refractory
 from izhigen.model.events import SPIKE, Event
 from izhigen.model.expressions import NEW, OLD, Binary, Expression, Name, Node, Number, parse_expression, walk
@@ -206,13 +206,13 @@ class _Maker:
     def _read(self, happening: Happening) -> set[str]:
         """What an event reads, also through lines."""
         trees = [happening.condition, *(each.value for each in happening.made)]
-        found, waiting = set[str](), [node.id for tree in trees for node in walk(tree) if isinstance(node, Name)]
+        found, waiting = set[str](), [name for tree in trees for name in names_in(tree)]
         while waiting:
             name = waiting.pop()
             if name not in found:
                 found.add(name)
                 line = self._draft.lines.get(name)
-                waiting += [node.id for node in walk(line) if isinstance(node, Name)] if line is not None else []
+                waiting += names_in(line) if line is not None else ()
         return found
 
     def _initial(self) -> dict[str, str]:
@@ -240,7 +240,7 @@ class _Maker:
     def _without_lines(self, tree: Node, place: Place) -> Node:
         """A tree that reads no lines."""
         for _ in range(len(self._draft.lines) + 1):
-            read = {node.id for node in walk(tree) if isinstance(node, Name)} & self._draft.lines.keys()
+            read = names_in(tree) & self._draft.lines.keys()
             if not read:
                 return tree
             tree = substituted(tree, {name: self._draft.lines[name] for name in read})

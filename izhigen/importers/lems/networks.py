@@ -12,8 +12,8 @@ from izhigen.importers.lems.dimensions import NONE, coherent_text, in_unit
 from izhigen.importers.lems.documents import Document
 from izhigen.importers.lems.elements import Element, Place
 from izhigen.importers.lems.expressions import substituted
-from izhigen.importers.trees import written
-from izhigen.model.expressions import Binary, Name, Number, parse_expression, walk
+from izhigen.importers.trees import names_in, written
+from izhigen.model.expressions import Binary, Number, parse_expression
 from izhigen.units.dimensions import unit_of_text
 
 NETWORKS = ("network", "networkWithTemperature")
@@ -176,7 +176,7 @@ def _current(document: Document, given: _Given, units: Mapping[str, str]) -> tup
     if name is None:
         raise ModelError(f"{given.place}: the cell has no input in {coherent_text(dimension)}, as {shown(kind)} is")
     tree = parse_expression(shape, kind).tree
-    parts = {node.id for node in walk(tree) if isinstance(node, Name)} - {"t", "end"}
+    parts = names_in(tree) - {"t", "end"}
     values = {}
     for part in parts | {"duration", "weight"}:
         of_part = document.units.dimension(_OF_INPUTS[part], source.place) if part in _OF_INPUTS else dimension
