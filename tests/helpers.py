@@ -1,8 +1,12 @@
-"""Where arrays lie; and high-precision evaluation with a first-order bound on the rounding error of any sensible evaluation order."""
+"""Where arrays lie; Ctrl-C in the middle of a run; and high-precision evaluation with a first-order bound on the rounding error of any sensible evaluation order."""
 
 from __future__ import annotations
 
 import os
+import signal
+import threading
+import time
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -13,6 +17,7 @@ import izhigen as iz
 from izhigen.derive import functions as f
 from izhigen.memory.space import fetch
 from izhigen.model.library import library_families
+from izhigen.signals import Interruptible
 
 Pair = tuple[Any, Any]
 ALL = bool(os.environ.get("IZHIGEN_ALL_RANDOM_MODELS"))
@@ -43,6 +48,22 @@ def distinct_models() -> dict[str, iz.Model]:
         same = model.variant("Same", description="", initial={}, **ones)
         found.setdefault(same.content, model)
     return {model.name: model for model in found.values()}
+
+
+def interrupt_what_runs(
+    seconds: float, send: Callable[[], None] = lambda: os.kill(os.getpid(), signal.SIGINT)
+) -> threading.Thread:
+    """Ctrl-C that long after a run has begun to listen for it: what is built before may take any time."""
+
+    def wait() -> None:
+        while not isinstance(getattr(signal.getsignal(signal.SIGINT), "__self__", None), Interruptible):
+            time.sleep(0.005)
+        time.sleep(seconds)
+        send()
+
+    sender = threading.Thread(target=wait, daemon=True)
+    sender.start()
+    return sender
 
 
 def host(values: Any) -> Any:

@@ -324,18 +324,19 @@ print(len(client.scheduler_info()["workers"]))
 
 
 GROUP = """
-import os, signal, threading
+import os, signal
 import numpy as np
 import izhigen as iz
 from izhigen.cluster import runs
 from tests.cluster.clusters import start_processes
+from tests.helpers import interrupt_what_runs
 
 if __name__ == "__main__":
     os.setpgrp()
     client = start_processes()
     runs.FIRST_WORK, runs.SECONDS = 1e6, 0.2
     pop = iz.load("RS").population(20_000, cluster=client)
-    threading.Timer(1.0, os.killpg, (os.getpgrp(), signal.SIGINT)).start()
+    interrupt_what_runs(1.0, lambda: os.killpg(os.getpgrp(), signal.SIGINT))
     found = pop.run(100_000.0, I=10.0, record=["V"], every=10)
     assert found.interrupted and len(client.scheduler_info()["workers"]) == 2
     assert np.asarray(pop.V).shape == (20_000,) and np.isfinite(np.asarray(found["V"][-1])).all()
@@ -352,21 +353,22 @@ def test_an_interrupt_of_the_whole_terminal_leaves_workers_alone():
 
 
 INTERRUPTED = """
-import os, signal, sys, threading, time
+import sys
 import numpy as np
 import izhigen as iz
 from izhigen.cluster import population, runs
+from tests.helpers import interrupt_what_runs
 
 population.LEAST_NEURONS, runs.FIRST_WORK, runs.SECONDS = 1000, 1e6, 0.2
 if __name__ == "__main__":
     out = dict(out=sys.argv[1]) if len(sys.argv) > 1 else {}
     pop = iz.load("RS").population(20_000, cluster=True)
-    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    interrupt_what_runs(1.0)
     first = pop.run(10_000.0, I=10.0, record="spike", out=sys.argv[1] + "0.zarr") if out else None
     assert first is None or (first.interrupted and 0 < first.stop == pop.t and len(first.spikes[0]) > 1000)
     pop.reset()
     if out:
-        threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+        interrupt_what_runs(1.0)
     found = pop.run(100_000.0, I=10.0, record=["V", "count"], every=10, **out)
     assert found.interrupted and 0 < found.stop == pop.t < 100_000 and len(found.t) == round(pop.t)
     one = iz.load("RS").population(20_000)

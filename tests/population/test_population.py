@@ -1,7 +1,5 @@
 """Populations on every backend: forms of inputs and values, continuing, threads, batches, errors."""
 
-import os
-import signal
 import threading
 import time
 
@@ -12,7 +10,7 @@ import izhigen as iz
 from izhigen import Model
 from izhigen.errors import BackendError, NonFiniteError, ValueShapeError
 from izhigen.population import run
-from tests.helpers import host
+from tests.helpers import host, interrupt_what_runs
 
 RS = iz.load("RS")
 LEAK = Model("Leak", "dV/dt = -V/tau + I", parameters={"tau": 10.0}, inputs=["I"], threshold="V >= 1", reset="V = 0")
@@ -407,8 +405,7 @@ def test_times_of_spikes_survive_saving_and_restoring(backend):
 @pytest.mark.parametrize("backend", ["c", "cuda"], indirect=True)
 def test_ctrl_c_returns_what_was_recorded(backend):
     pop = population(20_000, backend, "float32")
-    timer = threading.Timer(0.4, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
+    interrupt_what_runs(0.4)
     started = time.perf_counter()
     recording = pop.run(steps=2_000_000, I=10.0, record=["V", "spike"], neurons=[3, 1])
     assert recording.interrupted and time.perf_counter() - started < 30

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 import tracemalloc
 
@@ -21,7 +20,7 @@ from izhigen.files import DRAFT_PREFIX
 from izhigen.recording import store
 from tests.conftest import ROOT
 from tests.disk import Disk, drafts, full, install_small
-from tests.helpers import host
+from tests.helpers import host, interrupt_what_runs
 
 xarray = pytest.importorskip("xarray")
 zarr = pytest.importorskip("zarr", minversion="3")
@@ -228,10 +227,9 @@ def test_saving_and_drawing(tmp_path, small):
 @pytest.mark.parametrize("backend", ["c", "cuda"], indirect=True)
 def test_interrupted(tmp_path, backend, small):
     one, two = (RS.population(500, dt=0.1, backend=backend) for _ in range(2))
-    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
+    sender = interrupt_what_runs(0.3)
     stored = two.run(1e6, I=10.0, record=["V", "spike"], neurons=[3, 1], every=100, out=tmp_path / "x.zarr")
-    timer.join()
+    sender.join()
     assert (
         stored.interrupted
         and 0 < stored.stop < 1e6

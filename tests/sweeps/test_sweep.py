@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import filelock
@@ -20,7 +19,7 @@ from izhigen.memory.pieces import cut_of, pieces
 from izhigen.sweeps import results, store
 from tests.command_line import fails, ok
 from tests.conftest import ROOT
-from tests.helpers import host
+from tests.helpers import host, interrupt_what_runs
 
 xarray = pytest.importorskip("xarray")
 pytest.importorskip("zarr", minversion="3")
@@ -214,12 +213,11 @@ def interrupted_at(monkeypatch, number):
         made.append(self)
         if len(made) != number:
             return run_whole(self, *arguments, **options)
-        timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
-        timer.start()
+        sender = interrupt_what_runs(0.05)
         try:
             return run_whole(self, *arguments, **options)
         finally:
-            timer.join()
+            sender.join()
 
     monkeypatch.setattr(iz.Population, "run", run_piece)
 
