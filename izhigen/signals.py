@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from _signal import getsignal  # signal.getsignal and signal.signal take a hundred times as long, to make enums
@@ -67,8 +68,9 @@ class SignalsDeferred:
 class Interruptible(SignalsDeferred):
     """Signals of a long run: handlers are called where it asks, and the first Ctrl-C asks it to end.
 
-    That is so where Ctrl-C would raise KeyboardInterrupt; a handler of the user's own is called, and decides. Within
-    another run of this kind, signals are that one's, and it ends too.
+    That is so where the handler of Ctrl-C raises KeyboardInterrupt, as Python's own does and those that libraries put
+    before it; any other handler of the user's is called, and decides. Within another run of this kind, signals are that
+    one's, and it ends too.
     """
 
     interrupted = False
@@ -85,11 +87,12 @@ class Interruptible(SignalsDeferred):
         """Call the handlers of the signals that came, which may raise; then :attr:`interrupted`."""
         while self._came:
             number = self._came.pop(0)
-            handler = self._handlers[number]
-            if handler is signal.default_int_handler and not self.interrupted:
+            try:
+                self._handlers[number](number, None)
+            except KeyboardInterrupt:
+                if self.interrupted or number != signal.SIGINT:
+                    raise
                 self.interrupted = True
-            else:
-                handler(number, None)
         if self._whole is not None and self._whole.look():
             self.interrupted = True
         return self.interrupted
@@ -97,6 +100,8 @@ class Interruptible(SignalsDeferred):
     def __exit__(self, *problem: object) -> None:
         # A first Ctrl-C that came when all was done changes nothing, and loses nothing.
         number = int(signal.SIGINT)
-        if not self.interrupted and number in self._came and self._handlers[number] is signal.default_int_handler:
+        if not self.interrupted and number in self._came:
             self._came.remove(number)
+            with contextlib.suppress(KeyboardInterrupt):
+                self._handlers[number](number, None)
         super().__exit__(*problem)

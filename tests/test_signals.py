@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import functools
 import pickle
 import signal
 import sys
@@ -114,6 +115,32 @@ def test_handlers_come_back_and_signals_are_raised_after():
     with pytest.raises(KeyboardInterrupt), SignalsDeferred():
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is previous
+
+
+def test_a_handler_that_a_library_puts_before_pythons_ends_a_run_too():
+    """As Brian2 does where it is imported: its handler calls the one before it while no network of its own runs."""
+
+    def outcomes():
+        for k in range(1, 40_000, 397):
+            pop, found = RS.population(100, dt=0.1), []
+            tracer = Interrupter(k, lambda: signal.raise_signal(signal.SIGINT))
+            try:
+                tracer.during(lambda pop=pop, found=found: found.append(pop.run(20.0, I=10.0, record="V")))
+            except KeyboardInterrupt:
+                yield "raised"
+            else:
+                yield found[0].interrupted, len(found[0].t) == round(pop.t / 0.1)
+            if tracer.left > 0:
+                break
+
+    RS.population(100, dt=0.1).run(20.0, I=10.0, record="V")
+    expected, previous = list(outcomes()), signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, functools.partial(previous))
+    try:
+        found = list(outcomes())
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert found == expected and {"raised", (True, True), (False, True)} == set(found)
 
 
 def test_a_handler_of_the_users_own_decides_on_a_run():
