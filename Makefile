@@ -27,9 +27,12 @@ style: $(VENV)/.installed
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --quiet --check .
 
-types: $(VENV)/.installed
+types: $(VENV)/.types
+
+$(VENV)/.types: $(VENV)/.installed $(shell find izhigen -name '*.py')
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/basedpyright --level error --pythonpath $(BIN)/python > $(VENV)/basedpyright.txt || { cat $(VENV)/basedpyright.txt; exit 1; }
+	@touch $@
 
 lint: style types
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 from izhigen.backends.device import load_cupy
 from tests.cuda.cupy_on_host import Machine, install
-from tests.helpers import real_device
+from tests.helpers import ALL, real_device
 
 matplotlib.use("Agg")
 
@@ -24,6 +25,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-goldens", action="store_true", help="write the golden sources anew instead of comparing with them"
     )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of a test marked ``sample(n)``, n cases, drawn once by their names; the others are counted as deselected.
+
+    All are taken with ``$IZHIGEN_ALL_TESTS``, and where a test is named on the command line.
+    """
+    if ALL or any("::" in argument for argument in config.args):
+        return
+    drawn: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sample"):
+            drawn.setdefault(item.nodeid.split("[")[0], []).append(item)
+    left: set[pytest.Item] = set()
+    for cases in drawn.values():
+        mark = cases[0].get_closest_marker("sample")
+        assert mark is not None
+        cases.sort(key=lambda item: hashlib.sha256(item.nodeid.encode()).digest())
+        left.update(cases[mark.args[0] :])
+    if left:
+        config.hook.pytest_deselected(items=[item for item in items if item in left])
+        items[:] = [item for item in items if item not in left]
 
 
 def pytest_configure() -> None:

@@ -20,8 +20,9 @@ from izhigen.model.library import library_families
 from izhigen.signals import Interruptible
 
 Pair = tuple[Any, Any]
-ALL = bool(os.environ.get("IZHIGEN_ALL_RANDOM_MODELS"))
-"""Whether tests of random models and texts take all of them: a part shows most of it, and a change of a kernel asks for all."""
+ALL = bool(os.environ.get("IZHIGEN_ALL_TESTS"))
+"""Whether all cases are tested of what is marked ``sample`` and of random models and texts: a part shows most of it, and a change of a
+kernel asks for all."""
 
 
 @cache

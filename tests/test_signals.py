@@ -215,6 +215,7 @@ def test_a_copy_goes_on_bit_for_bit_and_is_its_own(duplicate, backend):
 
 
 @pytest.mark.parametrize(("how", "dtype"), [("copy", "float32"), ("deepcopy", "float32"), ("pickle", "float64")])
+@pytest.mark.sample(4)
 def test_a_copy_goes_on_with_the_same_counts_and_spikes(how, backend, dtype):
     """Amid a block of four steps, of which random words are kept; with stimuli that are copied too."""
     duplicate = DUPLICATES[how]

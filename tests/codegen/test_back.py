@@ -21,6 +21,7 @@ STRICT = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-fs
 
 
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.sample(9)
 def test_no_warnings(name):
     compilers = [c for c in (os.environ.get("CC", "gcc"), "clang") if shutil.which(c)]
     if not compilers:

@@ -129,6 +129,7 @@ def matrices(size, rng):
 
 @pytest.mark.parametrize("size", [2, 3, 4, 5])
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.sample(4)
 def test_action_of_a_block(size, dtype, tmp_path):
     """Within a few units of the largest phi1 times the largest entry of the vector; of no size does it make a NaN."""
     number, rng = DTYPES[dtype], np.random.default_rng(size)

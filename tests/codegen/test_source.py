@@ -97,6 +97,7 @@ def test_golden_sources(name, target, request):
     ],
 )
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.sample(10)
 def test_compiles_without_warnings(tmp_path, compiler, name, dtype, placement):
     """Every kernel by one of the compilers."""
     if shutil.which(compiler) is None:
@@ -119,6 +120,7 @@ def test_compiles_without_warnings(tmp_path, compiler, name, dtype, placement):
 
 @pytest.mark.parametrize("name", ODD)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.sample(9)
 def test_odd_models_compile_without_warnings_and_agree(tmp_path, name, dtype, device, monkeypatch):
     """Those that run are compiled with the same warnings; rk4 is compiled alone, in either number type with another placement."""
     model = ODD[name]

@@ -61,6 +61,7 @@ def assembly(command, tmp_path, model, dtype, flags):
     ("name", "dtype"),
     [*((name, ("float32", "float64")[k % 2]) for k, name in enumerate(MODELS)), ("Izhikevich", "float64")],
 )
+@pytest.mark.sample(10)
 def test_x86(tmp_path, compiler, target, dtype, name):
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
@@ -86,6 +87,7 @@ needs_gcc = pytest.mark.skipif(
 
 @needs_gcc
 @pytest.mark.parametrize("family", list_families())
+@pytest.mark.sample(10)
 def test_a_model_of_each_family_is_vector_code(family):
     """And all that raise to a power that is no whole number."""
     for k, model in enumerate(family_members(family)[0].values()):

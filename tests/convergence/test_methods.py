@@ -131,6 +131,7 @@ def worst_error(problem, method, steps):
 
 
 @pytest.mark.parametrize("method", ORDERS)
+@pytest.mark.sample(25)
 def test_order_on_models_of_neurons(problem, method):
     model, _, steps, _ = problem
     if (model.name, method) in EXACT:
@@ -150,6 +151,7 @@ def one_step(model, method, dt, backend="numpy", dtype="float64", **values):
 
 @pytest.mark.parametrize("dt", [0.01, 1.0, 30.0])
 @pytest.mark.parametrize("current", [-3.0, 0.0, 2.0])
+@pytest.mark.sample(20)
 def test_flow_of_a_quadratic(backend, dtype, dt, current):
     """tan, 1/x and tanh: exact up to the pole, large behind it; and two half steps are one step."""
     model = Model("Q", "dV/dt = (V**2 + I)/tau", parameters={"tau": 10.0, "I": current})

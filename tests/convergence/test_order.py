@@ -138,6 +138,7 @@ def test_equations_coupled_by_rates_that_vary_are_taken_one_by_one(backend):
 
 
 @pytest.mark.parametrize(("dt", "dtype"), [(0.1, "float32"), (1.0, "float64"), (20.0, "float64"), (20.0, "float32")])
+@pytest.mark.sample(5)
 def test_noise_in_a_linear_block_has_the_covariance_of_the_flow(backend, dtype, dt):
     """One step from rest against the integral of exp(As) G G^T exp(As)^T, itself by quadrature; 5 standard errors. With a parameter of each
     neuron the same words give the same noise: neurons are compared one by one, for which fewer do."""

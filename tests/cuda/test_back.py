@@ -35,6 +35,7 @@ def test_library_models_compile_without_spills(arch, dtype, request):
 
 @nvrtc.needs_nvrtc
 @pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.sample(6)
 def test_other_models_compile_without_spills(name):
     """With parameters of each neuron and a jump; functions of matrices, which are called, have memory of their own."""
     model = OTHERS[name]

@@ -151,6 +151,7 @@ def test_a_single_step_asks_for_all_that_it_needs_before_it_looks_at_any(arch):
 
 @nvrtc.needs_nvrtc
 @pytest.mark.parametrize("name", [*MODELS, *ODD])
+@pytest.mark.sample(6)
 def test_other_models_compile_without_spills(name):
     """Odd names, blocks of equations, several inputs, noise: every kernel, with parameters of each neuron, and with counts and spikes for
     every input; one with neither is a part of it. Blocks of each neuron take the compiler long, so theirs are without counts and spikes."""
@@ -176,6 +177,7 @@ def test_other_models_compile_without_spills(name):
         ("tau_ref in an equation", "float32"),
     ],
 )
+@pytest.mark.sample(3)
 def test_the_search_for_spikes_inside_a_step_compiles_without_spills(name, dtype):
     model = iz.load(name) if name not in {**MODELS, **ODD} else {**MODELS, **ODD}[name]
     request = KernelRequest(model, "rk4", dtype, deltas=model.states[:1], spike_timing="located")
@@ -251,6 +253,7 @@ def without_contraction(monkeypatch: pytest.MonkeyPatch) -> None:
         ("tau_ref in an equation", "float64", "located"),
     ],
 )
+@pytest.mark.sample(4)
 def test_equals_the_c_backend_bit_for_bit(name, dtype, timing, without_contraction, monkeypatch, double):
     """For launches of several shapes, threads in either order, and blocks on several processors at once."""
     model = {**MODELS, **ODD}[name]

@@ -72,6 +72,7 @@ MODELS = {
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("method", ["exp_euler", "rk4"])
+@pytest.mark.sample(12)
 def test_models_at_the_limits_stay_small(name, method):
     """Written out as trees: a step has a small multiple of its model's parts, and what is shown of it fits on some pages."""
     model = MODELS[name]

@@ -31,6 +31,7 @@ def added(model):
 
 @pytest.mark.parametrize("method", ["exp_euler", "rk4", "exp_rosenbrock"])
 @pytest.mark.parametrize("composed", [lambda m: m, added, lambda m: added(m).with_liquid_time_constant()])
+@pytest.mark.sample(12)
 def test_what_is_not_held_is_as_written_in_the_equation(composed, method, backend):
     found, spikes = trace(composed(COMPOSED), backend, method, I=2.0)
     expected, expected_spikes = trace(composed(WRITTEN), backend, method, I=2.0)

@@ -137,6 +137,7 @@ def one_step(f, x, method):
 
 
 @pytest.mark.parametrize("method", [*TABLEAUS, *EXPONENTIAL])
+@pytest.mark.sample(7)
 def test_every_function_under_every_method(method):
     with mpmath.workdps(30):
         expected = {name: one_step(slope(name), mpmath.mpf(START), method) for name in STATES}

@@ -103,6 +103,7 @@ def construct_case(name, steps=25, **options):
 
 @pytest.mark.parametrize("method", ["exp_euler", "rk4", "etdrk2", "exp_rosenbrock", "strang"])
 @pytest.mark.parametrize("name", CONSTRUCTS)
+@pytest.mark.sample(20)
 def test_constructs(name, method):
     steps = 12 if method == "exp_rosenbrock" else 25  # beyond which its smooth spikes make chaos of differences
     assert construct_case(name, steps, method=method).check(tolerance=1e-5, each=method == "exp_euler") >= 3
@@ -159,16 +160,19 @@ def check_backends(case, tolerance=1e-9):
 
 
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.sample(3)
 def test_library_on_c(name):
     check_backends(library_case(MODELS[name], METHODS[list(MODELS).index(name)]))
 
 
 @pytest.mark.parametrize("name", CONSTRUCTS)
+@pytest.mark.sample(4)
 def test_constructs_on_c(name):
     check_backends(construct_case(name))
 
 
 @pytest.mark.parametrize("seed", ON_C)
+@pytest.mark.sample(3)
 def test_random_models_on_c(seed):
     check_backends(random_case(seed))
 
@@ -184,6 +188,7 @@ STEEP = {
 
 
 @pytest.mark.parametrize(("name", "dtype"), [*((name, "float32") for name in STEEP), ("AdEx", "float64")])
+@pytest.mark.sample(3)
 def test_upstrokes_that_leave_the_range_of_numbers(name, dtype):
     """No 0 meets an infinity: gradients are finite, and those of both backends."""
     model, dt, highest = STEEP[name]

@@ -123,6 +123,7 @@ def alike(found, expected):
 
 
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.sample(4)
 def test_noisy_models_spike_alike_on_every_target(name, device, tmp_path):
     model, inputs = MODELS[name]
     dt = 0.05 if name.startswith("HH") else 0.1

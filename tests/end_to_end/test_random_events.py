@@ -39,6 +39,7 @@ def test_numpy(first):
 
 
 @pytest.mark.parametrize("seed", ON_C)
+@pytest.mark.sample(5)
 def test_c(seed):
     check(seed, "c")
 

@@ -506,6 +506,7 @@ IN_PYLEMS = {
 
 
 @pytest.mark.parametrize("name", IN_PYLEMS)
+@pytest.mark.sample(7)
 def test_pylems_runs_what_is_written_in_a_network(name, tmp_path):
     """Euler's method there and here: states are the same but for rounding, so that spikes are in the same steps; and the
     file is read as what it was written from, with its input.

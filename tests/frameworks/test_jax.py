@@ -156,6 +156,7 @@ def recurrent(neurons, weights, start, spikes, parts):
         ("time", "float32", False),
     ],
 )
+@pytest.mark.sample(3)
 def test_a_state_carried_by_scan_goes_on_with_the_same_bits(kind, dtype, x64):
     """Also where JAX keeps times of spikes in single precision: every kind of model, and those times in all precisions."""
     jax.config.update("jax_enable_x64", x64)

@@ -67,6 +67,7 @@ def test_units_are_there_and_agree(name):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.sample(12)
 def test_the_spikes_of_brian2_itself(name, method):
     pytest.importorskip("brian2", exc_type=Exception, reason="Brian2 does not work here; its stored runs are compared")
     np.testing.assert_array_equal(spikes_of(CASES[name], name, method), run(CASES[name], method))

@@ -45,6 +45,7 @@ def trace(value, backend="c", dtype="float64", pieces=(STEPS,), **options):
 
 
 @pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.sample(12)
 def test_a_stimulus_gives_what_its_rows_give(name, backend):
     rows = SHAPES[name].sample(DT)[:STEPS]
     expected = trace(rows[:, None] if rows.ndim == 1 else rows, backend)
@@ -82,6 +83,7 @@ def test_threads_and_number_type(name):
         "sqrt(t) + (t + 1)**1.5/100 + (t + 2)**-2",
     ],
 )
+@pytest.mark.sample(8)
 def test_text_gives_what_its_values_give(text, device):
     times = np.arange(STEPS) * DT
     values = np.broadcast_to(parse_expression(text, "I").evaluate({"t": times}), STEPS)

@@ -29,6 +29,7 @@ def values(stimulus, backend="c", pieces=(60,), size=N, name="V_delta", method="
 
 
 @pytest.mark.parametrize("name", RATES)
+@pytest.mark.sample(8)
 def test_the_same_counts_on_every_backend(backend, name):
     stimulus = inputs.poisson(RATES[name], n=2)
     expected = values(stimulus, "numpy", seed=5)

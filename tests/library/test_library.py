@@ -67,6 +67,7 @@ def test_currents_without_units_are_taken_as_they_are():
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.sample(10)
 def test_kernels_of_every_family_are_the_oracles(family):
     """The last of each file, which is composed of most, with a drive at which it spikes."""
     model = list(FAMILIES[family].values())[-1] if family != "wang_buzsaki" else MODELS["WangBuzsaki"]

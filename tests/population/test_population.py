@@ -465,6 +465,7 @@ def test_no_such_backend_message_lists_them():
 
 
 @pytest.mark.parametrize("first", [5, 600, 643, 1023, 1024, 1300])
+@pytest.mark.sample(6)
 def test_a_step_is_found_from_an_older_copy_of_large_states(first, backend, monkeypatch):
     """States that take long to copy are copied before each eighth block; what follows is made again to the first bad step."""
     model = iz.Model(

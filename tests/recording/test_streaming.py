@@ -93,6 +93,7 @@ BY_BACKEND = [
 
 
 @pytest.mark.parametrize(("case", "backend"), BY_BACKEND, indirect=["backend"])
+@pytest.mark.sample(12)
 def test_equal_to_a_recording_in_memory(case, backend, tmp_path, small):
     size, options, record = CASES[case]
     dtype = "float32" if backend == "c" else "float64"

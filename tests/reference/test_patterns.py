@@ -84,6 +84,7 @@ RUNS = [
 
 
 @pytest.mark.parametrize(("backend", "choice", "dt"), RUNS)
+@pytest.mark.sample(12)
 def test_patterns(backend, choice, dt):
     """The exact count up to the largest step that has it in the data, and times within 3 times the error measured there.
 

@@ -41,6 +41,7 @@ def run_case(name, backend, dtype="float64", threads=1):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", CASES)
+@pytest.mark.sample(4)
 def test_gradients(name, backend):
     data, recording, gradient = run_case(name, backend)
     np.testing.assert_array_equal(recording["spike"], data["spike"].astype(bool))

@@ -95,6 +95,7 @@ device's with flags for the host, beside the case that has the same golden value
     ("name", "dtype", "how_built", "how"),
     [pytest.param(*case, marks=[] if isinstance(case[2], str) else needs_compiler) for case in CASES],
 )
+@pytest.mark.sample(8)
 def test_gradients_pass_the_self_test(tmp_path, name, dtype, how_built, how):
     target, suffix = ("c", "c") if isinstance(how_built, str) else ("cuda", "cu")
     written = there_and_back(name, dtype, target=target, **how)
@@ -370,6 +371,7 @@ def test_the_manifest_and_the_readme_say_how_gradients_pass():
 
 @pytest.mark.parametrize(("name", "first"), [("IzhikevichRefLTC", "I"), ("Oscillator", "I"), ("Pacemaker", "")])
 @pytest.mark.parametrize("target", ["c", "cuda"])
+@pytest.mark.sample(3)
 def test_the_program_of_the_readme_gives_the_gradients_of_the_library(tmp_path, name, first, target):
     need("gcc", "g++")
     written = there_and_back(name, "float64", target=target)

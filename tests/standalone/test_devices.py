@@ -35,6 +35,7 @@ def built(written, folder, program, flags=CHECKED):
         ("NoisyHH", "float32", "exp_euler", CHECKED),
     ],
 )
+@pytest.mark.sample(6)
 def test_self_tests_pass_on_the_host(tmp_path, name, dtype, method, flags):
     assert "0 differences: passed" in run(
         [built(project(name, "cuda", dtype, method), tmp_path, "selftest", flags)], tmp_path

@@ -29,6 +29,7 @@ def events_project(name, target, dtype="float32"):
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", MODELS)
+@pytest.mark.sample(4)
 def test_self_tests_pass(tmp_path, name, target):
     both = ("float32", "float64")
     own = {

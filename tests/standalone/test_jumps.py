@@ -100,6 +100,7 @@ def as_in_python(what, added, current, duration, steps, neurons):
 
 @needs_compiler
 @pytest.mark.parametrize(("target", "dtype", "what"), CASES)
+@pytest.mark.sample(4)
 def test_the_example_gives_the_spikes_of_the_library(tmp_path, target, dtype, what):
     written = drawing(MODEL.name, target, dtype, **what)
     written.write(tmp_path)
@@ -120,6 +121,7 @@ def test_the_example_gives_the_spikes_of_the_library(tmp_path, target, dtype, wh
 
 @needs_compiler
 @pytest.mark.parametrize(("target", "dtype", "what"), CASES)
+@pytest.mark.sample(4)
 def test_the_readme_shows_how_they_are_given(tmp_path, target, dtype, what):
     """And its program does what the same inputs do in Python."""
     written = drawing(MODEL.name, target, dtype, **what)
@@ -160,6 +162,7 @@ ODD = {
 @needs_compiler
 @pytest.mark.parametrize("target", ["c", "cuda", "c-embedded"])
 @pytest.mark.parametrize("name", ODD)
+@pytest.mark.sample(4)
 def test_examples_and_readmes_of_other_models(tmp_path, name, target):
     what = ODD[name] if target != "c-embedded" else {"deltas": ODD[name]["deltas"]}
     for each in (what, {"deltas": what["deltas"]}):

@@ -82,6 +82,7 @@ def built(written, folder, program, target, *flags):
         pytest.param("IzhikevichRefLTC", "cuda", "float64", "linear", marks=needs_compiler),
     ],
 )
+@pytest.mark.sample(9)
 def test_self_tests_pass(tmp_path, name, target, dtype, timing):
     written = located(name, target, dtype, timing)
     assert "0 differences: passed" in run([built(written, tmp_path, "selftest", target)], tmp_path)

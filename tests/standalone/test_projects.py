@@ -98,6 +98,7 @@ def test_the_manifest_tells_what_it_is(target):
 
 @pytest.mark.parametrize("target", HOST)
 @pytest.mark.parametrize("name", OTHER_EQUATIONS)
+@pytest.mark.sample(13)
 def test_every_model_of_the_library_passes_its_self_test(tmp_path, target, name):
     assert "passed" in built(tmp_path, project(name, target), target, ("-O0",))
 
@@ -128,6 +129,7 @@ def test_every_model_of_the_library_passes_its_self_test(tmp_path, target, name)
         ("Names", "c-embedded", "float32", "exp_euler"),
     ],
 )
+@pytest.mark.sample(9)
 def test_other_models_and_methods_build_without_warnings_and_pass(tmp_path, name, target, dtype, method):
     written = project(name, target, dtype, method)
     flags = ("-O2", *STRICT, *(["-Wdouble-promotion"] if target == "c-embedded" else []))

@@ -233,7 +233,7 @@ def test_an_interrupt_ends_the_piece_that_is_under_way(monkeypatch, tmp_path):
         run(duration=1e6, out=tmp_path / "s.zarr")
 
 
-LONG = {"duration": 1000.0, "memory": 300, "measure": ["count", "spike"]}
+LONG = {"duration": 400.0, "memory": 300, "measure": ["count", "spike"]}
 
 
 def test_an_interrupt_keeps_what_is_done(monkeypatch, tmp_path):
@@ -260,7 +260,7 @@ def test_an_interrupt_keeps_what_is_done(monkeypatch, tmp_path):
 
 KILLED = """
 import sys, numpy as np, izhigen as iz
-iz.sweep(iz.load("RS").with_noise(V=2.0), {"a": np.linspace(0.02, 0.1, 16), "I": [4.0, 10.0]}, 60.0, backend="numpy",
+iz.sweep(iz.load("RS").with_noise(V=2.0), {"a": np.linspace(0.02, 0.1, 16), "I": [4.0, 10.0]}, 25.0, backend="numpy",
          measure=["count", "spike"], memory=600, out=sys.argv[1], progress=False)
 """
 
@@ -281,7 +281,7 @@ def test_a_kill_loses_no_piece_that_was_counted(tmp_path):
                 process.kill()
                 process.wait()
         assert process.returncode == -signal.SIGKILL
-    options = dict(duration=60.0, measure=["count", "spike"], memory=600, progress=False)
+    options = dict(duration=25.0, measure=["count", "spike"], memory=600, progress=False)
     grid = {"a": np.linspace(0.02, 0.1, 16), "I": [4.0, 10.0]}
     same(run(NOISY, grid, out=place, **options), run(NOISY, grid, **options))
 
