@@ -18,10 +18,13 @@ from izhigen.model.events import Event
 from izhigen.model.library import list_models, list_parts, part
 
 if TYPE_CHECKING:
-    from izhigen import fits, inputs, plot, sweeps
+    from izhigen import fits, inputs, plot, sweeps, synapses
     from izhigen.derive import surrogates
     from izhigen.fits import fit
     from izhigen.importers.imported import Imported
+    from izhigen.model.synapse import Synapse
+    from izhigen.network import connect
+    from izhigen.network.network import Network
     from izhigen.population import distributions
     from izhigen.population.population import Population
     from izhigen.recording.recording import Recording
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
     from izhigen.verification import verify
 
 _LAZY = {
+    "Network": ("izhigen.network.network", "Network"),
+    "Synapse": ("izhigen.model.synapse", "Synapse"),
+    "connect": ("izhigen.network.connect", None),
+    "synapses": ("izhigen.synapses", None),
     "fit": ("izhigen.fits", "fit"),
     "fits": ("izhigen.fits", None),
     "Imported": ("izhigen.importers.imported", "Imported"),
@@ -48,9 +55,12 @@ __all__ = [
     "Imported",
     "IzhigenError",
     "Model",
+    "Network",
     "Population",
     "Recording",
+    "Synapse",
     "__version__",
+    "connect",
     "distributions",
     "fit",
     "fits",
@@ -67,6 +77,7 @@ __all__ = [
     "surrogates",
     "sweep",
     "sweeps",
+    "synapses",
     "verify",
 ]
 

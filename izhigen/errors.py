@@ -70,6 +70,10 @@ class ClusterError(BackendError):
     """A cluster cannot be used, or lost what it was to do; names the worker's address."""
 
 
+class NetworkError(IzhigenError, ValueError):
+    """Populations that cannot be connected as asked, or a network that cannot run so."""
+
+
 class RecordingError(IzhigenError, LookupError):
     """Something was asked of a recording that it does not hold, or it cannot be read or written."""
 

@@ -32,6 +32,7 @@ ORDER = [
     ["api"],
     ["loading"],
     ["layers"],
+    ["synapses", "network"],
     ["sweeps", "fits"],
     ["bench"],
     ["verification"],

@@ -151,6 +151,23 @@ class Binding:
         target.step_stride, target.neuron_stride = 1, 0
         self._set_drawn(target, source)
 
+    def address(self, struct: Any, *fields: str) -> int:
+        """Where a field of a struct lies, as a number."""
+        return int(self.ffi.cast("intptr_t", self.ffi.addressof(struct, *fields)))
+
+    def moving(self, run: Any, name: str, source: Source) -> list[tuple[int, int]]:
+        """The pointers of an input that move with the steps: where each lies, and by how many bytes a step."""
+        path, found = ("input", c_name(name)), []
+        target = getattr(run.input, c_name(name))
+        if source.numbers is None:
+            found.append((self.address(run, *path, "values"), target.step_stride * source.values.itemsize))
+        if source.noise is not None:
+            found.append((self.address(run, *path, "noise"), target.noise_stride * source.noise.itemsize))
+        if source.counts is not None:
+            stride = target.counts.step_stride * source.counts.mean.itemsize
+            found += [(self.address(run, *path, "counts", field), stride) for field in ("mean", "first")]
+        return [(place, stride) for place, stride in found if stride]
+
     def _set_drawn(self, target: Any, source: Source) -> None:
         """Tell what the kernel draws and delivers."""
         if source.noise is not None:

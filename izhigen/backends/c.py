@@ -60,6 +60,18 @@ class _SpikeList:
             self.taken.append(Spikes(self.step[:count].copy(), self.neuron[:count].copy(), offset=offset))
 
 
+@dataclass(frozen=True, eq=False)
+class Begun:
+    """A block that others call the kernel for: ``advance`` and ``population`` are addresses, each range has a run."""
+
+    binding: Binding
+    advance: int
+    population: int
+    runs: Sequence[Any]
+    kept: Sequence[Any]
+    """Arrays that must live as long."""
+
+
 class CEngine(HostEngine):
     """A compiled kernel; see :class:`izhigen.backends.engine.Engine`."""
 
@@ -116,6 +128,32 @@ class CEngine(HostEngine):
         bad = min(run.bad_neuron for run in runs)
         found = _ordered(lists, self._program.event_count) if block.outputs.events else None
         return Advanced(found, bad if 0 <= bad < n else None)
+
+    def begin(self, block: Block, ranges: Sequence[tuple[int, int]], capacity: int) -> Begun:
+        """What the kernel is told of a block, for those who call it themselves; each range has a list of its own."""
+        n = len(next(iter(block.state.values())))
+        _check_sizes(block, n)
+        lists = [self._spike_list(capacity) for _ in ranges] if block.outputs.events else [None] * len(ranges)
+        kept: list[Any] = [lists]
+        population = self._binding.population(block, n)
+        runs = [self._run(block, spikes, n, kept) for spikes in lists]
+        ffi = self._binding.ffi
+        advance = int(ffi.cast("intptr_t", self._advance))
+        return Begun(self._binding, advance, int(ffi.cast("intptr_t", population)), runs, [population, *kept])
+
+    def spikes(self, place: np.ndarray, neuron: np.ndarray) -> Spikes:
+        """What a kernel listed, as spikes and other events."""
+        return listed_spikes(place, neuron, self._program.event_count)
+
+    @property
+    def event_count(self) -> int:
+        """Events that the list of spikes tells apart."""
+        return self._program.event_count
+
+    @property
+    def tile(self) -> int:
+        """Neurons that are advanced together."""
+        return self._program.tile
 
     def _work(self, population: Any, run: Any, spikes: _SpikeList | None, part: tuple[int, int]) -> None:
         position, last = part

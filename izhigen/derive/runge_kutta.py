@@ -36,10 +36,10 @@ def runge_kutta(
     def advance(system: System) -> tuple[tuple[Assignment, ...], tuple[Any, ...]]:
         return _advance(system, rows, weights)
 
-    return Scheme(name, order, _latex(rows, weights), advance, _euler_maruyama, aliases)
+    return Scheme(name, order, _latex(rows, weights), advance, euler_maruyama, aliases)
 
 
-def _euler_maruyama(system: System) -> tuple[tuple[Assignment, ...], tuple[NoiseTerm, ...]]:
+def euler_maruyama(system: System) -> tuple[tuple[Assignment, ...], tuple[NoiseTerm, ...]]:
     return (), tuple(
         noise_term(system, index, amplitude * sp.sqrt(DT)) for index, amplitude in noise_amplitudes(system).items()
     )

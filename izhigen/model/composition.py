@@ -17,6 +17,7 @@ from izhigen.model.functions import LAST_SPIKE, TIME_NAMES
 from izhigen.model.model import Declaration
 from izhigen.model.part import check_all_read, check_more_parameters, check_no_clash, joined_events, read_part
 from izhigen.model.reading import read_initial, read_input_names, read_mapping, read_parameters, read_units, with_spike
+from izhigen.model.synapse import Synapse
 from izhigen.model.unit_checks import TIME
 from izhigen.scalars import carries_unit, read_flag, read_names, scalar_of
 from izhigen.units.quantities import plain
@@ -299,6 +300,46 @@ class Composable(Declaration):
             initial=MappingProxyType({**self.initial, **part.initial}),
             units=MappingProxyType({**self.units, **part.units}),
         )
+
+    def with_synapse(self: D, synapse: Synapse) -> D:
+        """Return a model with a synapse: states of its own that spikes act on, and their current.
+
+        As in ``model.with_synapse(iz.synapses.exponential("g_e", tau=5.0, reversal=0.0))``. A network's connections
+        then go to it by its name, ``to="g_e"``.
+
+        Parameters
+        ----------
+        synapse : Synapse
+            One of ``izhigen.synapses``, or a :class:`~izhigen.model.synapse.Synapse` of one's own.
+
+        Raises
+        ------
+        EquationError
+            Text that is not in the equation language.
+        ModelError
+            A name that exists already, an undefined name, or no input that its current could add to.
+        """
+        if not isinstance(synapse, Synapse):
+            raise ModelError(
+                f"with_synapse takes a synapse such as iz.synapses.exponential('g_e', tau=5.0), not {shown(synapse)}; "
+                "a dictionary of a part goes to with_part(**part)"
+            )
+        unit = self.unit_of(self._target(synapse.to)) if synapse.current is not None else ""
+        voltage = self.unit_of(synapse.voltage) if synapse.voltage in self.states else ""
+        part = synapse.part(unit, voltage)
+        if not self.units:
+            part["units"] = {}
+        clash = [name for name in synapse.own_states if name in names_in_fields(self.fields) or name in self.states]
+        if clash:
+            raise ModelError(
+                f"with_synapse: model {self.name!r} has the name {shown(clash[0])} already; call the synapse's another"
+            )
+        if synapse.receiver == synapse.label and synapse.label not in {*self.states, *synapse.own_states}:
+            raise ModelError(
+                f"with_synapse: {shown(synapse.label)} is not a state of model {self.name!r}"
+                f"{suggest(synapse.label, self.states)} (states: {', '.join(self.states)})"
+            )
+        return self.with_part(**part)
 
     def with_liquid_time_constant(self: D) -> D:
         """Return a model whose added currents enter the equations symbolically, so that they shape the linear part.

@@ -81,6 +81,10 @@ class Neurons:
         self._kept: dict[int, dict[str, Array]] = {}
         self._uses = uses  # the population's, so that whoever uses it uses its neurons
 
+    def share(self, uses: dict[str, Use]) -> None:
+        """Be used by one at a time together with others, as a population of a network is with all of it."""
+        self._uses = uses
+
     @property
     def uses(self) -> dict[str, Use]:
         """What is under way with the population that owns them."""

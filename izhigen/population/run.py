@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -85,15 +85,22 @@ class _Snapshot:
 
 
 def find_engine_and_feeds(
-    neurons: Neurons, names: Iterable[str], inputs: Mapping[str, Any], count: int, find_engine: FindEngine
+    neurons: Neurons,
+    names: Iterable[str],
+    inputs: Mapping[str, Any],
+    count: int,
+    find_engine: FindEngine,
+    added_to: Collection[str] = (),
 ) -> tuple[Engine, dict[str, Feed]]:
     """The engine of a run of ``count`` steps and its inputs; what the kernel can compute of them is left to it.
 
-    ``names`` are those of all inputs that the kernel reads; one that is not given is 0.
+    ``names`` are those of all inputs that the kernel reads; one that is not given is 0. Those that are ``added_to``
+    come as rows, whatever they are given as.
     """
     layout, dt, done = neurons.layout, neurons.dt, neurons.steps_done
     values = {name: as_stimulus(name, inputs.get(name, 0.0), (done + count) * dt) for name in names}
     computed = {name: kernel_input(value, layout, dt) for name, value in values.items()}
+    computed |= {name: replace(computed[name], form=None) for name in added_to}
     try:
         engine = find_engine(computed)
     except DerivationError:
@@ -132,7 +139,7 @@ def record_run(
     """
     start = neurons.steps_done
     held = {name: held_values(feed, count) for name, feed in feeds.items()}
-    subject = _subject(neurons, held, engine, backend, smooth)
+    subject = run_subject(neurons, held, engine, backend, smooth)
     with Interruptible() as signals:  # everything below is done between two of its looks
         plan = RecordingPlan(subject, count, record, every, chosen, out, carried)
         try:
@@ -152,7 +159,7 @@ def record_run(
             raise
 
 
-def _subject(
+def run_subject(
     neurons: Neurons, inputs: Mapping[str, Array | None], engine: Engine, backend: str, smooth: tuple[str, ...]
 ) -> Subject:
     about: dict[str, Any] = {

@@ -40,13 +40,6 @@ def slow(monkeypatch):
 
 
 @pytest.fixture
-def mortal(processes):
-    """The cluster of the module, for a test that kills its workers; others take their places before it goes on."""
-    yield processes
-    processes.wait_for_workers(2, timeout=60)
-
-
-@pytest.fixture
 def own():
     """A cluster that only this test uses."""
     client = start_processes()
@@ -66,9 +59,9 @@ def tasks(client):
 
 
 @pytest.mark.parametrize("where", ["memory", "store"])
-def test_a_worker_that_dies_in_a_run_loses_nothing(mortal, slow, where, tmp_path, monkeypatch):
+def test_a_worker_that_dies_in_a_run_loses_nothing(own, slow, where, tmp_path, monkeypatch):
     """One after the third of twelve stretches, the other after the seventh, in the middle of the next."""
-    one, other = pair(mortal, NOISY, N, a=draw, seed=3)
+    one, other = pair(own, NOISY, N, a=draw, seed=3)
     for pop in (one, other):
         pop.run(5.0, I=10.0)
     other.checkpoint(tmp_path / "point")
@@ -76,7 +69,7 @@ def test_a_worker_that_dies_in_a_run_loses_nothing(mortal, slow, where, tmp_path
         pop.run(5.0, I=12.0)
     out = {} if where == "memory" else {"out": tmp_path / "run.zarr"}
     expected = one.run(48.0, I=10.0, record=ALL, every=100)
-    killed, advance, victims = [], runs.Runner._advance, pids(mortal)
+    killed, advance, victims = [], runs.Runner._advance, pids(own)
 
     def advancing(self, steps, order):
         made = advance(self, steps, order)
@@ -94,9 +87,9 @@ def test_a_worker_that_dies_in_a_run_loses_nothing(mortal, slow, where, tmp_path
         assert_recorded(expected, iz.Recording.load(tmp_path / "run.zarr"))
 
 
-def test_all_are_made_again_from_the_last_checkpoint_alone(mortal, slow, tmp_path, monkeypatch):
+def test_all_are_made_again_from_the_last_checkpoint_alone(own, slow, tmp_path, monkeypatch):
     """The way back ends there: shards do not hang on what was before."""
-    one, other = pair(mortal, NOISY, N, a=draw)
+    one, other = pair(own, NOISY, N, a=draw)
     for pop in (one, other):
         pop.run(2.0, I=10.0)
     other.checkpoint(tmp_path / "a")
@@ -105,13 +98,13 @@ def test_all_are_made_again_from_the_last_checkpoint_alone(mortal, slow, tmp_pat
             pop.run(2.0, I=10.0)
         other.checkpoint(tmp_path / "a")
     deadline = time.monotonic() + 10.0
-    while len(tasks(mortal)) > other.shards and time.monotonic() < deadline:
+    while len(tasks(own)) > other.shards and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert len(tasks(mortal)) == other.shards and all("_read_shard" in key for key in tasks(mortal))
-    for pid in pids(mortal):
+    assert len(tasks(own)) == other.shards and all("_read_shard" in key for key in tasks(own))
+    for pid in pids(own):
         os.kill(pid, signal.SIGKILL)
     assert_same(one, other)
-    again = iz.restore(tmp_path / "a", cluster=mortal)
+    again = iz.restore(tmp_path / "a", cluster=own)
     assert_same(one, again)
     alone = iz.restore(tmp_path / "a")
     runs = [pop.run(3.0, I=11.0, record=ALL) for pop in (one, again, alone)]
@@ -122,14 +115,14 @@ def test_all_are_made_again_from_the_last_checkpoint_alone(mortal, slow, tmp_pat
     assert_same(one, again)
 
 
-def test_what_was_made_from_the_checkpoint_before_is_made_again_too(mortal, few, tmp_path):
-    pop = NOISY.population(60, cluster=mortal)
+def test_what_was_made_from_the_checkpoint_before_is_made_again_too(own, few, tmp_path):
+    pop = NOISY.population(60, cluster=own)
     pop.checkpoint(tmp_path / "p")
     found, values, twin = pop.run(5.0, I=10.0, record=["V"]), pop.V, copy.copy(pop)
     pop.run(1.0, I=10.0)
     pop.checkpoint(tmp_path / "p")
     expected = np.asarray(values).copy(), np.asarray(found["V"]).copy()
-    for pid in pids(mortal):
+    for pid in pids(own):
         os.kill(pid, signal.SIGKILL)
     np.testing.assert_array_equal(np.asarray(values), expected[0])
     np.testing.assert_array_equal(np.asarray(found["V"]), expected[1])
@@ -510,12 +503,12 @@ def test_sweeps_give_the_same(processes, tmp_path):
     xarray.testing.assert_identical(one, again.load())
 
 
-def test_a_sweep_outlives_its_workers(mortal, tmp_path, monkeypatch):
+def test_a_sweep_outlives_its_workers(own, tmp_path, monkeypatch):
     xarray = pytest.importorskip("xarray")
     values = {"a": np.linspace(0.02, 0.1, 300), "I": np.linspace(5.0, 20.0, 20)}
     options = {"measure": ["count", "V"], "every": 1000, "memory": 3e5, "seed": 3}
     one = iz.sweep(NOISY, values, 400.0, **options)
-    killed, put, victims = [], InStore.put, pids(mortal)
+    killed, put, victims = [], InStore.put, pids(own)
 
     def putting(self, piece, *rest):
         put(self, piece, *rest)
@@ -524,7 +517,7 @@ def test_a_sweep_outlives_its_workers(mortal, tmp_path, monkeypatch):
             os.kill(killed[-1], signal.SIGKILL)
 
     monkeypatch.setattr(InStore, "put", putting)
-    other = iz.sweep(NOISY, values, 400.0, cluster=mortal, out=tmp_path / "s.zarr", **options)
+    other = iz.sweep(NOISY, values, 400.0, cluster=own, out=tmp_path / "s.zarr", **options)
     assert len(killed) == 2
     xarray.testing.assert_identical(one, other.load())
 

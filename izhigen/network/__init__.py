@@ -1,0 +1,1 @@
+"""Networks: populations that send each other spikes."""
