@@ -1,9 +1,13 @@
 """Synapses of networks, each a few lines of the equation language, as in
 ``model.with_synapse(iz.synapses.exponential("g_e", tau=5.0, reversal=0.0))``.
 
-What the first argument names is the conductance, or with no reversal potential the current: it can be recorded by that
-name, and a connection's ``to=`` takes it. A spike that arrives with weight w raises it by w at once (exponential), or
-to w at its peak where nothing else arrived (alpha, dual exponential, NMDA).
+``name`` is that of the conductance, or with no ``reversal`` potential of the current: it can be recorded so, and a
+connection's ``to=`` takes it; parameters are ``<name>_tau`` and so on. ``to`` is the input of the neuron that the
+current adds to, by default the first one; ``held`` says whether it is held during a step (see
+:meth:`izhigen.Model.with_current`), and ``voltage`` what the neuron calls its membrane potential.
+
+A spike that arrives with weight w raises it by w at once (exponential), or to w at its peak where nothing else arrived
+(alpha, dual exponential, NMDA).
 
 References: Dayan and Abbott (2001), "Theoretical Neuroscience", section 5.8; Roth and van Rossum (2009), in
 "Computational Modeling Methods for Neuroscientists", chapter 6 (peaks); Jahr and Stevens (1990), J. Neurosci. 10:3178
@@ -28,22 +32,8 @@ def delta(to: str = "V") -> Synapse:
 def exponential(
     name: str, tau: Any, reversal: Any = None, *, to: str | None = None, held: bool = True, voltage: str = "V"
 ) -> Synapse:
-    """A conductance (or current) that a spike raises by its weight, and that decays.
-
-    Parameters
-    ----------
-    name : str
-        Of the state; parameters are ``<name>_tau`` and ``<name>_reversal``.
-    tau : float, text or quantity
-        Time constant in ms.
-    reversal : float, text or quantity, optional
-        Reversal potential in the unit of the voltage; without one the state is a current.
-    to : str, optional
-        The input of the neuron that the current adds to; by default the first one.
-    held : bool
-        Whether the current is held during a step; see :meth:`izhigen.Model.with_current`.
-    voltage : str
-        What the neuron calls its membrane potential.
+    """A conductance (or current) that a spike raises by its weight, and that decays with the time constant ``tau``
+    (ms).
     """
     name = check_name(name, "name of a synapse")
     return _made(name, f"d{name}/dt = -{name}/{name}_tau", f"{name} += w", {"tau": tau}, reversal, to, held, voltage)
@@ -52,7 +42,7 @@ def exponential(
 def alpha(
     name: str, tau: Any, reversal: Any = None, *, to: str | None = None, held: bool = True, voltage: str = "V"
 ) -> Synapse:
-    """A conductance (or current) ``w*t/tau*exp(1 - t/tau)`` after a spike; arguments as for :func:`exponential`.
+    """A conductance (or current) ``w*t/tau*exp(1 - t/tau)`` after a spike, ``tau`` in ms.
 
     Its two states are a chain, which ``method="exact"`` and methods of order 2 follow; ``exp_euler`` is off by
     ``dt/(2*tau)`` of it.
@@ -77,7 +67,7 @@ def dual_exponential(
 ) -> Synapse:
     """A conductance (or current) with a time constant of the rise and one of the decay, whose peak is the weight.
 
-    ``tau_rise`` is not ``tau_decay``, for which :func:`alpha` is the limit; other arguments as for :func:`exponential`.
+    ``tau_rise`` is not ``tau_decay`` (ms), for which :func:`alpha` is the limit.
 
     Raises
     ------
@@ -107,10 +97,8 @@ def nmda(
 
     Parameters
     ----------
-    name : str
-        Of the conductance without the block.
-    tau_rise, tau_decay, reversal, to, held, voltage
-        As for :func:`dual_exponential`.
+    name, tau_rise, tau_decay, reversal, to, held, voltage
+        As for :func:`dual_exponential`; the state is without the block.
     magnesium : float
         Concentration in mM, the parameter ``<name>_Mg``; ``<name>_beta`` (mM) and ``<name>_alpha`` (1/mV) are those of
         Jahr and Stevens.

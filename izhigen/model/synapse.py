@@ -103,8 +103,10 @@ class Synapse:
         return f"{self.label}{ARRIVALS}"
 
     def part(self, current_unit: str = "", voltage_unit: str = "") -> dict[str, Any]:
-        """The arguments of :meth:`~izhigen.model.composition.Composable.with_part`, for a neuron whose current and
-        voltage have those units; where either has none, names whose units need it have none.
+        """The arguments of :meth:`~izhigen.model.composition.Composable.with_part` for a neuron.
+
+        Its current has the unit ``current_unit``, its voltage ``voltage_unit``; where either is an empty text, names
+        whose units need it have none.
         """
         known = {"current": current_unit, "voltage": voltage_unit}
         units = {

@@ -1,7 +1,8 @@
 """Which neurons a connection joins: ``net.connect(a, b, to="g_e", rule=iz.connect.fixed_probability(0.1))``.
 
 What is drawn depends on the network's seed and on the connection alone: the names of the two populations, what it goes
-to, and its number among those that have the same. Names of rules are those of NEST and PyNN.
+to, and its number among those that have the same. Names of rules are those of NEST and PyNN. Without
+``self_connections`` no neuron is connected with itself, without ``multiple`` no pair of neurons twice.
 """
 
 from __future__ import annotations
@@ -295,24 +296,24 @@ def fixed_probability(probability: float | str, *, self_connections: bool = True
 
 
 def fixed_indegree(count: int, *, self_connections: bool = True, multiple: bool = True) -> Rule:
-    """``count`` sources for every target, drawn one by one; ``multiple=False``: no source twice."""
+    """``count`` sources for every target, drawn one by one."""
     flags = read_flag(self_connections, "self_connections"), read_flag(multiple, "multiple")
     return FixedDegree(_number(count), True, *flags)
 
 
 def fixed_outdegree(count: int, *, self_connections: bool = True, multiple: bool = True) -> Rule:
-    """``count`` targets for every source, drawn one by one; ``multiple=False``: no target twice."""
+    """``count`` targets for every source, drawn one by one."""
     flags = read_flag(self_connections, "self_connections"), read_flag(multiple, "multiple")
     return FixedDegree(_number(count), False, *flags)
 
 
 def fixed_total(count: int, *, self_connections: bool = True, multiple: bool = True) -> Rule:
-    """``count`` synapses in all; the source and the target of each are drawn. ``multiple=False``: no pair twice."""
+    """``count`` synapses in all; the source and the target of each are drawn."""
     return FixedTotal(_number(count), read_flag(self_connections, "self_connections"), read_flag(multiple, "multiple"))
 
 
 def pairs(source: Any, target: Any) -> Rule:
-    """Pairs by two arrays of indices of one length; an array of weights or delays is in their order.
+    """Pairs by two arrays of indices, ``source`` and ``target``; an array of weights or delays is in their order.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from izhigen.backends.c import CEngine
-from izhigen.backends.engine import Block, Outputs, Source, Spikes
+from izhigen.backends.engine import Block, Spikes
 from izhigen.backends.workers import Workers
 from izhigen.codegen.identifiers import c_name
 from izhigen.network.delivery import CDelivery
@@ -182,9 +182,4 @@ class Driver:
         return arrivals
 
 
-def with_rows(source: Source, waiting: Waiting) -> Source:
-    """An input of which nothing is given, as the driver reads it: one row that stands for those that wait."""
-    return replace(source, given=waiting.rows[:1])
-
-
-__all__ = ["Driver", "Found", "Member", "Outputs", "with_rows"]
+__all__ = ["Driver", "Found", "Member"]

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -19,11 +19,12 @@ from izhigen.loading import load
 from izhigen.model.model import Declaration
 from izhigen.model.synapse import ARRIVALS
 from izhigen.network.connect import Ends, Rule, all_to_all, read_rule
+from izhigen.network.connection import Connection, in_type
 from izhigen.network.delivery import CDelivery, Channel, Delivery, NumpyDelivery
 from izhigen.network.driver import Driver
 from izhigen.network.members import NetworkPopulation
 from izhigen.network.recording import NetworkRecording
-from izhigen.network.rows import Rows, Waiting, make_rows
+from izhigen.network.rows import Waiting, make_rows
 from izhigen.network.running import NetworkRunner, Part
 from izhigen.network.values import Drawing, Space, by_name, generator, read_positions
 from izhigen.population.checks import check_dtype, check_seed, read_options
@@ -32,7 +33,6 @@ from izhigen.population.progress import Progress, progress_bar, read_progress
 from izhigen.population.run import find_engine_and_feeds, run_subject
 from izhigen.population.values import plain_values
 from izhigen.recording.plan import RecordingPlan
-from izhigen.recording.recording import Recording
 from izhigen.scalars import check_count, read_flag
 from izhigen.signals import Interruptible
 from izhigen.timegrid import check_dt, count_steps
@@ -41,87 +41,6 @@ Array = Any
 
 BACKENDS = ("c", "numpy")
 """Backends that networks run on."""
-
-
-class Connection:
-    """Synapses from one population to another, made by :meth:`Network.connect`.
-
-    Arrays have one value a synapse, ordered by source, then delay, then target.
-
-    Attributes
-    ----------
-    source, target : str
-        Names of the populations.
-    to : str
-        What spikes are added to in the target: a state, an event input or an input.
-    """
-
-    def __init__(self, net: Network, source: str, target: str, to: str, receiver: str, rows: Rows, late: int) -> None:
-        self._net, self.source, self.target, self.to = net, source, target, to
-        self.receiver, self._rows, self._late = receiver, rows, late
-
-    def __len__(self) -> int:
-        return self._rows.count
-
-    def __bool__(self) -> bool:
-        return True
-
-    def _in_order(self, values: Array) -> Array:
-        """By source, then delay, then target, where threads have parts of the targets."""
-        rows = self._rows
-        if len(rows.start) == 1:
-            return values
-        return values[np.lexsort((rows.targets, self._all(rows.delay), rows.source))]
-
-    def _all(self, values: Array) -> Array:
-        return values if values.size > 1 else np.broadcast_to(values, self._rows.count)
-
-    @property
-    def sources(self) -> Array:
-        """Indices of the sources, int64."""
-        return self._in_order(self._rows.source)
-
-    @property
-    def targets(self) -> Array:
-        """Indices of the targets, int64."""
-        return self._in_order(self._rows.targets)
-
-    @property
-    def weights(self) -> Array:
-        """Weights, a copy in the network's number type; assignment takes a number, or one a synapse in this order."""
-        return self._in_order(self._all(self._rows.weight)).copy()
-
-    @weights.setter
-    def weights(self, value: Any) -> None:
-        self._net.set_weights(self, value)
-
-    @property
-    def delays(self) -> Array:
-        """Delays in ms, float64."""
-        return self._in_order(self._all(self._rows.delay) - np.int64(self._late)) * self._net.dt
-
-    @property
-    def rows(self) -> Rows:
-        """The synapses as they lie in memory."""
-        return self._rows
-
-    @rows.setter
-    def rows(self, rows: Rows) -> None:
-        self._rows = rows
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that the synapses take."""
-        return self._rows.nbytes
-
-    def __repr__(self) -> str:
-        delays = self._rows.delay
-        least, most = ((int(d) - self._late) * self._net.dt for d in (delays.min(), delays.max()))
-        span = f"{least:g}" if least == most else f"{least:g} to {most:g}"
-        return (
-            f"<Connection {self.source} to {self.target}.{self.to}: {len(self):,} synapses, {span} ms, "
-            f"{self.nbytes / 1e6:.3g} MB>"
-        )
 
 
 class Network:
@@ -241,6 +160,30 @@ class Network:
         self._populations[name] = made
         return made
 
+    @overload
+    def connect(
+        self,
+        source: NetworkPopulation | str,
+        target: NetworkPopulation | str,
+        *,
+        to: str,
+        rule: Rule | str | None = None,
+        weight: Any = None,
+        delay: Any = None,
+    ) -> Connection: ...
+
+    @overload
+    def connect(
+        self,
+        source: NetworkPopulation | str,
+        target: Sequence[NetworkPopulation] | list[str] | tuple[str, ...],
+        *,
+        to: str,
+        rule: Rule | str | None = None,
+        weight: Any = None,
+        delay: Any = None,
+    ) -> list[Connection]: ...
+
     @exclusive
     def connect(
         self,
@@ -337,25 +280,21 @@ class Network:
             given = 1.0 if weight is None and pairs.weights is None else weight
             unit = other.model.unit_of(receiver.removesuffix("_delta") if late == 0 else receiver)
             numbers = pairs.weights if given is None else drawing.read(given, "weight", unit)
-            weights = self._in_type(np.asarray(numbers), where)
+            weights = in_type(np.asarray(numbers), self._dtype, where)
             delays = drawing.delays(self._dt if delay is None else delay, self._dt)
             rows = make_rows(*shape, pairs.source, pairs.target, weights, delays + late, self._parts)
         except MemoryError as problem:
             raise NetworkError(
                 f"{where}: memory has no room for its synapses; take fewer, or a rule of a lower probability"
             ) from problem
-        return Connection(self, source, target, to, receiver, rows, late)
+        return Connection(source, target, to, receiver, rows, late, self._dt, self._forget_delivery)
 
     @property
     def _parts(self) -> int:
         return self._threads if self._backend == "c" else 1
 
-    def _in_type(self, weights: Array, where: str) -> Array:
-        with np.errstate(over="ignore"):
-            found = np.ascontiguousarray(weights, self._dtype)
-        if not np.isfinite(found).all():
-            raise NetworkError(f"{where}: a weight is not finite in {self._dtype.name}")
-        return found
+    def _forget_delivery(self) -> None:
+        self._delivery = None
 
     @staticmethod
     def _receiver(target: NetworkPopulation, to: Any, where: str) -> tuple[str, int]:
@@ -376,20 +315,6 @@ class Network:
             f"{where}: model {model.name!r} has no state or input {shown(to)}{suggest(to, known)} "
             f"(states: {', '.join(model.states)}; inputs: {', '.join(model.inputs) or 'none'})"
         )
-
-    def set_weights(self, connection: Connection, value: Any) -> None:
-        """Other weights for the steps to come; see :attr:`Connection.weights`."""
-        rows = connection.rows
-        where = f"connection {connection.source} to {connection.target}.{connection.to}"
-        given = np.asarray(value, np.float64)
-        if given.shape not in ((), (rows.count,)) or not np.isfinite(given).all():
-            raise NetworkError(f"{where}: give a finite weight, or {rows.count} (one a synapse)")
-        weights = self._in_type(given.reshape(-1), where)
-        if weights.size > 1 and len(rows.start) > 1:
-            order = np.lexsort((rows.targets, connection._all(rows.delay), rows.source))
-            weights[order] = weights.copy()
-        connection.rows = Rows(rows.start, rows.target, weights, rows.delay, rows.columns)
-        self._delivery = None
 
     # -- what it is -------------------------------------------------------------------------------------------------
 
@@ -599,4 +524,4 @@ def _probability(space: Space, what: str, text: str, i: Array, j: Array) -> Arra
     return space.evaluate(text, i, j, what)
 
 
-__all__ = ["Connection", "Network", "NetworkRecording", "Recording"]
+__all__ = ["Network"]

@@ -90,7 +90,7 @@ def test_mistakes_are_seen_by_an_editor(tmp_path):
 def public_calls():
     """Every function that users call and every method of the classes that they hold: name, the function, and its class or module."""
     found = {}
-    for module in (iz, iz.inputs, iz.plot, iz.sweeps, iz.fits):
+    for module in (iz, iz.inputs, iz.plot, iz.sweeps, iz.fits, iz.synapses, iz.connect):
         for name in module.__all__:
             thing = getattr(module, name)
             if inspect.isclass(thing):
