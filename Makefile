@@ -55,6 +55,7 @@ bench: $(VENV)/.installed
 	@$(BIN)/python benchmarks/sweeps.py --save
 	@$(BIN)/python benchmarks/fits.py --save
 	@$(BIN)/python benchmarks/imports.py --save
+	@$(BIN)/python benchmarks/networks.py --save
 	@$(BIN)/python benchmarks/cluster.py --save
 	@$(BIN)/python benchmarks/events.py --save
 	@$(BIN)/python benchmarks/training.py --save

@@ -251,6 +251,22 @@ def imports(data: dict[str, Any]) -> str:
     return table(["", "neurons", "M neuron-steps/s", "the origin, times"], lines)
 
 
+def networks(data: dict[str, Any]) -> str:
+    """Seconds of a second of networks, beside Brian2."""
+    lines = [
+        [
+            r["network"],
+            r["what"],
+            f"{r['spikes_a_neuron']:.1f}",
+            f"{r['build_s']:.1f}",
+            f"{r['seconds']:.3g}",
+            f"{r['times']:.1f} x",
+        ]
+        for r in data["rows"]
+    ]
+    return table(["", "", "spikes a neuron", "made in s", "s for a second", "Brian2, times"], lines)
+
+
 def cluster(data: dict[str, Any]) -> str:
     """What a cluster costs, and what it would take for ten thousand million neurons."""
     rows, more = data["rows"], data["overheads"]
@@ -463,6 +479,7 @@ def tables() -> dict[str, str]:
         "sweeps": f"{on_machine(load('sweeps'))}\n\n{sweeps(load('sweeps'))}",
         "fits": f"{on_machine(load('fits'))}\n\n{fits(load('fits'))}",
         "imports": f"{on_machine(load('imports'))}\n\n{imports(load('imports'))}",
+        "networks": f"{on_machine(load('networks'))}\n\n{networks(load('networks'))}",
         "cluster": f"{on_machine(load('cluster'))}\n\n{cluster(load('cluster'))}",
         "precision": f"{on_machine(load('precision'))}\n\n{precision(load('precision'))}",
         "located": steps_at_10_hz(load("precision")),

@@ -19,6 +19,8 @@ from izhigen.scalars import read_finite, read_flag, read_whole
 Array = Any
 AT_ONCE = 1 << 22
 """Pairs of neurons that are looked at at once."""
+SAMPLED = 10_000
+"""Pairs for which a text is evaluated to see how many synapses it will make."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,10 @@ class Pairs:
 class Rule(Protocol):
     """A rule: what it stands for in words, and the pairs that it draws."""
 
+    def expected(self, ends: Ends) -> float:
+        """About how many synapses it will make."""
+        ...
+
     def draw(self, ends: Ends) -> Pairs:
         """The pairs; a NetworkError where the populations do not suit."""
         ...
@@ -104,6 +110,10 @@ class AllToAll:
 
     self_connections: bool = True
 
+    def expected(self, ends: Ends) -> float:
+        """See :class:`Rule`."""
+        return float(ends.sources) * (ends.targets - ends.without_self(self))
+
     def draw(self, ends: Ends) -> Pairs:
         """See :class:`Rule`."""
         skips = ends.without_self(self)
@@ -114,6 +124,10 @@ class AllToAll:
 @dataclass(frozen=True)
 class OneToOne:
     """Source k to target k."""
+
+    def expected(self, ends: Ends) -> float:
+        """See :class:`Rule`."""
+        return float(ends.sources)
 
     def draw(self, ends: Ends) -> Pairs:
         """See :class:`Rule`."""
@@ -130,6 +144,15 @@ class FixedProbability:
 
     probability: float | str
     self_connections: bool = True
+
+    def expected(self, ends: Ends) -> float:
+        """See :class:`Rule`; of a text, what it is for pairs drawn at random."""
+        if not isinstance(self.probability, str):
+            return self.probability * float(ends.sources) * ends.targets
+        places = np.random.default_rng(0)
+        i, j = places.integers(0, ends.sources, SAMPLED), places.integers(0, ends.targets, SAMPLED)
+        p = np.nan_to_num(np.broadcast_to(ends.probability(self.probability, i, j), SAMPLED))
+        return float(np.clip(p, 0.0, 1.0).mean()) * ends.sources * ends.targets
 
     def draw(self, ends: Ends) -> Pairs:
         """See :class:`Rule`."""
@@ -180,6 +203,10 @@ class FixedDegree:
     self_connections: bool = True
     multiple: bool = True
 
+    def expected(self, ends: Ends) -> float:
+        """See :class:`Rule`."""
+        return float(self.count) * (ends.targets if self.is_in else ends.sources)
+
     def draw(self, ends: Ends) -> Pairs:
         """See :class:`Rule`."""
         rows, others = (ends.targets, ends.sources) if self.is_in else (ends.sources, ends.targets)
@@ -215,6 +242,10 @@ class FixedTotal:
     self_connections: bool = True
     multiple: bool = True
 
+    def expected(self, ends: Ends) -> float:
+        """See :class:`Rule`."""
+        return float(self.count)
+
     def draw(self, ends: Ends) -> Pairs:
         """See :class:`Rule`."""
         skips = ends.without_self(self)
@@ -240,6 +271,10 @@ class Listed:
     what: str
     shape: tuple[int, int] | None = None
     weights: Array = None
+
+    def expected(self, ends: Ends) -> float:
+        """See :class:`Rule`."""
+        return float(len(self.source))
 
     def draw(self, ends: Ends) -> Pairs:
         """See :class:`Rule`."""

@@ -42,7 +42,7 @@ struct rows {
 /* What receives: sums of `length` steps, and the connections that add to them, in their order. */
 struct channel {
     const struct rows *rows;
-    int64_t count, length, neurons;
+    int64_t count, length, neurons, parts;
     void *sums;
 };
 
@@ -65,6 +65,7 @@ struct share {
     void *run;
     int64_t first, last;
     int64_t *first_step, *steps, *spike_count, *bad_neuron, *record_phase;
+    uint8_t **spike_flag, *flags;
     const int64_t *spike_step, *spike_neuron;
     const struct pointer *pointer;
     const struct arrival *arrival;
@@ -81,11 +82,12 @@ struct member {
     int64_t neurons, events, every, offset, capacity, found;
 };
 
-/* What a call is to do: steps from `first_step` on, in blocks of at most `least`, which end at multiples of it. */
+/* What a call is to do: steps from `first_step` on, in blocks of at most `least`, which end at multiples of it. Each
+   thread delivers to so many parts of the targets. */
 struct network {
     struct member *member;
     const struct channel *const *channel;
-    int64_t members, channels, threads, first_step, steps, least, most, checks, done, met, round;
+    int64_t members, channels, threads, parts, first_step, steps, least, most, checks, done, met, round;
 };
 
 void izhigen_deliver(const struct channel *channel, int64_t first_step, int64_t steps, int64_t part);
@@ -110,6 +112,24 @@ def kind_of(rows: Rows) -> Kind:
     """The kind of loop for a connection."""
     bits = 0 if rows.target is None else 8 * rows.target.itemsize
     return Kind(bits, 8 * rows.delay.itemsize if rows.delay.size > 1 else 0, rows.weight.size > 1)
+
+
+@dataclass(frozen=True)
+class DeliveryView:
+    """What the templates of networks print.
+
+    Attributes
+    ----------
+    head : tuple of str
+        Lines of the comment at the head.
+    real : str
+        C's name of the number type.
+    kinds : tuple of Kind
+    """
+
+    head: tuple[str, ...]
+    real: str
+    kinds: tuple[Kind, ...]
 
 
 KINDS = tuple(Kind(i, d, w) for i in (0, 16, 32) for d in (0, 8, 16) for w in (False, True) if i or not d)
@@ -182,6 +202,11 @@ class CDelivery:
         return self._library
 
     @property
+    def parts(self) -> int:
+        """Into how many parts the targets are divided."""
+        return self._parts
+
+    @property
     def structs(self) -> list[Any]:
         """The channels, as the library takes them."""
         return [channel for channel, _ in self._structs]
@@ -208,6 +233,7 @@ class CDelivery:
         sums = channel.waiting.rows
         found.rows, found.count, found.sums = rows, len(channel.connections), self._pointer("void *", sums)
         found.length, found.neurons = sums.shape
+        found.parts = self._parts
         return found, rows
 
     def deliver(self, found: Mapping[str, Spikes], first_step: int, steps: int) -> None:
@@ -232,12 +258,9 @@ class CDelivery:
 def delivery_program(dtype: str) -> Program:
     """The generated loops for a number type."""
     real = "float" if dtype == "float32" else "double"
-    head = [f"Delivery of spikes in a network, in {dtype}. Written by izhigen {__version__}."]
-    source = (
-        environment()
-        .get_template("network/network.c.j2")
-        .render(view={"head": head}, interface=INTERFACE, real=real, kinds=KINDS)
-    )
+    head = f"Delivery of spikes in a network, in {dtype}. Written by izhigen {__version__}."
+    view = DeliveryView((head,), real, KINDS)
+    source = environment().get_template("network/network.c.j2").render(view=view, interface=INTERFACE)
     return Program("izhigen_network", "c", dtype, source, INTERFACE, "izhigen_deliver", 1, "delivery", C_FLAGS, cost=1)
 
 

@@ -21,6 +21,8 @@ Array = Any
 
 MOST_LISTED = 1 << 21
 """Spikes that there is room for in a block."""
+LEAST_WORK = 1 << 13
+"""Neuron-steps of a block that are worth a thread: they take about as long as threads need to meet."""
 ROOM = 1 << 18
 """Spikes that there is room for beside those of one block."""
 
@@ -82,15 +84,18 @@ class Driver:
         kept: list[Any] = []
         largest = max(len(next(iter(member.block.state.values()))) for member in members)
         most = max(1, min(least, MOST_LISTED // largest))
+        work = sum(len(next(iter(member.block.state.values()))) for member in members) * most
+        threads = self._threads if work >= LEAST_WORK * self._threads else 1
         structs = ffi.new("struct member[]", len(members))
-        outs = [self._fill(*each, most, kept) for each in zip(structs, self._names, members)]
+        outs = [self._fill(*each, most, threads, kept) for each in zip(structs, self._names, members)]
         channels = ffi.new("struct channel *[]", self._delivery.structs)
         network = ffi.new("struct network *")
         network.member, network.members = structs, len(members)
         network.channel, network.channels = channels, len(channels)
-        network.threads, network.first_step, network.steps = self._threads, first_step, steps
+        network.threads, network.parts = threads, self._delivery.parts // threads
+        network.first_step, network.steps = first_step, steps
         network.least, network.most, network.checks = least, most, int(checks)
-        self._workers.run([partial(self._library.izhigen_run, network, k) for k in range(self._threads)])
+        self._workers.run([partial(self._library.izhigen_run, network, k) for k in range(threads)])
         done = int(network.done)
         spikes, bad = [], []
         for k, (struct, member, (place, neuron, runs)) in enumerate(zip(structs, members, outs)):
@@ -106,23 +111,27 @@ class Driver:
     def _pointer(self, kind: str, address: int) -> Any:
         return self._ffi.cast(kind, address)
 
-    def _fill(self, struct: Any, name: str, member: Member, most: int, kept: list[Any]) -> tuple[Array, Array, Any]:
+    def _fill(
+        self, struct: Any, name: str, member: Member, most: int, threads: int, kept: list[Any]
+    ) -> tuple[Array, Array, Any]:
         """Tell the call of a population; its lists, and the runs of its threads."""
         ffi, engine, block = self._ffi, member.engine, member.block
         n = len(next(iter(block.state.values())))
         tiles = -(-n // engine.tile)
-        edges = [min(n, engine.tile * (tiles * k // self._threads)) for k in range(self._threads + 1)]
+        edges = [min(n, engine.tile * (tiles * k // threads)) for k in range(threads + 1)]
         ranges = list(pairwise(edges))
         events = engine.event_count
         widest = max(last - first for first, last in ranges)
         begun = engine.begin(block, ranges, (widest + engine.tile) * most * events)
         binding = begun.binding
-        shares = ffi.new("struct share[]", self._threads)
+        shares = ffi.new("struct share[]", threads)
         for share, run, (first, last) in zip(shares, begun.runs, ranges):
             share.run = self._pointer("void *", int(binding.ffi.cast("intptr_t", run)))
             share.first, share.last = first, last
             for field in ("first_step", "steps", "spike_count", "bad_neuron"):
                 setattr(share, field, self._pointer("int64_t *", binding.address(run, field)))
+            share.spike_flag = self._pointer("uint8_t **", binding.address(run, "spike_flag"))
+            share.flags = share.spike_flag[0]
             if block.outputs.phase >= 0:
                 share.record_phase = self._pointer("int64_t *", binding.address(run, "record_phase"))
             for field in ("spike_step", "spike_neuron"):

@@ -15,6 +15,7 @@ from izhigen.backends.engine import LONGEST_BLOCK
 from izhigen.errors import NetworkError, RecordingError, ValueShapeError, shown, suggest
 from izhigen.inputs.drawing import stream_of
 from izhigen.inputs.feeds import held_values
+from izhigen.inputs.stimuli import poisson
 from izhigen.loading import load
 from izhigen.model.model import Declaration
 from izhigen.model.synapse import ARRIVALS
@@ -24,8 +25,9 @@ from izhigen.network.delivery import CDelivery, Channel, Delivery, NumpyDelivery
 from izhigen.network.driver import Driver
 from izhigen.network.members import NetworkPopulation
 from izhigen.network.recording import NetworkRecording
-from izhigen.network.rows import Waiting, make_rows
+from izhigen.network.rows import Waiting, check_room, make_rows
 from izhigen.network.running import NetworkRunner, Part
+from izhigen.network.sources import SENT, check_rate, given_spikes, source_model
 from izhigen.network.values import Drawing, Space, by_name, generator, read_positions
 from izhigen.population.checks import check_dtype, check_seed, read_options
 from izhigen.population.exclusive import Use, exclusive
@@ -89,6 +91,7 @@ class Network:
         self._populations: dict[str, NetworkPopulation] = {}
         self._connections: list[Connection] = []
         self._waiting: dict[tuple[str, str], Waiting] = {}
+        self._sent: dict[str, Any] = {}
         self._delivery: Delivery | None = None
         self._steps_done = 0
 
@@ -158,6 +161,59 @@ class Network:
         made = NetworkPopulation.from_options(model, options, values)
         made.join(name, read_positions(positions, made.neurons.layout.count, name), self._uses, self._steps_done)
         self._populations[name] = made
+        return made
+
+    def spikes(self, name: str, times: Any, indices: Any = None, *, size: int | None = None) -> NetworkPopulation:
+        """Add a population that sends given spikes.
+
+        Parameters
+        ----------
+        name : str
+        times : array, shape (m,), or Recording
+            ms since the last reset, above 0; a spike is of the step that ends then, or in which its time lies. A
+            recording sends its spikes again.
+        indices : array of int, shape (m,)
+            The source of each.
+        size : int, optional
+            Number of sources; by default as many as the indices need.
+
+        Raises
+        ------
+        NetworkError
+            For two spikes of a source in one step, a time that is not above 0, and an index beyond the size.
+        ValueShapeError
+            For arrays that do not fit each other.
+        """
+        count, sent = given_spikes(times, indices, size, self._dt, f"spikes {shown(name)}")
+        made = self.population(name, source_model(), count)
+        self._sent[name] = sent
+        return made
+
+    def poisson(self, name: str, n: int, rate: Any) -> NetworkPopulation:
+        """Add a population of Poisson processes, each of which sends at most one spike a step.
+
+        Processes that each drive a neuron of their own need no population: ``inputs={"exc": {"g_e_delta":
+        iz.inputs.poisson(1000.0, weight=0.1)}}`` draws any number of events a step.
+
+        Parameters
+        ----------
+        name : str
+        n : int
+            Number of sources.
+        rate : float, array of shape (n,), or text in t
+            Hz.
+
+        Raises
+        ------
+        NetworkError
+            For what is no rate.
+        ValueShapeError
+            For a rate that is negative or of another shape; text is looked at when it runs.
+        """
+        check_rate(rate, f"poisson {shown(name)}")
+        sent = poisson(rate)
+        made = self.population(name, source_model(), n)
+        self._sent[name] = sent
         return made
 
     @overload
@@ -274,6 +330,7 @@ class Network:
             generator(self._seed, *names, "rule"),
             partial(_probability, space, f"{where}: rule"),
         )
+        check_room(rule.expected(ends), where)
         try:
             pairs = rule.draw(ends)
             drawing = Drawing(pairs, where, self._seed, names, space, shape)
@@ -284,9 +341,7 @@ class Network:
             delays = drawing.delays(self._dt if delay is None else delay, self._dt)
             rows = make_rows(*shape, pairs.source, pairs.target, weights, delays + late, self._parts)
         except MemoryError as problem:
-            raise NetworkError(
-                f"{where}: memory has no room for its synapses; take fewer, or a rule of a lower probability"
-            ) from problem
+            raise NetworkError(f"{where}: memory has no room for its synapses; take fewer") from problem
         return Connection(source, target, to, receiver, rows, late, self._dt, self._forget_delivery)
 
     @property
@@ -483,7 +538,8 @@ class Network:
         model, neurons = population.model, population.neurons
         if inputs is not None and not isinstance(inputs, Mapping):
             raise NetworkError(f"inputs of {name}: give them by name, as in {{'I': 5.0}}, not {shown(inputs)}")
-        given = plain_values(model, {} if inputs is None else inputs)
+        own = {SENT: self._sent[name]} if name in self._sent else {}
+        given = plain_values(model, {**own, **({} if inputs is None else inputs)})
         waiting = {receiver: w for (target, receiver), w in self._waiting.items() if target == name}
         names, deltas = population.input_names((*given, *(n for n in waiting if n not in given)))
         find_engine = partial(population.find_engine, deltas)

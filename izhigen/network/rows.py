@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from izhigen.errors import NetworkError
+from izhigen.memory.space import free_bytes
+
 Array = Any
+
+DRAWN_BYTES = 72
+"""Bytes that a synapse takes at most while it is drawn and put into its place."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +62,8 @@ class Rows:
     def targets(self) -> Array:
         """The target of every synapse, int64."""
         if self.target is None:
-            return np.tile(np.arange(self.columns), self.start.shape[1] - 1)
+            sources, edges = self.start.shape[1] - 1, edges_of(self.columns, len(self.start))
+            return np.concatenate([np.tile(np.arange(first, last), sources) for first, last in pairwise(edges)])
         return self.target.astype(np.int64)
 
     @property
@@ -67,6 +75,22 @@ class Rows:
     def most_delay(self) -> int:
         """Steps of the longest delay."""
         return int(self.delay.max())
+
+
+def check_room(synapses: float, where: str) -> None:
+    """Refuse more synapses than free memory has room to draw.
+
+    Raises
+    ------
+    NetworkError
+        Says how many there would be, how many bytes they take, and how many synapses would fit.
+    """
+    free = free_bytes()
+    if synapses * DRAWN_BYTES > free:
+        raise NetworkError(
+            f"{where}: drawing its {synapses:,.0f} synapses takes some {synapses * DRAWN_BYTES / 1e9:,.1f} GB, and "
+            f"{free / 1e9:,.1f} GB are free; {free / DRAWN_BYTES:,.0f} synapses would fit"
+        )
 
 
 def edges_of(targets: int, parts: int) -> Array:
@@ -86,10 +110,9 @@ def make_rows(
         weight, delay = np.zeros(1, weight.dtype), np.ones(1, np.int64)
     small = np.uint8 if delay.max() < 256 else np.uint16
     delay = delay.astype(small) if delay.size == 1 or delay.min() != delay.max() else delay[:1].astype(small)
-    is_whole = count == sources * targets and parts == 1 and delay.size == 1 and count > 0
+    is_whole = count == sources * targets > 0 and delay.size == 1
     if is_whole and (target.reshape(sources, targets) == np.arange(targets)).all():
-        start = np.arange(sources + 1, dtype=np.int64)[None] * targets
-        return Rows(start, None, weight, delay, targets)
+        return _whole_rows(sources, targets, weight, delay, edges_of(targets, parts))
     part: Array = None
     if parts > 1:
         part = np.searchsorted(edges_of(targets, parts)[1:], target, side="right")
@@ -108,6 +131,17 @@ def make_rows(
     start[1:, 0] = ends[:-1, -1]
     index = np.uint16 if targets <= 1 << 16 else np.uint32
     return Rows(start, target.astype(index), np.ascontiguousarray(weight), np.ascontiguousarray(delay), targets)
+
+
+def _whole_rows(sources: int, targets: int, weight: Array, delay: Array, edges: Array) -> Rows:
+    """Rows of all sources with all targets, which need no index."""
+    sizes = np.diff(edges)
+    if weight.size > 1:
+        matrix = weight.reshape(sources, targets)
+        weight = np.concatenate([matrix[:, first:last].reshape(-1) for first, last in pairwise(edges)])
+    first = np.concatenate([[0], np.cumsum(sizes * sources)[:-1]])
+    start = first[:, None] + sizes[:, None] * np.arange(sources + 1)
+    return Rows(np.ascontiguousarray(start, np.int64), None, np.ascontiguousarray(weight), delay, targets)
 
 
 class Waiting:

@@ -21,9 +21,10 @@ def slowly(build, steps, inputs, seed):
     dtype, length = net.populations["a"].dtype, 400
     alone = {}
     for name, own in net.populations.items():
-        pop = own.model.population(len(own), dt=net.dt, dtype=dtype, seed=own.neurons.seed, backend=own.backend)
+        pop = own.model.population(own.size, dt=net.dt, dtype=dtype, seed=own.neurons.seed, backend=own.backend)
         for state, values in own.state.items():
-            pop.state[state] = np.array(values)
+            if state in own.model.gradient_states:
+                pop.state[state] = np.array(values)
         alone[name] = pop
     pending = {}
     synapses = [
@@ -31,15 +32,14 @@ def slowly(build, steps, inputs, seed):
         for c in net.connections
     ]
     rows = [
-        [[s for s in one if s[0] == k] for k in range(len(net.populations[c.source]))]
+        [[s for s in one if s[0] == k] for k in range(net.populations[c.source].neurons.layout.count)]
         for one, c in zip(synapses, net.connections)
     ]
     for c in net.connections:
-        model = net.populations[c.target].model
-        kind = "delta" if c.to in model.states else "event" if c.to in model.on_event else "input"
-        name = f"{c.to}_delta" if kind == "delta" else c.to
-        pending.setdefault((c.target, name), np.zeros((length, len(net.populations[c.target])), dtype))
-        c.kind, c.name = kind, name
+        model, name = net.populations[c.target].model, c.receiver
+        assert name in (f"{c.to}_delta", f"{c.to}_spikes", c.to)
+        c.is_held = name in model.inputs and name not in model.on_event
+        pending.setdefault((c.target, name), np.zeros((length, net.populations[c.target].neurons.layout.count), dtype))
     spikes = {name: [] for name in alone}
     for step in range(steps):
         flags = {}
@@ -48,16 +48,17 @@ def slowly(build, steps, inputs, seed):
             for (target, to), sums in pending.items():
                 if target == name:
                     given = np.asarray(values.get(to, 0.0), dtype)
-                    values[to] = sums[step % length] + given if to in values else sums[step % length].copy()
-            flags[name] = pop.step(**values)
+                    arrived = sums[step % length].reshape(pop.shape)
+                    values[to] = arrived + given if to in values else arrived.copy()
+            flags[name] = pop.step(**values).reshape(-1)
             spikes[name] += [(step, int(k)) for k in np.flatnonzero(flags[name])]
         for sums in pending.values():
             sums[step % length] = 0
         for c, own in zip(net.connections, rows):
-            sums = pending[c.target, c.name]
+            sums = pending[c.target, c.receiver]
             for k in np.flatnonzero(flags[c.source]):
                 for _, target, weight, delay in own[k]:
-                    sums[(step + delay + (c.kind == "input")) % length, target] += weight
+                    sums[(step + delay + c.is_held) % length, target] += weight
     return spikes, {name: {s: np.array(v) for s, v in pop.state.items()} for name, pop in alone.items()}
 
 
@@ -147,6 +148,7 @@ def test_every_rule(rule):
     assert_alike(quickly(build, 300, INPUTS, 3, backend="numpy", cuts=(11,), threads=2), numpy)
 
 
+@pytest.mark.sample(14)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("delay", DELAYS.values(), ids=DELAYS)
 @pytest.mark.parametrize("weight", WEIGHTS.values(), ids=WEIGHTS)
@@ -163,3 +165,61 @@ def test_every_receiver_that_also_has_an_input(to):
     inputs = {"a": {"I": 12.0, **({} if name == "I" else {name: np.linspace(0, 0.01, 23)})}, "b": {"I": 5.0}}
     expected = slowly(build, 200, inputs, 1)
     assert_alike(quickly(build, 200, inputs, 1, cuts=(3,)), expected)
+
+
+OTHERS = {
+    "adaptive exponential": iz.load("AdExIF").with_synapse(iz.synapses.exponential("s", 5.0)),
+    "Hodgkin and Huxley": iz.load("HodgkinHuxley").with_synapse(iz.synapses.exponential("s", 5.0, 0.0)),
+    "refractory": iz.load("Lif").with_refractory(2.0).with_synapse(iz.synapses.alpha("s", 5.0)),
+    "several events": iz.Model(
+        "Events", "dV/dt = (I - V)/10\nds/dt = -s/5", threshold="V >= 1", reset="V = 0", inputs=["I"],
+        events={"high": iz.Event("s > 0.5", trigger="rising"), "low": iz.Event("V < 0.2")},
+    ),
+    "noise": iz.load("RS").with_noise(V=1.0).with_synapse(iz.synapses.nmda("s")),
+    "saturating": iz.load("RS").with_part(
+        equations="ds/dt = -s/5", current="s*(E - V)", on_event={"s_spikes": "s = s + s_spikes*(1 - s)"}, E=0.0
+    ),
+}  # fmt: skip
+CURRENT = {"adaptive exponential": 1.0, "Hodgkin and Huxley": 8.0, "refractory": 25.0, "several events": 1.3}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_models(name):
+    """Kernels of any kind, with lists of several events and random numbers of their own; a population of two axes."""
+    model = OTHERS[name]
+
+    def build(seed, **options):
+        net = iz.Network(dt=0.1, seed=seed, **{"dtype": "float64", **options})
+        net.population("a", model, 19)
+        net.population("b", model, (3, 90))
+        for source, target in (("a", "b"), ("b", "a"), ("b", "b")):
+            net.connect(source, target, to="s", rule=connect.fixed_total(80), weight=0.01, delay=0.3)
+        return net
+
+    inputs = {"a": {"I": CURRENT.get(name, 10.0)}, "b": {"I": 1.1 * CURRENT.get(name, 10.0)}}
+    expected = slowly(build, 600, inputs, 2)
+    assert sum(map(len, expected[0].values())) > 50
+    assert_alike(quickly(build, 600, inputs, 2, cuts=(1, 301), threads=2), expected)
+
+
+def test_events_and_traces_are_recorded_as_of_populations_alone():
+    """A network whose synapses weigh nothing is its populations, each with the seed that it has."""
+    net = iz.Network(dt=0.1, seed=4, threads=2)
+    model = OTHERS["several events"].with_noise(V=0.05)
+    net.population("a", model, 300)
+    net.connect("a", "a", to="s", rule=connect.fixed_probability(0.1), weight=0.0, delay=0.7)
+    alone = model.population(300, dt=0.1, seed=net.populations["a"].neurons.seed)
+    record = ["spike", "high", "low", "V", "count", "isi"]
+    for current in (1.2, "1.2 + 0.5*sin(t/10)", iz.inputs.wiener(120.0, n=300, seed=1) + 1.2,
+                    iz.inputs.poisson(300.0, weight=5.0), np.linspace(0.5, 2.0, 400)[:, None]):  # fmt: skip
+        for chosen in ("I", "s_delta"):
+            given = {"I": 1.2, chosen: current}
+            net.reset()
+            alone.reset()
+            found = net.run(40.0, record={"a": record}, every=7, inputs={"a": given}, neurons={"a": [5, 299, 3]})["a"]
+            expected = alone.run(40.0, record=record, every=7, neurons=[5, 299, 3], **given)
+            np.testing.assert_array_equal(found["V"], expected["V"])
+            for name in ("spike", "high", "low"):
+                for one, other in zip(found.events[name], expected.events[name]):
+                    np.testing.assert_array_equal(one, other)
+            np.testing.assert_array_equal(found["count"], expected["count"])

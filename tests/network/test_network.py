@@ -70,6 +70,20 @@ def test_what_a_connection_is_asked_wrongly(arguments, said):
     assert net.connections == before
 
 
+def test_more_synapses_than_memory_are_refused_before_they_are_drawn():
+    net = iz.Network()
+    net.population("a", "RS", 1_000_000)
+    for rule in (
+        iz.connect.all_to_all(),
+        "0.9 + 0*i",
+        iz.connect.fixed_indegree(10**9),
+        iz.connect.fixed_total(10**15),
+    ):
+        with pytest.raises(NetworkError, match=r"drawing its [\d,]+ synapses takes some [\d,.]+ GB, and .* would fit"):
+            net.connect("a", "a", to="V", rule=rule)
+    assert not net.connections
+
+
 def test_other_things_that_are_refused(tmp_path):
     net, other = small(), small()
     with pytest.raises(NetworkError, match="belongs to another network"):
@@ -436,3 +450,58 @@ def test_his_method_is_what_he_wrote():
     after = np.array([(-65.0, u + 8.0) if v >= 30 else (v, u) for v, u in expected])
     np.testing.assert_allclose(rows["V"][:, 0], after[:, 0], rtol=1e-9)
     np.testing.assert_allclose(rows["u"][:, 0], after[:, 1], rtol=1e-9)
+
+
+# -- sources ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["c", "numpy"])
+def test_given_spikes_are_sent_and_recordings_again(backend):
+    net = iz.Network(dt=0.1, backend=backend)
+    net.spikes("drive", [1.0, 2.04, 2.1], [0, 3, 0], size=5)
+    net.population("b", iz.Model("Sum", "dx/dt = 0", initial={"x": 0.0}), 5)
+    net.connect("drive", "b", to="x", rule=iz.connect.one_to_one(), weight=[1.0, 2.0, 3.0, 4.0, 5.0], delay=0.5)
+    found = net.run(5.0, record={"drive": ["spike"], "b": ["x"]})
+    np.testing.assert_allclose(found["drive"].spike_times, [1.0, 2.1, 2.1])
+    assert found["drive"].spikes[1].tolist() == [0, 0, 3]
+    x = found["b"]["x"]
+    assert x[13, 0] == 0 and x[14, 0] == 1 and x[-1].tolist() == [2, 0, 0, 4, 0]  # row 14 is the end of 1.5 ms
+    again = iz.Network(dt=0.1, backend=backend)
+    again.spikes("drive", found["drive"])
+    np.testing.assert_array_equal(again.run(5.0)["drive"].spike_times, found["drive"].spike_times)
+    assert len(again.populations["drive"]) == 5
+
+
+def test_poisson_sources():
+    net = iz.Network(dt=0.1, seed=3)
+    net.poisson("p", 500, 20.0)
+    net.poisson("q", 100, "20*(1 + sin(t))")
+    found = net.run(1000.0)
+    assert abs(len(found["p"].spike_times) - 10_000) < 500 and abs(len(found["q"].spike_times) - 2000) < 250
+    net.reset()
+    np.testing.assert_array_equal(net.run(1000.0)["p"].spike_times, found["p"].spike_times)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda net: net.spikes("s", [0.0], [0]), "spike 0, at 0 ms of source 0, is not above 0"),
+        (lambda net: net.spikes("s", [1.0, 1.04], [2, 2]), None),
+        (lambda net: net.spikes("s", [1.01, 1.04], [2, 2]), "source 2 has two spikes in the step that ends at 1.1 ms"),
+        (lambda net: net.spikes("s", [1.0], [2], size=2), "is of source 2 or later"),
+        (lambda net: net.spikes("s", [1.0]), "give times and indices"),
+        (lambda net: net.spikes("s", [1.0, 2.0], [0]), "shapes"),
+        (lambda net: net.spikes("s", [float("nan")], [0]), "finite"),
+        (lambda net: net.poisson("s", 3, -1.0), "rate"),
+        (lambda net: net.poisson("s", 0, 1.0), "size"),
+        (lambda net: net.poisson("s", 3, None), "no rate"),
+    ],
+)
+def test_sources_that_are_refused(call, said):
+    net = iz.Network(dt=0.1)
+    if said is None:
+        call(net)
+        return
+    with pytest.raises((NetworkError, ValueShapeError), match=said):
+        call(net)
+    assert not net.populations

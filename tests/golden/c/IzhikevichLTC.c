@@ -396,10 +396,11 @@ static OUT_OF_LINE int step_tile(const struct lanes *lanes, const struct constan
 /* Copy count values into a full tile; lanes beyond count repeat the last one. */
 static void fill_float(float *lanes, const float *values, int64_t count)
 {
+    const float last = values[count - 1];
     int64_t lane;
     memcpy(lanes, values, (size_t)count * sizeof *lanes);
     for (lane = count; lane < TILE; lane++)
-        lanes[lane] = values[count - 1];
+        lanes[lane] = last;
 }
 
 /* Rows of other steps lie far apart, where no processor looks for them by itself: this many steps ahead. A fetch beyond
@@ -419,10 +420,16 @@ static const float *read_input(float *room, const struct IzhikevichLTC_input *in
                                         + (uintptr_t)(IZ_AHEAD * input->step_stride) * sizeof *row));
         return row;
     }
-    if (input->neuron_stride == 0)
+    if (input->neuron_stride == 1) {
+        const float last = row[count - 1];
+        memcpy(room, row, (size_t)count * sizeof *room);
+        for (lane = count; lane < TILE; lane++)
+            room[lane] = last;
+    } else if (input->neuron_stride == 0) {
+        const float value = row[0];
         for (lane = 0; lane < TILE; lane++)
-            room[lane] = row[0];
-    else
+            room[lane] = value;
+    } else
         for (lane = 0; lane < TILE; lane++)
             room[lane] = row[(lane < count ? lane : count - 1) * input->neuron_stride];
     return room;
