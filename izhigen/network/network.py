@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -393,6 +393,9 @@ class Network:
         """Time in ms: the number of steps since the last reset times dt."""
         return self._steps_done * self._dt
 
+    def __reduce__(self) -> Any:
+        raise NetworkError("a network cannot be copied or pickled; make it again from the same seed")
+
     def __repr__(self) -> str:
         neurons = sum(p.neurons.layout.count for p in self._populations.values())
         synapses = sum(map(len, self._connections))
@@ -506,16 +509,17 @@ class Network:
         chosen = by_name(neurons, self._populations, "neurons")
         wanted = dict(by_name(record, self._populations, "record")) if isinstance(record, Mapping) else None
         delivery = self._prepare()
+        ready = {
+            name: self._ready(name, count, given.get(name)) for name in self._populations
+        }  # kernels are built here
+        asked = {name: record if wanted is None else wanted.get(name, []) for name in ready}
+        driver = Driver(delivery, list(ready), self._threads) if isinstance(delivery, CDelivery) else None
         parts: list[Part] = []
-        folder = None if out is None else _new_folder(out)
+        done, folder = 0, None if out is None else _new_folder(out)
         with Interruptible() as signals:
             try:
-                for name in self._populations:
-                    asked = record if wanted is None else wanted.get(name, [])
-                    parts.append(self._part(name, count, asked, every, chosen.get(name), given.get(name), folder))
-                driver = None
-                if isinstance(delivery, CDelivery):
-                    driver = Driver(delivery, list(self._populations), self._threads)
+                for name, part in ready.items():
+                    parts.append(self._with_plan(part, count, asked[name], every, chosen.get(name), folder))
                 runner = NetworkRunner(parts, delivery, self._steps_done, self._least, check_finite, driver)
                 try:
                     with progress_bar(progress, count, f"{count * self._dt:g} ms") as bar:
@@ -525,17 +529,16 @@ class Network:
                 found = {part.name: part.plan.recording(done, signals.look()) for part in parts}
             except BaseException as problem:
                 for part in parts:
-                    part.plan.abandon(part.population.neurons.steps_done - part.start, problem)
-                if folder is not None:
-                    with contextlib.suppress(OSError):  # it holds what was recorded
-                        folder.rmdir()
+                    part.plan.abandon(done, problem)
+                if folder is not None and not done:
+                    shutil.rmtree(folder, ignore_errors=True)  # it is of this call, and nothing is recorded in it
                 raise
         return NetworkRecording(found if wanted is None else {name: found[name] for name in found if name in wanted})
 
-    def _part(self, name: str, count: int, record: Any, every: int, chosen: Any, inputs: Any, out: Path | None) -> Part:
-        """A population made ready to run."""
+    def _ready(self, name: str, count: int, inputs: Any) -> Part:
+        """A population with the kernel and the inputs of a run."""
         population = self._populations[name]
-        model, neurons = population.model, population.neurons
+        model = population.model
         if inputs is not None and not isinstance(inputs, Mapping):
             raise NetworkError(f"inputs of {name}: give them by name, as in {{'I': 5.0}}, not {shown(inputs)}")
         own = {SENT: self._sent[name]} if name in self._sent else {}
@@ -543,23 +546,18 @@ class Network:
         waiting = {receiver: w for (target, receiver), w in self._waiting.items() if target == name}
         names, deltas = population.input_names((*given, *(n for n in waiting if n not in given)))
         find_engine = partial(population.find_engine, deltas)
-        engine, feeds = find_engine_and_feeds(neurons, names, given, count, find_engine, tuple(waiting))
-        held = {each: None if each in waiting else held_values(feed, count) for each, feed in feeds.items()}
-        subject = run_subject(neurons, held, engine, self._backend, ())
+        engine, feeds = find_engine_and_feeds(population.neurons, names, given, count, find_engine, tuple(waiting))
+        return Part(name, population, engine, feeds, waiting, frozenset(given) & frozenset(waiting))
+
+    def _with_plan(self, part: Part, count: int, record: Any, every: int, chosen: Any, out: Path | None) -> Part:
+        """The same with what it writes down."""
+        model = part.population.model
+        held = {n: None if n in part.waiting else held_values(feed, count) for n, feed in part.feeds.items()}
+        subject = run_subject(part.population.neurons, held, part.engine, self._backend, ())
         record = [] if record is None and model.threshold is None else record
-        place = None if out is None or record == [] else out / f"{name}.zarr"
-        plan = RecordingPlan(subject, count, record, every, chosen, place)
-        return Part(
-            name,
-            population,
-            engine,
-            feeds,
-            plan,
-            waiting,
-            model.threshold is not None,
-            frozenset(given) & frozenset(waiting),
-            self._steps_done,
-        )
+        place = None if out is None or record == [] else out / f"{part.name}.zarr"
+        part.plan = RecordingPlan(subject, count, record, every, chosen, place)
+        return part
 
 
 def _new_folder(out: Any) -> Path:

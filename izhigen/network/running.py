@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from izhigen.backends.c import CEngine
 from izhigen.backends.engine import NO_OUTPUTS, Engine, Outputs, Source, Spikes
-from izhigen.errors import NonFiniteError
+from izhigen.errors import BackendError, NonFiniteError
 from izhigen.inputs.feeds import Feed
 from izhigen.network.delivery import Delivery
-from izhigen.network.driver import Driver, Member
+from izhigen.network.driver import Driver, Found, Member
 from izhigen.network.members import NetworkPopulation
 from izhigen.network.rows import Waiting
 from izhigen.population.faults import bad_input_error, find_bad_input, find_bad_rate, non_finite
@@ -26,6 +26,8 @@ SECONDS = 0.05
 """About how long a call takes: short enough for a progress bar and for Ctrl-C."""
 LONGEST_CALL = 1 << 20
 """Most steps of a call."""
+SINGLE = 64
+"""Steps that are made one by one to find the first that leaves a state not finite."""
 KEPT_EVERY = 64
 """Blocks after which all states are copied, so that one that is not finite can be traced to its step."""
 SPIKE_NUMBER = 0
@@ -43,26 +45,21 @@ class Part:
     engine : Engine
     feeds : mapping
         Of all inputs that the kernel reads.
-    plan : RecordingPlan
     waiting : mapping
         Name of an input that spikes are delivered to, to what waits for it.
-    has_spikes : bool
-        Whether the model has a threshold.
     given : frozenset of str
         Inputs of ``waiting`` that a user gives too.
-    start : int
-        The first step of the run.
+    plan : RecordingPlan
+        Set once it may open files.
     """
 
     name: str
     population: NetworkPopulation
     engine: Engine
     feeds: Mapping[str, Feed]
-    plan: RecordingPlan
     waiting: Mapping[str, Waiting]
-    has_spikes: bool
     given: frozenset[str]
-    start: int
+    plan: RecordingPlan = field(init=False)
 
     def sources(self, offset: int, step: int, steps: int) -> dict[str, Source]:
         """Inputs of steps that begin ``offset`` steps into the run."""
@@ -87,7 +84,7 @@ class Part:
 
     def outputs(self, outputs: Outputs) -> Outputs:
         """What the plan asks for, and the spikes."""
-        if not self.has_spikes or SPIKE_NUMBER in outputs.events:
+        if self.population.model.threshold is None or SPIKE_NUMBER in outputs.events:
             return outputs
         return replace(outputs, events=(SPIKE_NUMBER, *outputs.events))
 
@@ -174,27 +171,33 @@ class NetworkRunner:
 
     def _call(self, driver: Driver, steps: int) -> None:
         """Many blocks in one call, whose length follows from how long the last one took."""
-        offset, step, started = self.done, self._start + self.done, time.perf_counter()
+        offset, started = self.done, time.perf_counter()
         sources = {part.name: part.given_sources(offset, steps) for part in self._parts}
         sound = self._sound_steps(sources, steps)
-        if sound < steps:
-            sources, steps = {part.name: part.given_sources(offset, sound) for part in self._parts}, sound
-        members = []
-        for part in self._parts:
-            outputs = part.outputs(part.plan.outputs(offset, steps))
-            block = part.population.neurons.block(sources[part.name], steps, self._check, step, outputs)
-            engine = part.engine
-            assert isinstance(engine, CEngine)
-            members.append(Member(engine, block, offset, part.waiting, part.given))
-        found = driver.run(members, step, steps, self._least, self._check)
+        found = self._many(driver, min(steps, sound), [part.plan.outputs(offset, sound) for part in self._parts])
         if found.bad:
-            self._trace_back(steps)
-        self.done += found.steps
+            self._trace_back(sound)
+        self._count(found.steps)
         for part, spikes in zip(self._parts, found.spikes):
-            part.population.neurons.steps_done = self._start + self.done
             part.plan.collect(part.recorded(spikes), offset)
         took = time.perf_counter() - started
         self._most = int(min(max(1.0, self._most * min(SECONDS / max(took, 1e-6), 8.0)), LONGEST_CALL))
+
+    def _many(self, driver: Driver, steps: int, outputs: Sequence[Outputs]) -> Found:
+        """One call of the driver; what it made is not counted yet."""
+        offset, step, members = self.done, self._start + self.done, []
+        for part, wanted in zip(self._parts, outputs):
+            sources, engine = part.given_sources(offset, steps), part.engine
+            block = part.population.neurons.block(sources, steps, self._check, step, part.outputs(wanted))
+            assert isinstance(engine, CEngine)
+            members.append(Member(engine, block, offset, part.waiting, part.given))
+        return driver.run(members, step, steps, self._least, self._check)
+
+    def _count(self, steps: int) -> None:
+        """So many steps were made by all populations."""
+        self.done += steps
+        for part in self._parts:
+            part.population.neurons.steps_done = self._start + self.done
 
     def _block(self, steps: int) -> None:
         offset, step, found = self.done, self._start + self.done, {}
@@ -217,9 +220,7 @@ class NetworkRunner:
         if bad:
             self._trace_back(steps)
         self._exchange(found, step, steps)
-        self.done += steps
-        for part in self._parts:
-            part.population.neurons.steps_done = self._start + self.done
+        self._count(steps)
 
     def _exchange(self, found: Mapping[str, Spikes], step: int, steps: int) -> None:
         for part in self._parts:
@@ -259,10 +260,18 @@ class NetworkRunner:
         self.done = kept.offset
 
     def _trace_back(self, steps: int) -> None:
-        """Run again step by step, from the last copy to the first one that leaves a state not finite, and say which."""
+        """Run again from the last copy, at last step by step, to the first one that leaves a state not finite."""
         last = self.done + steps
         if self._kept is not None:
             self._restore(self._kept)
+        while self._driver is not None and last - self.done > SINGLE:
+            before, half = self._copy(), (last - self.done) // 2
+            found_half = self._many(self._driver, half, [NO_OUTPUTS] * len(self._parts))
+            if found_half.bad:
+                self._restore(before)
+                last = self.done + half
+            else:
+                self._count(found_half.steps)
         while self.done < last:
             before, step, found = self._copy(), self._start + self.done, {}
             bad: tuple[Part, int, dict[str, Source]] | None = None
@@ -280,9 +289,8 @@ class NetworkRunner:
                 what = non_finite(part.population.neurons, neuron, values, 0, "the network is left before it, with")
                 raise _of_population(part, what)
             self._exchange(found, step, 1)
-            self.done += 1
-            for part in self._parts:
-                part.population.neurons.steps_done = self._start + self.done
+            self._count(1)
+        raise BackendError("a state was not finite, and is when the same steps are made again; please report this")
 
 
 def _none() -> Spikes:

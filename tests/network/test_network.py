@@ -2,6 +2,7 @@
 
 import copy
 import os
+import pickle
 import signal
 import threading
 
@@ -126,7 +127,9 @@ def test_other_things_that_are_refused(tmp_path):
         net.run(1.0, inputs={"a": {"J": 1.0}})
     with pytest.raises(ValueShapeError, match="record: 'W'"):
         net.run(1.0, record={"a": ["W"]})
-    assert net.t == 0
+    with pytest.raises(ValueShapeError, match="record: 'W'"):
+        net.run(1.0, record={"a": ["V"], "b": ["W"]}, out=tmp_path / "x")
+    assert net.t == 0 and not (tmp_path / "x").exists()
     net.run(1.0, out=tmp_path / "x")
     with pytest.raises(RecordingError):
         net.run(1.0, out=tmp_path / "x")
@@ -142,6 +145,12 @@ def test_a_population_is_advanced_by_its_network_alone():
     alone = copy.copy(a)
     alone.run(1.0, I=10.0)
     assert alone.t == pytest.approx(1.0) and net.t == 0 and "Population 'a' of RS" in repr(a)
+
+
+def test_a_network_is_not_copied():
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(NetworkError, match="make it again from the same seed"):
+            copied(small())
 
 
 def test_two_users_at_once_are_refused():
@@ -357,6 +366,12 @@ def test_what_is_not_finite_is_named_by_population_neuron_and_step(backend):
     again.population("a", "RS", 20)
     again.run(stop, inputs={"a": {"I": 10.0}})
     np.testing.assert_array_equal(again.populations["a"].V, net.populations["a"].V)
+    late = iz.Network(dt=0.01, seed=1, backend=backend)
+    late.population("slow", iz.Model("Slow", "dV/dt = V*V", initial={"V": 0.01}), 3)
+    late.populations["slow"].V[2] = 0.02
+    with pytest.raises(NonFiniteError, match=r"population 'slow': neuron 2 became infinite .*in step (49|50)\d\d "):
+        late.run(200.0, record={})
+    assert 49 < late.t < 51 and np.isfinite(late.populations["slow"].V).all()
     net.reset()
     with pytest.raises(NonFiniteError, match="population 'a': input 'I' of neuron 0"):
         net.run(10.0, inputs={"a": {"I": np.r_[np.zeros(5), np.inf, np.zeros(14)][:, None]}})
