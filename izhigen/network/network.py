@@ -28,7 +28,7 @@ from izhigen.network.recording import NetworkRecording
 from izhigen.network.rows import Waiting, check_room, make_rows
 from izhigen.network.running import NetworkRunner, Part
 from izhigen.network.sources import SENT, check_rate, given_spikes, source_model
-from izhigen.network.values import Drawing, Space, by_name, generator, read_positions
+from izhigen.network.values import Drawing, Given, Space, by_name, generator, read_positions
 from izhigen.population.checks import check_dtype, check_seed, read_options
 from izhigen.population.exclusive import Use, exclusive
 from izhigen.population.progress import Progress, progress_bar, read_progress
@@ -224,8 +224,8 @@ class Network:
         *,
         to: str,
         rule: Rule | str | None = None,
-        weight: Any = None,
-        delay: Any = None,
+        weight: Given = None,
+        delay: Given = None,
     ) -> Connection: ...
 
     @overload
@@ -236,8 +236,8 @@ class Network:
         *,
         to: str,
         rule: Rule | str | None = None,
-        weight: Any = None,
-        delay: Any = None,
+        weight: Given = None,
+        delay: Given = None,
     ) -> list[Connection]: ...
 
     @exclusive
@@ -248,8 +248,8 @@ class Network:
         *,
         to: str,
         rule: Rule | str | None = None,
-        weight: Any = None,
-        delay: Any = None,
+        weight: Given = None,
+        delay: Given = None,
     ) -> Connection | list[Connection]:
         """Connect a population with another one, or with several.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from izhigen.errors import NetworkError, shown, suggest
 from izhigen.model.expressions import parse_expression
@@ -20,6 +21,8 @@ from izhigen.units.quantities import plain
 
 Array = Any
 
+Given = ArrayLike | Callable[[int, np.random.Generator], ArrayLike] | Distribution | str | None
+"""Weights and delays as a user gives them."""
 AXES = ("x", "y", "z")
 MOST_DELAY = (1 << 16) - 2
 """Steps of the longest delay."""
@@ -215,4 +218,4 @@ def by_name(value: Mapping[str, Any] | None, known: Mapping[str, Any], what: str
     return found
 
 
-__all__ = ["Drawing", "Space", "by_name", "generator", "read_positions"]
+__all__ = ["Drawing", "Given", "Space", "by_name", "generator", "read_positions"]
