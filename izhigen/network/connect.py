@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from izhigen.errors import NetworkError, shown
+from izhigen.memory.space import refuse_masked
 from izhigen.scalars import read_finite, read_flag, read_whole
 
 Array = Any
@@ -377,11 +378,20 @@ def matrix(weights: Any) -> Rule:
         return Listed(
             found.row.astype(np.int64), found.col.astype(np.int64), "matrix", tuple(found.shape), np.asarray(found.data)
         )
-    array = np.asarray(weights)
+    refuse_masked("matrix", weights)
+    array = as_array(weights)
     if array.ndim != 2 or array.dtype.kind not in "iufb":
         raise NetworkError("matrix takes a matrix of numbers, one row a source and one column a target")
     row, column = np.nonzero(array)
     return Listed(row, column, "matrix", array.shape, array[row, column].astype(np.float64))
+
+
+def as_array(values: Any) -> Array:
+    """An array of what a user gives; of lists of several lengths, one of objects."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        return np.array([values], object)
 
 
 def _number(count: Any) -> int:
@@ -392,7 +402,8 @@ def _number(count: Any) -> int:
 
 
 def _indices(values: Any, name: str) -> Array:
-    array = np.asarray(values)
+    refuse_masked(f"pairs: {name}", values)
+    array = as_array(values)
     if array.ndim != 1 or (array.dtype.kind not in "iu" and array.size):
         raise NetworkError(f"pairs: {name} is not an array of indices, one a pair: {shown(values)}")
     return array.astype(np.int64)

@@ -136,8 +136,9 @@ class Network:
         ValueShapeError
             For values that do not fit.
         """
-        if not isinstance(name, str) or not name or name != name.strip() or "\n" in name or "/" in name:
-            raise NetworkError(f"name={shown(name)}: a population's name is text on one line, without '/'")
+        is_text = isinstance(name, str) and name.isprintable() and name == name.strip() != ""
+        if not is_text or set(name) & set("/\\"):
+            raise NetworkError(f"name={shown(name)}: a population's name is printable text without '/' and backslashes")
         if name in self._populations:
             raise NetworkError(f"a population is called {shown(name)} already; give this one another name")
         model = load(model) if isinstance(model, str) else model

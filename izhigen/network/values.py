@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from izhigen.errors import NetworkError, shown, suggest
+from izhigen.memory.space import refuse_masked
 from izhigen.model.expressions import parse_expression
 from izhigen.model.functions import CONSTANTS
-from izhigen.network.connect import Pairs
+from izhigen.network.connect import Pairs, as_array
 from izhigen.population.distributions import Distribution
 from izhigen.scalars import carries_unit, real_numbers
 from izhigen.timegrid import TOLERANCE
@@ -113,12 +114,14 @@ class Drawing:
         if isinstance(value, Distribution):
             value = value.draw(count, self.seed, "\n".join((*self.names, what)))
         elif isinstance(value, str):
-            value = np.broadcast_to(self.space.evaluate(value, pairs.source, pairs.target, what), count)
+            found = self.space.evaluate(value, pairs.source, pairs.target, f"{self.where}: {what}")
+            value = np.broadcast_to(found, count)
         elif callable(value):
             value = self._called(value, what)
         elif carries_unit(value):
             value = plain(value, unit, f"{self.where}: {what}", NetworkError)
-        array = np.asarray(real_numbers(f"{self.where}: {what}", value, np.asarray(value), self._forms(what)))
+        refuse_masked(f"{self.where}: {what}", value)
+        array = np.asarray(real_numbers(f"{self.where}: {what}", value, as_array(value), self._forms(what)))
         array = np.asarray(array, np.float64)
         if array.ndim == 2 and array.shape == self.shape:
             array = array[pairs.source, pairs.target]
@@ -192,7 +195,8 @@ def read_positions(value: Any, count: int, name: str) -> Array:
     if value is None:
         return None
     hint = f"; give {count} rows of 1 to 3 coordinates"
-    array = np.asarray(real_numbers(f"positions of {name}", value, np.asarray(value), hint), np.float64)
+    refuse_masked(f"positions of {name}", value)
+    array = np.asarray(real_numbers(f"positions of {name}", value, as_array(value), hint), np.float64)
     array = array[:, None] if array.ndim == 1 else array
     if array.ndim != 2 or array.shape[0] != count or not 1 <= array.shape[1] <= len(AXES):
         raise NetworkError(f"positions of {name} have the shape {array.shape}{hint}")

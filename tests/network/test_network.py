@@ -51,6 +51,9 @@ INPUTS = {"a": {"I": 10.0}, "b": {"I": 4.0}}
         ({"to": 3}, "to=3 is no name"),
         ({"weight": np.zeros(7)}, r"weight has the shape \(7,\).* a matrix \(20, 10\)"),
         ({"weight": float("inf")}, "weight is inf"),
+        ({"weight": [[1.0], [1.0, 2.0]]}, "holds no real numbers|is no number|several"),
+        ({"weight": np.ma.masked_array(np.ones(200), mask=np.arange(200) == 3)}, "mask"),
+        ({"weight": "nan"}, r"connection a to b.V: weight: 'nan' reads 'nan'"),
         ({"weight": 1e300}, "a weight is not finite in float32"),
         ({"weight": "exp(-distance)"}, "reads 'distance'.*positions"),
         ({"weight": "i + k"}, "reads 'k'"),
@@ -66,7 +69,7 @@ INPUTS = {"a": {"I": 10.0}, "b": {"I": 4.0}}
 def test_what_a_connection_is_asked_wrongly(arguments, said):
     net = small()
     before = net.connections
-    with pytest.raises(NetworkError, match=said):
+    with pytest.raises((NetworkError, ValueShapeError), match=said):
         net.connect("a", ["b"], **{"to": "V", "weight": 1.0, **arguments})
     assert net.connections == before
 
@@ -97,7 +100,7 @@ def test_other_things_that_are_refused(tmp_path):
         net.connect("a", "b", to="V", weight="1 +* 2")
     with pytest.raises(NetworkError, match="called 'a' already"):
         net.population("a", "RS", 3)
-    for name in ("", " x", "a/b", "a\nb", 3):
+    for name in ("", " x", "a/b", "a\\b", "a\nb", "a\0", "\ud800", 3):
         with pytest.raises(NetworkError, match="name="):
             net.population(name, "RS", 3)
     with pytest.raises(NetworkError, match="is no model"):
