@@ -278,8 +278,13 @@ def _ranges(n: int, tile: int, threads: int, steps: int) -> list[tuple[int, int]
     """At most ``threads`` ranges of whole tiles that cover n neurons, each worth more than handing it over costs."""
     tiles = -(-n // tile)
     parts = max(1, min(threads, tiles, n * steps // LEAST_WORK))
-    edges = [min(n, tile * (tiles * k // parts)) for k in range(parts + 1)]
-    return list(pairwise(edges))
+    return tile_ranges(n, tile, parts)
+
+
+def tile_ranges(n: int, tile: int, parts: int) -> list[tuple[int, int]]:
+    """So many ranges of whole tiles that cover n neurons; some are empty where there are fewer tiles."""
+    tiles = -(-n // tile)
+    return list(pairwise(min(n, tile * (tiles * k // parts)) for k in range(parts + 1)))
 
 
 def _ordered(lists: list[Any], event_count: int) -> Spikes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ class Connection:
         weights = in_type(given.reshape(-1), rows.weight.dtype, self.where)
         if weights.size > 1 and len(rows.start) > 1:
             weights[self._order()] = weights.copy()
-        self._rows = Rows(rows.start, rows.target, weights, rows.delay, rows.columns)
+        self._rows = replace(rows, weight=weights)
         self._changed()
 
     @property

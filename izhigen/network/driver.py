@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from izhigen.backends.c import CEngine
+from izhigen.backends.c import CEngine, tile_ranges
 from izhigen.backends.engine import Block, Spikes
 from izhigen.backends.workers import Workers
 from izhigen.codegen.identifiers import c_name
@@ -117,9 +116,7 @@ class Driver:
         """Tell the call of a population; its lists, and the runs of its threads."""
         ffi, engine, block = self._ffi, member.engine, member.block
         n = len(next(iter(block.state.values())))
-        tiles = -(-n // engine.tile)
-        edges = [min(n, engine.tile * (tiles * k // threads)) for k in range(threads + 1)]
-        ranges = list(pairwise(edges))
+        ranges = tile_ranges(n, engine.tile, threads)
         events = engine.event_count
         widest = max(last - first for first, last in ranges)
         begun = engine.begin(block, ranges, (widest + engine.tile) * most * events)

@@ -153,8 +153,8 @@ class Waiting:
         Row ``k % length`` is added in step k.
     """
 
-    def __init__(self, neurons: int, dtype: Any, length: int, rows: Array = None) -> None:
-        self.rows = np.zeros((length, neurons), dtype) if rows is None else rows
+    def __init__(self, neurons: int, dtype: Any, length: int) -> None:
+        self.rows = np.zeros((length, neurons), dtype)
 
     def of(self, first_step: int, steps: int) -> Array:
         """The rows of some steps, which lie together where a run of blocks ends at multiples of their length."""

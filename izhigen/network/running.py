@@ -174,21 +174,25 @@ class NetworkRunner:
         offset, started = self.done, time.perf_counter()
         sources = {part.name: part.given_sources(offset, steps) for part in self._parts}
         sound = self._sound_steps(sources, steps)
-        found = self._many(driver, min(steps, sound), [part.plan.outputs(offset, sound) for part in self._parts])
+        if sound < steps:
+            sources, steps = {part.name: part.given_sources(offset, sound) for part in self._parts}, sound
+        found = self._many(driver, steps, sources, [part.plan.outputs(offset, steps) for part in self._parts])
         if found.bad:
-            self._trace_back(sound)
+            self._trace_back(steps)
         self._count(found.steps)
         for part, spikes in zip(self._parts, found.spikes):
             part.plan.collect(part.recorded(spikes), offset)
         took = time.perf_counter() - started
         self._most = int(min(max(1.0, self._most * min(SECONDS / max(took, 1e-6), 8.0)), LONGEST_CALL))
 
-    def _many(self, driver: Driver, steps: int, outputs: Sequence[Outputs]) -> Found:
+    def _many(
+        self, driver: Driver, steps: int, sources: Mapping[str, Mapping[str, Source]], outputs: Sequence[Outputs]
+    ) -> Found:
         """One call of the driver; what it made is not counted yet."""
         offset, step, members = self.done, self._start + self.done, []
         for part, wanted in zip(self._parts, outputs):
-            sources, engine = part.given_sources(offset, steps), part.engine
-            block = part.population.neurons.block(sources, steps, self._check, step, part.outputs(wanted))
+            engine = part.engine
+            block = part.population.neurons.block(sources[part.name], steps, self._check, step, part.outputs(wanted))
             assert isinstance(engine, CEngine)
             members.append(Member(engine, block, offset, part.waiting, part.given))
         return driver.run(members, step, steps, self._least, self._check)
@@ -266,7 +270,8 @@ class NetworkRunner:
             self._restore(self._kept)
         while self._driver is not None and last - self.done > SINGLE:
             before, half = self._copy(), (last - self.done) // 2
-            found_half = self._many(self._driver, half, [NO_OUTPUTS] * len(self._parts))
+            sources = {part.name: part.given_sources(self.done, half) for part in self._parts}
+            found_half = self._many(self._driver, half, sources, [NO_OUTPUTS] * len(self._parts))
             if found_half.bad:
                 self._restore(before)
                 last = self.done + half
