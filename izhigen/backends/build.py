@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from izhigen._version import __version__
 from izhigen.backends.cache import Cache, cache_limit, file_stem, open_cache
@@ -17,7 +18,7 @@ from izhigen.backends.toolchain import GUARDS, LIBRARY_SUFFIX, SHARED, Toolchain
 from izhigen.codegen.identifiers import c_name
 from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
-from izhigen.errors import BackendError
+from izhigen.errors import BackendError, CompileError
 from izhigen.files import sha256
 
 
@@ -78,6 +79,33 @@ def build(program: Program, *, again: bool = False) -> Built:
         built = replace(built, fresh=True, seconds=time.perf_counter() - started)
     cache.tidy_at_times(cache_limit(), stem)
     return built
+
+
+def build_and_open(program: Program, ffi: Any) -> tuple[Built, Any]:
+    """The shared library of a program, and as it is loaded by an interface; it stays open while that is held.
+
+    Raises
+    ------
+    CompileError
+        Where it cannot be loaded either once it was built again.
+    BackendError
+        As :func:`build`.
+    """
+    built = build(program)
+    try:
+        return built, _open(built, program, ffi)
+    except CompileError:  # a library that another machine left behind
+        built = build(program, again=True)
+        return built, _open(built, program, ffi)
+
+
+def _open(built: Built, program: Program, ffi: Any) -> Any:
+    try:
+        library = ffi.dlopen(str(built.library))
+        getattr(library, program.entry_point)
+    except (OSError, AttributeError) as problem:
+        raise CompileError(f"the compiled kernel {built.library} cannot be loaded: {problem}") from problem
+    return library
 
 
 def _is_kept(cache: Cache, library: Path, program: Program) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from izhigen.backends.binding import Binding
-from izhigen.backends.build import Built, build, load_program
+from izhigen.backends.build import Built, build_and_open, load_program
 from izhigen.backends.engine import (
     LONGEST_BLOCK,
     Advanced,
@@ -29,7 +29,7 @@ from izhigen.backends.pullback import Pullback
 from izhigen.backends.workers import Workers
 from izhigen.codegen.program import Program
 from izhigen.codegen.request import KernelRequest
-from izhigen.errors import BackendError, CompileError, ValueShapeError
+from izhigen.errors import BackendError, ValueShapeError
 from izhigen.memory.space import Space, aligned_zeros
 from izhigen.model.events import SpikeTiming
 from izhigen.signals import SignalsDeferred, at_once
@@ -79,13 +79,9 @@ class CEngine(HostEngine):
 
     def __init__(self, program: Program) -> None:
         self._program = program
-        self._built = build(program)
         self._binding = Binding(program)
-        try:
-            self._library, self._advance = self._open(self._built)
-        except CompileError:  # a library that another machine left behind
-            self._built = build(program, again=True)
-            self._library, self._advance = self._open(self._built)
+        self._built, self._library = build_and_open(program, self._binding.ffi)
+        self._advance = getattr(self._library, program.entry_point)
         self.method, self.spike_timing = program.method, program.spike_timing
         self.cost, self.pace = program.cost, PACE
         self._workers = Workers()
@@ -96,14 +92,6 @@ class CEngine(HostEngine):
             self._room = getattr(self._library, f"{program.name}_room")
             self._pull_back = getattr(self._library, f"{program.name}_pull_back")
         self.description = f"{'built' if self._built.fresh else 'found in the cache'}: {self._built.command}"
-
-    def _open(self, built: Built) -> tuple[Any, Any]:
-        """The loaded library (kept open by whoever holds it) and its entry point."""
-        try:
-            library = self._binding.ffi.dlopen(str(built.library))
-            return library, getattr(library, self._program.entry_point)
-        except (OSError, AttributeError) as problem:
-            raise CompileError(f"the compiled kernel {built.library} cannot be loaded: {problem}") from problem
 
     @property
     def built(self) -> Built:

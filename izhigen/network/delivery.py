@@ -15,7 +15,7 @@ import cffi
 import numpy as np
 
 from izhigen._version import __version__
-from izhigen.backends.build import build
+from izhigen.backends.build import build_and_open
 from izhigen.backends.engine import Spikes
 from izhigen.backends.workers import Workers
 from izhigen.codegen.program import C_FLAGS, Program
@@ -185,7 +185,7 @@ class CDelivery:
         program = delivery_program(np.dtype(dtype).name)
         self._ffi: Any = cffi.FFI()
         self._ffi.cdef(program.interface)
-        self._library: Any = self._ffi.dlopen(str(build(program).library))
+        _, self._library = build_and_open(program, self._ffi)
         self._workers = Workers()
         self._names = sorted({name for c in self._channels for name, _ in c.connections})
         self._spikes = {name: self._ffi.new("struct spikes *") for name in self._names}
